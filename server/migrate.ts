@@ -1,0 +1,73 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import type pg from "pg";
+import { errorMessage, SyncError } from "#core/errors.ts";
+
+const migrationsFolder = new URL("../supabase/migrations/", import.meta.url);
+const preludeFolder = new URL("./postgres/", import.meta.url);
+
+/** Any number, the same for every runner: two servers that start together migrate one after the other. */
+const advisoryLock = 7_461_203_001;
+
+type Migration = { name: string; sql: string; checksum: string };
+
+/** Applies what Supabase has and plain PostgreSQL lacks; `withAuthUsers` adds the tables of the Auth stand-in. */
+export async function applyPrelude(client: pg.ClientBase, withAuthUsers: boolean): Promise<void> {
+  const files = withAuthUsers ? ["prelude.sql", "auth-schema.sql"] : ["prelude.sql"];
+  for (const file of files) {
+    await client.query(await readFile(new URL(file, preludeFolder), "utf8"));
+  }
+}
+
+/** The migrations in the order of their names. */
+export async function readMigrations(): Promise<Migration[]> {
+  const names = (await readdir(migrationsFolder)).filter((name) => name.endsWith(".sql")).sort();
+  return Promise.all(
+    names.map(async (name) => {
+      const sql = await readFile(new URL(name, migrationsFolder), "utf8");
+      return { name, sql, checksum: createHash("sha256").update(sql).digest("hex") };
+    }),
+  );
+}
+
+/**
+ * Brings the database to this version; returns the names of the migrations it applied. Each file is one
+ * transaction. A file that was applied in another wording is applied again: every file can run twice.
+ * Throws SyncError `migration_failed` naming the file and the reason.
+ */
+export async function migrate(client: pg.ClientBase): Promise<string[]> {
+  await client.query("select pg_advisory_lock($1)", [advisoryLock]);
+  try {
+    const applied = await readApplied(client);
+    const missing = (await readMigrations()).filter((migration) => applied.get(migration.name) !== migration.checksum);
+    for (const migration of missing) await apply(client, migration);
+    return missing.map((migration) => migration.name);
+  } finally {
+    await client.query("select pg_advisory_unlock($1)", [advisoryLock]);
+  }
+}
+
+async function readApplied(client: pg.ClientBase): Promise<Map<string, string>> {
+  await client.query(await readFile(new URL("migrations-table.sql", preludeFolder), "utf8"));
+  const { rows } = await client.query("select name, checksum from clerk_sync_migrations.applied");
+  return new Map(rows.map((row: { name: string; checksum: string }) => [row.name, row.checksum]));
+}
+
+async function apply(client: pg.ClientBase, { name, sql, checksum }: Migration): Promise<void> {
+  try {
+    await client.query("begin");
+    await client.query(sql);
+    await client.query(
+      `insert into clerk_sync_migrations.applied (name, checksum) values ($1, $2)
+       on conflict (name) do update set checksum = excluded.checksum, applied_at = now()`,
+      [name, checksum],
+    );
+    await client.query("commit");
+  } catch (cause) {
+    await client.query("rollback");
+    const hint = (cause as { hint?: string }).hint;
+    throw new SyncError("migration_failed", `Migration ${name} failed: ${errorMessage(cause)}${hint ? `\n${hint}` : ""}`, {
+      cause,
+    });
+  }
+}

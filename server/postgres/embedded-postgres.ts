@@ -1,0 +1,167 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { chmod, chown, mkdir, readFile, stat } from "node:fs/promises";
+import { createServer } from "node:net";
+import path from "node:path";
+import { promisify } from "node:util";
+import { errorMessage, SyncError } from "#core/errors.ts";
+import { findBinaries, findPostgresUser, type PostgresBinaries, type PostgresUser } from "./binaries.ts";
+
+export type EmbeddedPostgresOptions = {
+  /** Data folder; made when it is not there, kept when we stop. */
+  folder: string;
+  /** npm package with the binaries; another major version in tests. */
+  packageName?: string;
+  /** Extra `-c name=value` settings. */
+  settings?: Readonly<Record<string, string>>;
+};
+
+export type EmbeddedPostgres = {
+  /** postgres://… of the database `postgres`. */
+  url: string;
+  /** The postmaster's process id. */
+  pid: number;
+  /** Fast shutdown: open transactions are rolled back, everything committed is on disk. */
+  stop: () => Promise<void>;
+};
+
+const run = promisify(execFile);
+const startTimeoutMilliseconds = 30_000;
+
+/**
+ * Starts a PostgreSQL of our own on a free port of 127.0.0.1, in its own process group.
+ * Throws SyncError `data_folder_unusable`, `data_folder_in_use` or `postgres_failed` with the way out.
+ */
+export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  const folder = path.resolve(options.folder);
+  const [binaries, user] = await Promise.all([findBinaries(options.packageName), findPostgresUser()]);
+  await initialise(folder, binaries, user);
+  const port = await findFreePort();
+  const server = spawn(binaries.postgres, postgresArguments(folder, port, options.settings ?? {}), {
+    ...user,
+    cwd: folder,
+    detached: true,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  await waitUntilReady(server, folder);
+  return {
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    pid: server.pid ?? 0,
+    stop: () => stop(server),
+  };
+}
+
+function postgresArguments(folder: string, port: number, settings: Readonly<Record<string, string>>): string[] {
+  const all = { listen_addresses: "127.0.0.1", unix_socket_directories: "", max_connections: "100", ...settings };
+  const flags = Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  return ["-D", folder, "-p", String(port), ...flags];
+}
+
+/** Makes the cluster, unless the folder holds one. Its owner must be whom PostgreSQL runs as. */
+async function initialise(folder: string, binaries: PostgresBinaries, user: PostgresUser): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+    if (await exists(path.join(folder, "PG_VERSION"))) return;
+    if (user.uid !== undefined && user.gid !== undefined) await chown(folder, user.uid, user.gid);
+    await chmod(folder, 0o700);
+    await run(binaries.initdb, ["-D", folder, "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"], {
+      ...user,
+      cwd: folder,
+    });
+  } catch (cause) {
+    throw new SyncError(
+      "data_folder_unusable",
+      `The data folder ${folder} cannot be used: ${firstLine(cause)}\nMake it writable and every folder above it enterable, or remove it (npm run reset).`,
+      { cause },
+    );
+  }
+}
+
+async function waitUntilReady(server: ChildProcess, folder: string): Promise<void> {
+  const log: string[] = [];
+  const ready = new Promise<void>((resolve, reject) => {
+    server.stderr?.setEncoding("utf8").on("data", (text: string) => {
+      log.push(text);
+      if (text.includes("database system is ready to accept connections")) resolve();
+    });
+    server.once("error", reject);
+    server.once("exit", () => reject(startError(folder, log.join(""))));
+    setTimeout(() => reject(startError(folder, log.join(""))), startTimeoutMilliseconds).unref();
+  });
+  try {
+    await ready;
+  } catch (cause) {
+    server.kill("SIGKILL");
+    throw cause instanceof SyncError ? cause : new SyncError("postgres_failed", errorMessage(cause), { cause });
+  } finally {
+    // From here on the log is read and dropped: a full pipe would stop PostgreSQL.
+    server.removeAllListeners("exit");
+    server.stderr?.removeAllListeners("data").resume();
+  }
+}
+
+function startError(folder: string, log: string): SyncError {
+  if (log.includes("postmaster.pid")) {
+    return new SyncError("data_folder_in_use", `The data folder ${folder} is in use by another PostgreSQL. Stop that one first.`);
+  }
+  const reason = log.match(/FATAL:\s*(.*)/)?.[1] ?? "it ended without a reason";
+  return new SyncError(
+    "data_folder_unusable",
+    `PostgreSQL cannot start on ${folder}: ${reason}.\nRemove the folder to begin anew (npm run reset; local data is lost), or set DATABASE_URL.`,
+  );
+}
+
+async function stop(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  const exited = once(server, "exit");
+  server.kill("SIGINT");
+  await exited;
+}
+
+/**
+ * Stops the PostgreSQL that a killed server left behind in this folder, by the id in its postmaster.pid.
+ * Returns true when there was one.
+ */
+export async function stopOrphan(folder: string): Promise<boolean> {
+  const content = await readFile(path.join(folder, "postmaster.pid"), "utf8").catch(() => "");
+  const [pidLine, dataFolder] = content.split("\n");
+  const pid = Number(pidLine);
+  if (!Number.isInteger(pid) || pid < 2 || dataFolder !== path.resolve(folder) || !isAlive(pid)) return false;
+  process.kill(pid, "SIGINT");
+  for (let waited = 0; isAlive(pid) && waited < startTimeoutMilliseconds; waited += 50) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  return true;
+}
+
+/** True while a process of this id exists. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+async function findFreePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = probe.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  probe.close();
+  await once(probe, "close");
+  return port;
+}
+
+async function exists(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    () => false,
+  );
+}
+
+function firstLine(thrown: unknown): string {
+  const stderr = (thrown as { stderr?: string }).stderr?.trim();
+  return (stderr || errorMessage(thrown)).split("\n").at(-1) ?? "";
+}

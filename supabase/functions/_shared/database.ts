@@ -1,0 +1,134 @@
+import { z } from "zod";
+import { SyncError } from "./errors.ts";
+import type { Json } from "./sanitise.ts";
+
+export type JobType = "USER_CREATED" | "USER_UPDATED" | "USER_DELETED";
+
+/** A job to enqueue; see clerk_sync_enqueue. With a dead_reason it becomes a dead letter at once. */
+export type NewJob = {
+  event_id: string;
+  job_type: JobType;
+  clerk_id: string | null;
+  version: number;
+  payload: { [key: string]: Json };
+  source?: string;
+  dead_reason?: string;
+};
+
+/** How one mirror call ended; see clerk_sync_settle_jobs. `retry_after` is in seconds. */
+export type JobOutcome = {
+  job_id: string;
+  outcome: "completed" | "retry" | "dead" | "released";
+  error?: string;
+  retry_after?: number;
+  auth_user_id?: string | null;
+  mirror?: { [key: string]: Json };
+};
+
+const jobSchema = z.object({
+  job_id: z.string(),
+  job_type: z.enum(["USER_CREATED", "USER_UPDATED", "USER_DELETED"]),
+  status: z.enum(["PENDING", "PROCESSING", "COMPLETED", "FAILED", "DEAD", "CANCELLED"]),
+  attempts: z.number(),
+  error: z.string().nullable(),
+});
+
+const enqueuedSchema = z.object({
+  event_id: z.string(),
+  outcome: z.enum(["queued", "requeued", "duplicate", "exists", "dead"]),
+  job_id: z.string().nullable(),
+  user: z.object({ id: z.string(), clerk_id: z.string() }).nullable(),
+});
+
+const mirrorOrderSchema = z.object({
+  job_id: z.string(),
+  clerk_id: z.string(),
+  deleted: z.boolean(),
+  email: z.string().nullable(),
+  email_verified: z.boolean(),
+  phone: z.string().nullable(),
+  name: z.string().nullable(),
+  role: z.string().nullable(),
+  banned: z.boolean(),
+  auth_user_id: z.string().nullable(),
+});
+
+const batchSchema = z.object({
+  token: z.string().nullable(),
+  jobs: z.array(jobSchema),
+  mirror: z.array(mirrorOrderSchema),
+});
+const settledSchema = z.object({ jobs: z.array(jobSchema), stale: z.number() });
+
+export type Job = z.infer<typeof jobSchema>;
+export type Enqueued = z.infer<typeof enqueuedSchema>;
+/** One user as it is now in the database, owed to Supabase Auth. */
+export type MirrorOrder = z.infer<typeof mirrorOrderSchema>;
+export type Batch = z.infer<typeof batchSchema>;
+export type Settled = z.infer<typeof settledSchema>;
+
+export type RunJobsArguments = { limit: number; leaseSeconds: number | null; deleteMode: "hard" | "soft" };
+
+/** The door to the database: one method per SQL function of the same name. */
+export type Database = {
+  /** Durable when it returns. Throws SyncError `database_unavailable` when nothing can be said of that. */
+  enqueue: (jobs: readonly NewJob[], maxAttempts: number) => Promise<Enqueued[]>;
+  runJobs: (options: RunJobsArguments) => Promise<Batch>;
+  settleJobs: (token: string, outcomes: readonly JobOutcome[]) => Promise<Settled>;
+  rescueJobs: () => Promise<number>;
+  purgeJobs: (days: number, limit: number) => Promise<number>;
+};
+
+/** Calls public.<name> with named arguments and returns its value; adapters supply it (pg, supabase-js). */
+export type CallFunction = (name: string, args: Readonly<Record<string, unknown>>) => Promise<unknown>;
+
+/** Makes the door over one way of calling SQL functions, and checks what comes back. */
+export function createDatabase(call: CallFunction): Database {
+  const callAs = async <Output>(schema: z.ZodType<Output>, name: string, args: Record<string, unknown>) =>
+    parseAnswer(schema, name, await call(name, args));
+  return {
+    enqueue: (jobs, maxAttempts) =>
+      callAs(z.array(enqueuedSchema), "clerk_sync_enqueue", { p_jobs: jobs, p_max_attempts: maxAttempts }),
+    runJobs: ({ limit, leaseSeconds, deleteMode }) =>
+      callAs(batchSchema, "clerk_sync_run_jobs", {
+        p_limit: limit,
+        p_lease_seconds: leaseSeconds,
+        p_delete_mode: deleteMode,
+      }),
+    settleJobs: (token, outcomes) =>
+      callAs(settledSchema, "clerk_sync_settle_jobs", { p_token: token, p_outcomes: outcomes }),
+    rescueJobs: () => callAs(z.number(), "clerk_sync_rescue_jobs", {}),
+    purgeJobs: (days, limit) => callAs(z.number(), "clerk_sync_purge_jobs", { p_days: days, p_limit: limit }),
+  };
+}
+
+function parseAnswer<Output>(schema: z.ZodType<Output>, name: string, answer: unknown): Output {
+  const parsed = schema.safeParse(answer);
+  if (parsed.success) return parsed.data;
+  throw new SyncError(
+    "database_answer_invalid",
+    `${name} answered in a form this version does not know. Run the migrations.`,
+    {
+      cause: parsed.error,
+    },
+  );
+}
+
+/** Classes of SQLSTATE after which the same call may succeed: connection, resources, operator, rollback, locks. */
+const retryableState = /^(08|53|57|40|55)/;
+
+/**
+ * Turns a failed call into a SyncError: `database_unavailable` (try again later) or `database_rejected`
+ * (the statement itself was refused). `state` is the SQLSTATE; none means the database was not reached.
+ */
+export function databaseError(name: string, state: string | undefined, cause: unknown): SyncError {
+  if (state === undefined || retryableState.test(state)) {
+    return new SyncError("database_unavailable", `${name} could not be called: the database is not available.`, {
+      retryable: true,
+      cause,
+    });
+  }
+  return new SyncError("database_rejected", `${name} was refused with SQLSTATE ${state}. Are the migrations applied?`, {
+    cause,
+  });
+}

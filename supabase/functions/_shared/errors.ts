@@ -1,0 +1,53 @@
+/** Every code an error of this system can carry; docs/errors.md says what each means and what to do. */
+export type ErrorCode =
+  | "config_invalid"
+  | "signature_missing"
+  | "signature_invalid"
+  | "body_too_large"
+  | "event_malformed"
+  | "caller_unauthorized"
+  | "method_not_allowed"
+  | "database_unavailable"
+  | "database_rejected"
+  | "database_answer_invalid"
+  | "auth_unavailable"
+  | "auth_rate_limited"
+  | "auth_unauthorized"
+  | "auth_rejected"
+  | "auth_email_conflict"
+  | "lease_too_short"
+  | "port_in_use"
+  | "data_folder_in_use"
+  | "data_folder_unusable"
+  | "postgres_failed"
+  | "migration_failed"
+  | "endpoint_unreachable"
+  | "usage_invalid";
+
+export type SyncErrorOptions = {
+  /** True when the same work may succeed later without anybody changing anything. */
+  retryable?: boolean;
+  /** Seconds the other side asked us to wait (HTTP Retry-After). */
+  retryAfterSeconds?: number;
+  cause?: unknown;
+};
+
+/** The one error class of the system: a code for programs, a message that says what to do, and the cause. */
+export class SyncError extends Error {
+  readonly code: ErrorCode;
+  readonly retryable: boolean;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(code: ErrorCode, message: string, options: SyncErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "SyncError";
+    this.code = code;
+    this.retryable = options.retryable ?? false;
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+}
+
+/** The text of anything that was thrown, for a cause that is not known to be an Error. */
+export function errorMessage(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}

@@ -1,0 +1,98 @@
+import { z } from "zod";
+import { SyncError } from "./errors.ts";
+import { type Json, sanitise } from "./sanitise.ts";
+
+const text = z.string().nullish().catch(null);
+const flag = z.boolean().catch(false);
+const time = z.number().nonnegative().nullish().catch(null);
+const metadata = z.record(z.string(), z.unknown()).catch({});
+const verification = z.object({ status: text }).nullish().catch(null);
+
+/** Reads an array item by item: one item of an unexpected shape does not cost the others. */
+function listOf<Item>(item: z.ZodType<Item>) {
+  return z
+    .array(item.nullable().catch(null))
+    .catch([])
+    .transform((items) => items.filter((entry) => entry !== null));
+}
+
+/** What the sync reads of a Clerk user. Strict on nothing but the id: Clerk adds and drops fields. */
+const userSchema = z.object({
+  id: z.string().min(1).max(255),
+  external_id: text,
+  first_name: text,
+  last_name: text,
+  primary_email_address_id: text,
+  primary_phone_number_id: text,
+  email_addresses: listOf(z.object({ id: z.string(), email_address: z.string(), verification })),
+  phone_numbers: listOf(z.object({ id: z.string(), phone_number: z.string() })),
+  public_metadata: metadata,
+  banned: flag,
+  locked: flag,
+  deprovisioned: flag,
+  created_at: time,
+  updated_at: time,
+});
+
+const deletedUserSchema = z.object({ id: z.string().min(1).max(255).nullish(), external_id: text });
+const envelopeSchema = z.object({ type: z.string().min(1).max(255), timestamp: time, data: z.unknown() });
+
+export type ClerkUser = z.infer<typeof userSchema>;
+
+/** An event as the sync knows it. Times are Unix milliseconds; version 0 means that no time was given. */
+export type ClerkEvent =
+  | { type: "user.created" | "user.updated"; version: number; user: ClerkUser; original: Json }
+  | { type: "user.deleted"; version: number; clerkId: string | null; externalId: string | null; original: Json }
+  | { type: "unhandled"; name: string };
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * Parses the raw body of a webhook whose signature was checked.
+ * Throws SyncError `event_malformed` with the reason when it is not UTF-8, not JSON, or not a Clerk event.
+ */
+export function parseEvent(body: Uint8Array): ClerkEvent {
+  const original = sanitise(parseJson(body));
+  const envelope = parseAs(envelopeSchema, original, "The event");
+  const timestamp = toMilliseconds(envelope.timestamp);
+  if (envelope.type === "user.deleted") return parseDeleted(envelope.data, timestamp, original);
+  if (envelope.type !== "user.created" && envelope.type !== "user.updated") {
+    return { type: "unhandled", name: envelope.type };
+  }
+  const user = parseAs(userSchema, envelope.data, "data");
+  return { type: envelope.type, version: toMilliseconds(user.updated_at) || timestamp, user, original };
+}
+
+function parseDeleted(data: unknown, version: number, original: Json): ClerkEvent {
+  const deleted = parseAs(deletedUserSchema, data, "data");
+  return {
+    type: "user.deleted",
+    version,
+    clerkId: deleted.id ?? null,
+    externalId: deleted.external_id ?? null,
+    original,
+  };
+}
+
+function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(decoder.decode(body));
+  } catch (cause) {
+    const reason = cause instanceof SyntaxError ? "is not JSON" : "is not UTF-8";
+    throw new SyncError("event_malformed", `The body ${reason}.`, { cause });
+  }
+}
+
+function parseAs<Output>(schema: z.ZodType<Output>, value: unknown, what: string): Output {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const reasons = parsed.error.issues.map((issue) => `${[what, ...issue.path].join(".")}: ${issue.message}`);
+  throw new SyncError("event_malformed", `Not a Clerk event. ${reasons.join("; ")}.`);
+}
+
+/** Clerk's docs say milliseconds, its OpenAPI examples show seconds: below 1e11 (year 5138) it is seconds. */
+export function toMilliseconds(time: number | null | undefined): number {
+  if (time === null || time === undefined) return 0;
+  const milliseconds = Math.floor(time < 1e11 ? time * 1000 : time);
+  return Number.isSafeInteger(milliseconds) ? milliseconds : 0;
+}

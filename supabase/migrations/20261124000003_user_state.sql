@@ -1,0 +1,46 @@
+-- clerk_sync.user_state: what the sync knows of each Clerk user and no app needs to see.
+-- Its row is the lock of the user: whoever writes users or state for a Clerk id holds it.
+-- A row outlives its user: as tombstone it keeps a late event from reviving a deleted user.
+create table if not exists clerk_sync.user_state (
+  clerk_id             text        not null,
+  version              bigint      not null default 0,
+  deleted_at           timestamptz null,
+  external_id          text        null,
+  phone                text        null,
+  email_verified       boolean     not null default false,
+  banned               boolean     not null default false,
+  locked               boolean     not null default false,
+  deprovisioned        boolean     not null default false,
+  auth_user_id         uuid        null,
+  mirrored_version     bigint      null,
+  mirrored_at          timestamptz null,
+  refresh_reason       text        null,
+  refresh_requested_at timestamptz null,
+  last_synced_at       timestamptz null,
+  constraint user_state_pkey primary key (clerk_id),
+  constraint refresh_has_reason_and_time check ((refresh_reason is null) = (refresh_requested_at is null))
+);
+
+comment on column clerk_sync.user_state.version is
+  'Clerk''s updated_at in ms of the newest applied snapshot; 0 until one was applied';
+comment on column clerk_sync.user_state.deleted_at is
+  'tombstone: only a fresh read of the user from Clerk''s API may clear it';
+
+create index if not exists user_state_external_id_idx
+  on clerk_sync.user_state (external_id)
+  where external_id is not null;
+create index if not exists user_state_refresh_idx
+  on clerk_sync.user_state (refresh_requested_at)
+  where refresh_requested_at is not null;
+
+alter table clerk_sync.user_state enable row level security;
+revoke all on clerk_sync.user_state from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.user_state to service_role;
+
+drop policy if exists user_state_service_role on clerk_sync.user_state;
+create policy user_state_service_role
+  on clerk_sync.user_state
+  for all
+  to service_role
+  using (true)
+  with check (true);

@@ -1,0 +1,90 @@
+-- public.job_queue: the work owed, and its history until it is purged.
+--
+--   PENDING ──> PROCESSING ──> COMPLETED          CANCELLED: by a person
+--      └───────────┬──┴──> FAILED (again at run_at) ──> … ──> DEAD (gave up; a person retries)
+--
+-- Jobs come in by clerk_sync_enqueue and move by clerk_sync_run_jobs, clerk_sync_settle_jobs and
+-- clerk_sync_rescue_jobs. The trigger below records every change of state, whoever makes it.
+create table if not exists public.job_queue (
+  id           uuid        not null default gen_random_uuid(),
+  job_type     text        not null,
+  payload      jsonb       not null default '{}',
+  status       text        not null default 'PENDING',
+  priority     integer     not null default 1,
+  error        text        null,
+  result       jsonb       null,
+  created_at   timestamptz default now(),
+  updated_at   timestamptz default now(),
+  processed_at timestamptz null,
+  constraint job_queue_pkey primary key (id)
+);
+
+alter table public.job_queue
+  add column if not exists event_id     text,
+  add column if not exists clerk_id     text,
+  add column if not exists version      bigint      not null default 0,
+  add column if not exists source       text        not null default 'webhook',
+  add column if not exists attempts     integer     not null default 0,
+  add column if not exists max_attempts integer     not null default 15,
+  add column if not exists run_at       timestamptz not null default now(),
+  add column if not exists lease_token  uuid,
+  add column if not exists lease_until  timestamptz,
+  add column if not exists history      jsonb       not null default '[]';
+
+alter table public.job_queue
+  drop constraint if exists job_type_is_known,
+  drop constraint if exists status_is_known,
+  drop constraint if exists leased_iff_processing,
+  drop constraint if exists processed_iff_final;
+alter table public.job_queue
+  add constraint job_type_is_known
+    check (job_type in ('USER_CREATED', 'USER_UPDATED', 'USER_DELETED')),
+  add constraint status_is_known
+    check (status in ('PENDING', 'PROCESSING', 'COMPLETED', 'FAILED', 'DEAD', 'CANCELLED')),
+  add constraint leased_iff_processing
+    check ((status = 'PROCESSING') = (lease_token is not null and lease_until is not null)),
+  add constraint processed_iff_final
+    check ((status in ('COMPLETED', 'DEAD', 'CANCELLED')) = (processed_at is not null));
+
+-- One delivery, one job: svix-id is the same on every retry of an event.
+create unique index if not exists job_queue_event_id_key
+  on public.job_queue (event_id);
+-- The claim reads this one in order. run_at is a key column: a backlog of waiting retries is
+-- then passed over inside the index.
+create index if not exists job_queue_due_idx
+  on public.job_queue (priority desc, run_at, id)
+  where status in ('PENDING', 'FAILED');
+-- Law 5: one mirror call per user at a time, whatever the workers do.
+create unique index if not exists job_queue_one_processing_per_user
+  on public.job_queue (clerk_id)
+  where status = 'PROCESSING';
+create index if not exists job_queue_lease_idx
+  on public.job_queue (lease_until)
+  where status = 'PROCESSING';
+create index if not exists job_queue_open_of_user_idx
+  on public.job_queue (clerk_id)
+  where status in ('PENDING', 'PROCESSING', 'FAILED');
+create index if not exists job_queue_purge_idx
+  on public.job_queue (processed_at)
+  where status in ('COMPLETED', 'CANCELLED');
+
+-- A queue dies and is reborn row by row; the defaults would let millions of dead rows pile up.
+alter table public.job_queue set (
+  autovacuum_vacuum_scale_factor = 0.02,
+  autovacuum_vacuum_threshold = 1000,
+  autovacuum_vacuum_cost_delay = 0,
+  autovacuum_analyze_scale_factor = 0.02,
+  autovacuum_analyze_threshold = 5000
+);
+
+alter table public.job_queue enable row level security;
+revoke all on public.job_queue from public, anon, authenticated;
+grant select, insert, update, delete on public.job_queue to service_role;
+
+drop policy if exists job_queue_service_role on public.job_queue;
+create policy job_queue_service_role
+  on public.job_queue
+  for all
+  to service_role
+  using (true)
+  with check (true);

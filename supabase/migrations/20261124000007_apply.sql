@@ -1,0 +1,182 @@
+-- From jobs to rows: what a batch of jobs changes in public.users and clerk_sync.user_state.
+-- All functions here run under the locks taken by clerk_sync.claim_jobs, in the transaction of
+-- clerk_sync_run_jobs, and work on whole batches.
+
+-- The one change a batch makes to one user: its newest snapshot, or its deletion.
+do $$
+begin
+  if to_regtype('clerk_sync.user_change') is null then
+    create type clerk_sync.user_change as (
+      clerk_id       text,
+      job_id         uuid,
+      deletes        boolean,
+      version        bigint,
+      email          text,
+      email_verified boolean,
+      phone          text,
+      name           text,
+      user_role      text,
+      external_id    text,
+      banned         boolean,
+      locked         boolean,
+      deprovisioned  boolean,
+      created_at     timestamptz,
+      refresh_reason text
+    );
+  end if;
+end
+$$;
+
+-- Law 3, newest wins and deletes are final: per user the deletion if there is one, else the newest
+-- snapshot, and only where it is not older than what was applied and the user has no tombstone.
+create or replace function clerk_sync.newest_changes(p_ids uuid[])
+returns clerk_sync.user_change[]
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(array_agg(n.change order by n.clerk_id), '{}')
+    from (
+      select distinct on (j.clerk_id)
+        j.clerk_id,
+        row(
+          j.clerk_id, j.id, j.job_type = 'USER_DELETED', j.version,
+          p.email, coalesce(p.email_verified, false), p.phone, p.name, p.user_role, p.external_id,
+          coalesce(p.banned, false), coalesce(p.locked, false), coalesce(p.deprovisioned, false),
+          p.created_at, null
+        )::clerk_sync.user_change as change
+      from public.job_queue as j
+      join clerk_sync.user_state as s on s.clerk_id = j.clerk_id
+      cross join lateral jsonb_to_record(j.payload) as p(
+        email text, email_verified boolean, phone text, name text, user_role text, external_id text,
+        banned boolean, locked boolean, deprovisioned boolean, created_at timestamptz
+      )
+      where j.id = any (p_ids)
+        and (j.job_type = 'USER_DELETED' or (s.deleted_at is null and j.version >= s.version))
+      order by j.clerk_id, (j.job_type = 'USER_DELETED') desc, j.version desc, j.created_at desc, j.id
+    ) as n
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.newest_changes from public, anon, authenticated;
+grant execute on function clerk_sync.newest_changes to service_role;
+
+-- A role is taken only when it is a label of "UserRole"; everybody else is a plain user (law 10).
+create or replace function clerk_sync.allowed_role(p_role text)
+returns public."UserRole"
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select case
+    when p_role = any (enum_range(null::public."UserRole")::text[]) then p_role
+    else 'user'
+  end::public."UserRole";
+$$;
+
+revoke execute on function clerk_sync.allowed_role from public, anon, authenticated;
+grant execute on function clerk_sync.allowed_role to service_role;
+
+-- The only function that sets columns of public.users from Clerk: for another table shape, change
+-- this one and delete_users. A row that would not change is not written, so updated_at stays true.
+create or replace function clerk_sync.write_users(p_changes clerk_sync.user_change[], p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  insert into public.users as u
+    (clerk_id, email, name, role, "createdAt", "updatedAt", created_at, updated_at)
+  select
+    c.clerk_id, c.email, c.name, clerk_sync.allowed_role(c.user_role),
+    coalesce(c.created_at, p_now) at time zone 'utc', p_now at time zone 'utc',
+    coalesce(c.created_at, p_now), p_now
+  from unnest(p_changes) as c
+  where not c.deletes
+  order by c.clerk_id
+  on conflict (clerk_id) do update
+    set email = excluded.email,
+        name = excluded.name,
+        role = excluded.role,
+        "updatedAt" = excluded."updatedAt",
+        updated_at = excluded.updated_at,
+        deleted_at = null
+    where (u.email, u.name, u.role, u.deleted_at)
+      is distinct from (excluded.email, excluded.name, excluded.role, null);
+end
+$$;
+
+revoke execute on function clerk_sync.write_users from public, anon, authenticated;
+grant execute on function clerk_sync.write_users to service_role;
+
+-- Hard: the rows go. Soft: they stay with deleted_at, the data untouched.
+create or replace function clerk_sync.delete_users(
+  p_changes     clerk_sync.user_change[],
+  p_delete_mode text,
+  p_now         timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_clerk_ids text[] := array(select c.clerk_id from unnest(p_changes) as c where c.deletes);
+begin
+  if cardinality(v_clerk_ids) = 0 then
+    return;
+  end if;
+  if p_delete_mode = 'soft' then
+    update public.users as u
+    set deleted_at = p_now,
+        "updatedAt" = p_now at time zone 'utc',
+        updated_at = p_now
+    where u.clerk_id = any (v_clerk_ids)
+      and u.deleted_at is null;
+    return;
+  end if;
+  delete from public.users as u
+  where u.clerk_id = any (v_clerk_ids);
+end
+$$;
+
+revoke execute on function clerk_sync.delete_users from public, anon, authenticated;
+grant execute on function clerk_sync.delete_users to service_role;
+
+-- Remembers what was applied. A tombstone keeps the mirror's Auth id until the mirror is gone too,
+-- and nothing else of the person.
+create or replace function clerk_sync.write_user_state(p_changes clerk_sync.user_change[], p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  update clerk_sync.user_state as s
+  set version = greatest(s.version, c.version),
+      deleted_at = case when c.deletes then coalesce(s.deleted_at, p_now) else s.deleted_at end,
+      external_id = case when c.deletes then s.external_id else c.external_id end,
+      phone = case when c.deletes then null else c.phone end,
+      email_verified = not c.deletes and c.email_verified,
+      banned = not c.deletes and c.banned,
+      locked = not c.deletes and c.locked,
+      deprovisioned = not c.deletes and c.deprovisioned,
+      refresh_reason = c.refresh_reason,
+      refresh_requested_at = case when c.refresh_reason is not null then p_now end,
+      last_synced_at = p_now
+  from unnest(p_changes) as c
+  where s.clerk_id = c.clerk_id;
+end
+$$;
+
+revoke execute on function clerk_sync.write_user_state from public, anon, authenticated;
+grant execute on function clerk_sync.write_user_state to service_role;

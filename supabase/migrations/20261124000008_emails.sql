@@ -1,0 +1,184 @@
+-- users.email is unique, and Clerk lets an address move from one account to another while its
+-- events arrive in any order. The newest claim, by (version, clerk_id), holds the address; every
+-- other user has none until a newer snapshot says otherwise, and is marked for a refresh.
+
+-- True when some address a batch wants is wanted twice or held by a row of somebody else.
+create or replace function clerk_sync.has_email_conflict(p_changes clerk_sync.user_change[])
+returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select exists (
+    select 1
+    from unnest(p_changes) as c
+    join public.users as u on u.email = c.email
+    where not c.deletes
+      and u.clerk_id is distinct from c.clerk_id
+  ) or exists (
+    select 1
+    from unnest(p_changes) as c
+    where not c.deletes
+      and c.email is not null
+    group by c.email
+    having count(*) > 1
+  );
+$$;
+
+revoke execute on function clerk_sync.has_email_conflict from public, anon, authenticated;
+grant execute on function clerk_sync.has_email_conflict to service_role;
+
+-- Rows that nobody's Clerk id is on (made by the app before the sync, or by its own sign-up) are
+-- linked to the Clerk user who has proved the address. Without that proof they are left alone.
+create or replace function clerk_sync.adopt_rows(p_changes clerk_sync.user_change[])
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  update public.users as u
+  set clerk_id = c.clerk_id
+  from unnest(p_changes) as c
+  where u.email = c.email
+    and coalesce(u.clerk_id, 'NULL') = 'NULL'
+    and c.email_verified
+    and not c.deletes
+    and not exists (select 1 from public.users as own where own.clerk_id = c.clerk_id)
+    and not exists (
+      select 1
+      from unnest(p_changes) as rival
+      where rival.email = c.email
+        and not rival.deletes
+        and (rival.version, rival.clerk_id) > (c.version, c.clerk_id)
+    );
+end
+$$;
+
+revoke execute on function clerk_sync.adopt_rows from public, anon, authenticated;
+grant execute on function clerk_sync.adopt_rows to service_role;
+
+-- Who may not have the address it claims: [clerk_id]. Holders outside the batch claim with the
+-- version of their last snapshot, rows without a Clerk id keep theirs, deleted users claim nothing.
+create or replace function clerk_sync.email_losers(p_changes clerk_sync.user_change[])
+returns text[]
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  with claims as (
+    select c.email, c.clerk_id, c.version, false as is_unlinked
+    from unnest(p_changes) as c
+    where not c.deletes
+      and c.email is not null
+    union all
+    select distinct u.email, u.clerk_id, coalesce(s.version, 0), coalesce(u.clerk_id, 'NULL') = 'NULL'
+    from unnest(p_changes) as c
+    join public.users as u on u.email = c.email
+    left join clerk_sync.user_state as s on s.clerk_id = u.clerk_id
+    where not c.deletes
+      and s.deleted_at is null
+      and not exists (select 1 from unnest(p_changes) as own where own.clerk_id = u.clerk_id)
+  ),
+  ranked as (
+    select
+      q.clerk_id,
+      row_number() over (
+        partition by q.email
+        order by q.is_unlinked desc, q.version desc, q.clerk_id desc
+      ) as place
+    from claims as q
+  )
+  select coalesce(array_agg(r.clerk_id), '{}')
+  from ranked as r
+  where r.place > 1;
+$$;
+
+revoke execute on function clerk_sync.email_losers from public, anon, authenticated;
+grant execute on function clerk_sync.email_losers to service_role;
+
+-- Takes an address from the rows of p_clerk_ids and marks those users for a refresh. Their state is
+-- locked without waiting: two workers that want each other's users must fail and retry, not deadlock.
+create or replace function clerk_sync.release_emails(p_clerk_ids text[], p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  insert into clerk_sync.user_state as s (clerk_id)
+  select h.clerk_id
+  from unnest(p_clerk_ids) as h(clerk_id)
+  order by h.clerk_id
+  on conflict (clerk_id) do nothing;
+
+  perform 1
+  from clerk_sync.user_state as s
+  where s.clerk_id = any (p_clerk_ids)
+  order by s.clerk_id
+  for update nowait;
+
+  update clerk_sync.user_state as s
+  set refresh_reason = 'email_taken',
+      refresh_requested_at = p_now
+  where s.clerk_id = any (p_clerk_ids)
+    and s.deleted_at is null;
+
+  update public.users as u
+  set email = null,
+      "updatedAt" = p_now at time zone 'utc',
+      updated_at = p_now
+  where u.clerk_id = any (p_clerk_ids)
+    and u.email is not null;
+end
+$$;
+
+revoke execute on function clerk_sync.release_emails from public, anon, authenticated;
+grant execute on function clerk_sync.release_emails to service_role;
+
+-- Settles who holds which address before the rows are written; returns the changes with the email
+-- of every loser set to null. Without a conflict (nearly always) it returns what it was given.
+create or replace function clerk_sync.resolve_emails(p_changes clerk_sync.user_change[], p_now timestamptz)
+returns clerk_sync.user_change[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_losers  text[];
+  v_changes clerk_sync.user_change[] := p_changes;
+begin
+  if not clerk_sync.has_email_conflict(p_changes) then
+    return p_changes;
+  end if;
+  perform clerk_sync.adopt_rows(p_changes);
+  v_losers := clerk_sync.email_losers(p_changes);
+
+  for v_place in 1 .. cardinality(v_changes) loop
+    if not v_changes[v_place].deletes and v_changes[v_place].clerk_id = any (v_losers) then
+      v_changes[v_place].email := null;
+      v_changes[v_place].refresh_reason := 'email_held';
+    end if;
+  end loop;
+
+  perform clerk_sync.release_emails(
+    array(
+      select distinct u.clerk_id
+      from unnest(v_changes) as c
+      join public.users as u on u.email = c.email
+      where u.clerk_id <> c.clerk_id
+        and not c.deletes
+    ),
+    p_now
+  );
+  return v_changes;
+end
+$$;
+
+revoke execute on function clerk_sync.resolve_emails from public, anon, authenticated;
+grant execute on function clerk_sync.resolve_emails to service_role;

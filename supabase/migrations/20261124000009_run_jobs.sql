@@ -1,0 +1,229 @@
+-- The processor's database half: claim a batch of due jobs, apply it and complete it, all in one
+-- transaction (law 2). What the mirror still owes comes back as PROCESSING under a lease.
+
+-- Locks up to p_limit due jobs and their users for this transaction; returns the job ids. Nothing is
+-- waited for: a job or user that another worker holds is left for the next round.
+create or replace function clerk_sync.claim_jobs(p_limit integer, p_now timestamptz)
+returns uuid[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_due   uuid[];
+  v_users text[];
+begin
+  -- = any(array(...)) and not a join: the plan stays an index scan whatever the statistics say.
+  v_due := array(
+    select j.id
+    from public.job_queue as j
+    where j.status in ('PENDING', 'FAILED')
+      and j.run_at <= p_now
+      and not exists (
+        select 1 from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING'
+      )
+    order by j.priority desc, j.run_at, j.id
+    limit p_limit
+    for update of j skip locked
+  );
+  if cardinality(v_due) = 0 then
+    return v_due;
+  end if;
+  perform clerk_sync.find_users_by_external_id(v_due);
+
+  insert into clerk_sync.user_state as s (clerk_id)
+  select distinct j.clerk_id
+  from public.job_queue as j
+  where j.id = any (v_due)
+    and j.clerk_id is not null
+  order by j.clerk_id
+  on conflict (clerk_id) do nothing;
+
+  v_users := array(
+    select s.clerk_id
+    from clerk_sync.user_state as s
+    where s.clerk_id in (select j.clerk_id from public.job_queue as j where j.id = any (v_due))
+    for update skip locked
+  );
+  -- A second look at PROCESSING, now that nobody else can claim these users.
+  return array(
+    select j.id
+    from public.job_queue as j
+    where j.id = any (v_due)
+      and (j.clerk_id is null or j.clerk_id = any (v_users))
+      and not exists (
+        select 1 from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING'
+      )
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.claim_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.claim_jobs to service_role;
+
+-- user.deleted may come without an id (Clerk's schema allows it): find the user by external_id.
+create or replace function clerk_sync.find_users_by_external_id(p_ids uuid[])
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  update public.job_queue as j
+  set clerk_id = (
+        select s.clerk_id
+        from clerk_sync.user_state as s
+        where s.external_id = j.payload ->> 'external_id'
+        order by s.version desc, s.clerk_id
+        limit 1
+      )
+  where j.id = any (p_ids)
+    and j.clerk_id is null
+    and j.payload ->> 'external_id' is not null;
+end
+$$;
+
+revoke execute on function clerk_sync.find_users_by_external_id from public, anon, authenticated;
+grant execute on function clerk_sync.find_users_by_external_id to service_role;
+
+-- Writes what the jobs bring and moves them on: COMPLETED, or PROCESSING under p_token where the
+-- mirror is owed. An older job of a user owes nothing: the newest carries the state to the mirror.
+create or replace function clerk_sync.apply_jobs(
+  p_ids         uuid[],
+  p_token       uuid,
+  p_lease_until timestamptz,
+  p_delete_mode text,
+  p_now         timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_changes clerk_sync.user_change[] := clerk_sync.newest_changes(p_ids);
+begin
+  perform clerk_sync.delete_users(v_changes, p_delete_mode, p_now);
+  v_changes := clerk_sync.resolve_emails(v_changes, p_now);
+  perform clerk_sync.write_users(v_changes, p_now);
+  perform clerk_sync.write_user_state(v_changes, p_now);
+
+  update public.job_queue as j
+  set status = case when p_token is not null and c.job_id is not null then 'PROCESSING' else 'COMPLETED' end,
+      attempts = j.attempts + 1,
+      error = null,
+      lease_token = p_token,
+      lease_until = p_lease_until,
+      updated_at = p_now,
+      result = case
+        when c.job_id is not null then jsonb_build_object('applied', true)
+        when s.deleted_at is not null then jsonb_build_object('applied', false, 'reason', 'user_deleted')
+        else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', s.version)
+      end
+      || case
+        when c.refresh_reason is not null then jsonb_build_object('refresh', c.refresh_reason)
+        else '{}'
+      end
+  from unnest(p_ids) as i(id)
+  join public.job_queue as q on q.id = i.id
+  join clerk_sync.user_state as s on s.clerk_id = q.clerk_id
+  left join unnest(v_changes) as c on c.job_id = i.id
+  where j.id = i.id;
+end
+$$;
+
+revoke execute on function clerk_sync.apply_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.apply_jobs to service_role;
+
+-- The fallback: one savepoint per job, so that the job that cannot be applied fails alone (law 7).
+-- Newest first per user, so that the first one is the one that carries the state. Stops after 1.5 s
+-- to keep the call short; the jobs not reached are untouched and still due.
+create or replace function clerk_sync.apply_jobs_one_by_one(
+  p_ids         uuid[],
+  p_token       uuid,
+  p_lease_until timestamptz,
+  p_delete_mode text,
+  p_now         timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_job      record;
+  v_message  text;
+  v_deadline timestamptz := clock_timestamp() + interval '1.5 seconds';
+begin
+  for v_job in
+    select j.id, j.clerk_id, j.attempts
+    from public.job_queue as j
+    where j.id = any (p_ids)
+    order by j.clerk_id, (j.job_type = 'USER_DELETED') desc, j.version desc, j.created_at desc, j.id
+  loop
+    exit when clock_timestamp() > v_deadline;
+    continue when exists (
+      select 1 from public.job_queue as r where r.clerk_id = v_job.clerk_id and r.status = 'PROCESSING'
+    );
+    begin
+      perform clerk_sync.apply_jobs(array[v_job.id], p_token, p_lease_until, p_delete_mode, p_now);
+    exception
+      when others then -- whatever a job raises is that job's outcome, recorded on it
+        get stacked diagnostics v_message = message_text;
+        perform clerk_sync.fail_job(
+          v_job.id, v_job.attempts + 1, format('database_rejected %s: %s', sqlstate, v_message), false, null, p_now
+        );
+    end;
+  end loop;
+end
+$$;
+
+revoke execute on function clerk_sync.apply_jobs_one_by_one from public, anon, authenticated;
+grant execute on function clerk_sync.apply_jobs_one_by_one to service_role;
+
+-- Works through one batch. p_lease_seconds null: no mirror, every job completes here and now.
+-- Answers {token, lease_until, jobs: [{job_id, job_type, status, error}], mirror: [what to mirror]}.
+create or replace function public.clerk_sync_run_jobs(
+  p_limit         integer default 250,
+  p_lease_seconds integer default null,
+  p_delete_mode   text default 'hard',
+  p_now           timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set lock_timeout = '500ms'
+as $$
+declare
+  v_token       uuid := case when p_lease_seconds is not null then gen_random_uuid() end;
+  v_lease_until timestamptz := p_now + make_interval(secs => p_lease_seconds);
+  v_claimed     uuid[] := clerk_sync.claim_jobs(p_limit, p_now);
+  v_ids         uuid[];
+begin
+  if p_delete_mode is null or p_delete_mode not in ('hard', 'soft') then
+    raise exception 'p_delete_mode is %, it must be hard or soft', p_delete_mode using errcode = 'SY002';
+  end if;
+  v_ids := clerk_sync.fail_jobs_without_user(v_claimed, p_now);
+  begin
+    perform clerk_sync.apply_jobs(v_ids, v_token, v_lease_until, p_delete_mode, p_now);
+  exception
+    when others then -- some job of the batch is at fault: find out which, let the others pass
+      perform clerk_sync.apply_jobs_one_by_one(v_ids, v_token, v_lease_until, p_delete_mode, p_now);
+  end;
+  return jsonb_build_object(
+    'token', v_token,
+    'lease_until', v_lease_until,
+    'jobs', clerk_sync.describe_jobs(v_claimed),
+    'mirror', clerk_sync.describe_mirror(v_token)
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_run_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_run_jobs to service_role;

@@ -1,0 +1,241 @@
+-- What happens to a job after its attempt: completed, tried again later, or given up.
+
+-- Exponential backoff with full jitter: anything from 0 to 2 s, 4 s, 8 s … at most 15 minutes.
+-- p_random in [0, 1) is a parameter so that a test can pin it.
+create or replace function clerk_sync.backoff(p_attempts integer, p_random double precision default random())
+returns interval
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$
+  select make_interval(secs => p_random * least(900, 2 ^ least(greatest(p_attempts, 1), 30)));
+$$;
+
+revoke execute on function clerk_sync.backoff from public, anon, authenticated;
+grant execute on function clerk_sync.backoff to service_role;
+
+-- A failed attempt: FAILED and due again after the backoff (never before p_retry_after), or DEAD when
+-- the attempts are used up or trying again cannot help.
+create or replace function clerk_sync.fail_job(
+  p_id          uuid,
+  p_attempts    integer,
+  p_error       text,
+  p_permanent   boolean,
+  p_retry_after interval,
+  p_now         timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  update public.job_queue as j
+  set status = case when p_permanent or p_attempts >= j.max_attempts then 'DEAD' else 'FAILED' end,
+      attempts = p_attempts,
+      error = p_error,
+      run_at = p_now + greatest(clerk_sync.backoff(p_attempts), p_retry_after),
+      updated_at = p_now
+  where j.id = p_id;
+end
+$$;
+
+revoke execute on function clerk_sync.fail_job from public, anon, authenticated;
+grant execute on function clerk_sync.fail_job to service_role;
+
+-- Fails the jobs that name no user and returns the others. With an external_id the user may still be
+-- on its way through the queue, so they are tried again; without one nothing can help.
+create or replace function clerk_sync.fail_jobs_without_user(p_ids uuid[], p_now timestamptz)
+returns uuid[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  perform clerk_sync.fail_job(
+    j.id,
+    j.attempts + 1,
+    case
+      when j.payload ->> 'external_id' is null then 'user_unknown: the job names no user'
+      else 'user_unknown: no user has this external_id'
+    end,
+    j.payload ->> 'external_id' is null,
+    null,
+    p_now
+  )
+  from public.job_queue as j
+  where j.id = any (p_ids)
+    and j.clerk_id is null;
+
+  return array(
+    select j.id
+    from public.job_queue as j
+    where j.id = any (p_ids)
+      and j.clerk_id is not null
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.fail_jobs_without_user from public, anon, authenticated;
+grant execute on function clerk_sync.fail_jobs_without_user to service_role;
+
+-- Ends the attempts of a leased batch. Outcomes of jobs whose lease was lost are counted as stale
+-- and change nothing: another worker has them (the token is the fence).
+-- p_outcomes: [{job_id, outcome: completed|retry|dead|released, error?, retry_after?, auth_user_id?, mirror?}]
+-- Answers {jobs: [{job_id, job_type, status, error}], stale: n}. released gives the attempt back.
+create or replace function public.clerk_sync_settle_jobs(
+  p_token    uuid,
+  p_outcomes jsonb,
+  p_now      timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_ids uuid[];
+begin
+  v_ids := array(
+    select j.id
+    from public.job_queue as j
+    where j.id in (select (o.value ->> 'job_id')::uuid from jsonb_array_elements(p_outcomes) as o)
+      and j.status = 'PROCESSING'
+      and j.lease_token = p_token
+    order by j.id
+    for update
+  );
+  perform clerk_sync.complete_mirrored(v_ids, p_outcomes, p_now);
+
+  update public.job_queue as j
+  set status = 'PENDING',
+      attempts = j.attempts - 1,
+      updated_at = p_now
+  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text)
+  where j.id = o.job_id
+    and j.id = any (v_ids)
+    and o.outcome = 'released';
+
+  perform clerk_sync.fail_job(
+    j.id, j.attempts, o.error, o.outcome = 'dead', make_interval(secs => o.retry_after), p_now
+  )
+  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, retry_after double precision)
+  join public.job_queue as j on j.id = o.job_id
+  where j.id = any (v_ids)
+    and o.outcome in ('retry', 'dead');
+
+  return jsonb_build_object(
+    'jobs', clerk_sync.describe_jobs(v_ids),
+    'stale', jsonb_array_length(p_outcomes) - cardinality(v_ids)
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_settle_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_settle_jobs to service_role;
+
+-- The mirror's success and the job's COMPLETED are one commit; the Auth user's id is remembered.
+create or replace function clerk_sync.complete_mirrored(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  update clerk_sync.user_state as s
+  set auth_user_id = o.auth_user_id,
+      mirrored_version = s.version,
+      mirrored_at = p_now
+  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, auth_user_id uuid)
+  join public.job_queue as j on j.id = o.job_id
+  where s.clerk_id = j.clerk_id
+    and j.id = any (p_ids)
+    and o.outcome = 'completed';
+
+  update public.job_queue as j
+  set status = 'COMPLETED',
+      result = coalesce(j.result, '{}') || jsonb_build_object('mirror', o.mirror),
+      updated_at = p_now
+  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, mirror jsonb)
+  where j.id = o.job_id
+    and j.id = any (p_ids)
+    and o.outcome = 'completed';
+end
+$$;
+
+revoke execute on function clerk_sync.complete_mirrored from public, anon, authenticated;
+grant execute on function clerk_sync.complete_mirrored to service_role;
+
+-- Frees the jobs of workers that died: a lease that ran out is a failed attempt. Answers how many.
+create or replace function public.clerk_sync_rescue_jobs(
+  p_limit integer default 500,
+  p_now   timestamptz default clock_timestamp()
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_ids uuid[];
+begin
+  v_ids := array(
+    select j.id
+    from public.job_queue as j
+    where j.status = 'PROCESSING'
+      and j.lease_until <= p_now
+    order by j.lease_until
+    limit p_limit
+    for update skip locked
+  );
+  perform clerk_sync.fail_job(
+    j.id, j.attempts, 'lease_expired: the worker did not finish in time', false, null, p_now
+  )
+  from public.job_queue as j
+  where j.id = any (v_ids);
+  return cardinality(v_ids);
+end
+$$;
+
+revoke execute on function public.clerk_sync_rescue_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_rescue_jobs to service_role;
+
+-- Deletes finished jobs older than p_days, at most p_limit of them; answers how many. Dead letters
+-- stay until a person has seen them.
+create or replace function public.clerk_sync_purge_jobs(
+  p_days  integer,
+  p_limit integer default 5000,
+  p_now   timestamptz default clock_timestamp()
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  delete from public.job_queue as j
+  where j.id = any (array(
+    select d.id
+    from public.job_queue as d
+    where d.status in ('COMPLETED', 'CANCELLED')
+      and d.processed_at < p_now - make_interval(days => p_days)
+    order by d.processed_at
+    limit p_limit
+    for update skip locked
+  ));
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+
+revoke execute on function public.clerk_sync_purge_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_purge_jobs to service_role;

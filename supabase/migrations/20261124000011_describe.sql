@@ -1,0 +1,99 @@
+-- Read-only views of jobs and users as jsonb, for the answers of the other functions and for tools.
+
+-- [{job_id, job_type, status, attempts, error}]
+create or replace function clerk_sync.describe_jobs(p_ids uuid[])
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'job_id', j.id,
+      'job_type', j.job_type,
+      'status', j.status,
+      'attempts', j.attempts,
+      'error', j.error
+    )), '[]')
+    from public.job_queue as j
+    where j.id = any (p_ids)
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.describe_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.describe_jobs to service_role;
+
+-- What the jobs leased under p_token owe to Supabase Auth: the user as it is now.
+create or replace function clerk_sync.describe_mirror(p_token uuid)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  if p_token is null then
+    return '[]';
+  end if;
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'job_id', j.id,
+      'clerk_id', j.clerk_id,
+      'deleted', s.deleted_at is not null,
+      'email', u.email,
+      'email_verified', s.email_verified,
+      'phone', s.phone,
+      'name', u.name,
+      'role', u.role,
+      'banned', s.banned or s.deprovisioned,
+      'auth_user_id', s.auth_user_id
+    )), '[]')
+    from public.job_queue as j
+    join clerk_sync.user_state as s on s.clerk_id = j.clerk_id
+    left join public.users as u on u.clerk_id = j.clerk_id
+    where j.status = 'PROCESSING'
+      and j.lease_token = p_token
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.describe_mirror from public, anon, authenticated;
+grant execute on function clerk_sync.describe_mirror to service_role;
+
+-- The users of p_clerk_ids that were ever seen: [{clerk_id, row, deleted, version, auth_user_id, open_jobs}].
+create or replace function public.clerk_sync_user_rows(p_clerk_ids text[])
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'clerk_id', i.clerk_id,
+      'row', to_jsonb(u),
+      'deleted', s.deleted_at is not null,
+      'version', s.version,
+      'auth_user_id', s.auth_user_id,
+      'open_jobs', (
+        select count(*)
+        from public.job_queue as j
+        where j.clerk_id = i.clerk_id
+          and j.status in ('PENDING', 'PROCESSING', 'FAILED')
+      )
+    )), '[]')
+    from unnest(p_clerk_ids) as i(clerk_id)
+    left join public.users as u on u.clerk_id = i.clerk_id
+    left join clerk_sync.user_state as s on s.clerk_id = i.clerk_id
+    where u.clerk_id is not null
+       or s.clerk_id is not null
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_user_rows from public, anon, authenticated;
+grant execute on function public.clerk_sync_user_rows to service_role;

@@ -1,0 +1,41 @@
+import { randomUUID } from "node:crypto";
+import pg from "pg";
+import { inject } from "vitest";
+import { applyPrelude, migrate } from "../../server/migrate.ts";
+
+export type TestDatabase = { pool: pg.Pool; url: string; drop: () => Promise<void> };
+
+/** An empty database on the shared PostgreSQL, with nothing in it. */
+export async function createEmptyDatabase(serverUrl = inject("postgresUrl")): Promise<TestDatabase> {
+  const name = `test_${randomUUID().replaceAll("-", "")}`;
+  await onServer(serverUrl, `create database ${name}`);
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  const pool = new pg.Pool({ connectionString: url.href, max: 20 });
+  pool.on("error", () => undefined); // dropping the database ends idle connections
+  return {
+    pool,
+    url: url.href,
+    drop: async () => {
+      await pool.end();
+      await onServer(serverUrl, `drop database ${name} with (force)`);
+    },
+  };
+}
+
+/** A database of its own for one test file: prelude, stand-in tables of Supabase Auth, migrations. */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const database = await createEmptyDatabase();
+  const client = await database.pool.connect();
+  await applyPrelude(client, true);
+  await migrate(client);
+  client.release();
+  return database;
+}
+
+async function onServer(serverUrl: string, sql: string): Promise<void> {
+  const client = new pg.Client({ connectionString: serverUrl });
+  await client.connect();
+  await client.query(sql);
+  await client.end();
+}
