@@ -66,8 +66,12 @@ async function apply(client: pg.ClientBase, { name, sql, checksum }: Migration):
   } catch (cause) {
     await client.query("rollback");
     const hint = (cause as { hint?: string }).hint;
-    throw new SyncError("migration_failed", `Migration ${name} failed: ${errorMessage(cause)}${hint ? `\n${hint}` : ""}`, {
-      cause,
-    });
+    throw new SyncError(
+      "migration_failed",
+      `Migration ${name} failed: ${errorMessage(cause)}${hint ? `\n${hint}` : ""}`,
+      {
+        cause,
+      },
+    );
   }
 }

@@ -52,9 +52,13 @@ export async function findPostgresUser(): Promise<PostgresUser> {
       return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
     } catch (error) {
       if (name === "nobody") {
-        throw new SyncError("postgres_failed", "PostgreSQL does not run as root, and there is no user postgres or nobody.", {
-          cause: error,
-        });
+        throw new SyncError(
+          "postgres_failed",
+          "PostgreSQL does not run as root, and there is no user postgres or nobody.",
+          {
+            cause: error,
+          },
+        );
       }
     }
   }

@@ -102,7 +102,10 @@ async function waitUntilReady(server: ChildProcess, folder: string): Promise<voi
 
 function startError(folder: string, log: string): SyncError {
   if (log.includes("postmaster.pid")) {
-    return new SyncError("data_folder_in_use", `The data folder ${folder} is in use by another PostgreSQL. Stop that one first.`);
+    return new SyncError(
+      "data_folder_in_use",
+      `The data folder ${folder} is in use by another PostgreSQL. Stop that one first.`,
+    );
   }
   const reason = log.match(/FATAL:\s*(.*)/)?.[1] ?? "it ended without a reason";
   return new SyncError(

@@ -19,64 +19,66 @@ volatile
 security invoker
 set search_path = ''
 as $$
+declare
+  v_answer jsonb;
 begin
-  return (
-    with incoming as materialized (
-      select distinct on (i.event_id)
-        i.*
-      from rows from (
-        jsonb_to_recordset(p_jobs) as (
-          event_id text, job_type text, clerk_id text, version bigint,
-          payload jsonb, source text, dead_reason text
-        )
-      ) with ordinality as i(event_id, job_type, clerk_id, version, payload, source, dead_reason, place)
-      order by i.event_id, i.place
-    ),
-    known as materialized (
-      select i.event_id, u.id, u.clerk_id
-      from incoming as i
-      join clerk_sync.user_state as s on s.clerk_id = i.clerk_id
-      join public.users as u on u.clerk_id = i.clerk_id
-      where i.job_type = 'USER_CREATED'
-        and s.version >= i.version
-        and s.deleted_at is null
-        and u.deleted_at is null
-        and not exists (select 1 from public.job_queue as j where j.event_id = i.event_id)
-    ),
-    stored as (
-      insert into public.job_queue as j
-        (event_id, job_type, clerk_id, version, payload, source, error, status, priority, max_attempts,
-         created_at, updated_at, run_at)
-      select
-        i.event_id, i.job_type, i.clerk_id, coalesce(i.version, 0), i.payload,
-        coalesce(i.source, 'webhook'), i.dead_reason,
-        case when i.dead_reason is null then 'PENDING' else 'DEAD' end,
-        clerk_sync.priority_of(i.job_type, coalesce(i.source, 'webhook')), p_max_attempts,
-        p_now, p_now, p_now
-      from incoming as i
-      where not exists (select 1 from known as k where k.event_id = i.event_id)
-      on conflict (event_id) do update
-        set status = 'PENDING', attempts = 0, error = null, run_at = p_now, updated_at = p_now
-        where j.status = 'DEAD' and excluded.status = 'PENDING'
-      returning j.id, j.event_id, j.status, (j.xmax = 0) as is_new
-    )
-    select coalesce(jsonb_agg(jsonb_build_object(
-      'event_id', i.event_id,
-      'outcome', case
-        when k.event_id is not null then 'exists'
-        when n.id is null then 'duplicate'
-        when n.status = 'DEAD' then 'dead'
-        when n.is_new then 'queued'
-        else 'requeued'
-      end,
-      'job_id', coalesce(n.id, o.id),
-      'user', case when k.event_id is not null then jsonb_build_object('id', k.id, 'clerk_id', k.clerk_id) end
-    ) order by i.place), '[]')
+  with incoming as materialized (
+    select distinct on (i.event_id)
+      i.*
+    from rows from (
+      jsonb_to_recordset(p_jobs) as (
+        event_id text, job_type text, clerk_id text, version bigint,
+        payload jsonb, source text, dead_reason text
+      )
+    ) with ordinality as i(event_id, job_type, clerk_id, version, payload, source, dead_reason, place)
+    order by i.event_id, i.place
+  ),
+  known as materialized (
+    select i.event_id, u.id, u.clerk_id
     from incoming as i
-    left join known as k on k.event_id = i.event_id
-    left join stored as n on n.event_id = i.event_id
-    left join public.job_queue as o on o.event_id = i.event_id
-  );
+    join clerk_sync.user_state as s on s.clerk_id = i.clerk_id
+    join public.users as u on u.clerk_id = i.clerk_id
+    where i.job_type = 'USER_CREATED'
+      and s.version >= i.version
+      and s.deleted_at is null
+      and u.deleted_at is null
+      and not exists (select 1 from public.job_queue as j where j.event_id = i.event_id)
+  ),
+  stored as (
+    insert into public.job_queue as j
+      (event_id, job_type, clerk_id, version, payload, source, error, status, priority, max_attempts,
+       created_at, updated_at, run_at)
+    select
+      i.event_id, i.job_type, i.clerk_id, coalesce(i.version, 0), i.payload,
+      coalesce(i.source, 'webhook'), i.dead_reason,
+      case when i.dead_reason is null then 'PENDING' else 'DEAD' end,
+      clerk_sync.priority_of(i.job_type, coalesce(i.source, 'webhook')), p_max_attempts,
+      p_now, p_now, p_now
+    from incoming as i
+    where not exists (select 1 from known as k where k.event_id = i.event_id)
+    on conflict (event_id) do update
+      set status = 'PENDING', attempts = 0, error = null, run_at = p_now, updated_at = p_now
+      where j.status = 'DEAD' and excluded.status = 'PENDING'
+    returning j.id, j.event_id, j.status, (j.xmax = 0) as is_new
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'event_id', i.event_id,
+    'outcome', case
+      when k.event_id is not null then 'exists'
+      when n.id is null then 'duplicate'
+      when n.status = 'DEAD' then 'dead'
+      when n.is_new then 'queued'
+      else 'requeued'
+    end,
+    'job_id', coalesce(n.id, o.id),
+    'user', case when k.event_id is not null then jsonb_build_object('id', k.id, 'clerk_id', k.clerk_id) end
+  ) order by i.place), '[]')
+  into v_answer
+  from incoming as i
+  left join known as k on k.event_id = i.event_id
+  left join stored as n on n.event_id = i.event_id
+  left join public.job_queue as o on o.event_id = i.event_id;
+  return v_answer;
 end
 $$;
 

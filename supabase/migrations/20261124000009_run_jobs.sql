@@ -32,14 +32,7 @@ begin
   end if;
   perform clerk_sync.find_users_by_external_id(v_due);
 
-  insert into clerk_sync.user_state as s (clerk_id)
-  select distinct j.clerk_id
-  from public.job_queue as j
-  where j.id = any (v_due)
-    and j.clerk_id is not null
-  order by j.clerk_id
-  on conflict (clerk_id) do nothing;
-
+  perform clerk_sync.insert_user_state(v_due);
   v_users := array(
     select s.clerk_id
     from clerk_sync.user_state as s
@@ -61,6 +54,35 @@ $$;
 
 revoke execute on function clerk_sync.claim_jobs from public, anon, authenticated;
 grant execute on function clerk_sync.claim_jobs to service_role;
+
+-- Makes the state rows of users never seen. An insert would wait for another worker's insert of the same
+-- user, so a user whom another worker is making is left out, by a lock that is not waited for.
+create or replace function clerk_sync.insert_user_state(p_ids uuid[])
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  insert into clerk_sync.user_state as s (clerk_id)
+  select n.clerk_id
+  from (
+    select distinct j.clerk_id
+    from public.job_queue as j
+    where j.id = any (p_ids)
+      and j.clerk_id is not null
+      and not exists (select 1 from clerk_sync.user_state as k where k.clerk_id = j.clerk_id)
+    offset 0 -- keeps the lock below from being asked for rows this filter drops
+  ) as n
+  where pg_try_advisory_xact_lock(hashtextextended(n.clerk_id, 7461203))
+  order by n.clerk_id
+  on conflict (clerk_id) do nothing;
+end
+$$;
+
+revoke execute on function clerk_sync.insert_user_state from public, anon, authenticated;
+grant execute on function clerk_sync.insert_user_state to service_role;
 
 -- user.deleted may come without an id (Clerk's schema allows it): find the user by external_id.
 create or replace function clerk_sync.find_users_by_external_id(p_ids uuid[])

@@ -65,10 +65,14 @@ describe.each(versions)("on PostgreSQL $version", ({ version, packageName }) => 
     await withClient(database.url, async (client) => {
       await applyPrelude(client, false);
       await client.query(existingUsers);
-      const before = await client.query("select id, clerk_id, email, name, role, \"updatedAt\" from public.users order by email");
+      const before = await client.query(
+        'select id, clerk_id, email, name, role, "updatedAt" from public.users order by email',
+      );
       await applyRaw(client);
       await applyRaw(client);
-      const after = await client.query("select id, clerk_id, email, name, role, \"updatedAt\" from public.users order by email");
+      const after = await client.query(
+        'select id, clerk_id, email, name, role, "updatedAt" from public.users order by email',
+      );
       expect(after.rows).toEqual(before.rows);
       expect(after.rowCount).toBe(3);
       const { rows } = await client.query(

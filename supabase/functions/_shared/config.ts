@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { SyncError } from "./errors.ts";
+import type { LogLevel } from "./logger.ts";
 import { decodeBase64 } from "./sign-webhook.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -16,6 +17,12 @@ export type Config = {
   deleteMode: "hard" | "soft";
   maxAttempts: number;
   retentionDays: number;
+  /** Node server only: the database; null means an embedded one. */
+  databaseUrl: string | null;
+  /** Node server only: where it listens. */
+  port: number;
+  host: string;
+  logLevel: LogLevel;
 };
 
 const list = (value: string | undefined) =>
@@ -50,6 +57,12 @@ const environmentSchema = z.object({
   DELETE_MODE: z.enum(["hard", "soft"], { message: "must be hard or soft" }).default("hard"),
   MAX_ATTEMPTS: count(1, 100).default(15),
   RETENTION_DAYS: count(1, 3650).default(30),
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, message: "must be a postgres:// URL" }).optional(),
+  PORT: count(1, 65_535).default(54_321),
+  HOST: z.string().default("127.0.0.1"),
+  LOG_LEVEL: z
+    .enum(["debug", "info", "warning", "error"], { message: "must be debug, info, warning or error" })
+    .default("info"),
 });
 
 /**
@@ -68,6 +81,10 @@ export function readConfig(environment: Environment): Config {
     DELETE_MODE: read("DELETE_MODE")?.toLowerCase(),
     MAX_ATTEMPTS: read("MAX_ATTEMPTS"),
     RETENTION_DAYS: read("RETENTION_DAYS"),
+    DATABASE_URL: read("DATABASE_URL"),
+    PORT: read("PORT"),
+    HOST: read("HOST"),
+    LOG_LEVEL: read("LOG_LEVEL")?.toLowerCase(),
   });
   if (!parsed.success) throw configError(parsed.error);
   const legacyKeys = [read("SUPABASE_SECRET_KEY"), read("SUPABASE_SERVICE_ROLE_KEY")].filter(
@@ -86,6 +103,10 @@ function toConfig(values: z.infer<typeof environmentSchema>, legacyKeys: string[
     deleteMode: values.DELETE_MODE,
     maxAttempts: values.MAX_ATTEMPTS,
     retentionDays: values.RETENTION_DAYS,
+    databaseUrl: values.DATABASE_URL ?? null,
+    port: values.PORT,
+    host: values.HOST,
+    logLevel: values.LOG_LEVEL,
   };
 }
 

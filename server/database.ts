@@ -1,0 +1,84 @@
+import path from "node:path";
+import pg from "pg";
+import { errorMessage, SyncError } from "#core/errors.ts";
+import { logger } from "#core/logger.ts";
+import { applyPrelude, migrate } from "./migrate.ts";
+import { startEmbeddedPostgres, stopOrphan } from "./postgres/embedded-postgres.ts";
+
+export type OpenDatabase = {
+  url: string;
+  pool: pg.Pool;
+  /** True when schema auth is ours, so that the stand-in of Supabase Auth may keep its users there. */
+  hasAuthStandIn: boolean;
+  /** Closes the connections and stops PostgreSQL if it is ours. */
+  close: () => Promise<void>;
+};
+
+/** Marks auth.users as the stand-in's; written by postgres/auth-schema.sql. */
+const standInMark = "clerk-supabase-sync local stand-in";
+
+/**
+ * Opens the database at `url`, or an embedded PostgreSQL in `folder`/postgres, and brings it up to date.
+ * Throws SyncError `database_unavailable`, `migration_failed`, or what the embedded PostgreSQL throws.
+ */
+export async function openDatabase(url: string | null, folder: string): Promise<OpenDatabase> {
+  if (url !== null) return prepare(url, async () => undefined);
+  const dataFolder = path.join(folder, "postgres");
+  if (await stopOrphan(dataFolder)) logger.warn("postgres.orphan_stopped");
+  const postgres = await startEmbeddedPostgres({ folder: dataFolder });
+  return prepare(postgres.url, postgres.stop);
+}
+
+async function prepare(url: string, stopPostgres: () => Promise<void>): Promise<OpenDatabase> {
+  const pool = createPool(url);
+  const close = async () => {
+    await pool.end();
+    await stopPostgres();
+  };
+  try {
+    const client = await connect(pool);
+    try {
+      const hasAuthStandIn = await mayKeepAuthUsers(client);
+      await applyPrelude(client, hasAuthStandIn);
+      await migrate(client);
+      return { url, pool, hasAuthStandIn, close };
+    } finally {
+      client.release();
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function createPool(connectionString: string): pg.Pool {
+  const pool = new pg.Pool({
+    connectionString,
+    max: 10,
+    connectionTimeoutMillis: 5000,
+    statement_timeout: 8000, // PostgREST's limit, so that both homes behave alike
+    application_name: "clerk-sync",
+  });
+  pool.on("error", (error) => logger.warn("database.connection_lost", { reason: errorMessage(error) }));
+  return pool;
+}
+
+async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
+  try {
+    return await pool.connect();
+  } catch (cause) {
+    throw new SyncError(
+      "database_unavailable",
+      `DATABASE_URL cannot be reached: ${errorMessage(cause)}. Is it right, and does it need ?sslmode=require?`,
+      { cause },
+    );
+  }
+}
+
+/** On a real Supabase project auth.users belongs to Supabase Auth and is never touched. */
+async function mayKeepAuthUsers(client: pg.ClientBase): Promise<boolean> {
+  const { rows } = await client.query<{ mark: string | null; exists: boolean }>(
+    "select to_regclass('auth.users') is not null as exists, obj_description(to_regclass('auth.users')) as mark",
+  );
+  return rows[0]?.exists !== true || rows[0].mark === standInMark;
+}

@@ -1,0 +1,53 @@
+import { randomBytes } from "node:crypto";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { z } from "zod";
+import { errorMessage, SyncError } from "#core/errors.ts";
+
+/** What a client needs to drive the local server; the content of .clerk-sync/local.json. */
+export type LocalSettings = {
+  url: string;
+  databaseUrl: string;
+  webhookSecret: string;
+  secretKey: string;
+  adminUrl: string;
+};
+
+const secretsSchema = z.object({ webhookSecret: z.string().startsWith("whsec_"), secretKey: z.string().min(1) });
+
+/** The secrets of an earlier start, so that a client configured once keeps working; new ones the first time. */
+export async function readLocalSecrets(folder: string): Promise<{ webhookSecret: string; secretKey: string }> {
+  const content = await readFile(settingsFile(folder), "utf8").catch(() => "{}");
+  const parsed = secretsSchema.safeParse(parseJson(content));
+  if (parsed.success) return parsed.data;
+  return {
+    webhookSecret: `whsec_${randomBytes(24).toString("base64")}`,
+    secretKey: `sb_secret_local_${randomBytes(24).toString("base64url")}`,
+  };
+}
+
+/** Writes the settings, readable by the owner only. Throws SyncError `data_folder_unusable`. */
+export async function writeLocalSettings(folder: string, settings: LocalSettings): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFile(settingsFile(folder), `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 });
+  } catch (cause) {
+    throw new SyncError(
+      "data_folder_unusable",
+      `Cannot write to ${folder}: ${errorMessage(cause)}. Make it writable.`,
+      { cause },
+    );
+  }
+}
+
+export function settingsFile(folder: string): string {
+  return path.join(folder, "local.json");
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null; // a damaged file is like none: new secrets are made and printed
+  }
+}

@@ -1,0 +1,84 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Database } from "#core/database.ts";
+import { SyncError } from "#core/errors.ts";
+import { logger } from "#core/logger.ts";
+import { type RunDependencies, runJobs } from "#core/run-jobs.ts";
+
+export type WorkerDependencies = Omit<RunDependencies, "database"> & {
+  database: Database;
+  retentionDays: number;
+};
+
+export type Worker = {
+  start: () => void;
+  /** Says that a job was stored: the worker looks at once, or again right after the run in hand. */
+  wake: () => void;
+  /** Finishes the batch in hand and ends. */
+  stop: () => Promise<void>;
+};
+
+const pollMilliseconds = 1000;
+const rescueEveryMilliseconds = 5000;
+const purgeEveryMilliseconds = 60 * 60 * 1000;
+const purgeLimit = 5000;
+const budgetMilliseconds = 60_000;
+
+/** Makes the loop that works through the queue: at once when woken, and every second by itself. */
+export function createWorker(dependencies: WorkerDependencies): Worker {
+  const stopping = new AbortController();
+  let alarm = new AbortController();
+  const rescue = every(rescueEveryMilliseconds, dependencies.now, () => dependencies.database.rescueJobs());
+  const purge = every(purgeEveryMilliseconds, dependencies.now, () =>
+    dependencies.database.purgeJobs(dependencies.retentionDays, purgeLimit),
+  );
+  const loop = async () => {
+    let failures = 0;
+    while (!stopping.signal.aborted) {
+      const woken = alarm.signal;
+      failures = (await runOnce(dependencies, [rescue, purge], stopping.signal)) ? 0 : failures + 1;
+      const pause = Math.min(pollMilliseconds * 2 ** failures, 30_000);
+      await delay(pause, undefined, { signal: woken }).catch(() => undefined);
+    }
+  };
+  const wake = () => {
+    alarm.abort();
+    alarm = new AbortController();
+  };
+  let ended: Promise<void> | undefined;
+  return {
+    start: () => {
+      ended ??= loop();
+    },
+    wake,
+    stop: async () => {
+      stopping.abort();
+      wake();
+      await ended;
+    },
+  };
+}
+
+async function runOnce(
+  dependencies: WorkerDependencies,
+  chores: readonly (() => Promise<void>)[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  try {
+    for (const chore of chores) await chore();
+    await runJobs(dependencies, { budgetMilliseconds, signal });
+    return true;
+  } catch (error) {
+    logger.error("worker.failed", { code: error instanceof SyncError ? error.code : "internal" });
+    return false;
+  }
+}
+
+/** A chore that does its work only when the interval has passed since it last succeeded. */
+function every(interval: number, now: () => number, work: () => Promise<unknown>): () => Promise<void> {
+  let due = now();
+  return async () => {
+    if (now() < due) return;
+    await work();
+    due = now() + interval;
+  };
+}

@@ -1,0 +1,136 @@
+import { z } from "zod";
+import { errorMessage, SyncError } from "./errors.ts";
+import type { Json } from "./sanitise.ts";
+
+/** What is written to an Auth user; field names are those of the Auth server's admin routes. */
+export type AuthUserInput = {
+  id?: string;
+  email?: string;
+  email_confirm?: true;
+  phone?: string;
+  phone_confirm?: true;
+  password_hash?: string;
+  ban_duration?: string;
+  app_metadata: { [key: string]: Json };
+  user_metadata: { [key: string]: Json };
+};
+
+const authUserSchema = z.object({
+  id: z.string(),
+  email: z.string().nullish(),
+  phone: z.string().nullish(),
+  app_metadata: z.record(z.string(), z.unknown()).catch({}),
+});
+
+export type AuthUser = z.infer<typeof authUserSchema>;
+
+/** An answer of the Auth server: the user, or why not. `code` is its error code or a SQLSTATE. */
+export type AuthAnswer = { ok: true; user: AuthUser } | { ok: false; status: number; code: string };
+
+/** The door to Supabase Auth's admin routes (`/auth/v1/admin/users`). */
+export type AuthAdmin = {
+  createUser: (input: AuthUserInput) => Promise<AuthAnswer>;
+  getUser: (id: string) => Promise<AuthAnswer>;
+  updateUser: (id: string, input: AuthUserInput) => Promise<AuthAnswer>;
+  deleteUser: (id: string) => Promise<AuthAnswer>;
+  /** The users whose email contains the text; at most 1,000. */
+  findUsers: (emailPart: string) => Promise<AuthUser[]>;
+};
+
+export type AuthAdminOptions = {
+  supabaseUrl: string;
+  secretKey: string;
+  fetch?: typeof fetch;
+  timeoutMilliseconds?: number;
+};
+
+type Call = (method: string, path: string, body?: unknown) => Promise<Response>;
+
+/**
+ * Makes the door. It speaks HTTP itself because supabase-js hides what is needed: it turns every 5xx into a
+ * retryable error without a code, and a taken email on update is a 500 whose SQLSTATE only shows without the
+ * version header (supabase/auth, internal/api/errors.go).
+ * Every method throws SyncError: `auth_unavailable` (network, timeout, 5xx without a reason), `auth_rate_limited`
+ * with retryAfterSeconds, `auth_unauthorized`.
+ */
+export function createAuthAdmin(options: AuthAdminOptions): AuthAdmin {
+  const call = createCall(options);
+  const asAnswer = async (response: Response): Promise<AuthAnswer> =>
+    response.ok ? { ok: true, user: authUserSchema.parse(await response.json()) } : readFailure(response);
+  return {
+    createUser: async (input) => asAnswer(await call("POST", "", input)),
+    getUser: async (id) => asAnswer(await call("GET", `/${id}`)),
+    updateUser: async (id, input) => asAnswer(await call("PUT", `/${id}`, input)),
+    deleteUser: async (id) => {
+      const response = await call("DELETE", `/${id}`);
+      return response.ok ? { ok: true, user: { id, app_metadata: {} } } : readFailure(response);
+    },
+    findUsers: async (emailPart) => {
+      const response = await call("GET", `?per_page=1000&filter=${encodeURIComponent(emailPart)}`);
+      if (!response.ok) throw unavailable(response.status);
+      return z.object({ users: z.array(authUserSchema) }).parse(await response.json()).users;
+    },
+  };
+}
+
+function createCall(options: AuthAdminOptions): Call {
+  const send = options.fetch ?? fetch;
+  const headers = {
+    apikey: options.secretKey,
+    authorization: `Bearer ${options.secretKey}`,
+    "content-type": "application/json",
+  };
+  return async (method, path, body) => {
+    const response = await send(`${options.supabaseUrl}/auth/v1/admin/users${path}`, {
+      method,
+      headers,
+      redirect: "error",
+      signal: AbortSignal.timeout(options.timeoutMilliseconds ?? 10_000),
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    }).catch((cause: unknown) => {
+      throw new SyncError("auth_unavailable", `Supabase Auth cannot be reached: ${errorMessage(cause)}`, {
+        retryable: true,
+        cause,
+      });
+    });
+    if (response.status === 429) throw rateLimited(response);
+    if (response.status === 401 || response.status === 403) throw unauthorized(response.status);
+    return response;
+  };
+}
+
+const failureSchema = z.object({
+  error_code: z.string().optional(),
+  code: z.union([z.string(), z.number()]).optional(),
+});
+
+/** The Auth server's own codes say what is wrong; a 5xx without one says only that it failed. */
+async function readFailure(response: Response): Promise<AuthAnswer> {
+  const body = failureSchema.safeParse(await response.json().catch(() => null));
+  const code = body.success ? String(body.data.error_code ?? body.data.code ?? "") : "";
+  const isReason = /^[a-z_]+$|^[0-9A-Z]{5}$/.test(code) && code !== "unexpected_failure" && code !== "request_timeout";
+  if (response.status >= 500 && !isReason) throw unavailable(response.status);
+  return { ok: false, status: response.status, code: isReason ? code : `http_${response.status}` };
+}
+
+function unavailable(status: number): SyncError {
+  return new SyncError("auth_unavailable", `Supabase Auth answered ${status}.`, { retryable: true });
+}
+
+function rateLimited(response: Response): SyncError {
+  const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
+  return new SyncError("auth_rate_limited", "Supabase Auth asks to slow down.", {
+    retryable: true,
+    ...(Number.isFinite(seconds) && seconds >= 0 ? { retryAfterSeconds: seconds } : {}),
+  });
+}
+
+function unauthorized(status: number): SyncError {
+  return new SyncError(
+    "auth_unauthorized",
+    `Supabase Auth refused the key (${status}). Check SUPABASE_SECRET_KEYS or SUPABASE_SERVICE_ROLE_KEY.`,
+    {
+      retryable: true,
+    },
+  );
+}

@@ -1,0 +1,42 @@
+import type { CheckCaller } from "./check-caller.ts";
+import { errorMessage, SyncError } from "./errors.ts";
+import { json } from "./json-response.ts";
+import { logger } from "./logger.ts";
+import { type RunDependencies, runJobs } from "./run-jobs.ts";
+
+export type ProcessorDependencies = RunDependencies & {
+  checkCaller: CheckCaller;
+  /** How long one call may work, in ms; below the caller's own patience. */
+  budgetMilliseconds: number;
+};
+
+/** Jobs named in one answer; the counts are always of all. */
+const listedJobs = 1000;
+
+/** Works through everything that is due, until nothing is left or the time is used up. */
+export async function handleProcessor(request: Request, dependencies: ProcessorDependencies): Promise<Response> {
+  try {
+    if (request.method !== "POST") throw new SyncError("method_not_allowed", "Start the processor by POST.");
+    await dependencies.checkCaller(request);
+    await dependencies.database.rescueJobs();
+    const { jobs, ...counts } = await runJobs(dependencies, { budgetMilliseconds: dependencies.budgetMilliseconds });
+    const listed = jobs
+      .slice(0, listedJobs)
+      .map((job) => ({ jobId: job.job_id, jobType: job.job_type, status: job.status }));
+    const message = counts.processed === 0 ? { message: "No pending jobs" } : {};
+    return json(200, { success: true, ...message, ...counts, jobs: listed });
+  } catch (error) {
+    return refuse(error);
+  }
+}
+
+function refuse(error: unknown): Response {
+  if (!(error instanceof SyncError)) {
+    logger.error("processor.failed", { error: errorMessage(error) });
+    return json(500, { error: "Internal server error" });
+  }
+  if (error.code === "caller_unauthorized") return json(401, { error: error.message, code: error.code });
+  if (error.code === "method_not_allowed") return json(405, { error: error.message, code: error.code });
+  logger.error("processor.failed", { code: error.code });
+  return json(503, { error: error.message, code: error.code }, { "retry-after": "5" });
+}

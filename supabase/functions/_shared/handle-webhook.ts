@@ -1,0 +1,106 @@
+import type { Database, Enqueued } from "./database.ts";
+import { errorMessage, SyncError } from "./errors.ts";
+import { json } from "./json-response.ts";
+import { logger } from "./logger.ts";
+import { type HandledEvent, mapEvent } from "./map-user.ts";
+import { parseEvent } from "./parse-event.ts";
+import { readBody } from "./read-body.ts";
+import type { VerifySignature } from "./verify-signature.ts";
+
+export type WebhookDependencies = {
+  database: Pick<Database, "enqueue">;
+  /** Null when no secret is set: the webhook is off and answers 503, so that Clerk tries again. */
+  verifySignature: VerifySignature | null;
+  maxAttempts: number;
+  /** Called after a job was stored, so that a worker need not wait for its next poll. */
+  onQueued: () => void;
+};
+
+type EventType = HandledEvent["type"];
+
+const queuedMessages: Readonly<Record<EventType, string>> = {
+  "user.created": "User creation job queued",
+  "user.updated": "User update job queued",
+  "user.deleted": "User deletion job queued",
+};
+
+const failedMessages: Readonly<Record<EventType, string>> = {
+  "user.created": "Failed to queue user creation",
+  "user.updated": "Failed to queue user update",
+  "user.deleted": "Failed to queue user deletion",
+};
+
+/**
+ * Answers one delivery of Clerk's webhook. 2xx is said only of an event that is durable in the queue, known
+ * already, or of no interest; anything else makes Svix deliver it again (8 attempts over 28 hours).
+ */
+export async function handleWebhook(request: Request, dependencies: WebhookDependencies): Promise<Response> {
+  try {
+    if (request.method !== "POST") throw new SyncError("method_not_allowed", "Send events by POST.");
+    if (dependencies.verifySignature === null) return webhookOff();
+    const body = await readBody(request);
+    const eventId = await dependencies.verifySignature(request.headers, body);
+    const event = parseEvent(body);
+    if (event.type === "unhandled") return json(200, { success: true, message: "Event type not handled" });
+    return await enqueueEvent(event, eventId, dependencies);
+  } catch (error) {
+    return refuse(error);
+  }
+}
+
+async function enqueueEvent(
+  event: HandledEvent,
+  eventId: string,
+  dependencies: WebhookDependencies,
+): Promise<Response> {
+  try {
+    const [enqueued] = await dependencies.database.enqueue([mapEvent(event, eventId)], dependencies.maxAttempts);
+    if (enqueued === undefined) throw new SyncError("database_answer_invalid", "clerk_sync_enqueue answered nothing.");
+    logger.debug("webhook.stored", { event_id: eventId, event_type: event.type, outcome: enqueued.outcome });
+    return answer(enqueued, event.type, dependencies.onQueued);
+  } catch (error) {
+    const code = error instanceof SyncError ? error.code : "database_unavailable";
+    logger.error("webhook.not_stored", { event_id: eventId, event_type: event.type, code });
+    return json(503, { error: failedMessages[event.type], code }, { "retry-after": "5" });
+  }
+}
+
+function answer(enqueued: Enqueued, type: EventType, onQueued: () => void): Response {
+  if (enqueued.outcome === "exists") return json(200, { message: "User already exists", user: enqueued.user });
+  if (enqueued.outcome === "duplicate") return json(200, { message: "Duplicate event" });
+  if (enqueued.outcome === "dead") {
+    logger.error("job.dead", { job_id: enqueued.job_id, code: "user_unknown" });
+    return json(202, {
+      success: true,
+      message: "Event names no user; stored as a dead letter",
+      jobId: enqueued.job_id,
+    });
+  }
+  onQueued();
+  return json(202, { success: true, message: queuedMessages[type], jobId: enqueued.job_id });
+}
+
+const statusOfCode: Readonly<Record<string, number>> = {
+  signature_missing: 401,
+  signature_invalid: 401,
+  body_too_large: 413,
+  event_malformed: 400,
+  method_not_allowed: 405,
+};
+
+function refuse(error: unknown): Response {
+  const code = error instanceof SyncError ? error.code : "internal";
+  const status = statusOfCode[code] ?? 500;
+  logger.warn("webhook.refused", { code, status });
+  if (status === 401) return json(401, { error: "Invalid signature", code, reason: errorMessage(error) });
+  if (status === 500) {
+    logger.error("webhook.failed", { error: errorMessage(error) });
+    return json(500, { error: "Internal server error" });
+  }
+  return json(status, { error: errorMessage(error), code });
+}
+
+function webhookOff(): Response {
+  logger.error("webhook.off", { code: "config_invalid" });
+  return json(503, { error: "The webhook is off: CLERK_WEBHOOK_SECRET is not set." });
+}

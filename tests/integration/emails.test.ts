@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { deletedEvent, userEvent } from "../support/build-event.ts";
+import { createQueue, type Queue } from "../support/queue.ts";
+
+let queue: Queue;
+beforeAll(async () => {
+  queue = await createQueue();
+});
+afterAll(() => queue?.drop());
+
+async function emailOf(clerkId: string): Promise<unknown> {
+  return (await queue.user(clerkId))?.email;
+}
+
+it("the newest claim takes an address, and the older holder is marked for a refresh", async () => {
+  await queue.send(userEvent("user.created", { id: "user_a", version: 1, email: "shared@example.com" }));
+  await queue.run();
+  await queue.send(userEvent("user.created", { id: "user_b", version: 2, email: "shared@example.com" }));
+  expect(await queue.run()).toEqual(["COMPLETED"]);
+  expect(await emailOf("user_a")).toBeNull();
+  expect(await emailOf("user_b")).toBe("shared@example.com");
+  expect(await queue.state("user_a")).toMatchObject({ refresh_reason: "email_taken" });
+  expect(await queue.state("user_b")).toMatchObject({ refresh_reason: null });
+});
+
+it("an older claim that arrives late does not take the address back", async () => {
+  await queue.send(userEvent("user.created", { id: "user_new", version: 9, email: "late@example.com" }));
+  await queue.run();
+  await queue.send(userEvent("user.created", { id: "user_old", version: 3, email: "late@example.com" }), "msg_held");
+  expect(await queue.run()).toEqual(["COMPLETED"]);
+  expect(await emailOf("user_new")).toBe("late@example.com");
+  expect(await emailOf("user_old")).toBeNull();
+  expect(await queue.job("msg_held")).toMatchObject({ result: { applied: true, refresh: "email_held" } });
+});
+
+it.each([1, 250])("two users swap addresses, in batches of %i", async (limit) => {
+  const [left, right] = [`user_left${limit}`, `user_right${limit}`];
+  const [l, r] = [`left${limit}@example.com`, `right${limit}@example.com`];
+  await queue.send(userEvent("user.created", { id: left, version: 1, email: l }));
+  await queue.send(userEvent("user.created", { id: right, version: 1, email: r }));
+  await queue.run();
+  await queue.send(userEvent("user.updated", { id: left, version: 2, email: r }));
+  await queue.send(userEvent("user.updated", { id: right, version: 2, email: l }));
+  for (let round = 0; round < 2; round++) await queue.run({ limit });
+  expect([await emailOf(left), await emailOf(right)]).toEqual([r, l]);
+});
+
+it("a chain of moves in one batch settles", async () => {
+  const ids = ["user_c1", "user_c2", "user_c3"];
+  for (const [place, id] of ids.entries()) {
+    await queue.send(userEvent("user.created", { id, version: 1, email: `c${place}@example.com` }));
+  }
+  await queue.run();
+  for (const [place, id] of ids.entries()) {
+    await queue.send(userEvent("user.updated", { id, version: 2, email: `c${place + 1}@example.com` }));
+  }
+  expect(await queue.run()).toEqual(Array(3).fill("COMPLETED"));
+  for (const [place, id] of ids.entries()) expect(await emailOf(id)).toBe(`c${place + 1}@example.com`);
+});
+
+it("two claims of one address in one batch: the newest holds it", async () => {
+  await queue.send(userEvent("user.created", { id: "user_p", version: 5, email: "pair@example.com" }));
+  await queue.send(userEvent("user.created", { id: "user_q", version: 4, email: "pair@example.com" }));
+  expect(await queue.run()).toEqual(["COMPLETED", "COMPLETED"]);
+  expect([await emailOf("user_p"), await emailOf("user_q")]).toEqual(["pair@example.com", null]);
+});
+
+it.each(["hard", "soft"] as const)(
+  "a user who left (%s) and came back has the same address again",
+  async (deleteMode) => {
+    const email = `back.${deleteMode}@example.com`;
+    await queue.send(userEvent("user.created", { id: `user_left_${deleteMode}`, version: 1, email }));
+    await queue.send(deletedEvent({ id: `user_left_${deleteMode}`, version: 2 }));
+    await queue.run({ deleteMode });
+    await queue.run({ deleteMode });
+    await queue.send(userEvent("user.created", { id: `user_back_${deleteMode}`, version: 3, email }));
+    expect(await queue.run({ deleteMode })).toEqual(["COMPLETED"]);
+    expect(await emailOf(`user_back_${deleteMode}`)).toBe(email);
+  },
+);
+
+it("a row without a Clerk id is linked to the user who has verified its address, and keeps its id", async () => {
+  for (const [clerkId, email] of [
+    ["NULL", "konrad@example.com"],
+    [null, "alan@example.com"],
+  ]) {
+    await queue.pool.query(
+      `insert into public.users (clerk_id, email, name, "updatedAt") values ($1, $2, 'Before', now())`,
+      [clerkId, email],
+    );
+  }
+  const before = await queue.one("select id from public.users where email = 'konrad@example.com'");
+  await queue.send(userEvent("user.created", { id: "user_konrad", version: 1, email: "konrad@example.com" }));
+  await queue.send(userEvent("user.created", { id: "user_alan", version: 1, email: "alan@example.com" }));
+  expect(await queue.run()).toEqual(["COMPLETED", "COMPLETED"]);
+  expect(await queue.user("user_konrad")).toMatchObject({ id: before?.id, name: "Ada Lovelace" });
+  expect(await queue.user("user_alan")).toMatchObject({ email: "alan@example.com" });
+});
+
+it("a row without a Clerk id is not handed to somebody who only typed its address", async () => {
+  await queue.pool.query(
+    `insert into public.users (email, name, "updatedAt") values ('victim@example.com', 'Victim', now())`,
+  );
+  await queue.send(
+    userEvent("user.created", { id: "user_thief", version: 1, email: "victim@example.com", verified: false }),
+  );
+  expect(await queue.run()).toEqual(["COMPLETED"]);
+  expect(await queue.one("select clerk_id, name from public.users where email = 'victim@example.com'")).toEqual({
+    clerk_id: null,
+    name: "Victim",
+  });
+  expect(await emailOf("user_thief")).toBeNull();
+});
