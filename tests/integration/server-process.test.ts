@@ -1,0 +1,147 @@
+import { once } from "node:events";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import path from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { isAlive } from "../../server/postgres/embedded-postgres.ts";
+import { userEvent } from "../support/build-event.ts";
+import { postEvent } from "../support/post-event.ts";
+import {
+  createServerFolder,
+  exists,
+  type ServerProcess,
+  spawnServer,
+  startServerProcess,
+  waitForExit,
+} from "../support/server-process.ts";
+
+let folder: Awaited<ReturnType<typeof createServerFolder>>;
+let running: ServerProcess[] = [];
+
+beforeEach(async () => {
+  folder = await createServerFolder();
+  running = [];
+});
+afterEach(async () => {
+  for (const server of running) {
+    if (server.process.exitCode === null && server.process.signalCode === null) await server.end("SIGTERM");
+  }
+  await folder.remove();
+});
+
+const inFolder = (...names: string[]) => path.join(folder.path, ".clerk-sync", ...names);
+const env = () => ({ PORT: String(folder.port) });
+
+async function start() {
+  const server = await startServerProcess(folder.path, env());
+  running.push(server);
+  return server;
+}
+
+async function postgresPid(): Promise<number> {
+  return Number((await readFile(inFolder("postgres", "postmaster.pid"), "utf8")).split("\n")[0]);
+}
+
+it("a start prints where everything is and what to try, a stop leaves nothing running", async () => {
+  const server = await start();
+  for (const text of [
+    `http://127.0.0.1:${folder.port}/functions/v1/clerk-webhook`,
+    server.settings.webhookSecret,
+    "npx clerk-sync simulate",
+  ]) {
+    expect(server.output()).toContain(text);
+  }
+  const pid = await postgresPid();
+  expect(await server.end("SIGTERM")).toBe(0);
+  expect(isAlive(pid)).toBe(false);
+  expect(await exists(inFolder("server.pid"))).toBe(false);
+  const probe = createServer().listen(folder.port, "127.0.0.1");
+  await once(probe, "listening");
+  probe.close();
+});
+
+it("what was answered 202 before a stop is in the rows after the next start, with the same secrets", async () => {
+  const first = await start();
+  const answers = await Promise.all(
+    Array.from({ length: 50 }, (_, place) =>
+      postEvent(first.settings, userEvent("user.created", { id: `user_${place}`, version: 1 })),
+    ),
+  );
+  expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([202]));
+  expect(await first.end("SIGINT")).toBe(0);
+  const second = await start();
+  expect(second.settings.webhookSecret).toBe(first.settings.webhookSecret);
+  const ids = Array.from({ length: 50 }, (_, place) => `user_${place}`);
+  await expect.poll(() => countRows(second.settings, ids), { timeout: 15_000 }).toBe(50);
+});
+
+async function countRows(settings: { url: string; secretKey: string }, ids: string[]): Promise<number> {
+  const response = await fetch(`${settings.url}/rest/v1/rpc/clerk_sync_user_rows`, {
+    method: "POST",
+    headers: { apikey: settings.secretKey, "content-type": "application/json" },
+    body: JSON.stringify({ p_clerk_ids: ids }),
+  });
+  const rows = (await response.json()) as { row: unknown; open_jobs: number }[];
+  return rows.filter((row) => row.row !== null && row.open_jobs === 0).length;
+}
+
+it("after a kill the next start stops the PostgreSQL that was left behind and goes on", async () => {
+  const killed = await start();
+  await postEvent(killed.settings, userEvent("user.created", { id: "user_kept", version: 1 }));
+  const orphan = await postgresPid();
+  await killed.end("SIGKILL");
+  expect(isAlive(orphan)).toBe(true);
+  const server = await start();
+  expect(isAlive(orphan)).toBe(false);
+  expect((await postEvent(server.settings, userEvent("user.created", { id: "user_next", version: 1 }))).status).toBe(
+    202,
+  );
+  await expect.poll(() => countRows(server.settings, ["user_next"]), { timeout: 15_000 }).toBe(1);
+});
+
+async function refuses(expected: RegExp, variables: Record<string, string> = env()): Promise<void> {
+  const server = spawnServer(folder.path, variables);
+  running.push(server);
+  expect(await waitForExit(server)).toBe(1);
+  expect(server.output()).toMatch(expected);
+  expect(server.output()).not.toMatch(/\n\s+at /);
+}
+
+it("a port in use is refused with the way out, before anything was started", async () => {
+  const blocker = createServer().listen(folder.port, "127.0.0.1");
+  await once(blocker, "listening");
+  await refuses(new RegExp(`Port ${folder.port} .* is in use.*PORT=`));
+  expect(await exists(inFolder("postgres"))).toBe(false);
+  blocker.close();
+});
+
+it("a second server in the same folder is refused, the first goes on", async () => {
+  const first = await start();
+  await refuses(/Another server \(process \d+\) works in/, { PORT: String(folder.port + 1) });
+  expect((await postEvent(first.settings, userEvent("user.created", { id: "user_1", version: 1 }))).status).toBe(202);
+});
+
+it("a broken data folder is refused with the command that begins anew", async () => {
+  await mkdir(inFolder("postgres"), { recursive: true });
+  await writeFile(inFolder("postgres", "PG_VERSION"), "9.1\n");
+  await refuses(/data_folder_unusable: .*npm run reset/s);
+});
+
+it("a place that cannot be written is refused by name", async () => {
+  await writeFile(inFolder(), "a file where the folder should be");
+  await refuses(/Cannot make .*\.clerk-sync/);
+});
+
+it("a wrong environment is refused with every problem at once, and no value of it", async () => {
+  const wrong = { PORT: "http", CLERK_WEBHOOK_SECRET: "sk_live_oops", DELETE_MODE: "maybe", MAX_ATTEMPTS: "0" };
+  await refuses(/4 problem.*CLERK_WEBHOOK_SECRET.*DELETE_MODE.*MAX_ATTEMPTS.*PORT/s, wrong);
+  expect(running[0]?.output()).not.toContain("sk_live_oops");
+});
+
+it("a database that cannot be reached is refused by its variable", async () => {
+  await refuses(/database_unavailable: DATABASE_URL cannot be reached/, {
+    ...env(),
+    DATABASE_URL: "postgres://postgres:secret@127.0.0.1:1/none",
+  });
+  expect(running[0]?.output()).not.toContain("secret@");
+});
