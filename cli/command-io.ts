@@ -1,0 +1,22 @@
+/** Time, so that tests need not wait: `now` in Unix milliseconds, `sleep` in milliseconds. */
+export type Clock = {
+  now: () => number;
+  sleep: (milliseconds: number) => Promise<void>;
+};
+
+/** All a command touches outside itself; `main.ts` makes it of the process, tests of what they need. */
+export type CommandIo = {
+  /** Writes a line of the result to standard output. */
+  print: (line: string) => void;
+  /** Writes a line about the run to standard error. */
+  note: (line: string) => void;
+  /** A terminal to draw a progress bar on; null when nobody watches. */
+  terminal: NodeJS.WriteStream | null;
+  /** The working directory, where .clerk-sync/local.json is looked for. */
+  folder: string;
+  fetch: typeof fetch;
+  clock: Clock;
+  /** A seed for a run that names none. */
+  drawSeed: () => number;
+  setExitCode: (code: number) => void;
+};

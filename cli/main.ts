@@ -1,0 +1,71 @@
+import { randomInt } from "node:crypto";
+import { readFileSync } from "node:fs";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Command, CommanderError } from "commander";
+import { z } from "zod";
+import { errorMessage, SyncError } from "#core/errors.ts";
+import type { CommandIo } from "./command-io.ts";
+import { addSimulateCommand } from "./commands/simulate.ts";
+
+const usageExitCode = 2;
+
+/** Runs the command line with the arguments after the program's name and returns its exit code. */
+export async function main(args: readonly string[], changes: Partial<CommandIo> = {}): Promise<number> {
+  let exitCode = 0;
+  const setExitCode = (code: number) => {
+    exitCode = code;
+  };
+  const io: CommandIo = { ...processIo(), ...changes, setExitCode };
+  try {
+    await createProgram(io).parseAsync([...args], { from: "user" });
+    return exitCode;
+  } catch (error) {
+    return reportError(error, io);
+  }
+}
+
+function createProgram(io: CommandIo): Command {
+  const program = new Command("clerk-sync")
+    .description("Drives and inspects a clerk-supabase-sync installation.")
+    .version(readVersion(), "--version")
+    .addHelpText("after", "\nExample:\n  $ clerk-sync simulate --count 1000 --shuffle --duplicate")
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.print(text.trimEnd()),
+      writeErr: (text) => io.note(text.trimEnd()),
+    })
+    .showHelpAfterError("(clerk-sync --help shows what there is)");
+  addSimulateCommand(program, io);
+  return program;
+}
+
+/** The one catch of the command line. An error we did not foresee keeps its stack. */
+function reportError(error: unknown, io: CommandIo): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageExitCode;
+  if (error instanceof SyncError) {
+    io.note(`error ${error.code}: ${error.message}`);
+    return error.code === "usage_invalid" ? usageExitCode : 1;
+  }
+  io.note(`error unexpected: ${error instanceof Error ? error.stack : errorMessage(error)}`);
+  return 1;
+}
+
+function readVersion(): string {
+  const content: unknown = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  return z.object({ version: z.string() }).parse(content).version;
+}
+
+function processIo(): Omit<CommandIo, "setExitCode"> {
+  return {
+    print: (line) => void process.stdout.write(`${line}\n`),
+    note: (line) => void process.stderr.write(`${line}\n`),
+    terminal: process.stdout.isTTY && process.stderr.isTTY ? process.stderr : null,
+    folder: process.cwd(),
+    fetch: globalThis.fetch,
+    clock: { now: Date.now, sleep: async (milliseconds) => sleep(milliseconds) },
+    drawSeed: () => randomInt(2 ** 31),
+  };
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,199 @@
+import { describe, expect, test } from "vitest";
+import { type Environment, readConfig } from "./config.ts";
+
+const first = "whsec_plJ3nmyCDGBKInavdOK15jsl";
+const second = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+function problemsOf(environment: Environment): string {
+  try {
+    readConfig(environment);
+  } catch (error) {
+    expect(error).toMatchObject({ name: "SyncError", code: "config_invalid" });
+    return error instanceof Error ? error.message : "";
+  }
+  throw new Error("the environment was accepted");
+}
+
+const defaults = {
+  webhookSecrets: [],
+  supabaseUrl: null,
+  secretKeys: [],
+  processorSecret: null,
+  authMirror: true,
+  deleteMode: "hard",
+  maxAttempts: 15,
+  retentionDays: 30,
+  databaseUrl: null,
+  port: 54321,
+  host: "127.0.0.1",
+  logLevel: "info",
+};
+
+describe("values", () => {
+  test("an empty environment has every secret missing and every default", () => {
+    expect(readConfig({})).toEqual(defaults);
+  });
+
+  test("an empty or blank variable is a missing one", () => {
+    const names = ["CLERK_WEBHOOK_SECRET", "CLERK_WEBHOOK_SIGNING_SECRET", "SUPABASE_URL", "SUPABASE_SECRET_KEYS"];
+    const others = ["SUPABASE_SERVICE_ROLE_KEY", "PROCESSOR_SECRET", "AUTH_MIRROR", "DELETE_MODE", "MAX_ATTEMPTS"];
+    const rest = ["RETENTION_DAYS", "DATABASE_URL", "PORT", "HOST", "LOG_LEVEL", "SUPABASE_SECRET_KEY"];
+    for (const blank of ["", "  \n"]) {
+      expect(readConfig(Object.fromEntries([...names, ...others, ...rest].map((name) => [name, blank])))).toEqual(defaults);
+    }
+  });
+
+  test("every variable that is set is used", () => {
+    const environment = {
+      CLERK_WEBHOOK_SECRET: first,
+      SUPABASE_URL: "https://ref.supabase.co",
+      SUPABASE_SECRET_KEYS: '{"default":"sb_secret_1"}',
+      PROCESSOR_SECRET: "0123456789abcdef",
+      AUTH_MIRROR: "off",
+      DELETE_MODE: "soft",
+      MAX_ATTEMPTS: "3",
+      RETENTION_DAYS: "7",
+      DATABASE_URL: "postgresql://postgres:pw@localhost:5432/postgres",
+      PORT: "8080",
+      HOST: "0.0.0.0",
+      LOG_LEVEL: "debug",
+    };
+    expect(readConfig(environment)).toEqual({
+      webhookSecrets: [first],
+      supabaseUrl: "https://ref.supabase.co",
+      secretKeys: ["sb_secret_1"],
+      processorSecret: "0123456789abcdef",
+      authMirror: false,
+      deleteMode: "soft",
+      maxAttempts: 3,
+      retentionDays: 7,
+      databaseUrl: "postgresql://postgres:pw@localhost:5432/postgres",
+      port: 8080,
+      host: "0.0.0.0",
+      logLevel: "debug",
+    });
+  });
+
+  test.each(["on", "true", "1", "yes", "ON", " True "])("AUTH_MIRROR=%o turns the mirror on", (value) => {
+    expect(readConfig({ AUTH_MIRROR: value }).authMirror).toBe(true);
+  });
+
+  test.each(["off", "false", "0", "no", "OFF", " False "])("AUTH_MIRROR=%o turns the mirror off", (value) => {
+    expect(readConfig({ AUTH_MIRROR: value }).authMirror).toBe(false);
+  });
+
+  test("DELETE_MODE and LOG_LEVEL may be written in capitals", () => {
+    expect(readConfig({ DELETE_MODE: "SOFT", LOG_LEVEL: "Warning" })).toMatchObject({
+      deleteMode: "soft",
+      logLevel: "warning",
+    });
+  });
+
+  test("slashes at the end of SUPABASE_URL are dropped", () => {
+    expect(readConfig({ SUPABASE_URL: "http://localhost:54321//" }).supabaseUrl).toBe("http://localhost:54321");
+  });
+});
+
+describe("webhook secrets", () => {
+  test("several are separated by commas", () => {
+    expect(readConfig({ CLERK_WEBHOOK_SECRET: ` ${first} , ${second},` }).webhookSecrets).toEqual([first, second]);
+  });
+
+  test("the name of Clerk's newer guides is an alias, and both together are all accepted", () => {
+    expect(readConfig({ CLERK_WEBHOOK_SIGNING_SECRET: second }).webhookSecrets).toEqual([second]);
+    expect(
+      readConfig({ CLERK_WEBHOOK_SECRET: first, CLERK_WEBHOOK_SIGNING_SECRET: `${second},${first}` }).webhookSecrets,
+    ).toEqual([first, second]);
+  });
+
+  test.each(["sk_test_abc", first.slice(6), "whsec_", "whsec_***", `"${first}"`, `${first} ${second}`])(
+    "%o is refused",
+    (value) => {
+      expect(problemsOf({ CLERK_WEBHOOK_SECRET: value })).toContain("CLERK_WEBHOOK_SECRET is not whsec_");
+    },
+  );
+
+  test("one bad secret among good ones is refused, not dropped", () => {
+    expect(problemsOf({ CLERK_WEBHOOK_SECRET: `${first},sk_test_abc` })).toContain("CLERK_WEBHOOK_SECRET");
+  });
+});
+
+describe("secret keys", () => {
+  test("the one named default comes first, and the older variables follow", () => {
+    const environment = {
+      SUPABASE_SECRET_KEYS: '{"ci":"sb_secret_ci","default":"sb_secret_main"}',
+      SUPABASE_SECRET_KEY: "sb_secret_single",
+      SUPABASE_SERVICE_ROLE_KEY: "eyJ.service.role",
+    };
+    expect(readConfig(environment).secretKeys).toEqual([
+      "sb_secret_main",
+      "sb_secret_ci",
+      "sb_secret_single",
+      "eyJ.service.role",
+    ]);
+  });
+
+  test("a key that is given twice counts once", () => {
+    const environment = { SUPABASE_SECRET_KEYS: '{"a":"sb_secret_1","b":"sb_secret_1"}', SUPABASE_SECRET_KEY: "sb_secret_1" };
+    expect(readConfig(environment).secretKeys).toEqual(["sb_secret_1"]);
+  });
+
+  test("the service role key alone is enough", () => {
+    expect(readConfig({ SUPABASE_SERVICE_ROLE_KEY: " eyJ.service.role " }).secretKeys).toEqual(["eyJ.service.role"]);
+  });
+
+  test.each(["sb_secret_1", '["sb_secret_1"]', "null", '{"default":""}', '{"default":7}', '"sb_secret_1"'])(
+    "SUPABASE_SECRET_KEYS=%s is refused",
+    (value) => {
+      expect(problemsOf({ SUPABASE_SECRET_KEYS: value })).toContain("  SUPABASE_SECRET_KEYS ");
+    },
+  );
+});
+
+describe("problems", () => {
+  test.each([
+    ["SUPABASE_URL", "ref.supabase.co", "must be an http(s) URL"],
+    ["SUPABASE_URL", "ftp://ref.supabase.co", "must be an http(s) URL"],
+    ["PROCESSOR_SECRET", "0123456789abcde", "must have at least 16 characters"],
+    ["AUTH_MIRROR", "maybe", "must be on or off"],
+    ["DELETE_MODE", "harder", "must be hard or soft"],
+    ["MAX_ATTEMPTS", "0", "must be at least 1"],
+    ["MAX_ATTEMPTS", "101", "must be at most 100"],
+    ["MAX_ATTEMPTS", "2.5", "must be a whole number from 1 to 100"],
+    ["MAX_ATTEMPTS", "many", "must be a whole number from 1 to 100"],
+    ["RETENTION_DAYS", "0", "must be at least 1"],
+    ["RETENTION_DAYS", "3651", "must be at most 3650"],
+    ["DATABASE_URL", "mysql://localhost/db", "must be a postgres:// URL"],
+    ["DATABASE_URL", "localhost:5432", "must be a postgres:// URL"],
+    ["PORT", "65536", "must be at most 65535"],
+    ["PORT", "-1", "must be at least 1"],
+    ["LOG_LEVEL", "loud", "must be debug, info, warning or error"],
+  ])("%s=%s is refused: it %s", (name, value, problem) => {
+    const message = problemsOf({ [name]: value });
+    expect(message).toContain("The environment has 1 problem(s):");
+    expect(message).toContain(`  ${name} ${problem}`);
+  });
+
+  test("all are reported together, one a line", () => {
+    const message = problemsOf({ CLERK_WEBHOOK_SECRET: "x", PORT: "x", DELETE_MODE: "x", MAX_ATTEMPTS: "x" });
+    const [head, ...lines] = message.split("\n");
+    expect(head).toBe("The environment has 4 problem(s):");
+    expect(lines.map((line) => line.trim().split(" ")[0])).toEqual([
+      "CLERK_WEBHOOK_SECRET",
+      "DELETE_MODE",
+      "MAX_ATTEMPTS",
+      "PORT",
+    ]);
+  });
+
+  test("no value is repeated", () => {
+    const names = ["CLERK_WEBHOOK_SECRET", "SUPABASE_URL", "SUPABASE_SECRET_KEYS", "AUTH_MIRROR", "DELETE_MODE"];
+    const others = ["MAX_ATTEMPTS", "RETENTION_DAYS", "DATABASE_URL", "PORT", "LOG_LEVEL"];
+    const message = problemsOf({
+      ...Object.fromEntries([...names, ...others].map((name) => [name, "hunter2"])),
+      PROCESSOR_SECRET: "hunter2",
+    });
+    expect(message).toContain("The environment has 11 problem(s)");
+    expect(message).not.toContain("hunter2");
+  });
+});

@@ -1,0 +1,25 @@
+import { type Config, type Environment, readConfig } from "./config.ts";
+import { createDatabase, type Database } from "./database.ts";
+import { SyncError } from "./errors.ts";
+import { startLogging } from "./logger.ts";
+import { createSupabaseRpc } from "./supabase-rpc.ts";
+
+export type EdgeSetup = { config: Config; database: Database; supabaseUrl: string; secretKey: string };
+
+/**
+ * What every Edge Function needs before it can serve: configuration, log, database.
+ * Throws SyncError `config_invalid`; the function then does not boot and Supabase shows the message in its log.
+ */
+export async function setUp(environment: Environment): Promise<EdgeSetup> {
+  const config = readConfig(environment);
+  await startLogging(config.logLevel);
+  const { supabaseUrl } = config;
+  const [secretKey] = config.secretKeys;
+  if (supabaseUrl === null || secretKey === undefined) {
+    throw new SyncError(
+      "config_invalid",
+      "SUPABASE_URL and SUPABASE_SECRET_KEYS (or SUPABASE_SERVICE_ROLE_KEY) are not set.",
+    );
+  }
+  return { config, supabaseUrl, secretKey, database: createDatabase(createSupabaseRpc(supabaseUrl, secretKey)) };
+}

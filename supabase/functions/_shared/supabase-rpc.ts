@@ -1,0 +1,17 @@
+import { createClient } from "@supabase/supabase-js";
+import { type CallFunction, databaseError } from "./database.ts";
+
+/** Calls SQL functions over Supabase's API (PostgREST) with a secret key; the hosted half of the door in database.ts. */
+export function createSupabaseRpc(supabaseUrl: string, secretKey: string): CallFunction {
+  const client = createClient(supabaseUrl, secretKey, { auth: { persistSession: false, autoRefreshToken: false } });
+  return async (name, args) => {
+    const { data, error } = await client.rpc(name, args);
+    if (error) throw databaseError(name, sqlState(error.code), error);
+    return data;
+  };
+}
+
+/** PGRST000 to PGRST003 say that PostgREST has no database; an empty code that PostgREST was not reached. */
+function sqlState(code: string): string | undefined {
+  return code === "" || /^PGRST00[0-3]$/.test(code) ? undefined : code;
+}

@@ -1,0 +1,54 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { findFreePort } from "./server-process.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+export type DenoFunction = { url: string; output: () => string; stop: () => Promise<void> };
+
+/** Runs an Edge Function of supabase/functions unchanged under Deno, with the permissions it needs and no others. */
+export async function startDenoFunction(name: string, env: Record<string, string>): Promise<DenoFunction> {
+  const port = await findFreePort();
+  const folder = `${root}supabase/functions/${name}`;
+  const child = spawn(
+    `${root}node_modules/.bin/deno`,
+    [
+      "run",
+      "--no-prompt",
+      "--node-modules-dir=manual",
+      "--allow-net=127.0.0.1",
+      "--allow-env",
+      `--config=${folder}/deno.json`,
+      `${folder}/index.ts`,
+    ],
+    {
+      env: {
+        PATH: process.env["PATH"],
+        DENO_DIR: `${root}.test-results/deno`,
+        DENO_SERVE_ADDRESS: `tcp:127.0.0.1:${port}`,
+        ...env,
+      },
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
+  const chunks: string[] = [];
+  const closed = once(child, "close");
+  await new Promise<void>((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        chunks.push(text);
+        if (text.includes("Listening on")) resolve();
+      });
+    }
+    child.once("close", () => reject(new Error(`deno ended:\n${chunks.join("")}`)));
+  });
+  return {
+    url: `http://127.0.0.1:${port}`,
+    output: () => chunks.join(""),
+    stop: async () => {
+      child.kill("SIGTERM");
+      await closed;
+    },
+  };
+}
