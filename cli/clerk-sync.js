@@ -41,5 +41,7 @@ if (runsTypeScript()) {
 } else if (existsSync(ownNode)) {
   runOnOwnNode();
 } else {
-  fail(`clerk-sync needs Node 24 (this is ${process.version}). Run "npm install" here, which brings it, or install Node 24.`);
+  fail(
+    `clerk-sync needs Node 24 (this is ${process.version}). Run "npm install" here, which brings it, or install Node 24.`,
+  );
 }

@@ -11,13 +11,16 @@ export type Happening = {
   user: UserState;
 };
 
+/** All that happened to one user, oldest first; never empty. */
+export type History = readonly [Happening, ...Happening[]];
+
 /** Draws all that happened to one user, oldest first: signed up, changed, perhaps deleted. */
-export function drawHistory(scenario: Scenario, user: number): Happening[] {
+export function drawHistory(scenario: Scenario, user: number): History {
   const draw = createDraw(scenario, user);
   const [createdAt = scenario.now, ...later] = drawTimes(scenario, user);
   // A sign-up takes a moment: Clerk's updated_at of user.created is a little after created_at.
   let state = newUser(draw, createdAt - draw.random.integer(1, 500));
-  const history: Happening[] = [{ type: "user.created", at: createdAt, user: state }];
+  const history: [Happening, ...Happening[]] = [{ type: "user.created", at: createdAt, user: state }];
 
   const isDeleted = later.length > 0 && draw.random.chance(20);
   for (const [index, at] of later.entries()) {
@@ -34,5 +37,26 @@ function createDraw(scenario: Scenario, user: number): UserDraw {
     tag: scenario.tag,
     number: user,
     random: createRandom(`${scenario.key}/history/${user}`),
+  };
+}
+
+/** A bound on what is remembered of histories, in happenings: a few megabytes. */
+const rememberedHappenings = 20_000;
+
+/** Reads histories by user and remembers the last ones: without it a user of 10,000 events is drawn 10,000 times. */
+export function createHistories(scenario: Scenario): (user: number) => History {
+  const remembered = new Map<number, History>();
+  let size = 0;
+  return (user) => {
+    const known = remembered.get(user);
+    if (known !== undefined) return known;
+    const history = drawHistory(scenario, user);
+    if (size + history.length > rememberedHappenings) {
+      remembered.clear();
+      size = 0;
+    }
+    size += history.length;
+    remembered.set(user, history);
+    return history;
   };
 }

@@ -22,7 +22,7 @@ const drawKind: Readonly<Record<UserKind, Draw>> = {
   "several-emails": (nobody, draw) => withEmails({ ...withName(nobody, draw), hasPassword: true }, draw, 3),
   google: (nobody, draw) => ({
     ...withEmails(withName(nobody, draw), draw, 1),
-    googleId: drawId("idn", `${draw.key}/google`),
+    google: { id: drawId("idn", `${draw.key}/google`), address: drawEmail(draw, 0, nobody.createdAt).address },
   }),
   phone: (nobody, draw) => ({
     ...nobody,
@@ -36,11 +36,7 @@ const drawKind: Readonly<Record<UserKind, Draw>> = {
 };
 
 /** Draws a user as Clerk has it right after sign-up; without `kind` any kind. */
-export function newUser(
-  draw: UserDraw,
-  createdAt: number,
-  kind: UserKind = draw.random.pick(kinds),
-): UserState {
+export function newUser(draw: UserDraw, createdAt: number, kind: UserKind = draw.random.pick(kinds)): UserState {
   const { random } = draw;
   const user = drawKind[kind](nobody(draw, createdAt), draw);
   return {
@@ -84,7 +80,7 @@ function nobody(draw: UserDraw, createdAt: number): UserState {
     primaryEmailId: null,
     emailsEver: 0,
     phone: null,
-    googleId: null,
+    google: null,
     hasPassword: false,
     banned: false,
     locked: false,

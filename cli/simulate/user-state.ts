@@ -15,8 +15,8 @@ export type UserState = {
   /** How many addresses the user has had, so that the next is one nobody had. */
   emailsEver: number;
   phone: { id: string; number: string } | null;
-  /** The identification of a linked Google account. */
-  googleId: string | null;
+  /** A linked Google account: its identification and the address it came with. */
+  google: { id: string; address: string } | null;
   hasPassword: boolean;
   banned: boolean;
   locked: boolean;

@@ -24,25 +24,14 @@ declare
 begin
   with incoming as materialized (
     select distinct on (i.event_id)
-      i.*
+      i.*,
+      clerk_sync.row_as_new(i.event_id, i.job_type, i.clerk_id, i.version) as existing
     from rows from (
       jsonb_to_recordset(p_jobs) as (
-        event_id text, job_type text, clerk_id text, version bigint,
-        payload jsonb, source text, dead_reason text
+        event_id text, job_type text, clerk_id text, version bigint, payload jsonb, source text, dead_reason text
       )
     ) with ordinality as i(event_id, job_type, clerk_id, version, payload, source, dead_reason, place)
     order by i.event_id, i.place
-  ),
-  known as materialized (
-    select i.event_id, u.id, u.clerk_id
-    from incoming as i
-    join clerk_sync.user_state as s on s.clerk_id = i.clerk_id
-    join public.users as u on u.clerk_id = i.clerk_id
-    where i.job_type = 'USER_CREATED'
-      and s.version >= i.version
-      and s.deleted_at is null
-      and u.deleted_at is null
-      and not exists (select 1 from public.job_queue as j where j.event_id = i.event_id)
   ),
   stored as (
     insert into public.job_queue as j
@@ -55,7 +44,7 @@ begin
       clerk_sync.priority_of(i.job_type, coalesce(i.source, 'webhook')), p_max_attempts,
       p_now, p_now, p_now
     from incoming as i
-    where not exists (select 1 from known as k where k.event_id = i.event_id)
+    where i.existing is null
     on conflict (event_id) do update
       set status = 'PENDING', attempts = 0, error = null, run_at = p_now, updated_at = p_now
       where j.status = 'DEAD' and excluded.status = 'PENDING'
@@ -64,18 +53,17 @@ begin
   select coalesce(jsonb_agg(jsonb_build_object(
     'event_id', i.event_id,
     'outcome', case
-      when k.event_id is not null then 'exists'
+      when i.existing is not null then 'exists'
       when n.id is null then 'duplicate'
       when n.status = 'DEAD' then 'dead'
       when n.is_new then 'queued'
       else 'requeued'
     end,
     'job_id', coalesce(n.id, o.id),
-    'user', case when k.event_id is not null then jsonb_build_object('id', k.id, 'clerk_id', k.clerk_id) end
+    'user', i.existing
   ) order by i.place), '[]')
   into v_answer
   from incoming as i
-  left join known as k on k.event_id = i.event_id
   left join stored as n on n.event_id = i.event_id
   left join public.job_queue as o on o.event_id = i.event_id;
   return v_answer;
@@ -84,6 +72,40 @@ $$;
 
 revoke execute on function public.clerk_sync_enqueue from public, anon, authenticated;
 grant execute on function public.clerk_sync_enqueue to service_role;
+
+-- {id, clerk_id} of the row a create would make, when it is there and already as new; null otherwise,
+-- and for an event that is in the queue: that one is answered as a duplicate.
+create or replace function clerk_sync.row_as_new(
+  p_event_id text,
+  p_job_type text,
+  p_clerk_id text,
+  p_version  bigint
+)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  if p_job_type <> 'USER_CREATED' then
+    return null;
+  end if;
+  return (
+    select jsonb_build_object('id', u.id, 'clerk_id', u.clerk_id)
+    from public.users as u
+    join clerk_sync.user_state as s on s.clerk_id = u.clerk_id
+    where u.clerk_id = p_clerk_id
+      and u.deleted_at is null
+      and s.deleted_at is null
+      and s.version >= p_version
+      and not exists (select 1 from public.job_queue as j where j.event_id = p_event_id)
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.row_as_new from public, anon, authenticated;
+grant execute on function clerk_sync.row_as_new to service_role;
 
 -- Sign-ups first, then the other live events, then what reconcile and backfill bring.
 create or replace function clerk_sync.priority_of(p_job_type text, p_source text)

@@ -27,26 +27,27 @@ function processorCall() {
   }).then((response) => response.json() as Promise<{ processed: number; jobs: { jobId: string }[] }>);
 }
 
-async function insertJobs(count: number, prefix: string): Promise<void> {
+async function insertJobs(count: number, prefix: string, dueIn = "0 s"): Promise<void> {
   await server.pool.query(
-    `insert into job_queue (job_type, clerk_id, version, payload)
-     select 'USER_CREATED', $2 || n, 1, jsonb_build_object('clerk_id', $2 || n, 'email', $2 || n || '@example.com', 'name', 'N', 'user_role', 'user')
+    `insert into job_queue (job_type, clerk_id, version, run_at, payload)
+     select 'USER_CREATED', $2 || n, 1, now() + $3::interval, jsonb_build_object('clerk_id', $2 || n, 'email', $2 || n || '@example.com', 'name', 'N', 'user_role', 'user')
      from generate_series(1, $1::int) as n`,
-    [count, prefix],
+    [count, prefix, dueIn],
   );
 }
 
 it("two workers never run one job twice", async () => {
-  await insertJobs(300, "user_race_");
-  await Promise.all([processorCall(), processorCall(), processorCall(), processorCall()]);
-  await server.quiet();
-  expect(
-    await server.one(
-      "select max(attempts) as most, count(*)::int as n from job_queue where clerk_id like 'user_race_%'",
-    ),
-  ).toEqual({
+  await insertJobs(20, "user_race_", "1 hour");
+  const run = "select clerk_sync_run_jobs(250, 60, 'hard', now() + interval '2 hours') as batch";
+  const first = await server.pool.connect();
+  await first.query("begin");
+  const claimed = (await first.query(run)).rows[0].batch.jobs;
+  const second = (await server.pool.query(run)).rows[0].batch.jobs;
+  await first.query("commit");
+  first.release();
+  expect([claimed.length, second.length]).toEqual([20, 0]);
+  expect(await server.one("select max(attempts) as most from job_queue where clerk_id like 'user_race_%'")).toEqual({
     most: 1,
-    n: 300,
   });
 });
 

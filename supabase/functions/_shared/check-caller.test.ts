@@ -18,7 +18,10 @@ describe("a caller is let in", () => {
     ["with the second key as apikey header", { apikey: processorSecret }],
     ["with the second key as Bearer token", { authorization: `Bearer ${processorSecret}` }],
     ["whatever the case of the word Bearer", { authorization: `bearer ${secretKey}` }],
-    ["with a foreign apikey beside the right token", { apikey: "sb_publishable_1", authorization: `Bearer ${secretKey}` }],
+    [
+      "with a foreign apikey beside the right token",
+      { apikey: "sb_publishable_1", authorization: `Bearer ${secretKey}` },
+    ],
     ["with the right apikey beside a foreign token", { apikey: secretKey, authorization: "Bearer eyJhbGciOi" }],
   ])("%s", async (_, headers) => {
     await expect(check(request(headers))).resolves.toBeUndefined();

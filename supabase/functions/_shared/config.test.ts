@@ -39,7 +39,9 @@ describe("values", () => {
     const others = ["SUPABASE_SERVICE_ROLE_KEY", "PROCESSOR_SECRET", "AUTH_MIRROR", "DELETE_MODE", "MAX_ATTEMPTS"];
     const rest = ["RETENTION_DAYS", "DATABASE_URL", "PORT", "HOST", "LOG_LEVEL", "SUPABASE_SECRET_KEY"];
     for (const blank of ["", "  \n"]) {
-      expect(readConfig(Object.fromEntries([...names, ...others, ...rest].map((name) => [name, blank])))).toEqual(defaults);
+      expect(readConfig(Object.fromEntries([...names, ...others, ...rest].map((name) => [name, blank])))).toEqual(
+        defaults,
+      );
     }
   });
 
@@ -134,7 +136,10 @@ describe("secret keys", () => {
   });
 
   test("a key that is given twice counts once", () => {
-    const environment = { SUPABASE_SECRET_KEYS: '{"a":"sb_secret_1","b":"sb_secret_1"}', SUPABASE_SECRET_KEY: "sb_secret_1" };
+    const environment = {
+      SUPABASE_SECRET_KEYS: '{"a":"sb_secret_1","b":"sb_secret_1"}',
+      SUPABASE_SECRET_KEY: "sb_secret_1",
+    };
     expect(readConfig(environment).secretKeys).toEqual(["sb_secret_1"]);
   });
 

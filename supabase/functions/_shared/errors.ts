@@ -15,7 +15,6 @@ export type ErrorCode =
   | "auth_unauthorized"
   | "auth_rejected"
   | "auth_email_conflict"
-  | "lease_too_short"
   | "port_in_use"
   | "data_folder_in_use"
   | "data_folder_unusable"

@@ -74,15 +74,14 @@ test("a deletion that names nobody becomes a dead letter at once", () => {
   });
 });
 
-test.each([
-  { id: "user_1" },
-  { external_id: "legacy-42" },
-  { id: "user_1", external_id: "legacy-42" },
-])("a deletion that names somebody is no dead letter: %o", (data) => {
-  const job = jobOf(jsonBytes({ type: "user.deleted", data }));
-  expect(job).not.toHaveProperty("dead_reason");
-  expect(job.clerk_id).toBe(data.id ?? null);
-});
+test.each([{ id: "user_1" }, { external_id: "legacy-42" }, { id: "user_1", external_id: "legacy-42" }])(
+  "a deletion that names somebody is no dead letter: %o",
+  (data) => {
+    const job = jobOf(jsonBytes({ type: "user.deleted", data }));
+    expect(job).not.toHaveProperty("dead_reason");
+    expect(job.clerk_id).toBe(data.id ?? null);
+  },
+);
 
 test("no job carries private_metadata", () => {
   const job = JSON.stringify(jobOf(fixtureBytes("user.updated")));

@@ -28,9 +28,12 @@ const nobody = {
 };
 
 describe("fixtures", () => {
-  test.each(fixtureNames().filter((name) => /user\.(created|updated)/.test(name)))("%s is mapped to its own id", (name) => {
-    expect(mapFixture(name).clerk_id).toBe(userOf(fixtureBytes(name)).id);
-  });
+  test.each(fixtureNames().filter((name) => /user\.(created|updated)/.test(name)))(
+    "%s is mapped to its own id",
+    (name) => {
+      expect(mapFixture(name).clerk_id).toBe(userOf(fixtureBytes(name)).id);
+    },
+  );
 
   test("a sign-up with email and password", () => {
     expect(mapFixture("user.created")).toEqual({
@@ -115,7 +118,7 @@ describe("fixtures", () => {
       email_verified: true,
       name: "Example Example",
       external_id: "567772",
-      created_at: "2022-05-31T15:43:11.514Z",
+      created_at: "2022-05-31T15:56:31.514Z",
     });
   });
 });
@@ -197,9 +200,12 @@ describe("role", () => {
     expect(mapData({ public_metadata: { role: "admin" } }).user_role).toBe("admin");
   });
 
-  test.each([null, undefined, "", 1, true, ["admin"], { role: "admin" }])("is user when public_metadata.role is %o", (role) => {
-    expect(mapData({ public_metadata: { role } }).user_role).toBe("user");
-  });
+  test.each([null, undefined, "", 1, true, ["admin"], { role: "admin" }])(
+    "is user when public_metadata.role is %o",
+    (role) => {
+      expect(mapData({ public_metadata: { role } }).user_role).toBe("user");
+    },
+  );
 
   test("is never taken from what the user can write or from any other place", () => {
     const places = fc.constantFrom("unsafe_metadata", "private_metadata", "metadata", "role", "user_role", "scim");

@@ -49,7 +49,7 @@ test.each([undefined, null, "", 7, ["user.created"], "t".repeat(256)])("an event
 });
 
 test.each(handledTypes)("%s without data is refused", (type) => {
-  expect(refusalOf(jsonBytes({ type })).message).toMatch(/^Not a Clerk event\. data: /);
+  expect(refusalOf(jsonBytes({ type })).message).toMatch(/^Not a Clerk event\. .*data: /);
   for (const data of [null, [], "user_1", 3]) expect(refusalOf(jsonBytes({ type, data })).message).toContain("data: ");
 });
 

@@ -4,7 +4,9 @@ import { sanitise } from "./sanitise.ts";
 
 /** Text with what PostgreSQL refuses in it, and with what it must not be confused with. */
 const dirtyText = fc
-  .array(fc.constantFrom("\0", "\ud83d", "\ude00", "😀", "a", "é", "\n", "private_metadata", "\\u0000"), { maxLength: 5 })
+  .array(fc.constantFrom("\0", "\ud83d", "\ude00", "😀", "a", "é", "\n", "private_metadata", "\\u0000"), {
+    maxLength: 5,
+  })
   .map((parts) => parts.join(""));
 
 const { value: dirtyJson } = fc.letrec<{ value: unknown }>((tie) => ({
@@ -93,12 +95,18 @@ describe("text", () => {
 
 describe("private_metadata", () => {
   test("is left out at any depth, with everything in it", () => {
-    const value = { private_metadata: 1, a: [{ private_metadata: { key: "secret" }, b: 2 }], c: { private_metadata: [] } };
+    const value = {
+      private_metadata: 1,
+      a: [{ private_metadata: { key: "secret" }, b: 2 }],
+      c: { private_metadata: [] },
+    };
     expect(sanitise(value)).toEqual({ a: [{ b: 2 }], c: {} });
   });
 
   test("is left out also when a NUL or a lone surrogate hides in its name", () => {
-    expect(sanitise({ "private_\0metadata": "secret", "private_metadata\ud800": "secret", kept: 1 })).toEqual({ kept: 1 });
+    expect(sanitise({ "private_\0metadata": "secret", "private_metadata\ud800": "secret", kept: 1 })).toEqual({
+      kept: 1,
+    });
   });
 
   test("is kept where it is a value, and so are keys that only resemble it", () => {

@@ -44,11 +44,14 @@ test("the signed content is id, timestamp and the untouched bytes, joined by dot
   expect(signedContent("msg_é", "12", body)).toEqual(Uint8Array.of(...encode("msg_é.12."), 0, 255, 46));
 });
 
-test.each(["whsec_", "whsec_***", "whsec_-_-_", ""])("the secret %o is refused without being repeated", async (secret) => {
-  const failure = importWebhookSecret(secret);
-  await expect(failure).rejects.toMatchObject({ name: "SyncError", code: "config_invalid" });
-  await expect(failure).rejects.not.toThrow(/\*|-_/);
-});
+test.each(["whsec_", "whsec_***", "whsec_-_-_", ""])(
+  "the secret %o is refused without being repeated",
+  async (secret) => {
+    const failure = importWebhookSecret(secret);
+    await expect(failure).rejects.toMatchObject({ name: "SyncError", code: "config_invalid" });
+    await expect(failure).rejects.not.toThrow(/\*|-_/);
+  },
+);
 
 test("an imported secret cannot be read out again", async () => {
   expect((await importWebhookSecret(testSecret)).extractable).toBe(false);

@@ -54,10 +54,13 @@ describe("headers", () => {
 });
 
 describe("secrets", () => {
-  test.each([testSecret, otherSecret, thirdSecret])("a signature of any of several secrets is accepted: %s", async (secret) => {
-    const verifyAny = createVerifySignature([testSecret, otherSecret, thirdSecret], () => testNow);
-    expect(await verifyAny(signedHeaders({ body, secret }), body)).toBe("msg_1");
-  });
+  test.each([testSecret, otherSecret, thirdSecret])(
+    "a signature of any of several secrets is accepted: %s",
+    async (secret) => {
+      const verifyAny = createVerifySignature([testSecret, otherSecret, thirdSecret], () => testNow);
+      expect(await verifyAny(signedHeaders({ body, secret }), body)).toBe("msg_1");
+    },
+  );
 
   test("a signature of another secret is refused", async () => {
     await expect(verify(signedHeaders({ body, secret: otherSecret }), body)).rejects.toEqual(invalid);

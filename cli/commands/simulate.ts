@@ -1,0 +1,54 @@
+import type { Command } from "commander";
+import type { CommandIo } from "../command-io.ts";
+import { createBarProgress, createLineProgress, noProgress, type Progress } from "../simulate/progress.ts";
+import { readOptions, type SimulateOptions } from "../simulate/read-options.ts";
+import { readLocalSettings, resolveTarget } from "../simulate/read-target.ts";
+import { formatPlan, formatResult, isInStep, summarise } from "../simulate/report.ts";
+import { planSimulation, runSimulation } from "../simulate/run-simulation.ts";
+
+const examples = `
+Examples:
+  $ clerk-sync simulate
+  $ clerk-sync simulate --count 10000 --users 500 --shuffle --duplicate --seed 7
+  $ clerk-sync simulate --url https://abc.supabase.co --secret whsec_… --secret-key sb_secret_… --rate 50
+
+Exits with 0 only when every event was accepted and every user's row was seen to be right.`;
+
+/** Adds `clerk-sync simulate`. */
+export function addSimulateCommand(program: Command, io: CommandIo): void {
+  program
+    .command("simulate")
+    .description("Post signed Clerk events to a webhook and check that every user's row ends up right.")
+    .option("--count <n>", "how many events", "100")
+    .option("--users <n>", "how many users they are about (default: a third of the events)")
+    .option("--rate <per second>", "deliveries started per second (default: as fast as it goes)")
+    .option("--concurrency <n>", "deliveries in flight at once", "20")
+    .option("--shuffle", "deliver in any order")
+    .option("--duplicate", "deliver about a tenth of the events again, at random later places")
+    .option("--seed <n>", "with the same --count and --users: the same users, events and order (default: random)")
+    .option("--url <url>", "the webhook, or the base URL of the project (default: the local server)")
+    .option("--secret <whsec_…>", "the webhook's signing secret (default: the local server's)")
+    .option("--secret-key <key>", "the project's secret key, to read rows (default: the local server's)")
+    .option("--timeout <seconds>", "how long to wait for the rows", "60")
+    .option("--json", "print one JSON object and nothing else")
+    .addHelpText("after", examples)
+    .action(async (given: unknown) => simulate(readOptions(given), io));
+}
+
+async function simulate(options: SimulateOptions, io: CommandIo): Promise<void> {
+  const target = resolveTarget(options, await readLocalSettings(io.folder));
+  const simulation = planSimulation(options, options.seed ?? io.drawSeed(), io.clock.now());
+  if (!options.json) io.print(formatPlan(simulation, target.webhookUrl));
+
+  const result = await runSimulation(simulation, { options, target, progress: chooseProgress(options, io) }, io);
+  const summary = summarise(simulation, result);
+  if (options.json) io.print(JSON.stringify(summary));
+  else for (const line of formatResult(summary, result, target.adminUrl)) io.print(line);
+  if (options.json && result.rows.state === "unchecked") io.note(`Rows were not checked: ${result.rows.reason}.`);
+  io.setExitCode(isInStep(summary) ? 0 : 1);
+}
+
+function chooseProgress(options: SimulateOptions, io: CommandIo): Progress {
+  if (options.json) return noProgress;
+  return io.terminal === null ? createLineProgress(io.print) : createBarProgress(io.terminal);
+}

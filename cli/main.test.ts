@@ -1,0 +1,46 @@
+import { tmpdir } from "node:os";
+import { expect, test } from "vitest";
+import { main } from "./main.ts";
+
+async function run(...args: string[]) {
+  const [stdout, stderr]: [string[], string[]] = [[], []];
+  const exitCode = await main(args, {
+    print: (line) => stdout.push(line),
+    note: (line) => stderr.push(line),
+    folder: tmpdir(),
+  });
+  return { exitCode, stdout: stdout.join("\n"), stderr: stderr.join("\n") };
+}
+
+test("--version is that of package.json", async () => {
+  expect(await run("--version")).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+$/) });
+});
+
+test.each([[["--help"]], [["simulate", "--help"]]])("%j shows an example", async (args) => {
+  expect(await run(...args)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("$ clerk-sync simulate") });
+});
+
+test.each([
+  [["simulat"], "Did you mean simulate?"],
+  [["simulate", "--cuont", "3"], "Did you mean --count?"],
+  [["simulate", "--count", "many"], "error usage_invalid: --count must be a whole number"],
+  [["simulate"], "error usage_invalid: There is no .clerk-sync/local.json here. Run `npm start` first"],
+])("%j is a usage error: %s", async (args, message) => {
+  expect(await run(...args)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(message) });
+});
+
+test("an expected error is one line without a stack", async () => {
+  const { exitCode, stderr } = await run("simulate", "--url", "http://127.0.0.1:9", "--secret", "whsec_%");
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/^error config_invalid: .+$/);
+});
+
+test("an unforeseen error keeps its stack", async () => {
+  const notes: string[] = [];
+  const drawSeed = () => {
+    throw new TypeError("a bug");
+  };
+  const args = ["simulate", "--url", "http://127.0.0.1:9", "--secret", "whsec_AAAA"];
+  expect(await main(args, { note: (line) => notes.push(line), drawSeed, folder: tmpdir() })).toBe(1);
+  expect(notes.join()).toMatch(/error unexpected: TypeError: a bug\n\s+at /);
+});

@@ -1,0 +1,41 @@
+import { Presets, SingleBar } from "cli-progress";
+
+/** Shows how far a step of a run is. */
+export type Progress = {
+  start: (label: string, total: number) => void;
+  update: (value: number) => void;
+  stop: () => void;
+};
+
+/** For a program that reads our output. */
+export const noProgress: Progress = { start: ignore, update: ignore, stop: ignore };
+
+function ignore(): void {
+  // says nothing
+}
+
+/** Draws a bar on a terminal. */
+export function createBarProgress(terminal: NodeJS.WriteStream): Progress {
+  const format = "{label} {bar} {value}/{total}  {duration_formatted}";
+  const bar = new SingleBar({ format, stream: terminal, barsize: 30 }, Presets.shades_classic);
+  return {
+    start: (label, total) => bar.start(total, 0, { label: label.padEnd(12) }),
+    update: (value) => bar.update(value),
+    stop: () => bar.stop(),
+  };
+}
+
+/** Writes a line at each quarter, for a log file. */
+export function createLineProgress(print: (line: string) => void): Progress {
+  const step = { label: "", total: 0, quarter: 0 };
+  return {
+    start: (label, total) => Object.assign(step, { label, total, quarter: 0 }),
+    update: (value) => {
+      const quarter = Math.floor((value * 4) / step.total);
+      if (quarter <= step.quarter) return;
+      step.quarter = quarter;
+      print(`${step.label}: ${value} of ${step.total}`);
+    },
+    stop: ignore,
+  };
+}

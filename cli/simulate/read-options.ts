@@ -1,0 +1,50 @@
+import { z } from "zod";
+import { SyncError } from "#core/errors.ts";
+
+const number = new Intl.NumberFormat("en-US");
+
+/** A number given as text; the message names the option, since commander gives the key only. */
+function wholeNumber(option: string, from: number, to: number) {
+  const error = `${option} must be a whole number from ${number.format(from)} to ${number.format(to)}.`;
+  return z
+    .string()
+    .regex(/^\d{1,16}$/, error)
+    .transform(Number)
+    .refine((value) => value >= from && value <= to, error);
+}
+
+const optionsSchema = z.object({
+  count: wholeNumber("--count", 1, 1_000_000),
+  users: wholeNumber("--users", 1, 1_000_000).optional(),
+  rate: z.coerce.number("--rate must be a number of events per second.").positive("--rate must be above 0.").optional(),
+  concurrency: wholeNumber("--concurrency", 1, 1_000),
+  seed: wholeNumber("--seed", 0, Number.MAX_SAFE_INTEGER).optional(),
+  timeout: wholeNumber("--timeout", 0, 86_400),
+  shuffle: z.boolean().default(false),
+  duplicate: z.boolean().default(false),
+  json: z.boolean().default(false),
+  url: z.string().optional(),
+  secret: z.string().optional(),
+  secretKey: z.string().optional(),
+});
+
+export type SimulateOptions = Omit<z.infer<typeof optionsSchema>, "users" | "rate"> & {
+  users: number;
+  /** Deliveries per second; null for as fast as it goes. */
+  rate: number | null;
+};
+
+/** Checks the options as commander read them. Throws SyncError `usage_invalid` with everything that is wrong. */
+export function readOptions(given: unknown): SimulateOptions {
+  const parsed = optionsSchema.safeParse(given);
+  if (!parsed.success)
+    throw new SyncError("usage_invalid", parsed.error.issues.map(({ message }) => message).join(" "));
+  const { count, users = Math.max(1, Math.round(count / 3)), rate = null } = parsed.data;
+  if (users > count) {
+    throw new SyncError(
+      "usage_invalid",
+      `--users ${users} is more than --count ${count}: a user has at least one event.`,
+    );
+  }
+  return { ...parsed.data, users, rate };
+}

@@ -1,0 +1,77 @@
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { readOptions } from "./read-options.ts";
+import { readLocalSettings, resolveTarget } from "./read-target.ts";
+
+const local = {
+  url: "http://127.0.0.1:54321",
+  webhookSecret: "whsec_bG9jYWw=",
+  secretKey: "sb_secret_local",
+  adminUrl: "http://127.0.0.1:54321/admin",
+};
+const webhook = "/functions/v1/clerk-webhook";
+const rows = "/rest/v1/rpc/clerk_sync_user_rows";
+
+test("without options everything comes from the local server", () => {
+  expect(resolveTarget({}, local)).toEqual({
+    webhookUrl: `${local.url}${webhook}`,
+    webhookSecret: local.webhookSecret,
+    rows: { url: `${local.url}${rows}`, secretKey: local.secretKey },
+    adminUrl: local.adminUrl,
+  });
+});
+
+test.each([
+  ["https://a.supabase.co", `https://a.supabase.co${webhook}`, "https://a.supabase.co"],
+  ["https://a.supabase.co/", `https://a.supabase.co${webhook}`, "https://a.supabase.co"],
+  [`http://host:1/prefix${webhook}`, `http://host:1/prefix${webhook}`, "http://host:1/prefix"],
+  ["http://host:1/api/hooks?x=1", "http://host:1/api/hooks?x=1", "http://host:1"],
+])("--url %s posts to %s and reads rows at %s", (url, webhookUrl, base) => {
+  const target = resolveTarget({ url, secret: "whsec_AA==", secretKey: "key" }, null);
+  expect(target).toMatchObject({ webhookUrl, rows: { url: `${base}${rows}`, secretKey: "key" } });
+});
+
+test("the local secret key is not sent to another address", () => {
+  expect(resolveTarget({ url: "https://a.supabase.co" }, local).rows).toBeNull();
+  expect(resolveTarget({ url: "http://localhost:54321" }, local).rows?.secretKey).toBe(local.secretKey);
+});
+
+test("with neither a local server nor options it says what to do", () => {
+  expect(() => resolveTarget({ url: "http://host:1" }, null)).toThrow(/npm start.*--url and --secret/);
+  expect(() => resolveTarget({ url: "ftp://host", secret: "whsec_AA==" }, null)).toThrow(/--url ftp:/);
+});
+
+async function folderWith(content: string | null): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), "clerk-sync-"));
+  onTestFinished(async () => rm(folder, { recursive: true }));
+  await mkdir(path.join(folder, ".clerk-sync"));
+  if (content !== null) await writeFile(path.join(folder, ".clerk-sync", "local.json"), content);
+  return folder;
+}
+
+test("local.json is read, its absence is null, and a damaged one is an error that names it", async () => {
+  expect(await readLocalSettings(await folderWith(JSON.stringify({ ...local, databaseUrl: "x" })))).toEqual(local);
+  expect(await readLocalSettings(await folderWith(null))).toBeNull();
+  for (const damaged of ["{", '{"url":"http://127.0.0.1:1"}']) {
+    const reading = readLocalSettings(await folderWith(damaged));
+    await expect(reading).rejects.toMatchObject({
+      code: "config_invalid",
+      message: expect.stringContaining("local.json"),
+    });
+  }
+});
+
+const given = { count: "100", concurrency: "20", timeout: "60" };
+
+test("users default to a third of the events and are at least one", () => {
+  expect(readOptions(given)).toMatchObject({ count: 100, users: 33, rate: null, shuffle: false });
+  expect(readOptions({ ...given, count: "1" }).users).toBe(1);
+});
+
+test("every wrong option is named at once", () => {
+  const wrong = () => readOptions({ ...given, count: "-3", rate: "fast", seed: "1.5" });
+  expect(wrong).toThrow(/--count.*--rate.*--seed/s);
+  expect(() => readOptions({ ...given, users: "101" })).toThrow(/--users 101 is more than --count 100/);
+});

@@ -1,0 +1,163 @@
+import { describe, expect, test } from "vitest";
+import { createDatabase, type Database, databaseError } from "./database.ts";
+import { SyncError } from "./errors.ts";
+
+type Called = { name: string; args: Readonly<Record<string, unknown>> };
+
+function databaseOver(answer: unknown) {
+  const called: Called[] = [];
+  const database = createDatabase(async (name, args) => {
+    called.push({ name, args });
+    return answer;
+  });
+  return { database, called };
+}
+
+const job = { job_id: "job_1", job_type: "USER_CREATED", status: "COMPLETED", attempts: 1, error: null };
+const order = {
+  job_id: "job_1",
+  clerk_id: "user_1",
+  deleted: false,
+  email: null,
+  email_verified: false,
+  phone: null,
+  name: null,
+  role: null,
+  banned: false,
+  auth_user_id: null,
+};
+const newJob = { event_id: "msg_1", job_type: "USER_CREATED", clerk_id: "user_1", version: 1, payload: {} } as const;
+const enqueued = { event_id: "msg_1", outcome: "queued", job_id: "job_1", user: null };
+
+describe("calls", () => {
+  test("enqueue passes the jobs and the number of attempts", async () => {
+    const { database, called } = databaseOver([enqueued]);
+    expect(await database.enqueue([newJob], 15)).toEqual([enqueued]);
+    expect(called).toEqual([{ name: "clerk_sync_enqueue", args: { p_jobs: [newJob], p_max_attempts: 15 } }]);
+  });
+
+  test("runJobs passes the limit, the lease and what deleting means", async () => {
+    const batch = { token: "token_1", jobs: [job], mirror: [order] };
+    const { database, called } = databaseOver(batch);
+    expect(await database.runJobs({ limit: 100, leaseSeconds: 60, deleteMode: "soft" })).toEqual(batch);
+    const args = { p_limit: 100, p_lease_seconds: 60, p_delete_mode: "soft" };
+    expect(called).toEqual([{ name: "clerk_sync_run_jobs", args }]);
+  });
+
+  test("runJobs without a lease passes null", async () => {
+    const { database, called } = databaseOver({ token: null, jobs: [], mirror: [] });
+    await database.runJobs({ limit: 250, leaseSeconds: null, deleteMode: "hard" });
+    expect(called[0]?.args).toEqual({ p_limit: 250, p_lease_seconds: null, p_delete_mode: "hard" });
+  });
+
+  test("settleJobs passes the token of the lease and the outcomes", async () => {
+    const { database, called } = databaseOver({ jobs: [job], stale: 0 });
+    const outcomes = [{ job_id: "job_1", outcome: "completed" }] as const;
+    expect(await database.settleJobs("token_1", outcomes)).toEqual({ jobs: [job], stale: 0 });
+    expect(called).toEqual([{ name: "clerk_sync_settle_jobs", args: { p_token: "token_1", p_outcomes: outcomes } }]);
+  });
+
+  test("rescueJobs and purgeJobs answer how many", async () => {
+    const { database, called } = databaseOver(3);
+    expect(await database.rescueJobs()).toBe(3);
+    expect(await database.purgeJobs(30, 1000)).toBe(3);
+    expect(called).toEqual([
+      { name: "clerk_sync_rescue_jobs", args: {} },
+      { name: "clerk_sync_purge_jobs", args: { p_days: 30, p_limit: 1000 } },
+    ]);
+  });
+
+  test("a call that fails fails with its own error", async () => {
+    const failure = new SyncError("database_unavailable", "down", { retryable: true });
+    const database = createDatabase(() => Promise.reject(failure));
+    await expect(database.rescueJobs()).rejects.toBe(failure);
+  });
+});
+
+describe("answers", () => {
+  test("of a user only the two ids are passed on", async () => {
+    const user = { id: "1", clerk_id: "user_1", email: "ada@example.com", name: "Ada" };
+    const { database } = databaseOver([{ ...enqueued, outcome: "exists", job_id: null, user }]);
+    const [answer] = await database.enqueue([newJob], 15);
+    expect(answer?.user).toEqual({ id: "1", clerk_id: "user_1" });
+  });
+
+  test("what a newer version of the database adds is left out", async () => {
+    const { database } = databaseOver({ jobs: [{ ...job, extra: 1 }], stale: 0, extra: 2 });
+    expect(await database.settleJobs("token_1", [])).toEqual({ jobs: [job], stale: 0 });
+  });
+
+  const enqueue = (database: Database) => database.enqueue([newJob], 15);
+  const runJobs = (database: Database) => database.runJobs({ limit: 1, leaseSeconds: null, deleteMode: "hard" });
+  const settleJobs = (database: Database) => database.settleJobs("token_1", []);
+  const rescueJobs = (database: Database) => database.rescueJobs();
+  const purgeJobs = (database: Database) => database.purgeJobs(1, 1);
+
+  test.each([
+    ["clerk_sync_enqueue", enqueue, null],
+    ["clerk_sync_enqueue", enqueue, { 0: enqueued }],
+    ["clerk_sync_enqueue", enqueue, [{ ...enqueued, outcome: "lost" }]],
+    ["clerk_sync_enqueue", enqueue, JSON.stringify([enqueued])],
+    ["clerk_sync_run_jobs", runJobs, undefined],
+    ["clerk_sync_run_jobs", runJobs, { token: null, jobs: [] }],
+    ["clerk_sync_run_jobs", runJobs, { token: null, jobs: [{ ...job, status: "RUNNING" }], mirror: [] }],
+    ["clerk_sync_run_jobs", runJobs, { token: "t", jobs: [], mirror: [{ ...order, deleted: null }] }],
+    ["clerk_sync_settle_jobs", settleJobs, [job]],
+    ["clerk_sync_settle_jobs", settleJobs, { jobs: [job] }],
+    ["clerk_sync_rescue_jobs", rescueJobs, "3"],
+    ["clerk_sync_purge_jobs", purgeJobs, null],
+  ])("of another form are refused: %s", async (name, callBy, answer) => {
+    await expect(callBy(databaseOver(answer).database)).rejects.toMatchObject({
+      name: "SyncError",
+      code: "database_answer_invalid",
+      retryable: false,
+      message: expect.stringContaining(name),
+      cause: expect.objectContaining({ name: "ZodError" }),
+    });
+  });
+});
+
+describe("a failed call", () => {
+  const cause = new Error("connect ECONNREFUSED");
+
+  test("without a SQLSTATE means that the database is not available", () => {
+    expect(databaseError("clerk_sync_enqueue", undefined, cause)).toMatchObject({
+      name: "SyncError",
+      code: "database_unavailable",
+      retryable: true,
+      message: expect.stringContaining("clerk_sync_enqueue"),
+      cause,
+    });
+  });
+
+  test.each([
+    ["08006", "connection failure"],
+    ["53300", "too many connections"],
+    ["57014", "statement timeout"],
+    ["57P01", "admin shutdown"],
+    ["57P03", "cannot connect now"],
+    ["40001", "serialization failure"],
+    ["40P01", "deadlock"],
+    ["55P03", "lock not available"],
+  ])("with %s (%s) may succeed later", (state) => {
+    const error = databaseError("clerk_sync_enqueue", state, cause);
+    expect(error).toMatchObject({ code: "database_unavailable", retryable: true, cause });
+  });
+
+  test.each([
+    ["42501", "insufficient privilege"],
+    ["42883", "undefined function"],
+    ["22P02", "invalid text representation"],
+    ["22P05", "untranslatable character"],
+    ["23505", "unique violation"],
+    ["10840", "no class of its own"],
+    ["P0001", "raise exception"],
+  ])("with %s (%s) was refused", (state) => {
+    expect(databaseError("clerk_sync_enqueue", state, cause)).toMatchObject({
+      code: "database_rejected",
+      retryable: false,
+      message: expect.stringContaining(`clerk_sync_enqueue was refused with SQLSTATE ${state}`),
+      cause,
+    });
+  });
+});

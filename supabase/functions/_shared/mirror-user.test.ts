@@ -1,0 +1,190 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createFakeAuthAdmin } from "../../../tests/support/fake-auth-admin.ts";
+import { mirrorOrder } from "../../../tests/support/mirror-order.ts";
+import { SyncError } from "./errors.ts";
+import { authUserIdOf, createMirrorUser } from "./mirror-user.ts";
+
+const adaId = "ffc785b7-ec37-555a-99c2-c8b619179c93";
+
+describe("the Auth id of a Clerk user", () => {
+  test("never changes", () => {
+    expect(authUserIdOf("user_35rT8mQvXk2LhN4pZsYcWb6JdGe")).toBe(adaId);
+  });
+
+  test("is a UUID of version 5, and another for another user", () => {
+    fc.assert(
+      fc.property(fc.string(), fc.string(), (one, other) => {
+        expect(authUserIdOf(one)).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+        expect(authUserIdOf(one) === authUserIdOf(other)).toBe(one === other);
+      }),
+    );
+  });
+});
+
+describe("a user who is not mirrored yet", () => {
+  test("is created under the derived id, confirmed, with the Clerk id and role in the metadata", async () => {
+    const { auth, users, calls } = createFakeAuthAdmin();
+    const result = await createMirrorUser(auth)(mirrorOrder());
+    expect(result).toEqual({ outcome: "created", authUserId: adaId });
+    expect(calls).toEqual([
+      {
+        method: "createUser",
+        input: {
+          id: adaId,
+          email: "ada@example.com",
+          email_confirm: true,
+          password_hash: expect.stringMatching(/^\$2a\$10\$[./A-Za-z0-9]{53}$/),
+          app_metadata: { clerk_id: "user_35rT8mQvXk2LhN4pZsYcWb6JdGe", role: "user" },
+          user_metadata: { clerk_id: "user_35rT8mQvXk2LhN4pZsYcWb6JdGe", full_name: "Ada Lovelace", role: "user" },
+        },
+      },
+    ]);
+    expect([...users.keys()]).toEqual([adaId]);
+  });
+
+  test("has a password hash of its own", async () => {
+    const { auth, calls } = createFakeAuthAdmin();
+    await createMirrorUser(auth)(mirrorOrder({ clerk_id: "user_1", email: "1@example.com" }));
+    await createMirrorUser(auth)(mirrorOrder({ clerk_id: "user_2", email: "2@example.com" }));
+    expect(new Set(calls.map((call) => call.input?.password_hash)).size).toBe(2);
+  });
+
+  test("is created banned when Clerk banned the user", async () => {
+    const { auth, calls } = createFakeAuthAdmin();
+    await createMirrorUser(auth)(mirrorOrder({ banned: true }));
+    expect(calls[0]?.input).toMatchObject({ ban_duration: "876000h" });
+  });
+
+  test("is created by phone when there is no email", async () => {
+    const { auth, calls } = createFakeAuthAdmin();
+    const result = await createMirrorUser(auth)(mirrorOrder({ email: null, phone: "+15555550100" }));
+    expect(result.outcome).toBe("created");
+    expect(calls[0]?.input).toMatchObject({ phone: "+15555550100", phone_confirm: true });
+    expect(calls[0]?.input).not.toHaveProperty("email");
+  });
+
+  test("is created without the phone when there is an email, as a phone can never be taken back", async () => {
+    const { auth, calls } = createFakeAuthAdmin();
+    await createMirrorUser(auth)(mirrorOrder({ phone: "+15555550100" }));
+    expect(calls[0]?.input).not.toHaveProperty("phone");
+    expect(calls[0]?.input).not.toHaveProperty("phone_confirm");
+  });
+
+  test("with neither email nor phone is skipped with the reason, and nothing is called", async () => {
+    const { auth, calls } = createFakeAuthAdmin();
+    const result = await createMirrorUser(auth)(mirrorOrder({ email: null }));
+    expect(result).toEqual({ outcome: "skipped", reason: "no_email_or_phone", authUserId: null });
+    expect(calls).toEqual([]);
+  });
+
+  test("whose first answer was lost is updated, not created twice", async () => {
+    const { auth, users } = createFakeAuthAdmin();
+    const mirror = createMirrorUser(auth);
+    await mirror(mirrorOrder());
+    expect(await mirror(mirrorOrder({ name: "Ada King" }))).toEqual({ outcome: "updated", authUserId: adaId });
+    expect([...users.values()]).toMatchObject([{ id: adaId, user_metadata: { full_name: "Ada King" } }]);
+  });
+
+  test("whose first answer was lost is updated also when the email changed since", async () => {
+    const { auth, users } = createFakeAuthAdmin();
+    const mirror = createMirrorUser(auth);
+    await mirror(mirrorOrder());
+    expect(await mirror(mirrorOrder({ email: "king@example.com" }))).toMatchObject({ outcome: "updated" });
+    expect([...users.values()]).toMatchObject([{ id: adaId, email: "king@example.com" }]);
+  });
+
+  test("whose email the Auth server does not accept is rejected for good", async () => {
+    const { auth } = createFakeAuthAdmin();
+    const failure = createMirrorUser(auth)(mirrorOrder({ email: "ädä@example.com" }));
+    await expect(failure).rejects.toMatchObject({ name: "SyncError", code: "auth_rejected", retryable: false });
+  });
+});
+
+describe("a user who is mirrored", () => {
+  const known = { id: "22222222-2222-4222-8222-222222222222", email: "old@example.com" };
+
+  test("is updated under the id that is remembered, in one call", async () => {
+    const metadata = { app_metadata: { provider: "email", role: "admin" }, user_metadata: { theme: "dark" } };
+    const { auth, users, calls } = createFakeAuthAdmin([{ ...known, ...metadata, banned: true }]);
+    const order = mirrorOrder({ auth_user_id: known.id, role: null });
+    expect(await createMirrorUser(auth)(order)).toEqual({ outcome: "updated", authUserId: known.id });
+    expect(calls.map((call) => call.method)).toEqual(["updateUser"]);
+    expect(users.get(known.id)).toEqual({
+      id: known.id,
+      email: "ada@example.com",
+      phone: "",
+      app_metadata: { provider: "email", clerk_id: order.clerk_id },
+      user_metadata: { theme: "dark", clerk_id: order.clerk_id, full_name: "Ada Lovelace" },
+      banned: false,
+    });
+  });
+
+  test("keeps the password", async () => {
+    const { auth, calls } = createFakeAuthAdmin([known]);
+    await createMirrorUser(auth)(mirrorOrder({ auth_user_id: known.id }));
+    expect(calls[0]?.input).not.toHaveProperty("password_hash");
+    expect(calls[0]?.input).not.toHaveProperty("id");
+  });
+
+  test("is banned and let in again as Clerk says", async () => {
+    const { auth, users } = createFakeAuthAdmin([known]);
+    const mirror = createMirrorUser(auth);
+    await mirror(mirrorOrder({ auth_user_id: known.id, banned: true }));
+    expect(users.get(known.id)?.banned).toBe(true);
+    await mirror(mirrorOrder({ auth_user_id: known.id, banned: false }));
+    expect(users.get(known.id)?.banned).toBe(false);
+  });
+
+  test("is updated also without email and phone", async () => {
+    const { auth, users } = createFakeAuthAdmin([known]);
+    const result = await createMirrorUser(auth)(mirrorOrder({ auth_user_id: known.id, email: null, banned: true }));
+    expect(result).toEqual({ outcome: "updated", authUserId: known.id });
+    expect(users.get(known.id)).toMatchObject({ email: "old@example.com", banned: true });
+  });
+
+  test("is created again under the derived id when somebody deleted it over there", async () => {
+    const { auth, users } = createFakeAuthAdmin();
+    const result = await createMirrorUser(auth)(mirrorOrder({ auth_user_id: known.id }));
+    expect(result).toEqual({ outcome: "created", authUserId: adaId });
+    expect([...users.keys()]).toEqual([adaId]);
+  });
+
+  test("is skipped when it was deleted over there and has neither email nor phone", async () => {
+    const { auth } = createFakeAuthAdmin();
+    const result = await createMirrorUser(auth)(mirrorOrder({ auth_user_id: known.id, email: null }));
+    expect(result).toEqual({ outcome: "skipped", reason: "no_email_or_phone", authUserId: null });
+  });
+});
+
+describe("a deleted user", () => {
+  test("is deleted under the id that is remembered, or else the derived one", async () => {
+    const { auth, users } = createFakeAuthAdmin([{ id: "adopted" }, { id: adaId }, { id: "bystander" }]);
+    const mirror = createMirrorUser(auth);
+    const deleted = { outcome: "deleted", authUserId: null };
+    expect(await mirror(mirrorOrder({ deleted: true, email: null, auth_user_id: "adopted" }))).toEqual(deleted);
+    expect([...users.keys()]).toEqual([adaId, "bystander"]);
+    expect(await mirror(mirrorOrder({ deleted: true, email: null }))).toEqual(deleted);
+    expect([...users.keys()]).toEqual(["bystander"]);
+  });
+
+  test("that is not there is deleted already", async () => {
+    const { auth, calls } = createFakeAuthAdmin();
+    expect(await createMirrorUser(auth)(mirrorOrder({ deleted: true }))).toMatchObject({ outcome: "deleted" });
+    expect(calls).toEqual([{ method: "deleteUser", id: adaId }]);
+  });
+
+  test("that the Auth server will not delete is rejected", async () => {
+    const { auth } = createFakeAuthAdmin();
+    auth.deleteUser = async () => ({ ok: false, status: 500, code: "23503" });
+    const failure = createMirrorUser(auth)(mirrorOrder({ deleted: true }));
+    await expect(failure).rejects.toMatchObject({ code: "auth_rejected", message: expect.stringContaining("23503") });
+  });
+});
+
+test("an Auth server that is down or slowing us down is reported as it is", async () => {
+  const { auth } = createFakeAuthAdmin();
+  const down = new SyncError("auth_rate_limited", "slow down", { retryable: true, retryAfterSeconds: 9 });
+  auth.createUser = () => Promise.reject(down);
+  await expect(createMirrorUser(auth)(mirrorOrder())).rejects.toBe(down);
+});

@@ -1,0 +1,18 @@
+import { createServerFolder, startServerProcess } from "../support/server-process.ts";
+
+/**
+ * Starts the system as npm start does and hands its settings to the specs. With CLERK_SYNC_SETTINGS set to
+ * the JSON of a local.json, the specs run against that system instead.
+ */
+async function startSystem(): Promise<() => Promise<void>> {
+  if (process.env["CLERK_SYNC_SETTINGS"]) return async () => undefined;
+  const folder = await createServerFolder();
+  const server = await startServerProcess(folder.path, { PORT: String(folder.port) });
+  process.env["CLERK_SYNC_SETTINGS"] = JSON.stringify(server.settings);
+  return async () => {
+    await server.end("SIGTERM");
+    await folder.remove();
+  };
+}
+
+export default startSystem;

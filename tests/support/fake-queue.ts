@@ -1,0 +1,63 @@
+import type {
+  Batch,
+  Database,
+  Job,
+  JobOutcome,
+  MirrorOrder,
+  RunJobsArguments,
+} from "../../supabase/functions/_shared/database.ts";
+import { mirrorOrder } from "./mirror-order.ts";
+
+export type FakeJob = { id: string; status?: Job["status"]; error?: string | null; owesMirror?: boolean };
+export type Settlement = { token: string; outcomes: readonly JobOutcome[] };
+
+const statusOfOutcome = { completed: "COMPLETED", retry: "FAILED", dead: "DEAD", released: "PENDING" } as const;
+
+/**
+ * The queue as run-jobs sees it: each claim hands out the next batch, whose jobs owe the mirror when they say so
+ * (and a lease was asked for), and settling gives each of them the status of its outcome.
+ */
+export function createFakeQueue(batches: readonly (readonly FakeJob[])[]) {
+  const left = [...batches];
+  const claims: RunJobsArguments[] = [];
+  const settlements: Settlement[] = [];
+  const state = { rescues: 0, stale: 0 };
+  const database: Pick<Database, "runJobs" | "settleJobs" | "rescueJobs"> = {
+    runJobs: async (options) => {
+      claims.push(options);
+      return claim(left.shift() ?? [], claims.length, options);
+    },
+    settleJobs: async (token, outcomes) => {
+      settlements.push({ token, outcomes });
+      const kept = outcomes.slice(state.stale);
+      const jobs = kept.map((entry) => job(entry.job_id, statusOfOutcome[entry.outcome], entry.error ?? null));
+      return { jobs, stale: state.stale };
+    },
+    rescueJobs: async () => {
+      state.rescues += 1;
+      return 0;
+    },
+  };
+  return { database, claims, settlements, state };
+}
+
+function claim(jobs: readonly FakeJob[], number: number, options: RunJobsArguments): Batch {
+  const owes = (entry: FakeJob) => entry.owesMirror === true && options.leaseSeconds !== null;
+  const mirror: MirrorOrder[] = jobs.filter(owes).map(({ id }) => mirrorOrder({ job_id: id, clerk_id: `user_${id}` }));
+  return {
+    token: mirror.length > 0 ? `token_${number}` : null,
+    jobs: jobs.map((entry) =>
+      job(entry.id, owes(entry) ? "PROCESSING" : (entry.status ?? "COMPLETED"), entry.error ?? null),
+    ),
+    mirror,
+  };
+}
+
+function job(id: string, status: Job["status"], error: string | null): Job {
+  return { job_id: id, job_type: "USER_UPDATED", status, attempts: 1, error };
+}
+
+/** Jobs named prefix0, prefix1, … that owe the mirror. */
+export function owing(count: number, prefix = "job"): FakeJob[] {
+  return Array.from({ length: count }, (_, index) => ({ id: `${prefix}${index}`, owesMirror: true }));
+}

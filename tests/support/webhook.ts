@@ -1,0 +1,36 @@
+import type { Enqueued, NewJob } from "../../supabase/functions/_shared/database.ts";
+import { handleWebhook, type WebhookDependencies } from "../../supabase/functions/_shared/handle-webhook.ts";
+import { createVerifySignature } from "../../supabase/functions/_shared/verify-signature.ts";
+import { signedHeaders, testNow, testSecret } from "./sign.ts";
+
+export type WebhookCalls = { enqueued: { jobs: readonly NewJob[]; maxAttempts: number }[]; wakes: number };
+
+/** A webhook over a database that gives every job this answer, and what it was asked. */
+export function webhookWith(answer: Partial<Enqueued>) {
+  const calls: WebhookCalls = { enqueued: [], wakes: 0 };
+  const dependencies: WebhookDependencies = {
+    database: {
+      enqueue: async (jobs, maxAttempts) => {
+        calls.enqueued.push({ jobs, maxAttempts });
+        return jobs.map((job) => ({ event_id: job.event_id, outcome: "queued", job_id: null, user: null, ...answer }));
+      },
+    },
+    verifySignature: createVerifySignature([testSecret], () => testNow),
+    maxAttempts: 15,
+    onQueued: () => {
+      calls.wakes += 1;
+    },
+  };
+  return { dependencies, calls };
+}
+
+/** Delivers a body as Svix does: signed, by POST. */
+export function deliver(
+  body: Uint8Array<ArrayBuffer>,
+  dependencies: WebhookDependencies,
+  options: { id?: string; prefix?: string } = {},
+): Promise<Response> {
+  const headers = signedHeaders({ body, ...(options.id === undefined ? {} : { id: options.id }) }, options.prefix);
+  const url = "http://localhost/functions/v1/clerk-webhook";
+  return handleWebhook(new Request(url, { method: "POST", headers, body }), dependencies);
+}

@@ -1,0 +1,81 @@
+import { readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const read = (...names: string[]) => readFile(path.join(root, ...names), "utf8");
+const list = (...names: string[]) => readdir(path.join(root, ...names));
+
+async function readCore(): Promise<Map<string, string>> {
+  const folder = "supabase/functions/_shared";
+  const names = (await list(folder)).filter((name) => name.endsWith(".ts"));
+  return new Map(
+    await Promise.all(names.map(async (name) => [name.replace(".ts", ""), await read(folder, name)] as const)),
+  );
+}
+
+async function readMigrations(): Promise<string> {
+  const names = (await list("supabase/migrations")).sort();
+  return (await Promise.all(names.map((name) => read("supabase/migrations", name)))).join("\n");
+}
+
+describe("the path of an event in the README", () => {
+  it("names only folders, files and SQL functions that exist, in their places", async () => {
+    const readme = await read("README.md");
+    const table = readme.match(/## The path of an event\n([\s\S]*?)\n## /)?.[1] ?? "";
+    const steps = [...table.matchAll(/^\| \d+ +\| `([^`]+)` +\|/gm)].map((match) => match[1] ?? "");
+    expect(steps.length).toBeGreaterThan(10);
+    const [core, migrations, functions] = [await readCore(), await readMigrations(), await list("supabase/functions")];
+    for (const step of steps) {
+      const isSql = step.endsWith("()");
+      const name = step.replace("()", "");
+      const exists = isSql
+        ? migrations.includes(`function clerk_sync.${name}(`) || migrations.includes(`function public.${name}(`)
+        : core.has(name) || functions.includes(name) || migrations.includes(`table if not exists ${name} `);
+      expect(exists, step).toBe(true);
+    }
+  });
+});
+
+describe("docs/errors.md", () => {
+  it("explains every error code, and no code that does not exist", async () => {
+    const source = await read("supabase/functions/_shared/errors.ts");
+    const codes = [...(source.match(/export type ErrorCode =([\s\S]*?);/)?.[1] ?? "").matchAll(/"([a-z_]+)"/g)].map(
+      (m) => m[1],
+    );
+    const explained = [...(await read("docs/errors.md")).matchAll(/^### `([a-z_]+)`/gm)].map((match) => match[1]);
+    expect(explained.slice().sort()).toEqual(codes.slice().sort());
+  });
+});
+
+describe("migrations", () => {
+  it("hold no function of more than 60 lines, each pins search_path and is revoked and granted right below", async () => {
+    const sql = await readMigrations();
+    const functions = [...sql.matchAll(/create or replace function (\S+?)\s*\(([\s\S]*?)\n\$\$;\n\n(.*)\n(.*)\n/g)];
+    expect(functions.length).toBe([...sql.matchAll(/create or replace function/g)].length);
+    for (const [text, name, , revoke, grant] of functions) {
+      expect(text.slice(0, text.indexOf("\n$$;")).split("\n").length, name).toBeLessThanOrEqual(60);
+      expect(text, name).toContain("set search_path = ''");
+      expect(revoke).toBe(`revoke execute on function ${name} from public, anon, authenticated;`);
+      expect(grant).toBe(`grant execute on function ${name} to service_role;`);
+    }
+  });
+});
+
+describe("the Edge Functions", () => {
+  it.each(["clerk-webhook", "user-job-processor"])(
+    "%s is a shell of at most 30 lines with the package.json's versions",
+    async (name) => {
+      expect((await read("supabase/functions", name, "index.ts")).trimEnd().split("\n").length).toBeLessThanOrEqual(30);
+      const { dependencies } = JSON.parse(await read("package.json")) as { dependencies: Record<string, string> };
+      const { imports } = JSON.parse(await read("supabase/functions", name, "deno.json")) as {
+        imports: Record<string, string>;
+      };
+      for (const [specifier, target] of Object.entries(imports)) {
+        expect(target).toBe(`npm:${specifier}@${dependencies[specifier]}`);
+      }
+      expect(await read("supabase/config.toml")).toContain(`[functions.${name}]\nverify_jwt = false`);
+    },
+  );
+});
