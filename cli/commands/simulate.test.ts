@@ -1,6 +1,5 @@
 import { tmpdir } from "node:os";
 import { afterEach, expect, test } from "vitest";
-import { main } from "../main.ts";
 import {
   createTestClock,
   type StandIn,
@@ -8,7 +7,8 @@ import {
   standInKey,
   standInSecret,
   startStandIn,
-} from "../simulate/stand-in-for-tests.ts";
+} from "../../tests/support/webhook-stand-in.ts";
+import { main } from "../main.ts";
 
 let standIn: StandIn | undefined;
 

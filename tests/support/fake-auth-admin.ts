@@ -11,13 +11,14 @@ export type StoredAuthUser = {
 export type AuthCall = { method: keyof AuthAdmin; id?: string; input?: AuthUserInput };
 
 /**
- * Supabase Auth in memory, with the answers of facts/supabase-auth-admin.md as seen without the version header:
+ * Supabase Auth in memory, with the answers of the real one as seen without the version header:
  * 422 for a taken email on create, 500 with SQLSTATE 23505 for a taken id and for a taken email on update.
  */
 export function createFakeAuthAdmin(existing: readonly Partial<StoredAuthUser>[] = []) {
   const users = new Map<string, StoredAuthUser>();
   for (const user of existing) add(users, user);
   const calls: AuthCall[] = [];
+  const deadlines: AbortSignal[] = [];
   const auth: AuthAdmin = {
     createUser: async (input) => {
       calls.push({ method: "createUser", input });
@@ -42,8 +43,12 @@ export function createFakeAuthAdmin(existing: readonly Partial<StoredAuthUser>[]
       const like = likePattern(emailPart);
       return [...users.values()].reverse().filter((user) => like.test(user.email));
     },
+    until: (signal) => {
+      deadlines.push(signal);
+      return auth;
+    },
   };
-  return { auth, users, calls };
+  return { auth, users, calls, deadlines };
 }
 
 function add(users: Map<string, StoredAuthUser>, user: Partial<StoredAuthUser>): StoredAuthUser {

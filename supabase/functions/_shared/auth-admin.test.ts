@@ -93,6 +93,20 @@ describe("requests", () => {
   });
 });
 
+test("a door with a deadline ends every call of it, however long each may take", async () => {
+  const send: typeof fetch = async (_, init) => {
+    init?.signal?.throwIfAborted();
+    return Response.json(stored);
+  };
+  const auth = createAuthAdmin({ supabaseUrl: "https://x", secretKey: "k", fetch: send });
+  const deadline = new AbortController();
+  const limited = auth.until(deadline.signal);
+  expect(await limited.getUser(id)).toMatchObject({ ok: true });
+  deadline.abort();
+  await expect(limited.getUser(id)).rejects.toMatchObject({ code: "auth_unavailable", retryable: true });
+  expect(await auth.getUser(id)).toMatchObject({ ok: true });
+});
+
 describe("an answer that says why not", () => {
   test.each([
     ["a taken email", 422, { code: 422, error_code: "email_exists", msg: "taken" }, "email_exists"],

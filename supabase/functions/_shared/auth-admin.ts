@@ -35,6 +35,8 @@ export type AuthAdmin = {
   deleteUser: (id: string) => Promise<AuthAnswer>;
   /** The users whose email contains the text; at most 1,000. */
   findUsers: (emailPart: string) => Promise<AuthUser[]>;
+  /** The same door, every call of which ends when the signal is given. */
+  until: (signal: AbortSignal) => AuthAdmin;
 };
 
 export type AuthAdminOptions = {
@@ -42,7 +44,12 @@ export type AuthAdminOptions = {
   secretKey: string;
   fetch?: typeof fetch;
   timeoutMilliseconds?: number;
+  /** Ends every call that is under way, and any later one. */
+  signal?: AbortSignal;
 };
+
+/** A wrong Retry-After must not park a job for years. */
+const longestWaitSeconds = 3600;
 
 type Call = (method: string, path: string, body?: unknown) => Promise<Response>;
 
@@ -56,7 +63,7 @@ type Call = (method: string, path: string, body?: unknown) => Promise<Response>;
 export function createAuthAdmin(options: AuthAdminOptions): AuthAdmin {
   const call = createCall(options);
   const asAnswer = async (response: Response): Promise<AuthAnswer> =>
-    response.ok ? { ok: true, user: authUserSchema.parse(await response.json()) } : readFailure(response);
+    response.ok ? { ok: true, user: await readAs(authUserSchema, response) } : readFailure(response);
   return {
     createUser: async (input) => asAnswer(await call("POST", "", input)),
     getUser: async (id) => asAnswer(await call("GET", `/${id}`)),
@@ -68,8 +75,9 @@ export function createAuthAdmin(options: AuthAdminOptions): AuthAdmin {
     findUsers: async (emailPart) => {
       const response = await call("GET", `?per_page=1000&filter=${encodeURIComponent(emailPart)}`);
       if (!response.ok) throw unavailable(response.status);
-      return z.object({ users: z.array(authUserSchema) }).parse(await response.json()).users;
+      return (await readAs(z.object({ users: z.array(authUserSchema) }), response)).users;
     },
+    until: (signal) => createAuthAdmin({ ...options, signal }),
   };
 }
 
@@ -85,7 +93,7 @@ function createCall(options: AuthAdminOptions): Call {
       method,
       headers,
       redirect: "error",
-      signal: AbortSignal.timeout(options.timeoutMilliseconds ?? 10_000),
+      signal: limitTime(options),
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     }).catch((cause: unknown) => {
       throw new SyncError("auth_unavailable", `Supabase Auth cannot be reached: ${errorMessage(cause)}`, {
@@ -97,6 +105,11 @@ function createCall(options: AuthAdminOptions): Call {
     if (response.status === 401 || response.status === 403) throw unauthorized(response.status);
     return response;
   };
+}
+
+function limitTime({ timeoutMilliseconds = 10_000, signal }: AuthAdminOptions): AbortSignal {
+  const timeout = AbortSignal.timeout(timeoutMilliseconds);
+  return signal === undefined ? timeout : AbortSignal.any([timeout, signal]);
 }
 
 const failureSchema = z.object({
@@ -113,15 +126,23 @@ async function readFailure(response: Response): Promise<AuthAnswer> {
   return { ok: false, status: response.status, code: isReason ? code : `http_${response.status}` };
 }
 
+async function readAs<Output>(schema: z.ZodType<Output>, response: Response): Promise<Output> {
+  try {
+    return schema.parse(await response.json());
+  } catch (cause) {
+    throw new SyncError("auth_unavailable", "Supabase Auth answered in an unknown form.", { retryable: true, cause });
+  }
+}
+
 function unavailable(status: number): SyncError {
   return new SyncError("auth_unavailable", `Supabase Auth answered ${status}.`, { retryable: true });
 }
 
 function rateLimited(response: Response): SyncError {
-  const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
+  const seconds = Number.parseInt(response.headers.get("retry-after") ?? "", 10);
   return new SyncError("auth_rate_limited", "Supabase Auth asks to slow down.", {
     retryable: true,
-    ...(Number.isFinite(seconds) && seconds >= 0 ? { retryAfterSeconds: seconds } : {}),
+    ...(seconds >= 0 ? { retryAfterSeconds: Math.min(seconds, longestWaitSeconds) } : {}),
   });
 }
 

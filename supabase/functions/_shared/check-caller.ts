@@ -13,7 +13,7 @@ export function createCheckCaller(keys: readonly string[]): CheckCaller {
   return async (request) => {
     const given = [request.headers.get("apikey"), bearerToken(request)].filter((key) => key !== null);
     for (const key of given) {
-      for (const expected of keys) {
+      for (const expected of keys.filter((key) => key !== "")) {
         if (await equalInConstantTime(key, expected)) return;
       }
     }

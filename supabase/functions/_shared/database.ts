@@ -114,8 +114,8 @@ function parseAnswer<Output>(schema: z.ZodType<Output>, name: string, answer: un
   );
 }
 
-/** Classes of SQLSTATE after which the same call may succeed: connection, resources, operator, rollback, locks. */
-const retryableState = /^(08|53|57|40|55)/;
+/** SQLSTATEs after which the same call may succeed: connection, resources, operator, rollback, locks, disk, read-only. */
+const retryableState = /^(08|53|57|40|55|58|25006)/;
 
 /**
  * Turns a failed call into a SyncError: `database_unavailable` (try again later) or `database_rejected`

@@ -33,9 +33,12 @@ describe("401", () => {
     expect(calls).toEqual(untouched);
   });
 
-  test("says nothing but that the signature is invalid, as the contract has it", async () => {
+  test("says that the signature is invalid, as the contract has it, and why", async () => {
     const response = await post(new Headers(), webhookWith({}).dependencies);
-    expect(await response.json()).toEqual({ error: "Invalid signature" });
+    expect(await response.json()).toEqual({
+      error: "Invalid signature",
+      reason: "Missing header: svix-id, svix-timestamp, svix-signature.",
+    });
   });
 
   test("is answered to a changed body, even one that is not JSON", async () => {
@@ -106,11 +109,11 @@ describe("503", () => {
     });
   });
 
-  test("says nothing but what could not be queued, as the contract has it", async () => {
+  test("says what could not be queued, as the contract has it, and the code", async () => {
     const { dependencies } = webhookWith({});
     dependencies.database.enqueue = () => Promise.reject(new SyncError("database_unavailable", "down"));
     const response = await deliver(body, dependencies);
-    expect(await response.json()).toEqual({ error: "Failed to queue user creation" });
+    expect(await response.json()).toEqual({ error: "Failed to queue user creation", code: "database_unavailable" });
   });
 
   test("is answered while no secret is set, to signed and unsigned deliveries alike", async () => {

@@ -76,8 +76,17 @@ function answer(enqueued: Enqueued, type: EventType, onQueued: () => void): Resp
       jobId: enqueued.job_id,
     });
   }
-  onQueued();
+  wake(onQueued);
   return json(202, { success: true, message: queuedMessages[type], jobId: enqueued.job_id });
+}
+
+/** The job is stored: whatever happens here must not make Clerk deliver the event again. */
+function wake(onQueued: () => void): void {
+  try {
+    onQueued();
+  } catch (error) {
+    logger.warn("worker.not_woken", { reason: errorMessage(error) });
+  }
 }
 
 const statusOfCode: Readonly<Record<string, number>> = {
@@ -92,12 +101,12 @@ function refuse(error: unknown): Response {
   const code = error instanceof SyncError ? error.code : "internal";
   const status = statusOfCode[code] ?? 500;
   logger.warn("webhook.refused", { code, status });
-  if (status === 401) return json(401, { error: "Invalid signature", code, reason: errorMessage(error) });
+  if (status === 401) return json(401, { error: "Invalid signature", reason: errorMessage(error) });
   if (status === 500) {
     logger.error("webhook.failed", { error: errorMessage(error) });
     return json(500, { error: "Internal server error" });
   }
-  return json(status, { error: errorMessage(error), code });
+  return json(status, { error: errorMessage(error), code }, status === 405 ? { allow: "POST" } : {});
 }
 
 function webhookOff(): Response {

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { createFakeAuthAdmin } from "../../../tests/support/fake-auth-admin.ts";
 import { mirrorOrder } from "../../../tests/support/mirror-order.ts";
 import { SyncError } from "./errors.ts";
@@ -20,6 +20,16 @@ describe("the Auth id of a Clerk user", () => {
       }),
     );
   });
+});
+
+test("all requests of one user share one deadline, which a lease outlives", async () => {
+  const timeout = vi.spyOn(AbortSignal, "timeout");
+  const { auth, deadlines, calls } = createFakeAuthAdmin([{ email: "ada@example.com" }]);
+  await createMirrorUser(auth)(mirrorOrder());
+  expect(calls.length).toBeGreaterThan(2);
+  expect(deadlines).toHaveLength(1);
+  expect(timeout).toHaveBeenCalledWith(12_000);
+  timeout.mockRestore();
 });
 
 describe("a user who is not mirrored yet", () => {

@@ -12,6 +12,9 @@ export type MirrorResult = {
 
 export type MirrorUser = (order: MirrorOrder) => Promise<MirrorResult>;
 
+/** However many requests one user takes, all of them end by then: the lease must outlive the mirror (law 5). */
+export const mirrorMilliseconds = 12_000;
+
 /** Never change it: it decides the Auth id of every Clerk user. */
 const namespace = "5f0d6a0e-4f5c-5d0b-9a57-6a2f3c1d8e42";
 
@@ -26,13 +29,15 @@ export function authUserIdOf(clerkId: string): string {
  * (all worth another attempt) or `auth_rejected` (never will be accepted).
  */
 export function createMirrorUser(auth: AuthAdmin): MirrorUser {
-  return async (order) => {
-    if (order.deleted) return deleteMirror(auth, order);
-    if (order.email === null && order.phone === null && order.auth_user_id === null) {
-      return { outcome: "skipped", reason: "no_email_or_phone", authUserId: null };
-    }
-    return order.auth_user_id === null ? createMirror(auth, order) : updateMirror(auth, order, order.auth_user_id);
-  };
+  return (order) => mirror(auth.until(AbortSignal.timeout(mirrorMilliseconds)), order);
+}
+
+async function mirror(auth: AuthAdmin, order: MirrorOrder): Promise<MirrorResult> {
+  if (order.deleted) return deleteMirror(auth, order);
+  if (order.email === null && order.phone === null && order.auth_user_id === null) {
+    return { outcome: "skipped", reason: "no_email_or_phone", authUserId: null };
+  }
+  return order.auth_user_id === null ? createMirror(auth, order) : updateMirror(auth, order, order.auth_user_id);
 }
 
 async function deleteMirror(auth: AuthAdmin, order: MirrorOrder): Promise<MirrorResult> {
@@ -56,7 +61,7 @@ async function createMirror(auth: AuthAdmin, order: MirrorOrder): Promise<Mirror
 async function updateMirror(auth: AuthAdmin, order: MirrorOrder, id: string): Promise<MirrorResult> {
   const updated = await auth.updateUser(id, { ...toInput(order), ban_duration: banDuration(order) });
   if (updated.ok) return { outcome: "updated", authUserId: id };
-  if (updated.status === 404) return createMirror(auth, { ...order, auth_user_id: null });
+  if (updated.status === 404) return mirror(auth, { ...order, auth_user_id: null });
   if (isTaken(updated)) throw emailConflict();
   throw rejected(updated);
 }
@@ -70,6 +75,7 @@ async function adoptMirror(auth: AuthAdmin, order: MirrorOrder): Promise<MirrorR
   if (holder === undefined || !order.email_verified || !isFree(holder, order.clerk_id)) throw emailConflict();
   const { email: _, email_confirm: __, ...input } = toInput(order);
   const updated = await auth.updateUser(holder.id, { ...input, ban_duration: banDuration(order) });
+  if (!updated.ok && updated.status === 404) throw emailConflict();
   if (!updated.ok) throw rejected(updated);
   return { outcome: "adopted", authUserId: holder.id };
 }

@@ -35,7 +35,7 @@ const userSchema = z.object({
 });
 
 const deletedUserSchema = z.object({ id: z.string().min(1).max(255).nullish(), external_id: text });
-const envelopeSchema = z.object({ type: z.string().min(1).max(255), timestamp: time, data: z.unknown() });
+const envelopeSchema = z.object({ type: z.string().min(1).max(255), timestamp: time, data: z.unknown().optional() });
 
 export type ClerkUser = z.infer<typeof userSchema>;
 
@@ -69,7 +69,7 @@ function parseDeleted(data: unknown, version: number, original: Json): ClerkEven
     type: "user.deleted",
     version,
     clerkId: deleted.id ?? null,
-    externalId: deleted.external_id ?? null,
+    externalId: deleted.external_id || null,
     original,
   };
 }

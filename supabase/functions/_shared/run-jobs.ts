@@ -1,6 +1,6 @@
 import type { Database, Job, JobOutcome, MirrorOrder } from "./database.ts";
 import { logger } from "./logger.ts";
-import { type MirrorUser, outcomeOfError } from "./mirror-user.ts";
+import { type MirrorUser, mirrorMilliseconds, outcomeOfError } from "./mirror-user.ts";
 
 export type RunDependencies = {
   database: Pick<Database, "runJobs" | "settleJobs" | "rescueJobs">;
@@ -23,8 +23,8 @@ export type RunResult = { processed: number; completed: number; failed: number; 
 const batchSize = { plain: 250, mirrored: 100 };
 const mirrorConcurrency = 10;
 const leaseSeconds = 60;
-/** A mirror call ends within 10 s; none is started later than this before the lease runs out. */
-const leaseReserveMilliseconds = 15_000;
+/** No user's mirror is started later than this before the lease runs out, so that it ends within it. */
+const leaseReserveMilliseconds = mirrorMilliseconds + 3000;
 /** Jobs kept in the result; a long drain must not grow without bound. */
 const keptJobs = 10_000;
 

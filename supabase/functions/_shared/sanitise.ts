@@ -26,8 +26,9 @@ export function sanitise(value: unknown, depth = 0): Json {
 
 function sanitiseObject(value: object, depth: number): Json {
   const entries = Object.entries(value)
+    .map(([key, item]) => [sanitiseText(key), item] as const)
     .filter(([key]) => !forbiddenKeys.has(key))
-    .map(([key, item]) => [sanitiseText(key), sanitise(item, depth + 1)]);
+    .map(([key, item]) => [key, sanitise(item, depth + 1)]);
   return Object.fromEntries(entries);
 }
 
