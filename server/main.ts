@@ -6,15 +6,23 @@ import { type RunningServer, startServer } from "./start-server.ts";
 
 const folder = path.resolve(".clerk-sync");
 
+// Listened for from the start: a signal that comes while the server starts stops it once it is up.
+const stopRequested = new Promise<void>((resolve) => {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => resolve());
+});
+
 try {
   const config = readConfig(process.env);
   await startLogging(config.logLevel);
   const server = await startServer({ config, folder });
   print(server);
-  stopOnSignal(server);
+  await stopRequested;
+  console.log("\nStopping: finishing what is in flight …");
+  await server.stop();
+  console.log("Stopped.");
 } catch (error) {
   const code = error instanceof SyncError ? `${error.code}: ` : "";
-  console.error(`\nCannot start. ${code}${errorMessage(error)}\n`);
+  console.error(`\n${code}${errorMessage(error)}\n`);
   process.exitCode = 1;
 }
 
@@ -32,16 +40,4 @@ function print({ settings }: RunningServer): void {
   Try it, in another terminal:  npx clerk-sync simulate --count 100
   Stop it:                      Ctrl-C
 `);
-}
-
-function stopOnSignal(server: RunningServer): void {
-  let stopping = false;
-  const stop = async () => {
-    if (stopping) return;
-    stopping = true;
-    console.log("\nStopping: finishing what is in flight …");
-    await server.stop();
-    console.log("Stopped.");
-  };
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => void stop());
 }
