@@ -46,13 +46,13 @@ begin
           j.clerk_id, j.id, j.job_type = 'USER_DELETED', j.version,
           p.email, coalesce(p.email_verified, false), p.phone, p.name, p.user_role, p.external_id,
           coalesce(p.banned, false), coalesce(p.locked, false), coalesce(p.deprovisioned, false),
-          p.created_at, null
+          p.created_at, p.refresh_reason
         )::clerk_sync.user_change as change
       from public.job_queue as j
       join clerk_sync.user_state as s on s.clerk_id = j.clerk_id
       cross join lateral jsonb_to_record(j.payload) as p(
         email text, email_verified boolean, phone text, name text, user_role text, external_id text,
-        banned boolean, locked boolean, deprovisioned boolean, created_at timestamptz
+        banned boolean, locked boolean, deprovisioned boolean, created_at timestamptz, refresh_reason text
       )
       where j.id = any (p_ids)
         and (j.job_type = 'USER_DELETED' or (s.deleted_at is null and j.version >= s.version))

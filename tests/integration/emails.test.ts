@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { deletedEvent, userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue } from "../support/queue.ts";
 
@@ -6,6 +6,7 @@ let queue: Queue;
 beforeAll(async () => {
   queue = await createQueue();
 });
+afterEach(() => queue.run()); // a user who lost an address has a job of its own, to tell the mirror
 afterAll(() => queue?.drop());
 
 async function emailOf(clerkId: string): Promise<unknown> {

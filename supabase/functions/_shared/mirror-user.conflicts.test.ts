@@ -86,12 +86,12 @@ describe("another living user's mirror that holds the email", () => {
     expect(users.get(other.id)?.user_metadata).toEqual({});
   });
 
-  test("is never merged into this user, on update", async () => {
+  test("is never merged into this user, on update; this user gives its old address up and is tried again", async () => {
     const mine = { id: authUserIdOf("user_1"), email: "old@example.com" };
     const { auth, users } = createFakeAuthAdmin([other, mine]);
     const order = mirrorOrder({ clerk_id: "user_1", auth_user_id: mine.id });
     await expect(createMirrorUser(auth)(order)).rejects.toMatchObject(conflict);
-    expect([...users.values()]).toMatchObject([other, mine]);
+    expect([...users.values()]).toMatchObject([other, { id: mine.id, email: `${mine.id}@removed.invalid` }]);
   });
 
   test("gives the email free by its own update, and the next attempt succeeds", async () => {

@@ -81,11 +81,18 @@ describe("a user who is not mirrored yet", () => {
     expect(calls[0]?.input).not.toHaveProperty("phone_confirm");
   });
 
-  test("with neither email nor phone is skipped with the reason, and nothing is called", async () => {
+  test("with neither email nor phone is skipped with the reason, and nothing is written", async () => {
     const { auth, calls } = createFakeAuthAdmin();
     const result = await createMirrorUser(auth)(mirrorOrder({ email: null }));
     expect(result).toEqual({ outcome: "skipped", reason: "no_email_or_phone", authUserId: null });
-    expect(calls).toEqual([]);
+    expect(calls).toEqual([{ method: "getUser", id: adaId }]);
+  });
+
+  test("with neither email nor phone, but created by an attempt whose answer was lost, gives the address up", async () => {
+    const { auth, users } = createFakeAuthAdmin([{ id: adaId, email: "ada@example.com" }]);
+    const result = await createMirrorUser(auth)(mirrorOrder({ email: null }));
+    expect(result).toEqual({ outcome: "updated", authUserId: adaId });
+    expect(users.get(adaId)).toMatchObject({ email: `${adaId}@removed.invalid` });
   });
 
   test("whose first answer was lost is updated, not created twice", async () => {
@@ -146,11 +153,11 @@ describe("a user who is mirrored", () => {
     expect(users.get(known.id)?.banned).toBe(false);
   });
 
-  test("is updated also without email and phone", async () => {
+  test("whose email was removed gives the address up, for an email cannot be removed in Auth", async () => {
     const { auth, users } = createFakeAuthAdmin([known]);
     const result = await createMirrorUser(auth)(mirrorOrder({ auth_user_id: known.id, email: null, banned: true }));
     expect(result).toEqual({ outcome: "updated", authUserId: known.id });
-    expect(users.get(known.id)).toMatchObject({ email: "old@example.com", banned: true });
+    expect(users.get(known.id)).toMatchObject({ email: `${known.id}@removed.invalid`, banned: true });
   });
 
   test("is created again under the derived id when somebody deleted it over there", async () => {

@@ -34,10 +34,16 @@ export function createMirrorUser(auth: AuthAdmin): MirrorUser {
 
 async function mirror(auth: AuthAdmin, order: MirrorOrder): Promise<MirrorResult> {
   if (order.deleted) return deleteMirror(auth, order);
-  if (order.email === null && order.phone === null && order.auth_user_id === null) {
-    return { outcome: "skipped", reason: "no_email_or_phone", authUserId: null };
-  }
-  return order.auth_user_id === null ? createMirror(auth, order) : updateMirror(auth, order, order.auth_user_id);
+  if (order.auth_user_id !== null) return updateMirror(auth, order, order.auth_user_id);
+  if (order.email !== null || order.phone !== null) return createMirror(auth, order);
+  return mirrorWithoutContact(auth, order);
+}
+
+/** Without email and phone nobody can be created in Auth. Who was, before both were removed, is updated. */
+async function mirrorWithoutContact(auth: AuthAdmin, order: MirrorOrder): Promise<MirrorResult> {
+  const id = authUserIdOf(order.clerk_id);
+  if ((await auth.getUser(id)).ok) return updateMirror(auth, order, id);
+  return { outcome: "skipped", reason: "no_email_or_phone", authUserId: null };
 }
 
 async function deleteMirror(auth: AuthAdmin, order: MirrorOrder): Promise<MirrorResult> {
@@ -59,11 +65,29 @@ async function createMirror(auth: AuthAdmin, order: MirrorOrder): Promise<Mirror
 
 /** Updates a known Auth user; when somebody deleted it over there, it is made again. */
 async function updateMirror(auth: AuthAdmin, order: MirrorOrder, id: string): Promise<MirrorResult> {
-  const updated = await auth.updateUser(id, { ...toInput(order), ban_duration: banDuration(order) });
+  const input = { ...toInput(order), ...(await releasedEmail(auth, order, id)), ban_duration: banDuration(order) };
+  const updated = await auth.updateUser(id, input);
   if (updated.ok) return { outcome: "updated", authUserId: id };
   if (updated.status === 404) return mirror(auth, { ...order, auth_user_id: null });
-  if (isTaken(updated)) throw emailConflict();
-  throw rejected(updated);
+  if (!isTaken(updated)) throw rejected(updated);
+  // Two users who swap addresses wait for each other: giving up the own one lets the other go first.
+  await auth.updateUser(id, { ...input, email: placeholderEmail(id), email_confirm: true });
+  throw emailConflict();
+}
+
+/**
+ * The admin routes cannot remove an email. An address that is no longer the user's is replaced by one that
+ * reaches nobody (.invalid, RFC 2606), so that its new owner can have it.
+ */
+async function releasedEmail(auth: AuthAdmin, order: MirrorOrder, id: string): Promise<Partial<AuthUserInput>> {
+  if (order.email !== null) return {};
+  const current = await auth.getUser(id);
+  if (!current.ok || !current.user.email) return {};
+  return { email: placeholderEmail(id), email_confirm: true };
+}
+
+function placeholderEmail(id: string): string {
+  return `${id}@removed.invalid`;
 }
 
 /**
@@ -90,7 +114,7 @@ function isFree(user: AuthUser, clerkId: string): boolean {
   return owner === undefined || owner === null || owner === clerkId;
 }
 
-/** The phone is given only where there is no email: neither can be taken back through the admin routes. */
+/** The phone is given only where there is no email: it cannot be taken back through the admin routes. */
 function toInput(order: MirrorOrder): AuthUserInput {
   const { clerk_id, email, phone, name, role } = order;
   return {
