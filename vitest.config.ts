@@ -23,6 +23,14 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
+      {
+        test: {
+          name: "schedules",
+          include: ["tests/schedules/**/*.test.ts"],
+          globalSetup: ["tests/support/start-postgres.ts"],
+          hookTimeout: 120_000,
+        },
+      },
     ],
   },
 });

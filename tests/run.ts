@@ -17,6 +17,11 @@ const suites = [
     command: ["vitest", "run", "--project", "integration", ...vitestReporters("integration")],
     read: readVitest,
   },
+  {
+    name: "schedules",
+    command: ["vitest", "run", "--project", "schedules", ...vitestReporters("schedules")],
+    read: readVitest,
+  },
   { name: "e2e", command: ["playwright", "test", "--config", "tests/e2e/playwright.config.ts"], read: readPlaywright },
   { name: "mutations", command: ["node", "tests/mutations.ts"], read: readMutations },
 ];

@@ -100,35 +100,6 @@ $$;
 revoke execute on function clerk_sync.email_losers from public, anon, authenticated;
 grant execute on function clerk_sync.email_losers to service_role;
 
--- Queues living users as they are now, at their own version: the rows do not change by it, the mirror
--- in Supabase Auth follows them. p_reason goes into the source and stays on the user as refresh_reason.
-create or replace function clerk_sync.queue_mirror(p_clerk_ids text[], p_reason text, p_now timestamptz)
-returns void
-language plpgsql
-volatile
-security invoker
-set search_path = ''
-as $$
-begin
-  insert into public.job_queue
-    (event_id, job_type, clerk_id, version, source, priority, created_at, updated_at, run_at, payload)
-  select
-    p_reason || '_' || gen_random_uuid(), 'USER_UPDATED', s.clerk_id, s.version, p_reason, 1, p_now, p_now, p_now,
-    jsonb_build_object(
-      'clerk_id', s.clerk_id, 'email', u.email, 'email_verified', s.email_verified, 'phone', s.phone,
-      'name', u.name, 'user_role', u.role, 'external_id', s.external_id, 'banned', s.banned, 'locked', s.locked,
-      'deprovisioned', s.deprovisioned, 'created_at', u.created_at, 'refresh_reason', p_reason, 'retry_count', 0
-    )
-  from clerk_sync.user_state as s
-  join public.users as u on u.clerk_id = s.clerk_id
-  where s.clerk_id = any (p_clerk_ids)
-    and s.deleted_at is null;
-end
-$$;
-
-revoke execute on function clerk_sync.queue_mirror from public, anon, authenticated;
-grant execute on function clerk_sync.queue_mirror to service_role;
-
 -- Takes an address from the rows of p_clerk_ids and marks those users for a refresh. Their state is
 -- locked without waiting: two workers that want each other's users must fail and retry, not deadlock.
 create or replace function clerk_sync.release_emails(p_clerk_ids text[], p_now timestamptz)

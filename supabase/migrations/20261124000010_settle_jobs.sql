@@ -82,8 +82,8 @@ $$;
 revoke execute on function clerk_sync.fail_jobs_without_user from public, anon, authenticated;
 grant execute on function clerk_sync.fail_jobs_without_user to service_role;
 
--- Ends the attempts of a leased batch. Outcomes of jobs whose lease was lost are counted as stale
--- and change nothing: another worker has them (the token is the fence).
+-- Ends the attempts of a leased batch. Outcomes of jobs whose lease was lost are counted as stale and
+-- settle nothing: another worker has them (the token is the fence). Their users are mirrored again.
 -- p_outcomes: [{job_id, outcome: completed|retry|dead|released, error?, retry_after?, auth_user_id?, mirror?}]
 -- Answers {jobs: [{job_id, job_type, status, error}], stale: n}. released gives the attempt back.
 create or replace function public.clerk_sync_settle_jobs(
@@ -130,7 +130,7 @@ begin
 
   return jsonb_build_object(
     'jobs', clerk_sync.describe_jobs(v_ids),
-    'stale', jsonb_array_length(p_outcomes) - cardinality(v_ids)
+    'stale', clerk_sync.repair_stale(p_outcomes, v_ids, p_now)
   );
 end
 $$;

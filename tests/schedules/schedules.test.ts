@@ -1,0 +1,67 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { authUserIdOf } from "#core/mirror-user.ts";
+import { type Model, type ModelUser, playHistory } from "../support/clerk-model.ts";
+import { runSchedule } from "../support/run-schedule.ts";
+import { schedules } from "../support/schedule.ts";
+import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+
+// SCHEDULES says how many, SEED repeats a run: SEED=123 SCHEDULES=100000 npm run test:schedules
+const runs = Number(process.env["SCHEDULES"] ?? 2000);
+const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createTestDatabase();
+});
+afterAll(() => database?.drop());
+
+type AuthUsers = Awaited<ReturnType<typeof runSchedule>>;
+
+async function readRows(prefix: string): Promise<Record<string, unknown>[]> {
+  const { rows } = await database.pool.query(
+    "select clerk_id, email, name, role from public.users where clerk_id like $1 order by clerk_id",
+    [`user_${prefix}_%`],
+  );
+  return rows;
+}
+
+function expectedRows({ users }: Model): Record<string, unknown>[] {
+  return users
+    .filter((user) => !user.deleted)
+    .map((user) => ({ clerk_id: user.clerkId, email: user.email, name: `${user.firstName} Lovelace`, role: user.role }))
+    .sort((left, right) => (left.clerk_id < right.clerk_id ? -1 : 1));
+}
+
+function expectAuth(user: ModelUser, users: AuthUsers): void {
+  const id = authUserIdOf(user.clerkId);
+  const mirror = users.get(id);
+  if (user.deleted) {
+    expect(mirror, user.clerkId).toBeUndefined();
+    return;
+  }
+  if (user.email === null) {
+    expect([undefined, `${id}@removed.invalid`]).toContain(mirror?.email);
+    return;
+  }
+  expect(mirror).toMatchObject({
+    email: user.email,
+    banned: user.banned,
+    app_metadata: { clerk_id: user.clerkId, role: user.role },
+    user_metadata: { full_name: `${user.firstName} Lovelace`, role: user.role },
+  });
+}
+
+it(`after any of ${runs} schedules users and Auth are what Clerk has (seed ${seed})`, async () => {
+  let count = 0;
+  const property = fc.asyncProperty(schedules, async (schedule) => {
+    const prefix = `s${count++}`;
+    const model = playHistory(schedule.steps, prefix);
+    const auth = await runSchedule(database.pool, schedule, model, prefix);
+    expect(await readRows(prefix)).toEqual(expectedRows(model));
+    for (const user of model.users) expectAuth(user, auth);
+    expect(auth.size).toBeLessThanOrEqual(model.users.filter((user) => !user.deleted).length);
+    await database.pool.query("truncate public.job_queue, public.users, clerk_sync.user_state");
+  });
+  await fc.assert(property, { numRuns: runs, seed, endOnFailure: false });
+}, 3_600_000);

@@ -1,0 +1,67 @@
+import { deletedEvent, userEvent } from "./build-event.ts";
+import type { Step } from "./schedule.ts";
+
+/** A user as Clerk has it. */
+export type ModelUser = {
+  clerkId: string;
+  version: number;
+  deleted: boolean;
+  firstName: string;
+  email: string | null;
+  role: string;
+  banned: boolean;
+};
+
+/** What became of all users in the end, and the events on the way there. */
+export type Model = { users: ModelUser[]; events: unknown[] };
+
+/**
+ * Plays a history on a model of Clerk: an address belongs to one user at a time, a deleted user stays deleted,
+ * every change makes an event with a full snapshot. Steps that Clerk would refuse change nothing.
+ */
+export function playHistory(steps: readonly Step[], prefix: string): Model {
+  const users = new Map<number, ModelUser>();
+  const events: unknown[] = [];
+  for (const [place, step] of steps.entries()) {
+    const user = users.get(step.user) ?? newUser(`user_${prefix}_${step.user}`);
+    const isNew = !users.has(step.user);
+    if (user.deleted || !isAllowed(step, user, users, prefix)) continue;
+    const changed = { ...applyStep(step, user, prefix), version: place + 1 };
+    users.set(step.user, changed);
+    events.push(
+      changed.deleted ? deletedEvent({ id: user.clerkId, version: changed.version }) : snapshot(changed, isNew),
+    );
+  }
+  return { users: [...users.values()], events };
+}
+
+function newUser(clerkId: string): ModelUser {
+  return { clerkId, version: 0, deleted: false, firstName: "Ada", email: null, role: "user", banned: false };
+}
+
+function isAllowed(step: Step, user: ModelUser, users: ReadonlyMap<number, ModelUser>, prefix: string): boolean {
+  if (step.kind === "delete") return user.version > 0;
+  if (step.kind !== "email" || step.email === null) return true;
+  const email = addressOf(step.email, prefix);
+  return ![...users.values()].some(
+    (other) => !other.deleted && other.clerkId !== user.clerkId && other.email === email,
+  );
+}
+
+function applyStep(step: Step, user: ModelUser, prefix: string): ModelUser {
+  if (step.kind === "rename") return { ...user, firstName: `${user.firstName}a` };
+  if (step.kind === "ban") return { ...user, banned: !user.banned };
+  if (step.kind === "role") return { ...user, role: user.role === "user" ? "admin" : "user" };
+  if (step.kind === "delete") return { ...user, deleted: true };
+  if (step.kind === "email") return { ...user, email: step.email === null ? null : addressOf(step.email, prefix) };
+  return user;
+}
+
+function snapshot(user: ModelUser, isNew: boolean): unknown {
+  const { clerkId: id, version, email, firstName, role, banned } = user;
+  return userEvent(isNew ? "user.created" : "user.updated", { id, version, email, firstName, role, banned });
+}
+
+function addressOf(email: number, prefix: string): string {
+  return `${prefix}.${email}@example.com`;
+}

@@ -1,0 +1,55 @@
+import fc from "fast-check";
+
+/** What Clerk did to a user, in the order of Clerk's own clock. */
+export type Step =
+  | { kind: "create" | "rename" | "ban" | "role" | "delete"; user: number }
+  | { kind: "email"; user: number; email: number | null };
+
+/** What happens next in the system, as if by chance. */
+export type Action =
+  | { kind: "deliver"; place: number }
+  | { kind: "claim" | "mirror" | "settle" | "crash"; worker: number }
+  | { kind: "wait"; seconds: number }
+  | { kind: "rescue" };
+
+/** What one request to Supabase Auth meets. `late`: it takes effect and the answer is lost. */
+export type Fault = "none" | "lost" | "late" | "rate_limited" | "crash";
+
+export type Schedule = { steps: Step[]; duplicates: number[]; actions: Action[]; faults: Fault[]; limit: number };
+
+export const userCount = 3;
+export const emailCount = 4;
+export const workerCount = 3;
+
+const user = fc.nat(userCount - 1);
+const worker = fc.nat(workerCount - 1);
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("rename", "ban", "role"), user }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant("email"), user, email: fc.option(fc.nat(emailCount - 1)) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("create", "delete"), user }) },
+) as fc.Arbitrary<Step>;
+
+const action: fc.Arbitrary<Action> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant("deliver"), place: fc.nat(1000) }) },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant("claim"), worker }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant("mirror"), worker }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant("settle"), worker }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("crash"), worker }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("wait"), seconds: fc.constantFrom(1, 30, 70, 3600) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("rescue") }) },
+) as fc.Arbitrary<Action>;
+
+const fault: fc.Arbitrary<Fault> = fc.oneof(
+  { weight: 6, arbitrary: fc.constant<Fault>("none") },
+  { weight: 3, arbitrary: fc.constantFrom<Fault>("lost", "late", "rate_limited", "crash") },
+);
+
+/** Histories of a few users who fight over a few addresses, and everything that can go wrong on the way. */
+export const schedules: fc.Arbitrary<Schedule> = fc.record({
+  steps: fc.array(step, { minLength: 3, maxLength: 14 }),
+  duplicates: fc.array(fc.nat(1000), { maxLength: 4 }),
+  actions: fc.array(action, { minLength: 10, maxLength: 40 }),
+  faults: fc.array(fault, { maxLength: 30 }),
+  limit: fc.constantFrom(1, 2, 250),
+});
