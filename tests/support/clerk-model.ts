@@ -28,9 +28,7 @@ export function playHistory(steps: readonly Step[], prefix: string): Model {
     if (user.deleted || !isAllowed(step, user, users, prefix)) continue;
     const changed = { ...applyStep(step, user, prefix), version: place + 1 };
     users.set(step.user, changed);
-    events.push(
-      changed.deleted ? deletedEvent({ id: user.clerkId, version: changed.version }) : snapshot(changed, isNew),
-    );
+    events.push(changed.deleted ? deletion(changed) : snapshot(changed, isNew));
   }
   return { users: [...users.values()], events };
 }
@@ -55,6 +53,11 @@ function applyStep(step: Step, user: ModelUser, prefix: string): ModelUser {
   if (step.kind === "delete") return { ...user, deleted: true };
   if (step.kind === "email") return { ...user, email: step.email === null ? null : addressOf(step.email, prefix) };
   return user;
+}
+
+/** The time of a deletion is that of another clock than updated_at: it may be behind the last change. */
+function deletion({ clerkId, version }: ModelUser): unknown {
+  return deletedEvent({ id: clerkId, version: version - 4 });
 }
 
 function snapshot(user: ModelUser, isNew: boolean): unknown {

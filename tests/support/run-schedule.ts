@@ -52,7 +52,7 @@ function createSystem(pool: pg.Pool, schedule: Schedule, model: Model, prefix: s
 
 async function play(system: System, action: Action): Promise<void> {
   if (action.kind === "deliver") return deliver(system, action.place);
-  if (action.kind === "rescue") return void (await system.database.rescueJobs());
+  if (action.kind === "rescue") return expireLeases(system);
   if (action.kind === "wait") {
     system.clock.seconds += action.seconds;
     return;
@@ -60,7 +60,23 @@ async function play(system: System, action: Action): Promise<void> {
   return workerActions[action.kind](system, action.worker);
 }
 
-const workerActions = { claim, mirror: mirrorNext, settle, crash };
+const workerActions = { claim, mirror: mirrorNext, settle, crash, overtake };
+
+async function expireLeases(system: System): Promise<void> {
+  system.clock.seconds += leaseSeconds;
+  await system.database.rescueJobs();
+}
+
+async function overtake(system: System, frozen: number): Promise<void> {
+  await expireLeases(system);
+  await deliver(system, 0);
+  system.clock.seconds += 3;
+  const other = system.workers.findIndex((worker, place) => worker === null && place !== frozen);
+  if (other === -1) return;
+  await claim(system, other);
+  while ((system.workers[other]?.todo.length ?? 0) > 0) await mirrorNext(system, other);
+  await settle(system, other);
+}
 
 async function deliver(system: System, place: number): Promise<void> {
   const [delivery] = system.undelivered.splice(place % Math.max(system.undelivered.length, 1), 1);
