@@ -5,6 +5,31 @@
 --
 -- Jobs come in by clerk_sync_enqueue and move by clerk_sync_run_jobs, clerk_sync_settle_jobs and
 -- clerk_sync_rescue_jobs. The trigger below records every change of state, whoever makes it.
+
+-- A queue of the same shape that a hand-written processor left behind is taken over: what it owed is owed
+-- still, what it had failed waits as a dead letter (its payload may be long out of date).
+do $$
+begin
+  if to_regclass('public.job_queue') is null or exists (
+    select 1
+    from pg_catalog.pg_attribute as a
+    where a.attrelid = to_regclass('public.job_queue')
+      and a.attname = 'event_id'
+  ) then
+    return;
+  end if;
+  update public.job_queue as j
+  set status = case
+        when j.status = 'FAILED' then 'DEAD'
+        when j.status = 'PROCESSING' then 'PENDING'
+        else j.status
+      end,
+      processed_at = case
+        when j.status in ('COMPLETED', 'FAILED') then coalesce(j.processed_at, j.updated_at, now())
+      end;
+end
+$$;
+
 create table if not exists public.job_queue (
   id           uuid        not null default gen_random_uuid(),
   job_type     text        not null,

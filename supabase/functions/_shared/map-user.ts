@@ -67,9 +67,12 @@ export function mapUser(user: ClerkUser): MappedUser {
     banned: user.banned,
     locked: user.locked,
     deprovisioned: user.deprovisioned,
-    created_at: createdAt > 0 && createdAt < 8.64e15 ? new Date(createdAt).toISOString() : null,
+    created_at: createdAt > 0 && createdAt < endOfCalendar ? new Date(createdAt).toISOString() : null,
   };
 }
+
+/** The year 10000 in ms: later times have an ISO form that PostgreSQL does not read. */
+const endOfCalendar = 253_402_300_800_000;
 
 function fullName(user: ClerkUser): string | null {
   const parts = [user.first_name, user.last_name].map((part) => part?.trim()).filter(Boolean);
