@@ -31,7 +31,12 @@ export function compose(config: Config, settings: LocalSettings, opened: OpenDat
       maxAttempts: config.maxAttempts,
       onQueued: worker.wake,
     },
-    processor: { ...work, checkCaller: createCheckCaller(keys), budgetMilliseconds: 20_000 },
+    processor: {
+      ...work,
+      checkCaller: createCheckCaller(keys),
+      budgetMilliseconds: 20_000,
+      retentionDays: config.retentionDays,
+    },
     standIns,
   });
   return { app, worker };

@@ -38,9 +38,11 @@ async function prepare(url: string, stopPostgres: () => Promise<void>): Promise<
   try {
     const client = await connect(pool);
     try {
+      await client.query("set statement_timeout = 0"); // a migration may take its time, or wait for another server's
       const hasAuthStandIn = await mayKeepAuthUsers(client);
       await applyPrelude(client, hasAuthStandIn);
       await migrate(client);
+      await client.query("reset statement_timeout");
       return { url, pool, hasAuthStandIn, close };
     } finally {
       client.release();

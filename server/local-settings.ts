@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { errorMessage, SyncError } from "#core/errors.ts";
@@ -31,6 +31,7 @@ export async function writeLocalSettings(folder: string, settings: LocalSettings
   try {
     await mkdir(folder, { recursive: true });
     await writeFile(settingsFile(folder), `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 });
+    await chmod(settingsFile(folder), 0o600); // the mode above counts only for a new file
   } catch (cause) {
     throw new SyncError(
       "data_folder_unusable",

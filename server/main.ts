@@ -1,5 +1,5 @@
 import path from "node:path";
-import { readConfig } from "#core/config.ts";
+import { type Config, readConfig } from "#core/config.ts";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { startLogging } from "#core/logger.ts";
 import { type RunningServer, startServer } from "./start-server.ts";
@@ -15,7 +15,7 @@ try {
   const config = readConfig(process.env);
   await startLogging(config.logLevel);
   const server = await startServer({ config, folder });
-  print(server);
+  print(server, config);
   await stopRequested;
   console.log("\nStopping: finishing what is in flight …");
   await server.stop();
@@ -26,15 +26,19 @@ try {
   process.exitCode = 1;
 }
 
-function print({ settings }: RunningServer): void {
+/** Shows what this start made itself. What came from the environment is somebody's secret and stays there. */
+function print({ settings }: RunningServer, config: Config): void {
+  const webhookSecret = config.webhookSecrets.length > 0 ? "as in CLERK_WEBHOOK_SECRET" : settings.webhookSecret;
+  const secretKey = config.secretKeys.length > 0 ? "as in the environment" : settings.secretKey;
+  const database = config.databaseUrl === null ? settings.databaseUrl : "as in DATABASE_URL";
   console.log(`
   clerk-supabase-sync is running
 
   Webhook         ${settings.url}/functions/v1/clerk-webhook
-  Webhook secret  ${settings.webhookSecret}
+  Webhook secret  ${webhookSecret}
   Processor       ${settings.url}/functions/v1/user-job-processor
-  Secret key      ${settings.secretKey}
-  Database        ${settings.databaseUrl}
+  Secret key      ${secretKey}
+  Database        ${database}
   Written to      ${path.relative(process.cwd(), path.join(folder, "local.json"))}
 
   Try it, in another terminal:  npx clerk-sync simulate --count 100

@@ -19,7 +19,7 @@ export type Worker = {
 
 const pollMilliseconds = 1000;
 const rescueEveryMilliseconds = 5000;
-const purgeEveryMilliseconds = 60 * 60 * 1000;
+const purgeEveryMilliseconds = 60_000;
 const purgeLimit = 5000;
 const budgetMilliseconds = 60_000;
 

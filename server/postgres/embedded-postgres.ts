@@ -129,12 +129,23 @@ export async function stopOrphan(folder: string): Promise<boolean> {
   const content = await readFile(path.join(folder, "postmaster.pid"), "utf8").catch(() => "");
   const [pidLine, dataFolder] = content.split("\n");
   const pid = Number(pidLine);
-  if (!Number.isInteger(pid) || pid < 2 || dataFolder !== path.resolve(folder) || !isAlive(pid)) return false;
+  if (!Number.isInteger(pid) || pid < 2 || dataFolder !== path.resolve(folder)) return false;
+  if (!(await readCommand(pid)).includes(path.resolve(folder))) return false; // the id is somebody else's by now
   process.kill(pid, "SIGINT");
   for (let waited = 0; isAlive(pid) && waited < startTimeoutMilliseconds; waited += 50) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   return true;
+}
+
+/** The command line of a process; empty when there is none, or it cannot be asked. */
+async function readCommand(pid: number): Promise<string> {
+  const fromProc = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => null);
+  if (fromProc !== null) return fromProc;
+  return run("ps", ["-o", "command=", "-p", String(pid)]).then(
+    ({ stdout }) => stdout,
+    () => "",
+  );
 }
 
 /** True while a process of this id exists. */

@@ -56,6 +56,11 @@ alter table public.job_queue
   add column if not exists lease_until  timestamptz,
   add column if not exists history      jsonb       not null default '[]';
 
+update public.job_queue as j
+set clerk_id = j.payload ->> 'clerk_id'
+where j.clerk_id is null
+  and j.payload ->> 'clerk_id' <> '';
+
 alter table public.job_queue
   drop constraint if exists job_type_is_known,
   drop constraint if exists status_is_known,
@@ -88,7 +93,7 @@ create index if not exists job_queue_lease_idx
   where status = 'PROCESSING';
 create index if not exists job_queue_open_of_user_idx
   on public.job_queue (clerk_id)
-  where status in ('PENDING', 'PROCESSING', 'FAILED');
+  where status in ('PENDING', 'PROCESSING', 'FAILED', 'DEAD');
 create index if not exists job_queue_purge_idx
   on public.job_queue (processed_at)
   where status in ('COMPLETED', 'CANCELLED');

@@ -17,8 +17,12 @@ begin
   else
     v_changed := new.status <> old.status or new.attempts <> old.attempts;
     new.history := old.history;
-    if new.updated_at is not distinct from old.updated_at then
+    if new.updated_at is null or new.updated_at = old.updated_at then
       new.updated_at := clock_timestamp();
+    end if;
+    if old.status in ('DEAD', 'CANCELLED') and new.status = 'PENDING' and new.attempts = old.attempts then
+      new.attempts := 0; -- tried again by hand: from the start
+      new.run_at := least(new.run_at, new.updated_at);
     end if;
     if greatest(new.attempts - 1, 0) <> greatest(old.attempts - 1, 0) then
       new.payload := new.payload || jsonb_build_object('retry_count', greatest(new.attempts - 1, 0));
@@ -41,7 +45,7 @@ begin
 
   if v_changed then
     new.history := new.history || jsonb_strip_nulls(jsonb_build_object(
-      'at', new.updated_at,
+      'at', clock_timestamp(),
       'status', new.status,
       'attempt', new.attempts,
       'error', new.error

@@ -22,8 +22,9 @@ as $$
 declare
   v_answer jsonb;
 begin
+  perform clerk_sync.check_event_ids(p_jobs);
   with incoming as materialized (
-    select distinct on (i.event_id)
+    select
       i.*,
       clerk_sync.row_as_new(i.event_id, i.job_type, i.clerk_id, i.version) as existing
     from rows from (
@@ -31,7 +32,6 @@ begin
         event_id text, job_type text, clerk_id text, version bigint, payload jsonb, source text, dead_reason text
       )
     ) with ordinality as i(event_id, job_type, clerk_id, version, payload, source, dead_reason, place)
-    order by i.event_id, i.place
   ),
   stored as (
     insert into public.job_queue as j
@@ -73,8 +73,9 @@ $$;
 revoke execute on function public.clerk_sync_enqueue from public, anon, authenticated;
 grant execute on function public.clerk_sync_enqueue to service_role;
 
--- {id, clerk_id} of the row a create would make, when it is there and already as new; null otherwise,
--- and for an event that is in the queue: that one is answered as a duplicate.
+-- {id, clerk_id} of the row a create would make, when it is there and already as new; null otherwise. Also
+-- null for an event that is in the queue (a duplicate), and while a dead letter of the user still owes
+-- something (perhaps the mirror).
 create or replace function clerk_sync.row_as_new(
   p_event_id text,
   p_job_type text,
@@ -100,12 +101,38 @@ begin
       and s.deleted_at is null
       and s.version >= p_version
       and not exists (select 1 from public.job_queue as j where j.event_id = p_event_id)
+      and not exists (select 1 from public.job_queue as j where j.clerk_id = p_clerk_id and j.status = 'DEAD')
   );
 end
 $$;
 
 revoke execute on function clerk_sync.row_as_new from public, anon, authenticated;
 grant execute on function clerk_sync.row_as_new to service_role;
+
+-- Raises SY003 unless each job of a call has an event_id of its own: of two that share one, or have none,
+-- one would be swallowed.
+create or replace function clerk_sync.check_event_ids(p_jobs jsonb)
+returns void
+language plpgsql
+immutable
+security invoker
+set search_path = ''
+as $$
+begin
+  if exists (
+    select 1
+    from jsonb_array_elements(p_jobs) as i
+    group by i.value ->> 'event_id'
+    having count(*) > 1
+        or i.value ->> 'event_id' is null
+  ) then
+    raise exception 'each job of a call needs an event_id of its own' using errcode = 'SY003';
+  end if;
+end
+$$;
+
+revoke execute on function clerk_sync.check_event_ids from public, anon, authenticated;
+grant execute on function clerk_sync.check_event_ids to service_role;
 
 -- Sign-ups first, then the other live events, then what reconcile and backfill bring.
 create or replace function clerk_sync.priority_of(p_job_type text, p_source text)

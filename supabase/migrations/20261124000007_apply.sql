@@ -21,12 +21,15 @@ begin
       locked         boolean,
       deprovisioned  boolean,
       created_at     timestamptz,
-      refresh_reason text
+      refresh_reason text,
+      mirror_only    boolean
     );
   end if;
 end
 $$;
 
+-- A job that was applied before and comes again (its mirror failed) is mirror_only: a row may have changed
+-- since at the same version, or been edited by its user, and must not be set back.
 -- Law 3, newest wins and deletes are final: per user the deletion if there is one, else the newest
 -- snapshot, and only where it is not older than what was applied and the user has no tombstone.
 create or replace function clerk_sync.newest_changes(p_ids uuid[])
@@ -46,17 +49,19 @@ begin
           j.clerk_id, j.id, j.job_type = 'USER_DELETED', j.version,
           p.email, coalesce(p.email_verified, false), p.phone, p.name, p.user_role, p.external_id,
           coalesce(p.banned, false), coalesce(p.locked, false), coalesce(p.deprovisioned, false),
-          p.created_at, p.refresh_reason
+          p.created_at, null,
+          j.job_type <> 'USER_DELETED' and coalesce(j.result @> '{"applied": true}', false)
         )::clerk_sync.user_change as change
       from public.job_queue as j
       join clerk_sync.user_state as s on s.clerk_id = j.clerk_id
       cross join lateral jsonb_to_record(j.payload) as p(
         email text, email_verified boolean, phone text, name text, user_role text, external_id text,
-        banned boolean, locked boolean, deprovisioned boolean, created_at timestamptz, refresh_reason text
+        banned boolean, locked boolean, deprovisioned boolean, created_at timestamptz
       )
       where j.id = any (p_ids)
         and (j.job_type = 'USER_DELETED' or (s.deleted_at is null and j.version >= s.version))
-      order by j.clerk_id, (j.job_type = 'USER_DELETED') desc, j.version desc, j.created_at desc, j.id
+      order by j.clerk_id, (j.job_type = 'USER_DELETED') desc, j.version desc,
+        coalesce(j.result @> '{"applied": true}', false), j.created_at desc, j.id
     ) as n
   );
 end
@@ -100,6 +105,7 @@ begin
     coalesce(c.created_at, p_now), p_now
   from unnest(p_changes) as c
   where not c.deletes
+    and not c.mirror_only
   order by c.clerk_id
   on conflict (clerk_id) do update
     set email = excluded.email,
@@ -174,7 +180,8 @@ begin
       refresh_requested_at = case when c.refresh_reason is not null then p_now end,
       last_synced_at = p_now
   from unnest(p_changes) as c
-  where s.clerk_id = c.clerk_id;
+  where s.clerk_id = c.clerk_id
+    and not c.mirror_only;
 end
 $$;
 

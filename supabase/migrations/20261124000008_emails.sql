@@ -100,6 +100,30 @@ $$;
 revoke execute on function clerk_sync.email_losers from public, anon, authenticated;
 grant execute on function clerk_sync.email_losers to service_role;
 
+-- Locks users by their state without waiting; answers how many of them have one.
+create or replace function clerk_sync.lock_users(p_clerk_ids text[])
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  perform 1
+  from clerk_sync.user_state as s
+  where s.clerk_id = any (p_clerk_ids)
+  order by s.clerk_id
+  for update nowait;
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+
+revoke execute on function clerk_sync.lock_users from public, anon, authenticated;
+grant execute on function clerk_sync.lock_users to service_role;
+
 -- Takes an address from the rows of p_clerk_ids and marks those users for a refresh. Their state is
 -- locked without waiting: two workers that want each other's users must fail and retry, not deadlock.
 create or replace function clerk_sync.release_emails(p_clerk_ids text[], p_now timestamptz)
@@ -113,14 +137,13 @@ begin
   insert into clerk_sync.user_state as s (clerk_id)
   select h.clerk_id
   from unnest(p_clerk_ids) as h(clerk_id)
+  where pg_try_advisory_xact_lock(hashtextextended(h.clerk_id, 7461203))
   order by h.clerk_id
   on conflict (clerk_id) do nothing;
 
-  perform 1
-  from clerk_sync.user_state as s
-  where s.clerk_id = any (p_clerk_ids)
-  order by s.clerk_id
-  for update nowait;
+  if clerk_sync.lock_users(p_clerk_ids) < cardinality(p_clerk_ids) then
+    raise exception 'another worker is making the holder of an address' using errcode = '55P03';
+  end if;
 
   update clerk_sync.user_state as s
   set refresh_reason = 'email_taken',
@@ -157,6 +180,14 @@ begin
   if not clerk_sync.has_email_conflict(p_changes) then
     return p_changes;
   end if;
+  -- The holders are locked before they are ranked: one of them may be getting a newer claim just now.
+  perform clerk_sync.lock_users(array(
+    select distinct u.clerk_id
+    from unnest(p_changes) as c
+    join public.users as u on u.email = c.email
+    where not c.deletes
+      and u.clerk_id is distinct from c.clerk_id
+  ));
   perform clerk_sync.adopt_rows(p_changes);
   v_losers := clerk_sync.email_losers(p_changes);
 

@@ -84,7 +84,8 @@ $$;
 revoke execute on function clerk_sync.insert_user_state from public, anon, authenticated;
 grant execute on function clerk_sync.insert_user_state to service_role;
 
--- user.deleted may come without an id (Clerk's schema allows it): find the user by external_id.
+-- user.deleted may come without an id (Clerk's schema allows it): find the user by external_id. A user who
+-- was given that external_id after the deletion is somebody else.
 create or replace function clerk_sync.find_users_by_external_id(p_ids uuid[])
 returns void
 language plpgsql
@@ -98,7 +99,8 @@ begin
         select s.clerk_id
         from clerk_sync.user_state as s
         where s.external_id = j.payload ->> 'external_id'
-        order by s.version desc, s.clerk_id
+          and (s.version <= j.version or j.version = 0)
+        order by (s.deleted_at is null) desc, s.version desc, s.clerk_id
         limit 1
       )
   where j.id = any (p_ids)
@@ -129,7 +131,8 @@ declare
   v_changes clerk_sync.user_change[] := clerk_sync.newest_changes(p_ids);
 begin
   perform clerk_sync.delete_users(v_changes, p_delete_mode, p_now);
-  v_changes := clerk_sync.resolve_emails(v_changes, p_now);
+  v_changes := clerk_sync.resolve_emails(array(select c from unnest(v_changes) as c where not c.mirror_only), p_now)
+    || array(select c from unnest(v_changes) as c where c.mirror_only);
   perform clerk_sync.write_users(v_changes, p_now);
   perform clerk_sync.write_user_state(v_changes, p_now);
 
@@ -141,6 +144,7 @@ begin
       lease_until = p_lease_until,
       updated_at = p_now,
       result = case
+        when c.mirror_only then j.result
         when c.job_id is not null then jsonb_build_object('applied', true)
         when s.deleted_at is not null then jsonb_build_object('applied', false, 'reason', 'user_deleted')
         else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', s.version)
@@ -197,7 +201,8 @@ begin
       when others then -- whatever a job raises is that job's outcome, recorded on it
         get stacked diagnostics v_message = message_text;
         perform clerk_sync.fail_job(
-          v_job.id, v_job.attempts + 1, format('database_rejected %s: %s', sqlstate, v_message), false, null, p_now
+          v_job.id, v_job.attempts + 1, format('database_rejected %s: %s', sqlstate, v_message),
+          sqlstate like '22%', null, p_now -- class 22: a value that will not fit at any later time either
         );
     end;
   end loop;
@@ -221,6 +226,7 @@ volatile
 security invoker
 set search_path = ''
 set lock_timeout = '500ms'
+set enable_seqscan = 'off' -- while statistics lag behind a backfill, plans would read all of user_state
 as $$
 declare
   v_token       uuid := case when p_lease_seconds is not null then gen_random_uuid() end;
@@ -249,3 +255,29 @@ $$;
 
 revoke execute on function public.clerk_sync_run_jobs from public, anon, authenticated;
 grant execute on function public.clerk_sync_run_jobs to service_role;
+
+-- Fails the first due job. For a worker whose call was cancelled although it asked for one job only: no
+-- savepoint catches a statement timeout, and without a trace of it the job would come first for ever.
+-- Answers [{job_id, job_type, status, attempts, error}].
+create or replace function public.clerk_sync_fail_next_job(
+  p_error text,
+  p_now   timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_ids uuid[] := clerk_sync.claim_jobs(1, p_now);
+begin
+  perform clerk_sync.fail_job(j.id, j.attempts + 1, p_error, false, null, p_now)
+  from public.job_queue as j
+  where j.id = any (v_ids);
+  return clerk_sync.describe_jobs(v_ids);
+end
+$$;
+
+revoke execute on function public.clerk_sync_fail_next_job from public, anon, authenticated;
+grant execute on function public.clerk_sync_fail_next_job to service_role;

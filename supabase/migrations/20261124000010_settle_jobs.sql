@@ -96,6 +96,7 @@ language plpgsql
 volatile
 security invoker
 set search_path = ''
+set lock_timeout = '500ms'
 as $$
 declare
   v_ids uuid[];
@@ -109,25 +110,12 @@ begin
     order by j.id
     for update
   );
-  perform clerk_sync.complete_mirrored(v_ids, p_outcomes, p_now);
-
-  update public.job_queue as j
-  set status = 'PENDING',
-      attempts = j.attempts - 1,
-      updated_at = p_now
-  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text)
-  where j.id = o.job_id
-    and j.id = any (v_ids)
-    and o.outcome = 'released';
-
-  perform clerk_sync.fail_job(
-    j.id, j.attempts, o.error, o.outcome = 'dead', make_interval(secs => o.retry_after), p_now
-  )
-  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, retry_after double precision)
-  join public.job_queue as j on j.id = o.job_id
-  where j.id = any (v_ids)
-    and o.outcome in ('retry', 'dead');
-
+  begin
+    perform clerk_sync.settle_outcomes(v_ids, p_outcomes, p_now);
+  exception
+    when others then -- some outcome of the batch is at fault: find out which, let the others pass
+      perform clerk_sync.settle_one_by_one(v_ids, p_outcomes, p_now);
+  end;
   return jsonb_build_object(
     'jobs', clerk_sync.describe_jobs(v_ids),
     'stale', clerk_sync.repair_stale(p_outcomes, v_ids, p_now)
@@ -137,6 +125,76 @@ $$;
 
 revoke execute on function public.clerk_sync_settle_jobs from public, anon, authenticated;
 grant execute on function public.clerk_sync_settle_jobs to service_role;
+
+-- Writes the outcomes of jobs that are locked and still leased.
+create or replace function clerk_sync.settle_outcomes(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  perform clerk_sync.complete_mirrored(p_ids, p_outcomes, p_now);
+
+  update public.job_queue as j
+  set status = 'PENDING',
+      attempts = j.attempts - 1,
+      updated_at = p_now
+  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text)
+  where j.id = o.job_id
+    and j.id = any (p_ids)
+    and o.outcome = 'released';
+
+  perform clerk_sync.fail_job(
+    j.id, j.attempts, o.error, o.outcome = 'dead', make_interval(secs => o.retry_after), p_now
+  )
+  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, retry_after double precision)
+  join public.job_queue as j on j.id = o.job_id
+  where j.id = any (p_ids)
+    and o.outcome in ('retry', 'dead');
+end
+$$;
+
+revoke execute on function clerk_sync.settle_outcomes from public, anon, authenticated;
+grant execute on function clerk_sync.settle_outcomes to service_role;
+
+-- The fallback: one savepoint per outcome. A job whose outcome cannot be written is tried again; so is
+-- one that is not reached within 1.5 s, when its lease has run out.
+create or replace function clerk_sync.settle_one_by_one(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_outcome  jsonb;
+  v_message  text;
+  v_deadline timestamptz := clock_timestamp() + interval '1.5 seconds';
+begin
+  for v_outcome in
+    select o.value from jsonb_array_elements(p_outcomes) as o
+  loop
+    exit when clock_timestamp() > v_deadline;
+    begin
+      perform clerk_sync.settle_outcomes(p_ids, jsonb_build_array(v_outcome), p_now);
+    exception
+      when others then -- recorded on the job it belongs to
+        get stacked diagnostics v_message = message_text;
+        perform clerk_sync.fail_job(
+          j.id, j.attempts, format('database_rejected %s: %s', sqlstate, v_message), false, null, p_now
+        )
+        from public.job_queue as j
+        where j.id = (v_outcome ->> 'job_id')::uuid
+          and j.id = any (p_ids);
+    end;
+  end loop;
+end
+$$;
+
+revoke execute on function clerk_sync.settle_one_by_one from public, anon, authenticated;
+grant execute on function clerk_sync.settle_one_by_one to service_role;
 
 -- The mirror's success and the job's COMPLETED are one commit; the Auth user's id is remembered.
 create or replace function clerk_sync.complete_mirrored(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)

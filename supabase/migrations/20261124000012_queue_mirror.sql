@@ -1,7 +1,7 @@
 -- Work for the mirror that no event brings.
 
--- Queues users as they are now, at their own version: rows do not change by it, the mirror in Supabase
--- Auth follows them. p_reason becomes the source of the job; an email_taken stays on the user.
+-- Queues the mirror of users as they are now. The jobs count as applied: no row changes by them.
+-- p_reason becomes the source of the job.
 create or replace function clerk_sync.queue_mirror(p_clerk_ids text[], p_reason text, p_now timestamptz)
 returns void
 language plpgsql
@@ -11,16 +11,12 @@ set search_path = ''
 as $$
 begin
   insert into public.job_queue
-    (event_id, job_type, clerk_id, version, source, created_at, updated_at, run_at, payload)
+    (event_id, job_type, clerk_id, version, source, created_at, updated_at, run_at, result, payload)
   select
     p_reason || '_' || gen_random_uuid(),
     case when s.deleted_at is null then 'USER_UPDATED' else 'USER_DELETED' end,
-    s.clerk_id, s.version, p_reason, p_now, p_now, p_now,
-    jsonb_build_object(
-      'clerk_id', s.clerk_id, 'email', u.email, 'email_verified', s.email_verified, 'phone', s.phone,
-      'name', u.name, 'user_role', u.role, 'external_id', s.external_id, 'banned', s.banned, 'locked', s.locked,
-      'deprovisioned', s.deprovisioned, 'created_at', u.created_at, 'refresh_reason', s.refresh_reason, 'retry_count', 0
-    )
+    s.clerk_id, s.version, p_reason, p_now, p_now, p_now, '{"applied": true}',
+    jsonb_build_object('clerk_id', s.clerk_id, 'retry_count', 0)
   from clerk_sync.user_state as s
   left join public.users as u on u.clerk_id = s.clerk_id
   where s.clerk_id = any (p_clerk_ids)

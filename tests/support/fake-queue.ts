@@ -1,10 +1,11 @@
-import type {
-  Batch,
-  Database,
-  Job,
-  JobOutcome,
-  MirrorOrder,
-  RunJobsArguments,
+import {
+  type Batch,
+  type Database,
+  databaseError,
+  type Job,
+  type JobOutcome,
+  type MirrorOrder,
+  type RunJobsArguments,
 } from "../../supabase/functions/_shared/database.ts";
 import { mirrorOrder } from "./mirror-order.ts";
 
@@ -21,10 +22,11 @@ export function createFakeQueue(batches: readonly (readonly FakeJob[])[]) {
   const left = [...batches];
   const claims: RunJobsArguments[] = [];
   const settlements: Settlement[] = [];
-  const state = { rescues: 0, stale: 0 };
-  const database: Pick<Database, "runJobs" | "settleJobs" | "rescueJobs"> = {
+  const state = { rescues: 0, stale: 0, purges: 0, cancelAbove: Number.POSITIVE_INFINITY, failed: [] as string[] };
+  const database: Omit<Database, "enqueue"> = {
     runJobs: async (options) => {
       claims.push(options);
+      if (options.limit > state.cancelAbove) throw databaseError("clerk_sync_run_jobs", "57014", { code: "57014" });
       return claim(left.shift() ?? [], claims.length, options);
     },
     settleJobs: async (token, outcomes) => {
@@ -36,6 +38,15 @@ export function createFakeQueue(batches: readonly (readonly FakeJob[])[]) {
     rescueJobs: async () => {
       state.rescues += 1;
       return 0;
+    },
+    purgeJobs: async () => {
+      state.purges += 1;
+      return 0;
+    },
+    failNextJob: async (error) => {
+      state.cancelAbove = Number.POSITIVE_INFINITY;
+      state.failed.push(error);
+      return [job("hanging", "FAILED", error)];
     },
   };
   return { database, claims, settlements, state };

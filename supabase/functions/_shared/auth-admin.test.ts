@@ -63,8 +63,14 @@ describe("requests", () => {
   });
 
   test("find asks for up to 1,000 users whose email contains the text", async () => {
-    const { auth, sent } = answering(200, { users: [stored, { id: "2", email: null, app_metadata: null }], aud: "x" });
-    expect(await auth.findUsers("a+b&c=d@example.com")).toEqual([stored, { id: "2", email: null, app_metadata: {} }]);
+    const { auth, sent } = answering(200, {
+      users: [stored, { id: "5f0d6a0e-4f5c-5d0b-9a57-6a2f3c1d8e42", email: null, app_metadata: null }],
+      aud: "x",
+    });
+    expect(await auth.findUsers("a+b&c=d@example.com")).toEqual([
+      stored,
+      { id: "5f0d6a0e-4f5c-5d0b-9a57-6a2f3c1d8e42", email: null, app_metadata: {} },
+    ]);
     expect(sent[0]?.url).toBe(`${base}?per_page=1000&filter=a%2Bb%26c%3Dd%40example.com`);
     expect(sent[0]?.init.method).toBe("GET");
   });

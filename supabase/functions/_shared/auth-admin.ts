@@ -16,7 +16,7 @@ export type AuthUserInput = {
 };
 
 const authUserSchema = z.object({
-  id: z.string(),
+  id: z.guid(),
   email: z.string().nullish(),
   phone: z.string().nullish(),
   app_metadata: z.record(z.string(), z.unknown()).catch({}),

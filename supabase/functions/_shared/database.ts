@@ -74,6 +74,8 @@ export type Database = {
   /** Durable when it returns. Throws SyncError `database_unavailable` when nothing can be said of that. */
   enqueue: (jobs: readonly NewJob[], maxAttempts: number) => Promise<Enqueued[]>;
   runJobs: (options: RunJobsArguments) => Promise<Batch>;
+  /** Fails the first due job, if there is one, with this error. */
+  failNextJob: (error: string) => Promise<Job[]>;
   settleJobs: (token: string, outcomes: readonly JobOutcome[]) => Promise<Settled>;
   rescueJobs: () => Promise<number>;
   purgeJobs: (days: number, limit: number) => Promise<number>;
@@ -95,6 +97,7 @@ export function createDatabase(call: CallFunction): Database {
         p_lease_seconds: leaseSeconds,
         p_delete_mode: deleteMode,
       }),
+    failNextJob: (error) => callAs(z.array(jobSchema), "clerk_sync_fail_next_job", { p_error: error }),
     settleJobs: (token, outcomes) =>
       callAs(settledSchema, "clerk_sync_settle_jobs", { p_token: token, p_outcomes: outcomes }),
     rescueJobs: () => callAs(z.number(), "clerk_sync_rescue_jobs", {}),
@@ -112,6 +115,11 @@ function parseAnswer<Output>(schema: z.ZodType<Output>, name: string, answer: un
       cause: parsed.error,
     },
   );
+}
+
+/** True when the database cancelled the call because it took too long (SQLSTATE 57014). */
+export function isCancelled(error: unknown): boolean {
+  return error instanceof SyncError && (error.cause as { code?: unknown } | undefined)?.code === "57014";
 }
 
 /** SQLSTATEs after which the same call may succeed: connection, resources, operator, rollback, locks, disk, read-only. */

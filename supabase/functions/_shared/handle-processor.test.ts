@@ -16,6 +16,7 @@ function processorWith(batches: FakeJob[][], changes: Partial<ProcessorDependenc
     now: () => 0,
     checkCaller: createCheckCaller([secret]),
     budgetMilliseconds: 1000,
+    retentionDays: 30,
     ...changes,
   };
   return { queue, dependencies };

@@ -8,7 +8,11 @@ export type ProcessorDependencies = RunDependencies & {
   checkCaller: CheckCaller;
   /** How long one call may work, in ms; below the caller's own patience. */
   budgetMilliseconds: number;
+  retentionDays: number;
 };
+
+/** Finished jobs deleted by one call; the schedule calls often enough. */
+const purgeLimit = 5000;
 
 /** Jobs named in one answer; the counts are always of all. */
 const listedJobs = 1000;
@@ -20,6 +24,7 @@ export async function handleProcessor(request: Request, dependencies: ProcessorD
     await dependencies.checkCaller(request);
     await dependencies.database.rescueJobs();
     const { jobs, ...counts } = await runJobs(dependencies, { budgetMilliseconds: dependencies.budgetMilliseconds });
+    await dependencies.database.purgeJobs(dependencies.retentionDays, purgeLimit);
     const listed = jobs
       .slice(0, listedJobs)
       .map((job) => ({ jobId: job.job_id, jobType: job.job_type, status: job.status }));

@@ -3,6 +3,7 @@ import { SyncError } from "./errors.ts";
 import { type Json, sanitise } from "./sanitise.ts";
 
 const text = z.string().nullish().catch(null);
+const externalId = z.string().max(255).nullish().catch(null);
 const flag = z.boolean().catch(false);
 const time = z.number().nonnegative().nullish().catch(null);
 const metadata = z.record(z.string(), z.unknown()).catch({});
@@ -19,7 +20,7 @@ function listOf<Item>(item: z.ZodType<Item>) {
 /** What the sync reads of a Clerk user. Strict on nothing but the id: Clerk adds and drops fields. */
 const userSchema = z.object({
   id: z.string().min(1).max(255),
-  external_id: text,
+  external_id: externalId,
   first_name: text,
   last_name: text,
   primary_email_address_id: text,
@@ -34,7 +35,7 @@ const userSchema = z.object({
   updated_at: time,
 });
 
-const deletedUserSchema = z.object({ id: z.string().min(1).max(255).nullish(), external_id: text });
+const deletedUserSchema = z.object({ id: z.string().min(1).max(255).nullish(), external_id: externalId });
 const envelopeSchema = z.object({ type: z.string().min(1).max(255), timestamp: time, data: z.unknown().optional() });
 
 export type ClerkUser = z.infer<typeof userSchema>;

@@ -147,7 +147,7 @@ describe("the signal", () => {
     expect(queue.claims).toEqual([]);
   });
 
-  test("given within a batch lets the batch be mirrored and settled, and no other be claimed", async () => {
+  test("given within a batch lets what was begun end, gives the rest back, and no other batch is claimed", async () => {
     const controller = new AbortController();
     const queue = createFakeQueue([owing(20), owing(20)]);
     const mirror: MirrorUser = async () => {
@@ -160,8 +160,34 @@ describe("the signal", () => {
         dependencies(queue, mirror, () => 0),
         options,
       ),
-    ).toMatchObject({ completed: 20 });
+    ).toMatchObject({ completed: 1 });
     expect(queue.claims).toHaveLength(1);
-    expect(countOutcomes(queue)).toEqual({ completed: 20 });
+    expect(countOutcomes(queue)).toEqual({ completed: 1, released: 19 });
+  });
+});
+
+describe("a claim that the database cancels for taking too long", () => {
+  test("is repeated with smaller batches", async () => {
+    const queue = createFakeQueue([[{ id: "1" }]]);
+    queue.state.cancelAbove = 10;
+    expect(
+      await runJobs(
+        dependencies(queue, null, () => 0),
+        { budgetMilliseconds: 1000 },
+      ),
+    ).toMatchObject({ completed: 1 });
+    expect(queue.claims.map((claim) => claim.limit)).toEqual([250, 10, 250, 10]);
+    expect(queue.state.failed).toEqual([]);
+  });
+
+  test("fails the first job when it is cancelled even alone", async () => {
+    const queue = createFakeQueue([[{ id: "1" }]]);
+    queue.state.cancelAbove = 0;
+    await runJobs(
+      dependencies(queue, null, () => 0),
+      { budgetMilliseconds: 1000 },
+    );
+    expect(queue.claims.map((claim) => claim.limit)).toEqual([250, 10, 1, 250, 250]);
+    expect(queue.state.failed).toEqual(["database_unavailable 57014: applying the job took too long"]);
   });
 });

@@ -1,9 +1,9 @@
-import type { Database, Job, JobOutcome, MirrorOrder } from "./database.ts";
+import { type Batch, type Database, isCancelled, type Job, type JobOutcome, type MirrorOrder } from "./database.ts";
 import { logger } from "./logger.ts";
 import { type MirrorUser, mirrorMilliseconds, outcomeOfError } from "./mirror-user.ts";
 
 export type RunDependencies = {
-  database: Pick<Database, "runJobs" | "settleJobs" | "rescueJobs">;
+  database: Pick<Database, "runJobs" | "failNextJob" | "settleJobs" | "rescueJobs" | "purgeJobs">;
   /** Null when the mirror in Supabase Auth is turned off. */
   mirrorUser: MirrorUser | null;
   deleteMode: "hard" | "soft";
@@ -37,7 +37,7 @@ export async function runJobs(dependencies: RunDependencies, options: RunOptions
   const deadline = dependencies.now() + options.budgetMilliseconds;
   const result: RunResult = { processed: 0, completed: 0, failed: 0, dead: 0, jobs: [] };
   while (!options.signal?.aborted && dependencies.now() < deadline) {
-    const jobs = await runBatch(dependencies);
+    const jobs = await runBatch(dependencies, options.signal);
     if (jobs.length === 0) break;
     count(result, jobs);
   }
@@ -48,23 +48,37 @@ export async function runJobs(dependencies: RunDependencies, options: RunOptions
   return result;
 }
 
-async function runBatch(dependencies: RunDependencies): Promise<Job[]> {
-  const { database, mirrorUser, deleteMode, now } = dependencies;
-  if (mirrorUser === null) {
-    const batch = await database.runJobs({ limit: batchSize.plain, leaseSeconds: null, deleteMode });
-    return batch.jobs;
-  }
+async function runBatch(dependencies: RunDependencies, signal: AbortSignal | undefined): Promise<Job[]> {
+  const { database, mirrorUser, now } = dependencies;
   const leaseEnd = now() + leaseSeconds * 1000 - leaseReserveMilliseconds;
-  const batch = await database.runJobs({ limit: batchSize.mirrored, leaseSeconds, deleteMode });
-  if (batch.token === null || batch.mirror.length === 0) return batch.jobs;
-  const outcomes = await mirrorAll(batch.mirror, mirrorUser, () => now() < leaseEnd);
+  const batch = await claimBatch(dependencies, mirrorUser === null ? batchSize.plain : batchSize.mirrored);
+  if (mirrorUser === null || batch.token === null || batch.mirror.length === 0) return batch.jobs;
+  const hasTime = () => now() < leaseEnd && !signal?.aborted;
+  const outcomes = await mirrorAll(batch.mirror, mirrorUser, hasTime);
   const settled = await database.settleJobs(batch.token, outcomes);
   if (settled.stale > 0) logger.warn("lease.lost", { count: settled.stale });
   const byId = new Map(settled.jobs.map((job) => [job.job_id, job]));
   return batch.jobs.map((job) => byId.get(job.job_id) ?? job);
 }
 
-/** Mirrors the users of a batch, a few at a time. What the lease leaves no time for is given back. */
+/**
+ * Claims and applies a batch. When the database cancels the call for taking too long, smaller ones are tried,
+ * so that a job that hangs (in a trigger of the user's, say) fails alone.
+ */
+async function claimBatch(dependencies: RunDependencies, limit: number): Promise<Batch> {
+  const { database, mirrorUser, deleteMode } = dependencies;
+  try {
+    return await database.runJobs({ limit, leaseSeconds: mirrorUser === null ? null : leaseSeconds, deleteMode });
+  } catch (error) {
+    if (!isCancelled(error)) throw error;
+    logger.warn("batch.cancelled", { limit });
+    if (limit > 1) return claimBatch(dependencies, limit > 10 ? 10 : 1);
+    const jobs = await database.failNextJob("database_unavailable 57014: applying the job took too long");
+    return { token: null, jobs, mirror: [] };
+  }
+}
+
+/** Mirrors the users of a batch, a few at a time. What there is no time for is given back. */
 async function mirrorAll(orders: MirrorOrder[], mirrorUser: MirrorUser, hasTime: () => boolean): Promise<JobOutcome[]> {
   const outcomes: JobOutcome[] = [];
   const queue = orders.values();

@@ -13,6 +13,7 @@ const dependencies: ProcessorDependencies = {
   mirrorUser: config.authMirror ? createMirrorUser(createAuthAdmin({ supabaseUrl, secretKey })) : null,
   deleteMode: config.deleteMode,
   now: Date.now,
+  retentionDays: config.retentionDays,
   checkCaller: createCheckCaller([...config.secretKeys, ...processorKeys]),
   budgetMilliseconds: 50_000, // the gateway gives up on a function after 150 s
 };
