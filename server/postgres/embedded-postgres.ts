@@ -1,6 +1,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, chown, mkdir, readFile, stat } from "node:fs/promises";
+import { chmod, chown, mkdir, readFile, rm, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -130,7 +130,13 @@ export async function stopOrphan(folder: string): Promise<boolean> {
   const [pidLine, dataFolder] = content.split("\n");
   const pid = Number(pidLine);
   if (!Number.isInteger(pid) || pid < 2 || dataFolder !== path.resolve(folder)) return false;
-  if (!(await readCommand(pid)).includes(path.resolve(folder))) return false; // the id is somebody else's by now
+  const command = await readCommand(pid);
+  if (!command.includes("postgres")) {
+    // The id is somebody else's by now (usual in containers); PostgreSQL would take it for a running server.
+    await rm(path.join(folder, "postmaster.pid"), { force: true });
+    return false;
+  }
+  if (!command.includes(path.resolve(folder))) return false;
   process.kill(pid, "SIGINT");
   for (let waited = 0; isAlive(pid) && waited < startTimeoutMilliseconds; waited += 50) {
     await new Promise((resolve) => setTimeout(resolve, 50));

@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -97,6 +98,16 @@ it("after a kill the next start stops the PostgreSQL that was left behind and go
     202,
   );
   await expect.poll(() => countRows(server.settings, ["user_next"]), { timeout: 15_000 }).toBe(1);
+});
+
+it("a process that got the id of a PostgreSQL long gone is left alone, and the start goes on", async () => {
+  await (await start()).end("SIGTERM");
+  const bystander = spawn("sleep", ["60"]);
+  await writeFile(inFolder("postgres", "postmaster.pid"), `${bystander.pid}\n${inFolder("postgres")}\n`);
+  const server = await start();
+  expect(isAlive(bystander.pid ?? 0)).toBe(true);
+  bystander.kill();
+  expect((await postEvent(server.settings, userEvent("user.created", { id: "user_1", version: 1 }))).status).toBe(202);
 });
 
 async function refuses(expected: RegExp, variables: Record<string, string> = env()): Promise<void> {
