@@ -27,7 +27,7 @@ export async function main(args: readonly string[], changes: Partial<CommandIo> 
 
 function createProgram(io: CommandIo): Command {
   const program = new Command("clerk-sync")
-    .description("Drives and inspects a clerk-supabase-sync installation.")
+    .description("Drives a clerk-supabase-sync installation.")
     .version(readVersion(), "--version")
     .addHelpText("after", "\nExample:\n  $ clerk-sync simulate --count 1000 --shuffle --duplicate")
     .exitOverride()
@@ -67,5 +67,10 @@ function processIo(): Omit<CommandIo, "setExitCode"> {
     drawSeed: () => randomInt(2 ** 31),
   };
 }
+
+// A reader that has seen enough (| head) is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
 
 if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

@@ -11,7 +11,7 @@ export type AppDependencies = {
 
 /** The routes of the server, at the paths they have on hosted Supabase. */
 export function createApp(dependencies: AppDependencies): Hono {
-  const app = new Hono();
+  const app = new Hono({ strict: false }); // a trailing slash in Clerk's dashboard is no reason to lose events
   app.all("/functions/v1/clerk-webhook", (context) => handleWebhook(context.req.raw, dependencies.webhook));
   app.all("/functions/v1/user-job-processor", (context) => handleProcessor(context.req.raw, dependencies.processor));
   for (const [path, standIn] of Object.entries(dependencies.standIns)) app.route(path, standIn);

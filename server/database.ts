@@ -3,13 +3,15 @@ import pg from "pg";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
 import { applyPrelude, migrate } from "./migrate.ts";
-import { startEmbeddedPostgres, stopOrphan } from "./postgres/embedded-postgres.ts";
+import { type EmbeddedPostgres, startEmbeddedPostgres, stopOrphan } from "./postgres/embedded-postgres.ts";
 
 export type OpenDatabase = {
   url: string;
   pool: pg.Pool;
   /** True when schema auth is ours, so that the stand-in of Supabase Auth may keep its users there. */
   hasAuthStandIn: boolean;
+  /** Resolves when a PostgreSQL of ours ends without being asked. */
+  gone: Promise<void>;
   /** Closes the connections and stops PostgreSQL if it is ours. */
   close: () => Promise<void>;
 };
@@ -22,28 +24,28 @@ const standInMark = "clerk-supabase-sync local stand-in";
  * Throws SyncError `database_unavailable`, `migration_failed`, or what the embedded PostgreSQL throws.
  */
 export async function openDatabase(url: string | null, folder: string): Promise<OpenDatabase> {
-  if (url !== null) return prepare(url, async () => undefined);
+  if (url !== null) return prepare(url, null);
   const dataFolder = path.join(folder, "postgres");
   if (await stopOrphan(dataFolder)) logger.warn("postgres.orphan_stopped");
   const postgres = await startEmbeddedPostgres({ folder: dataFolder });
-  return prepare(postgres.url, postgres.stop);
+  return prepare(postgres.url, postgres);
 }
 
-async function prepare(url: string, stopPostgres: () => Promise<void>): Promise<OpenDatabase> {
+async function prepare(url: string, own: EmbeddedPostgres | null): Promise<OpenDatabase> {
   const pool = createPool(url);
   const close = async () => {
     await pool.end();
-    await stopPostgres();
+    await own?.stop();
   };
   try {
-    const client = await connect(pool);
+    const client = await connect(pool, own !== null);
     try {
       await client.query("set statement_timeout = 0"); // a migration may take its time, or wait for another server's
       const hasAuthStandIn = await mayKeepAuthUsers(client);
       await applyPrelude(client, hasAuthStandIn);
       await migrate(client);
       await client.query("reset statement_timeout");
-      return { url, pool, hasAuthStandIn, close };
+      return { url, pool, hasAuthStandIn, gone: own?.ended ?? new Promise(() => undefined), close };
     } finally {
       client.release();
     }
@@ -65,10 +67,14 @@ function createPool(connectionString: string): pg.Pool {
   return pool;
 }
 
-async function connect(pool: pg.Pool): Promise<pg.PoolClient> {
+async function connect(pool: pg.Pool, isOwn: boolean): Promise<pg.PoolClient> {
   try {
     return await pool.connect();
   } catch (cause) {
+    if (isOwn) {
+      const message = `The local database is damaged: ${errorMessage(cause)}. npm run reset begins anew; local data is lost.`;
+      throw new SyncError("data_folder_unusable", message, { cause });
+    }
     throw new SyncError(
       "database_unavailable",
       `DATABASE_URL cannot be reached: ${errorMessage(cause)}. Is it right, and does it need ?sslmode=require?`,

@@ -8,7 +8,7 @@ const folder = path.resolve(".clerk-sync");
 
 // Listened for from the start: a signal that comes while the server starts stops it once it is up.
 const stopRequested = new Promise<void>((resolve) => {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => resolve());
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve());
 });
 
 try {
@@ -16,10 +16,13 @@ try {
   await startLogging(config.logLevel);
   const server = await startServer({ config, folder });
   print(server, config);
-  await stopRequested;
-  console.log("\nStopping: finishing what is in flight …");
+  const databaseIsGone = await Promise.race([stopRequested.then(() => false), server.databaseGone.then(() => true)]);
+  console.log(
+    `\n${databaseIsGone ? "The embedded PostgreSQL has ended. " : ""}Stopping: finishing what is in flight …`,
+  );
   await server.stop();
   console.log("Stopped.");
+  if (databaseIsGone) process.exitCode = 1;
 } catch (error) {
   const code = error instanceof SyncError ? `${error.code}: ` : "";
   console.error(`\n${code}${errorMessage(error)}\n`);

@@ -15,7 +15,11 @@ type Migration = { name: string; sql: string; checksum: string };
 export async function applyPrelude(client: pg.ClientBase, withAuthUsers: boolean): Promise<void> {
   const files = withAuthUsers ? ["prelude.sql", "auth-schema.sql"] : ["prelude.sql"];
   for (const file of files) {
-    await client.query(await readFile(new URL(file, preludeFolder), "utf8"));
+    const sql = await readFile(new URL(file, preludeFolder), "utf8");
+    await client.query(sql).catch((cause: unknown) => {
+      const message = `${file} failed: ${errorMessage(cause)}. Connect as a user who may create roles and schemas.`;
+      throw new SyncError("migration_failed", message, { cause });
+    });
   }
 }
 

@@ -20,6 +20,8 @@ export type ServerOptions = {
 
 export type RunningServer = {
   settings: LocalSettings;
+  /** Resolves when the embedded PostgreSQL ends without being asked; never for a database of the user's. */
+  databaseGone: Promise<void>;
   /** Finishes what is in flight, stops the worker and the database, frees the port. */
   stop: () => Promise<void>;
 };
@@ -50,7 +52,7 @@ export async function startServer({ config, folder, now = Date.now }: ServerOpti
     worker.start(); // after listening: the mirror of a local server calls the server itself
     undo.push(worker.stop);
     await writeLocalSettings(folder, settings);
-    return { settings, stop };
+    return { settings, databaseGone: database.gone, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -59,7 +61,7 @@ export async function startServer({ config, folder, now = Date.now }: ServerOpti
 
 async function makeSettings(config: Config, folder: string, databaseUrl: string): Promise<LocalSettings> {
   const secrets = await readLocalSecrets(folder);
-  const url = `http://${config.host}:${config.port}`;
+  const url = `http://${reachableHost(config.host)}:${config.port}`;
   return {
     url,
     databaseUrl,
@@ -67,6 +69,13 @@ async function makeSettings(config: Config, folder: string, databaseUrl: string)
     secretKey: config.secretKeys[0] ?? secrets.secretKey,
     adminUrl: `${url}/admin`,
   };
+}
+
+/** The address to call a server that listens on `host`: a wildcard is no address, IPv6 goes into brackets. */
+function reachableHost(host: string): string {
+  if (host === "0.0.0.0") return "127.0.0.1";
+  if (host === "::") return "[::1]";
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 /** Asks before anything else is started: the usual mistake is a second server on the same port. */
@@ -105,6 +114,10 @@ function listenError(cause: unknown, { host, port }: Config): SyncError {
 
 async function close(server: Server): Promise<void> {
   const closed = once(server, "close");
+  // A client that keeps its connection open would go on sending on it: each answer now ends its connection.
+  server.prependListener("request", (_, response) => {
+    response.shouldKeepAlive = false;
+  });
   server.close();
   server.closeIdleConnections();
   const timer = setTimeout(() => server.closeAllConnections(), drainMilliseconds);

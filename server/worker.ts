@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Database } from "#core/database.ts";
-import { SyncError } from "#core/errors.ts";
+import { errorMessage, SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
 import { type RunDependencies, runJobs } from "#core/run-jobs.ts";
 
@@ -68,7 +68,10 @@ async function runOnce(
     await runJobs(dependencies, { budgetMilliseconds, signal });
     return true;
   } catch (error) {
-    logger.error("worker.failed", { code: error instanceof SyncError ? error.code : "internal" });
+    logger.error("worker.failed", {
+      code: error instanceof SyncError ? error.code : "internal",
+      reason: errorMessage(error),
+    });
     return false;
   }
 }

@@ -9,7 +9,6 @@ const local = {
   url: "http://127.0.0.1:54321",
   webhookSecret: "whsec_bG9jYWw=",
   secretKey: "sb_secret_local",
-  adminUrl: "http://127.0.0.1:54321/admin",
 };
 const webhook = "/functions/v1/clerk-webhook";
 const rows = "/rest/v1/rpc/clerk_sync_user_rows";
@@ -19,7 +18,6 @@ test("without options everything comes from the local server", () => {
     webhookUrl: `${local.url}${webhook}`,
     webhookSecret: local.webhookSecret,
     rows: { url: `${local.url}${rows}`, secretKey: local.secretKey },
-    adminUrl: local.adminUrl,
   });
 });
 

@@ -7,7 +7,6 @@ const settingsSchema = z.object({
   url: z.url(),
   webhookSecret: z.string().min(1),
   secretKey: z.string().min(1),
-  adminUrl: z.string().nullish(),
 });
 
 export type LocalSettings = z.infer<typeof settingsSchema>;
@@ -17,7 +16,6 @@ export type Target = {
   webhookUrl: string;
   webhookSecret: string;
   rows: { url: string; secretKey: string } | null;
-  adminUrl: string | null;
 };
 
 type TargetOptions = { url?: string | undefined; secret?: string | undefined; secretKey?: string | undefined };
@@ -61,7 +59,6 @@ export function resolveTarget(options: TargetOptions, local: LocalSettings | nul
     webhookUrl,
     webhookSecret,
     rows: secretKey === undefined ? null : { url: `${baseUrl}${rowsPath}`, secretKey },
-    adminUrl: isLocal ? (local.adminUrl ?? null) : null,
   };
 }
 

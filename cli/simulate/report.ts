@@ -61,12 +61,12 @@ export function formatPlan({ seed, scenario, deliveries }: Simulation, url: stri
 }
 
 /** The result for a person: the sum last when all is well, else followed by what is wrong and where to look. */
-export function formatResult(summary: Summary, result: SimulationResult, adminUrl: string | null): string[] {
+export function formatResult(summary: Summary, result: SimulationResult): string[] {
   return [
     `Posted in ${summary.seconds.toFixed(1)} s, ${format(summary.eventsPerSecond)} events per second.`,
     `${format(summary.events)} events: ${format(summary.accepted)} accepted, ${format(summary.rejected)} rejected. ${formatRows(summary, result)}`,
     ...formatRejections(summary, result),
-    ...formatDifferences(summary, result, adminUrl),
+    ...formatDifferences(summary, result),
   ];
 }
 
@@ -91,9 +91,10 @@ function formatRejections(summary: Summary, { tally }: SimulationResult): string
   return [`Answers: ${counts.join(", ")}. The first refusals:`, ...samples, ...(advice === undefined ? [] : [advice])];
 }
 
-function formatDifferences(summary: Summary, { rows }: SimulationResult, adminUrl: string | null): string[] {
+/** Nothing after a refusal: rows differ because events did not arrive, which was said already. */
+function formatDifferences(summary: Summary, { rows }: SimulationResult): string[] {
   const [first] = summary.differences;
-  if (rows.state === "unchecked" || first === undefined) return [];
+  if (rows.state === "unchecked" || first === undefined || summary.rejected > 0) return [];
   const shown = summary.differences.map(
     ({ clerkId, field, expected, actual }) =>
       `  ${clerkId} ${field}: expected ${JSON.stringify(expected)}, found ${JSON.stringify(actual)}`,
@@ -102,7 +103,6 @@ function formatDifferences(summary: Summary, { rows }: SimulationResult, adminUr
     rows.unfinished === 0
       ? []
       : [`${format(rows.unfinished)} users still have work in the queue: is a worker running? --timeout waits longer.`];
-  const where = adminUrl === null ? "" : ` The admin page shows them: ${adminUrl}`;
   const query = `select job_type, status, error, history from public.job_queue where clerk_id = '${first.clerkId}'`;
-  return ["The first differences:", ...shown, ...waiting, `Next: look at that user's jobs: ${query};${where}`];
+  return ["The first differences:", ...shown, ...waiting, `Next: look at that user's jobs: ${query};`];
 }

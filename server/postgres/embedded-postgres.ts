@@ -21,6 +21,8 @@ export type EmbeddedPostgres = {
   url: string;
   /** The postmaster's process id. */
   pid: number;
+  /** Resolves when the server has ended, for whatever reason. */
+  ended: Promise<void>;
   /** Fast shutdown: open transactions are rolled back, everything committed is on disk. */
   stop: () => Promise<void>;
 };
@@ -47,6 +49,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   return {
     url: `postgres://postgres@127.0.0.1:${port}/postgres`,
     pid: server.pid ?? 0,
+    ended: once(server, "exit").then(() => undefined),
     stop: () => stop(server),
   };
 }

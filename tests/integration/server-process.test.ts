@@ -61,6 +61,32 @@ it("a start prints where everything is and what to try, a stop leaves nothing ru
   probe.close();
 });
 
+it("a closed terminal stops it as Ctrl-C does, also under load on open connections", async () => {
+  const server = await start();
+  const pid = await postgresPid();
+  let isStopping = false;
+  const load = Array.from({ length: 10 }, async (_, worker) => {
+    for (let version = 1; !isStopping; version++) {
+      await postEvent(server.settings, userEvent("user.updated", { id: `user_${worker}`, version })).catch(
+        () => undefined,
+      );
+    }
+  });
+  await postEvent(server.settings, userEvent("user.created", { id: "user_first", version: 1 }));
+  expect(await server.end("SIGHUP")).toBe(0);
+  isStopping = true;
+  await Promise.all(load);
+  expect(isAlive(pid)).toBe(false);
+  expect(server.output()).not.toContain("connection_lost");
+});
+
+it("when the embedded PostgreSQL ends by itself the server says so and ends too", async () => {
+  const server = await start();
+  process.kill(await postgresPid(), "SIGINT");
+  expect(await waitForExit(server)).toBe(1);
+  expect(server.output()).toContain("The embedded PostgreSQL has ended");
+});
+
 it("what was answered 202 before a stop is in the rows after the next start, with the same secrets", async () => {
   const first = await start();
   const answers = await Promise.all(

@@ -37,6 +37,7 @@ describe("401", () => {
     const response = await post(new Headers(), webhookWith({}).dependencies);
     expect(await response.json()).toEqual({
       error: "Invalid signature",
+      code: "signature_missing",
       reason: "Missing header: svix-id, svix-timestamp, svix-signature.",
     });
   });

@@ -101,7 +101,7 @@ function refuse(error: unknown): Response {
   const code = error instanceof SyncError ? error.code : "internal";
   const status = statusOfCode[code] ?? 500;
   logger.warn("webhook.refused", { code, status });
-  if (status === 401) return json(401, { error: "Invalid signature", reason: errorMessage(error) });
+  if (status === 401) return json(401, { error: "Invalid signature", code, reason: errorMessage(error) });
   if (status === 500) {
     logger.error("webhook.failed", { error: errorMessage(error) });
     return json(500, { error: "Internal server error" });
