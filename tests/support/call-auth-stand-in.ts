@@ -13,8 +13,16 @@ export type AuthCall = (
   path: string,
   body?: unknown,
   headers?: Record<string, string>,
-  // biome-ignore lint/suspicious/noExplicitAny: tests compare bodies of every shape
-) => Promise<{ status: number; headers: Headers; body: any }>;
+) => Promise<{ status: number; headers: Headers; body: AuthBody }>;
+
+/** What the routes answer: a user, a page of users, or an error. */
+export type AuthBody = Record<string, unknown> & {
+  id: string;
+  created_at: string;
+  banned_until: string;
+  identities: { id: string; email?: string; identity_data: Record<string, unknown> }[];
+  users: (Record<string, unknown> & { id: string; email: string })[];
+};
 
 /** The stand-in on a test's database, mounted where the server mounts it. */
 export function mountAuthStandIn({ pool }: TestDatabase): Hono {
@@ -27,6 +35,6 @@ export function createAuthCall(app: Hono): AuthCall {
     const text = typeof body === "string" ? body : JSON.stringify(body);
     const sent = text === undefined ? {} : { body: text };
     const response = await app.request(`/auth/v1/admin/users${path}`, { method, headers, ...sent });
-    return { status: response.status, headers: response.headers, body: await response.json() };
+    return { status: response.status, headers: response.headers, body: (await response.json()) as AuthBody };
   };
 }

@@ -2,19 +2,19 @@
 export type Mutation = { title: string; edits: { file: string; find: string; replace: string }[] };
 
 const core = "supabase/functions/_shared";
-const runJobsSql = "supabase/migrations/20261124000009_run_jobs.sql";
+const claimSql = "supabase/migrations/20261124000009_claim_jobs.sql";
 const applySql = "supabase/migrations/20261124000007_apply.sql";
-const settleSql = "supabase/migrations/20261124000010_settle_jobs.sql";
+const settleSql = "supabase/migrations/20261124000011_settle_jobs.sql";
 const enqueueSql = "supabase/migrations/20261124000006_enqueue.sql";
 
 export const mutations: readonly Mutation[] = [
   {
     title: "two workers never run one job twice",
     edits: [
-      { file: runJobsSql, find: "    for update of j skip locked\n", replace: "" },
-      { file: runJobsSql, find: "    for update skip locked\n", replace: "" },
-      { file: runJobsSql, find: "where pg_try_advisory_xact_lock(hashtextextended(n.clerk_id, 7461203))", replace: "" },
-      { file: runJobsSql, find: "r.clerk_id = j.clerk_id and r.status = 'PROCESSING'", replace: "false" },
+      { file: claimSql, find: "    for update of j skip locked\n", replace: "" },
+      { file: claimSql, find: "    for update skip locked\n", replace: "" },
+      { file: claimSql, find: "where pg_try_advisory_xact_lock(hashtextextended(n.clerk_id, 7461203))", replace: "" },
+      { file: claimSql, find: "r.clerk_id = j.clerk_id and r.status = 'PROCESSING'", replace: "false" },
     ],
   },
   {
@@ -26,7 +26,7 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: "a FAILED job is tried again and completes once the reason is gone",
-    edits: [{ file: runJobsSql, find: "j.status in ('PENDING', 'FAILED')", replace: "j.status = 'PENDING'" }],
+    edits: [{ file: claimSql, find: "j.status in ('PENDING', 'FAILED')", replace: "j.status = 'PENDING'" }],
   },
   {
     title: "an email change finds its Auth user, also past the first page of users",

@@ -1,0 +1,112 @@
+-- Which jobs a batch consists of, and the locks it works under.
+
+-- Locks up to p_limit due jobs and their users for this transaction; returns the job ids. Nothing is
+-- waited for: a job or user that another worker holds is left for the next round.
+create or replace function clerk_sync.claim_jobs(p_limit integer, p_now timestamptz)
+returns uuid[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_due   uuid[];
+  v_users text[];
+begin
+  -- = any(array(...)) and not a join: the plan stays an index scan whatever the statistics say.
+  v_due := array(
+    select j.id
+    from public.job_queue as j
+    where j.status in ('PENDING', 'FAILED')
+      and j.run_at <= p_now
+      and not exists (
+        select 1 from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING'
+      )
+    order by j.priority desc, j.run_at, j.id
+    limit p_limit
+    for update of j skip locked
+  );
+  if cardinality(v_due) = 0 then
+    return v_due;
+  end if;
+  perform clerk_sync.find_users_by_external_id(v_due);
+
+  perform clerk_sync.insert_user_state(v_due);
+  v_users := array(
+    select s.clerk_id
+    from clerk_sync.user_state as s
+    where s.clerk_id in (select j.clerk_id from public.job_queue as j where j.id = any (v_due))
+    for update skip locked
+  );
+  -- A second look at PROCESSING, now that nobody else can claim these users.
+  return array(
+    select j.id
+    from public.job_queue as j
+    where j.id = any (v_due)
+      and (j.clerk_id is null or j.clerk_id = any (v_users))
+      and not exists (
+        select 1 from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING'
+      )
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.claim_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.claim_jobs to service_role;
+
+-- Makes the state rows of users never seen. An insert would wait for another worker's insert of the same
+-- user, so a user whom another worker is making is left out, by a lock that is not waited for.
+create or replace function clerk_sync.insert_user_state(p_ids uuid[])
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  insert into clerk_sync.user_state as s (clerk_id)
+  select n.clerk_id
+  from (
+    select distinct j.clerk_id
+    from public.job_queue as j
+    where j.id = any (p_ids)
+      and j.clerk_id is not null
+      and not exists (select 1 from clerk_sync.user_state as k where k.clerk_id = j.clerk_id)
+    offset 0 -- keeps the lock below from being asked for rows this filter drops
+  ) as n
+  where pg_try_advisory_xact_lock(hashtextextended(n.clerk_id, 7461203))
+  order by n.clerk_id
+  on conflict (clerk_id) do nothing;
+end
+$$;
+
+revoke execute on function clerk_sync.insert_user_state from public, anon, authenticated;
+grant execute on function clerk_sync.insert_user_state to service_role;
+
+-- user.deleted may come without an id (Clerk's schema allows it): find the user by external_id. A user who
+-- was given that external_id after the deletion is somebody else.
+create or replace function clerk_sync.find_users_by_external_id(p_ids uuid[])
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  update public.job_queue as j
+  set clerk_id = (
+        select s.clerk_id
+        from clerk_sync.user_state as s
+        where s.external_id = j.payload ->> 'external_id'
+          and (s.version <= j.version or j.version = 0)
+        order by (s.deleted_at is null) desc, s.version desc, s.clerk_id
+        limit 1
+      )
+  where j.id = any (p_ids)
+    and j.clerk_id is null
+    and j.payload ->> 'external_id' is not null;
+end
+$$;
+
+revoke execute on function clerk_sync.find_users_by_external_id from public, anon, authenticated;
+grant execute on function clerk_sync.find_users_by_external_id to service_role;
