@@ -34,6 +34,8 @@ export async function openDatabase(url: string | null, folder: string): Promise<
 async function prepare(url: string, own: EmbeddedPostgres | null): Promise<OpenDatabase> {
   const pool = createPool(url);
   const close = async () => {
+    // end() does not wait for the sockets: PostgreSQL may cut a connection that is being closed anyway.
+    pool.removeAllListeners("error").on("error", () => undefined);
     await pool.end();
     await own?.stop();
   };
