@@ -14,8 +14,7 @@ const signatureQuery = `
 
 /**
  * Makes the SQL that calls public.<name> with named arguments taken from one JSON object ($1), as PostgREST
- * does. null when there is no such function
- * or it has no such argument.
+ * does; null when there is no such function or it has no such argument.
  */
 export async function buildStatement(
   client: Pick<pg.ClientBase, "query">,

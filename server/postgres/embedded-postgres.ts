@@ -173,7 +173,8 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-async function findFreePort(): Promise<number> {
+/** A port of 127.0.0.1 that was free a moment ago. */
+export async function findFreePort(): Promise<number> {
   const probe = createServer().listen(0, "127.0.0.1");
   await once(probe, "listening");
   const address = probe.address();

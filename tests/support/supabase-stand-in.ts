@@ -3,9 +3,9 @@ import type { Server } from "node:http";
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";
 import { createAuthStandIn } from "../../server/auth-stand-in/routes.ts";
+import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
 import { createRestStandIn } from "../../server/rest-stand-in.ts";
 import { createQueue, type Queue } from "./queue.ts";
-import { findFreePort } from "./server-process.ts";
 
 export type SupabaseStandIn = Queue & { url: string; secretKey: string; stop: () => Promise<void> };
 

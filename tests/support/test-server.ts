@@ -1,7 +1,8 @@
 import type pg from "pg";
 import { readConfig } from "#core/config.ts";
+import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
 import { startServer } from "../../server/start-server.ts";
-import { findFreePort, type LocalSettings } from "./server-process.ts";
+import type { LocalSettings } from "./server-process.ts";
 import { createEmptyDatabase } from "./test-database.ts";
 import { createTestFolder } from "./test-folder.ts";
 import { waitFor } from "./wait-for.ts";
