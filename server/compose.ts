@@ -5,6 +5,7 @@ import type { Config } from "#core/config.ts";
 import { createDatabase } from "#core/database.ts";
 import { SyncError } from "#core/errors.ts";
 import { createMirrorUser, type MirrorUser } from "#core/mirror-user.ts";
+import { createReadUser } from "#core/read-user.ts";
 import { createVerifySignature } from "#core/verify-signature.ts";
 import { createApp } from "./app.ts";
 import { createAuthStandIn } from "./auth-stand-in/routes.ts";
@@ -19,7 +20,14 @@ export type Parts = { app: Hono; worker: Worker };
 /** Builds the routes and the worker from what was configured and opened. Neither is started. */
 export function compose(config: Config, settings: LocalSettings, opened: OpenDatabase, now: () => number): Parts {
   const database = createDatabase(createCallFunction(opened.pool));
-  const work = { database, mirrorUser: makeMirror(config, settings, opened), deleteMode: config.deleteMode, now };
+  const work = {
+    database,
+    mirrorUser: makeMirror(config, settings, opened),
+    readUser: createReadUser(config),
+    deleteMode: config.deleteMode,
+    deleteBrake: config.deleteBrake,
+    now,
+  };
   const worker = createWorker({ ...work, retentionDays: config.retentionDays });
   const secrets = [...new Set([settings.webhookSecret, ...config.webhookSecrets])];
   const keys = [settings.secretKey, ...config.secretKeys, ...(config.processorSecret ? [config.processorSecret] : [])];

@@ -15,23 +15,37 @@ create table if not exists clerk_sync.user_state (
   mirrored_version     bigint      null,
   mirrored_at          timestamptz null,
   refresh_reason       text        null,
-  refresh_requested_at timestamptz null,
+  refresh_due_at       timestamptz null,
+  refresh_attempts     integer     not null default 0,
   last_synced_at       timestamptz null,
+  first_seen_at        timestamptz null,
+  delete_counted_at    timestamptz null,
   constraint user_state_pkey primary key (clerk_id),
-  constraint refresh_has_reason_and_time check ((refresh_reason is null) = (refresh_requested_at is null))
+  constraint due_refresh_has_reason check (refresh_due_at is null or refresh_reason is not null)
 );
 
 comment on column clerk_sync.user_state.version is
   'Clerk''s updated_at in ms of the newest applied snapshot; 0 until one was applied';
 comment on column clerk_sync.user_state.deleted_at is
   'tombstone: only a fresh read of the user from Clerk''s API may clear it';
+comment on column clerk_sync.user_state.refresh_reason is
+  'why what we know of the user may be wrong; null again when a snapshot settled it';
+comment on column clerk_sync.user_state.refresh_due_at is
+  'when the fresh read is to be queued; null once it was';
+comment on column clerk_sync.user_state.first_seen_at is
+  'when a webhook brought a user nobody knew; null for users who were there before';
+comment on column clerk_sync.user_state.delete_counted_at is
+  'when the deletion was counted by the delete brake';
 
 create index if not exists user_state_external_id_idx
   on clerk_sync.user_state (external_id)
   where external_id is not null;
 create index if not exists user_state_refresh_idx
-  on clerk_sync.user_state (refresh_requested_at)
-  where refresh_requested_at is not null;
+  on clerk_sync.user_state (refresh_due_at)
+  where refresh_due_at is not null;
+create index if not exists user_state_delete_counted_idx
+  on clerk_sync.user_state (delete_counted_at)
+  where delete_counted_at is not null;
 
 alter table clerk_sync.user_state enable row level security;
 revoke all on clerk_sync.user_state from public, anon, authenticated;

@@ -4,7 +4,10 @@
 --      └───────────┬──┴──> FAILED (again at run_at) ──> … ──> DEAD (gave up; a person retries)
 --
 -- Jobs come in by clerk_sync_enqueue and move by clerk_sync_run_jobs, clerk_sync_settle_jobs and
--- clerk_sync_rescue_jobs. The trigger below records every change of state, whoever makes it.
+-- clerk_sync_rescue_jobs. The trigger of the next file records every change of state, whoever makes it.
+--
+-- source: webhook (what Clerk sent), refresh (the user is read from Clerk's API when the job runs), or why
+-- the mirror alone is owed (email_taken, lease_lost).
 
 -- A queue of the same shape that a hand-written processor left behind is taken over: what it owed is owed
 -- still, what it had failed waits as a dead letter (its payload may be long out of date).
@@ -54,7 +57,8 @@ alter table public.job_queue
   add column if not exists run_at       timestamptz not null default now(),
   add column if not exists lease_token  uuid,
   add column if not exists lease_until  timestamptz,
-  add column if not exists history      jsonb       not null default '[]';
+  add column if not exists history      jsonb       not null default '[]',
+  add column if not exists cancel_requested_at timestamptz;
 
 update public.job_queue as j
 set clerk_id = j.payload ->> 'clerk_id'
@@ -91,9 +95,12 @@ create unique index if not exists job_queue_one_processing_per_user
 create index if not exists job_queue_lease_idx
   on public.job_queue (lease_until)
   where status = 'PROCESSING';
-create index if not exists job_queue_open_of_user_idx
-  on public.job_queue (clerk_id)
-  where status in ('PENDING', 'PROCESSING', 'FAILED', 'DEAD');
+create index if not exists job_queue_user_idx
+  on public.job_queue (clerk_id, status);
+-- What a person looks at: everything that went wrong or was stopped.
+create index if not exists job_queue_stopped_idx
+  on public.job_queue (updated_at)
+  where status in ('FAILED', 'DEAD', 'CANCELLED');
 create index if not exists job_queue_purge_idx
   on public.job_queue (processed_at)
   where status in ('COMPLETED', 'CANCELLED');

@@ -1,3 +1,63 @@
+-- What a finished job keeps of its payload: what was applied, and of the event that brought it no more than
+-- its kind, ids and times. The rest (all addresses, metadata, the sender's IP) is nobody's to keep.
+create or replace function clerk_sync.audit_payload(p_payload jsonb)
+returns jsonb
+language plpgsql
+immutable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_event jsonb := p_payload -> 'original_event';
+  v_data  jsonb := v_event -> 'data';
+begin
+  if jsonb_typeof(v_event) is distinct from 'object' then
+    return p_payload;
+  end if;
+  return p_payload || jsonb_build_object('original_event', jsonb_strip_nulls(jsonb_build_object(
+    'type', v_event -> 'type',
+    'object', v_event -> 'object',
+    'timestamp', v_event -> 'timestamp',
+    'instance_id', v_event -> 'instance_id',
+    'data', jsonb_build_object(
+      'id', v_data -> 'id',
+      'object', v_data -> 'object',
+      'deleted', v_data -> 'deleted',
+      'created_at', v_data -> 'created_at',
+      'updated_at', v_data -> 'updated_at'
+    )
+  )));
+end
+$$;
+
+revoke execute on function clerk_sync.audit_payload from public, anon, authenticated;
+grant execute on function clerk_sync.audit_payload to service_role;
+
+-- A history whose errors are their codes only: what follows the colon may quote a value.
+create or replace function clerk_sync.history_without_messages(p_history jsonb)
+returns jsonb
+language plpgsql
+immutable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(
+      case
+        when h.entry ? 'error' then h.entry || jsonb_build_object('error', split_part(h.entry ->> 'error', ':', 1))
+        else h.entry
+      end
+      order by h.place
+    ), '[]')
+    from jsonb_array_elements(p_history) with ordinality as h(entry, place)
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.history_without_messages from public, anon, authenticated;
+grant execute on function clerk_sync.history_without_messages to service_role;
+
 -- The history of a job: [{at, status, attempt, error?}], one entry per change of state or attempt.
 -- It is written by this trigger only, so that a change made by hand in the SQL editor is on record
 -- like any other, and what hangs on the status (lease, processed_at) stays true.
@@ -27,6 +87,12 @@ begin
     if greatest(new.attempts - 1, 0) <> greatest(old.attempts - 1, 0) then
       new.payload := new.payload || jsonb_build_object('retry_count', greatest(new.attempts - 1, 0));
     end if;
+    if new.payload ? 'erased' and not old.payload ? 'erased' then
+      new.error := split_part(new.error, ':', 1);
+      new.history := clerk_sync.history_without_messages(new.history);
+    elsif new.status = 'COMPLETED' and v_changed then
+      new.payload := clerk_sync.audit_payload(new.payload);
+    end if;
   end if;
 
   if new.status = 'PROCESSING' then
@@ -35,6 +101,7 @@ begin
   else
     new.lease_token := null;
     new.lease_until := null;
+    new.cancel_requested_at := null;
   end if;
 
   if new.status in ('COMPLETED', 'DEAD', 'CANCELLED') then

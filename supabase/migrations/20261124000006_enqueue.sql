@@ -134,7 +134,7 @@ $$;
 revoke execute on function clerk_sync.check_event_ids from public, anon, authenticated;
 grant execute on function clerk_sync.check_event_ids to service_role;
 
--- Sign-ups first, then the other live events, then what reconcile and backfill bring.
+-- Sign-ups first, then the other live events and refreshes, then what reconcile and backfill bring.
 create or replace function clerk_sync.priority_of(p_job_type text, p_source text)
 returns integer
 language sql
@@ -143,7 +143,7 @@ security invoker
 set search_path = ''
 as $$
   select case
-    when p_source <> 'webhook' then 0
+    when p_source not in ('webhook', 'refresh') then 0
     when p_job_type = 'USER_CREATED' then 2
     else 1
   end;

@@ -22,7 +22,8 @@ begin
       deprovisioned  boolean,
       created_at     timestamptz,
       refresh_reason text,
-      mirror_only    boolean
+      mirror_only    boolean,
+      fresh          boolean
     );
   end if;
 end
@@ -31,7 +32,8 @@ $$;
 -- A job that was applied before and comes again (its mirror failed) is mirror_only: a row may have changed
 -- since at the same version, or been edited by its user, and must not be set back.
 -- Law 3, newest wins and deletes are final: per user the deletion if there is one, else the newest
--- snapshot, and only where it is not older than what was applied and the user has no tombstone.
+-- snapshot, and only where it is not older than what was applied and the user has no tombstone. A fresh
+-- snapshot was read from Clerk's API; when that read began after the tombstone was set, it revives the user.
 create or replace function clerk_sync.newest_changes(p_ids uuid[])
 returns clerk_sync.user_change[]
 language plpgsql
@@ -50,7 +52,8 @@ begin
           p.email, coalesce(p.email_verified, false), p.phone, p.name, p.user_role, p.external_id,
           coalesce(p.banned, false), coalesce(p.locked, false), coalesce(p.deprovisioned, false),
           p.created_at, null,
-          j.job_type <> 'USER_DELETED' and coalesce(j.result @> '{"applied": true}', false)
+          j.job_type <> 'USER_DELETED' and coalesce(j.result @> '{"applied": true}', false),
+          j.result ? 'read_at'
         )::clerk_sync.user_change as change
       from public.job_queue as j
       join clerk_sync.user_state as s on s.clerk_id = j.clerk_id
@@ -59,7 +62,12 @@ begin
         banned boolean, locked boolean, deprovisioned boolean, created_at timestamptz
       )
       where j.id = any (p_ids)
-        and (j.job_type = 'USER_DELETED' or (s.deleted_at is null and j.version >= s.version))
+        and case
+          when j.job_type = 'USER_DELETED' then true
+          when j.payload ? 'erased' then false
+          when s.deleted_at is not null then (j.result ->> 'read_at')::timestamptz > s.deleted_at
+          else j.version >= s.version
+        end
       order by j.clerk_id, (j.job_type = 'USER_DELETED') desc, j.version desc,
         coalesce(j.result @> '{"applied": true}', false), j.created_at desc, j.id
     ) as n
@@ -157,8 +165,9 @@ $$;
 revoke execute on function clerk_sync.delete_users from public, anon, authenticated;
 grant execute on function clerk_sync.delete_users to service_role;
 
--- Remembers what was applied. A tombstone keeps the mirror's Auth id until the mirror is gone too,
--- and nothing else of the person.
+-- Remembers what was applied. A tombstone keeps the mirror's Auth id until the mirror is gone too, the
+-- external_id by which the deletion may come again, and nothing else of the person. Who did not get the
+-- address claimed is to be read from Clerk's API: at once, and when that read says the same, five times more.
 create or replace function clerk_sync.write_user_state(p_changes clerk_sync.user_change[], p_now timestamptz)
 returns void
 language plpgsql
@@ -168,8 +177,11 @@ set search_path = ''
 as $$
 begin
   update clerk_sync.user_state as s
-  set version = greatest(s.version, c.version),
-      deleted_at = case when c.deletes then coalesce(s.deleted_at, p_now) else s.deleted_at end,
+  set version = case
+        when s.deleted_at is not null and not c.deletes then c.version -- revived: the tombstone's does not count
+        else greatest(s.version, c.version)
+      end,
+      deleted_at = case when c.deletes then coalesce(s.deleted_at, p_now) end,
       external_id = case when c.deletes then s.external_id else c.external_id end,
       phone = case when c.deletes then null else c.phone end,
       email_verified = not c.deletes and c.email_verified,
@@ -177,7 +189,12 @@ begin
       locked = not c.deletes and c.locked,
       deprovisioned = not c.deletes and c.deprovisioned,
       refresh_reason = c.refresh_reason,
-      refresh_requested_at = case when c.refresh_reason is not null then p_now end,
+      refresh_attempts = case when c.fresh and c.refresh_reason is not null then s.refresh_attempts + 1 else 0 end,
+      refresh_due_at = case
+        when c.refresh_reason is null then null
+        when not c.fresh then p_now
+        when s.refresh_attempts < 5 then p_now + 4 ^ s.refresh_attempts * interval '1 minute'
+      end,
       last_synced_at = p_now
   from unnest(p_changes) as c
   where s.clerk_id = c.clerk_id

@@ -1,6 +1,6 @@
 -- users.email is unique, and Clerk lets an address move from one account to another while its
 -- events arrive in any order. The newest claim, by (version, clerk_id), holds the address; every
--- other user has none until a newer snapshot says otherwise, and is marked for a refresh.
+-- other user has none until a newer snapshot says otherwise, and is read afresh from Clerk's API.
 
 -- True when some address a batch wants is wanted twice or held by a row of somebody else.
 create or replace function clerk_sync.has_email_conflict(p_changes clerk_sync.user_change[])
@@ -124,7 +124,7 @@ $$;
 revoke execute on function clerk_sync.lock_users from public, anon, authenticated;
 grant execute on function clerk_sync.lock_users to service_role;
 
--- Takes an address from the rows of p_clerk_ids and marks those users for a refresh. Their state is
+-- Takes an address from the rows of p_clerk_ids and asks for a refresh of those users. Their state is
 -- locked without waiting: two workers that want each other's users must fail and retry, not deadlock.
 create or replace function clerk_sync.release_emails(p_clerk_ids text[], p_now timestamptz)
 returns void
@@ -147,7 +147,8 @@ begin
 
   update clerk_sync.user_state as s
   set refresh_reason = 'email_taken',
-      refresh_requested_at = p_now
+      refresh_due_at = p_now,
+      refresh_attempts = 0
   where s.clerk_id = any (p_clerk_ids)
     and s.deleted_at is null;
 
@@ -162,6 +163,36 @@ $$;
 
 revoke execute on function clerk_sync.release_emails from public, anon, authenticated;
 grant execute on function clerk_sync.release_emails to service_role;
+
+-- A user read afresh lost its address to a holder of whom we know less: that one is read afresh too.
+create or replace function clerk_sync.doubt_holders(
+  p_changes clerk_sync.user_change[],
+  p_losers  text[],
+  p_now     timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  update clerk_sync.user_state as s
+  set refresh_reason = 'email_doubted',
+      refresh_due_at = p_now,
+      refresh_attempts = 0
+  from unnest(p_changes) as c
+  join public.users as u on u.email = c.email
+  where c.fresh
+    and c.clerk_id = any (p_losers)
+    and u.clerk_id <> c.clerk_id
+    and s.clerk_id = u.clerk_id
+    and s.refresh_reason is null;
+end
+$$;
+
+revoke execute on function clerk_sync.doubt_holders from public, anon, authenticated;
+grant execute on function clerk_sync.doubt_holders to service_role;
 
 -- Settles who holds which address before the rows are written; returns the changes with the email
 -- of every loser set to null. Without a conflict (nearly always) it returns what it was given.
@@ -190,6 +221,7 @@ begin
   ));
   perform clerk_sync.adopt_rows(p_changes);
   v_losers := clerk_sync.email_losers(p_changes);
+  perform clerk_sync.doubt_holders(p_changes, v_losers, p_now);
 
   for v_place in 1 .. cardinality(v_changes) loop
     if not v_changes[v_place].deletes and v_changes[v_place].clerk_id = any (v_losers) then

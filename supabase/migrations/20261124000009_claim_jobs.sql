@@ -1,8 +1,9 @@
 -- Which jobs a batch consists of, and the locks it works under.
 
 -- Locks up to p_limit due jobs and their users for this transaction; returns the job ids. Nothing is
--- waited for: a job or user that another worker holds is left for the next round.
-create or replace function clerk_sync.claim_jobs(p_limit integer, p_now timestamptz)
+-- waited for: a job or user that another worker holds is left for the next round. Refreshes are left to
+-- workers that can read from Clerk's API.
+create or replace function clerk_sync.claim_jobs(p_limit integer, p_can_read boolean, p_now timestamptz)
 returns uuid[]
 language plpgsql
 volatile
@@ -19,6 +20,7 @@ begin
     from public.job_queue as j
     where j.status in ('PENDING', 'FAILED')
       and j.run_at <= p_now
+      and (p_can_read or j.source <> 'refresh')
       and not exists (
         select 1 from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING'
       )
@@ -31,7 +33,7 @@ begin
   end if;
   perform clerk_sync.find_users_by_external_id(v_due);
 
-  perform clerk_sync.insert_user_state(v_due);
+  perform clerk_sync.insert_user_state(v_due, p_now);
   v_users := array(
     select s.clerk_id
     from clerk_sync.user_state as s
@@ -56,7 +58,7 @@ grant execute on function clerk_sync.claim_jobs to service_role;
 
 -- Makes the state rows of users never seen. An insert would wait for another worker's insert of the same
 -- user, so a user whom another worker is making is left out, by a lock that is not waited for.
-create or replace function clerk_sync.insert_user_state(p_ids uuid[])
+create or replace function clerk_sync.insert_user_state(p_ids uuid[], p_now timestamptz)
 returns void
 language plpgsql
 volatile
@@ -64,14 +66,19 @@ security invoker
 set search_path = ''
 as $$
 begin
-  insert into clerk_sync.user_state as s (clerk_id)
-  select n.clerk_id
+  insert into clerk_sync.user_state as s (clerk_id, first_seen_at)
+  select
+    n.clerk_id,
+    case
+      when n.is_live and not exists (select 1 from public.users as u where u.clerk_id = n.clerk_id) then p_now
+    end
   from (
-    select distinct j.clerk_id
+    select j.clerk_id, bool_or(j.source = 'webhook') as is_live
     from public.job_queue as j
     where j.id = any (p_ids)
       and j.clerk_id is not null
       and not exists (select 1 from clerk_sync.user_state as k where k.clerk_id = j.clerk_id)
+    group by j.clerk_id
     offset 0 -- keeps the lock below from being asked for rows this filter drops
   ) as n
   where pg_try_advisory_xact_lock(hashtextextended(n.clerk_id, 7461203))

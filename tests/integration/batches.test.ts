@@ -10,8 +10,8 @@ beforeEach(async () => {
 });
 afterEach(() => queue?.drop());
 
-const plain = { limit: 250, leaseSeconds: null, deleteMode: "hard" } as const;
-const mirrored = { limit: 250, leaseSeconds: 60, deleteMode: "hard" } as const;
+const plain = { limit: 250, leaseSeconds: null, canRead: false, deleteMode: "hard", deleteBrake: null } as const;
+const mirrored = { limit: 250, leaseSeconds: 60, canRead: false, deleteMode: "hard", deleteBrake: null } as const;
 
 async function sendMany(count: number): Promise<void> {
   const jobs = Array.from({ length: count }, (_, place) =>
@@ -71,7 +71,7 @@ it("a second connection passes over the jobs and users a first one holds, withou
   await queue.send(userEvent("user.created", { id: "user_free", version: 1 }), "msg_free");
   const first = await queue.pool.connect();
   await first.query("begin");
-  await first.query("select clerk_sync.claim_jobs(1, now())"); // holds msg_held_1 and the user
+  await first.query("select clerk_sync.claim_jobs(1, false, now())"); // holds msg_held_1 and the user
   const batch = await queue.database.runJobs(plain);
   await first.query("rollback");
   first.release();

@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => queue?.drop());
 
-const mirrored = { limit: 250, leaseSeconds: 60, deleteMode: "hard" } as const;
+const mirrored = { limit: 250, leaseSeconds: 60, canRead: false, deleteMode: "hard", deleteBrake: null } as const;
 
 async function retryMirror(): Promise<void> {
   const batch = await queue.database.runJobs(mirrored);
@@ -82,7 +82,10 @@ it("a job that hangs longer than the database allows fails alone, and the others
   await queue.send(userEvent("user.created", { id: "user_behind", version: 1 }), "msg_behind");
   const impatient = new pg.Pool({ connectionString: queue.url, statement_timeout: 400 });
   const database = createDatabase(createCallFunction(impatient));
-  await runJobs({ database, mirrorUser: null, deleteMode: "hard", now: Date.now }, { budgetMilliseconds: 5000 });
+  await runJobs(
+    { database, mirrorUser: null, readUser: null, deleteMode: "hard", deleteBrake: null, now: Date.now },
+    { budgetMilliseconds: 5000 },
+  );
   await queue.pool.query("drop trigger hang on public.users; drop function public.hang()");
   await impatient.end();
   expect(await queue.job("msg_hang")).toMatchObject({

@@ -5,11 +5,19 @@ import {
   type Job,
   type JobOutcome,
   type MirrorOrder,
+  type Read,
   type RunJobsArguments,
 } from "../../supabase/functions/_shared/database.ts";
 import { mirrorOrder } from "./mirror-order.ts";
 
-export type FakeJob = { id: string; status?: Job["status"]; error?: string | null; owesMirror?: boolean };
+export type FakeJob = {
+  id: string;
+  status?: Job["status"];
+  error?: string | null;
+  owesMirror?: boolean;
+  /** A refresh: its user is to be read from Clerk's API. */
+  owesRead?: boolean;
+};
 export type Settlement = { token: string; outcomes: readonly JobOutcome[] };
 
 const statusOfOutcome = { completed: "COMPLETED", retry: "FAILED", dead: "DEAD", released: "PENDING" } as const;
@@ -22,12 +30,21 @@ export function createFakeQueue(batches: readonly (readonly FakeJob[])[]) {
   const left = [...batches];
   const claims: RunJobsArguments[] = [];
   const settlements: Settlement[] = [];
+  const reads: Read[] = [];
   const state = { rescues: 0, stale: 0, purges: 0, cancelAbove: Number.POSITIVE_INFINITY, failed: [] as string[] };
   const database: Omit<Database, "enqueue"> = {
     runJobs: async (options) => {
       claims.push(options);
       if (options.limit > state.cancelAbove) throw databaseError("clerk_sync_run_jobs", "57014", { code: "57014" });
       return claim(left.shift() ?? [], claims.length, options);
+    },
+    applyReads: async (_, given, mirror) => {
+      reads.push(...given);
+      const status = mirror ? "PROCESSING" : "COMPLETED";
+      return {
+        jobs: given.map((read) => job(read.job_id, status, null)),
+        mirror: mirror ? given.map((read) => orderOf(read.job_id)) : [],
+      };
     },
     settleJobs: async (token, outcomes) => {
       settlements.push({ token, outcomes });
@@ -49,19 +66,24 @@ export function createFakeQueue(batches: readonly (readonly FakeJob[])[]) {
       return [job("hanging", "FAILED", error)];
     },
   };
-  return { database, claims, settlements, state };
+  return { database, claims, settlements, reads, state };
 }
 
 function claim(jobs: readonly FakeJob[], number: number, options: RunJobsArguments): Batch {
   const owes = (entry: FakeJob) => entry.owesMirror === true && options.leaseSeconds !== null;
-  const mirror: MirrorOrder[] = jobs.filter(owes).map(({ id }) => mirrorOrder({ job_id: id, clerk_id: `user_${id}` }));
+  const isLeased = (entry: FakeJob) => owes(entry) || entry.owesRead === true;
   return {
-    token: mirror.length > 0 ? `token_${number}` : null,
+    token: `token_${number}`,
     jobs: jobs.map((entry) =>
-      job(entry.id, owes(entry) ? "PROCESSING" : (entry.status ?? "COMPLETED"), entry.error ?? null),
+      job(entry.id, isLeased(entry) ? "PROCESSING" : (entry.status ?? "COMPLETED"), entry.error ?? null),
     ),
-    mirror,
+    reads: jobs.filter((entry) => entry.owesRead).map(({ id }) => ({ job_id: id, clerk_id: `user_${id}` })),
+    mirror: jobs.filter(owes).map(({ id }) => orderOf(id)),
   };
+}
+
+function orderOf(id: string): MirrorOrder {
+  return mirrorOrder({ job_id: id, clerk_id: `user_${id}` });
 }
 
 function job(id: string, status: Job["status"], error: string | null): Job {

@@ -4,7 +4,7 @@ export type Mutation = { title: string; edits: { file: string; find: string; rep
 const core = "supabase/functions/_shared";
 const claimSql = "supabase/migrations/20261124000009_claim_jobs.sql";
 const applySql = "supabase/migrations/20261124000007_apply.sql";
-const settleSql = "supabase/migrations/20261124000011_settle_jobs.sql";
+const settleSql = "supabase/migrations/20261124000013_settle_jobs.sql";
 const enqueueSql = "supabase/migrations/20261124000006_enqueue.sql";
 
 export const mutations: readonly Mutation[] = [
@@ -62,11 +62,11 @@ export const mutations: readonly Mutation[] = [
   },
   {
     title: "an old update that arrives last changes nothing",
-    edits: [{ file: applySql, find: "j.version >= s.version", replace: "true" }],
+    edits: [{ file: applySql, find: "else j.version >= s.version", replace: "else true" }],
   },
   {
     title: "an update after the delete does not bring the user back, neither here nor in Auth",
-    edits: [{ file: applySql, find: "s.deleted_at is null and j.version", replace: "j.version" }],
+    edits: [{ file: applySql, find: "(j.result ->> 'read_at')::timestamptz > s.deleted_at", replace: "true" }],
   },
   {
     title: "a role in unsafe_metadata makes nobody admin",

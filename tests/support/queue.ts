@@ -10,6 +10,7 @@ export type JobRow = {
   id: string;
   job_type: string;
   status: string;
+  source: string;
   error: string | null;
   result: Record<string, unknown> | null;
   payload: Record<string, unknown>;
@@ -23,6 +24,7 @@ export type JobRow = {
 export type Queue = TestDatabase & {
   database: Database;
   send: (event: unknown, eventId?: string) => Promise<Enqueued>;
+  sendAll: (events: readonly unknown[]) => Promise<void>;
   /** Runs what is due without a mirror; returns the statuses in no order. */
   run: (options?: { deleteMode?: "hard" | "soft"; limit?: number }) => Promise<string[]>;
   job: (eventId: string) => Promise<JobRow>;
@@ -44,8 +46,20 @@ export async function createQueue(): Promise<Queue> {
       if (enqueued === undefined) throw new Error("nothing was enqueued");
       return enqueued;
     },
+    sendAll: async (events) => {
+      await database.enqueue(
+        events.map((event) => toJob(event, `msg_${randomUUID()}`)),
+        15,
+      );
+    },
     run: async ({ deleteMode = "hard", limit = 250 } = {}) => {
-      const batch = await database.runJobs({ limit, leaseSeconds: null, deleteMode });
+      const batch = await database.runJobs({
+        limit,
+        leaseSeconds: null,
+        canRead: false,
+        deleteMode,
+        deleteBrake: null,
+      });
       return batch.jobs.map((job) => job.status);
     },
     job: async (eventId) => (await one("select * from public.job_queue where event_id = $1", [eventId])) as JobRow,

@@ -21,6 +21,9 @@ const defaults = {
   processorSecret: null,
   authMirror: true,
   deleteMode: "hard",
+  clerkSecretKey: null,
+  clerkApiUrl: "https://api.clerk.com",
+  deleteBrake: { count: 100, percent: 10, minutes: 60 },
   maxAttempts: 15,
   retentionDays: 30,
   databaseUrl: null,
@@ -53,6 +56,11 @@ describe("values", () => {
       PROCESSOR_SECRET: "0123456789abcdef",
       AUTH_MIRROR: "off",
       DELETE_MODE: "soft",
+      CLERK_SECRET_KEY: "sk_test_1",
+      CLERK_API_URL: "http://127.0.0.1:1234",
+      DELETE_BRAKE_COUNT: "5",
+      DELETE_BRAKE_PERCENT: "50",
+      DELETE_BRAKE_MINUTES: "10",
       MAX_ATTEMPTS: "3",
       RETENTION_DAYS: "7",
       DATABASE_URL: "postgresql://postgres:pw@localhost:5432/postgres",
@@ -67,6 +75,9 @@ describe("values", () => {
       processorSecret: "0123456789abcdef",
       authMirror: false,
       deleteMode: "soft",
+      clerkSecretKey: "sk_test_1",
+      clerkApiUrl: "http://127.0.0.1:1234",
+      deleteBrake: { count: 5, percent: 50, minutes: 10 },
       maxAttempts: 3,
       retentionDays: 7,
       databaseUrl: "postgresql://postgres:pw@localhost:5432/postgres",
@@ -82,6 +93,16 @@ describe("values", () => {
 
   test.each(["off", "false", "0", "no", "OFF", " False "])("AUTH_MIRROR=%o turns the mirror off", (value) => {
     expect(readConfig({ AUTH_MIRROR: value }).authMirror).toBe(false);
+  });
+
+  test("DELETE_BRAKE=off takes the brake away", () => {
+    expect(readConfig({ DELETE_BRAKE: "off" }).deleteBrake).toBeNull();
+  });
+
+  test("CLERK_SECRET_KEY must look like one, and the message does not show it", () => {
+    const problems = problemsOf({ CLERK_SECRET_KEY: "pk_live_abc" });
+    expect(problems).toContain("CLERK_SECRET_KEY is not sk_live_… or sk_test_…");
+    expect(problems).not.toContain("pk_live_abc");
   });
 
   test("DELETE_MODE and LOG_LEVEL may be written in capitals", () => {

@@ -5,6 +5,9 @@ import { decodeBase64 } from "./sign-webhook.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** More than `count` deletions, or than `percent` of all users, within `minutes` hold all deletions back. */
+export type DeleteBrake = { count: number; percent: number; minutes: number };
+
 /** Everything an adapter needs to know, read once from its environment. */
 export type Config = {
   /** `whsec_…` secrets of the webhook endpoint; empty: the webhook is off. */
@@ -15,6 +18,11 @@ export type Config = {
   processorSecret: string | null;
   authMirror: boolean;
   deleteMode: "hard" | "soft";
+  /** `sk_…` of the Clerk instance; null: nothing is read from Clerk's API. */
+  clerkSecretKey: string | null;
+  clerkApiUrl: string;
+  /** Null: deletions are never held back. */
+  deleteBrake: DeleteBrake | null;
   maxAttempts: number;
   retentionDays: number;
   /** Node server only: the database; null means an embedded one. */
@@ -55,6 +63,15 @@ const environmentSchema = z.object({
   PROCESSOR_SECRET: z.string().min(16, "must have at least 16 characters; openssl rand -hex 32 makes one").optional(),
   AUTH_MIRROR: onOrOff.default(true),
   DELETE_MODE: z.enum(["hard", "soft"], { message: "must be hard or soft" }).default("hard"),
+  CLERK_SECRET_KEY: z
+    .string()
+    .regex(/^sk_(test|live)_/, "is not sk_live_… or sk_test_…; copy it from Clerk's dashboard: API keys, Secret keys")
+    .optional(),
+  CLERK_API_URL: z.url({ protocol: /^https?$/, message: "must be an http(s) URL" }).default("https://api.clerk.com"),
+  DELETE_BRAKE: onOrOff.default(true),
+  DELETE_BRAKE_COUNT: count(1, 1_000_000).default(100),
+  DELETE_BRAKE_PERCENT: count(1, 100).default(10),
+  DELETE_BRAKE_MINUTES: count(1, 1440).default(60),
   MAX_ATTEMPTS: count(1, 100).default(15),
   RETENTION_DAYS: count(1, 3650).default(30),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, message: "must be a postgres:// URL" }).optional(),
@@ -79,6 +96,12 @@ export function readConfig(environment: Environment): Config {
     PROCESSOR_SECRET: read("PROCESSOR_SECRET"),
     AUTH_MIRROR: read("AUTH_MIRROR")?.toLowerCase(),
     DELETE_MODE: read("DELETE_MODE")?.toLowerCase(),
+    CLERK_SECRET_KEY: read("CLERK_SECRET_KEY"),
+    CLERK_API_URL: read("CLERK_API_URL"),
+    DELETE_BRAKE: read("DELETE_BRAKE")?.toLowerCase(),
+    DELETE_BRAKE_COUNT: read("DELETE_BRAKE_COUNT"),
+    DELETE_BRAKE_PERCENT: read("DELETE_BRAKE_PERCENT"),
+    DELETE_BRAKE_MINUTES: read("DELETE_BRAKE_MINUTES"),
     MAX_ATTEMPTS: read("MAX_ATTEMPTS"),
     RETENTION_DAYS: read("RETENTION_DAYS"),
     DATABASE_URL: read("DATABASE_URL"),
@@ -101,12 +124,23 @@ function toConfig(values: z.infer<typeof environmentSchema>, legacyKeys: string[
     processorSecret: values.PROCESSOR_SECRET ?? null,
     authMirror: values.AUTH_MIRROR,
     deleteMode: values.DELETE_MODE,
+    clerkSecretKey: values.CLERK_SECRET_KEY ?? null,
+    clerkApiUrl: values.CLERK_API_URL,
+    deleteBrake: values.DELETE_BRAKE ? toDeleteBrake(values) : null,
     maxAttempts: values.MAX_ATTEMPTS,
     retentionDays: values.RETENTION_DAYS,
     databaseUrl: values.DATABASE_URL ?? null,
     port: values.PORT,
     host: values.HOST,
     logLevel: values.LOG_LEVEL,
+  };
+}
+
+function toDeleteBrake(values: z.infer<typeof environmentSchema>): DeleteBrake {
+  return {
+    count: values.DELETE_BRAKE_COUNT,
+    percent: values.DELETE_BRAKE_PERCENT,
+    minutes: values.DELETE_BRAKE_MINUTES,
   };
 }
 

@@ -27,6 +27,7 @@ const order = {
   auth_user_id: null,
 };
 const newJob = { event_id: "msg_1", job_type: "USER_CREATED", clerk_id: "user_1", version: 1, payload: {} } as const;
+const deleteBrake = { count: 100, percent: 10, minutes: 60 };
 const enqueued = { event_id: "msg_1", outcome: "queued", job_id: "job_1", user: null };
 
 describe("calls", () => {
@@ -36,18 +37,40 @@ describe("calls", () => {
     expect(called).toEqual([{ name: "clerk_sync_enqueue", args: { p_jobs: [newJob], p_max_attempts: 15 } }]);
   });
 
-  test("runJobs passes the limit, the lease and what deleting means", async () => {
-    const batch = { token: "token_1", jobs: [job], mirror: [order] };
+  test("runJobs passes the limit, the lease, whether it can read, and the rules of deleting", async () => {
+    const batch = { token: "token_1", jobs: [job], reads: [], mirror: [order] };
     const { database, called } = databaseOver(batch);
-    expect(await database.runJobs({ limit: 100, leaseSeconds: 60, deleteMode: "soft" })).toEqual(batch);
-    const args = { p_limit: 100, p_lease_seconds: 60, p_delete_mode: "soft" };
+    const options = { limit: 100, leaseSeconds: 60, canRead: true, deleteMode: "soft", deleteBrake } as const;
+    expect(await database.runJobs(options)).toEqual(batch);
+    const args = {
+      p_limit: 100,
+      p_lease_seconds: 60,
+      p_can_read: true,
+      p_delete_mode: "soft",
+      p_delete_brake: deleteBrake,
+    };
     expect(called).toEqual([{ name: "clerk_sync_run_jobs", args }]);
   });
 
+  test("applyReads passes the token, what was read, whether the mirror is owed, and the rules of deleting", async () => {
+    const { database, called } = databaseOver({ jobs: [job], mirror: [order] });
+    const reads = [{ job_id: "job_1", deleted: true }];
+    const rules = { deleteMode: "hard", deleteBrake, other: 1 } as const;
+    expect(await database.applyReads("token_1", reads, true, rules)).toEqual({ jobs: [job], mirror: [order] });
+    const args = {
+      p_token: "token_1",
+      p_reads: reads,
+      p_mirror: true,
+      p_delete_mode: "hard",
+      p_delete_brake: deleteBrake,
+    };
+    expect(called).toEqual([{ name: "clerk_sync_apply_reads", args }]);
+  });
+
   test("runJobs without a lease passes null", async () => {
-    const { database, called } = databaseOver({ token: null, jobs: [], mirror: [] });
-    await database.runJobs({ limit: 250, leaseSeconds: null, deleteMode: "hard" });
-    expect(called[0]?.args).toEqual({ p_limit: 250, p_lease_seconds: null, p_delete_mode: "hard" });
+    const { database, called } = databaseOver({ token: "token_1", jobs: [], reads: [], mirror: [] });
+    await database.runJobs({ limit: 250, leaseSeconds: null, canRead: false, deleteMode: "hard", deleteBrake: null });
+    expect(called[0]?.args).toMatchObject({ p_limit: 250, p_lease_seconds: null, p_delete_brake: null });
   });
 
   test("settleJobs passes the token of the lease and the outcomes", async () => {
@@ -88,7 +111,8 @@ describe("answers", () => {
   });
 
   const enqueue = (database: Database) => database.enqueue([newJob], 15);
-  const runJobs = (database: Database) => database.runJobs({ limit: 1, leaseSeconds: null, deleteMode: "hard" });
+  const runJobs = (database: Database) =>
+    database.runJobs({ limit: 1, leaseSeconds: null, canRead: false, deleteMode: "hard", deleteBrake: null });
   const settleJobs = (database: Database) => database.settleJobs("token_1", []);
   const rescueJobs = (database: Database) => database.rescueJobs();
   const purgeJobs = (database: Database) => database.purgeJobs(1, 1);
@@ -99,8 +123,12 @@ describe("answers", () => {
     ["clerk_sync_enqueue", enqueue, [{ ...enqueued, outcome: "lost" }]],
     ["clerk_sync_enqueue", enqueue, JSON.stringify([enqueued])],
     ["clerk_sync_run_jobs", runJobs, undefined],
-    ["clerk_sync_run_jobs", runJobs, { token: null, jobs: [] }],
-    ["clerk_sync_run_jobs", runJobs, { token: null, jobs: [{ ...job, status: "RUNNING" }], mirror: [] }],
+    ["clerk_sync_run_jobs", runJobs, { token: "token_1", jobs: [] }],
+    [
+      "clerk_sync_run_jobs",
+      runJobs,
+      { token: "token_1", jobs: [{ ...job, status: "RUNNING" }], reads: [], mirror: [] },
+    ],
     ["clerk_sync_run_jobs", runJobs, { token: "t", jobs: [], mirror: [{ ...order, deleted: null }] }],
     ["clerk_sync_settle_jobs", settleJobs, [job]],
     ["clerk_sync_settle_jobs", settleJobs, { jobs: [job] }],

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { DeleteBrake } from "./config.ts";
 import { SyncError } from "./errors.ts";
 import type { Json } from "./sanitise.ts";
 
@@ -53,29 +54,45 @@ const mirrorOrderSchema = z.object({
   auth_user_id: z.string().nullable(),
 });
 
+const readOrderSchema = z.object({ job_id: z.string(), clerk_id: z.string() });
+
 const batchSchema = z.object({
-  token: z.string().nullable(),
+  token: z.string(),
   jobs: z.array(jobSchema),
+  reads: z.array(readOrderSchema),
   mirror: z.array(mirrorOrderSchema),
 });
+const appliedSchema = z.object({ jobs: z.array(jobSchema), mirror: z.array(mirrorOrderSchema) });
 const settledSchema = z.object({ jobs: z.array(jobSchema), stale: z.number() });
 
 export type Job = z.infer<typeof jobSchema>;
 export type Enqueued = z.infer<typeof enqueuedSchema>;
 /** One user as it is now in the database, owed to Supabase Auth. */
 export type MirrorOrder = z.infer<typeof mirrorOrderSchema>;
+/** One user to be read from Clerk's API. */
+export type ReadOrder = z.infer<typeof readOrderSchema>;
 export type Batch = z.infer<typeof batchSchema>;
+export type Applied = z.infer<typeof appliedSchema>;
 export type Settled = z.infer<typeof settledSchema>;
 
-export type RunJobsArguments = { limit: number; leaseSeconds: number | null; deleteMode: "hard" | "soft" };
+/** How deletions are applied; a brake of null lets all of them pass. */
+export type DeleteRules = { deleteMode: "hard" | "soft"; deleteBrake: DeleteBrake | null };
+
+/** leaseSeconds null: no mirror. canRead: this worker takes refreshes, too. */
+export type RunJobsArguments = DeleteRules & { limit: number; leaseSeconds: number | null; canRead: boolean };
+
+/** What Clerk's API said of the user of a refresh job; version and payload are absent when it is deleted. */
+export type Read = { job_id: string; deleted: boolean; version?: number; payload?: { [key: string]: Json } };
 
 /** The door to the database: one method per SQL function of the same name. */
 export type Database = {
   /** Durable when it returns. Throws SyncError `database_unavailable` when nothing can be said of that. */
   enqueue: (jobs: readonly NewJob[], maxAttempts: number) => Promise<Enqueued[]>;
   runJobs: (options: RunJobsArguments) => Promise<Batch>;
+  /** Applies what was read for jobs of a batch; reads whose lease was lost are dropped. */
+  applyReads: (token: string, reads: readonly Read[], mirror: boolean, rules: DeleteRules) => Promise<Applied>;
   /** Fails the first due job, if there is one, with this error. */
-  failNextJob: (error: string) => Promise<Job[]>;
+  failNextJob: (error: string, canRead: boolean) => Promise<Job[]>;
   settleJobs: (token: string, outcomes: readonly JobOutcome[]) => Promise<Settled>;
   rescueJobs: () => Promise<number>;
   purgeJobs: (days: number, limit: number) => Promise<number>;
@@ -91,18 +108,31 @@ export function createDatabase(call: CallFunction): Database {
   return {
     enqueue: (jobs, maxAttempts) =>
       callAs(z.array(enqueuedSchema), "clerk_sync_enqueue", { p_jobs: jobs, p_max_attempts: maxAttempts }),
-    runJobs: ({ limit, leaseSeconds, deleteMode }) =>
+    runJobs: ({ limit, leaseSeconds, canRead, ...rules }) =>
       callAs(batchSchema, "clerk_sync_run_jobs", {
         p_limit: limit,
         p_lease_seconds: leaseSeconds,
-        p_delete_mode: deleteMode,
+        p_can_read: canRead,
+        ...ruleArguments(rules),
       }),
-    failNextJob: (error) => callAs(z.array(jobSchema), "clerk_sync_fail_next_job", { p_error: error }),
+    applyReads: (token, reads, mirror, rules) =>
+      callAs(appliedSchema, "clerk_sync_apply_reads", {
+        p_token: token,
+        p_reads: reads,
+        p_mirror: mirror,
+        ...ruleArguments(rules),
+      }),
+    failNextJob: (error, canRead) =>
+      callAs(z.array(jobSchema), "clerk_sync_fail_next_job", { p_error: error, p_can_read: canRead }),
     settleJobs: (token, outcomes) =>
       callAs(settledSchema, "clerk_sync_settle_jobs", { p_token: token, p_outcomes: outcomes }),
     rescueJobs: () => callAs(z.number(), "clerk_sync_rescue_jobs", {}),
     purgeJobs: (days, limit) => callAs(z.number(), "clerk_sync_purge_jobs", { p_days: days, p_limit: limit }),
   };
+}
+
+function ruleArguments({ deleteMode, deleteBrake }: DeleteRules): Record<string, unknown> {
+  return { p_delete_mode: deleteMode, p_delete_brake: deleteBrake };
 }
 
 function parseAnswer<Output>(schema: z.ZodType<Output>, name: string, answer: unknown): Output {

@@ -12,7 +12,9 @@ function processorWith(batches: FakeJob[][], changes: Partial<ProcessorDependenc
   const dependencies: ProcessorDependencies = {
     database: queue.database,
     mirrorUser: null,
+    readUser: null,
     deleteMode: "hard",
+    deleteBrake: null,
     now: () => 0,
     checkCaller: createCheckCaller([secret]),
     budgetMilliseconds: 1000,

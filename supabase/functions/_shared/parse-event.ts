@@ -64,6 +64,11 @@ export function parseEvent(body: Uint8Array): ClerkEvent {
   return { type: envelope.type, version: toMilliseconds(user.updated_at) || timestamp, user, original };
 }
 
+/** Parses a Clerk user as it stands in an event or in an answer of Clerk's API. Throws as parseEvent does. */
+export function parseUser(value: unknown): ClerkUser {
+  return parseAs(userSchema, sanitise(value), "data");
+}
+
 function parseDeleted(data: unknown, version: number, original: Json): ClerkEvent {
   const deleted = parseAs(deletedUserSchema, data, "data");
   return {

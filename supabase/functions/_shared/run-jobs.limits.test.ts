@@ -6,7 +6,7 @@ import { runJobs } from "./run-jobs.ts";
 
 type Queue = ReturnType<typeof createFakeQueue>;
 const dependencies = (queue: Queue, mirrorUser: MirrorUser | null, now: () => number) =>
-  ({ database: queue.database, mirrorUser, deleteMode: "hard", now }) as const;
+  ({ database: queue.database, mirrorUser, readUser: null, deleteMode: "hard", deleteBrake: null, now }) as const;
 
 /** A clock that moves only when told, and mirror calls that take a time of their own on it. */
 function createClock() {

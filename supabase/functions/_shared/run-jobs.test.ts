@@ -11,16 +11,18 @@ const budget = { budgetMilliseconds: 1000 };
 
 type Queue = ReturnType<typeof createFakeQueue>;
 const plain = (queue: Queue, now = () => 0) =>
-  ({ database: queue.database, mirrorUser: null, deleteMode: "hard", now }) as const;
+  ({ database: queue.database, mirrorUser: null, readUser: null, deleteMode: "hard", deleteBrake: null, now }) as const;
 const mirrored = (queue: Queue, mirrorUser = updates, now = () => 0) =>
-  ({ database: queue.database, mirrorUser, deleteMode: "soft", now }) as const;
+  ({ database: queue.database, mirrorUser, readUser: null, deleteMode: "soft", deleteBrake: null, now }) as const;
 
 describe("without a mirror", () => {
   test("an empty queue is asked once, and nothing is reported", async () => {
     const lines = await captureLog();
     const queue = createFakeQueue([]);
     expect(await runJobs(plain(queue), budget)).toEqual(nothing);
-    expect(queue.claims).toEqual([{ limit: 250, leaseSeconds: null, deleteMode: "hard" }]);
+    expect(queue.claims).toEqual([
+      { limit: 250, leaseSeconds: null, canRead: false, deleteMode: "hard", deleteBrake: null },
+    ]);
     expect(lines).toEqual([]);
   });
 
@@ -63,7 +65,13 @@ describe("with a mirror", () => {
   test("batches of 100 are leased for 60 seconds, mirrored and settled by the token of the lease", async () => {
     const queue = createFakeQueue([[...owing(2), { id: "done" }]]);
     const result = await runJobs(mirrored(queue), budget);
-    expect(queue.claims[0]).toEqual({ limit: 100, leaseSeconds: 60, deleteMode: "soft" });
+    expect(queue.claims[0]).toEqual({
+      limit: 100,
+      leaseSeconds: 60,
+      canRead: false,
+      deleteMode: "soft",
+      deleteBrake: null,
+    });
     const settled = { outcome: "completed", mirror: { outcome: "updated" } };
     expect(queue.settlements).toEqual([
       {

@@ -1,14 +1,9 @@
-import { type Batch, type Database, isCancelled, type Job, type JobOutcome, type MirrorOrder } from "./database.ts";
+import type { Database, Job } from "./database.ts";
 import { logger } from "./logger.ts";
-import { type MirrorUser, mirrorMilliseconds, outcomeOfError } from "./mirror-user.ts";
+import { type BatchDependencies, runBatch } from "./run-batch.ts";
 
-export type RunDependencies = {
-  database: Pick<Database, "runJobs" | "failNextJob" | "settleJobs" | "rescueJobs" | "purgeJobs">;
-  /** Null when the mirror in Supabase Auth is turned off. */
-  mirrorUser: MirrorUser | null;
-  deleteMode: "hard" | "soft";
-  /** Unix milliseconds. */
-  now: () => number;
+export type RunDependencies = BatchDependencies & {
+  database: Pick<Database, "rescueJobs" | "purgeJobs">;
 };
 
 export type RunOptions = {
@@ -19,12 +14,6 @@ export type RunOptions = {
 
 export type RunResult = { processed: number; completed: number; failed: number; dead: number; jobs: Job[] };
 
-/** Jobs of one batch: one transaction without a mirror; with it, what a lease is long enough for. */
-const batchSize = { plain: 250, mirrored: 100 };
-const mirrorConcurrency = 10;
-const leaseSeconds = 60;
-/** No user's mirror is started later than this before the lease runs out, so that it ends within it. */
-const leaseReserveMilliseconds = mirrorMilliseconds + 3000;
 /** Jobs kept in the result; a long drain must not grow without bound. */
 const keptJobs = 10_000;
 
@@ -48,59 +37,6 @@ export async function runJobs(dependencies: RunDependencies, options: RunOptions
   return result;
 }
 
-async function runBatch(dependencies: RunDependencies, signal: AbortSignal | undefined): Promise<Job[]> {
-  const { database, mirrorUser, now } = dependencies;
-  const leaseEnd = now() + leaseSeconds * 1000 - leaseReserveMilliseconds;
-  const batch = await claimBatch(dependencies, mirrorUser === null ? batchSize.plain : batchSize.mirrored);
-  if (mirrorUser === null || batch.token === null || batch.mirror.length === 0) return batch.jobs;
-  const hasTime = () => now() < leaseEnd && !signal?.aborted;
-  const outcomes = await mirrorAll(batch.mirror, mirrorUser, hasTime);
-  const settled = await database.settleJobs(batch.token, outcomes);
-  if (settled.stale > 0) logger.warn("lease.lost", { count: settled.stale });
-  const byId = new Map(settled.jobs.map((job) => [job.job_id, job]));
-  return batch.jobs.map((job) => byId.get(job.job_id) ?? job);
-}
-
-/**
- * Claims and applies a batch. When the database cancels the call for taking too long, smaller ones are tried,
- * so that a job that hangs (in a trigger of the user's, say) fails alone.
- */
-async function claimBatch(dependencies: RunDependencies, limit: number): Promise<Batch> {
-  const { database, mirrorUser, deleteMode } = dependencies;
-  try {
-    return await database.runJobs({ limit, leaseSeconds: mirrorUser === null ? null : leaseSeconds, deleteMode });
-  } catch (error) {
-    if (!isCancelled(error)) throw error;
-    logger.warn("batch.cancelled", { limit });
-    if (limit > 1) return claimBatch(dependencies, limit > 10 ? 10 : 1);
-    const jobs = await database.failNextJob("database_unavailable 57014: applying the job took too long");
-    return { token: null, jobs, mirror: [] };
-  }
-}
-
-/** Mirrors the users of a batch, a few at a time. What there is no time for is given back. */
-async function mirrorAll(orders: MirrorOrder[], mirrorUser: MirrorUser, hasTime: () => boolean): Promise<JobOutcome[]> {
-  const outcomes: JobOutcome[] = [];
-  const queue = orders.values();
-  const work = async () => {
-    for (const order of queue) {
-      outcomes.push(hasTime() ? await mirrorOne(order, mirrorUser) : { job_id: order.job_id, outcome: "released" });
-    }
-  };
-  await Promise.all(Array.from({ length: Math.min(mirrorConcurrency, orders.length) }, work));
-  return outcomes;
-}
-
-/** The one place where a failing mirror call ends: as the outcome of its job. */
-async function mirrorOne(order: MirrorOrder, mirrorUser: MirrorUser): Promise<JobOutcome> {
-  try {
-    const { authUserId, ...mirror } = await mirrorUser(order);
-    return { job_id: order.job_id, outcome: "completed", auth_user_id: authUserId, mirror };
-  } catch (error) {
-    return outcomeOfError(order.job_id, error);
-  }
-}
-
 const countOfStatus: Readonly<Record<string, "completed" | "failed" | "dead">> = {
   COMPLETED: "completed",
   FAILED: "failed",
@@ -108,6 +44,8 @@ const countOfStatus: Readonly<Record<string, "completed" | "failed" | "dead">> =
 };
 
 function count(result: RunResult, jobs: readonly Job[]): void {
+  const held = jobs.filter((job) => job.status === "PENDING" && job.error?.startsWith("delete_brake:"));
+  if (held.length > 0) logger.error("delete_brake.engaged", { held: held.length, reason: held[0]?.error ?? "" });
   for (const job of jobs) {
     const name = countOfStatus[job.status];
     if (name === undefined) continue;

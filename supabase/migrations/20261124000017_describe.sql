@@ -26,8 +26,8 @@ $$;
 revoke execute on function clerk_sync.describe_jobs from public, anon, authenticated;
 grant execute on function clerk_sync.describe_jobs to service_role;
 
--- What the jobs leased under p_token owe to Supabase Auth: the user as it is now.
-create or replace function clerk_sync.describe_mirror(p_token uuid)
+-- Whom the jobs leased for a read are to read from Clerk's API: [{job_id, clerk_id}].
+create or replace function clerk_sync.describe_reads(p_ids uuid[])
 returns jsonb
 language plpgsql
 stable
@@ -35,9 +35,26 @@ security invoker
 set search_path = ''
 as $$
 begin
-  if p_token is null then
-    return '[]';
-  end if;
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('job_id', j.id, 'clerk_id', j.clerk_id)), '[]')
+    from public.job_queue as j
+    where j.id = any (p_ids)
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.describe_reads from public, anon, authenticated;
+grant execute on function clerk_sync.describe_reads to service_role;
+
+-- What those of the jobs that are still PROCESSING owe to Supabase Auth: the user as it is now.
+create or replace function clerk_sync.describe_mirror(p_ids uuid[])
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object(
       'job_id', j.id,
@@ -54,8 +71,8 @@ begin
     from public.job_queue as j
     join clerk_sync.user_state as s on s.clerk_id = j.clerk_id
     left join public.users as u on u.clerk_id = j.clerk_id
-    where j.status = 'PROCESSING'
-      and j.lease_token = p_token
+    where j.id = any (p_ids)
+      and j.status = 'PROCESSING'
   );
 end
 $$;
@@ -63,7 +80,8 @@ $$;
 revoke execute on function clerk_sync.describe_mirror from public, anon, authenticated;
 grant execute on function clerk_sync.describe_mirror to service_role;
 
--- The users of p_clerk_ids that were ever seen: [{clerk_id, row, deleted, version, auth_user_id, open_jobs}].
+-- The users of p_clerk_ids that were ever seen: [{clerk_id, row, deleted, version,
+-- auth_user_id, refresh_reason, open_jobs}].
 create or replace function public.clerk_sync_user_rows(p_clerk_ids text[])
 returns jsonb
 language plpgsql
@@ -79,6 +97,7 @@ begin
       'deleted', s.deleted_at is not null,
       'version', s.version,
       'auth_user_id', s.auth_user_id,
+      'refresh_reason', s.refresh_reason,
       'open_jobs', (
         select count(*)
         from public.job_queue as j

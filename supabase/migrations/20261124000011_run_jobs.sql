@@ -3,6 +3,7 @@
 
 -- Writes what the jobs bring and moves them on: COMPLETED, or PROCESSING under p_token where the
 -- mirror is owed. An older job of a user owes nothing: the newest carries the state to the mirror.
+-- Jobs that are PROCESSING already (their user was read from Clerk's API) are in an attempt that counts.
 create or replace function clerk_sync.apply_jobs(
   p_ids         uuid[],
   p_token       uuid,
@@ -27,7 +28,7 @@ begin
 
   update public.job_queue as j
   set status = case when p_token is not null and c.job_id is not null then 'PROCESSING' else 'COMPLETED' end,
-      attempts = j.attempts + 1,
+      attempts = case when j.status = 'PROCESSING' then j.attempts else j.attempts + 1 end,
       error = null,
       lease_token = p_token,
       lease_until = p_lease_until,
@@ -47,6 +48,10 @@ begin
   join clerk_sync.user_state as s on s.clerk_id = q.clerk_id
   left join unnest(v_changes) as c on c.job_id = i.id
   where j.id = i.id;
+
+  if cardinality(p_ids) > cardinality(v_changes) or exists (select 1 from unnest(v_changes) as c where c.deletes) then
+    perform clerk_sync.erase_deleted(p_ids);
+  end if;
 end
 $$;
 
@@ -75,14 +80,18 @@ declare
   v_deadline timestamptz := clock_timestamp() + interval '1.5 seconds';
 begin
   for v_job in
-    select j.id, j.clerk_id, j.attempts
+    select j.id, j.clerk_id, case when j.status = 'PROCESSING' then j.attempts else j.attempts + 1 end as attempt
     from public.job_queue as j
     where j.id = any (p_ids)
     order by j.clerk_id, (j.job_type = 'USER_DELETED') desc, j.version desc, j.created_at desc, j.id
   loop
     exit when clock_timestamp() > v_deadline;
     continue when exists (
-      select 1 from public.job_queue as r where r.clerk_id = v_job.clerk_id and r.status = 'PROCESSING'
+      select 1
+      from public.job_queue as r
+      where r.clerk_id = v_job.clerk_id
+        and r.status = 'PROCESSING'
+        and r.id <> v_job.id
     );
     begin
       perform clerk_sync.apply_jobs(array[v_job.id], p_token, p_lease_until, p_delete_mode, p_now);
@@ -90,7 +99,7 @@ begin
       when others then -- whatever a job raises is that job's outcome, recorded on it
         get stacked diagnostics v_message = message_text;
         perform clerk_sync.fail_job(
-          v_job.id, v_job.attempts + 1, format('database_rejected %s: %s', sqlstate, v_message),
+          v_job.id, v_job.attempt, format('database_rejected %s: %s', sqlstate, v_message),
           sqlstate like '22%', null, p_now -- class 22: a value that will not fit at any later time either
         );
     end;
@@ -101,12 +110,47 @@ $$;
 revoke execute on function clerk_sync.apply_jobs_one_by_one from public, anon, authenticated;
 grant execute on function clerk_sync.apply_jobs_one_by_one to service_role;
 
+-- Applies a batch whose users are locked, together or else one by one.
+create or replace function clerk_sync.apply_batch(
+  p_ids         uuid[],
+  p_token       uuid,
+  p_lease_until timestamptz,
+  p_delete_mode text,
+  p_now         timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  if p_delete_mode is null or p_delete_mode not in ('hard', 'soft') then
+    raise exception 'p_delete_mode is %, it must be hard or soft', p_delete_mode using errcode = 'SY002';
+  end if;
+  begin
+    perform clerk_sync.apply_jobs(p_ids, p_token, p_lease_until, p_delete_mode, p_now);
+  exception
+    when others then -- some job of the batch is at fault: find out which, let the others pass
+      perform clerk_sync.apply_jobs_one_by_one(p_ids, p_token, p_lease_until, p_delete_mode, p_now);
+  end;
+end
+$$;
+
+revoke execute on function clerk_sync.apply_batch from public, anon, authenticated;
+grant execute on function clerk_sync.apply_batch to service_role;
+
 -- Works through one batch. p_lease_seconds null: no mirror, every job completes here and now.
--- Answers {token, lease_until, jobs: [{job_id, job_type, status, error}], mirror: [what to mirror]}.
+-- p_can_read: this worker can read users from Clerk's API, so it takes refreshes too; their reads are owed
+-- under the same lease and come back by clerk_sync_apply_reads. p_delete_brake: {count, percent, minutes}.
+-- Answers {token, lease_until, jobs: [{job_id, job_type, status, error}], reads: [{job_id, clerk_id}],
+-- mirror: [what to mirror]}.
 create or replace function public.clerk_sync_run_jobs(
   p_limit         integer default 250,
   p_lease_seconds integer default null,
   p_delete_mode   text default 'hard',
+  p_can_read      boolean default false,
+  p_delete_brake  jsonb default null,
   p_now           timestamptz default clock_timestamp()
 )
 returns jsonb
@@ -118,26 +162,31 @@ set lock_timeout = '500ms'
 set enable_seqscan = 'off' -- while statistics lag behind a backfill, plans would read all of user_state
 as $$
 declare
-  v_token       uuid := case when p_lease_seconds is not null then gen_random_uuid() end;
-  v_lease_until timestamptz := p_now + make_interval(secs => p_lease_seconds);
-  v_claimed     uuid[] := clerk_sync.claim_jobs(p_limit, p_now);
+  v_token       uuid := gen_random_uuid();
+  v_lease_until timestamptz := p_now + make_interval(secs => coalesce(p_lease_seconds, 60));
+  v_claimed     uuid[];
+  v_reads       uuid[] := '{}';
   v_ids         uuid[];
 begin
-  if p_delete_mode is null or p_delete_mode not in ('hard', 'soft') then
-    raise exception 'p_delete_mode is %, it must be hard or soft', p_delete_mode using errcode = 'SY002';
+  if p_can_read then
+    perform clerk_sync.queue_refreshes(p_limit, p_now);
   end if;
+  v_claimed := clerk_sync.claim_jobs(p_limit, p_can_read, p_now);
   v_ids := clerk_sync.fail_jobs_without_user(v_claimed, p_now);
-  begin
-    perform clerk_sync.apply_jobs(v_ids, v_token, v_lease_until, p_delete_mode, p_now);
-  exception
-    when others then -- some job of the batch is at fault: find out which, let the others pass
-      perform clerk_sync.apply_jobs_one_by_one(v_ids, v_token, v_lease_until, p_delete_mode, p_now);
-  end;
+  if p_can_read then
+    v_reads := clerk_sync.lease_reads(v_ids, v_token, v_lease_until, p_now);
+    v_ids := clerk_sync.without_unread(v_ids);
+  end if;
+  v_ids := clerk_sync.hold_deletes(v_ids, p_delete_brake, p_now);
+  perform clerk_sync.apply_batch(
+    v_ids, case when p_lease_seconds is not null then v_token end, v_lease_until, p_delete_mode, p_now
+  );
   return jsonb_build_object(
     'token', v_token,
     'lease_until', v_lease_until,
     'jobs', clerk_sync.describe_jobs(v_claimed),
-    'mirror', clerk_sync.describe_mirror(v_token)
+    'reads', clerk_sync.describe_reads(v_reads),
+    'mirror', clerk_sync.describe_mirror(v_ids)
   );
 end
 $$;
@@ -149,8 +198,9 @@ grant execute on function public.clerk_sync_run_jobs to service_role;
 -- savepoint catches a statement timeout, and without a trace of it the job would come first for ever.
 -- Answers [{job_id, job_type, status, attempts, error}].
 create or replace function public.clerk_sync_fail_next_job(
-  p_error text,
-  p_now   timestamptz default clock_timestamp()
+  p_error    text,
+  p_can_read boolean default false,
+  p_now      timestamptz default clock_timestamp()
 )
 returns jsonb
 language plpgsql
@@ -159,7 +209,7 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_ids uuid[] := clerk_sync.claim_jobs(1, p_now);
+  v_ids uuid[] := clerk_sync.claim_jobs(1, p_can_read, p_now);
 begin
   perform clerk_sync.fail_job(j.id, j.attempts + 1, p_error, false, null, p_now)
   from public.job_queue as j

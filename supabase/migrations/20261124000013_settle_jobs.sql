@@ -16,7 +16,7 @@ revoke execute on function clerk_sync.backoff from public, anon, authenticated;
 grant execute on function clerk_sync.backoff to service_role;
 
 -- A failed attempt: FAILED and due again after the backoff (never before p_retry_after), or DEAD when
--- the attempts are used up or trying again cannot help.
+-- the attempts are used up or trying again cannot help; CANCELLED when a person asked for that meanwhile.
 create or replace function clerk_sync.fail_job(
   p_id          uuid,
   p_attempts    integer,
@@ -33,7 +33,11 @@ set search_path = ''
 as $$
 begin
   update public.job_queue as j
-  set status = case when p_permanent or p_attempts >= j.max_attempts then 'DEAD' else 'FAILED' end,
+  set status = case
+        when j.cancel_requested_at is not null then 'CANCELLED'
+        when p_permanent or p_attempts >= j.max_attempts then 'DEAD'
+        else 'FAILED'
+      end,
       attempts = p_attempts,
       error = p_error,
       run_at = p_now + greatest(clerk_sync.backoff(p_attempts), p_retry_after),
@@ -138,7 +142,7 @@ begin
   perform clerk_sync.complete_mirrored(p_ids, p_outcomes, p_now);
 
   update public.job_queue as j
-  set status = 'PENDING',
+  set status = case when j.cancel_requested_at is null then 'PENDING' else 'CANCELLED' end,
       attempts = j.attempts - 1,
       updated_at = p_now
   from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text)
@@ -223,6 +227,8 @@ begin
   where j.id = o.job_id
     and j.id = any (p_ids)
     and o.outcome = 'completed';
+
+  perform clerk_sync.erase_deleted(p_ids);
 end
 $$;
 

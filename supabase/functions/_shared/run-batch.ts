@@ -1,0 +1,122 @@
+import type { Batch, Database, DeleteRules, Job, JobOutcome, MirrorOrder, Read, ReadOrder } from "./database.ts";
+import { isCancelled } from "./database.ts";
+import { inParallel } from "./in-parallel.ts";
+import { logger } from "./logger.ts";
+import { type MirrorUser, mirrorMilliseconds, outcomeOfError } from "./mirror-user.ts";
+import { outcomeOfRead, type ReadUser } from "./read-user.ts";
+
+export type BatchDependencies = DeleteRules & {
+  database: Pick<Database, "runJobs" | "applyReads" | "failNextJob" | "settleJobs">;
+  /** Null when the mirror in Supabase Auth is turned off. */
+  mirrorUser: MirrorUser | null;
+  /** Reads a user from Clerk's API; null without CLERK_SECRET_KEY, refreshes wait then. */
+  readUser: ReadUser | null;
+  /** Unix milliseconds. */
+  now: () => number;
+};
+
+/** Jobs of one batch: one transaction without a mirror; with it, what a lease is long enough for. */
+const batchSize = { plain: 250, mirrored: 100 };
+const concurrency = 10;
+const leaseSeconds = 60;
+/** No user's mirror is started later than this before the lease runs out, so that it ends within it. */
+const leaseReserveMilliseconds = mirrorMilliseconds + 3000;
+
+/** What came of calls to the outside, to be settled; jobs already describes those that moved on meanwhile. */
+type Outcome = { outcomes: JobOutcome[]; jobs: Job[] };
+
+/**
+ * Claims and applies one batch, reads what it must from Clerk's API, mirrors what it owes and settles it.
+ * Returns what became of its jobs; empty when nothing was due.
+ */
+export async function runBatch(dependencies: BatchDependencies, signal: AbortSignal | undefined): Promise<Job[]> {
+  const { database, mirrorUser, now } = dependencies;
+  const leaseEnd = now() + leaseSeconds * 1000 - leaseReserveMilliseconds;
+  const batch = await claimBatch(dependencies, mirrorUser === null ? batchSize.plain : batchSize.mirrored);
+  if (batch.mirror.length === 0 && batch.reads.length === 0) return batch.jobs;
+  const hasTime = () => now() < leaseEnd && !signal?.aborted;
+  const [mirrored, read] = await Promise.all([
+    mirrorAll(batch.mirror, mirrorUser, hasTime),
+    readAll(dependencies, batch, hasTime),
+  ]);
+  const settled = await database.settleJobs(batch.token, [...mirrored, ...read.outcomes]);
+  if (settled.stale > 0) logger.warn("lease.lost", { count: settled.stale });
+  const byId = new Map([...read.jobs, ...settled.jobs].map((job) => [job.job_id, job]));
+  return batch.jobs.map((job) => byId.get(job.job_id) ?? job);
+}
+
+/**
+ * Claims and applies a batch. When the database cancels the call for taking too long, smaller ones are tried,
+ * so that a job that hangs (in a trigger of the user's, say) fails alone.
+ */
+async function claimBatch(dependencies: BatchDependencies, limit: number): Promise<Batch> {
+  const { database, mirrorUser, deleteMode, deleteBrake } = dependencies;
+  const canRead = dependencies.readUser !== null;
+  const seconds = mirrorUser === null ? null : leaseSeconds;
+  try {
+    return await database.runJobs({ limit, leaseSeconds: seconds, canRead, deleteMode, deleteBrake });
+  } catch (error) {
+    if (!isCancelled(error)) throw error;
+    logger.warn("batch.cancelled", { limit });
+    if (limit > 1) return claimBatch(dependencies, limit > 10 ? 10 : 1);
+    const jobs = await database.failNextJob("database_unavailable 57014: applying the job took too long", canRead);
+    return { token: "", jobs, reads: [], mirror: [] };
+  }
+}
+
+/** Mirrors the users of a batch, a few at a time. What there is no time for is given back. */
+async function mirrorAll(
+  orders: readonly MirrorOrder[],
+  mirrorUser: MirrorUser | null,
+  hasTime: () => boolean,
+): Promise<JobOutcome[]> {
+  const outcomes: JobOutcome[] = [];
+  if (mirrorUser === null) return outcomes;
+  await inParallel(orders, concurrency, async (order) => {
+    outcomes.push(hasTime() ? await mirrorOne(order, mirrorUser) : released(order));
+  });
+  return outcomes;
+}
+
+/** The one place where a failing mirror call ends: as the outcome of its job. */
+async function mirrorOne(order: MirrorOrder, mirrorUser: MirrorUser): Promise<JobOutcome> {
+  try {
+    const { authUserId, ...mirror } = await mirrorUser(order);
+    return { job_id: order.job_id, outcome: "completed", auth_user_id: authUserId, mirror };
+  } catch (error) {
+    return outcomeOfError(order.job_id, error);
+  }
+}
+
+/** Reads the users of a batch from Clerk's API, applies what it said, and mirrors them. */
+async function readAll(dependencies: BatchDependencies, batch: Batch, hasTime: () => boolean): Promise<Outcome> {
+  const { readUser, mirrorUser } = dependencies;
+  if (readUser === null || batch.reads.length === 0) return { outcomes: [], jobs: [] };
+  const reads: Read[] = [];
+  const outcomes: JobOutcome[] = [];
+  await inParallel(batch.reads, concurrency, async (order) => {
+    const result = hasTime() ? await outcomeOfRead(order, readUser) : released(order);
+    if ("outcome" in result) outcomes.push(result);
+    else reads.push(result);
+  });
+  const applied = await applyReads(dependencies, batch.token, reads);
+  outcomes.push(...applied.outcomes, ...(await mirrorAll(applied.mirror, mirrorUser, hasTime)));
+  return { outcomes, jobs: applied.jobs };
+}
+
+/** Writes what was read. A job it was not written for (its cancel was asked for meanwhile) is given back. */
+async function applyReads(dependencies: BatchDependencies, token: string, reads: readonly Read[]) {
+  if (reads.length === 0) return { jobs: [], mirror: [], outcomes: [] };
+  const { database, mirrorUser } = dependencies;
+  try {
+    const applied = await database.applyReads(token, reads, mirrorUser !== null, dependencies);
+    const known = new Set(applied.jobs.map((job) => job.job_id));
+    return { ...applied, outcomes: reads.filter((read) => !known.has(read.job_id)).map(released) };
+  } catch (error) {
+    return { jobs: [], mirror: [], outcomes: reads.map((read) => outcomeOfError(read.job_id, error)) };
+  }
+}
+
+function released({ job_id }: Pick<ReadOrder, "job_id">): JobOutcome {
+  return { job_id, outcome: "released" };
+}
