@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { authUserIdOf } from "#core/mirror-user.ts";
+import { at } from "../support/build-event.ts";
 import { type Model, type ModelUser, playHistory } from "../support/clerk-model.ts";
 import { runSchedule } from "../support/run-schedule.ts";
 import { schedules } from "../support/schedule.ts";
@@ -52,13 +53,45 @@ function expectAuth(user: ModelUser, users: AuthUsers): void {
   });
 }
 
-it(`after any of ${runs} schedules users and Auth are what Clerk has (seed ${seed})`, async () => {
+/** What the sync knows of living users, and which deleted ones it knows to be deleted. */
+async function readStates(prefix: string): Promise<Record<string, unknown>[]> {
+  const { rows } = await database.pool.query(
+    `select clerk_id, case when deleted_at is null then version end as version, deleted_at is not null as deleted, refresh_reason
+     from clerk_sync.user_state where clerk_id like $1 order by clerk_id`,
+    [`user_${prefix}_%`],
+  );
+  return rows;
+}
+
+function expectedStates({ users }: Model): Record<string, unknown>[] {
+  return users
+    .map(({ clerkId, deleted, version }) => ({
+      clerk_id: clerkId,
+      version: deleted ? null : String(at(version)),
+      deleted,
+      refresh_reason: null,
+    }))
+    .sort((left, right) => (left.clerk_id < right.clerk_id ? -1 : 1));
+}
+
+/** Jobs that still hold something of a deleted person. */
+async function readLeftovers(): Promise<unknown[]> {
+  const { rows } = await database.pool.query(
+    `select j.payload from public.job_queue as j join clerk_sync.user_state as s on s.clerk_id = j.clerk_id
+     where s.deleted_at is not null and (j.payload ? 'email' or j.payload ? 'name')`,
+  );
+  return rows;
+}
+
+it(`after any of ${runs} schedules users, user state and Auth are what Clerk has (seed ${seed})`, async () => {
   let count = 0;
   const property = fc.asyncProperty(schedules, async (schedule) => {
     const prefix = `s${count++}`;
     const model = playHistory(schedule.steps, prefix);
     const auth = await runSchedule(database.pool, schedule, model, prefix);
     expect(await readRows(prefix)).toEqual(expectedRows(model));
+    expect(await readStates(prefix)).toEqual(expectedStates(model));
+    expect(await readLeftovers()).toEqual([]);
     for (const user of model.users) expectAuth(user, auth);
     expect(auth.size).toBeLessThanOrEqual(model.users.filter((user) => !user.deleted).length);
     await database.pool.query("truncate public.job_queue, public.users, clerk_sync.user_state");

@@ -1,3 +1,5 @@
+import type { FreshUser } from "#core/clerk-api.ts";
+import { parseUser } from "#core/parse-event.ts";
 import { deletedEvent, userEvent } from "./build-event.ts";
 import type { Step } from "./schedule.ts";
 
@@ -12,8 +14,11 @@ export type ModelUser = {
   banned: boolean;
 };
 
-/** What became of all users in the end, and the events on the way there. */
-export type Model = { users: ModelUser[]; events: unknown[] };
+/** One change at Clerk: the user after it, and the event that tells of it. */
+export type Change = { user: ModelUser; event: unknown };
+
+/** What became of all users in the end, and the changes on the way there in Clerk's order. */
+export type Model = { users: ModelUser[]; changes: Change[] };
 
 /**
  * Plays a history on a model of Clerk: an address belongs to one user at a time, a deleted user stays deleted,
@@ -21,16 +26,25 @@ export type Model = { users: ModelUser[]; events: unknown[] };
  */
 export function playHistory(steps: readonly Step[], prefix: string): Model {
   const users = new Map<number, ModelUser>();
-  const events: unknown[] = [];
+  const changes: Change[] = [];
   for (const [place, step] of steps.entries()) {
     const user = users.get(step.user) ?? newUser(`user_${prefix}_${step.user}`);
     const isNew = !users.has(step.user);
     if (user.deleted || !isAllowed(step, user, users, prefix)) continue;
     const changed = { ...applyStep(step, user, prefix), version: place + 1 };
     users.set(step.user, changed);
-    events.push(changed.deleted ? deletion(changed) : snapshot(changed, isNew));
+    changes.push({ user: changed, event: changed.deleted ? deletion(changed) : snapshot(changed, isNew) });
   }
-  return { users: [...users.values()], events };
+  return { users: [...users.values()], changes };
+}
+
+/** What Clerk's API says of a user after the first `count` changes; null when it has never heard of the user. */
+export function readAt({ changes }: Model, count: number, clerkId: string): FreshUser | null {
+  const user = changes.slice(0, count).findLast((change) => change.user.clerkId === clerkId)?.user;
+  if (user === undefined) return null;
+  if (user.deleted) return { deleted: true };
+  const { data } = snapshot(user, false);
+  return { deleted: false, version: data.updated_at, user: parseUser(data) };
 }
 
 function newUser(clerkId: string): ModelUser {
@@ -60,7 +74,7 @@ function deletion({ clerkId, version }: ModelUser): unknown {
   return deletedEvent({ id: clerkId, version: version - 4 });
 }
 
-function snapshot(user: ModelUser, isNew: boolean): unknown {
+function snapshot(user: ModelUser, isNew: boolean) {
   const { clerkId: id, version, email, firstName, role, banned } = user;
   return userEvent(isNew ? "user.created" : "user.updated", { id, version, email, firstName, role, banned });
 }

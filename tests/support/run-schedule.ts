@@ -1,58 +1,92 @@
 import type pg from "pg";
-import { createDatabase, type Database, type JobOutcome, type MirrorOrder } from "#core/database.ts";
+import { createDatabase, type Database, type JobOutcome, type MirrorOrder, type Read } from "#core/database.ts";
 import { createMirrorUser, outcomeOfError } from "#core/mirror-user.ts";
+import { outcomeOfRead, type ReadUser } from "#core/read-user.ts";
+import { runJobs } from "#core/run-jobs.ts";
 import { createCallFunction } from "../../server/call-function.ts";
-import type { Model } from "./clerk-model.ts";
+import { type Model, readAt } from "./clerk-model.ts";
 import { createFakeAuthAdmin } from "./fake-auth-admin.ts";
-import { createFaultyAuth, workerCrash } from "./faulty-auth.ts";
+import { createFaultyAuth, createFaultyRead, workerCrash } from "./faulty-auth.ts";
 import { toJob } from "./queue.ts";
 import { type Action, type Fault, type Schedule, workerCount } from "./schedule.ts";
 
+type ReadOrder = { job_id: string; clerk_id: string };
+
 /** What a worker has in hand between its steps. */
-type Worker = { token: string; todo: MirrorOrder[]; outcomes: JobOutcome[]; leaseEnds: number };
+type Worker = {
+  token: string;
+  toRead: ReadOrder[];
+  fresh: Read[];
+  toMirror: MirrorOrder[];
+  outcomes: JobOutcome[];
+  leaseEnds: number;
+};
 
 /** One run of the system under a schedule: a database, Auth in memory, workers that move step by step. */
 type System = {
+  pool: pg.Pool;
   database: Database;
   auth: ReturnType<typeof createFakeAuthAdmin>;
+  readUser: ReadUser;
   workers: (Worker | null)[];
-  undelivered: { event: unknown; id: string }[];
+  undelivered: { event: unknown; id: string; place: number }[];
   faults: Fault[];
   limit: number;
-  clock: { seconds: number };
+  model: Model;
+  prefix: string;
+  /** Seconds since the start, and how many of the changes at Clerk have happened. */
+  clock: { seconds: number; start: number; changes: number };
 };
 
 const leaseSeconds = 60;
 const attempts = 1000;
+const rules = { deleteMode: "hard", deleteBrake: null } as const;
 
 /** Plays the schedule, then lets the system come to rest without further faults; returns Auth as it is then. */
 export async function runSchedule(pool: pg.Pool, schedule: Schedule, model: Model, prefix: string) {
   const system = createSystem(pool, schedule, model, prefix);
   for (const action of schedule.actions) await play(system, action);
-  await comeToRest(system, pool);
+  await comeToRest(system, schedule);
   return system.auth.users;
 }
 
 function createSystem(pool: pg.Pool, schedule: Schedule, model: Model, prefix: string): System {
-  const clock = { seconds: 0 };
+  const clock = { seconds: 0, start: Date.now(), changes: 0 };
   const call = createCallFunction(pool);
-  const start = Date.now();
-  const events = model.events.map((event, place) => ({ event, id: `msg_${prefix}_${place}` }));
-  const again = schedule.duplicates.flatMap((place) => events[place % events.length] ?? []);
+  const deliveries = model.changes.map(({ event }, place) => ({ event, id: `msg_${prefix}_${place}`, place }));
+  const again = schedule.duplicates.flatMap((place) => deliveries[place % deliveries.length] ?? []);
+  const dropped = new Set(droppedPlaces(schedule, model));
   return {
-    database: createDatabase((name, args) => call(name, { ...args, p_now: new Date(start + clock.seconds * 1000) })),
+    pool,
+    database: createDatabase((name, args) => call(name, { ...args, p_now: new Date(now(clock)) })),
     auth: createFakeAuthAdmin(),
+    readUser: async (clerkId) => {
+      const user = readAt(model, clock.changes, clerkId);
+      if (user === null) throw new Error(`${clerkId} was read before Clerk had it`);
+      return user;
+    },
     workers: Array.from({ length: workerCount }, () => null),
-    undelivered: [...events, ...again],
+    undelivered: [...deliveries, ...again].filter(({ place }) => !dropped.has(place)),
     faults: [...schedule.faults],
     limit: schedule.limit,
+    model,
+    prefix,
     clock,
   };
+}
+
+function now({ start, seconds }: System["clock"]): number {
+  return start + seconds * 1000;
+}
+
+function droppedPlaces(schedule: Schedule, { changes }: Model): number[] {
+  return changes.length === 0 ? [] : schedule.dropped.map((place) => place % changes.length);
 }
 
 async function play(system: System, action: Action): Promise<void> {
   if (action.kind === "deliver") return deliver(system, action.place);
   if (action.kind === "rescue") return expireLeases(system);
+  if (action.kind === "refresh") return requestRefresh(system, [`user_${system.prefix}_${action.user}`]);
   if (action.kind === "wait") {
     system.clock.seconds += action.seconds;
     return;
@@ -60,11 +94,18 @@ async function play(system: System, action: Action): Promise<void> {
   return workerActions[action.kind](system, action.worker);
 }
 
-const workerActions = { claim, mirror: mirrorNext, settle, crash, overtake };
+const workerActions = { claim, read: readNext, mirror: mirrorNext, settle, crash, overtake };
 
 async function expireLeases(system: System): Promise<void> {
   system.clock.seconds += leaseSeconds;
   await system.database.rescueJobs();
+}
+
+/** Only users whom Clerk has by now: nobody else knows the id of one who is still to come. */
+async function requestRefresh(system: System, clerkIds: readonly string[]): Promise<void> {
+  const known = clerkIds.filter((id) => readAt(system.model, system.clock.changes, id) !== null);
+  const time = new Date(now(system.clock));
+  await system.pool.query("select clerk_sync_request_refresh($1, 'test', $2)", [known, time]);
 }
 
 async function overtake(system: System, frozen: number): Promise<void> {
@@ -74,39 +115,66 @@ async function overtake(system: System, frozen: number): Promise<void> {
   const other = system.workers.findIndex((worker, place) => worker === null && place !== frozen);
   if (other === -1) return;
   await claim(system, other);
-  while ((system.workers[other]?.todo.length ?? 0) > 0) await mirrorNext(system, other);
+  while ((system.workers[other]?.toRead.length ?? 0) > 0) await readNext(system, other);
+  await readNext(system, other);
+  while ((system.workers[other]?.toMirror.length ?? 0) > 0) await mirrorNext(system, other);
   await settle(system, other);
 }
 
 async function deliver(system: System, place: number): Promise<void> {
   const [delivery] = system.undelivered.splice(place % Math.max(system.undelivered.length, 1), 1);
-  if (delivery !== undefined) await system.database.enqueue([toJob(delivery.event, delivery.id)], attempts);
+  if (delivery === undefined) return;
+  system.clock.changes = Math.max(system.clock.changes, delivery.place + 1);
+  await system.database.enqueue([toJob(delivery.event, delivery.id)], attempts);
 }
 
 async function claim(system: System, place: number): Promise<void> {
   if (system.workers[place] !== null) return;
-  const batch = await system.database.runJobs({ limit: system.limit, leaseSeconds, deleteMode: "hard" });
-  if (batch.mirror.length === 0) return;
+  const batch = await system.database.runJobs({ limit: system.limit, leaseSeconds, canRead: true, ...rules });
+  if (batch.mirror.length === 0 && batch.reads.length === 0) return;
   system.workers[place] = {
-    token: batch.token ?? "",
-    todo: [...batch.mirror],
+    token: batch.token,
+    toRead: [...batch.reads],
+    fresh: [],
+    toMirror: [...batch.mirror],
     outcomes: [],
     leaseEnds: system.clock.seconds + leaseSeconds,
   };
 }
 
+/** Reads the next user; when all are read, applies what was read. The worker may be frozen in between. */
+async function readNext(system: System, place: number): Promise<void> {
+  const worker = system.workers[place];
+  if (!worker) return;
+  const order = worker.toRead.shift();
+  if (order === undefined) return applyFresh(system, worker);
+  const readUser = createFaultyRead(system.readUser, () => nextFault(system, worker));
+  const result = await outcomeOfRead(order, readUser);
+  if ("deleted" in result) worker.fresh.push(result);
+  else if (result.error?.includes(workerCrash.message)) system.workers[place] = null;
+  else worker.outcomes.push(result);
+}
+
+async function applyFresh(system: System, worker: Worker): Promise<void> {
+  if (worker.fresh.length === 0) return;
+  const applied = await system.database.applyReads(worker.token, worker.fresh.splice(0), true, rules);
+  worker.toMirror.push(...applied.mirror);
+}
+
+/** A worker that would die after its lease ran out goes on, see crash(). */
+function nextFault(system: System, worker: Worker): Fault {
+  const fault = system.faults.shift() ?? "none";
+  return fault === "crash" && system.clock.seconds >= worker.leaseEnds ? "late" : fault;
+}
+
 /** A worker may be frozen at any point, also past its lease, and then go on as if nothing had happened. */
 async function mirrorNext(system: System, place: number): Promise<void> {
   const worker = system.workers[place];
-  const order = worker?.todo.shift();
+  const order = worker?.toMirror.shift();
   if (!worker || order === undefined) return;
-  const isStale = system.clock.seconds >= worker.leaseEnds;
-  const nextFault = () => {
-    const fault = system.faults.shift() ?? "none";
-    return fault === "crash" && isStale ? "late" : fault; // see crash()
-  };
   try {
-    const { authUserId, ...mirror } = await createMirrorUser(createFaultyAuth(system.auth.auth, nextFault))(order);
+    const auth = createFaultyAuth(system.auth.auth, () => nextFault(system, worker));
+    const { authUserId, ...mirror } = await createMirrorUser(auth)(order);
     worker.outcomes.push({ job_id: order.job_id, outcome: "completed", auth_user_id: authUserId, mirror });
   } catch (error) {
     if (error === workerCrash) system.workers[place] = null;
@@ -131,37 +199,34 @@ async function crash(system: System, place: number): Promise<void> {
   system.workers[place] = null;
 }
 
-async function comeToRest(system: System, pool: pg.Pool): Promise<void> {
+/** All is delivered, whose events were lost is read afresh, nothing fails any more, dead letters are retried. */
+async function comeToRest(system: System, schedule: Schedule): Promise<void> {
   for (let worker = 0; worker < workerCount; worker++) await crash(system, worker);
   while (system.undelivered.length > 0) await deliver(system, 0);
-  system.faults = [];
+  system.clock.changes = system.model.changes.length;
+  const missed = droppedPlaces(schedule, system.model).flatMap((place) => system.model.changes[place]?.user ?? []);
+  await requestRefresh(
+    system,
+    missed.map((user) => user.clerkId),
+  );
+  const { database, readUser, auth, clock } = system;
+  const dependencies = { database, readUser, mirrorUser: createMirrorUser(auth.auth), now: () => now(clock), ...rules };
   for (let round = 0; round < 100; round++) {
-    system.clock.seconds += 3600;
-    await system.database.rescueJobs();
-    const batch = await system.database.runJobs({ limit: 250, leaseSeconds, deleteMode: "hard" });
-    if (batch.jobs.length === 0 && !(await hasOpenJobs(pool))) return;
-    const mirror = createMirrorUser(system.auth.auth);
-    const outcomes = await Promise.all(
-      batch.mirror.map((order) =>
-        mirror(order).then(
-          ({ authUserId, ...result }): JobOutcome => ({
-            job_id: order.job_id,
-            outcome: "completed",
-            auth_user_id: authUserId,
-            mirror: result,
-          }),
-          (error: unknown) => outcomeOfError(order.job_id, error),
-        ),
-      ),
-    );
-    if (batch.mirror.length > 0) await system.database.settleJobs(batch.token ?? "", outcomes);
+    clock.seconds += 3600;
+    await database.rescueJobs();
+    await runJobs(dependencies, { budgetMilliseconds: 1 });
+    if (!(await hasWork(system))) return;
   }
   throw new Error("the queue did not come to rest in 100 rounds");
 }
 
-async function hasOpenJobs(pool: pg.Pool): Promise<boolean> {
+/** Retries dead letters, as an operator would; true while anything is owed. */
+async function hasWork({ pool, clock }: System): Promise<boolean> {
   const { rows } = await pool.query(
-    "select 1 from public.job_queue where status in ('PENDING', 'PROCESSING', 'FAILED') limit 1",
+    `select clerk_sync_retry_matching_jobs('{"status": "DEAD"}', 500, $1) > 0
+         or exists (select 1 from public.job_queue where status in ('PENDING', 'PROCESSING', 'FAILED'))
+         or exists (select 1 from clerk_sync.user_state where refresh_due_at is not null) as owed`,
+    [new Date(now(clock))],
   );
-  return rows.length > 0;
+  return rows[0].owed;
 }

@@ -9,15 +9,28 @@ export type Step =
 export type Action =
   | { kind: "deliver"; place: number }
   /** overtake: while this worker is frozen, its lease runs out and another does the next work from end to end. */
-  | { kind: "claim" | "mirror" | "settle" | "crash" | "overtake"; worker: number }
+  | { kind: "claim" | "read" | "mirror" | "settle" | "crash" | "overtake"; worker: number }
+  /** Somebody asks that a user be read again. */
+  | { kind: "refresh"; user: number }
   | { kind: "wait"; seconds: number }
   /** Every lease runs out and the jobs are freed, whether their workers are dead or frozen. */
   | { kind: "rescue" };
 
-/** What one request to Supabase Auth meets. `late`: it takes effect and the answer is lost. */
-export type Fault = "none" | "lost" | "late" | "rate_limited" | "crash";
+/**
+ * What one request to Supabase Auth or Clerk's API meets. `late`: it takes effect and the answer is lost; `failed`:
+ * a 500 that says nothing; `refused`: a 422 that says never.
+ */
+export type Fault = "none" | "lost" | "late" | "rate_limited" | "failed" | "refused" | "crash";
 
-export type Schedule = { steps: Step[]; duplicates: number[]; actions: Action[]; faults: Fault[]; limit: number };
+export type Schedule = {
+  steps: Step[];
+  duplicates: number[];
+  /** Events that Clerk never delivers. */
+  dropped: number[];
+  actions: Action[];
+  faults: Fault[];
+  limit: number;
+};
 
 export const userCount = 3;
 export const emailCount = 2;
@@ -41,6 +54,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant("deliver"), place }) },
   { weight: 5, arbitrary: fc.record({ kind: fc.constant("claim"), worker }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("read"), worker }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("refresh"), user }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant("mirror"), worker }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("settle"), worker }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("crash"), worker }) },
@@ -51,13 +66,14 @@ const action: fc.Arbitrary<Action> = fc.oneof(
 
 const fault: fc.Arbitrary<Fault> = fc.oneof(
   { weight: 6, arbitrary: fc.constant<Fault>("none") },
-  { weight: 3, arbitrary: fc.constantFrom<Fault>("lost", "late", "rate_limited", "crash") },
+  { weight: 3, arbitrary: fc.constantFrom<Fault>("lost", "late", "rate_limited", "failed", "refused", "crash") },
 );
 
 /** Histories of a few users who fight over a few addresses, and everything that can go wrong on the way. */
 export const schedules: fc.Arbitrary<Schedule> = fc.record({
   steps: fc.array(step, { minLength: 4, maxLength: 16 }),
   duplicates: fc.array(fc.nat(1000), { maxLength: 4 }),
+  dropped: fc.array(fc.nat(1000), { maxLength: 3 }),
   actions: fc.array(action, { minLength: 20, maxLength: 60 }),
   faults: fc.array(fault, { maxLength: 30 }),
   limit: fc.constantFrom(1, 2, 250),
