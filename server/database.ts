@@ -65,6 +65,9 @@ function createPool(connectionString: string): pg.Pool {
     statement_timeout: 8000, // PostgREST's limit, so that both homes behave alike
     application_name: "clerk-sync",
   });
+  // A connection that is lost between two queries of whoever has it would end the process. The next query of
+  // that one fails and says why.
+  pool.on("connect", (client) => client.on("error", () => undefined));
   pool.on("error", (error) => logger.warn("database.connection_lost", { reason: errorMessage(error) }));
   return pool;
 }

@@ -12,6 +12,8 @@ export type EmbeddedPostgresOptions = {
   folder: string;
   /** npm package with the binaries; another major version in tests. */
   packageName?: string;
+  /** Port of 127.0.0.1; a free one when it is not given. */
+  port?: number;
   /** Extra `-c name=value` settings. */
   settings?: Readonly<Record<string, string>>;
 };
@@ -39,7 +41,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const binaries = await findBinaries(options.packageName);
   const { prefix, ...user } = await findPostgresUser([folder, binaries.postgres]);
   await initialise(folder, binaries, { prefix, ...user });
-  const port = await findFreePort();
+  const port = options.port ?? (await findFreePort());
   const [program = "", ...args] = [
     ...prefix,
     binaries.postgres,
