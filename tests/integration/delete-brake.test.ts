@@ -1,7 +1,5 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { createDatabase } from "#core/database.ts";
 import { runJobs } from "#core/run-jobs.ts";
-import { createCallFunction } from "../../server/call-function.ts";
 import { deletedEvent, userEvent } from "../support/build-event.ts";
 import { captureLog } from "../support/capture-log.ts";
 import { createQueue, type Queue } from "../support/queue.ts";
@@ -182,10 +180,17 @@ it("another decision than apply or cancel is refused", async () => {
 it("two workers at once do not pass more than allowed between them", async () => {
   await establish(40);
   await sendDeletes(0, 40);
-  const worker = () => createDatabase(createCallFunction(queue.pool));
-  const claim = { limit: 3, leaseSeconds: null, canRead: false, deleteMode: "hard", deleteBrake: brake } as const;
-  await Promise.all(Array.from({ length: 8 }, () => worker().runJobs(claim)));
-  expect(await countUsers()).toBeGreaterThanOrEqual(35);
+  const run = (limit: number) =>
+    `select public.clerk_sync_run_jobs(${limit}, null, 'hard', false, '{"count": 5, "percent": 100, "minutes": 60}')`;
+  const first = await queue.pool.connect();
+  await first.query("begin");
+  await first.query(run(5)); // applied and counted, not committed
+  await queue.pool.query(run(3)).catch(() => undefined); // waits for the count, in vain
+  await first.query("commit");
+  first.release();
+  await work();
+  expect(await countUsers()).toBe(35);
+  expect(await state()).toMatchObject({ waiting: 35 });
 });
 
 it("without a brake all deletions are applied", async () => {

@@ -138,3 +138,17 @@ it("a worker that comes back after its lease was given to another changes nothin
     result: { applied: true, mirror: { outcome: "created" } },
   });
 });
+
+it("the user of a worker that comes back too late is mirrored once more, for it may have written over another", async () => {
+  const { jobId, token } = await leased("msg_frozen");
+  await queue.one("select public.clerk_sync_rescue_jobs(500, now() + interval '61 seconds')");
+  const second = await claim(2 * hour);
+  await settle(second.token, [{ job_id: jobId, outcome: "completed", mirror: { outcome: "created" } }]);
+  await settle(token, [{ job_id: jobId, outcome: "completed", mirror: { outcome: "updated" } }], 2 * hour);
+  const third = await claim(3 * hour);
+  const [order] = third.mirror;
+  expect(await queue.one("select source, result from job_queue where id = $1", [order?.job_id])).toEqual({
+    source: "lease_lost",
+    result: { applied: true },
+  });
+});

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { inject } from "vitest";
 import { applyPrelude, migrate } from "../../server/migrate.ts";
@@ -12,12 +13,14 @@ export async function createEmptyDatabase(serverUrl = inject("postgresUrl")): Pr
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   const pool = new pg.Pool({ connectionString: url.href, max: 20 });
-  pool.on("error", () => undefined); // dropping the database ends idle connections
+  // Dropping the database ends its connections, also one that a failed test never gave back.
+  pool.on("error", () => undefined);
+  pool.on("connect", (client) => client.on("error", () => undefined));
   return {
     pool,
     url: url.href,
     drop: async () => {
-      await pool.end();
+      await Promise.race([pool.end(), delay(1000, undefined, { ref: false })]);
       await onServer(serverUrl, `drop database ${name} with (force)`);
     },
   };

@@ -1,0 +1,173 @@
+import type { Mutation } from "./mutations.ts";
+
+const migration = (name: string) => `supabase/migrations/${name}.sql`;
+const historySql = migration("20261124000005_job_history");
+const queueSql = migration("20261124000004_job_queue");
+const applySql = migration("20261124000007_apply");
+const emailsSql = migration("20261124000008_emails");
+const claimSql = migration("20261124000009_claim_jobs");
+const brakeSql = migration("20261124000010_delete_brake");
+const runSql = migration("20261124000011_run_jobs");
+const refreshSql = migration("20261124000012_refresh");
+const settleSql = migration("20261124000013_settle_jobs");
+const retentionSql = migration("20261124000015_retention");
+const mirrorSql = migration("20261124000016_queue_mirror");
+const operateSql = migration("20261124000018_operate");
+
+const file = (name: string) => `tests/integration/${name}.test.ts`;
+
+/** Laws under load, crashes and conflicts, each with the line that upholds it. */
+export const laws: readonly Mutation[] = [
+  {
+    test: file("refresh"),
+    title: "a read that began before the deletion was known revives nobody",
+    edits: [
+      {
+        file: applySql,
+        find: "(j.result ->> 'read_at')::timestamptz > s.deleted_at",
+        replace: "coalesce(j.result ? 'read_at', false)",
+      },
+    ],
+  },
+  {
+    test: file("refresh"),
+    title: "reads of a lost lease are dropped",
+    edits: [
+      {
+        file: refreshSql,
+        find: "      and j.status = 'PROCESSING'\n      and j.lease_token = p_token\n      and j.source",
+        replace: "      and j.source",
+      },
+    ],
+  },
+  {
+    test: file("refresh"),
+    title: "while Clerk's API is down or asks to wait the refresh is retried, not before it said",
+    edits: [
+      {
+        file: settleSql,
+        find: "greatest(clerk_sync.backoff(p_attempts), p_retry_after)",
+        replace: "clerk_sync.backoff(p_attempts)",
+      },
+    ],
+  },
+  {
+    test: file("refresh"),
+    title: "a read that is older than what a webhook brought is tried again and changes nothing",
+    edits: [{ file: refreshSql, find: "      and j.version < s.version\n", replace: "      and false\n" }],
+  },
+  {
+    test: file("emails"),
+    title: "an older claim that arrives late does not take the address back",
+    edits: [{ file: emailsSql, find: "q.version desc, q.clerk_id desc", replace: "q.version, q.clerk_id" }],
+  },
+  {
+    test: file("exclusivity"),
+    title: "while Auth takes its time over a user, a second worker leaves that user alone and serves the others",
+    edits: [
+      {
+        file: queueSql,
+        find: "create unique index if not exists job_queue_one_processing_per_user",
+        replace: "create index if not exists job_queue_one_processing_per_user",
+      },
+      { file: claimSql, find: "r.clerk_id = j.clerk_id and r.status = 'PROCESSING'", replace: "false" },
+    ],
+  },
+  {
+    test: file("retries"),
+    title: "the backoff doubles from 2 s to a cap of 15 minutes, with full jitter",
+    edits: [{ file: settleSql, find: "least(900, ", replace: "least(1e9, " }],
+  },
+  {
+    test: file("retries"),
+    title: "a server that asks to wait is not called before that",
+    edits: [
+      {
+        file: settleSql,
+        find: "greatest(clerk_sync.backoff(p_attempts), p_retry_after)",
+        replace: "clerk_sync.backoff(p_attempts)",
+      },
+    ],
+  },
+  {
+    test: file("retries"),
+    title: "a permanent error is a dead letter at the first attempt",
+    edits: [{ file: settleSql, find: "when p_permanent or p_attempts", replace: "when p_attempts" }],
+  },
+  {
+    test: file("retries"),
+    title: "a worker that comes back after its lease was given to another changes nothing",
+    edits: [{ file: settleSql, find: "      and j.lease_token = p_token\n", replace: "" }],
+  },
+  {
+    test: file("retries"),
+    title: "the user of a worker that comes back too late is mirrored once more, for it may have written over another",
+    edits: [
+      { file: mirrorSql, find: "  perform clerk_sync.queue_mirror(\n", replace: "  perform jsonb_build_array(\n" },
+    ],
+  },
+  {
+    test: file("operate"),
+    title: "a filter with a key it does not know is refused, not taken for all jobs",
+    edits: [{ file: operateSql, find: "if cardinality(v_unknown) > 0 then", replace: "if false then" }],
+  },
+  {
+    test: file("operate"),
+    title: "a job in a worker's hand that is cancelled ends as CANCELLED when its attempt ends with retry",
+    edits: [
+      {
+        file: settleSql,
+        find: "when j.cancel_requested_at is not null then 'CANCELLED'",
+        replace: "when false then 'CANCELLED'",
+      },
+    ],
+  },
+  {
+    test: file("delete-brake"),
+    title: "as many deletions as allowed are applied, one more waits with its reason, and everything else goes on",
+    edits: [{ file: brakeSql, find: "if v_total > v_count then", replace: "if false then" }],
+  },
+  {
+    test: file("delete-brake"),
+    title: "a share of all users engages it, from ten deletions on",
+    edits: [{ file: brakeSql, find: "if v_total > v_users * v_percent / 100 then", replace: "if false then" }],
+  },
+  {
+    test: file("delete-brake"),
+    title: "two workers at once do not pass more than allowed between them",
+    edits: [
+      {
+        file: brakeSql,
+        find: "  from clerk_sync.delete_brake as b\n  for update;",
+        replace: "  from clerk_sync.delete_brake as b;",
+      },
+    ],
+  },
+  {
+    test: file("delete-brake"),
+    title: "an operator who confirms lets those pass that wait, and only those",
+    edits: [{ file: brakeSql, find: "      and not coalesce(j.result ? 'delete_confirmed', false)\n", replace: "" }],
+  },
+  {
+    test: file("retention"),
+    title: "a finished job keeps what was applied, and of its event only kind, ids and times",
+    edits: [
+      { file: historySql, find: "elsif new.status = 'COMPLETED' and v_changed then", replace: "elsif false then" },
+    ],
+  },
+  {
+    test: file("retention"),
+    title: "when a user is deleted, all older jobs lose what they held of the person, whatever became of them",
+    edits: [{ file: runSql, find: "    perform clerk_sync.erase_deleted(p_ids);\n", replace: "    null;\n" }],
+  },
+  {
+    test: file("retention"),
+    title: "with the mirror, the jobs are erased when the Auth user is gone as well",
+    edits: [{ file: settleSql, find: "  perform clerk_sync.erase_deleted(p_ids);\n", replace: "" }],
+  },
+  {
+    test: file("retention"),
+    title: "finished jobs are purged after their days, in steps of a bounded size, and dead letters stay",
+    edits: [{ file: retentionSql, find: "    limit p_limit\n", replace: "" }],
+  },
+];
