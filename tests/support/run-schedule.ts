@@ -32,6 +32,7 @@ type System = {
   undelivered: { event: unknown; id: string; place: number }[];
   faults: Fault[];
   limit: number;
+  canRead: boolean;
   model: Model;
   prefix: string;
   /** Seconds since the start, and how many of the changes at Clerk have happened. */
@@ -69,6 +70,7 @@ function createSystem(pool: pg.Pool, schedule: Schedule, model: Model, prefix: s
     undelivered: [...deliveries, ...again].filter(({ place }) => !dropped.has(place)),
     faults: [...schedule.faults],
     limit: schedule.limit,
+    canRead: schedule.canRead,
     model,
     prefix,
     clock,
@@ -80,7 +82,7 @@ function now({ start, seconds }: System["clock"]): number {
 }
 
 function droppedPlaces(schedule: Schedule, { changes }: Model): number[] {
-  return changes.length === 0 ? [] : schedule.dropped.map((place) => place % changes.length);
+  return changes.length === 0 || !schedule.canRead ? [] : schedule.dropped.map((place) => place % changes.length);
 }
 
 async function play(system: System, action: Action): Promise<void> {
@@ -103,6 +105,7 @@ async function expireLeases(system: System): Promise<void> {
 
 /** Only users whom Clerk has by now: nobody else knows the id of one who is still to come. */
 async function requestRefresh(system: System, clerkIds: readonly string[]): Promise<void> {
+  if (!system.canRead) return;
   const known = clerkIds.filter((id) => readAt(system.model, system.clock.changes, id) !== null);
   const time = new Date(now(system.clock));
   await system.pool.query("select clerk_sync_request_refresh($1, 'test', $2)", [known, time]);
@@ -130,7 +133,12 @@ async function deliver(system: System, place: number): Promise<void> {
 
 async function claim(system: System, place: number): Promise<void> {
   if (system.workers[place] !== null) return;
-  const batch = await system.database.runJobs({ limit: system.limit, leaseSeconds, canRead: true, ...rules });
+  const batch = await system.database.runJobs({
+    limit: system.limit,
+    leaseSeconds,
+    canRead: system.canRead,
+    ...rules,
+  });
   if (batch.mirror.length === 0 && batch.reads.length === 0) return;
   system.workers[place] = {
     token: batch.token,
@@ -209,7 +217,8 @@ async function comeToRest(system: System, schedule: Schedule): Promise<void> {
     system,
     missed.map((user) => user.clerkId),
   );
-  const { database, readUser, auth, clock } = system;
+  const { database, auth, clock } = system;
+  const readUser = system.canRead ? system.readUser : null;
   const dependencies = { database, readUser, mirrorUser: createMirrorUser(auth.auth), now: () => now(clock), ...rules };
   for (let round = 0; round < 100; round++) {
     clock.seconds += 3600;
@@ -221,12 +230,12 @@ async function comeToRest(system: System, schedule: Schedule): Promise<void> {
 }
 
 /** Retries dead letters, as an operator would; true while anything is owed. */
-async function hasWork({ pool, clock }: System): Promise<boolean> {
+async function hasWork({ pool, clock, canRead }: System): Promise<boolean> {
   const { rows } = await pool.query(
     `select clerk_sync_retry_matching_jobs('{"status": "DEAD"}', 500, $1) > 0
          or exists (select 1 from public.job_queue where status in ('PENDING', 'PROCESSING', 'FAILED'))
-         or exists (select 1 from clerk_sync.user_state where refresh_due_at is not null) as owed`,
-    [new Date(now(clock))],
+         or ($2 and exists (select 1 from clerk_sync.user_state where refresh_due_at is not null)) as owed`,
+    [new Date(now(clock)), canRead],
   );
   return rows[0].owed;
 }
