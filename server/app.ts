@@ -17,7 +17,10 @@ export function createApp(dependencies: AppDependencies): Hono {
   for (const [path, standIn] of Object.entries(dependencies.standIns)) app.route(path, standIn);
   app.notFound((context) =>
     context.json(
-      { error: `Nothing is served at ${context.req.path}. Clerk's endpoint is /functions/v1/clerk-webhook.` },
+      {
+        error: `Nothing is served at ${context.req.path}. Clerk's endpoint is /functions/v1/clerk-webhook.`,
+        code: "not_found",
+      },
       404,
     ),
   );

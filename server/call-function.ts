@@ -32,26 +32,42 @@ export async function buildStatement(
 
 /** Calls SQL functions over a pool of connections; the Node half of the door in #core/database.ts. */
 export function createCallFunction(pool: pg.Pool): CallFunction {
-  const statements = new Map<string, Promise<string | null>>();
+  const statements = createStatements(pool);
   return async (name, args) => {
     const names = Object.keys(args);
-    const key = [name, ...names].join();
     try {
-      const statement = await (statements.get(key) ?? remember(statements, key, buildStatement(pool, name, names)));
-      if (statement === null) throw Object.assign(new Error(`no function ${name}(${names})`), { code: "42883" });
+      const statement = await statements.find(name, names);
       const values = names.length === 0 ? [] : [JSON.stringify(args)];
       const { rows } = await pool.query<{ value: unknown }>(statement, values);
       return rows[0]?.value;
     } catch (error) {
-      statements.delete(key);
+      if (sqlState(error) === undefinedFunction) statements.forget(name, names);
       throw databaseError(name, sqlState(error), error);
     }
   };
 }
 
-function remember<Value>(cache: Map<string, Promise<Value>>, key: string, value: Promise<Value>): Promise<Value> {
-  cache.set(key, value);
-  return value;
+const undefinedFunction = "42883";
+
+/** Remembers the SQL of every call: looking it up each time would double the time under load. */
+function createStatements(pool: pg.Pool) {
+  const known = new Map<string, Promise<string>>();
+  const keyOf = (name: string, names: readonly string[]) => [name, ...names].join();
+  const lookUp = async (name: string, names: readonly string[]) => {
+    const statement = await buildStatement(pool, name, names);
+    if (statement !== null) return statement;
+    throw Object.assign(new Error(`no function ${name}(${names})`), { code: undefinedFunction });
+  };
+  return {
+    find: (name: string, names: readonly string[]): Promise<string> => {
+      const key = keyOf(name, names);
+      const statement = known.get(key) ?? lookUp(name, names);
+      known.set(key, statement);
+      statement.catch(() => known.delete(key));
+      return statement;
+    },
+    forget: (name: string, names: readonly string[]) => known.delete(keyOf(name, names)),
+  };
 }
 
 /** The SQLSTATE of an error of pg; undefined when the database was not reached. */

@@ -4,6 +4,7 @@ import { createCheckCaller } from "#core/check-caller.ts";
 import type { Config } from "#core/config.ts";
 import { createDatabase } from "#core/database.ts";
 import { SyncError } from "#core/errors.ts";
+import { createLoadLimit } from "#core/limit-load.ts";
 import { createMirrorUser, type MirrorUser } from "#core/mirror-user.ts";
 import { createReadUser } from "#core/read-user.ts";
 import { createVerifySignature } from "#core/verify-signature.ts";
@@ -14,6 +15,9 @@ import type { OpenDatabase } from "./database.ts";
 import type { LocalSettings } from "./local-settings.ts";
 import { createRestStandIn } from "./rest-stand-in.ts";
 import { createWorker, type Worker } from "./worker.ts";
+
+/** Ten connections serve so many events in a fraction of a second; beyond that waiting is no use. */
+const mostInHand = { events: 256, bytes: 64 * 1024 * 1024 };
 
 export type Parts = { app: Hono; worker: Worker };
 
@@ -36,6 +40,7 @@ export function compose(config: Config, settings: LocalSettings, opened: OpenDat
     webhook: {
       database,
       verifySignature: createVerifySignature(secrets, now),
+      loadLimit: createLoadLimit({ ...mostInHand, now }),
       maxAttempts: config.maxAttempts,
       onQueued: worker.wake,
     },

@@ -40,41 +40,52 @@ async function prepare(url: string, own: EmbeddedPostgres | null): Promise<OpenD
     await own?.stop();
   };
   try {
-    const client = await connect(pool, own !== null);
-    try {
-      await client.query("set statement_timeout = 0"); // a migration may take its time, or wait for another server's
-      const hasAuthStandIn = await mayKeepAuthUsers(client);
-      await applyPrelude(client, hasAuthStandIn);
-      await migrate(client);
-      await client.query("reset statement_timeout");
-      return { url, pool, hasAuthStandIn, gone: own?.ended ?? new Promise(() => undefined), close };
-    } finally {
-      client.release();
-    }
+    const hasAuthStandIn = await bringUpToDate(url, own !== null);
+    return { url, pool, hasAuthStandIn, gone: own?.ended ?? new Promise(() => undefined), close };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
+/** On a connection without time limits: a migration may take its time, or wait for another server's. */
+async function bringUpToDate(url: string, isOwn: boolean): Promise<boolean> {
+  const client = new pg.Client({
+    connectionString: url,
+    connectionTimeoutMillis: 5000,
+    application_name: "clerk-sync migrate",
+  });
+  client.on("error", () => undefined); // the query in hand fails with it
+  await connect(client, isOwn);
+  try {
+    const hasAuthStandIn = await mayKeepAuthUsers(client);
+    await applyPrelude(client, hasAuthStandIn);
+    await migrate(client);
+    return hasAuthStandIn;
+  } finally {
+    await client.end();
+  }
+}
+
+/** Waiting for a connection and for the answer take 12 s at most: Svix hangs up after 15. */
 function createPool(connectionString: string): pg.Pool {
   const pool = new pg.Pool({
     connectionString,
     max: 10,
-    connectionTimeoutMillis: 5000,
+    connectionTimeoutMillis: 3000,
     statement_timeout: 8000, // PostgREST's limit, so that both homes behave alike
+    query_timeout: 9000, // for a database that does not answer at all
     application_name: "clerk-sync",
   });
-  // A connection that is lost between two queries of whoever has it would end the process. The next query of
-  // that one fails and says why.
+  // An error nobody listens for ends the process. The query in hand, or else the next one, fails with it.
   pool.on("connect", (client) => client.on("error", () => undefined));
   pool.on("error", (error) => logger.warn("database.connection_lost", { reason: errorMessage(error) }));
   return pool;
 }
 
-async function connect(pool: pg.Pool, isOwn: boolean): Promise<pg.PoolClient> {
+async function connect(client: pg.Client, isOwn: boolean): Promise<void> {
   try {
-    return await pool.connect();
+    await client.connect();
   } catch (cause) {
     if (isOwn) {
       const message = `The local database is damaged: ${errorMessage(cause)}. npm run reset begins anew; local data is lost.`;

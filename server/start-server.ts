@@ -27,6 +27,8 @@ export type RunningServer = {
 };
 
 const drainMilliseconds = 10_000;
+/** Who has not sent a whole request by then is answered 408: slow senders must not take the places of others. */
+const requestTimeout = 10_000;
 
 /**
  * Starts the whole system in this process: database, migrations, routes, worker, and stand-ins of what a
@@ -89,6 +91,7 @@ async function listen(app: Hono | undefined, config: Config): Promise<() => Prom
     fetch: app?.fetch ?? (() => new Response(null, { status: 503 })),
     port: config.port,
     hostname: config.host,
+    serverOptions: { requestTimeout, headersTimeout: requestTimeout, connectionsCheckingInterval: 1000 },
   });
   try {
     if (!server.listening) await once(server, "listening");

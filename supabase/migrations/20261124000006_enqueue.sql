@@ -18,6 +18,7 @@ language plpgsql
 volatile
 security invoker
 set search_path = ''
+set enable_seqscan = 'off' -- a plan made while the table was small would read all of it for ever
 as $$
 declare
   v_answer jsonb;
@@ -59,13 +60,13 @@ begin
       when n.is_new then 'queued'
       else 'requeued'
     end,
-    'job_id', coalesce(n.id, o.id),
+    -- A subquery and not a join: it stays one index lookup a job, whatever the statistics say.
+    'job_id', coalesce(n.id, (select o.id from public.job_queue as o where o.event_id = i.event_id)),
     'user', i.existing
   ) order by i.place), '[]')
   into v_answer
   from incoming as i
-  left join stored as n on n.event_id = i.event_id
-  left join public.job_queue as o on o.event_id = i.event_id;
+  left join stored as n on n.event_id = i.event_id;
   return v_answer;
 end
 $$;

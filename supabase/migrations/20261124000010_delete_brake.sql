@@ -162,14 +162,13 @@ declare
   v_deletes uuid[] := array(
     select j.id
     from public.job_queue as j
-    join clerk_sync.user_state as s on s.clerk_id = j.clerk_id
-    join public.users as u on u.clerk_id = j.clerk_id
     where p_brake is not null
       and j.id = any (p_ids)
       and j.job_type = 'USER_DELETED'
       and not coalesce(j.result ? 'delete_confirmed', false)
-      and s.deleted_at is null
-      and u.deleted_at is null
+      -- Subqueries and not joins: they stay index lookups, whatever the statistics say.
+      and (select s.deleted_at is null from clerk_sync.user_state as s where s.clerk_id = j.clerk_id)
+      and (select u.deleted_at is null from public.users as u where u.clerk_id = j.clerk_id)
   );
 begin
   if cardinality(v_deletes) = 0 then

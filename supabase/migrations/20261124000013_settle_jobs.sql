@@ -101,6 +101,7 @@ volatile
 security invoker
 set search_path = ''
 set lock_timeout = '500ms'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 as $$
 declare
   v_ids uuid[];

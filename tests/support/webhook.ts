@@ -1,5 +1,6 @@
 import type { Enqueued, NewJob } from "../../supabase/functions/_shared/database.ts";
 import { handleWebhook, type WebhookDependencies } from "../../supabase/functions/_shared/handle-webhook.ts";
+import { createLoadLimit } from "../../supabase/functions/_shared/limit-load.ts";
 import { createVerifySignature } from "../../supabase/functions/_shared/verify-signature.ts";
 import { signedHeaders, testNow, testSecret } from "./sign.ts";
 
@@ -15,6 +16,7 @@ export function webhookWith(answer: Partial<Enqueued>) {
         return jobs.map((job) => ({ event_id: job.event_id, outcome: "queued", job_id: null, user: null, ...answer }));
       },
     },
+    loadLimit: createLoadLimit({ events: 10, bytes: 1024 * 1024, now: () => testNow }),
     verifySignature: createVerifySignature([testSecret], () => testNow),
     maxAttempts: 15,
     onQueued: () => {

@@ -4,6 +4,7 @@ export type ErrorCode =
   | "signature_missing"
   | "signature_invalid"
   | "body_too_large"
+  | "body_incomplete"
   | "event_malformed"
   | "caller_unauthorized"
   | "method_not_allowed"

@@ -5,6 +5,7 @@ import { signedHeaders } from "../../../tests/support/sign.ts";
 import { deliver, webhookWith } from "../../../tests/support/webhook.ts";
 import { SyncError } from "./errors.ts";
 import { handleWebhook, type WebhookDependencies } from "./handle-webhook.ts";
+import { createLoadLimit } from "./limit-load.ts";
 
 const body = fixtureBytes("user.created");
 const url = "http://localhost/functions/v1/clerk-webhook";
@@ -184,5 +185,52 @@ describe("the log", () => {
       event_type: "user.created",
       code: "database_rejected",
     });
+  });
+});
+
+describe("too much at once", () => {
+  /** A webhook that takes one event at a time and whose database answers when told. */
+  function slowWebhook() {
+    let answer: () => void = () => undefined;
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const { dependencies, calls } = webhookWith({});
+    const { enqueue } = dependencies.database;
+    const loadLimit = createLoadLimit({ events: 1, bytes: 100_000, now: () => 0 });
+    const database: WebhookDependencies["database"] = {
+      enqueue: async (jobs, most) => {
+        await answered;
+        return enqueue(jobs, most);
+      },
+    };
+    return { dependencies: { ...dependencies, database, loadLimit }, calls, answer };
+  }
+
+  test("is answered 503 with Retry-After and nothing is stored of it, until the first one is done", async () => {
+    const { dependencies, calls, answer } = slowWebhook();
+    const first = deliver(body, dependencies, { id: "msg_1" });
+    const second = await deliver(body, dependencies, { id: "msg_2" });
+    expect([second.status, second.headers.get("retry-after")]).toEqual([503, "5"]);
+    expect(await second.json()).toMatchObject({ code: "overloaded" });
+    answer();
+    expect((await first).status).toBe(202);
+    expect((await deliver(body, dependencies, { id: "msg_3" })).status).toBe(202);
+    expect(calls.enqueued).toHaveLength(2);
+  });
+
+  test("is not made of requests whose signature is wrong", async () => {
+    const { dependencies } = slowWebhook();
+    const first = deliver(body, dependencies);
+    expect((await post(new Headers(), dependencies)).status).toBe(401);
+    expect((await deliver(body, dependencies)).status).toBe(503);
+    void first;
+  });
+
+  test("a connection that ends half way is the sender's failure: 400", async () => {
+    const stream = new ReadableStream({ pull: (controller) => controller.error(new Error("aborted")) });
+    const request = new Request(url, { method: "POST", body: stream, duplex: "half" } as RequestInit);
+    const response = await handleWebhook(request, webhookWith({}).dependencies);
+    expect([response.status, await response.json()]).toMatchObject([400, { code: "body_incomplete" }]);
   });
 });

@@ -1,6 +1,7 @@
 import type { Database, Enqueued } from "./database.ts";
 import { errorMessage, SyncError } from "./errors.ts";
 import { json } from "./json-response.ts";
+import type { LoadAccount, LoadLimit } from "./limit-load.ts";
 import { logger } from "./logger.ts";
 import { type HandledEvent, mapEvent } from "./map-user.ts";
 import { parseEvent } from "./parse-event.ts";
@@ -11,6 +12,7 @@ export type WebhookDependencies = {
   database: Pick<Database, "enqueue">;
   /** Null when no secret is set: the webhook is off and answers 503, so that Clerk tries again. */
   verifySignature: VerifySignature | null;
+  loadLimit: LoadLimit;
   maxAttempts: number;
   /** Called after a job was stored, so that a worker need not wait for its next poll. */
   onQueued: () => void;
@@ -35,17 +37,29 @@ const failedMessages: Readonly<Record<EventType, string>> = {
  * already, or of no interest; anything else makes Svix deliver it again (8 attempts over 28 hours).
  */
 export async function handleWebhook(request: Request, dependencies: WebhookDependencies): Promise<Response> {
+  const account = dependencies.loadLimit.open();
   try {
-    if (request.method !== "POST") throw new SyncError("method_not_allowed", "Send events by POST.");
-    if (dependencies.verifySignature === null) return webhookOff();
-    const body = await readBody(request);
-    const eventId = await dependencies.verifySignature(request.headers, body);
-    const event = parseEvent(body);
-    if (event.type === "unhandled") return json(200, { success: true, message: "Event type not handled" });
-    return await enqueueEvent(event, eventId, dependencies);
+    return await acceptEvent(request, dependencies, account);
   } catch (error) {
     return refuse(error);
+  } finally {
+    account.close();
   }
+}
+
+async function acceptEvent(
+  request: Request,
+  dependencies: WebhookDependencies,
+  account: LoadAccount,
+): Promise<Response> {
+  if (request.method !== "POST") throw new SyncError("method_not_allowed", "Send events by POST.");
+  if (dependencies.verifySignature === null) return webhookOff();
+  const body = await readBody(request, account.addBytes);
+  const eventId = await dependencies.verifySignature(request.headers, body);
+  const event = parseEvent(body);
+  if (event.type === "unhandled") return json(200, { success: true, message: "Event type not handled" });
+  account.addEvent();
+  return await enqueueEvent(event, eventId, dependencies);
 }
 
 async function enqueueEvent(
@@ -93,11 +107,15 @@ const statusOfCode: Readonly<Record<string, number>> = {
   signature_missing: 401,
   signature_invalid: 401,
   body_too_large: 413,
+  body_incomplete: 400,
   event_malformed: 400,
   method_not_allowed: 405,
 };
 
 function refuse(error: unknown): Response {
+  if (error instanceof SyncError && error.code === "overloaded") {
+    return json(503, { error: error.message, code: error.code }, { "retry-after": String(error.retryAfterSeconds) });
+  }
   const code = error instanceof SyncError ? error.code : "internal";
   const status = statusOfCode[code] ?? 500;
   logger.warn("webhook.refused", { code, status });

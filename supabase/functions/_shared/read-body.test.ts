@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { SyncError } from "./errors.ts";
 import { maxBodyBytes, readBody } from "./read-body.ts";
 
 const tooLarge = expect.objectContaining({ name: "SyncError", code: "body_too_large" });
@@ -51,8 +52,8 @@ describe("what is read", () => {
 
 describe("the limit", () => {
   test("a body of exactly the limit is read, one byte more is refused", async () => {
-    expect((await readBody(post(new Uint8Array(10)), 10)).length).toBe(10);
-    await expect(readBody(post(new Uint8Array(11)), 10)).rejects.toEqual(tooLarge);
+    expect((await readBody(post(new Uint8Array(10)), undefined, 10)).length).toBe(10);
+    await expect(readBody(post(new Uint8Array(11)), undefined, 10)).rejects.toEqual(tooLarge);
   });
 
   test("the limit is 512 KiB unless another is given", async () => {
@@ -63,18 +64,38 @@ describe("the limit", () => {
 
   test("a body announced as too large is refused before any of it is read", async () => {
     const { stream, state } = streamOf([new Uint8Array(1)]);
-    await expect(readBody(post(stream, { "content-length": "11" }), 10)).rejects.toEqual(tooLarge);
+    await expect(readBody(post(stream, { "content-length": "11" }), undefined, 10)).rejects.toEqual(tooLarge);
     expect(state.given).toBe(0);
   });
 
   test.each(["1", "-5", "none", ""])("a body is counted although its Content-Length says %o", async (length) => {
     const { stream } = streamOf([new Uint8Array(6), new Uint8Array(6)]);
-    await expect(readBody(post(stream, { "content-length": length }), 10)).rejects.toEqual(tooLarge);
+    await expect(readBody(post(stream, { "content-length": length }), undefined, 10)).rejects.toEqual(tooLarge);
   });
 
   test("an endless body is cancelled as soon as it is too large", async () => {
     const { stream, state } = streamOf(Array.from({ length: 1000 }, () => new Uint8Array(4)));
-    await expect(readBody(post(stream), 10)).rejects.toEqual(tooLarge);
+    await expect(readBody(post(stream), undefined, 10)).rejects.toEqual(tooLarge);
     expect(state).toEqual({ given: 3, cancelled: true });
   });
+});
+
+describe("a body that does not arrive whole", () => {
+  test("is the sender's failure, with its cause", async () => {
+    const cause = new Error("socket hang up");
+    const stream = new ReadableStream({ pull: (controller) => controller.error(cause) });
+    await expect(readBody(post(stream))).rejects.toMatchObject({ code: "body_incomplete", cause });
+  });
+});
+
+test("each piece is told as it arrives, and what that throws ends the reading", async () => {
+  const { stream, state } = streamOf([new Uint8Array(3), new Uint8Array(4), new Uint8Array(5)]);
+  const told: number[] = [];
+  const full = new SyncError("overloaded", "full");
+  const onBytes = (count: number) => {
+    told.push(count);
+    if (count === 4) throw full;
+  };
+  await expect(readBody(post(stream), onBytes)).rejects.toBe(full);
+  expect([told, state.cancelled]).toEqual([[3, 4], true]);
 });

@@ -1,4 +1,4 @@
-import { SyncError } from "./errors.ts";
+import { errorMessage, SyncError } from "./errors.ts";
 
 /** Svix accepts messages up to about 350 kB; an event of Clerk's is 2 to 30 kB. */
 export const maxBodyBytes = 512 * 1024;
@@ -6,19 +6,30 @@ export const maxBodyBytes = 512 * 1024;
 /**
  * Reads the body of a request as the bytes that were sent: a signature covers these, not a parsed and
  * re-serialised copy. Counts what arrives; Content-Length is only believed when it is already too large.
- * Throws SyncError `body_too_large`.
+ * Calls onBytes with the size of each piece; what that throws ends the reading.
+ * Throws SyncError `body_too_large`, or `body_incomplete` when the sender went away.
  */
-export async function readBody(request: Request, limit = maxBodyBytes): Promise<Uint8Array> {
+export async function readBody(
+  request: Request,
+  onBytes: (count: number) => void = () => undefined,
+  limit = maxBodyBytes,
+): Promise<Uint8Array> {
   const tooLarge = () => new SyncError("body_too_large", `The body is larger than ${limit} bytes.`);
   if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge();
   if (request.body === null) return new Uint8Array();
 
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of request.body) {
-    size += chunk.length;
-    if (size > limit) throw tooLarge();
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request.body) {
+      size += chunk.length;
+      if (size > limit) throw tooLarge();
+      onBytes(chunk.length);
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    if (cause instanceof SyncError) throw cause;
+    throw new SyncError("body_incomplete", `The body did not arrive: ${errorMessage(cause)}`, { cause });
   }
   return concatenate(chunks, size);
 }
