@@ -159,7 +159,8 @@ volatile
 security invoker
 set search_path = ''
 set lock_timeout = '500ms'
-set enable_seqscan = 'off' -- while statistics lag behind a backfill, plans would read all of user_state
+set enable_seqscan = 'off' -- while statistics lag behind a backfill, plans would read whole tables,
+set enable_bitmapscan = 'off' -- or the partial index of all finished jobs
 as $$
 declare
   v_token       uuid := gen_random_uuid();

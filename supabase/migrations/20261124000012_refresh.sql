@@ -212,6 +212,7 @@ security invoker
 set search_path = ''
 set lock_timeout = '500ms'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
 as $$
 declare
   v_lease_until timestamptz;

@@ -25,10 +25,10 @@ begin
     where o.clerk_id = any (array(
         select q.clerk_id
         from public.job_queue as q
-        join clerk_sync.user_state as s on s.clerk_id = q.clerk_id
         where q.id = any (p_ids)
-          and q.status = 'COMPLETED'
-          and s.deleted_at is not null
+          -- By case and subquery: as conditions to plan with they would lead to all finished jobs.
+          and case when q.status = 'COMPLETED' then true end
+          and (select s.deleted_at is not null from clerk_sync.user_state as s where s.clerk_id = q.clerk_id)
       ))
       and o.status <> 'PROCESSING'
       and not o.payload ? 'erased'

@@ -1,0 +1,68 @@
+import pg from "pg";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { createDatabase } from "#core/database.ts";
+import { createCallFunction } from "../../server/call-function.ts";
+import { deletedEvent, userEvent } from "../support/build-event.ts";
+import { createQueue, type Queue, toJob } from "../support/queue.ts";
+
+// A connection keeps the plans it made while the tables were empty, until autovacuum comes by. Work per job must
+// not grow with the tables then: every lookup has to be by key.
+let queue: Queue;
+let worker: pg.Pool;
+beforeEach(async () => {
+  queue = await createQueue();
+  worker = new pg.Pool({ connectionString: queue.url, max: 1 });
+  for (const table of ["public.job_queue", "public.users", "clerk_sync.user_state"]) {
+    await queue.pool.query(`alter table ${table} set (autovacuum_enabled = off)`);
+  }
+});
+afterEach(async () => {
+  await worker?.end();
+  await queue?.drop();
+});
+
+const users = 1000;
+const rules = { canRead: true, deleteMode: "hard", deleteBrake: { count: 5000, percent: 100, minutes: 60 } } as const;
+
+/** Rows and index entries that were read in our tables since the start. */
+async function countReads(): Promise<number> {
+  await worker.query("select pg_stat_force_next_flush()");
+  const { rows } = await worker.query(
+    `select (select sum(seq_tup_read) from pg_stat_user_tables) + (select sum(idx_tup_read) from pg_stat_user_indexes) as n`,
+  );
+  return Number(rows[0].n);
+}
+
+/** How much is read per job while `work` does so many jobs. */
+async function readsPerJob(jobs: number, work: () => Promise<unknown>): Promise<number> {
+  const before = await countReads();
+  await work();
+  return ((await countReads()) - before) / jobs;
+}
+
+it("what a job reads stays the same while the tables grow from nothing", async () => {
+  const database = createDatabase(createCallFunction(worker));
+  const enqueue = async (build: (id: string) => unknown, prefix: string) => {
+    for (let place = 0; place < users; place++) {
+      await database.enqueue([toJob(build(`user_${place}`), `msg_${prefix}_${place}`)], 15);
+    }
+  };
+  const drain = async (leaseSeconds: number | null) => {
+    for (;;) {
+      const batch = await database.runJobs({ limit: 50, leaseSeconds, ...rules });
+      if (batch.jobs.length === 0) return;
+      const outcomes = batch.mirror.map(({ job_id }) => ({ job_id, outcome: "completed" }) as const);
+      if (outcomes.length > 0) await database.settleJobs(batch.token, outcomes);
+    }
+  };
+  const reads = {
+    creates: await readsPerJob(users, () => enqueue((id) => userEvent("user.created", { id, version: 1 }), "create")),
+    applies: await readsPerJob(users, () => drain(null)),
+    updates: await readsPerJob(users, () => enqueue((id) => userEvent("user.updated", { id, version: 2 }), "update")),
+    mirrors: await readsPerJob(users, () => drain(60)),
+    deletes: await readsPerJob(users, () => enqueue((id) => deletedEvent({ id, version: 3 }), "delete")),
+    deletions: await readsPerJob(users, () => drain(60)),
+  };
+  console.log("rows and index entries read per job", JSON.stringify(reads));
+  for (const [kind, count] of Object.entries(reads)) expect(count, kind).toBeLessThan(100);
+});
