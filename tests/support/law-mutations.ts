@@ -111,7 +111,7 @@ export const laws: readonly Mutation[] = [
     title: "what a job reads stays the same while the tables grow from nothing",
     edits: [
       { file: retentionSql, find: "case when q.status = 'COMPLETED' then true end", replace: "q.status = 'COMPLETED'" },
-      { file: runSql, find: "set enable_bitmapscan = 'off'", replace: "set enable_bitmapscan = 'on'" },
+      { file: settleSql, find: "set enable_bitmapscan = 'off'", replace: "set enable_bitmapscan = 'on'" },
     ],
   },
   {
