@@ -10,6 +10,7 @@ export default defineConfig({
             "supabase/functions/_shared/**/*.test.ts",
             "server/**/*.test.ts",
             "cli/**/*.test.ts",
+            "bench/**/*.test.ts",
             "tests/unit/**/*.test.ts",
           ],
         },

@@ -8,6 +8,7 @@
 --   duplicate  the event is known and its job is not dead; nothing was done
 --   exists     a create for a row that is already as new; nothing was stored
 --   dead       stored as a dead letter at once, because it can never succeed (dead_reason)
+-- Known jobs are looked up by subquery, not by join: one index lookup a job, whatever the statistics say.
 create or replace function public.clerk_sync_enqueue(
   p_jobs         jsonb,
   p_max_attempts integer default 15,
@@ -60,7 +61,6 @@ begin
       when n.is_new then 'queued'
       else 'requeued'
     end,
-    -- A subquery and not a join: it stays one index lookup a job, whatever the statistics say.
     'job_id', coalesce(n.id, (select o.id from public.job_queue as o where o.event_id = i.event_id)),
     'user', i.existing
   ) order by i.place), '[]')

@@ -36,16 +36,20 @@ begin
       result = case
         when c.mirror_only then j.result
         when c.job_id is not null then jsonb_build_object('applied', true)
-        when s.deleted_at is not null then jsonb_build_object('applied', false, 'reason', 'user_deleted')
-        else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', s.version)
+        else (
+          select case
+            when s.deleted_at is not null then jsonb_build_object('applied', false, 'reason', 'user_deleted')
+            else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', s.version)
+          end
+          from clerk_sync.user_state as s
+          where s.clerk_id = j.clerk_id
+        )
       end
       || case
         when c.refresh_reason is not null then jsonb_build_object('refresh', c.refresh_reason)
         else '{}'
       end
   from unnest(p_ids) as i(id)
-  join public.job_queue as q on q.id = i.id
-  join clerk_sync.user_state as s on s.clerk_id = q.clerk_id
   left join unnest(v_changes) as c on c.job_id = i.id
   where j.id = i.id;
 

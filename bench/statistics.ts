@@ -1,0 +1,12 @@
+/** The middle of the values; of an even number of them the mean of the two in the middle. Throws for none. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((left, right) => left - right);
+  const [low, high] = [sorted[Math.floor((sorted.length - 1) / 2)], sorted[Math.ceil((sorted.length - 1) / 2)]];
+  if (low === undefined || high === undefined) throw new RangeError("no values, no median");
+  return (low + high) / 2;
+}
+
+/** How the second side stands against the first; above 1 is faster. */
+export function ratioOf(first: readonly number[], second: readonly number[], kind: "rate" | "time"): number {
+  return kind === "rate" ? median(second) / median(first) : median(first) / median(second);
+}
