@@ -27,15 +27,33 @@ afterAll(async () => {
   await supabase?.stop();
 });
 
-it("under Deno an event goes from the signed request to the row and the Auth user", async () => {
+it("under Deno an event goes from the signed request to the row and the Auth user, without any schedule", async () => {
   const target = { url: webhook.url, webhookSecret };
-  expect(await postEvent(target, userEvent("user.created", { id: "user_deno", version: 1 }), "msg_deno")).toMatchObject(
-    {
-      status: 202,
-      body: { success: true, message: "User creation job queued" },
-    },
-  );
-  expect(await supabase.job("msg_deno")).toMatchObject({ status: "PENDING" });
+  const event = userEvent("user.created", { id: "user_alone", version: 1 });
+  expect(await postEvent(target, event, "msg_alone")).toMatchObject({
+    status: 202,
+    body: { success: true, message: "User creation job queued" },
+  });
+  await expect.poll(async () => (await supabase.job("msg_alone")).status, { timeout: 15_000 }).toBe("COMPLETED");
+  expect(await supabase.user("user_alone")).toMatchObject({ name: "Ada Lovelace" });
+  expect(await supabase.one("select email from auth.users where id = $1", [authUserIdOf("user_alone")])).toEqual({
+    email: "user_alone@example.com",
+  });
+});
+
+it("under Deno a burst of events is in the rows soon after it was answered", async () => {
+  const target = { url: webhook.url, webhookSecret };
+  const send = (_: unknown, place: number) =>
+    postEvent(target, userEvent("user.created", { id: `user_burst_${place}`, version: 1 }));
+  const answers = await Promise.all(Array.from({ length: 40 }, send));
+  expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([202]));
+  const count = async () =>
+    (await supabase.one("select count(*)::int as n from users where clerk_id like 'user_burst_%'"))?.["n"];
+  await expect.poll(count, { timeout: 15_000 }).toBe(40);
+});
+
+it("under Deno the processor works through what is due", async () => {
+  await supabase.send(userEvent("user.created", { id: "user_deno", version: 1 }), "msg_deno");
   const response = await fetch(processor.url, {
     method: "POST",
     headers: { authorization: "Bearer 0123456789abcdef" },

@@ -1,17 +1,27 @@
-// Clerk's webhook: checks the signature, stores the job, answers. Everything else is in ../_shared.
+// Clerk's webhook: checks the signature, stores the job, answers, and works through the queue afterwards.
+import { createBackgroundDrain } from "../_shared/background-drain.ts";
 import { setUp } from "../_shared/edge-setup.ts";
+import { createEdgeWork } from "../_shared/edge-work.ts";
 import { handleWebhook, type WebhookDependencies } from "../_shared/handle-webhook.ts";
 import { createLoadLimit } from "../_shared/limit-load.ts";
+import { runJobs } from "../_shared/run-jobs.ts";
 import { createVerifySignature } from "../_shared/verify-signature.ts";
 
-const { config, database } = await setUp(Deno.env.toObject());
+declare const EdgeRuntime: { waitUntil: (work: Promise<unknown>) => void } | undefined;
+
+const setup = await setUp(Deno.env.toObject());
+const { webhookSecrets, maxAttempts } = setup.config;
+const work = createEdgeWork(setup);
 
 const dependencies: WebhookDependencies = {
-  database,
-  verifySignature: config.webhookSecrets.length === 0 ? null : createVerifySignature(config.webhookSecrets, Date.now),
+  database: setup.database,
+  verifySignature: webhookSecrets.length === 0 ? null : createVerifySignature(webhookSecrets, Date.now),
   loadLimit: createLoadLimit({ events: 256, bytes: 64 * 1024 * 1024, now: Date.now }),
-  maxAttempts: config.maxAttempts,
-  onQueued: () => undefined, // the scheduled user-job-processor finds it
+  maxAttempts,
+  onQueued: createBackgroundDrain({
+    drain: () => runJobs(work, { budgetMilliseconds: 20_000 }),
+    keepAlive: (drain) => (typeof EdgeRuntime === "undefined" ? undefined : EdgeRuntime.waitUntil(drain)),
+  }),
 };
 
 Deno.serve((request) => handleWebhook(request, dependencies));
