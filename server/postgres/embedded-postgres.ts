@@ -10,7 +10,7 @@ import { findBinaries, findPostgresUser, type PostgresBinaries, type PostgresUse
 export type EmbeddedPostgresOptions = {
   /** Data folder; made when it is not there, kept when we stop. */
   folder: string;
-  /** npm package with the binaries; another major version in tests. */
+  /** npm package with the binaries, or a folder that holds them; another PostgreSQL in tests. */
   packageName?: string;
   /** Port of 127.0.0.1; a free one when it is not given. */
   port?: number;

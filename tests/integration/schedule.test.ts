@@ -1,0 +1,151 @@
+import { access } from "node:fs/promises";
+import path from "node:path";
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { applyPrelude, migrate } from "../../server/migrate.ts";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../server/postgres/embedded-postgres.ts";
+import { userEvent } from "../support/build-event.ts";
+import { createQueue, toJob } from "../support/queue.ts";
+import { createTestFolder } from "../support/test-folder.ts";
+
+const debianPostgres = "/usr/lib/postgresql/15";
+const hasCron = await access(`${debianPostgres}/lib/pg_cron.so`).then(
+  () => true,
+  () => false,
+);
+if (!hasCron) console.log("skipped: the schedule on a real pg_cron needs the Debian package postgresql-15-cron");
+
+/** Stands in for pg_net and the Vault: requests are recorded, secrets are a plain table. */
+const standIns = `
+  create extension pg_cron;
+  create schema net;
+  create table net.requests (id bigint generated always as identity, url text, body jsonb, headers jsonb, timeout_milliseconds integer);
+  create function net.http_post(
+    url text, body jsonb default '{}', params jsonb default '{}',
+    headers jsonb default '{"Content-Type": "application/json"}', timeout_milliseconds integer default 5000
+  ) returns bigint language sql as
+  $$ insert into net.requests (url, body, headers, timeout_milliseconds) values ($1, $2, $4, $5) returning id $$;
+  create schema vault;
+  create table vault.secrets (name text, secret text);
+  create view vault.decrypted_secrets as select name, secret as decrypted_secret from vault.secrets;`;
+
+it("a database without pg_cron is left alone, and says what is missing", async () => {
+  const queue = await createQueue();
+  expect(await queue.one("select clerk_sync_schedule() as done, clerk_sync_unschedule() as undone")).toEqual({
+    done: false,
+    undone: 0,
+  });
+  expect(await queue.one("select clerk_sync_schedule_state() as state")).toEqual({
+    state: { cron: false, net: false, vault: false, project_url: false, processor_secret: false, scheduled: false },
+  });
+  await queue.drop();
+});
+
+describe.skipIf(!hasCron)("on a real pg_cron", () => {
+  let folder: Awaited<ReturnType<typeof createTestFolder>>;
+  let postgres: EmbeddedPostgres;
+  let client: pg.Client;
+  const one = async (sql: string, values: unknown[] = []) => (await client.query(sql, values)).rows[0];
+  const count = async (from: string): Promise<number> => (await one(`select count(*)::int as n from ${from}`)).n;
+  const enqueue = (name: string) =>
+    one("select clerk_sync_enqueue($1)", [
+      JSON.stringify([toJob(userEvent("user.created", { id: `user_${name}`, version: 1 }), `msg_${name}`)]),
+    ]);
+  /** What pg_cron runs, run now. */
+  const runCommand = async () => {
+    const { command } = await one("select command from cron.job where jobname = 'clerk-sync-process'");
+    await client.query(command);
+  };
+
+  beforeAll(async () => {
+    folder = await createTestFolder();
+    postgres = await startEmbeddedPostgres({
+      folder: path.join(folder.path, "postgres"),
+      packageName: `${debianPostgres}/bin`,
+      settings: {
+        shared_preload_libraries: "pg_cron",
+        "cron.database_name": "postgres",
+        "cron.use_background_workers": "on",
+        fsync: "off",
+      },
+    });
+    client = new pg.Client({ connectionString: postgres.url });
+    await client.connect();
+    await client.query(standIns);
+    await applyPrelude(client, true);
+    await migrate(client);
+  });
+  afterAll(async () => {
+    await client?.end();
+    await postgres?.stop();
+    await folder?.remove();
+  });
+
+  it("the migrations set the schedule up, and leave one that was changed as it is", async () => {
+    const names = "select array_agg(jobname::text order by jobname) as names from cron.job";
+    expect((await one(names)).names).toEqual([
+      "clerk-sync-process",
+      "clerk-sync-purge",
+      "clerk-sync-purge-cron-history",
+      "clerk-sync-rescue",
+    ]);
+    await one("select clerk_sync_schedule(1, 7)");
+    await client.query("delete from clerk_sync_migrations.applied where name like '%schedule%'");
+    await migrate(client);
+    expect((await one("select command from cron.job where jobname = 'clerk-sync-purge'")).command).toContain("(7)");
+  });
+
+  it("without the secrets in the Vault nobody is called, and the state says which are missing", async () => {
+    await enqueue("early");
+    await runCommand();
+    expect(await count("net.requests")).toBe(0);
+    expect((await one("select clerk_sync_schedule_state() as state")).state).toEqual({
+      cron: true,
+      net: true,
+      vault: true,
+      project_url: false,
+      processor_secret: false,
+      scheduled: true,
+    });
+    await one("select clerk_sync_run_jobs()");
+  });
+
+  it("a quiet project is not called, and a due job is a call with the key from the Vault", async () => {
+    await client.query(
+      "insert into vault.secrets values ('clerk_sync_project_url', 'https://ref.supabase.co/'), ('clerk_sync_processor_secret', 'a secret of ours')",
+    );
+    await runCommand();
+    expect(await count("net.requests")).toBe(0);
+    await enqueue("due");
+    await runCommand();
+    expect(await one("select url, headers, timeout_milliseconds from net.requests limit 1")).toEqual({
+      url: "https://ref.supabase.co/functions/v1/user-job-processor",
+      headers: { "Content-Type": "application/json", Authorization: "Bearer a secret of ours" },
+      timeout_milliseconds: 60_000,
+    });
+  });
+
+  it("pg_cron runs it by itself, at the latest at the next minute", async () => {
+    const before = await count("net.requests");
+    await expect.poll(() => count("net.requests"), { timeout: 75_000, interval: 500 }).toBeGreaterThan(before);
+    expect(await count("cron.job_run_details where status = 'failed'")).toBe(0);
+    await one("select clerk_sync_run_jobs()");
+  }, 90_000);
+
+  it("an expired lease and a refresh that is due are work, a lease that runs is not", async () => {
+    const hasWork = async (later = "0") =>
+      (await one(`select clerk_sync.has_work(now() + interval '${later} seconds') as work`)).work;
+    await enqueue("leased");
+    await one("select clerk_sync_run_jobs(10, 60)");
+    expect([await hasWork(), await hasWork("70")]).toEqual([false, true]);
+    await client.query("update job_queue set status = 'COMPLETED' where status = 'PROCESSING'");
+    expect(await hasWork("70")).toBe(false);
+    await one("select clerk_sync_request_refresh(array['user_leased'])");
+    expect(await hasWork("70")).toBe(true);
+  });
+
+  it("the schedule can be taken away", async () => {
+    expect(await one("select clerk_sync_unschedule() as n")).toEqual({ n: 4 });
+    expect(await count("cron.job")).toBe(0);
+  });
+});
