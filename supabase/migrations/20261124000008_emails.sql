@@ -194,8 +194,7 @@ $$;
 revoke execute on function clerk_sync.doubt_holders from public, anon, authenticated;
 grant execute on function clerk_sync.doubt_holders to service_role;
 
--- Settles who holds which address before the rows are written; returns the changes with the email
--- of every loser set to null. Without a conflict (nearly always) it returns what it was given.
+-- Settles who holds which address before the rows are written; returns the changes, the email of every loser null.
 create or replace function clerk_sync.resolve_emails(p_changes clerk_sync.user_change[], p_now timestamptz)
 returns clerk_sync.user_change[]
 language plpgsql

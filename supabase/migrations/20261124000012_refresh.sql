@@ -1,6 +1,5 @@
 -- Refreshes: users read again from Clerk's API, because what we know of them may be wrong. A refresh is a job
 -- like any other (source refresh), with lease, retries and dead letter; what it applies is read when it runs.
---
 --   refresh_due_at ─ queue_refreshes ─> job ─ lease_reads ─> GET /v1/users/{id} ─ clerk_sync_apply_reads ─> users
 
 -- Asks for a refresh of users, known or not; also of deleted ones, whom only a fresh read revives. It is queued
@@ -36,8 +35,8 @@ $$;
 revoke execute on function public.clerk_sync_request_refresh from public, anon, authenticated;
 grant execute on function public.clerk_sync_request_refresh to service_role;
 
--- Makes the jobs of refreshes that are due. A user whose refresh is in the queue, or dead, gets no second one;
--- one that is being read just now stays due, because the reason may be younger than the read.
+-- Makes the jobs of refreshes that are due. A user whose refresh is in the queue, or dead, gets no second one; one
+-- that is being read just now stays due, for the reason may be younger.
 create or replace function clerk_sync.queue_refreshes(p_limit integer, p_now timestamptz)
 returns void
 language plpgsql
@@ -110,8 +109,8 @@ $$;
 revoke execute on function clerk_sync.without_unread from public, anon, authenticated;
 grant execute on function clerk_sync.without_unread to service_role;
 
--- Leases the refreshes of a batch for their read, and returns them. One refresh a user, and none of a user who
--- has other work in the batch: that goes first, the refresh stays due. read_at is when the read can begin.
+-- Leases the refreshes of a batch for their read, and returns them: one a user, and none of a user with other
+-- work in the batch; that goes first. read_at is when the read can begin.
 create or replace function clerk_sync.lease_reads(
   p_ids         uuid[],
   p_token       uuid,
@@ -196,7 +195,7 @@ grant execute on function clerk_sync.store_reads to service_role;
 
 -- Applies what was read of users whose refresh is leased under p_token; reads of a lost lease are dropped.
 -- p_reads: [{job_id, deleted, version?, payload?}], version and payload as a webhook job has them.
--- p_mirror: the mirror is owed then, under the same lease. Answers {jobs, mirror} as clerk_sync_run_jobs.
+-- p_mirror: the mirror is owed then, under that lease. Answers {jobs, mirror}.
 create or replace function public.clerk_sync_apply_reads(
   p_token        uuid,
   p_reads        jsonb,
@@ -238,7 +237,7 @@ begin
   for update;
   v_ids := clerk_sync.store_reads(v_leased, p_reads, p_now);
   v_ids := clerk_sync.hold_deletes(v_ids, p_delete_brake, p_now);
-  select max(j.lease_until) into v_lease_until from public.job_queue as j where j.id = any (v_ids);
+  v_lease_until := (select max(j.lease_until) from public.job_queue as j where j.id = any (v_ids));
   perform clerk_sync.apply_batch(v_ids, case when p_mirror then p_token end, v_lease_until, p_delete_mode, p_now);
   return jsonb_build_object(
     'jobs', clerk_sync.describe_jobs(v_leased),
