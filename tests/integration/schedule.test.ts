@@ -1,19 +1,11 @@
-import { access } from "node:fs/promises";
-import path from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { applyPrelude, migrate } from "../../server/migrate.ts";
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../server/postgres/embedded-postgres.ts";
 import { userEvent } from "../support/build-event.ts";
+import { hasDebianExtension, startDebianPostgres } from "../support/debian-postgres.ts";
 import { createQueue, toJob } from "../support/queue.ts";
-import { createTestFolder } from "../support/test-folder.ts";
 
-const debianPostgres = "/usr/lib/postgresql/15";
-const hasCron = await access(`${debianPostgres}/lib/pg_cron.so`).then(
-  () => true,
-  () => false,
-);
-if (!hasCron) console.log("skipped: the schedule on a real pg_cron needs the Debian package postgresql-15-cron");
+const hasCron = await hasDebianExtension("pg_cron", "postgresql-15-cron");
 
 /** Stands in for pg_net and the Vault: requests are recorded, secrets are a plain table. */
 const standIns = `
@@ -42,8 +34,7 @@ it("a database without pg_cron is left alone, and says what is missing", async (
 });
 
 describe.skipIf(!hasCron)("on a real pg_cron", () => {
-  let folder: Awaited<ReturnType<typeof createTestFolder>>;
-  let postgres: EmbeddedPostgres;
+  let postgres: Awaited<ReturnType<typeof startDebianPostgres>>;
   let client: pg.Client;
   const one = async (sql: string, values: unknown[] = []) => (await client.query(sql, values)).rows[0];
   const count = async (from: string): Promise<number> => (await one(`select count(*)::int as n from ${from}`)).n;
@@ -58,16 +49,10 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
   };
 
   beforeAll(async () => {
-    folder = await createTestFolder();
-    postgres = await startEmbeddedPostgres({
-      folder: path.join(folder.path, "postgres"),
-      packageName: `${debianPostgres}/bin`,
-      settings: {
-        shared_preload_libraries: "pg_cron",
-        "cron.database_name": "postgres",
-        "cron.use_background_workers": "on",
-        fsync: "off",
-      },
+    postgres = await startDebianPostgres({
+      shared_preload_libraries: "pg_cron",
+      "cron.database_name": "postgres",
+      "cron.use_background_workers": "on",
     });
     client = new pg.Client({ connectionString: postgres.url });
     await client.connect();
@@ -78,7 +63,6 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
   afterAll(async () => {
     await client?.end();
     await postgres?.stop();
-    await folder?.remove();
   });
 
   it("the migrations set the schedule up, and leave one that was changed as it is", async () => {
