@@ -204,3 +204,27 @@ $$;
 
 revoke execute on function clerk_sync.write_user_state from public, anon, authenticated;
 grant execute on function clerk_sync.write_user_state to service_role;
+
+-- The changes, without the email of these users, who are to be read again for it.
+create or replace function clerk_sync.without_emails(p_changes clerk_sync.user_change[], p_clerk_ids text[])
+returns clerk_sync.user_change[]
+language plpgsql
+immutable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_changes clerk_sync.user_change[] := p_changes;
+begin
+  for v_place in 1 .. cardinality(v_changes) loop
+    if v_changes[v_place].email is not null and v_changes[v_place].clerk_id = any (p_clerk_ids) then
+      v_changes[v_place].email := null;
+      v_changes[v_place].refresh_reason := 'email_held';
+    end if;
+  end loop;
+  return v_changes;
+end
+$$;
+
+revoke execute on function clerk_sync.without_emails from public, anon, authenticated;
+grant execute on function clerk_sync.without_emails to service_role;

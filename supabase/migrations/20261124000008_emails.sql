@@ -205,7 +205,7 @@ as $$
 declare
   v_losers  text[];
   v_holders text[];
-  v_changes clerk_sync.user_change[] := p_changes;
+  v_changes clerk_sync.user_change[];
 begin
   if not clerk_sync.has_email_conflict(p_changes) then
     return p_changes;
@@ -222,12 +222,7 @@ begin
   v_losers := clerk_sync.email_losers(p_changes);
   perform clerk_sync.doubt_holders(p_changes, v_losers, p_now);
 
-  for v_place in 1 .. cardinality(v_changes) loop
-    if not v_changes[v_place].deletes and v_changes[v_place].clerk_id = any (v_losers) then
-      v_changes[v_place].email := null;
-      v_changes[v_place].refresh_reason := 'email_held';
-    end if;
-  end loop;
+  v_changes := clerk_sync.without_emails(p_changes, v_losers);
 
   v_holders := array(
     select distinct u.clerk_id

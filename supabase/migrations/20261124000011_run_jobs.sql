@@ -9,7 +9,8 @@ create or replace function clerk_sync.apply_jobs(
   p_token       uuid,
   p_lease_until timestamptz,
   p_delete_mode text,
-  p_now         timestamptz
+  p_now         timestamptz,
+  p_with_email  boolean default true
 )
 returns void
 language plpgsql
@@ -20,6 +21,9 @@ as $$
 declare
   v_changes clerk_sync.user_change[] := clerk_sync.newest_changes(p_ids);
 begin
+  if not p_with_email then
+    v_changes := clerk_sync.without_emails(v_changes, array(select c.clerk_id from unnest(v_changes) as c));
+  end if;
   perform clerk_sync.delete_users(v_changes, p_delete_mode, p_now);
   v_changes := clerk_sync.resolve_emails(array(select c from unnest(v_changes) as c where not c.mirror_only), p_now)
     || array(select c from unnest(v_changes) as c where c.mirror_only);
@@ -62,6 +66,44 @@ $$;
 revoke execute on function clerk_sync.apply_jobs from public, anon, authenticated;
 grant execute on function clerk_sync.apply_jobs to service_role;
 
+-- Applies one job in a savepoint of its own; whatever it raises is its outcome, recorded on it. When the table's
+-- owner made addresses unique in another way than we compare them (by lower(), say), the user gets a row without.
+create or replace function clerk_sync.apply_job(
+  p_id          uuid,
+  p_attempt     integer,
+  p_token       uuid,
+  p_lease_until timestamptz,
+  p_delete_mode text,
+  p_now         timestamptz,
+  p_with_email  boolean default true
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_message text;
+begin
+  perform clerk_sync.apply_jobs(array[p_id], p_token, p_lease_until, p_delete_mode, p_now, p_with_email);
+exception
+  when others then
+    get stacked diagnostics v_message = message_text;
+    if sqlstate = '23505' and p_with_email then
+      perform clerk_sync.apply_job(p_id, p_attempt, p_token, p_lease_until, p_delete_mode, p_now, false);
+      return;
+    end if;
+    perform clerk_sync.fail_job(
+      p_id, p_attempt, format('database_rejected %s: %s', sqlstate, v_message),
+      sqlstate like '22%', null, p_now -- class 22: a value that will not fit at any later time either
+    );
+end
+$$;
+
+revoke execute on function clerk_sync.apply_job from public, anon, authenticated;
+grant execute on function clerk_sync.apply_job to service_role;
+
 -- The fallback: one savepoint per job, so that the job that cannot be applied fails alone (law 7).
 -- Newest first per user, so that the first one is the one that carries the state. Stops after 1.5 s
 -- to keep the call short; the jobs not reached are untouched and still due.
@@ -80,7 +122,6 @@ set search_path = ''
 as $$
 declare
   v_job      record;
-  v_message  text;
   v_deadline timestamptz := clock_timestamp() + interval '1.5 seconds';
 begin
   for v_job in
@@ -97,16 +138,7 @@ begin
         and r.status = 'PROCESSING'
         and r.id <> v_job.id
     );
-    begin
-      perform clerk_sync.apply_jobs(array[v_job.id], p_token, p_lease_until, p_delete_mode, p_now);
-    exception
-      when others then -- whatever a job raises is that job's outcome, recorded on it
-        get stacked diagnostics v_message = message_text;
-        perform clerk_sync.fail_job(
-          v_job.id, v_job.attempt, format('database_rejected %s: %s', sqlstate, v_message),
-          sqlstate like '22%', null, p_now -- class 22: a value that will not fit at any later time either
-        );
-    end;
+    perform clerk_sync.apply_job(v_job.id, v_job.attempt, p_token, p_lease_until, p_delete_mode, p_now);
   end loop;
 end
 $$;
@@ -198,30 +230,3 @@ $$;
 
 revoke execute on function public.clerk_sync_run_jobs from public, anon, authenticated;
 grant execute on function public.clerk_sync_run_jobs to service_role;
-
--- Fails the first due job. For a worker whose call was cancelled although it asked for one job only: no
--- savepoint catches a statement timeout, and without a trace of it the job would come first for ever.
--- Answers [{job_id, job_type, status, attempts, error}].
-create or replace function public.clerk_sync_fail_next_job(
-  p_error    text,
-  p_can_read boolean default false,
-  p_now      timestamptz default clock_timestamp()
-)
-returns jsonb
-language plpgsql
-volatile
-security invoker
-set search_path = ''
-as $$
-declare
-  v_ids uuid[] := clerk_sync.claim_jobs(1, p_can_read, p_now);
-begin
-  perform clerk_sync.fail_job(j.id, j.attempts + 1, p_error, false, null, p_now)
-  from public.job_queue as j
-  where j.id = any (v_ids);
-  return clerk_sync.describe_jobs(v_ids);
-end
-$$;
-
-revoke execute on function public.clerk_sync_fail_next_job from public, anon, authenticated;
-grant execute on function public.clerk_sync_fail_next_job to service_role;

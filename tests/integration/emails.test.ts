@@ -112,3 +112,29 @@ it("a row without a Clerk id is not handed to somebody who only typed its addres
   });
   expect(await emailOf("user_thief")).toBeNull();
 });
+
+it("an address that only the owner's own constraint takes for the same costs the email, not the user", async () => {
+  await queue.pool.query("create unique index own_email on public.users (lower(email))");
+  await queue.send(userEvent("user.created", { id: "user_small", version: 1, email: "case@example.com" }));
+  await queue.run();
+  await queue.send(userEvent("user.created", { id: "user_large", version: 2, email: "Case@Example.com" }), "msg_large");
+  await queue.send(userEvent("user.created", { id: "user_beside", version: 1 }), "msg_beside");
+  expect(await queue.run()).toEqual(["COMPLETED", "COMPLETED"]);
+  expect(await queue.user("user_large")).toMatchObject({ email: null, name: "Ada Lovelace" });
+  expect(await queue.state("user_large")).toMatchObject({
+    refresh_reason: "email_held",
+    refresh_due_at: expect.any(Date),
+  });
+  expect(await queue.job("msg_large")).toMatchObject({ result: { applied: true, refresh: "email_held" } });
+  expect(await queue.user("user_beside")).toMatchObject({ email: "user_beside@example.com" });
+  await queue.pool.query("drop index public.own_email");
+});
+
+it("a unique constraint of the owner's on something else fails the job, and says so", async () => {
+  await queue.pool.query("create unique index own_name on public.users (name) where name like 'Only%'");
+  for (const id of ["user_one", "user_two"]) {
+    await queue.send(userEvent("user.created", { id, version: 1, firstName: "Only" }), `msg_${id}`);
+  }
+  expect((await queue.run()).sort()).toEqual(["COMPLETED", "FAILED"]);
+  await queue.pool.query("drop index public.own_name");
+});

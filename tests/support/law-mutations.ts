@@ -62,6 +62,11 @@ export const laws: readonly Mutation[] = [
     edits: [{ file: emailsSql, find: "q.version desc, q.clerk_id desc", replace: "q.version, q.clerk_id" }],
   },
   {
+    test: file("emails"),
+    title: "an address that only the owner's own constraint takes for the same costs the email, not the user",
+    edits: [{ file: runSql, find: "if sqlstate = '23505' and p_with_email then", replace: "if false then" }],
+  },
+  {
     test: file("exclusivity"),
     title: "while Auth takes its time over a user, a second worker leaves that user alone and serves the others",
     edits: [
