@@ -23,6 +23,7 @@ const suites = [
     read: readVitest,
   },
   { name: "e2e", command: ["playwright", "test", "--config", "tests/e2e/playwright.config.ts"], read: readPlaywright },
+  { name: "e2e-deno", command: ["playwright", "test", "--config", "tests/e2e/deno.config.ts"], read: readPlaywright },
   { name: "mutations", command: ["node", "tests/mutations.ts"], read: readMutations },
 ];
 
