@@ -126,6 +126,7 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
     expect(await hasWork("70")).toBe(false);
     await one("select clerk_sync_request_refresh(array['user_leased'])");
     expect(await hasWork("70")).toBe(true);
+    expect(await hasWork("700")).toBe(false); // nobody here has a CLERK_SECRET_KEY
   });
 
   it("the schedule can be taken away", async () => {
