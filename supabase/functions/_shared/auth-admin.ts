@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { errorMessage, SyncError } from "./errors.ts";
+import { readRetryAfter } from "./retry-after.ts";
 import type { Json } from "./sanitise.ts";
 
 /** What is written to an Auth user; field names are those of the Auth server's admin routes. */
@@ -47,9 +48,6 @@ export type AuthAdminOptions = {
   /** Ends every call that is under way, and any later one. */
   signal?: AbortSignal;
 };
-
-/** A wrong Retry-After must not park a job for years. */
-const longestWaitSeconds = 3600;
 
 type Call = (method: string, path: string, body?: unknown) => Promise<Response>;
 
@@ -139,10 +137,9 @@ function unavailable(status: number): SyncError {
 }
 
 function rateLimited(response: Response): SyncError {
-  const seconds = Number.parseInt(response.headers.get("retry-after") ?? "", 10);
   return new SyncError("auth_rate_limited", "Supabase Auth asks to slow down.", {
     retryable: true,
-    ...(seconds >= 0 ? { retryAfterSeconds: Math.min(seconds, longestWaitSeconds) } : {}),
+    ...readRetryAfter(response.headers),
   });
 }
 

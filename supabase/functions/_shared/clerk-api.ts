@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { errorMessage, SyncError } from "./errors.ts";
 import { type ClerkUser, parseUser, toMilliseconds } from "./parse-event.ts";
+import { readRetryAfter } from "./retry-after.ts";
 
 /** What Clerk's API says of a user now. `version` is its updated_at in Unix milliseconds. */
 export type FreshUser = { deleted: true } | { deleted: false; version: number; user: ClerkUser };
@@ -21,9 +22,6 @@ export type ClerkApiOptions = {
 
 /** The version this client was written for (Clerk docs, "Versioning"). */
 const apiVersion = "2026-05-12";
-/** A wrong Retry-After must not park a job for years. */
-const longestWaitSeconds = 3600;
-
 const failureSchema = z.object({ errors: z.array(z.object({ code: z.string() })).min(1) });
 
 /**
@@ -92,9 +90,8 @@ function unauthorized(status: number): SyncError {
 }
 
 function rateLimited(response: Response): SyncError {
-  const seconds = Number.parseInt(response.headers.get("retry-after") ?? "", 10);
   return new SyncError("clerk_rate_limited", "Clerk's API asks to slow down.", {
     retryable: true,
-    ...(seconds >= 0 ? { retryAfterSeconds: Math.min(seconds, longestWaitSeconds) } : {}),
+    ...readRetryAfter(response.headers),
   });
 }
