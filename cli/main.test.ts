@@ -20,6 +20,13 @@ test.each([[["--help"]], [["simulate", "--help"]]])("%j shows an example", async
   expect(await run(...args)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("$ clerk-sync simulate") });
 });
 
+test("doctor --help shows an example", async () => {
+  expect(await run("doctor", "--help")).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringContaining("$ clerk-sync doctor"),
+  });
+});
+
 test.each([
   [["simulat"], "Did you mean simulate?"],
   [["simulate", "--cuont", "3"], "Did you mean --count?"],

@@ -6,6 +6,7 @@ import { Command, CommanderError } from "commander";
 import { z } from "zod";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import type { CommandIo } from "./command-io.ts";
+import { addDoctorCommand } from "./commands/doctor.ts";
 import { addSimulateCommand } from "./commands/simulate.ts";
 
 const usageExitCode = 2;
@@ -37,6 +38,7 @@ function createProgram(io: CommandIo): Command {
     })
     .showHelpAfterError("(clerk-sync --help shows what there is)");
   addSimulateCommand(program, io);
+  addDoctorCommand(program, io);
   return program;
 }
 

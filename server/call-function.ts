@@ -6,11 +6,11 @@ type Signature = Map<string, string>;
 const signatureQuery = `
   select a.name, pg_catalog.format_type(a.type, null) as type
   from pg_catalog.pg_proc as p
-  cross join lateral unnest(p.proargnames, p.proargtypes::oid[]) as a(name, type)
+  left join lateral unnest(p.proargnames, p.proargtypes::oid[]) as a(name, type)
+    on a.name is not null
   where p.pronamespace = 'public'::regnamespace
     and p.proname = $1
-    and p.proname like 'clerk\\_sync\\_%'
-    and a.name is not null`;
+    and p.proname like 'clerk\\_sync\\_%'`;
 
 /**
  * Makes the SQL that calls public.<name> with named arguments taken from one JSON object ($1), as PostgREST
@@ -21,8 +21,8 @@ export async function buildStatement(
   name: string,
   argumentNames: readonly string[],
 ): Promise<string | null> {
-  const { rows } = await client.query<{ name: string; type: string }>(signatureQuery, [name]);
-  const signature: Signature = new Map(rows.map((row) => [row.name, row.type]));
+  const { rows } = await client.query<{ name: string | null; type: string }>(signatureQuery, [name]);
+  const signature: Signature = new Map(rows.map((row) => [row.name ?? "", row.type])); // no name: no arguments
   if (rows.length === 0 || argumentNames.some((argument) => !signature.has(argument))) return null;
   const passed = argumentNames.map((argument) => `${argument} => a.${argument}`).join(", ");
   const columns = argumentNames.map((argument) => `${argument} ${signature.get(argument)}`).join(", ");

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import type { CommandIo } from "../command-io.ts";
+import { readLocalSettings, resolveTarget } from "../read-target.ts";
 import { createBarProgress, createLineProgress, noProgress, type Progress } from "../simulate/progress.ts";
 import { readOptions, type SimulateOptions } from "../simulate/read-options.ts";
-import { readLocalSettings, resolveTarget } from "../simulate/read-target.ts";
 import { formatPlan, formatResult, isInStep, summarise } from "../simulate/report.ts";
 import { planSimulation, runSimulation } from "../simulate/run-simulation.ts";
 

@@ -1,5 +1,6 @@
 import { importWebhookSecret } from "#core/sign-webhook.ts";
 import type { CommandIo } from "../command-io.ts";
+import type { Target } from "../read-target.ts";
 import { buildMessage } from "./build-event.ts";
 import { checkRows, type Expectations, type RowCheck } from "./check-rows.ts";
 import { createHistories } from "./draw-history.ts";
@@ -9,7 +10,6 @@ import { eventsOf, planScenario, type Scenario } from "./plan-scenario.ts";
 import { postDeliveries } from "./post-deliveries.ts";
 import type { Progress } from "./progress.ts";
 import type { SimulateOptions } from "./read-options.ts";
-import type { Target } from "./read-target.ts";
 import { countAccepted, type Tally } from "./tally.ts";
 
 /** What is sent: the same for the same seed, count and users. */

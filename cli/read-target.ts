@@ -16,6 +16,8 @@ export type Target = {
   webhookUrl: string;
   webhookSecret: string;
   rows: { url: string; secretKey: string } | null;
+  /** The same for any function of the database. */
+  rest: { baseUrl: string; secretKey: string } | null;
 };
 
 type TargetOptions = { url?: string | undefined; secret?: string | undefined; secretKey?: string | undefined };
@@ -59,6 +61,7 @@ export function resolveTarget(options: TargetOptions, local: LocalSettings | nul
     webhookUrl,
     webhookSecret,
     rows: secretKey === undefined ? null : { url: `${baseUrl}${rowsPath}`, secretKey },
+    rest: secretKey === undefined ? null : { baseUrl, secretKey },
   };
 }
 

@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { readOptions } from "./read-options.ts";
 import { readLocalSettings, resolveTarget } from "./read-target.ts";
+import { readOptions } from "./simulate/read-options.ts";
 
 const local = {
   url: "http://127.0.0.1:54321",
@@ -17,6 +17,7 @@ test("without options everything comes from the local server", () => {
   expect(resolveTarget({}, local)).toEqual({
     webhookUrl: `${local.url}${webhook}`,
     webhookSecret: local.webhookSecret,
+    rest: { baseUrl: local.url, secretKey: local.secretKey },
     rows: { url: `${local.url}${rows}`, secretKey: local.secretKey },
   });
 });
