@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { Agent, request } from "node:http";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { userEvent } from "../support/build-event.ts";
 import { postBody, postEvent, postUnsigned } from "../support/post-event.ts";
@@ -74,6 +76,22 @@ it("10 MB are answered 413, with and without a Content-Length, and never kept in
   // A server may close the connection on a sender that does not stop; it must not read to the end.
   if (response instanceof Response) expect(response.status).toBe(413);
   expect(sent).toBeLessThan(10 * 1024 * 1024);
+});
+
+it("a body refused while it arrives leaves its connection usable for the next event", async () => {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const post = async (body: Buffer) => {
+    const sent = request(`${server.settings.url}/functions/v1/clerk-webhook`, { method: "POST", agent });
+    sent.write(body); // without a Content-Length: only counting tells that it is too large
+    sent.end();
+    const [response] = await once(sent, "response");
+    response.resume();
+    await once(response, "end");
+    return [response.statusCode, sent.reusedSocket];
+  };
+  expect(await post(Buffer.alloc(1024 * 1024))).toEqual([413, false]);
+  expect(await post(Buffer.from("{}"))).toEqual([401, true]);
+  agent.destroy();
 });
 
 it("another method is answered 405, another path 404 with the right one", async () => {

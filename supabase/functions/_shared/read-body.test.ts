@@ -73,8 +73,14 @@ describe("the limit", () => {
     await expect(readBody(post(stream, { "content-length": length }), undefined, 10)).rejects.toEqual(tooLarge);
   });
 
-  test("an endless body is cancelled as soon as it is too large", async () => {
+  test("of a body that is too large the rest is dropped, so that its connection stays usable", async () => {
     const { stream, state } = streamOf(Array.from({ length: 1000 }, () => new Uint8Array(4)));
+    await expect(readBody(post(stream), undefined, 10)).rejects.toEqual(tooLarge);
+    expect(state).toEqual({ given: 1001, cancelled: false });
+  });
+
+  test("an endless body is cancelled after 2 MiB", async () => {
+    const { stream, state } = streamOf(new Array(1000).fill(new Uint8Array(1024 * 1024)));
     await expect(readBody(post(stream), undefined, 10)).rejects.toEqual(tooLarge);
     expect(state).toEqual({ given: 3, cancelled: true });
   });
@@ -88,7 +94,7 @@ describe("a body that does not arrive whole", () => {
   });
 });
 
-test("each piece is told as it arrives, and what that throws ends the reading", async () => {
+test("each piece is told as it arrives until that throws, which is thrown when the rest has arrived", async () => {
   const { stream, state } = streamOf([new Uint8Array(3), new Uint8Array(4), new Uint8Array(5)]);
   const told: number[] = [];
   const full = new SyncError("overloaded", "full");
@@ -97,5 +103,5 @@ test("each piece is told as it arrives, and what that throws ends the reading", 
     if (count === 4) throw full;
   };
   await expect(readBody(post(stream), onBytes)).rejects.toBe(full);
-  expect([told, state.cancelled]).toEqual([[3, 4], true]);
+  expect([told, state.given, state.cancelled]).toEqual([[3, 4], 4, false]);
 });

@@ -3,10 +3,13 @@ import { errorMessage, SyncError } from "./errors.ts";
 /** Svix accepts messages up to about 350 kB; an event of Clerk's is 2 to 30 kB. */
 export const maxBodyBytes = 512 * 1024;
 
+/** So much of a refused body is still read and dropped, so that the sender can go on using its connection. */
+const maxDroppedBytes = 2 * 1024 * 1024;
+
 /**
  * Reads the body of a request as the bytes that were sent: a signature covers these, not a parsed and
  * re-serialised copy. Counts what arrives; Content-Length is only believed when it is already too large.
- * Calls onBytes with the size of each piece; what that throws ends the reading.
+ * Calls onBytes with the size of each piece; what that throws is thrown on when the rest has arrived unread.
  * Throws SyncError `body_too_large`, or `body_incomplete` when the sender went away.
  */
 export async function readBody(
@@ -18,20 +21,43 @@ export async function readBody(
   if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge();
   if (request.body === null) return new Uint8Array();
 
-  const chunks: Uint8Array[] = [];
-  let size = 0;
+  const kept = keepChunks((size, added) => {
+    if (size > limit) throw tooLarge();
+    onBytes(added);
+  });
   try {
-    for await (const chunk of request.body) {
-      size += chunk.length;
-      if (size > limit) throw tooLarge();
-      onBytes(chunk.length);
-      chunks.push(chunk);
-    }
+    for await (const chunk of request.body) if (!kept.add(chunk)) break;
   } catch (cause) {
-    if (cause instanceof SyncError) throw cause;
     throw new SyncError("body_incomplete", `The body did not arrive: ${errorMessage(cause)}`, { cause });
   }
-  return concatenate(chunks, size);
+  return kept.all();
+}
+
+/** Keeps pieces until `check` throws; from then on they are only counted. */
+function keepChunks(check: (size: number, added: number) => void) {
+  let chunks: Uint8Array[] = [];
+  let size = 0;
+  let refusal: unknown = null;
+  return {
+    /** False when nothing more needs to be read. */
+    add: (chunk: Uint8Array): boolean => {
+      size += chunk.length;
+      if (refusal !== null) return size <= maxDroppedBytes;
+      try {
+        check(size, chunk.length);
+        chunks.push(chunk);
+      } catch (cause) {
+        refusal = cause;
+        chunks = [];
+      }
+      return true;
+    },
+    /** Throws what `check` threw. */
+    all: (): Uint8Array => {
+      if (refusal !== null) throw refusal;
+      return concatenate(chunks, size);
+    },
+  };
 }
 
 function concatenate(chunks: readonly Uint8Array[], size: number): Uint8Array {
