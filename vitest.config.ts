@@ -7,7 +7,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: [
-            "supabase/functions/_shared/**/*.test.ts",
+            "supabase/functions/_shared/clerk-sync/**/*.test.ts",
             "server/**/*.test.ts",
             "cli/**/*.test.ts",
             "bench/**/*.test.ts",

@@ -1,6 +1,6 @@
 import { reset } from "@logtape/logtape";
 import { onTestFinished, vi } from "vitest";
-import { type LogLevel, startLogging } from "../../supabase/functions/_shared/logger.ts";
+import { type LogLevel, startLogging } from "../../supabase/functions/_shared/clerk-sync/logger.ts";
 
 export type LogLine = { method: "debug" | "info" | "warn" | "error"; text: string };
 

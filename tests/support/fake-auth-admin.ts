@@ -1,4 +1,4 @@
-import type { AuthAdmin, AuthAnswer, AuthUserInput } from "../../supabase/functions/_shared/auth-admin.ts";
+import type { AuthAdmin, AuthAnswer, AuthUserInput } from "../../supabase/functions/_shared/clerk-sync/auth-admin.ts";
 
 export type StoredAuthUser = {
   id: string;

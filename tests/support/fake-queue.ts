@@ -7,7 +7,7 @@ import {
   type MirrorOrder,
   type Read,
   type RunJobsArguments,
-} from "../../supabase/functions/_shared/database.ts";
+} from "../../supabase/functions/_shared/clerk-sync/database.ts";
 import { mirrorOrder } from "./mirror-order.ts";
 
 export type FakeJob = {

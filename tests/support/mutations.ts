@@ -1,7 +1,7 @@
 /** One fix or law taken out: the test that must fail then (its file and title), and the edits. */
 export type Mutation = { test: string; title: string; edits: { file: string; find: string; replace: string }[] };
 
-const core = "supabase/functions/_shared";
+const core = "supabase/functions/_shared/clerk-sync";
 const claimSql = "supabase/migrations/20261124000009_claim_jobs.sql";
 const applySql = "supabase/migrations/20261124000007_apply.sql";
 const settleSql = "supabase/migrations/20261124000013_settle_jobs.sql";

@@ -1,7 +1,7 @@
-import type { Enqueued, NewJob } from "../../supabase/functions/_shared/database.ts";
-import { handleWebhook, type WebhookDependencies } from "../../supabase/functions/_shared/handle-webhook.ts";
-import { createLoadLimit } from "../../supabase/functions/_shared/limit-load.ts";
-import { createVerifySignature } from "../../supabase/functions/_shared/verify-signature.ts";
+import type { Enqueued, NewJob } from "../../supabase/functions/_shared/clerk-sync/database.ts";
+import { handleWebhook, type WebhookDependencies } from "../../supabase/functions/_shared/clerk-sync/handle-webhook.ts";
+import { createLoadLimit } from "../../supabase/functions/_shared/clerk-sync/limit-load.ts";
+import { createVerifySignature } from "../../supabase/functions/_shared/clerk-sync/verify-signature.ts";
 import { signedHeaders, testNow, testSecret } from "./sign.ts";
 
 export type WebhookCalls = { enqueued: { jobs: readonly NewJob[]; maxAttempts: number }[]; wakes: number };

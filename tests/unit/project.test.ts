@@ -8,7 +8,7 @@ const read = (...names: string[]) => readFile(path.join(root, ...names), "utf8")
 const list = (...names: string[]) => readdir(path.join(root, ...names));
 
 async function readCore(): Promise<Map<string, string>> {
-  const folder = "supabase/functions/_shared";
+  const folder = "supabase/functions/_shared/clerk-sync";
   const names = (await list(folder)).filter((name) => name.endsWith(".ts"));
   return new Map(
     await Promise.all(names.map(async (name) => [name.replace(".ts", ""), await read(folder, name)] as const)),
@@ -40,7 +40,7 @@ describe("the path of an event in the README", () => {
 
 describe("docs/errors.md", () => {
   it("explains every error code, and no code that does not exist", async () => {
-    const source = await read("supabase/functions/_shared/errors.ts");
+    const source = await read("supabase/functions/_shared/clerk-sync/errors.ts");
     const codes = [...(source.match(/export type ErrorCode =([\s\S]*?);/)?.[1] ?? "").matchAll(/"([a-z_]+)"/g)].map(
       (m) => m[1],
     );

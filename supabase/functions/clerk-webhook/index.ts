@@ -1,11 +1,11 @@
 // Clerk's webhook: checks the signature, stores the job, answers, and works through the queue afterwards.
-import { createBackgroundDrain } from "../_shared/background-drain.ts";
-import { setUp } from "../_shared/edge-setup.ts";
-import { createEdgeWork } from "../_shared/edge-work.ts";
-import { handleWebhook, type WebhookDependencies } from "../_shared/handle-webhook.ts";
-import { createLoadLimit } from "../_shared/limit-load.ts";
-import { runJobs } from "../_shared/run-jobs.ts";
-import { createVerifySignature } from "../_shared/verify-signature.ts";
+import { createBackgroundDrain } from "../_shared/clerk-sync/background-drain.ts";
+import { setUp } from "../_shared/clerk-sync/edge-setup.ts";
+import { createEdgeWork } from "../_shared/clerk-sync/edge-work.ts";
+import { handleWebhook, type WebhookDependencies } from "../_shared/clerk-sync/handle-webhook.ts";
+import { createLoadLimit } from "../_shared/clerk-sync/limit-load.ts";
+import { runJobs } from "../_shared/clerk-sync/run-jobs.ts";
+import { createVerifySignature } from "../_shared/clerk-sync/verify-signature.ts";
 
 declare const EdgeRuntime: { waitUntil: (work: Promise<unknown>) => void } | undefined;
 

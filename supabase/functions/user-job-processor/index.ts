@@ -1,8 +1,8 @@
-// The processor: works through the due jobs. Called by a schedule; everything else is in ../_shared.
-import { createCheckCaller } from "../_shared/check-caller.ts";
-import { setUp } from "../_shared/edge-setup.ts";
-import { createEdgeWork } from "../_shared/edge-work.ts";
-import { handleProcessor, type ProcessorDependencies } from "../_shared/handle-processor.ts";
+// The processor: works through the due jobs. Called by a schedule; everything else is in ../_shared/clerk-sync.
+import { createCheckCaller } from "../_shared/clerk-sync/check-caller.ts";
+import { setUp } from "../_shared/clerk-sync/edge-setup.ts";
+import { createEdgeWork } from "../_shared/clerk-sync/edge-work.ts";
+import { handleProcessor, type ProcessorDependencies } from "../_shared/clerk-sync/handle-processor.ts";
 
 const setup = await setUp(Deno.env.toObject());
 const { secretKeys, processorSecret, retentionDays } = setup.config;

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { createFakeQueue, owing } from "../../../tests/support/fake-queue.ts";
+import { createFakeQueue, owing } from "../../../../tests/support/fake-queue.ts";
 import type { MirrorUser } from "./mirror-user.ts";
 import { runJobs } from "./run-jobs.ts";
 

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { fixtureBytes, fixtureNames } from "../../../tests/support/clerk-fixture.ts";
-import { deliver, webhookWith } from "../../../tests/support/webhook.ts";
+import { fixtureBytes, fixtureNames } from "../../../../tests/support/clerk-fixture.ts";
+import { deliver, webhookWith } from "../../../../tests/support/webhook.ts";
 import type { Enqueued } from "./database.ts";
 import { handleWebhook } from "./handle-webhook.ts";
 import { mapEvent } from "./map-user.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { fixtureBytes } from "../../../tests/support/clerk-fixture.ts";
-import { createFakeQueue, type FakeJob } from "../../../tests/support/fake-queue.ts";
+import { fixtureBytes } from "../../../../tests/support/clerk-fixture.ts";
+import { createFakeQueue, type FakeJob } from "../../../../tests/support/fake-queue.ts";
 import type { FreshUser } from "./clerk-api.ts";
 import { SyncError } from "./errors.ts";
 import type { MirrorUser } from "./mirror-user.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { captureLog } from "../../../tests/support/capture-log.ts";
-import { createFakeQueue, owing } from "../../../tests/support/fake-queue.ts";
+import { captureLog } from "../../../../tests/support/capture-log.ts";
+import { createFakeQueue, owing } from "../../../../tests/support/fake-queue.ts";
 import { SyncError } from "./errors.ts";
 import type { MirrorUser } from "./mirror-user.ts";
 import { runJobs } from "./run-jobs.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { createFakeAuthAdmin } from "../../../tests/support/fake-auth-admin.ts";
-import { mirrorOrder } from "../../../tests/support/mirror-order.ts";
+import { createFakeAuthAdmin } from "../../../../tests/support/fake-auth-admin.ts";
+import { mirrorOrder } from "../../../../tests/support/mirror-order.ts";
 import { SyncError } from "./errors.ts";
 import { authUserIdOf, createMirrorUser, outcomeOfError } from "./mirror-user.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { macOf, testNow, testSecret } from "../../../tests/support/sign.ts";
+import { macOf, testNow, testSecret } from "../../../../tests/support/sign.ts";
 import { decodeBase64, importWebhookSecret, signedContent, signWebhook } from "./sign-webhook.ts";
 import { createVerifySignature } from "./verify-signature.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { captureLog } from "../../../tests/support/capture-log.ts";
-import { createFakeQueue, type FakeJob, owing } from "../../../tests/support/fake-queue.ts";
+import { captureLog } from "../../../../tests/support/capture-log.ts";
+import { createFakeQueue, type FakeJob, owing } from "../../../../tests/support/fake-queue.ts";
 import { createCheckCaller } from "./check-caller.ts";
 import { SyncError } from "./errors.ts";
 import { handleProcessor, type ProcessorDependencies } from "./handle-processor.ts";
