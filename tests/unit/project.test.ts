@@ -2,6 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { schemaVersion } from "#core/schema-version.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const read = (...names: string[]) => readFile(path.join(root, ...names), "utf8");
@@ -60,6 +61,14 @@ describe("migrations", () => {
       expect(revoke).toBe(`revoke execute on function ${name} from public, anon, authenticated;`);
       expect(grant).toBe(`grant execute on function ${name} to service_role;`);
     }
+  });
+});
+
+describe("the schema version", () => {
+  it("is the number of the last migration, in SQL and in the core", async () => {
+    const last = (await list("supabase/migrations")).sort().at(-1) ?? "";
+    expect(last).toBe(`${schemaVersion}_schema_version.sql`);
+    expect(await read("supabase/migrations", last)).toContain(`select '${schemaVersion}';`);
   });
 });
 
