@@ -2,7 +2,9 @@ import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import { environmentSchema, noteOf } from "#core/environment-schema.ts";
 import { schemaVersion } from "#core/schema-version.ts";
+import { formatConfiguration } from "../../docs/format-configuration.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const read = (...names: string[]) => readFile(path.join(root, ...names), "utf8");
@@ -47,6 +49,15 @@ describe("docs/errors.md", () => {
     );
     const explained = [...(await read("docs/errors.md")).matchAll(/^### `([a-z_]+)`/gm)].map((match) => match[1]);
     expect(explained.slice().sort()).toEqual(codes.slice().sort());
+  });
+});
+
+describe("docs/configuration.md", () => {
+  it("is what npm run docs writes, and leaves no variable out", async () => {
+    expect(await read("docs/configuration.md")).toBe(formatConfiguration());
+    for (const name of Object.keys(environmentSchema.shape) as (keyof typeof environmentSchema.shape)[]) {
+      expect(noteOf(name), name).toBeDefined();
+    }
   });
 });
 

@@ -1,0 +1,106 @@
+import { z } from "zod";
+import { decodeBase64 } from "./sign-webhook.ts";
+
+/** What docs/configuration.md says of a variable; `home` is where it is read. */
+export type VariableNote = { what: string; home: "both" | "supabase" | "node" };
+
+const notes = z.registry<VariableNote>();
+
+const lowerCased = <Schema extends z.ZodType<unknown, string>>(schema: Schema) => z.string().toLowerCase().pipe(schema);
+
+const webhookSecret = z
+  .string()
+  .refine((secret) => secret.startsWith("whsec_") && Boolean(decodeBase64(secret.slice(6))?.length), {
+    message: "is not whsec_ followed by base64; copy it from Clerk's dashboard: Webhooks, the endpoint, Signing Secret",
+  });
+
+const onOrOff = lowerCased(
+  z
+    .enum(["on", "true", "1", "yes", "off", "false", "0", "no"], { message: "must be on or off" })
+    .transform((value) => ["on", "true", "1", "yes"].includes(value)),
+);
+
+const httpUrl = z.url({ protocol: /^https?$/, message: "must be an http(s) URL" });
+
+const count = (least: number, most: number) =>
+  z.coerce
+    .number({ message: `must be a whole number from ${least} to ${most}` })
+    .int(`must be a whole number from ${least} to ${most}`)
+    .min(least, `must be at least ${least}`)
+    .max(most, `must be at most ${most}`);
+
+/** Every variable, in the order of docs/configuration.md, which is written from here (npm run docs). */
+export const environmentSchema = z.object({
+  CLERK_WEBHOOK_SECRET: z.array(webhookSecret).register(notes, {
+    what: "Signing secret of the endpoint at Clerk, `whsec_…`; several, comma separated, while you rotate. Without it the webhook is off. Alias `CLERK_WEBHOOK_SIGNING_SECRET`.",
+    home: "both",
+  }),
+  CLERK_SECRET_KEY: z
+    .string()
+    .regex(/^sk_(test|live)_/, "is not sk_live_… or sk_test_…; copy it from Clerk's dashboard: API keys, Secret keys")
+    .optional()
+    .register(notes, { what: "`sk_…`; reads users from Clerk's API. Without it nothing is read there.", home: "both" }),
+  CLERK_API_URL: httpUrl
+    .default("https://api.clerk.com")
+    .register(notes, { what: "Where Clerk's Backend API is.", home: "both" }),
+  SUPABASE_URL: httpUrl.optional().register(notes, {
+    what: "The project. Supabase sets it for functions; on Node it is where Supabase Auth is.",
+    home: "both",
+  }),
+  SUPABASE_SECRET_KEYS: z
+    .record(z.string(), z.string().min(1), { message: 'must be JSON: {"name": "sb_secret_…"}' })
+    .register(notes, {
+      what: 'The project\'s secret keys as JSON, `{"default": "sb_secret_…"}`. Supabase sets it for functions. `SUPABASE_SECRET_KEY` (one key) and the legacy `SUPABASE_SERVICE_ROLE_KEY` do as well.',
+      home: "both",
+    }),
+  PROCESSOR_SECRET: z
+    .string()
+    .min(16, "must have at least 16 characters; openssl rand -hex 32 makes one")
+    .optional()
+    .register(notes, {
+      what: "Another key the processor accepts, as Bearer token; the schedule sends it. At least 16 characters.",
+      home: "both",
+    }),
+  AUTH_MIRROR: onOrOff
+    .default(true)
+    .register(notes, { what: "`off`: users go into `public.users` only, not into Supabase Auth.", home: "both" }),
+  DELETE_MODE: lowerCased(z.enum(["hard", "soft"], { message: "must be hard or soft" }))
+    .default("hard")
+    .register(notes, {
+      what: "What a deletion at Clerk does to the row: `hard` removes it, `soft` sets `deleted_at`.",
+      home: "both",
+    }),
+  DELETE_BRAKE: onOrOff
+    .default(true)
+    .register(notes, { what: "Holds deletions back when there are too many at once.", home: "both" }),
+  DELETE_BRAKE_COUNT: count(1, 1_000_000)
+    .default(100)
+    .register(notes, { what: "Too many: more than this within `DELETE_BRAKE_MINUTES`.", home: "both" }),
+  DELETE_BRAKE_PERCENT: count(1, 100)
+    .default(10)
+    .register(notes, { what: "Too many as well, from ten on: more than this share of all users.", home: "both" }),
+  DELETE_BRAKE_MINUTES: count(1, 1440).default(60).register(notes, { what: "The window of both.", home: "both" }),
+  MAX_ATTEMPTS: count(1, 100)
+    .default(15)
+    .register(notes, { what: "After so many failed attempts a job is a dead letter.", home: "both" }),
+  RETENTION_DAYS: count(1, 3650).default(30).register(notes, {
+    what: "Finished jobs older than this are purged; dead letters stay. On Supabase the schedule's own number counts as well: `clerk_sync_schedule(10, 30)`.",
+    home: "both",
+  }),
+  LOG_LEVEL: lowerCased(
+    z.enum(["debug", "info", "warning", "error"], { message: "must be debug, info, warning or error" }),
+  )
+    .default("info")
+    .register(notes, { what: "`debug`, `info`, `warning` or `error`.", home: "both" }),
+  DATABASE_URL: z
+    .url({ protocol: /^postgres(ql)?$/, message: "must be a postgres:// URL" })
+    .optional()
+    .register(notes, { what: "The database, `postgres://…`.", home: "node" }),
+  PORT: count(1, 65_535).default(54_321).register(notes, { what: "Where the server listens.", home: "node" }),
+  HOST: z.string().default("127.0.0.1").register(notes, { what: "The address it listens on.", home: "node" }),
+});
+
+/** The note of one variable. */
+export function noteOf(name: keyof typeof environmentSchema.shape): VariableNote | undefined {
+  return notes.get(environmentSchema.shape[name]);
+}
