@@ -1,4 +1,4 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
@@ -51,6 +51,37 @@ describe("docs/errors.md", () => {
     expect(explained.slice().sort()).toEqual(codes.slice().sort());
   });
 });
+
+const docs = (await readdir(path.join(root, "docs"), { recursive: true })).filter((name) => name.endsWith(".md"));
+const pages = ["README.md", "CONTRIBUTING.md", "bench/README.md", ...docs.map((name) => path.join("docs", name))];
+
+describe("the pages", () => {
+  it.each(pages)("%s links to files and headings that exist", async (page) => {
+    for (const [, target = ""] of (await read(page)).matchAll(/\]\((?!https?:)([^)]+)\)/g)) {
+      const [file, heading] = target.split("#");
+      const text = await readLinked(file ? path.join(path.dirname(page), file) : page);
+      if (heading) expect(headingsOf(text), target).toContain(heading);
+    }
+  });
+});
+
+async function readLinked(name: string): Promise<string> {
+  return read((await isFolder(name)) ? path.join(name, "README.md") : name);
+}
+
+async function isFolder(name: string): Promise<boolean> {
+  return (await stat(path.join(root, name))).isDirectory();
+}
+
+/** The anchors of a page as GitHub makes them. */
+function headingsOf(text: string): string[] {
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, title = ""]) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\w\s-]/g, "")
+      .replaceAll(" ", "-"),
+  );
+}
 
 describe("docs/configuration.md", () => {
   it("is what npm run docs writes, and leaves no variable out", async () => {
