@@ -114,6 +114,17 @@ describe("the schema version", () => {
   });
 });
 
+describe("the lock file", () => {
+  it("locks the packages of every platform, not only of the one it was written on", async () => {
+    const { packages } = JSON.parse(await read("package-lock.json")) as {
+      packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+    };
+    const optional = Object.values(packages).flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}));
+    expect(optional.length).toBeGreaterThan(20);
+    expect(optional.filter((name) => packages[`node_modules/${name}`] === undefined)).toEqual([]);
+  });
+});
+
 describe("the Edge Functions", () => {
   it.each(["clerk-webhook", "user-job-processor"])(
     "%s is a shell of at most 30 lines with the package.json's versions",
