@@ -1,4 +1,4 @@
-import type pg from "pg";
+import pg from "pg";
 import { type CallFunction, databaseError } from "#core/database.ts";
 
 type Signature = Map<string, string>;
@@ -8,26 +8,31 @@ const signatureQuery = `
   from pg_catalog.pg_proc as p
   left join lateral unnest(p.proargnames, p.proargtypes::oid[]) as a(name, type)
     on a.name is not null
+   and a.type is not null
   where p.pronamespace = 'public'::regnamespace
     and p.proname = $1
-    and p.proname like 'clerk\\_sync\\_%'`;
+    and p.proname like $2
+    and p.prokind = 'f'
+    and p.prorettype <> 'trigger'::regtype`;
 
 /**
  * Makes the SQL that calls public.<name> with named arguments taken from one JSON object ($1), as PostgREST
- * does; null when there is no such function or it has no such argument.
+ * does; null when there is no such function or it has no such argument. Only names `like` the pattern are looked up.
  */
 export async function buildStatement(
   client: Pick<pg.ClientBase, "query">,
   name: string,
   argumentNames: readonly string[],
+  namePattern = "clerk\\_sync\\_%",
 ): Promise<string | null> {
-  const { rows } = await client.query<{ name: string | null; type: string }>(signatureQuery, [name]);
+  const { rows } = await client.query<{ name: string | null; type: string }>(signatureQuery, [name, namePattern]);
   const signature: Signature = new Map(rows.map((row) => [row.name ?? "", row.type])); // no name: no arguments
   if (rows.length === 0 || argumentNames.some((argument) => !signature.has(argument))) return null;
-  const passed = argumentNames.map((argument) => `${argument} => a.${argument}`).join(", ");
-  const columns = argumentNames.map((argument) => `${argument} ${signature.get(argument)}`).join(", ");
+  const quote = pg.escapeIdentifier;
+  const passed = argumentNames.map((argument) => `${quote(argument)} => a.${quote(argument)}`).join(", ");
+  const columns = argumentNames.map((argument) => `${quote(argument)} ${signature.get(argument)}`).join(", ");
   const source = argumentNames.length === 0 ? "" : ` from jsonb_to_record($1::jsonb) as a(${columns})`;
-  return `select public.${name}(${passed}) as value${source}`;
+  return `select public.${quote(name)}(${passed}) as value${source}`;
 }
 
 /** Calls SQL functions over a pool of connections; the Node half of the door in #core/database.ts. */
