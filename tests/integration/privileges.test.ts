@@ -2,6 +2,7 @@ import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { applyPrelude, migrate } from "../../server/migrate.ts";
 import { userEvent } from "../support/build-event.ts";
+import { defaultPrivileges } from "../support/default-privileges.ts";
 import { createQueue, type Queue } from "../support/queue.ts";
 import { createEmptyDatabase } from "../support/test-database.ts";
 
@@ -105,15 +106,7 @@ const unpinned = `
   where p.pronamespace in ('public'::regnamespace, 'clerk_sync'::regnamespace)
     and not coalesce(p.proconfig @> array['search_path=""'], false)`;
 
-// Supabase granted everything on new objects until 2026-10-30 and nothing since.
-const defaults = {
-  "grant everything": `alter default privileges in schema public grant all on tables to anon, authenticated, service_role;
-    alter default privileges in schema public grant all on functions to anon, authenticated, service_role`,
-  "grant nothing": `alter default privileges in schema public revoke all on tables from anon, authenticated, service_role;
-    alter default privileges revoke execute on functions from public`,
-};
-
-describe.each(Object.entries(defaults))("where default privileges %s", (_, sql) => {
+describe.each(Object.entries(defaultPrivileges))("where default privileges %s", (_, sql) => {
   it("no object is open to the API roles but users for reading, all are to the service role, all pin search_path", async () => {
     const database = await createEmptyDatabase();
     const client = await database.pool.connect();

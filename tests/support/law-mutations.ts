@@ -1,6 +1,7 @@
 import type { Mutation } from "./mutations.ts";
 
 const migration = (name: string) => `supabase/migrations/${name}.sql`;
+const usersSql = migration("20261124000002_users");
 const historySql = migration("20261124000005_job_history");
 const queueSql = migration("20261124000004_job_queue");
 const applySql = migration("20261124000007_apply");
@@ -182,5 +183,19 @@ export const laws: readonly Mutation[] = [
     test: file("retention"),
     title: "finished jobs are purged after their days, in steps of a bounded size, and dead letters stay",
     edits: [{ file: retentionSql, find: "    limit p_limit\n", replace: "" }],
+  },
+  {
+    test: file("session-tokens"),
+    title: "a token of the instance opens the own row and no other",
+    edits: [
+      { file: usersSql, find: "  using (clerk_id = ((select auth.jwt()) ->> 'sub'))", replace: "  using (true)" },
+    ],
+  },
+  {
+    test: file("session-tokens"),
+    title: "what a user may write into a token (unsafe_metadata) raises no right",
+    edits: [
+      { file: usersSql, find: "grant update (name, preferences,", replace: "grant update (role, name, preferences," },
+    ],
   },
 ];
