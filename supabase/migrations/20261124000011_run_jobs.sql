@@ -202,7 +202,7 @@ declare
   v_token       uuid := gen_random_uuid();
   v_lease_until timestamptz := p_now + make_interval(secs => coalesce(p_lease_seconds, 60));
   v_claimed     uuid[];
-  v_reads       uuid[] := '{}';
+  v_reads       uuid[] := '{}'::uuid[];
   v_ids         uuid[];
 begin
   if p_can_read then

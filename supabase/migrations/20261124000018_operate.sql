@@ -69,7 +69,9 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_known   text[] := '{status,job_type,source,clerk_id,event_id,code,created_after,created_before,updated_before}';
+  v_known   text[] := array[
+    'status', 'job_type', 'source', 'clerk_id', 'event_id', 'code', 'created_after', 'created_before', 'updated_before'
+  ];
   v_unknown text[];
 begin
   if jsonb_typeof(p_filter) is distinct from 'object' then
@@ -152,7 +154,10 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_statuses text[] := case when p_filter ->> 'status' = 'CANCELLED' then '{CANCELLED}' else '{FAILED,DEAD}' end;
+  v_statuses text[] := case
+    when p_filter ->> 'status' = 'CANCELLED' then array['CANCELLED']
+    else array['FAILED', 'DEAD']
+  end;
 begin
   return public.clerk_sync_retry_jobs(clerk_sync.matching_jobs(p_filter, v_statuses, p_limit), p_now);
 end
@@ -176,8 +181,8 @@ set search_path = ''
 as $$
 declare
   v_statuses text[] := case
-    when p_filter ->> 'status' = 'PROCESSING' then '{PROCESSING}'
-    else '{PENDING,FAILED,DEAD}'
+    when p_filter ->> 'status' = 'PROCESSING' then array['PROCESSING']
+    else array['PENDING', 'FAILED', 'DEAD']
   end;
 begin
   return public.clerk_sync_cancel_jobs(clerk_sync.matching_jobs(p_filter, v_statuses, p_limit), p_now);

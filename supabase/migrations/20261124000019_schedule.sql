@@ -97,7 +97,7 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_names text[] := '{}';
+  v_names text[] := '{}'::text[];
   v_jobs  integer := 0;
 begin
   if to_regclass('vault.decrypted_secrets') is not null then

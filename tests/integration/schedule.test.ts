@@ -1,25 +1,12 @@
-import pg from "pg";
+import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { applyPrelude, migrate } from "../../server/migrate.ts";
+import { migrate } from "../../server/migrate.ts";
 import { userEvent } from "../support/build-event.ts";
-import { hasDebianExtension, startDebianPostgres } from "../support/debian-postgres.ts";
+import { hasDebianExtension } from "../support/debian-postgres.ts";
 import { createQueue, toJob } from "../support/queue.ts";
+import { type SupabaseDatabase, startSupabaseDatabase } from "../support/start-supabase-database.ts";
 
 const hasCron = await hasDebianExtension("pg_cron", "postgresql-15-cron");
-
-/** Stands in for pg_net and the Vault: requests are recorded, secrets are a plain table. */
-const standIns = `
-  create extension pg_cron;
-  create schema net;
-  create table net.requests (id bigint generated always as identity, url text, body jsonb, headers jsonb, timeout_milliseconds integer);
-  create function net.http_post(
-    url text, body jsonb default '{}', params jsonb default '{}',
-    headers jsonb default '{"Content-Type": "application/json"}', timeout_milliseconds integer default 5000
-  ) returns bigint language sql as
-  $$ insert into net.requests (url, body, headers, timeout_milliseconds) values ($1, $2, $4, $5) returning id $$;
-  create schema vault;
-  create table vault.secrets (name text, secret text);
-  create view vault.decrypted_secrets as select name, secret as decrypted_secret from vault.secrets;`;
 
 it("a database without pg_cron is left alone, and says what is missing", async () => {
   const queue = await createQueue();
@@ -34,7 +21,7 @@ it("a database without pg_cron is left alone, and says what is missing", async (
 });
 
 describe.skipIf(!hasCron)("on a real pg_cron", () => {
-  let postgres: Awaited<ReturnType<typeof startDebianPostgres>>;
+  let database: SupabaseDatabase;
   let client: pg.Client;
   const one = async (sql: string, values: unknown[] = []) => (await client.query(sql, values)).rows[0];
   const count = async (from: string): Promise<number> => (await one(`select count(*)::int as n from ${from}`)).n;
@@ -49,21 +36,10 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
   };
 
   beforeAll(async () => {
-    postgres = await startDebianPostgres({
-      shared_preload_libraries: "pg_cron",
-      "cron.database_name": "postgres",
-      "cron.use_background_workers": "on",
-    });
-    client = new pg.Client({ connectionString: postgres.url });
-    await client.connect();
-    await client.query(standIns);
-    await applyPrelude(client, true);
-    await migrate(client);
+    database = await startSupabaseDatabase();
+    client = database.client;
   });
-  afterAll(async () => {
-    await client?.end();
-    await postgres?.stop();
-  });
+  afterAll(() => database?.stop());
 
   it("the migrations set the schedule up, and leave one that was changed as it is", async () => {
     const names = "select array_agg(jobname::text order by jobname) as names from cron.job";
