@@ -7,17 +7,23 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 
 export type DenoFunction = { url: string; output: () => string; stop: () => Promise<void> };
 
-/** Runs an Edge Function of supabase/functions unchanged under Deno, with the permissions it needs and no others. */
+/**
+ * Runs an Edge Function of supabase/functions unchanged under Deno, with the permissions it needs and no others: to
+ * listen, and to call Supabase and Clerk where `env` says they are. It reads its whole environment at once, as it does
+ * on Supabase, which takes --allow-env without a list; so that environment holds `env` and what Deno itself needs.
+ */
 export async function startDenoFunction(name: string, env: Record<string, string>): Promise<DenoFunction> {
   const port = await findFreePort();
   const folder = `${root}supabase/functions/${name}`;
+  const called = [env["SUPABASE_URL"], env["CLERK_API_URL"]].filter((url) => url !== undefined);
+  const hosts = [`127.0.0.1:${port}`, ...called.map((url) => new URL(url).host)];
   const child = spawn(
     `${root}node_modules/.bin/deno`,
     [
       "run",
       "--no-prompt",
       "--node-modules-dir=manual",
-      "--allow-net=127.0.0.1",
+      `--allow-net=${hosts.join()}`,
       "--allow-env",
       `--config=${folder}/deno.json`,
       `${folder}/index.ts`,

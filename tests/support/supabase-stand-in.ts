@@ -1,30 +1,35 @@
-import { once } from "node:events";
-import type { Server } from "node:http";
-import { serve } from "@hono/node-server";
 import { Hono } from "hono";
 import { createAuthStandIn } from "../../server/auth-stand-in/routes.ts";
-import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
-import { createRestStandIn } from "../../server/rest-stand-in.ts";
 import { createQueue, type Queue } from "./queue.ts";
+import { type ApiKeys, createApiKeys } from "./rest-api/pass-gateway.ts";
+import { createReadToken } from "./rest-api/read-token.ts";
+import { createRestApi } from "./rest-api/routes.ts";
+import { createAuthenticator } from "./rest-api/run-as.ts";
+import { serveApp } from "./serve-app.ts";
 
-export type SupabaseStandIn = Queue & { url: string; secretKey: string; stop: () => Promise<void> };
+export type SupabaseStandIn = Queue & { url: string; keys: ApiKeys; stop: () => Promise<void> };
 
-/** What a Supabase project serves to its functions (rpc and Auth admin), over HTTP, without any worker. */
-export async function startSupabaseStandIn(secretKey = "sb_secret_test_0123456789"): Promise<SupabaseStandIn> {
+/**
+ * What a Supabase project serves to its functions (the Data API and Auth admin), over HTTP, without any worker. It
+ * takes the secret key and the legacy service_role key, and trusts no third party.
+ */
+export async function startSupabaseStandIn(): Promise<SupabaseStandIn> {
   const queue = await createQueue();
-  const port = await findFreePort();
-  const app = new Hono()
-    .route("/rest/v1", createRestStandIn({ pool: queue.pool, secretKey }))
-    .route("/auth/v1", createAuthStandIn({ pool: queue.pool, secretKey }));
-  const server = serve({ fetch: app.fetch, port, hostname: "127.0.0.1" }) as Server;
-  await once(server, "listening");
+  const { pool } = queue;
+  const keys = await createApiKeys();
+  await createAuthenticator(pool);
+  const readToken = createReadToken({ jwtSecret: keys.jwtSecret, jwksUrl: "http://127.0.0.1:1/no-third-party" });
+  const authFor = (secretKey: string) => new Hono().route("/auth/v1", createAuthStandIn({ pool, secretKey }));
+  const [auth, legacyAuth] = [authFor(keys.secret), authFor(keys.serviceRoleJwt)];
+  const app = new Hono().route("/rest/v1", createRestApi({ pool, keys, readToken }));
+  app.all("/auth/v1/*", ({ req }) => (req.header("apikey") === keys.serviceRoleJwt ? legacyAuth : auth).fetch(req.raw));
+  const { url, stop } = await serveApp(app);
   return {
     ...queue,
-    url: `http://127.0.0.1:${port}`,
-    secretKey,
+    url,
+    keys,
     stop: async () => {
-      server.close();
-      server.closeAllConnections();
+      await stop();
       await queue.drop();
     },
   };
