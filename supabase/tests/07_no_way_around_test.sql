@@ -1,0 +1,57 @@
+-- There is no way around the rights of a signed-in user: nothing that runs with its owner's rights is in reach,
+-- and no object can be made that would.
+begin;
+select plan(9);
+
+insert into public.users (clerk_id, email, name, "updatedAt")
+values
+  ('user_ada', 'ada@example.com', 'Ada', now()),
+  ('user_eve', 'eve@example.com', 'Eve', now());
+create view public.clerk_sync_test_view with (security_invoker = true) as select u.clerk_id from public.users as u;
+grant select on public.clerk_sync_test_view to authenticated;
+
+select is_empty(
+  $$
+    select p.oid::regprocedure::text
+    from pg_catalog.pg_proc as p
+    where (p.pronamespace = 'clerk_sync'::regnamespace or p.proname like 'clerk\_sync\_%')
+      and p.prosecdef
+      and (p.pronargs > 0
+        or has_function_privilege('anon', p.oid, 'execute')
+        or has_function_privilege('authenticated', p.oid, 'execute'))
+  $$,
+  'a function with its owner''s rights takes no argument and is the service role''s alone'
+);
+select is_empty(
+  $$
+    select c.oid::regclass::text
+    from pg_catalog.pg_class as c
+    where c.relnamespace = 'clerk_sync'::regnamespace
+      and c.relkind in ('v', 'm', 'f')
+  $$,
+  'no view shows the state'
+);
+
+set local role authenticated;
+select set_config('request.jwt.claims', '{"sub": "user_ada", "role": "authenticated"}', true);
+select results_eq(
+  'select clerk_id from public.clerk_sync_test_view',
+  array['user_ada'],
+  'a view of the owner''s with security_invoker shows the own row only'
+);
+select throws_ok('create table public.clerk_sync_x (id int)', '42501', null, 'no table can be made in public');
+select throws_ok('create table clerk_sync.x (id int)', '42501', null, 'no table can be made in clerk_sync');
+select throws_ok(
+  'create view public.clerk_sync_x as select 1 as one', '42501', null, 'no view can be made in public'
+);
+select throws_ok(
+  'create trigger x before update on public.users for each row execute function suppress_redundant_updates_trigger()',
+  '42501', null, 'no trigger can be put on users'
+);
+select throws_ok(
+  'select clerk_sync.record_transition()', '42501', null, 'a function of the private schema cannot be called'
+);
+select throws_ok('alter table public.users disable row level security', '42501', null, 'row level security stays on');
+
+select * from finish();
+rollback;
