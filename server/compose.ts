@@ -1,12 +1,15 @@
 import type { Hono } from "hono";
+import { createAllowOrigin } from "#core/allow-origin.ts";
 import { createAuthAdmin } from "#core/auth-admin.ts";
 import { createCheckCaller } from "#core/check-caller.ts";
 import type { Config } from "#core/config.ts";
 import { createDatabase } from "#core/database.ts";
+import { createEnsureUser } from "#core/ensure-user.ts";
 import { SyncError } from "#core/errors.ts";
 import { createLoadLimit } from "#core/limit-load.ts";
 import { createMirrorUser, type MirrorUser } from "#core/mirror-user.ts";
 import { createReadUser } from "#core/read-user.ts";
+import { createConfiguredVerify } from "#core/verify-session-token.ts";
 import { createVerifySignature } from "#core/verify-signature.ts";
 import { createApp } from "./app.ts";
 import { createAuthStandIn } from "./auth-stand-in/routes.ts";
@@ -49,6 +52,11 @@ export function compose(config: Config, settings: LocalSettings, opened: OpenDat
       checkCaller: createCheckCaller(keys),
       budgetMilliseconds: 20_000,
       retentionDays: config.retentionDays,
+    },
+    ensureUser: {
+      verifySessionToken: createConfiguredVerify(config, now),
+      ensureUser: createEnsureUser({ ...work, maxAttempts: config.maxAttempts, onQueued: worker.wake }),
+      allowOrigin: createAllowOrigin(config.authorizedParties),
     },
     standIns,
   });

@@ -33,7 +33,7 @@ comment on column clerk_sync.user_state.refresh_reason is
 comment on column clerk_sync.user_state.refresh_due_at is
   'when the fresh read is to be queued; null once it was';
 comment on column clerk_sync.user_state.first_seen_at is
-  'when a webhook brought a user nobody knew; null for users who were there before';
+  'when a webhook (or the sign-up that ensure-user found) brought a user nobody knew; null for who was there before';
 comment on column clerk_sync.user_state.delete_counted_at is
   'when the deletion was counted by the delete brake';
 

@@ -6,8 +6,8 @@
 -- Jobs come in by clerk_sync_enqueue and move by clerk_sync_run_jobs, clerk_sync_settle_jobs and
 -- clerk_sync_rescue_jobs. The trigger of the next file records every change of state, whoever makes it.
 --
--- source: webhook (what Clerk sent), refresh (the user is read from Clerk's API when the job runs), or why
--- the mirror alone is owed (email_taken, lease_lost).
+-- source: webhook (what Clerk sent), refresh (the user is read from Clerk's API when the job runs), ensure (the user
+-- was read there for ensure-user), or why the mirror alone is owed (email_taken, lease_lost, ensure).
 
 -- A queue of the same shape that a hand-written processor left behind is taken over: what it owed is owed
 -- still, what it had failed waits as a dead letter (its payload may be long out of date).

@@ -24,7 +24,8 @@ export function createCheckCaller(keys: readonly string[]): CheckCaller {
   };
 }
 
-function bearerToken(request: Request): string | null {
+/** The token of `Authorization: Bearer …`; null without one. */
+export function bearerToken(request: Request): string | null {
   return request.headers.get("authorization")?.match(/^Bearer +(.+)$/i)?.[1] ?? null;
 }
 

@@ -21,6 +21,10 @@ export type Config = {
   /** `sk_…` of the Clerk instance; null: nothing is read from Clerk's API. */
   clerkSecretKey: string | null;
   clerkApiUrl: string;
+  /** The issuer of session tokens, without a slash at its end; null: ensure-user is off. */
+  sessionIssuer: string | null;
+  /** Origins whose session tokens are accepted; empty: of all. */
+  authorizedParties: string[];
   /** Null: deletions are never held back. */
   deleteBrake: DeleteBrake | null;
   maxAttempts: number;
@@ -50,6 +54,7 @@ export function readConfig(environment: Environment): Config {
   const parsed = environmentSchema.safeParse({
     ...Object.fromEntries(names.map((name) => [name, read(name)])),
     CLERK_WEBHOOK_SECRET: [...list(read("CLERK_WEBHOOK_SECRET")), ...list(read("CLERK_WEBHOOK_SIGNING_SECRET"))],
+    CLERK_AUTHORIZED_PARTIES: list(read("CLERK_AUTHORIZED_PARTIES")),
     SUPABASE_SECRET_KEYS: readKeyDictionary(read("SUPABASE_SECRET_KEYS")),
   });
   if (!parsed.success) throw configError(parsed.error);
@@ -69,6 +74,8 @@ function toConfig(values: z.infer<typeof environmentSchema>, legacyKeys: string[
     deleteMode: values.DELETE_MODE,
     clerkSecretKey: values.CLERK_SECRET_KEY ?? null,
     clerkApiUrl: values.CLERK_API_URL,
+    sessionIssuer: (values.CLERK_ISSUER ?? values.CLERK_PUBLISHABLE_KEY)?.replace(/\/+$/, "") ?? null,
+    authorizedParties: [...new Set(values.CLERK_AUTHORIZED_PARTIES)],
     deleteBrake: values.DELETE_BRAKE ? toDeleteBrake(values) : null,
     maxAttempts: values.MAX_ATTEMPTS,
     retentionDays: values.RETENTION_DAYS,

@@ -64,6 +64,15 @@ const batchSchema = z.object({
 });
 const appliedSchema = z.object({ jobs: z.array(jobSchema), mirror: z.array(mirrorOrderSchema) });
 const settledSchema = z.object({ jobs: z.array(jobSchema), stale: z.number() });
+const ownRowSchema = z
+  .object({ version: z.number().nullable(), at: z.string() })
+  .and(
+    z.discriminatedUnion("state", [
+      z.object({ state: z.literal("present"), row: z.record(z.string(), z.unknown()) }),
+      z.object({ state: z.literal("missing") }),
+      z.object({ state: z.literal("deleted") }),
+    ]),
+  );
 
 export type Job = z.infer<typeof jobSchema>;
 export type Enqueued = z.infer<typeof enqueuedSchema>;
@@ -74,6 +83,8 @@ export type ReadOrder = z.infer<typeof readOrderSchema>;
 export type Batch = z.infer<typeof batchSchema>;
 export type Applied = z.infer<typeof appliedSchema>;
 export type Settled = z.infer<typeof settledSchema>;
+/** What there is of one user; `version` is null when nothing is known, `at` is the database's time of the look. */
+export type OwnRow = z.infer<typeof ownRowSchema>;
 
 /** How deletions are applied; a brake of null lets all of them pass. */
 export type DeleteRules = { deleteMode: "hard" | "soft"; deleteBrake: DeleteBrake | null };
@@ -83,6 +94,15 @@ export type RunJobsArguments = DeleteRules & { limit: number; leaseSeconds: numb
 
 /** What Clerk's API said of the user of a refresh job; version and payload are absent when it is deleted. */
 export type Read = { job_id: string; deleted: boolean; version?: number; payload?: { [key: string]: Json } };
+
+/** What Clerk's API said of a user who has no row; `readAt` is `at` of the look before the read. */
+export type EnsureUserArguments = {
+  clerkId: string;
+  version: number;
+  payload: { [key: string]: Json };
+  readAt: string;
+  maxAttempts: number;
+};
 
 /** The door to the database: one method per SQL function of the same name. */
 export type Database = {
@@ -96,6 +116,11 @@ export type Database = {
   settleJobs: (token: string, outcomes: readonly JobOutcome[]) => Promise<Settled>;
   rescueJobs: () => Promise<number>;
   purgeJobs: (days: number, limit: number) => Promise<number>;
+  ownRow: (clerkId: string) => Promise<OwnRow>;
+  /** Makes the row of one user and queues its mirror, unless it is there by now. */
+  ensureUser: (options: EnsureUserArguments) => Promise<OwnRow>;
+  /** Has users read again from Clerk's API by the next worker that can; answers how many. */
+  requestRefresh: (clerkIds: readonly string[], reason: string) => Promise<number>;
 };
 
 /** Calls public.<name> with named arguments and returns its value; adapters supply it (pg, supabase-js). */
@@ -128,11 +153,25 @@ export function createDatabase(call: CallFunction): Database {
       callAs(settledSchema, "clerk_sync_settle_jobs", { p_token: token, p_outcomes: outcomes }),
     rescueJobs: () => callAs(z.number(), "clerk_sync_rescue_jobs", {}),
     purgeJobs: (days, limit) => callAs(z.number(), "clerk_sync_purge_jobs", { p_days: days, p_limit: limit }),
+    ownRow: (clerkId) => callAs(ownRowSchema, "clerk_sync_own_row", { p_clerk_id: clerkId }),
+    ensureUser: (options) => callAs(ownRowSchema, "clerk_sync_ensure_user", ensureArguments(options)),
+    requestRefresh: (clerkIds, reason) =>
+      callAs(z.number(), "clerk_sync_request_refresh", { p_clerk_ids: clerkIds, p_reason: reason }),
   };
 }
 
 function ruleArguments({ deleteMode, deleteBrake }: DeleteRules): Record<string, unknown> {
   return { p_delete_mode: deleteMode, p_delete_brake: deleteBrake };
+}
+
+function ensureArguments({ clerkId, version, payload, readAt, maxAttempts }: EnsureUserArguments) {
+  return {
+    p_clerk_id: clerkId,
+    p_version: version,
+    p_payload: payload,
+    p_read_at: readAt,
+    p_max_attempts: maxAttempts,
+  };
 }
 
 function parseAnswer<Output>(schema: z.ZodType<Output>, name: string, answer: unknown): Output {

@@ -22,6 +22,38 @@ const onOrOff = lowerCased(
 
 const httpUrl = z.url({ protocol: /^https?$/, message: "must be an http(s) URL" });
 
+const thisMachine = ["127.0.0.1", "localhost", "[::1]"];
+
+/** Keys fetched over plain HTTP could be anybody's; only this machine is trusted that far. */
+const issuer = z.url({ protocol: /^https?$/, message: "must be an https URL", abort: true }).refine(
+  (text) => {
+    const url = new URL(text);
+    return url.protocol === "https:" || thisMachine.includes(url.hostname);
+  },
+  {
+    message: "must be an https URL, such as https://clerk.example.com; Clerk's dashboard shows it as Frontend API URL",
+  },
+);
+
+/** pk_test_ or pk_live_, then the host of Clerk's Frontend API and a $, in base64. Its issuer comes out. */
+const publishableKey = z
+  .string()
+  .transform((key) => {
+    const bytes = /^pk_(test|live)_/.test(key) ? decodeBase64(key.slice("pk_test_".length)) : null;
+    return new TextDecoder().decode(bytes ?? new Uint8Array());
+  })
+  .refine((host) => /^[a-z0-9.-]+\$$/i.test(host), {
+    message: "is not pk_live_… or pk_test_…; copy it from Clerk's dashboard: API keys, Publishable key",
+  })
+  .transform((host) => `https://${host.slice(0, -1)}`);
+
+const origin = lowerCased(
+  z
+    .string()
+    .regex(/^[a-z][a-z0-9+.-]*:\/\/[^/?#\s]+\/?$/, "must be origins, such as https://app.example.com")
+    .transform((value) => value.replace(/\/$/, "")),
+);
+
 const count = (least: number, most: number) =>
   z.coerce
     .number({ message: `must be a whole number from ${least} to ${most}` })
@@ -43,6 +75,17 @@ export const environmentSchema = z.object({
   CLERK_API_URL: httpUrl
     .default("https://api.clerk.com")
     .register(notes, { what: "Where Clerk's Backend API is.", home: "both" }),
+  CLERK_ISSUER: issuer.optional().register(notes, {
+    what: "Who signs the session tokens that `ensure-user` accepts: Clerk's Frontend API URL, `https://clerk.example.com`. Without it, and without `CLERK_PUBLISHABLE_KEY`, `ensure-user` is off.",
+    home: "both",
+  }),
+  CLERK_PUBLISHABLE_KEY: publishableKey
+    .optional()
+    .register(notes, { what: "`pk_…`; the issuer is taken from it where `CLERK_ISSUER` is not set.", home: "both" }),
+  CLERK_AUTHORIZED_PARTIES: z.array(origin).register(notes, {
+    what: "Origins of your apps, comma separated, `https://app.example.com`: `ensure-user` accepts only session tokens made there (claim `azp`; a token without one comes from a native app), and only pages from there may call it. When empty, `azp` is not checked and no page may call it, only servers and native apps.",
+    home: "both",
+  }),
   SUPABASE_URL: httpUrl.optional().register(notes, {
     what: "The project. Supabase sets it for functions; on Node it is where Supabase Auth is.",
     home: "both",

@@ -1,0 +1,110 @@
+import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey, jwtVerify } from "jose";
+import { z } from "zod";
+import { bearerToken } from "./check-caller.ts";
+import type { Config } from "./config.ts";
+import { errorMessage, SyncError } from "./errors.ts";
+
+/**
+ * Returns the Clerk id of who signed in. Throws SyncError `session_token_invalid`, or `clerk_unavailable` when Clerk's
+ * keys cannot be fetched: nothing can be said of the token then.
+ */
+export type VerifySessionToken = (request: Request) => Promise<string>;
+
+export type SessionTokenOptions = {
+  /** As in the claim `iss`; its keys are at <issuer>/.well-known/jwks.json. */
+  issuer: string;
+  /** Values of the claim `azp` to accept; empty: it is not checked. */
+  authorizedParties: readonly string[];
+  /** Unix milliseconds. */
+  now: () => number;
+  fetch?: typeof fetch;
+};
+
+/** Clerk's own tolerance (its SDK, clockSkewInMs). */
+const clockSkewSeconds = 5;
+
+/**
+ * What is read of a session token (Clerk, "Session tokens", version 1 and 2). Tokens made from a JWT template for
+ * others are signed with the same keys, but have no `sid`. `azp` is the Origin the token was made for; native apps
+ * have none.
+ */
+const claimsSchema = z.object({
+  sub: z.string().min(1).max(255),
+  sid: z.string().min(1),
+  azp: z.string().nullish(),
+  sts: z.string().nullish(),
+});
+
+type Claims = z.infer<typeof claimsSchema>;
+
+/** Makes the check of configured session tokens; null when no issuer is set. */
+export function createConfiguredVerify(
+  { sessionIssuer, authorizedParties }: Config,
+  now: () => number,
+): VerifySessionToken | null {
+  if (sessionIssuer === null) return null;
+  return createVerifySessionToken({ issuer: sessionIssuer, authorizedParties, now });
+}
+
+/** Makes the check of a caller by Clerk session token, sent as Bearer token. Keys are kept for ten minutes. */
+export function createVerifySessionToken(options: SessionTokenOptions): VerifySessionToken {
+  const findKey = createFindKey(options);
+  return async (request) => {
+    const token = bearerToken(request);
+    if (token === null) throw invalid("is missing. Send Clerk's session token as Authorization: Bearer.");
+    const claims = await readClaims(token, options, findKey);
+    checkClaims(claims, options.authorizedParties);
+    return claims.sub;
+  };
+}
+
+/** A kid nobody knows is the fault of the token; everything else that goes wrong here is Clerk's, or the network's. */
+function createFindKey(options: SessionTokenOptions): JWTVerifyGetKey {
+  const url = new URL(`${options.issuer}/.well-known/jwks.json`);
+  const keys = createRemoteJWKSet(url, options.fetch === undefined ? {} : { [customFetch]: options.fetch });
+  return async (header, token) => {
+    try {
+      return await keys(header, token);
+    } catch (cause) {
+      if (cause instanceof errors.JWKSNoMatchingKey || cause instanceof errors.JWKSMultipleMatchingKeys) throw cause;
+      const message = `Clerk's keys cannot be fetched from ${url.href}: ${errorMessage(cause)}`;
+      throw new SyncError("clerk_unavailable", message, { retryable: true, cause });
+    }
+  };
+}
+
+async function readClaims(token: string, options: SessionTokenOptions, findKey: JWTVerifyGetKey): Promise<Claims> {
+  try {
+    const { payload } = await jwtVerify(token, findKey, {
+      algorithms: ["RS256"], // nothing else: neither none nor an HMAC made with the public key
+      issuer: options.issuer,
+      requiredClaims: ["exp", "nbf"],
+      clockTolerance: clockSkewSeconds,
+      currentDate: new Date(options.now()),
+    });
+    return claimsSchema.parse(payload);
+  } catch (cause) {
+    if (cause instanceof SyncError) throw cause;
+    throw invalid(reasonOf(cause), cause);
+  }
+}
+
+function reasonOf(cause: unknown): string {
+  if (cause instanceof errors.JWTExpired) return "has expired. Ask Clerk for a new one.";
+  if (cause instanceof errors.JWTClaimValidationFailed) return `is not accepted: ${cause.claim}.`;
+  if (cause instanceof z.ZodError)
+    return `is no session token: ${cause.issues.map((issue) => issue.path[0]).join(", ")}.`;
+  return "is not one of Clerk's: no key of the issuer has signed it.";
+}
+
+function checkClaims({ azp, sts }: Claims, authorizedParties: readonly string[]): void {
+  // A session is pending while its user has tasks to do first, such as to choose an organization.
+  if (sts && sts !== "active") throw invalid("belongs to a session that is not active yet.");
+  if (azp && authorizedParties.length > 0 && !authorizedParties.includes(azp)) {
+    throw invalid("was made for another app: azp is not among CLERK_AUTHORIZED_PARTIES.");
+  }
+}
+
+function invalid(what: string, cause?: unknown): SyncError {
+  return new SyncError("session_token_invalid", `The session token ${what}`, { cause });
+}

@@ -1,0 +1,27 @@
+// The own row for whoever is signed in, also before the webhook has arrived; the mirror is worked through afterwards.
+import { createAllowOrigin } from "../_shared/clerk-sync/allow-origin.ts";
+import { createBackgroundDrain } from "../_shared/clerk-sync/background-drain.ts";
+import { setUp } from "../_shared/clerk-sync/edge-setup.ts";
+import { createEdgeWork } from "../_shared/clerk-sync/edge-work.ts";
+import { createEnsureUser } from "../_shared/clerk-sync/ensure-user.ts";
+import { type EnsureUserDependencies, handleEnsureUser } from "../_shared/clerk-sync/handle-ensure-user.ts";
+import { runJobs } from "../_shared/clerk-sync/run-jobs.ts";
+import { createConfiguredVerify } from "../_shared/clerk-sync/verify-session-token.ts";
+
+declare const EdgeRuntime: { waitUntil: (work: Promise<unknown>) => void } | undefined;
+
+const setup = await setUp(Deno.env.toObject());
+const { authorizedParties, maxAttempts } = setup.config;
+const work = createEdgeWork(setup);
+const onQueued = createBackgroundDrain({
+  drain: () => runJobs(work, { budgetMilliseconds: 20_000 }),
+  keepAlive: (drain) => (typeof EdgeRuntime === "undefined" ? undefined : EdgeRuntime.waitUntil(drain)),
+});
+
+const dependencies: EnsureUserDependencies = {
+  verifySessionToken: createConfiguredVerify(setup.config, Date.now),
+  ensureUser: createEnsureUser({ database: setup.database, readUser: work.readUser, maxAttempts, onQueued }),
+  allowOrigin: createAllowOrigin(authorizedParties),
+};
+
+Deno.serve((request) => handleEnsureUser(request, dependencies));
