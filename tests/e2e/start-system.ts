@@ -1,3 +1,4 @@
+import { clerkEnvironment, planClerkInstance } from "../support/clerk-instance.ts";
 import { createServerFolder, startServerProcess } from "../support/server-process.ts";
 
 /**
@@ -7,7 +8,9 @@ import { createServerFolder, startServerProcess } from "../support/server-proces
 async function startSystem(): Promise<() => Promise<void>> {
   if (process.env["CLERK_SYNC_SETTINGS"]) return async () => undefined;
   const folder = await createServerFolder();
-  const server = await startServerProcess(folder.path, { PORT: String(folder.port) });
+  const clerk = await planClerkInstance();
+  process.env["CLERK_SYNC_INSTANCE"] = JSON.stringify(clerk);
+  const server = await startServerProcess(folder.path, { PORT: String(folder.port), ...clerkEnvironment(clerk) });
   process.env["CLERK_SYNC_SETTINGS"] = JSON.stringify(server.settings);
   return async () => {
     await server.end("SIGTERM");

@@ -15,9 +15,11 @@ const webhookSecret = "whsec_plJ3nmyCDGBKInavdOK15jsl";
 
 /**
  * The system as it is on hosted Supabase: the Edge Functions under Deno, reached through a gateway that also
- * stands in for the API and for Auth, on a PostgreSQL of its own.
+ * stands in for the API and for Auth, on a PostgreSQL of its own. clerkEnvironment: the instance it belongs to.
  */
-export async function startEdgeSystem(): Promise<{ settings: LocalSettings; stop: () => Promise<void> }> {
+export async function startEdgeSystem(
+  clerkEnvironment: Record<string, string> = {},
+): Promise<{ settings: LocalSettings; stop: () => Promise<void> }> {
   const folder = await createTestFolder();
   const database = await openDatabase(null, folder.path);
   const port = await findFreePort();
@@ -29,12 +31,14 @@ export async function startEdgeSystem(): Promise<{ settings: LocalSettings; stop
     .all("/functions/v1/:name", (context) => forward(context.req.raw, functions[context.req.param("name")]));
   const server = serve({ fetch: app.fetch, port, hostname: "127.0.0.1" }) as Server;
   await once(server, "listening");
-  const env = { SUPABASE_URL: url, SUPABASE_SECRET_KEYS: JSON.stringify({ default: secretKey }) };
+  const keys = { SUPABASE_URL: url, SUPABASE_SECRET_KEYS: JSON.stringify({ default: secretKey }) };
+  const env = { ...keys, ...clerkEnvironment };
   functions["clerk-webhook"] = await startDenoFunction("clerk-webhook", {
     ...env,
     CLERK_WEBHOOK_SECRET: webhookSecret,
   });
   functions["user-job-processor"] = await startDenoFunction("user-job-processor", env);
+  functions["ensure-user"] = await startDenoFunction("ensure-user", env);
   return {
     settings: { url, databaseUrl: database.url, webhookSecret, secretKey },
     stop: async () => {

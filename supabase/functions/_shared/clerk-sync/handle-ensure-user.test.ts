@@ -89,12 +89,12 @@ describe("not now", () => {
   });
 
   test.each([
-    ["clerk_unavailable", undefined, "5"],
+    ["clerk_unavailable", undefined, "2"],
     ["clerk_rate_limited", 7, "7"],
-    ["clerk_unauthorized", undefined, "5"],
-    ["clerk_rejected", undefined, "5"],
-    ["database_unavailable", undefined, "5"],
-    ["database_rejected", undefined, "5"],
+    ["clerk_unauthorized", undefined, "2"],
+    ["clerk_rejected", undefined, "2"],
+    ["database_unavailable", undefined, "2"],
+    ["database_rejected", undefined, "2"],
   ] as const)("is 503 for %s, its reason only in the log", async (code, seconds, wait) => {
     const lines = await captureLog();
     const response = await ask(failing(code, seconds));

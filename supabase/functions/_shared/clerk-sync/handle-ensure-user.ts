@@ -42,7 +42,8 @@ const statusOfCode: Readonly<Record<string, number>> = {
   method_not_allowed: 405,
 };
 
-const defaultRetrySeconds = 5;
+/** Somebody looks at a page that waits for the row. */
+const defaultRetrySeconds = 2;
 
 function refuse(error: unknown, headers: Readonly<Record<string, string>>): Response {
   if (!(error instanceof SyncError)) {
