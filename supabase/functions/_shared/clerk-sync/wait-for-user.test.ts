@@ -157,5 +157,5 @@ test("it needs nothing but the core's errors, so that a browser can load it", as
   const { readFile } = await import("node:fs/promises");
   const sources = ["wait-for-user.ts", "errors.ts"].map((name) => readFile(new URL(name, import.meta.url), "utf8"));
   const imports = (await Promise.all(sources)).flatMap((source) => [...source.matchAll(/from "([^"]+)"/g)]);
-  expect(imports.map((match) => match[1])).toEqual(["./errors.ts"]);
+  expect([...new Set(imports.map((match) => match[1]))]).toEqual(["./errors.ts"]);
 });

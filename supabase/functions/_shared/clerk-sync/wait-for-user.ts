@@ -1,5 +1,7 @@
 import { type ErrorCode, errorMessage, SyncError } from "./errors.ts";
 
+export { SyncError } from "./errors.ts";
+
 /** The caller's row as `ensure-user` answers it, with every column of `public.users` that the user may read. */
 export type UserRow = {
   id: string;
