@@ -38,13 +38,10 @@ it("an event that waits in the queue is older than the row, and one mirror call 
 it("while a worker's batch with the user is not committed, the call waits and answers the worker's row", async () => {
   calls.clerk.set({ id: "user_race", version: 1, firstName: "Read" });
   await calls.queue.send(userEvent("user.created", { id: "user_race", version: 2, firstName: "Event" }));
-  const worker = await calls.queue.pool.connect();
-  await worker.query("begin");
-  await worker.query("select public.clerk_sync_run_jobs(10)");
+  const worker = await startBatch();
   const asked = calls.ensure("user_race");
   await expect.poll(() => waiting("advisory")).toBe(1);
-  await worker.query("commit");
-  worker.release();
+  await worker.end("commit");
   expect(await asked).toMatchObject({ name: "Event Lovelace" });
   expect(await calls.jobsOf("user_race")).toMatchObject([{ source: "webhook", status: "COMPLETED" }]);
 });
@@ -52,13 +49,10 @@ it("while a worker's batch with the user is not committed, the call waits and an
 it("a worker whose batch is rolled back leaves the row to the call that waited", async () => {
   calls.clerk.set({ id: "user_back", version: 2, firstName: "Read" });
   await calls.queue.send(userEvent("user.created", { id: "user_back", version: 1, firstName: "Event" }), "msg_back");
-  const worker = await calls.queue.pool.connect();
-  await worker.query("begin");
-  await worker.query("select public.clerk_sync_run_jobs(10)");
+  const worker = await startBatch();
   const asked = calls.ensure("user_back");
   await expect.poll(() => waiting("advisory")).toBe(1);
-  await worker.query("rollback");
-  worker.release();
+  await worker.end("rollback");
   expect(await asked).toMatchObject({ name: "Read Lovelace" });
   await calls.queue.run();
   expect(await calls.queue.user("user_back")).toMatchObject({ name: "Read Lovelace" });
@@ -83,12 +77,9 @@ it("a worker that finds the user in the hand of a call leaves that user's jobs f
 it("a worker that holds the user for longer than a second is not waited for: the call may be repeated", async () => {
   calls.clerk.set({ id: "user_slow", version: 1 });
   await calls.queue.send(userEvent("user.created", { id: "user_slow", version: 1 }));
-  const worker = await calls.queue.pool.connect();
-  await worker.query("begin");
-  await worker.query("select public.clerk_sync_run_jobs(10)");
+  const worker = await startBatch();
   await expect(calls.ensure("user_slow")).rejects.toMatchObject({ code: "database_unavailable", retryable: true });
-  await worker.query("rollback");
-  worker.release();
+  await worker.end("rollback");
 });
 
 it("fifty isolates that ask for one missing user make one row and one mirror job", async () => {
@@ -120,6 +111,19 @@ it("two users who ask at once with one address both get a row, and one of them t
   expect(await calls.queue.user("user_a")).toMatchObject({ email: null });
   expect(await calls.queue.user("user_b")).toMatchObject({ email: "same@example.com" });
 });
+
+/** A worker that has worked through a batch and not committed it. */
+async function startBatch() {
+  const worker = await calls.queue.pool.connect();
+  await worker.query("begin");
+  await worker.query("select public.clerk_sync_run_jobs(10)");
+  return {
+    end: async (how: "commit" | "rollback") => {
+      await worker.query(how);
+      worker.release();
+    },
+  };
+}
 
 async function waiting(type: string): Promise<unknown> {
   const row = await calls.queue.one(

@@ -66,3 +66,21 @@ it("what a job reads stays the same while the tables grow from nothing", async (
   console.log("rows and index entries read per job", JSON.stringify(reads));
   for (const [kind, count] of Object.entries(reads)) expect(count, kind).toBeLessThan(100);
 });
+
+it("what a call for the own row reads stays the same as well", async () => {
+  const database = createDatabase(createCallFunction(worker));
+  const each = async (work: (clerkId: string) => Promise<unknown>) => {
+    for (let place = 0; place < users; place++) await work(`user_${place}`);
+  };
+  const readAt = new Date(0).toISOString();
+  const make = (clerkId: string) => {
+    const payload = { clerk_id: clerkId, email: `${clerkId}@example.com`, email_verified: true, user_role: "user" };
+    return database.ensureUser({ clerkId, version: 1, payload, readAt, maxAttempts: 15 });
+  };
+  const reads = {
+    missing: await readsPerJob(users, () => each(make)),
+    present: await readsPerJob(users, () => each(database.ownRow)),
+  };
+  console.log("rows and index entries read per call", JSON.stringify(reads));
+  for (const [kind, count] of Object.entries(reads)) expect(count, kind).toBeLessThan(100);
+});
