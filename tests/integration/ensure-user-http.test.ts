@@ -29,7 +29,7 @@ async function startNodeHome(env: Record<string, string>): Promise<Home> {
 
 async function startDenoHome(env: Record<string, string>): Promise<Home> {
   const supabase = await startSupabaseStandIn();
-  const keys = { SUPABASE_URL: supabase.url, SUPABASE_SECRET_KEYS: JSON.stringify({ default: supabase.secretKey }) };
+  const keys = { SUPABASE_URL: supabase.url, SUPABASE_SECRET_KEYS: JSON.stringify({ default: supabase.keys.secret }) };
   const running = await startDenoFunction("ensure-user", { ...keys, ...env });
   return {
     url: running.url,

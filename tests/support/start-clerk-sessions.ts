@@ -1,6 +1,6 @@
-import { randomUUID } from "node:crypto";
 import { Hono } from "hono";
-import { exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from "jose";
+import { exportSPKI, importJWK, type JWTPayload } from "jose";
+import { createSessionTokens } from "./clerk-session-tokens.ts";
 import { serveApp } from "./serve-app.ts";
 
 export type ClerkSessions = {
@@ -17,36 +17,20 @@ export type ClerkSessions = {
 
 /** Starts what a Clerk instance serves to those who verify its session tokens: the public keys. */
 export async function startClerkSessions(keyId = "ins_test"): Promise<ClerkSessions> {
-  const { publicKey, privateKey } = await generateKeyPair("RS256", { extractable: true });
-  const jwk = { ...(await exportJWK(publicKey)), kid: keyId, alg: "RS256", use: "sig" };
-  const { url, stop } = await serveApp(
-    new Hono().get("/.well-known/jwks.json", (context) => context.json({ keys: [jwk] })),
-  );
-  const header = { alg: "RS256", typ: "JWT", kid: keyId };
+  const { jwks, sign } = await createSessionTokens({ kid: keyId });
+  const { url, stop } = await serveApp(new Hono().get("/.well-known/jwks.json", (context) => context.json(jwks)));
   return {
     issuer: url,
     jwksUrl: `${url}/.well-known/jwks.json`,
-    publicKey: await exportSPKI(publicKey),
+    publicKey: await readPublicKey(jwks.keys[0]),
     keyId,
-    signSessionToken: (claims) =>
-      new SignJWT({ ...sessionClaims(url), ...claims }).setProtectedHeader(header).sign(privateKey),
+    signSessionToken: (claims) => sign({ iss: url, ...claims }),
     stop,
   };
 }
 
-/** Clerk docs, "Session tokens", version 2. A token lives for a minute. */
-function sessionClaims(issuer: string): JWTPayload {
-  const now = Math.floor(Date.now() / 1000);
-  return {
-    azp: "http://localhost:3000",
-    exp: now + 60,
-    fva: [0, -1],
-    iat: now,
-    iss: issuer,
-    jti: randomUUID(),
-    nbf: now - 10,
-    sid: "sess_test",
-    sts: "active",
-    v: 2,
-  };
+async function readPublicKey(jwk: Parameters<typeof importJWK>[0] | undefined): Promise<string> {
+  const key = await importJWK(jwk ?? {}, "RS256", { extractable: true });
+  if (key instanceof Uint8Array) throw new Error("an RSA key is no bytes");
+  return exportSPKI(key);
 }
