@@ -14,6 +14,8 @@ export type CommandIo = {
   terminal: NodeJS.WriteStream | null;
   /** The working directory, where .clerk-sync/local.json is looked for. */
   folder: string;
+  /** Environment variables. */
+  env: Readonly<Record<string, string | undefined>>;
   fetch: typeof fetch;
   clock: Clock;
   /** A seed for a run that names none. */

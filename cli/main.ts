@@ -7,6 +7,8 @@ import { z } from "zod";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import type { CommandIo } from "./command-io.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
+import { addMigrateCommand } from "./commands/migrate.ts";
+import { addServeCommand } from "./commands/serve.ts";
 import { addSimulateCommand } from "./commands/simulate.ts";
 
 const usageExitCode = 2;
@@ -39,6 +41,8 @@ function createProgram(io: CommandIo): Command {
     .showHelpAfterError("(clerk-sync --help shows what there is)");
   addSimulateCommand(program, io);
   addDoctorCommand(program, io);
+  addServeCommand(program, io);
+  addMigrateCommand(program, io);
   return program;
 }
 
@@ -64,6 +68,7 @@ function processIo(): Omit<CommandIo, "setExitCode"> {
     note: (line) => void process.stderr.write(`${line}\n`),
     terminal: process.stdout.isTTY && process.stderr.isTTY ? process.stderr : null,
     folder: process.cwd(),
+    env: process.env,
     fetch: globalThis.fetch,
     clock: { now: Date.now, sleep: async (milliseconds) => sleep(milliseconds) },
     drawSeed: () => randomInt(2 ** 31),

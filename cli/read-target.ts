@@ -50,7 +50,7 @@ export function resolveTarget(options: TargetOptions, local: LocalSettings | nul
   if (url === undefined || webhookSecret === undefined) {
     throw new SyncError(
       "usage_invalid",
-      "There is no .clerk-sync/local.json here. Run `npm start` first, or pass --url and --secret.",
+      "There is no .clerk-sync/local.json here. Run `npm start` first (without a clone: `clerk-sync serve --local`), or pass --url and --secret.",
     );
   }
   const { webhookUrl, baseUrl } = splitUrl(url);

@@ -2,30 +2,37 @@ import { Hono } from "hono";
 import { type EnsureUserDependencies, handleEnsureUser } from "#core/handle-ensure-user.ts";
 import { handleProcessor, type ProcessorDependencies } from "#core/handle-processor.ts";
 import { handleWebhook, type WebhookDependencies } from "#core/handle-webhook.ts";
+import { json } from "#core/json-response.ts";
 
 export type AppDependencies = {
-  webhook: WebhookDependencies;
-  processor: ProcessorDependencies;
-  ensureUser: EnsureUserDependencies;
+  /** Null, like ensureUser, on an instance that only works through the queue. */
+  webhook: WebhookDependencies | null;
+  /** Null on an instance that only takes events. */
+  processor: ProcessorDependencies | null;
+  ensureUser: EnsureUserDependencies | null;
+  health: () => Promise<Response>;
   /** Stand-ins of what a Supabase project serves at these paths; none where a real one is used. */
   standIns: Readonly<Record<string, Hono>>;
 };
 
-/** The routes of the server, at the paths they have on hosted Supabase. */
-export function createApp(dependencies: AppDependencies): Hono {
+/** The routes of the server: those of Supabase at the paths they have there, and the probes. */
+export function createApp({ webhook, processor, ensureUser, health, standIns }: AppDependencies): Hono {
   const app = new Hono({ strict: false }); // a trailing slash in Clerk's dashboard is no reason to lose events
-  app.all("/functions/v1/clerk-webhook", (context) => handleWebhook(context.req.raw, dependencies.webhook));
-  app.all("/functions/v1/user-job-processor", (context) => handleProcessor(context.req.raw, dependencies.processor));
-  app.all("/functions/v1/ensure-user", (context) => handleEnsureUser(context.req.raw, dependencies.ensureUser));
-  for (const [path, standIn] of Object.entries(dependencies.standIns)) app.route(path, standIn);
+  app.get("/health", () => health());
+  app.get("/health/live", () => json(200, { status: "ok" }));
+  if (webhook !== null) app.all("/functions/v1/clerk-webhook", (context) => handleWebhook(context.req.raw, webhook));
+  if (processor !== null) {
+    app.all("/functions/v1/user-job-processor", (context) => handleProcessor(context.req.raw, processor));
+  }
+  if (ensureUser !== null)
+    app.all("/functions/v1/ensure-user", (context) => handleEnsureUser(context.req.raw, ensureUser));
+  for (const [path, standIn] of Object.entries(standIns)) app.route(path, standIn);
+  const hint =
+    webhook === null
+      ? "This instance is a worker and takes no events."
+      : "Clerk's endpoint is /functions/v1/clerk-webhook.";
   app.notFound((context) =>
-    context.json(
-      {
-        error: `Nothing is served at ${context.req.path}. Clerk's endpoint is /functions/v1/clerk-webhook.`,
-        code: "not_found",
-      },
-      404,
-    ),
+    context.json({ error: `Nothing is served at ${context.req.path}. ${hint}`, code: "not_found" }, 404),
   );
   return app;
 }

@@ -1,89 +1,79 @@
 import type { Hono } from "hono";
+import type pg from "pg";
 import { createAllowOrigin } from "#core/allow-origin.ts";
 import { createAuthAdmin } from "#core/auth-admin.ts";
 import { createCheckCaller } from "#core/check-caller.ts";
 import type { Config } from "#core/config.ts";
 import { createDatabase } from "#core/database.ts";
 import { createEnsureUser } from "#core/ensure-user.ts";
-import { SyncError } from "#core/errors.ts";
 import { createLoadLimit } from "#core/limit-load.ts";
-import { createMirrorUser, type MirrorUser } from "#core/mirror-user.ts";
+import { createMirrorUser } from "#core/mirror-user.ts";
 import { createReadUser } from "#core/read-user.ts";
 import { createConfiguredVerify } from "#core/verify-session-token.ts";
 import { createVerifySignature } from "#core/verify-signature.ts";
 import { createApp } from "./app.ts";
-import { createAuthStandIn } from "./auth-stand-in/routes.ts";
 import { createCallFunction } from "./call-function.ts";
-import type { OpenDatabase } from "./database.ts";
-import type { LocalSettings } from "./local-settings.ts";
-import { createRestStandIn } from "./rest-stand-in.ts";
+import { createHealth } from "./health.ts";
 import { createWorker, type Worker } from "./worker.ts";
 
 /** Ten connections serve so many events in a fraction of a second; beyond that waiting is no use. */
 const mostInHand = { events: 256, bytes: 64 * 1024 * 1024 };
 
-export type Parts = { app: Hono; worker: Worker };
+/** Half of the work, where several instances share it: `webhook` takes events, `worker` works through the queue. */
+export type Half = "webhook" | "worker";
+
+/** What differs between a server that everything is given to and a local one that makes for itself what it needs. */
+export type Composition = {
+  pool: pg.Pool;
+  /** Empty: the webhook is off. */
+  webhookSecrets: readonly string[];
+  secretKeys: readonly string[];
+  /** Where users are mirrored to; null: nowhere. */
+  auth: { supabaseUrl: string; secretKey: string } | null;
+  standIns: Readonly<Record<string, Hono>>;
+  /** Null: both halves. */
+  only: Half | null;
+  /** Unix milliseconds. */
+  now: () => number;
+};
+
+export type Parts = { app: Hono; worker: Worker | null };
 
 /** Builds the routes and the worker from what was configured and opened. Neither is started. */
-export function compose(config: Config, settings: LocalSettings, opened: OpenDatabase, now: () => number): Parts {
-  const database = createDatabase(createCallFunction(opened.pool));
+export function compose(config: Config, composition: Composition): Parts {
+  const { only, now, auth } = composition;
+  const database = createDatabase(createCallFunction(composition.pool));
   const work = {
     database,
-    mirrorUser: makeMirror(config, settings, opened),
+    mirrorUser: auth === null ? null : createMirrorUser(createAuthAdmin(auth)),
     readUser: createReadUser(config),
     deleteMode: config.deleteMode,
     deleteBrake: config.deleteBrake,
+    retentionDays: config.retentionDays,
     now,
   };
-  const worker = createWorker({ ...work, retentionDays: config.retentionDays });
-  const secrets = [...new Set([settings.webhookSecret, ...config.webhookSecrets])];
-  const keys = [settings.secretKey, ...config.secretKeys, ...(config.processorSecret ? [config.processorSecret] : [])];
-  const standIns = config.supabaseUrl === null ? makeStandIns(opened, settings.secretKey) : {};
+  const worker = only === "webhook" ? null : createWorker(work);
+  const keys = [...composition.secretKeys, ...(config.processorSecret ? [config.processorSecret] : [])];
+  const { webhookSecrets } = composition;
+  const webhook = {
+    database,
+    verifySignature: webhookSecrets.length === 0 ? null : createVerifySignature(webhookSecrets, now),
+    loadLimit: createLoadLimit({ ...mostInHand, now }),
+    maxAttempts: config.maxAttempts,
+    onQueued: () => worker?.wake(), // another instance's worker sees the job within a second
+  };
+  const ensureUser = {
+    verifySessionToken: createConfiguredVerify(config, now),
+    ensureUser: createEnsureUser({ ...work, maxAttempts: config.maxAttempts, onQueued: webhook.onQueued }),
+    allowOrigin: createAllowOrigin(config.authorizedParties),
+  };
   const app = createApp({
-    webhook: {
-      database,
-      verifySignature: createVerifySignature(secrets, now),
-      loadLimit: createLoadLimit({ ...mostInHand, now }),
-      maxAttempts: config.maxAttempts,
-      onQueued: worker.wake,
-    },
-    processor: {
-      ...work,
-      checkCaller: createCheckCaller(keys),
-      budgetMilliseconds: 20_000,
-      retentionDays: config.retentionDays,
-    },
-    ensureUser: {
-      verifySessionToken: createConfiguredVerify(config, now),
-      ensureUser: createEnsureUser({ ...work, maxAttempts: config.maxAttempts, onQueued: worker.wake }),
-      allowOrigin: createAllowOrigin(config.authorizedParties),
-    },
-    standIns,
+    webhook: only === "worker" ? null : webhook,
+    processor:
+      only === "webhook" ? null : { ...work, checkCaller: createCheckCaller(keys), budgetMilliseconds: 20_000 },
+    ensureUser: only === "worker" ? null : ensureUser,
+    health: createHealth({ database, now }),
+    standIns: composition.standIns,
   });
   return { app, worker };
-}
-
-function makeStandIns(opened: OpenDatabase, secretKey: string): Record<string, Hono> {
-  const rest = createRestStandIn({ pool: opened.pool, secretKey });
-  if (!opened.hasAuthStandIn) return { "/rest/v1": rest };
-  return { "/rest/v1": rest, "/auth/v1": createAuthStandIn({ pool: opened.pool, secretKey }) };
-}
-
-function makeMirror(config: Config, settings: LocalSettings, opened: OpenDatabase): MirrorUser | null {
-  if (!config.authMirror) return null;
-  if (config.supabaseUrl === null && !opened.hasAuthStandIn) {
-    throw new SyncError(
-      "config_invalid",
-      "DATABASE_URL is a Supabase project: set SUPABASE_URL and SUPABASE_SERVICE_ROLE_KEY to mirror users into its Auth, or AUTH_MIRROR=off.",
-    );
-  }
-  if (config.supabaseUrl !== null && config.secretKeys.length === 0) {
-    throw new SyncError(
-      "config_invalid",
-      "SUPABASE_URL is set without SUPABASE_SECRET_KEYS or SUPABASE_SERVICE_ROLE_KEY.",
-    );
-  }
-  return createMirrorUser(
-    createAuthAdmin({ supabaseUrl: config.supabaseUrl ?? settings.url, secretKey: settings.secretKey }),
-  );
 }

@@ -2,8 +2,10 @@ import path from "node:path";
 import pg from "pg";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
-import { applyPrelude, migrate } from "./migrate.ts";
+import { checkSchemaVersion } from "#core/schema-version.ts";
+import { migrateDatabase, readVersion } from "./migrate-database.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres, stopOrphan } from "./postgres/embedded-postgres.ts";
+import { withConnection } from "./with-connection.ts";
 
 export type OpenDatabase = {
   url: string;
@@ -16,22 +18,38 @@ export type OpenDatabase = {
   close: () => Promise<void>;
 };
 
-/** Marks auth.users as the stand-in's; written by postgres/auth-schema.sql. */
-const standInMark = "clerk-supabase-sync local stand-in";
-
 /**
  * Opens the database at `url`, or an embedded PostgreSQL in `folder`/postgres, and brings it up to date.
- * Throws SyncError `database_unavailable`, `migration_failed`, or what the embedded PostgreSQL throws.
+ * Throws SyncError `database_unavailable`, `schema_newer`, `migration_failed`, or what the embedded PostgreSQL throws.
  */
-export async function openDatabase(url: string | null, folder: string): Promise<OpenDatabase> {
-  if (url !== null) return prepare(url, null);
+export async function openLocalDatabase(url: string | null, folder: string): Promise<OpenDatabase> {
+  const bringUpToDate = (address: string) => migrateDatabase(address, { force: true, withAuthStandIn: true });
+  if (url !== null) return prepare(url, () => bringUpToDate(url), null);
   const dataFolder = path.join(folder, "postgres");
   if (await stopOrphan(dataFolder)) logger.warn("postgres.orphan_stopped");
   const postgres = await startEmbeddedPostgres({ folder: dataFolder });
-  return prepare(postgres.url, postgres);
+  return prepare(postgres.url, () => bringUpToDate(postgres.url).catch(explainDamage), postgres);
 }
 
-async function prepare(url: string, own: EmbeddedPostgres | null): Promise<OpenDatabase> {
+/**
+ * Opens a database of the user's. It is only migrated when that is asked for, else its version is checked.
+ * Throws SyncError `database_unavailable`, `schema_newer`, `schema_outdated`; when migrating also `migration_*`.
+ */
+export async function openDatabase(url: string, shallMigrate: boolean): Promise<OpenDatabase> {
+  const check = () => withConnection(url, async (client) => checkSchemaVersion(await readVersion(client)));
+  const bringUpToDate = async () => {
+    if (shallMigrate) await migrateDatabase(url);
+    else await check();
+    return { hasAuthStandIn: false };
+  };
+  return prepare(url, bringUpToDate, null);
+}
+
+async function prepare(
+  url: string,
+  bringUpToDate: () => Promise<{ hasAuthStandIn: boolean }>,
+  own: EmbeddedPostgres | null,
+): Promise<OpenDatabase> {
   const pool = createPool(url);
   const close = async () => {
     // end() does not wait for the sockets: PostgreSQL may cut a connection that is being closed anyway.
@@ -40,30 +58,11 @@ async function prepare(url: string, own: EmbeddedPostgres | null): Promise<OpenD
     await own?.stop();
   };
   try {
-    const hasAuthStandIn = await bringUpToDate(url, own !== null);
+    const { hasAuthStandIn } = await bringUpToDate();
     return { url, pool, hasAuthStandIn, gone: own?.ended ?? new Promise(() => undefined), close };
   } catch (error) {
     await close();
     throw error;
-  }
-}
-
-/** On a connection without time limits: a migration may take its time, or wait for another server's. */
-async function bringUpToDate(url: string, isOwn: boolean): Promise<boolean> {
-  const client = new pg.Client({
-    connectionString: url,
-    connectionTimeoutMillis: 5000,
-    application_name: "clerk-sync migrate",
-  });
-  client.on("error", () => undefined); // the query in hand fails with it
-  await connect(client, isOwn);
-  try {
-    const hasAuthStandIn = await mayKeepAuthUsers(client);
-    await applyPrelude(client, hasAuthStandIn);
-    await migrate(client);
-    return hasAuthStandIn;
-  } finally {
-    await client.end();
   }
 }
 
@@ -83,26 +82,9 @@ function createPool(connectionString: string): pg.Pool {
   return pool;
 }
 
-async function connect(client: pg.Client, isOwn: boolean): Promise<void> {
-  try {
-    await client.connect();
-  } catch (cause) {
-    if (isOwn) {
-      const message = `The local database is damaged: ${errorMessage(cause)}. npm run reset begins anew; local data is lost.`;
-      throw new SyncError("data_folder_unusable", message, { cause });
-    }
-    throw new SyncError(
-      "database_unavailable",
-      `DATABASE_URL cannot be reached: ${errorMessage(cause)}. Is it right, and does it need ?sslmode=require?`,
-      { cause },
-    );
-  }
-}
-
-/** On a real Supabase project auth.users belongs to Supabase Auth and is never touched. */
-async function mayKeepAuthUsers(client: pg.ClientBase): Promise<boolean> {
-  const { rows } = await client.query<{ mark: string | null; exists: boolean }>(
-    "select to_regclass('auth.users') is not null as exists, obj_description(to_regclass('auth.users')) as mark",
-  );
-  return rows[0]?.exists !== true || rows[0].mark === standInMark;
+/** Our own PostgreSQL runs, so a connection it refuses is its data's fault. */
+function explainDamage(error: unknown): never {
+  if (!(error instanceof SyncError) || error.code !== "database_unavailable") throw error;
+  const message = `The local database is damaged: ${errorMessage(error.cause)}. Remove its folder (npm run reset) to begin anew; local data is lost.`;
+  throw new SyncError("data_folder_unusable", message, { cause: error });
 }

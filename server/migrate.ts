@@ -6,10 +6,10 @@ import { errorMessage, SyncError } from "#core/errors.ts";
 const migrationsFolder = new URL("../supabase/migrations/", import.meta.url);
 const preludeFolder = new URL("./postgres/", import.meta.url);
 
-/** Any number, the same for every runner: two servers that start together migrate one after the other. */
+/** Any number, the same for every runner: it is the lock below. */
 const advisoryLock = 7_461_203_001;
 
-type Migration = { name: string; sql: string; checksum: string };
+export type Migration = { name: string; sql: string; checksum: string };
 
 /** Applies what Supabase has and plain PostgreSQL lacks; `withAuthUsers` adds the tables of the Auth stand-in. */
 export async function applyPrelude(client: pg.ClientBase, withAuthUsers: boolean): Promise<void> {
@@ -40,19 +40,43 @@ export async function readMigrations(): Promise<Migration[]> {
  * Throws SyncError `migration_failed` naming the file and the reason.
  */
 export async function migrate(client: pg.ClientBase): Promise<string[]> {
+  return withMigrationLock(client, async () => {
+    const missing = await findMissing(client);
+    await applyMigrations(client, missing);
+    return missing.map((migration) => migration.name);
+  });
+}
+
+/** Two that migrate one database at once do it one after the other. */
+export async function withMigrationLock<Result>(client: pg.ClientBase, work: () => Promise<Result>): Promise<Result> {
   await client.query("select pg_advisory_lock($1)", [advisoryLock]);
   try {
-    const applied = await readApplied(client);
-    const missing = (await readMigrations()).filter((migration) => applied.get(migration.name) !== migration.checksum);
-    for (const migration of missing) await apply(client, migration);
-    return missing.map((migration) => migration.name);
+    return await work();
   } finally {
-    await client.query("select pg_advisory_unlock($1)", [advisoryLock]);
+    // A connection that was lost has given the lock back, and its error is the one to tell.
+    await client.query("select pg_advisory_unlock($1)", [advisoryLock]).catch(() => undefined);
   }
 }
 
-async function readApplied(client: pg.ClientBase): Promise<Map<string, string>> {
+/** The migrations that this database does not have in this wording. Reads only. */
+export async function findMissing(client: pg.ClientBase): Promise<Migration[]> {
+  const applied = await readApplied(client);
+  return (await readMigrations()).filter((migration) => applied.get(migration.name) !== migration.checksum);
+}
+
+/** Applies these in their order and notes each in our list, which is made if there is none. */
+export async function applyMigrations(client: pg.ClientBase, migrations: readonly Migration[]): Promise<void> {
+  if (migrations.length > 0) await makeList(client);
+  for (const migration of migrations) await apply(client, migration);
+}
+
+async function makeList(client: pg.ClientBase): Promise<void> {
   await client.query(await readFile(new URL("migrations-table.sql", preludeFolder), "utf8"));
+}
+
+async function readApplied(client: pg.ClientBase): Promise<Map<string, string>> {
+  const { rows: lists } = await client.query("select to_regclass('clerk_sync_migrations.applied') as list");
+  if (lists[0]?.list === null) return new Map();
   const { rows } = await client.query("select name, checksum from clerk_sync_migrations.applied");
   return new Map(rows.map((row: { name: string; checksum: string }) => [row.name, row.checksum]));
 }

@@ -1,129 +1,98 @@
-import { once } from "node:events";
-import { mkdir } from "node:fs/promises";
-import type { Server } from "node:http";
-import { type ServerType, serve } from "@hono/node-server";
-import type { Hono } from "hono";
 import type { Config } from "#core/config.ts";
-import { errorMessage, SyncError } from "#core/errors.ts";
-import { compose } from "./compose.ts";
+import { SyncError } from "#core/errors.ts";
+import { logger } from "#core/logger.ts";
+import { schemaVersion } from "#core/schema-version.ts";
+import { compose, type Half } from "./compose.ts";
 import { openDatabase } from "./database.ts";
-import { claimFolder } from "./folder-lock.ts";
-import { type LocalSettings, readLocalSecrets, writeLocalSettings } from "./local-settings.ts";
+import { checkPort, listen, urlOf } from "./listen.ts";
+import { startInSteps } from "./start-in-steps.ts";
+
+export type { Half } from "./compose.ts";
 
 export type ServerOptions = {
+  /** What readConfig() made of the environment. DATABASE_URL is needed. */
   config: Config;
-  /** Where the local settings and the embedded database live, usually .clerk-sync. */
-  folder: string;
+  /** `webhook`: takes events only; `worker`: works through the queue only. Both when it is not given. */
+  only?: Half | undefined;
+  /** Brings the database to this version first; else a database of another version is refused. */
+  migrate?: boolean;
   /** Unix milliseconds. */
   now?: () => number;
 };
 
 export type RunningServer = {
-  settings: LocalSettings;
-  /** Resolves when the embedded PostgreSQL ends without being asked; never for a database of the user's. */
-  databaseGone: Promise<void>;
-  /** Finishes what is in flight, stops the worker and the database, frees the port. */
+  /** Where it is reached from this machine. */
+  url: string;
+  /** Finishes what is in flight, stops the worker, closes the connections, frees the port. */
   stop: () => Promise<void>;
 };
 
-const drainMilliseconds = 10_000;
-/** Who has not sent a whole request by then is answered 408: slow senders must not take the places of others. */
-const requestTimeout = 10_000;
-
 /**
- * Starts the whole system in this process: database, migrations, routes, worker, and stand-ins of what a
- * Supabase project would serve. Whatever fails, nothing is left running.
- * Throws SyncError with the way out: `port_in_use`, `data_folder_*`, `database_unavailable`, `config_invalid` …
+ * Starts the server on a database of the user's: webhook, worker and `GET /health`. Any number of them may share one
+ * database. Everything comes from the configuration: what is not set is off, nothing is made up or written down.
+ * Logs once startLogging() was called.
+ * Throws SyncError `config_invalid`, `port_in_use`, `database_unavailable`, `schema_newer`, `schema_outdated` and, when
+ * migrating, `migration_failed` or `migration_refused`. Whatever fails, nothing is left running.
  */
-export async function startServer({ config, folder, now = Date.now }: ServerOptions): Promise<RunningServer> {
-  const undo: (() => Promise<unknown>)[] = [];
-  const stop = async () => {
-    for (const step of undo.splice(0).reverse()) await step();
-  };
-  try {
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { config, only = null, now = Date.now } = options;
+  const { databaseUrl, auth } = readNeeds(config, only);
+  return startInSteps(async (addUndo) => {
     await checkPort(config);
-    await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-      throw new SyncError("data_folder_unusable", `Cannot make ${folder}: ${errorMessage(cause)}.`, { cause });
+    const database = await openDatabase(databaseUrl, options.migrate === true);
+    addUndo(database.close);
+    const { webhookSecrets, secretKeys } = config;
+    const { app, worker } = compose(config, {
+      pool: database.pool,
+      webhookSecrets,
+      secretKeys,
+      auth,
+      standIns: {},
+      only,
+      now,
     });
-    undo.push(await claimFolder(folder));
-    const database = await openDatabase(config.databaseUrl, folder);
-    undo.push(database.close);
-    const settings = await makeSettings(config, folder, database.url);
-    const { app, worker } = compose(config, settings, database, now);
-    undo.push(await listen(app, config));
-    worker.start(); // after listening: the mirror of a local server calls the server itself
-    undo.push(worker.stop);
-    await writeLocalSettings(folder, settings);
-    return { settings, databaseGone: database.gone, stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+    addUndo(await listen(app, config));
+    if (worker !== null) {
+      worker.start();
+      addUndo(worker.stop);
+    }
+    const url = urlOf(config);
+    report(url, options);
+    return { url };
+  });
 }
 
-async function makeSettings(config: Config, folder: string, databaseUrl: string): Promise<LocalSettings> {
-  const secrets = await readLocalSecrets(folder);
-  const url = `http://${reachableHost(config.host)}:${config.port}`;
-  return {
+type Needs = { databaseUrl: string; auth: { supabaseUrl: string; secretKey: string } | null };
+
+/** What a start cannot do without, all problems at once. Only who works through the queue mirrors users. */
+function readNeeds(config: Config, only: Half | null): Needs {
+  const { databaseUrl, supabaseUrl } = config;
+  const [secretKey] = config.secretKeys;
+  const mirrors = config.authMirror && only !== "webhook";
+  const auth = mirrors && supabaseUrl !== null && secretKey !== undefined ? { supabaseUrl, secretKey } : null;
+  const problems = [
+    databaseUrl === null
+      ? "DATABASE_URL is not set. Set it to your PostgreSQL, postgres://…; clerk-sync serve --local starts an embedded one with stand-ins of Supabase, as npm start does."
+      : null,
+    mirrors && auth === null
+      ? "The mirror in Supabase Auth is on and needs SUPABASE_URL and SUPABASE_SECRET_KEY. Set them, or AUTH_MIRROR=off: users go into public.users only."
+      : null,
+  ].filter((problem) => problem !== null);
+  if (databaseUrl !== null && problems.length === 0) return { databaseUrl, auth };
+  throw new SyncError("config_invalid", problems.join("\n"));
+}
+
+function report(url: string, { config, only }: ServerOptions): void {
+  const takesEvents = only !== "worker";
+  const worksOnQueue = only !== "webhook";
+  const isOff = takesEvents && config.webhookSecrets.length === 0;
+  if (isOff) logger.warn("webhook.off", { reason: "CLERK_WEBHOOK_SECRET is not set; every event is answered 503" });
+  logger.info("server.started", {
     url,
-    databaseUrl,
-    webhookSecret: config.webhookSecrets[0] ?? secrets.webhookSecret,
-    secretKey: config.secretKeys[0] ?? secrets.secretKey,
-    adminUrl: `${url}/admin`,
-  };
-}
-
-/** The address to call a server that listens on `host`: a wildcard is no address, IPv6 goes into brackets. */
-function reachableHost(host: string): string {
-  if (host === "0.0.0.0") return "127.0.0.1";
-  if (host === "::") return "[::1]";
-  return host.includes(":") ? `[${host}]` : host;
-}
-
-/** Asks before anything else is started: the usual mistake is a second server on the same port. */
-async function checkPort(config: Config): Promise<void> {
-  const close = await listen(undefined, config);
-  await close();
-}
-
-async function listen(app: Hono | undefined, config: Config): Promise<() => Promise<void>> {
-  const server: ServerType = serve({
-    fetch: app?.fetch ?? (() => new Response(null, { status: 503 })),
-    port: config.port,
-    hostname: config.host,
-    serverOptions: { requestTimeout, headersTimeout: requestTimeout, connectionsCheckingInterval: 1000 },
+    webhook: takesEvents && !isOff,
+    worker: worksOnQueue,
+    auth_mirror: worksOnQueue && config.authMirror,
+    clerk_api: worksOnQueue && config.clerkSecretKey !== null,
+    schema_version: schemaVersion,
   });
-  try {
-    if (!server.listening) await once(server, "listening");
-  } catch (cause) {
-    throw listenError(cause, config);
-  }
-  return () => close(server as Server);
-}
-
-function listenError(cause: unknown, { host, port }: Config): SyncError {
-  if ((cause as { code?: string }).code === "EADDRINUSE") {
-    const message = `Port ${port} of ${host} is in use. Stop what uses it, or choose another: PORT=${port + 1} npm start`;
-    return new SyncError("port_in_use", message, { cause });
-  }
-  return new SyncError(
-    "port_in_use",
-    `Cannot listen on ${host}:${port}: ${errorMessage(cause)}. Choose another PORT or HOST.`,
-    {
-      cause,
-    },
-  );
-}
-
-async function close(server: Server): Promise<void> {
-  const closed = once(server, "close");
-  // A client that keeps its connection open would go on sending on it: each answer now ends its connection.
-  server.prependListener("request", (_, response) => {
-    response.shouldKeepAlive = false;
-  });
-  server.close();
-  server.closeIdleConnections();
-  const timer = setTimeout(() => server.closeAllConnections(), drainMilliseconds);
-  await closed;
-  clearTimeout(timer);
 }

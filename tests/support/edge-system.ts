@@ -3,7 +3,7 @@ import type { Server } from "node:http";
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";
 import { createAuthStandIn } from "../../server/auth-stand-in/routes.ts";
-import { openDatabase } from "../../server/database.ts";
+import { openLocalDatabase } from "../../server/database.ts";
 import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
 import { createRestStandIn } from "../../server/rest-stand-in.ts";
 import { type DenoFunction, startDenoFunction } from "./deno-function.ts";
@@ -21,7 +21,7 @@ export async function startEdgeSystem(
   clerkEnvironment: Record<string, string> = {},
 ): Promise<{ settings: LocalSettings; stop: () => Promise<void> }> {
   const folder = await createTestFolder();
-  const database = await openDatabase(null, folder.path);
+  const database = await openLocalDatabase(null, folder.path);
   const port = await findFreePort();
   const url = `http://127.0.0.1:${port}`;
   const functions: Record<string, DenoFunction> = {};

@@ -32,7 +32,7 @@ export function createFakeQueue(batches: readonly (readonly FakeJob[])[]) {
   const settlements: Settlement[] = [];
   const reads: Read[] = [];
   const state = { rescues: 0, stale: 0, purges: 0, cancelAbove: Number.POSITIVE_INFINITY, failed: [] as string[] };
-  const database: Omit<Database, "enqueue" | "ownRow" | "ensureUser" | "requestRefresh"> = {
+  const database: Omit<Database, "enqueue" | "schemaVersion" | "ownRow" | "ensureUser" | "requestRefresh"> = {
     runJobs: async (options) => {
       claims.push(options);
       if (options.limit > state.cancelAbove) throw databaseError("clerk_sync_run_jobs", "57014", { code: "57014" });

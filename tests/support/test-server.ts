@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { readConfig } from "#core/config.ts";
 import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
-import { startServer } from "../../server/start-server.ts";
+import { startLocalServer } from "../../server/start-local-server.ts";
 import type { LocalSettings } from "./server-process.ts";
 import { createEmptyDatabase } from "./test-database.ts";
 import { createTestFolder } from "./test-folder.ts";
@@ -21,7 +21,7 @@ export async function startTestServer(env: Record<string, string> = {}): Promise
   const database = await createEmptyDatabase();
   const folder = await createTestFolder();
   const config = readConfig({ DATABASE_URL: database.url, PORT: String(await findFreePort()), ...env });
-  const server = await startServer({ config, folder: folder.path });
+  const server = await startLocalServer({ config, folder: folder.path });
   const one = async (sql: string, values: unknown[] = []) => (await database.pool.query(sql, values)).rows[0];
   return {
     settings: server.settings,

@@ -121,6 +121,8 @@ export type Database = {
   ensureUser: (options: EnsureUserArguments) => Promise<OwnRow>;
   /** Has users read again from Clerk's API by the next worker that can; answers how many. */
   requestRefresh: (clerkIds: readonly string[], reason: string) => Promise<number>;
+  /** Null when the database has none of our functions. */
+  schemaVersion: () => Promise<string | null>;
 };
 
 /** Calls public.<name> with named arguments and returns its value; adapters supply it (pg, supabase-js). */
@@ -157,6 +159,7 @@ export function createDatabase(call: CallFunction): Database {
     ensureUser: (options) => callAs(ownRowSchema, "clerk_sync_ensure_user", ensureArguments(options)),
     requestRefresh: (clerkIds, reason) =>
       callAs(z.number(), "clerk_sync_request_refresh", { p_clerk_ids: clerkIds, p_reason: reason }),
+    schemaVersion: () => callAs(z.string(), "clerk_sync_schema_version", {}).catch(nullIfMissing),
   };
 }
 
@@ -189,6 +192,13 @@ function parseAnswer<Output>(schema: z.ZodType<Output>, name: string, answer: un
 /** True when the database cancelled the call because it took too long (SQLSTATE 57014). */
 export function isCancelled(error: unknown): boolean {
   return error instanceof SyncError && (error.cause as { code?: unknown } | undefined)?.code === "57014";
+}
+
+/** There is no such function, in the words of PostgreSQL or of PostgREST. */
+function nullIfMissing(error: unknown): null {
+  const code = error instanceof SyncError ? (error.cause as { code?: unknown } | undefined)?.code : undefined;
+  if (code === "42883" || code === "PGRST202") return null;
+  throw error;
 }
 
 /** SQLSTATEs after which the same call may succeed: connection, resources, operator, rollback, locks, disk, read-only. */

@@ -29,6 +29,9 @@ export type ErrorCode =
   | "data_folder_unusable"
   | "postgres_failed"
   | "migration_failed"
+  | "migration_refused"
+  | "schema_newer"
+  | "schema_outdated"
   | "endpoint_unreachable"
   | "usage_invalid";
 

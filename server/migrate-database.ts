@@ -1,0 +1,98 @@
+import { readFile } from "node:fs/promises";
+import type pg from "pg";
+import { SyncError } from "#core/errors.ts";
+import { checkSchemaVersion, schemaVersion } from "#core/schema-version.ts";
+import { applyMigrations, applyPrelude, findMissing, type Migration, withMigrationLock } from "./migrate.ts";
+import { withConnection } from "./with-connection.ts";
+
+export type MigrateOptions = {
+  /** Only tells what would be applied. */
+  dryRun?: boolean;
+  /** Also on a Supabase project, where the Supabase CLI keeps the list of migrations. */
+  force?: boolean;
+  /** Makes the tables of the stand-in of Supabase Auth, too, unless auth.users is somebody else's. */
+  withAuthStandIn?: boolean;
+};
+
+export type Migrated = {
+  /** The version before; null when there was none. */
+  from: string | null;
+  to: string;
+  /** Names of the migrations that were applied, or would be. */
+  applied: string[];
+  /** True when schema auth is ours, so that the stand-in of Supabase Auth may keep its users there. */
+  hasAuthStandIn: boolean;
+};
+
+type SchemaState = {
+  hasVersion: boolean;
+  hasList: boolean;
+  hasAuthUsers: boolean;
+  hasOwnAuthUsers: boolean;
+  looksLikeSupabase: boolean;
+};
+
+/**
+ * Brings the database at `url` to this version. A database that has this version from elsewhere (`supabase db push`)
+ * is left alone. Safe to run twice and by two at once.
+ * Throws SyncError `database_unavailable`, `schema_newer`, `migration_refused` or `migration_failed`.
+ */
+export async function migrateDatabase(url: string, options: MigrateOptions = {}): Promise<Migrated> {
+  return withConnection(url, async (client) => {
+    if (options.dryRun) return (await plan(client, options)).result;
+    return withMigrationLock(client, async () => {
+      const { missing, needsPrelude, result } = await plan(client, options);
+      if (needsPrelude) await applyPrelude(client, result.hasAuthStandIn);
+      await applyMigrations(client, missing);
+      return result;
+    });
+  });
+}
+
+/** The version a database answers; null when it has none of our functions. */
+export async function readVersion(client: pg.ClientBase): Promise<string | null> {
+  return versionOf(client, await readState(client));
+}
+
+async function plan(client: pg.ClientBase, options: MigrateOptions) {
+  const state = await readState(client);
+  const from = await versionOf(client, state);
+  const missing = await findWork(client, state, from);
+  if (missing.length > 0 && isSupabase(state) && !options.force) throw refusal();
+  const hasAuthStandIn = options.withAuthStandIn === true && (!state.hasAuthUsers || state.hasOwnAuthUsers);
+  const applied = missing.map((migration) => migration.name);
+  const result: Migrated = { from, to: schemaVersion, applied, hasAuthStandIn };
+  return { missing, needsPrelude: missing.length > 0 || hasAuthStandIn, result };
+}
+
+/** What differs from our list. A database that the Supabase CLI brought to this version needs nothing of us. */
+async function findWork(client: pg.ClientBase, state: SchemaState, from: string | null): Promise<Migration[]> {
+  if (from !== null && from > schemaVersion) checkSchemaVersion(from);
+  if (from === schemaVersion && (!state.hasList || isSupabase(state))) return [];
+  return findMissing(client);
+}
+
+function isSupabase(state: SchemaState): boolean {
+  return state.looksLikeSupabase && !state.hasOwnAuthUsers;
+}
+
+async function readState(client: pg.ClientBase): Promise<SchemaState> {
+  const sql = await readFile(new URL("./postgres/schema-state.sql", import.meta.url), "utf8");
+  const { rows } = await client.query<SchemaState>(sql);
+  const [state] = rows;
+  if (state === undefined) throw new SyncError("database_rejected", "The database did not tell what it is.");
+  return state;
+}
+
+async function versionOf(client: pg.ClientBase, state: SchemaState): Promise<string | null> {
+  if (!state.hasVersion) return null;
+  const { rows } = await client.query("select public.clerk_sync_schema_version() as version");
+  return rows[0]?.version ?? null;
+}
+
+function refusal(): SyncError {
+  return new SyncError(
+    "migration_refused",
+    "This is a Supabase project, or managed by the Supabase CLI: copy supabase/migrations into yours and run supabase db push, so that its list of migrations stays right. --force applies them here all the same.",
+  );
+}
