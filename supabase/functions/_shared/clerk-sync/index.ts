@@ -1,0 +1,64 @@
+/**
+ * What the npm package `clerk-supabase-sync` exports: all that is needed to mount the webhook, and the worker if one
+ * likes, in a server of one's own, on any runtime with Web APIs. The Edge Functions import the files beside this one.
+ *
+ * @example
+ * ```ts
+ * const config = readConfig(process.env); // names every problem at once
+ * const { supabaseUrl, webhookSecrets, secretKeys: [secretKey], maxAttempts } = config;
+ * if (supabaseUrl === null || secretKey === undefined) throw new Error("Set SUPABASE_URL and SUPABASE_SECRET_KEY.");
+ * const webhook: WebhookDependencies = {
+ *   database: createDatabase(createSupabaseRpc(supabaseUrl, secretKey)),
+ *   verifySignature: createVerifySignature(webhookSecrets, Date.now),
+ *   loadLimit: createLoadLimit({ events: 256, bytes: 64 * 1024 * 1024, now: Date.now }),
+ *   maxAttempts,
+ *   onQueued: () => undefined, // the schedule, or a worker elsewhere, works through the queue
+ * };
+ * export const POST = (request: Request): Promise<Response> => handleWebhook(request, webhook);
+ * ```
+ *
+ * @module
+ */
+
+// Settings, errors, log
+
+export { type Config, type DeleteBrake, type Environment, readConfig } from "./config.ts";
+export { type ErrorCode, errorMessage, SyncError, type SyncErrorOptions } from "./errors.ts";
+export { type LogLevel, startLogging } from "./logger.ts";
+
+// The webhook: one delivery in, one answer out
+
+export { handleWebhook, type WebhookDependencies } from "./handle-webhook.ts";
+export { createLoadLimit, type LoadAccount, type LoadLimit, type LoadLimitOptions } from "./limit-load.ts";
+export { signWebhook } from "./sign-webhook.ts";
+export { createVerifySignature, type VerifySignature } from "./verify-signature.ts";
+
+// The worker: what is due in the queue, into users and Supabase Auth
+
+export { type AuthAdmin, createAuthAdmin } from "./auth-admin.ts";
+export { createBackgroundDrain } from "./background-drain.ts";
+export { type CheckCaller, createCheckCaller } from "./check-caller.ts";
+export { handleProcessor, type ProcessorDependencies } from "./handle-processor.ts";
+export { createMirrorUser, type MirrorUser } from "./mirror-user.ts";
+export { createReadUser, type ReadUser } from "./read-user.ts";
+export { type RunDependencies, type RunOptions, type RunResult, runJobs } from "./run-jobs.ts";
+
+// The door to the database: over Supabase's API, or over any driver by a CallFunction of one's own
+
+export {
+  type Batch,
+  type CallFunction,
+  createDatabase,
+  type Database,
+  databaseError,
+  type Enqueued,
+  type Job,
+  type JobOutcome,
+  type JobType,
+  type MirrorOrder,
+  type NewJob,
+  type Read,
+  type ReadOrder,
+} from "./database.ts";
+export { checkSchemaVersion, schemaVersion } from "./schema-version.ts";
+export { createSupabaseRpc } from "./supabase-rpc.ts";
