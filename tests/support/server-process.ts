@@ -26,7 +26,13 @@ export async function createServerFolder() {
 
 /** Spawns `node server/main.ts` as npm start does, with only the variables given. */
 export function spawnServer(folder: string, env: Record<string, string>): ServerProcess {
-  const child = spawn(process.execPath, [mainFile], {
+  return spawnProgram([process.execPath, mainFile], folder, env);
+}
+
+/** Spawns a program in a folder, with PATH and only the variables given. */
+export function spawnProgram(command: readonly string[], folder: string, env: Record<string, string>): ServerProcess {
+  const [program = "", ...args] = command;
+  const child = spawn(program, args, {
     cwd: folder,
     env: { PATH: process.env["PATH"], ...env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -52,14 +58,20 @@ export async function waitForExit(server: ServerProcess): Promise<number | null>
   return code;
 }
 
+/** Waits until a process has written this text; fails when it ends before. */
+export async function waitForOutput(server: ServerProcess, text: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    const check = () => server.output().includes(text) && resolve();
+    server.process.stdout?.on("data", check);
+    server.process.once("close", () => reject(new Error(`the server ended:\n${server.output()}`)));
+    check();
+  });
+}
+
 /** Spawns a server and waits until it says that it runs. */
 export async function startServerProcess(folder: string, env: Record<string, string>) {
   const server = spawnServer(folder, env);
-  await new Promise<void>((resolve, reject) => {
-    const check = () => server.output().includes("clerk-supabase-sync is running") && resolve();
-    server.process.stdout?.on("data", check);
-    server.process.once("close", () => reject(new Error(`the server ended:\n${server.output()}`)));
-  });
+  await waitForOutput(server, "clerk-supabase-sync is running");
   const content = await readFile(path.join(folder, ".clerk-sync", "local.json"), "utf8");
   return { ...server, settings: JSON.parse(content) as LocalSettings };
 }

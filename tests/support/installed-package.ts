@@ -1,0 +1,38 @@
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import { buildPackage } from "../../build/build-package.ts";
+
+const runFile = promisify(execFile);
+
+export type InstalledPackage = {
+  /** The folder it is installed in, with nothing else. */
+  folder: string;
+  /** What was built, before it was packed. */
+  built: string;
+  /** Environment of a process there: PATH finds `clerk-sync` and the Node of the tests. */
+  env: { PATH: string; HOME: string };
+  remove: () => Promise<void>;
+};
+
+/**
+ * Builds, packs and installs the package by this shell command, in an empty folder outside of the project, where
+ * nothing is found that it does not bring. The command is the Dockerfile's, which reads /package/*.tgz.
+ */
+export async function installPackage(installCommand: string): Promise<InstalledPackage> {
+  const temporary = await mkdtemp(path.join(tmpdir(), "clerk-sync-package-"));
+  const inside = (name: string) => path.join(temporary, name);
+  const [built, tarballs, folder] = [inside("built"), inside("package"), inside("app")] as const;
+  for (const name of [tarballs, folder]) await mkdir(name);
+  const env = {
+    PATH: [path.join(folder, "node_modules/.bin"), path.dirname(process.execPath), process.env["PATH"]].join(":"),
+    HOME: process.env["HOME"] ?? temporary,
+  };
+  await buildPackage(built);
+  await runFile("npm", ["pack", built, "--pack-destination", tarballs], { cwd: temporary, env });
+  const command = installCommand.replaceAll("/package/", `${tarballs}/`);
+  await runFile("sh", ["-c", command], { cwd: folder, env: { ...env, npm_config_prefer_offline: "true" } });
+  return { folder, built, env, remove: () => rm(temporary, { recursive: true, force: true }) };
+}
