@@ -24,6 +24,16 @@ export type InstalledPackage = {
 export async function installPackage(installCommand: string): Promise<InstalledPackage> {
   const temporary = await mkdtemp(path.join(tmpdir(), "clerk-sync-package-"));
   await chmod(temporary, 0o755); // for PostgreSQL's own user
+  const remove = () => rm(temporary, { recursive: true, force: true });
+  try {
+    return { ...(await installInside(temporary, installCommand)), remove };
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+}
+
+async function installInside(temporary: string, installCommand: string): Promise<Omit<InstalledPackage, "remove">> {
   const inside = (name: string) => path.join(temporary, name);
   const [built, tarballs, folder] = [inside("built"), inside("package"), inside("app")] as const;
   for (const name of [tarballs, folder]) await mkdir(name);
@@ -35,5 +45,5 @@ export async function installPackage(installCommand: string): Promise<InstalledP
   await runFile("npm", ["pack", built, "--pack-destination", tarballs], { cwd: temporary, env });
   const command = installCommand.replaceAll("/package/", `${tarballs}/`);
   await runFile("sh", ["-c", command], { cwd: folder, env: { ...env, npm_config_prefer_offline: "true" } });
-  return { folder, built, env, remove: () => rm(temporary, { recursive: true, force: true }) };
+  return { folder, built, env };
 }
