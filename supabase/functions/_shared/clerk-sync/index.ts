@@ -33,6 +33,14 @@ export { createLoadLimit, type LoadAccount, type LoadLimit, type LoadLimitOption
 export { signWebhook } from "./sign-webhook.ts";
 export { createVerifySignature, type VerifySignature } from "./verify-signature.ts";
 
+// ensure-user: the caller's own row, also before the webhook; waitForUser is its client
+
+export { createAllowOrigin } from "./allow-origin.ts";
+export { createEnsureUser } from "./ensure-user.ts";
+export { type EnsureUserDependencies, handleEnsureUser } from "./handle-ensure-user.ts";
+export { createConfiguredVerify, createVerifySessionToken } from "./verify-session-token.ts";
+export { type UserRow, type WaitForUserOptions, waitForUser } from "./wait-for-user.ts";
+
 // The worker: what is due in the queue, into users and Supabase Auth
 
 export { type AuthAdmin, createAuthAdmin } from "./auth-admin.ts";
