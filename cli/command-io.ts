@@ -12,6 +12,10 @@ export type CommandIo = {
   note: (line: string) => void;
   /** A terminal to draw a progress bar on; null when nobody watches. */
   terminal: NodeJS.WriteStream | null;
+  /** Asks the user yes or no; null when nobody can answer. */
+  confirm: ((question: string) => Promise<boolean>) | null;
+  /** The folder of this package, where what can be installed lies. */
+  findPackageRoot: () => string;
   /** The working directory, where .clerk-sync/local.json is looked for. */
   folder: string;
   /** Environment variables. */

@@ -7,9 +7,12 @@ import { z } from "zod";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import type { CommandIo } from "./command-io.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
+import { addInitCommand } from "./commands/init.ts";
 import { addMigrateCommand } from "./commands/migrate.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addSimulateCommand } from "./commands/simulate.ts";
+import { confirmOnTerminal } from "./confirm-on-terminal.ts";
+import { findPackageRoot } from "./find-package-root.ts";
 
 const usageExitCode = 2;
 
@@ -30,7 +33,7 @@ export async function main(args: readonly string[], changes: Partial<CommandIo> 
 
 function createProgram(io: CommandIo): Command {
   const program = new Command("clerk-sync")
-    .description("Drives a clerk-supabase-sync installation.")
+    .description("Installs clerk-supabase-sync and drives an installation.")
     .version(readVersion(), "--version")
     .addHelpText("after", "\nExample:\n  $ clerk-sync simulate --count 1000 --shuffle --duplicate")
     .exitOverride()
@@ -43,6 +46,7 @@ function createProgram(io: CommandIo): Command {
   addDoctorCommand(program, io);
   addServeCommand(program, io);
   addMigrateCommand(program, io);
+  addInitCommand(program, io);
   return program;
 }
 
@@ -67,6 +71,8 @@ function processIo(): Omit<CommandIo, "setExitCode"> {
     print: (line) => void process.stdout.write(`${line}\n`),
     note: (line) => void process.stderr.write(`${line}\n`),
     terminal: process.stdout.isTTY && process.stderr.isTTY ? process.stderr : null,
+    confirm: process.stdin.isTTY && process.stderr.isTTY ? confirmOnTerminal : null,
+    findPackageRoot,
     folder: process.cwd(),
     env: process.env,
     fetch: globalThis.fetch,

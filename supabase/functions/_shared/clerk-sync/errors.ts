@@ -33,6 +33,11 @@ export type ErrorCode =
   | "schema_newer"
   | "schema_outdated"
   | "endpoint_unreachable"
+  | "project_not_found"
+  | "project_invalid"
+  | "path_unusable"
+  | "install_incomplete"
+  | "package_incomplete"
   | "usage_invalid";
 
 export type SyncErrorOptions = {

@@ -1,0 +1,91 @@
+import path from "node:path";
+import type { Command } from "commander";
+import { z } from "zod";
+import { SyncError } from "#core/errors.ts";
+import type { CommandIo } from "../command-io.ts";
+import type { Outcome } from "../init/carry-out.ts";
+import { install, type Report, uninstall } from "../init/install.ts";
+import { findProject } from "../init/read-project.ts";
+import { listChanges } from "../init/report-plan.ts";
+
+const explanation = `
+Examples:
+  $ clerk-sync init
+  $ clerk-sync init --dry-run
+  $ clerk-sync init --yes --overwrite supabase/functions/clerk-webhook
+  $ clerk-sync init --remove
+
+Run it again after an upgrade of clerk-supabase-sync: files you have not touched are replaced, migrations that changed
+come as new ones, and nothing that was pushed is rewritten. What it put in is kept in supabase/clerk-sync.json; commit
+that file. A file that is yours, or that you changed, is asked about by name; without a terminal it is only
+replaced with --overwrite. Either all is written or nothing.
+
+--remove takes out what is still as it was put in. Migrations stay, because \`supabase db push\` refuses to work when files
+of pushed ones are missing. With --migrations they go too; if they were pushed, run \`supabase migration repair --remote
+--status reverted <numbers>\` after it. The database is never touched: your users' rows stay.
+
+Exits with 0 when all is installed (or removed), 1 when something is left to decide.`;
+
+const optionsSchema = z.object({
+  project: z.string().optional(),
+  yes: z.boolean().default(false),
+  dryRun: z.boolean().default(false),
+  github: z.boolean().default(false),
+  overwrite: z.union([z.literal(true), z.array(z.string())]).optional(),
+  remove: z.boolean().default(false),
+  migrations: z.boolean().default(false),
+  json: z.boolean().default(false),
+});
+
+const successes: ReadonlySet<Outcome> = new Set(["done", "nothing_to_do", "dry_run"]);
+
+/** Adds `clerk-sync init`. */
+export function addInitCommand(program: Command, io: CommandIo): void {
+  program
+    .command("init")
+    .description("Install the migrations and functions into a Supabase project, upgrade them, or take them out.")
+    .option("--project <folder>", "the folder that holds supabase/ (default: the working directory)")
+    .option("--yes", "do what the plan says without asking")
+    .option("--dry-run", "print the plan and change nothing")
+    .option("--github", "also install the GitHub workflows")
+    .option("--overwrite [path]", "replace what is not ours there (repeatable; without a path: everywhere)", collect)
+    .option("--remove", "take everything out again")
+    .option("--migrations", "with --remove: the migrations too")
+    .option("--json", "print one JSON object and nothing else; never asks")
+    .addHelpText("after", explanation)
+    .action(async (given: unknown) => init(readOptions(given), io));
+}
+
+/** `--overwrite` is true without a path, else the list of all paths; plain once is plain for all. */
+function collect(path: string, earlier: true | string[] | undefined): true | string[] {
+  return earlier === true ? true : [...(earlier ?? []), path];
+}
+
+/** Reads the options. Throws SyncError `usage_invalid` for those that mean nothing together. */
+function readOptions(given: unknown): z.infer<typeof optionsSchema> {
+  const options = optionsSchema.parse(given);
+  if (options.migrations && !options.remove) throw new SyncError("usage_invalid", "--migrations goes with --remove.");
+  if (options.remove && (options.github || options.overwrite !== undefined)) {
+    throw new SyncError("usage_invalid", "--remove takes out what is ours only: --github and --overwrite do not fit.");
+  }
+  return options;
+}
+
+async function init(options: z.infer<typeof optionsSchema>, io: CommandIo): Promise<void> {
+  const folder = await findProject(path.resolve(io.folder, options.project ?? "."));
+  const report = options.remove ? await uninstall(folder, options, io) : await install(folder, options, io);
+  if (options.json) io.print(JSON.stringify(formatJson(folder, report)));
+  else printReport(report, io);
+  io.setExitCode(successes.has(report.outcome) ? 0 : 1);
+}
+
+function printReport({ outcome, message, next }: Report, io: CommandIo): void {
+  if (successes.has(outcome)) io.print(message);
+  else io.note(message);
+  if (next.length > 0) io.print("\nNext:");
+  for (const [index, step] of next.entries()) io.print(`  ${index + 1}. ${step}`);
+}
+
+function formatJson(project: string, { outcome, message, plan, written, removed, next }: Report) {
+  return { project, outcome, message, changes: listChanges(plan), written, removed, next };
+}

@@ -1,0 +1,71 @@
+import type { CommandIo } from "../command-io.ts";
+import { carryOut, listConflicts, type Result, type RunOptions } from "./carry-out.ts";
+import { listNextSteps, listRemovalSteps } from "./next-steps.ts";
+import { parseOverwrite } from "./parse-overwrite.ts";
+import { planInstallation } from "./plan-installation.ts";
+import { planRemoval } from "./plan-removal.ts";
+import { configPath, readProject } from "./read-project.ts";
+import { readSources } from "./read-sources.ts";
+
+export type InstallOptions = RunOptions & { github: boolean; overwrite?: true | string[] | undefined };
+
+/** A result, what to do next, and what to say of an outcome that is not `done`. */
+export type Report = Result & { next: string[]; message: string };
+
+/** Installs this version into the project in `folder`, or brings it there to this version. */
+export async function install(folder: string, options: InstallOptions, io: CommandIo): Promise<Report> {
+  const before = await readProject(folder, []);
+  const hasWorkflows = before.manifest?.files.some(({ path }) => path.startsWith(".github/")) ?? false;
+  const sources = await readSources(io.findPackageRoot(), options.github || hasWorkflows);
+  const targets = sources.files.map(({ path }) => path);
+  const now = io.clock.now();
+  const work = {
+    folder,
+    question: `Install clerk-supabase-sync ${sources.version} into ${folder}?`,
+    read: () => readProject(folder, targets),
+    plan: (...[project, mayOverwrite]: Parameters<Parameters<typeof carryOut>[0]["plan"]>) =>
+      planInstallation(sources, project, now, mayOverwrite),
+    mayOverwrite: parseOverwrite(options.overwrite, [...targets, configPath]),
+  };
+  const result = await carryOut(work, options, io);
+  const functions = sources.sections.map(({ name }) => name);
+  return {
+    ...result,
+    next: result.outcome === "done" ? listNextSteps(result.plan, before, functions) : [],
+    message: describeOutcome(result, `clerk-supabase-sync ${sources.version} is installed in ${folder}`),
+  };
+}
+
+/** Takes out of the project in `folder` what `install` put in. */
+export async function uninstall(
+  folder: string,
+  options: RunOptions & { migrations: boolean },
+  io: CommandIo,
+): Promise<Report> {
+  const work = {
+    folder,
+    question: `Take clerk-supabase-sync out of ${folder}?`,
+    read: () => readProject(folder, []),
+    plan: (project: Awaited<ReturnType<typeof readProject>>) => planRemoval(project, options.migrations),
+    mayOverwrite: () => false,
+  };
+  const result = await carryOut(work, options, io);
+  return {
+    ...result,
+    next: result.outcome === "done" ? listRemovalSteps(result.plan) : [],
+    message: describeOutcome(result, `clerk-supabase-sync is not in ${folder}`),
+  };
+}
+
+function describeOutcome({ outcome, plan, written, removed }: Result, state: string): string {
+  const conflicts = listConflicts(plan);
+  const messages: Readonly<Record<Result["outcome"], string>> = {
+    done: `Done. Files written: ${written.length}, removed: ${removed.length}.`,
+    nothing_to_do: `Nothing to do: ${state}.`,
+    dry_run: "Dry run: nothing was changed.",
+    declined: "Nothing was changed.",
+    needs_yes: "Nothing was changed. Run it again with --yes to do this.",
+    conflicts: `Nothing was changed, because of ${conflicts.join(", ")}. Look at them, then run it again with --overwrite <path> for each that may be replaced, or with --overwrite for all.`,
+  };
+  return messages[outcome];
+}

@@ -1,0 +1,43 @@
+import { z } from "zod";
+import { errorMessage, SyncError } from "#core/errors.ts";
+
+export const manifestPath = "supabase/clerk-sync.json";
+
+const installedFileSchema = z.object({
+  source: z.string(),
+  path: z.string(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+
+const manifestSchema = z.object({
+  version: z.string(),
+  migrations: z.array(installedFileSchema),
+  files: z.array(installedFileSchema),
+  sections: z.array(z.object({ name: z.string(), text: z.string() })),
+  folders: z.array(z.string()),
+});
+
+/** A file of this package in a project: where it came from, where it lies, and the hash of what was put there. */
+export type InstalledFile = z.infer<typeof installedFileSchema>;
+
+/**
+ * What `init` has put into a project, kept there in supabase/clerk-sync.json. A migration may have been installed
+ * several times, the last entry of a source counts. `sections` holds the text as it was put into config.toml,
+ * `folders` those that did not exist before.
+ */
+export type Manifest = z.infer<typeof manifestSchema>;
+
+/** Reads the manifest's text. Throws SyncError `project_invalid`. */
+export function parseManifest(text: string): Manifest {
+  try {
+    return manifestSchema.parse(JSON.parse(text));
+  } catch (cause) {
+    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : errorMessage(cause);
+    const message = `${manifestPath} cannot be read: ${reason}. Restore it from version control, or delete it: then \`clerk-sync init\` takes what is there for yours.`;
+    throw new SyncError("project_invalid", message, { cause });
+  }
+}
+
+export function formatManifest(manifest: Manifest): string {
+  return `${JSON.stringify(manifest, null, 2)}\n`;
+}
