@@ -20,10 +20,10 @@ test.each([[["--help"]], [["simulate", "--help"]]])("%j shows an example", async
   expect(await run(...args)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("$ clerk-sync simulate") });
 });
 
-test("doctor --help shows an example", async () => {
-  expect(await run("doctor", "--help")).toMatchObject({
+test.each(["doctor", "init"])("%s --help shows an example", async (command) => {
+  expect(await run(command, "--help")).toMatchObject({
     exitCode: 0,
-    stdout: expect.stringContaining("$ clerk-sync doctor"),
+    stdout: expect.stringContaining(`$ clerk-sync ${command}`),
   });
 });
 

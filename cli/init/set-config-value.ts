@@ -48,7 +48,7 @@ function listInsertions(line: string, { name, key, value }: ConfigValue, eol: st
   const setting = `${key} = ${formatValue(value)}`;
   const ended = line.endsWith("\n") ? line : line + eol;
   const inline = [...line.matchAll(/\{/g)].flatMap(({ index }) =>
-    [`{ ${setting},`, `{ ${setting} `].map((start) => line.slice(0, index) + start + line.slice(index + 1)),
+    [`{ ${setting} `, `{ ${setting},`].map((start) => line.slice(0, index) + start + line.slice(index + 1)),
   );
   return [
     `${ended}${setting}${eol}`,
