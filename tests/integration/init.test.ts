@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterEach, expect, it } from "vitest";
 import { applyPrelude } from "../../server/migrate.ts";
+import { startManagementApi } from "../support/management-api.ts";
 import { createSupabaseProject, type SupabaseProject } from "../support/supabase-project.ts";
 import { createEmptyDatabase, createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 import { createTestFolder } from "../support/test-folder.ts";
@@ -13,16 +14,20 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const describeSchema = await readFile(new URL("../fixtures/describe-schema.sql", import.meta.url), "utf8");
 const run = promisify(execFile);
 
+const functions = (await readdir(path.join(root, "supabase/functions"))).filter((name) => !name.startsWith("_"));
+
 const toRemove: (() => Promise<void>)[] = [];
 afterEach(async () => {
   for (const remove of toRemove.splice(0).reverse()) await remove();
 });
 
-/** A project with a migration, a function and a shared file of its owner's. */
+/** A project with a migration, a function, its settings as a dotted key, and a shared file of its owner's. */
 async function createProject(packageRoot?: string): Promise<SupabaseProject> {
   const project = await createSupabaseProject(packageRoot === undefined ? undefined : () => packageRoot);
   toRemove.push(project.remove);
   await write(project, "supabase/migrations/20261231235959_own.sql", "create table public.own (id integer);\n");
+  const config = await readFile(path.join(project.path, "supabase/config.toml"), "utf8");
+  await write(project, "supabase/config.toml", `functions.own.verify_jwt = true\n${config}`);
   await write(project, "supabase/functions/own/index.ts", "Deno.serve(() => new Response());\n");
   await write(project, "supabase/functions/_shared/errors.ts", "export const own = 1;\n");
   return project;
@@ -190,24 +195,54 @@ it("--remove names and keeps what the user changed", async () => {
   expect((await project.readAll())["supabase/functions/clerk-webhook/index.ts"]).toContain("// mine");
 });
 
-it("an installed function passes deno check in the foreign project", async () => {
-  const project = await createProject();
-  await project.init("--yes");
-  await writeFile(path.join(project.path, "package.json"), "{}");
-  await symlink(path.join(root, "node_modules"), path.join(project.path, "node_modules"));
-  const functions = (await readdir(path.join(root, "supabase/functions"))).filter((name) => !name.startsWith("_"));
+/** Type checks the functions in a folder as Deno sees them there; the packages they import are this repository's. */
+async function checkFunctions(folder: string): Promise<void> {
+  await writeFile(path.join(folder, "package.json"), "{}");
+  await symlink(path.join(root, "node_modules"), path.join(folder, "node_modules"));
   for (const name of functions) {
-    const folder = path.join(project.path, "supabase/functions", name);
+    const entry = path.join(folder, "supabase/functions", name);
     const args = [
       "check",
       "--quiet",
       "--node-modules-dir=manual",
       "--config",
-      `${folder}/deno.json`,
-      `${folder}/index.ts`,
+      `${entry}/deno.json`,
+      `${entry}/index.ts`,
     ];
     const env = { PATH: process.env["PATH"], DENO_DIR: path.join(root, ".test-results/deno") };
-    await run(path.join(root, "node_modules/.bin/deno"), args, { cwd: project.path, env });
+    await run(path.join(root, "node_modules/.bin/deno"), args, { cwd: folder, env });
   }
-  await rm(path.join(project.path, "node_modules"));
+  await rm(path.join(folder, "node_modules"));
+}
+
+it("the installed functions pass deno check in the foreign project", async () => {
+  const project = await createProject();
+  await project.init("--yes");
+  await checkFunctions(project.path);
+});
+
+it("supabase functions deploy uploads all that they need, with verify_jwt off, and the owner's as it was", async () => {
+  const [project, api, uploaded] = [await createProject(), await startManagementApi(), await createTestFolder()];
+  toRemove.push(api.stop, uploaded.remove);
+  await project.init("--yes");
+  await write(project, "profile.yaml", api.profile);
+  const profile = path.join(project.path, "profile.yaml");
+  await project.supabase(
+    "--profile",
+    profile,
+    "functions",
+    "deploy",
+    "--use-api",
+    `--remote=${"a".repeat(20)}`,
+    "--yes",
+  );
+  expect([...api.deployments.keys()].sort()).toEqual([...functions, "own"].sort());
+  for (const [name, { settings, files }] of api.deployments) {
+    expect(settings, name).toMatchObject({ verify_jwt: name === "own" });
+    for (const [file, text] of files) {
+      await mkdir(path.dirname(path.join(uploaded.path, file)), { recursive: true });
+      await writeFile(path.join(uploaded.path, file), text);
+    }
+  }
+  await checkFunctions(uploaded.path);
 });

@@ -26,7 +26,8 @@ export async function createSupabaseProject(packageRoot?: () => string): Promise
   const folder = await createTestFolder();
   const cwd = folder.path;
   const supabase = async (...args: string[]) => {
-    const env = { PATH: process.env["PATH"], HOME: cwd, SUPABASE_TELEMETRY_DISABLED: "1" };
+    const token = { SUPABASE_ACCESS_TOKEN: `sbp_${"0".repeat(40)}` };
+    const env = { PATH: process.env["PATH"], HOME: cwd, SUPABASE_TELEMETRY_DISABLED: "1", ...token };
     const { stdout, stderr } = await run(`${bin}supabase`, ["--agent", "no", "--workdir", cwd, ...args], { cwd, env });
     return stdout + stderr;
   };
