@@ -14,7 +14,7 @@ test("from a build it is the folder of the nearest package.json of our name", as
   onTestFinished(folder.remove);
   await mkdir(path.join(folder.path, "dist/cli"), { recursive: true });
   await writeFile(path.join(folder.path, "package.json"), '{"name":"clerk-supabase-sync"}');
-  await writeFile(path.join(folder.path, "dist/package.json"), '{"type":"module"}');
+  await writeFile(path.join(folder.path, "dist/package.json"), '{"name":"other"}');
   expect(findPackageRoot(path.join(folder.path, "dist/cli/main.js"))).toBe(folder.path);
 });
 

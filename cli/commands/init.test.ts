@@ -123,6 +123,7 @@ test("--json prints one object and asks nothing", async () => {
   const done = JSON.parse((await init(["--json", "--yes"])).stdout);
   expect(done).toMatchObject({ outcome: "done", removed: [] });
   expect(done.changes).toContainEqual({ path: "supabase/config.toml", section: "hook", state: "add" });
+  expect(done.changes).toContainEqual({ path: "supabase/clerk-sync.json", state: "add" });
   expect(done.written.at(-1)).toBe("supabase/clerk-sync.json");
 });
 

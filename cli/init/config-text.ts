@@ -10,7 +10,7 @@ export type FunctionSection = { name: string; values: Readonly<Record<string, st
 /** Parses the text of a config.toml. Throws SyncError `project_invalid` with the line. */
 export function parseConfig(text: string): ConfigTable {
   try {
-    return parse(text.replace(/^\uFEFF/, ""));
+    return parse(text);
   } catch (cause) {
     const message = `supabase/config.toml cannot be read: ${errorMessage(cause).trim()}. Correct it and run this again.`;
     throw new SyncError("project_invalid", message, { cause });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { planSections } from "./plan-sections.ts";
+import { planSectionRemoval, planSections } from "./plan-sections.ts";
 
 const values = { verify_jwt: false, import_map: "./functions/a/deno.json", entrypoint: "./functions/a/index.ts" };
 const wanted = [{ name: "a", values }];
@@ -58,3 +58,12 @@ test("a section of ours is recognised where the manifest was lost", () => {
   const { text, installed } = plan("b = 1\n");
   expect(plan(text).installed).toEqual(installed);
 });
+
+test.each(["b = 1", "b = 1\n", "b = 1\r\nc = 2"])(
+  "after all sections of ours are taken out of %j it is as it was",
+  (text) => {
+    const both = [...wanted, { name: "b", values: { verify_jwt: false } }];
+    const added = planSections(text, both, [], false);
+    expect(planSectionRemoval(added.text, added.installed).text).toBe(text);
+  },
+);
