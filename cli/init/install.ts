@@ -1,5 +1,5 @@
 import type { CommandIo } from "../command-io.ts";
-import { carryOut, listConflicts, type Result, type RunOptions } from "./carry-out.ts";
+import { carryOut, listConflicts, type Result, type RunOptions, type Work } from "./carry-out.ts";
 import { listNextSteps, listRemovalSteps } from "./next-steps.ts";
 import { parseOverwrite } from "./parse-overwrite.ts";
 import { planInstallation } from "./plan-installation.ts";
@@ -19,12 +19,11 @@ export async function install(folder: string, options: InstallOptions, io: Comma
   const sources = await readSources(io.findPackageRoot(), options.github || hasWorkflows);
   const targets = sources.files.map(({ path }) => path);
   const now = io.clock.now();
-  const work = {
+  const work: Work = {
     folder,
     question: `Install clerk-supabase-sync ${sources.version} into ${folder}?`,
     read: () => readProject(folder, targets),
-    plan: (...[project, mayOverwrite]: Parameters<Parameters<typeof carryOut>[0]["plan"]>) =>
-      planInstallation(sources, project, now, mayOverwrite),
+    plan: (project, mayOverwrite) => planInstallation(sources, project, now, mayOverwrite),
     mayOverwrite: parseOverwrite(options.overwrite, [...targets, configPath]),
   };
   const result = await carryOut(work, options, io);
@@ -42,11 +41,11 @@ export async function uninstall(
   options: RunOptions & { migrations: boolean },
   io: CommandIo,
 ): Promise<Report> {
-  const work = {
+  const work: Work = {
     folder,
     question: `Take clerk-supabase-sync out of ${folder}?`,
     read: () => readProject(folder, []),
-    plan: (project: Awaited<ReturnType<typeof readProject>>) => planRemoval(project, options.migrations),
+    plan: (project) => planRemoval(project, options.migrations),
     mayOverwrite: () => false,
   };
   const result = await carryOut(work, options, io);
