@@ -1,3 +1,5 @@
+import type { Environment } from "#core/config.ts";
+
 /** Time, so that tests need not wait: `now` in Unix milliseconds, `sleep` in milliseconds. */
 export type Clock = {
   now: () => number;
@@ -18,11 +20,12 @@ export type CommandIo = {
   findPackageRoot: () => string;
   /** The working directory, where .clerk-sync/local.json is looked for. */
   folder: string;
-  /** Environment variables. */
-  env: Readonly<Record<string, string | undefined>>;
+  environment: Environment;
   fetch: typeof fetch;
   clock: Clock;
   /** A seed for a run that names none. */
   drawSeed: () => number;
+  /** Calls the listener once when the user presses Ctrl-C or the run is told to end; the answer takes it away again. */
+  onInterrupt: (listener: () => void) => () => void;
   setExitCode: (code: number) => void;
 };

@@ -11,8 +11,10 @@ import { addInitCommand } from "./commands/init.ts";
 import { addMigrateCommand } from "./commands/migrate.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addSimulateCommand } from "./commands/simulate.ts";
+import { addVerifyCommand } from "./commands/verify.ts";
 import { confirmOnTerminal } from "./confirm-on-terminal.ts";
 import { findPackageRoot } from "./find-package-root.ts";
+import { onInterrupt } from "./on-interrupt.ts";
 
 const usageExitCode = 2;
 
@@ -47,6 +49,7 @@ function createProgram(io: CommandIo): Command {
   addServeCommand(program, io);
   addMigrateCommand(program, io);
   addInitCommand(program, io);
+  addVerifyCommand(program, io);
   return program;
 }
 
@@ -74,10 +77,11 @@ function processIo(): Omit<CommandIo, "setExitCode"> {
     confirm: process.stdin.isTTY && process.stderr.isTTY ? confirmOnTerminal : null,
     findPackageRoot,
     folder: process.cwd(),
-    env: process.env,
+    environment: process.env,
     fetch: globalThis.fetch,
     clock: { now: Date.now, sleep: async (milliseconds) => sleep(milliseconds) },
     drawSeed: () => randomInt(2 ** 31),
+    onInterrupt,
   };
 }
 

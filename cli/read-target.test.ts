@@ -11,14 +11,12 @@ const local = {
   secretKey: "sb_secret_local",
 };
 const webhook = "/functions/v1/clerk-webhook";
-const rows = "/rest/v1/rpc/clerk_sync_user_rows";
 
 test("without options everything comes from the local server", () => {
   expect(resolveTarget({}, local)).toEqual({
     webhookUrl: `${local.url}${webhook}`,
     webhookSecret: local.webhookSecret,
     rest: { baseUrl: local.url, secretKey: local.secretKey },
-    rows: { url: `${local.url}${rows}`, secretKey: local.secretKey },
   });
 });
 
@@ -27,14 +25,34 @@ test.each([
   ["https://a.supabase.co/", `https://a.supabase.co${webhook}`, "https://a.supabase.co"],
   [`http://host:1/prefix${webhook}`, `http://host:1/prefix${webhook}`, "http://host:1/prefix"],
   ["http://host:1/api/hooks?x=1", "http://host:1/api/hooks?x=1", "http://host:1"],
-])("--url %s posts to %s and reads rows at %s", (url, webhookUrl, base) => {
+])("--url %s posts to %s and asks the database at %s", (url, webhookUrl, base) => {
   const target = resolveTarget({ url, secret: "whsec_AA==", secretKey: "key" }, null);
-  expect(target).toMatchObject({ webhookUrl, rows: { url: `${base}${rows}`, secretKey: "key" } });
+  expect(target).toMatchObject({ webhookUrl, rest: { baseUrl: base, secretKey: "key" } });
 });
 
 test("the local secret key is not sent to another address", () => {
-  expect(resolveTarget({ url: "https://a.supabase.co" }, local).rows).toBeNull();
-  expect(resolveTarget({ url: "http://localhost:54321" }, local).rows?.secretKey).toBe(local.secretKey);
+  expect(resolveTarget({ url: "https://a.supabase.co" }, local).rest).toBeNull();
+  expect(resolveTarget({ url: "http://localhost:54321" }, local).rest?.secretKey).toBe(local.secretKey);
+});
+
+const environment = {
+  CLERK_SYNC_URL: "https://b.supabase.co",
+  CLERK_WEBHOOK_SECRET: "whsec_bmV3, whsec_b2xk",
+  SUPABASE_SECRET_KEY: "sb_secret_b",
+};
+
+test("the environment's address comes before the local server, with the environment's secrets", () => {
+  expect(resolveTarget({}, local, environment)).toEqual({
+    webhookUrl: `https://b.supabase.co${webhook}`,
+    webhookSecret: "whsec_bmV3",
+    rest: { baseUrl: "https://b.supabase.co", secretKey: "sb_secret_b" },
+  });
+});
+
+test("an option comes before the environment, and the local server is asked with its own secrets", () => {
+  expect(resolveTarget({ secret: "whsec_AA==" }, local, environment).webhookSecret).toBe("whsec_AA==");
+  const { CLERK_SYNC_URL: _, ...secrets } = environment;
+  expect(resolveTarget({}, local, secrets)).toEqual(resolveTarget({}, local));
 });
 
 test("with neither a local server nor options it says what to do", () => {

@@ -1,7 +1,9 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
+import type { Environment } from "#core/config.ts";
 import { errorMessage, SyncError } from "#core/errors.ts";
+import type { Rest } from "./call-rpc.ts";
 
 const settingsSchema = z.object({
   url: z.url(),
@@ -11,19 +13,21 @@ const settingsSchema = z.object({
 
 export type LocalSettings = z.infer<typeof settingsSchema>;
 
-/** Where events go and, when a key is known, where rows are read. */
+/** Where events go and, when a key is known, where the database is asked. */
 export type Target = {
   webhookUrl: string;
   webhookSecret: string;
-  rows: { url: string; secretKey: string } | null;
-  /** The same for any function of the database. */
-  rest: { baseUrl: string; secretKey: string } | null;
+  rest: Rest | null;
 };
 
-type TargetOptions = { url?: string | undefined; secret?: string | undefined; secretKey?: string | undefined };
+type TargetOptions = {
+  url?: string | undefined;
+  supabaseUrl?: string | undefined;
+  secret?: string | undefined;
+  secretKey?: string | undefined;
+};
 
 const webhookPath = "/functions/v1/clerk-webhook";
-const rowsPath = "/rest/v1/rpc/clerk_sync_user_rows";
 
 /** What `npm start` wrote in this folder; null when it never ran here. Throws SyncError `config_invalid`. */
 export async function readLocalSettings(folder: string): Promise<LocalSettings | null> {
@@ -43,26 +47,50 @@ export async function readLocalSettings(folder: string): Promise<LocalSettings |
   }
 }
 
-/** Finds the target: what the options say, else the local server. Throws SyncError `usage_invalid`. */
-export function resolveTarget(options: TargetOptions, local: LocalSettings | null): Target {
-  const url = options.url ?? local?.url;
-  const webhookSecret = options.secret ?? local?.webhookSecret;
-  if (url === undefined || webhookSecret === undefined) {
-    throw new SyncError(
-      "usage_invalid",
-      "There is no .clerk-sync/local.json here. Run `npm start` first (without a clone: `clerk-sync serve --local`), or pass --url and --secret.",
-    );
-  }
+/**
+ * Finds the target: what the options say, else CLERK_SYNC_URL with the secrets of the environment, else the local
+ * server with its own. Throws SyncError `usage_invalid`.
+ */
+export function resolveTarget(
+  options: TargetOptions,
+  local: LocalSettings | null,
+  environment: Environment = {},
+): Target {
+  const url = options.url ?? read(environment, "CLERK_SYNC_URL") ?? local?.url;
+  if (url === undefined) throw nothingKnown();
   const { webhookUrl, baseUrl } = splitUrl(url);
   const isLocal = local !== null && sameServer(baseUrl, local.url);
-  // The local key goes to the local server only, never to an address typed on the command line.
-  const secretKey = options.secretKey ?? (isLocal ? local.secretKey : undefined);
+  // Keys go where they belong: the local ones to the local server only, those of the environment only elsewhere.
+  const known = isLocal ? local : environmentSecrets(environment);
+  const webhookSecret = options.secret ?? known.webhookSecret ?? local?.webhookSecret;
+  if (webhookSecret === undefined) throw nothingKnown();
+  const secretKey = options.secretKey ?? known.secretKey;
+  const supabaseUrl = options.supabaseUrl ?? (isLocal ? undefined : read(environment, "SUPABASE_URL"));
+  const rest = { baseUrl: supabaseUrl?.replace(/\/+$/, "") ?? baseUrl };
+  return { webhookUrl, webhookSecret, rest: secretKey === undefined ? null : { ...rest, secretKey } };
+}
+
+/** The secrets under the names that the functions read them by; of several signing secrets the first. */
+function environmentSecrets(environment: Environment): {
+  webhookSecret?: string | undefined;
+  secretKey?: string | undefined;
+} {
+  const secrets = read(environment, "CLERK_WEBHOOK_SECRET") ?? read(environment, "CLERK_WEBHOOK_SIGNING_SECRET");
   return {
-    webhookUrl,
-    webhookSecret,
-    rows: secretKey === undefined ? null : { url: `${baseUrl}${rowsPath}`, secretKey },
-    rest: secretKey === undefined ? null : { baseUrl, secretKey },
+    webhookSecret: secrets?.split(",")[0]?.trim(),
+    secretKey: read(environment, "SUPABASE_SECRET_KEY") ?? read(environment, "SUPABASE_SERVICE_ROLE_KEY"),
   };
+}
+
+function read(environment: Environment, name: string): string | undefined {
+  return environment[name]?.trim() || undefined;
+}
+
+function nothingKnown(): SyncError {
+  return new SyncError(
+    "usage_invalid",
+    "There is no .clerk-sync/local.json here. Run `npm start` first (without a clone: `clerk-sync serve --local`), or pass --url and --secret (or set CLERK_SYNC_URL and CLERK_WEBHOOK_SECRET).",
+  );
 }
 
 /** A bare origin is a project's base URL; anything with a path is the webhook itself. */

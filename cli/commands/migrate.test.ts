@@ -7,7 +7,7 @@ it.each([
   [[], { DATABASE_URL: "secret" }, "usage_invalid: DATABASE_URL must be a postgres:// URL."],
   [["--dryrun"], {}, "Did you mean --dry-run?"],
 ])("migrate %j with %j is a usage error that shows no value", async (args, env, message) => {
-  const { exitCode, stderr } = await runCommand(["migrate", ...args], env);
+  const { exitCode, stderr } = await runCommand(["migrate", ...args], { environment: env });
   expect({ exitCode, stderr }).toEqual({ exitCode: 2, stderr: expect.stringContaining(message) });
   expect(stderr).not.toContain("secret");
 });

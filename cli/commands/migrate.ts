@@ -46,7 +46,7 @@ async function migrate(options: MigrateCommandOptions, io: CommandIo): Promise<v
 
 function readDatabaseUrl(options: MigrateCommandOptions, io: CommandIo): string {
   const name = options.databaseUrl === undefined ? "DATABASE_URL" : "--database-url";
-  const given = (options.databaseUrl ?? io.env["DATABASE_URL"])?.trim() || undefined;
+  const given = (options.databaseUrl ?? io.environment["DATABASE_URL"])?.trim() || undefined;
   if (given === undefined) {
     throw new SyncError("usage_invalid", "Set DATABASE_URL, or pass --database-url, to the database to migrate.");
   }

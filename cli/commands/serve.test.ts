@@ -16,7 +16,7 @@ it.each([
 ])("with the mirror on and %s a worker is refused, and told of AUTH_MIRROR=off", async (_, env) => {
   const given = { DATABASE_URL: databaseUrl, ...env };
   for (const args of [["serve"], ["serve", "--only", "worker"]]) {
-    expect(await runCommand(args, given)).toMatchObject({
+    expect(await runCommand(args, { environment: given })).toMatchObject({
       exitCode: 1,
       stderr: expect.stringMatching(/config_invalid: .*AUTH_MIRROR=off/s),
     });
@@ -24,7 +24,9 @@ it.each([
 });
 
 it("an instance that only takes events needs no mirror", async () => {
-  const { stderr } = await runCommand(["serve", "--only", "webhook", "--port", "1"], { DATABASE_URL: databaseUrl });
+  const { stderr } = await runCommand(["serve", "--only", "webhook", "--port", "1"], {
+    environment: { DATABASE_URL: databaseUrl },
+  });
   expect(stderr).not.toContain("config_invalid");
 });
 

@@ -44,7 +44,7 @@ export function addServeCommand(program: Command, io: CommandIo): void {
 /** Runs until a signal. The server is loaded here: no other command needs a database driver. */
 async function serve({ port, host, only, migrate, local }: z.infer<typeof optionsSchema>, io: CommandIo) {
   const given = { ...(port === undefined ? {} : { PORT: port }), ...(host === undefined ? {} : { HOST: host }) };
-  const config = readConfig({ ...io.env, ...given });
+  const config = readConfig({ ...io.environment, ...given });
   const { runLocalServer, runServer } = await import("../../server/run-server.ts");
   if (local) io.setExitCode(await runLocalServer(config, io.folder, io.print));
   else await runServer({ config, only, migrate });

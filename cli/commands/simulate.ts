@@ -37,7 +37,7 @@ export function addSimulateCommand(program: Command, io: CommandIo): void {
 }
 
 async function simulate(options: SimulateOptions, io: CommandIo): Promise<void> {
-  const target = resolveTarget(options, await readLocalSettings(io.folder));
+  const target = resolveTarget(options, await readLocalSettings(io.folder), io.environment);
   const simulation = planSimulation(options, options.seed ?? io.drawSeed(), io.clock.now());
   if (!options.json) io.print(formatPlan(simulation, target.webhookUrl));
 

@@ -1,5 +1,6 @@
+import type { Rest } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
-import { askRows, idsPerCall, type RowsEndpoint } from "./ask-rows.ts";
+import { askRows, idsPerCall } from "./ask-rows.ts";
 import { compareUser, type Difference, type StoredUser } from "./compare-user.ts";
 import type { ExpectedUser } from "./expect-user.ts";
 
@@ -15,7 +16,7 @@ export type RowCheck =
   | { state: "checked"; inStep: number; outOfStep: number; unfinished: number; differences: Difference[] }
   | { state: "unchecked"; reason: string };
 
-export type CheckOptions = RowsEndpoint & { timeoutMs: number };
+export type CheckOptions = Rest & { timeoutMs: number };
 
 type CheckIo = Pick<CommandIo, "fetch" | "clock"> & { onProgress: (inStep: number) => void };
 
@@ -62,7 +63,7 @@ async function askRound(users: readonly number[], context: RoundContext, io: Che
     const ids = chunk.map(([, expected]) => expected.clerkId);
     const answer = await askRows(ids, context.options, io);
     if ("reason" in answer) return answer;
-    const stored = new Map(answer.users.map((user) => [user.clerk_id, user]));
+    const stored = new Map(answer.value.map((user) => [user.clerk_id, user]));
     for (const [user, expected] of chunk) {
       const found = stored.get(expected.clerkId);
       noteDifferences(context.differences, user, compareUser(expected, found));

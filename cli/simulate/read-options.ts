@@ -4,7 +4,7 @@ import { SyncError } from "#core/errors.ts";
 const number = new Intl.NumberFormat("en-US");
 
 /** A number given as text; the message names the option, since commander gives the key only. */
-function wholeNumber(option: string, from: number, to: number) {
+export function wholeNumber(option: string, from: number, to: number) {
   const error = `${option} must be a whole number from ${number.format(from)} to ${number.format(to)}.`;
   return z
     .string()

@@ -66,8 +66,8 @@ async function check(
   tally: Tally,
   { options, target, progress, io }: RunContext & { io: Pick<CommandIo, "fetch" | "clock"> },
 ): Promise<RowCheck> {
-  const { rows } = target;
-  if (rows === null)
+  const { rest } = target;
+  if (rest === null)
     return { state: "unchecked", reason: "no secret key is known for this address; pass --secret-key" };
   const expectations: Expectations = {
     users: scenario.users,
@@ -75,7 +75,7 @@ async function check(
     isKnown: (user) => eventsOf(scenario, user).some((event) => tally.acceptedEvents[event] === 1),
   };
   return await withProgress(progress, { label: "Users in step", total: scenario.users }, (onProgress) =>
-    checkRows(expectations, { ...rows, timeoutMs: options.timeout * 1000 }, { ...io, onProgress }),
+    checkRows(expectations, { ...rest, timeoutMs: options.timeout * 1000 }, { ...io, onProgress }),
   );
 }
 

@@ -105,7 +105,8 @@ grant execute on function clerk_sync.too_many_deletions to service_role;
 
 -- The reason why these deletions have to wait, null when they may be applied; they are counted then. Users
 -- who came by a webhook within the window are not counted: what is lost with them is that old at most, and
--- test users and waves of bots are deleted soon after they came. The lock makes workers count one by one.
+-- test users and waves of bots are deleted soon after they came; nor is a canary, however old. The lock makes
+-- workers count one by one.
 create or replace function clerk_sync.check_delete_brake(p_deletes uuid[], p_brake jsonb, p_now timestamptz)
 returns text
 language plpgsql
@@ -130,6 +131,7 @@ begin
     join clerk_sync.user_state as s on s.clerk_id = j.clerk_id
     where j.id = any (p_deletes)
       and coalesce(s.first_seen_at <= p_now - make_interval(mins => (p_brake ->> 'minutes')::integer), true)
+      and not clerk_sync.is_canary(s.clerk_id)
   );
   v_reason := clerk_sync.too_many_deletions(cardinality(v_counting), p_brake, p_now);
   if v_reason is null or cardinality(v_counting) = 0 then

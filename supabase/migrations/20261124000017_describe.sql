@@ -116,3 +116,69 @@ $$;
 
 revoke execute on function public.clerk_sync_user_rows from public, anon, authenticated;
 grant execute on function public.clerk_sync_user_rows to service_role;
+
+-- One job without its payload: {id, job_type, status, attempts, error, source, clerk_id, event_id, created_at, run_at,
+-- processed_at, history, result}; null when there is none.
+create or replace function public.clerk_sync_job(p_id uuid)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'id', j.id,
+      'job_type', j.job_type,
+      'status', j.status,
+      'attempts', j.attempts,
+      'error', j.error,
+      'source', j.source,
+      'clerk_id', j.clerk_id,
+      'event_id', j.event_id,
+      'created_at', j.created_at,
+      'run_at', j.run_at,
+      'processed_at', j.processed_at,
+      'history', j.history,
+      'result', j.result
+    )
+    from public.job_queue as j
+    where j.id = p_id
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_job from public, anon, authenticated;
+grant execute on function public.clerk_sync_job to service_role;
+
+-- The Clerk instances whose events the newest finished jobs, at most p_limit, came from: [{instance_id, jobs,
+-- newest_at}], newest first. More than one: development and production write into one database.
+create or replace function public.clerk_sync_instances(p_limit integer default 1000)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(to_jsonb(g) order by g.newest_at desc), '[]')
+    from (
+      select n.instance_id, count(*) as jobs, max(n.processed_at) as newest_at
+      from (
+        select j.payload #>> '{original_event,instance_id}' as instance_id, j.processed_at
+        from public.job_queue as j
+        where j.status in ('COMPLETED', 'CANCELLED')
+        order by j.processed_at desc
+        limit p_limit
+      ) as n
+      where n.instance_id is not null
+      group by n.instance_id
+    ) as g
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_instances from public, anon, authenticated;
+grant execute on function public.clerk_sync_instances to service_role;

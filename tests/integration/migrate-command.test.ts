@@ -10,7 +10,8 @@ beforeEach(async () => {
 });
 afterEach(() => database.drop());
 
-const migrate = (...args: string[]) => runCommand(["migrate", ...args], { DATABASE_URL: database.url });
+const migrate = (...args: string[]) =>
+  runCommand(["migrate", ...args], { environment: { DATABASE_URL: database.url } });
 const names = (await readMigrations()).map((migration) => migration.name);
 
 async function has(schema: string): Promise<boolean> {
