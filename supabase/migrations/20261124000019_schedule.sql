@@ -49,6 +49,25 @@ $$;
 revoke execute on function clerk_sync.has_work from public, anon, authenticated;
 grant execute on function clerk_sync.has_work to service_role;
 
+-- The calls of the last hour: net._http_response holds the answers to everybody's requests and says of none whose it is.
+create table if not exists clerk_sync.processor_call (
+  request_id bigint      not null,
+  called_at  timestamptz not null,
+  constraint processor_call_pkey primary key (request_id)
+);
+
+alter table clerk_sync.processor_call enable row level security;
+revoke all on clerk_sync.processor_call from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.processor_call to service_role;
+
+drop policy if exists processor_call_service_role on clerk_sync.processor_call;
+create policy processor_call_service_role
+  on clerk_sync.processor_call
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
 -- Calls the processor when there is work. Answers the id of pg_net's request; null when there is no work, or
 -- the Vault does not hold both secrets. The answer of the processor is in net._http_response for six hours.
 create or replace function clerk_sync.call_processor()
@@ -80,6 +99,11 @@ begin
     timeout_milliseconds := 60000
   )
   into v_request;
+  insert into clerk_sync.processor_call (request_id, called_at)
+  values (v_request, now())
+  on conflict (request_id) do update -- pg_net counts from 1 again after a crash
+    set called_at = excluded.called_at;
+  delete from clerk_sync.processor_call as c where c.called_at < now() - interval '1 hour';
   return v_request;
 end
 $$;
@@ -87,13 +111,118 @@ $$;
 revoke execute on function clerk_sync.call_processor from public, anon, authenticated;
 grant execute on function clerk_sync.call_processor to service_role;
 
+-- How pg_cron does with the entry that calls the processor: {schedule, active, at, status, message}, the last three of
+-- its last run, null while there was none. Null where there is no such entry. pg_cron keeps the runs of all entries in
+-- one table and prunes it never: no more than its newest 5,000 are looked through.
+create or replace function clerk_sync.last_cron_run()
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  if to_regclass('cron.job') is null then
+    return null;
+  end if;
+  return (
+    select jsonb_build_object(
+      'schedule', j.schedule,
+      'active', j.active,
+      'at', coalesce(d.start_time, d.end_time),
+      'status', d.status,
+      'message', d.return_message
+    )
+    from cron.job as j
+    left join lateral (
+      select n.*
+      from (select r.* from cron.job_run_details as r order by r.runid desc limit 5000) as n
+      where n.jobid = j.jobid
+      order by n.runid desc
+      limit 1
+    ) as d on true
+    where j.jobname = 'clerk-sync-process'
+    limit 1
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.last_cron_run from public, anon, authenticated;
+grant execute on function clerk_sync.last_cron_run to service_role;
+
+-- What the processor answered to the newest calls of the schedule, at most five: [{called_at, status, timed_out, error}],
+-- newest first. Calls without an answer yet are left out.
+create or replace function clerk_sync.processor_answers()
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  if to_regclass('net._http_response') is null then
+    return '[]';
+  end if;
+  return (
+    select coalesce(jsonb_agg(to_jsonb(a) order by a.called_at desc), '[]')
+    from (
+      select c.called_at, r.status_code as status, coalesce(r.timed_out, false) as timed_out, r.error_msg as error
+      from clerk_sync.processor_call as c
+      join net._http_response as r
+        on r.id = c.request_id
+       and r.created >= c.called_at
+      order by c.called_at desc
+      limit 5
+    ) as a
+  );
+exception
+  when insufficient_privilege then -- pg_net belongs to Supabase, which decides who may read its answers
+    return '[]';
+end
+$$;
+
+revoke execute on function clerk_sync.processor_answers from public, anon, authenticated;
+grant execute on function clerk_sync.processor_answers to service_role;
+
+-- Whether work waits and whether anybody does it: {now, due_since, last_done_at}. A refresh that waits for a
+-- CLERK_SECRET_KEY does not count.
+create or replace function clerk_sync.queue_pace(p_now timestamptz)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return jsonb_build_object(
+    'now', p_now,
+    'due_since', (
+      select min(j.run_at)
+      from public.job_queue as j
+      where j.status in ('PENDING', 'FAILED')
+        and j.run_at <= p_now
+        and j.source <> 'refresh'
+    ),
+    'last_done_at', (
+      select max(j.processed_at)
+      from public.job_queue as j
+      where j.status in ('COMPLETED', 'CANCELLED')
+    )
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.queue_pace from public, anon, authenticated;
+grant execute on function clerk_sync.queue_pace to service_role;
+
 -- Whether the schedule can work here: {cron, net, vault, project_url, processor_secret, scheduled}, each true
--- or false.
+-- or false; whether it does: {last_run, answers}; and what it leaves undone: {now, due_since, last_done_at}.
+-- By the rights of its owner, for the API's service_role may not look into cron; it takes no argument.
 create or replace function public.clerk_sync_schedule_state()
 returns jsonb
 language plpgsql
 volatile
-security invoker
+security definer
 set search_path = ''
 as $$
 declare
@@ -112,8 +241,10 @@ begin
     'vault', to_regclass('vault.decrypted_secrets') is not null,
     'project_url', 'clerk_sync_project_url' = any (v_names),
     'processor_secret', 'clerk_sync_processor_secret' = any (v_names),
-    'scheduled', v_jobs >= 3
-  );
+    'scheduled', v_jobs >= 3,
+    'last_run', clerk_sync.last_cron_run(),
+    'answers', clerk_sync.processor_answers()
+  ) || clerk_sync.queue_pace(clock_timestamp());
 end
 $$;
 
