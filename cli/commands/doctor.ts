@@ -1,25 +1,40 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { parseEnv } from "node:util";
 import type { Command } from "commander";
 import { z } from "zod";
+import type { Environment } from "#core/config.ts";
+import { errorMessage, SyncError } from "#core/errors.ts";
 import type { CommandIo } from "../command-io.ts";
+import { checkClerk } from "../doctor/check-clerk.ts";
 import { checkDatabase } from "../doctor/check-database.ts";
 import { checkEndpoint } from "../doctor/check-endpoint.ts";
-import { exitCodeOf, formatFindings } from "../doctor/finding.ts";
+import { checkEnvironment } from "../doctor/check-environment.ts";
+import { checkProcessor } from "../doctor/check-processor.ts";
+import { exitCodeOf, type Finding, formatFindings } from "../doctor/finding.ts";
 import { readLocalSettings, resolveTarget } from "../read-target.ts";
 
 const examples = `
 Examples:
   $ clerk-sync doctor
+  $ clerk-sync doctor --env-file .env.production
   $ clerk-sync doctor --url https://abc.supabase.co --secret whsec_… --secret-key sb_secret_…
   $ clerk-sync doctor --json
 
+Where no option says otherwise, CLERK_SYNC_URL, CLERK_WEBHOOK_SECRET and SUPABASE_SECRET_KEY are used, from the file
+or from the environment: there they do not end in the shell's history.
 Nothing is changed. Exits with 1 when a check failed; warnings do not count.`;
 
 const optionsSchema = z.object({
   url: z.string().optional(),
+  supabaseUrl: z.string().optional(),
   secret: z.string().optional(),
   secretKey: z.string().optional(),
+  envFile: z.string().optional(),
   json: z.boolean().default(false),
 });
+
+type Options = z.infer<typeof optionsSchema>;
 
 /** Adds `clerk-sync doctor`. */
 export function addDoctorCommand(program: Command, io: CommandIo): void {
@@ -27,17 +42,41 @@ export function addDoctorCommand(program: Command, io: CommandIo): void {
     .command("doctor")
     .description("Look at an installation from outside and say what is wrong and how to mend it.")
     .option("--url <url>", "the webhook, or the base URL of the project (default: the local server)")
+    .option("--supabase-url <url>", "the project, where the webhook is not one of its functions")
     .option("--secret <whsec_…>", "the webhook's signing secret (default: the local server's)")
     .option("--secret-key <key>", "the project's secret key, to look at the database (default: the local server's)")
+    .option("--env-file <file>", "variables to check and to use, as the functions or the server will have them")
     .option("--json", "print one JSON array and nothing else")
     .addHelpText("after", examples)
     .action(async (given: unknown) => doctor(optionsSchema.parse(given), io));
 }
 
-async function doctor(options: z.infer<typeof optionsSchema>, io: CommandIo): Promise<void> {
-  const target = resolveTarget(options, await readLocalSettings(io.folder));
-  const findings = [...(await checkEndpoint(target, io)), ...(await checkDatabase(target.rest, io))];
+async function doctor(options: Options, io: CommandIo): Promise<void> {
+  const environment = { ...io.environment, ...(await readEnvironmentFile(options.envFile, io.folder)) };
+  const findings = await examine(options, environment, io);
   if (options.json) io.print(JSON.stringify(findings));
   else for (const line of formatFindings(findings)) io.print(line);
   io.setExitCode(exitCodeOf(findings));
+}
+
+async function examine(options: Options, environment: Environment, io: CommandIo): Promise<Finding[]> {
+  const target = resolveTarget(options, await readLocalSettings(io.folder), environment);
+  const given = { ...environment, "--secret": options.secret, "--secret-key": options.secretKey };
+  const supabaseUrl = target.rest?.baseUrl ?? null;
+  return [
+    ...checkEnvironment({ environment: given, supabaseUrl, now: io.clock.now() }),
+    ...(await checkEndpoint(target, io)),
+    await checkProcessor(target.webhookUrl, io),
+    ...(await checkClerk(environment, target.webhookUrl, io)),
+    ...(await checkDatabase(target.rest, io)),
+  ];
+}
+
+async function readEnvironmentFile(file: string | undefined, folder: string): Promise<Environment> {
+  if (file === undefined) return {};
+  try {
+    return parseEnv(await readFile(path.resolve(folder, file), "utf8"));
+  } catch (cause) {
+    throw new SyncError("usage_invalid", `--env-file ${file} cannot be read: ${errorMessage(cause)}.`, { cause });
+  }
 }

@@ -1,91 +1,85 @@
 import { z } from "zod";
-import { errorMessage } from "#core/errors.ts";
+import { schemaVersion } from "#core/schema-version.ts";
+import { callRpc, type Rest, type RpcFailure } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
+import { simulatedInstanceId } from "../simulate/build-event.ts";
+import { explainSchedule, scheduleSchema } from "./check-schedule.ts";
 import type { Finding } from "./finding.ts";
 
-type Rest = { baseUrl: string; secretKey: string };
 type Io = Pick<CommandIo, "fetch">;
 
-const timeoutMilliseconds = 15_000;
-
-const scheduleSchema = z.object({
-  cron: z.boolean(),
-  net: z.boolean(),
-  vault: z.boolean(),
-  project_url: z.boolean(),
-  processor_secret: z.boolean(),
-  scheduled: z.boolean(),
-});
 const brakeSchema = z.object({ engaged_at: z.string().nullable(), reason: z.string().nullable(), waiting: z.number() });
+const privilegesSchema = z.array(z.object({ object: z.string(), what: z.string() }));
+const instancesSchema = z.array(z.object({ instance_id: z.string(), jobs: z.number() }));
 
-/** Asks the database, through its API, for schema, schedule, delete brake and dead letters. */
+/** Asks the database, through its API, for schema, rights, schedule, delete brake, dead letters and instances. */
 export async function checkDatabase(rest: Rest | null, io: Io): Promise<Finding[]> {
   if (rest === null) {
-    const remedy = "Pass --secret-key to have database, schedule and queue looked at.";
+    const remedy = "Set SUPABASE_SECRET_KEY or pass --secret-key to have database, schedule and queue looked at.";
     return [{ check: "database", state: "skipped", what: "no secret key is known for this address", remedy }];
   }
-  const schedule = await call(rest, "clerk_sync_schedule_state", {}, scheduleSchema, io);
-  if ("finding" in schedule) return [schedule.finding];
-  const brake = await call(rest, "clerk_sync_delete_brake", {}, brakeSchema, io);
-  const dead = await call(rest, "clerk_sync_count_jobs", { p_filter: { status: "DEAD" } }, z.number(), io);
-  return [
-    { check: "database", state: "ok", what: "reached; the migrations are applied" },
-    explainSchedule(schedule.value),
-    "finding" in brake ? brake.finding : explainBrake(brake.value),
-    "finding" in dead ? dead.finding : explainDead(dead.value),
-  ];
+  const version = await checkVersion(rest, io);
+  if (version.state === "failed") return [version];
+  return [version, ...(await Promise.all(questions.map((question) => question(rest, io)))).flat()];
 }
 
-async function call<Value>(
-  { baseUrl, secretKey }: Rest,
+type Question = (rest: Rest, io: Io) => Promise<Finding[]>;
+
+/** A function without arguments, or with these, and what its value says. */
+function ask<Value>(
   name: string,
-  args: object,
   schema: z.ZodType<Value>,
-  io: Io,
-): Promise<{ value: Value } | { finding: Finding }> {
-  try {
-    const response = await io.fetch(`${baseUrl}/rest/v1/rpc/${name}`, {
-      method: "POST",
-      headers: { "content-type": "application/json", apikey: secretKey },
-      body: JSON.stringify(args),
-      redirect: "manual",
-      signal: AbortSignal.timeout(timeoutMilliseconds),
-    });
-    if (!response.ok) return { finding: explainRefusal(name, response.status) };
-    return { value: schema.parse(await response.json()) };
-  } catch (error) {
-    return { finding: { check: "database", state: "failed", what: `${name}: ${errorMessage(error)}` } };
-  }
+  explain: (value: Value) => Finding | Finding[],
+  args: Readonly<Record<string, unknown>> = {},
+): Question {
+  return async (rest, io) => {
+    const answer = await callRpc(rest, { name, args, schema }, io);
+    return ["reason" in answer ? explainFailure(name, answer) : explain(answer.value)].flat();
+  };
+}
+
+const questions: readonly Question[] = [
+  ask("clerk_sync_privilege_findings", privilegesSchema, explainPrivileges),
+  ask("clerk_sync_schedule_state", scheduleSchema, explainSchedule),
+  ask("clerk_sync_delete_brake", brakeSchema, explainBrake),
+  ask("clerk_sync_count_jobs", z.number(), explainDead, { p_filter: { status: "DEAD" } }),
+  ask("clerk_sync_instances", instancesSchema, explainInstances),
+];
+
+/** Of two versions the one that sorts last is the newer (schema-version.ts). */
+async function checkVersion(rest: Rest, io: Io): Promise<Finding> {
+  const check = "database";
+  const call = { name: "clerk_sync_schema_version", args: {}, schema: z.string() };
+  const answer = await callRpc(rest, call, io);
+  if ("reason" in answer) return explainFailure(call.name, answer);
+  if (answer.value === schemaVersion) return { check, state: "ok", what: "reached; the migrations are applied" };
+  const what = `the schema is ${answer.value}, this clerk-sync is written for ${schemaVersion}`;
+  const isOlder = answer.value < schemaVersion;
+  const remedy = isOlder ? "Apply the migrations: supabase db push." : "Upgrade clerk-sync: the database is newer.";
+  return { check, state: "failed", what, remedy };
 }
 
 const refusals: Readonly<Record<number, { what: string; remedy: string }>> = {
   401: { what: "the secret key is refused", remedy: "Take sb_secret_… or the service role key of this project." },
   403: { what: "the key may not call the functions", remedy: "Take the secret key, not the publishable or anon key." },
-  404: { what: "the functions are missing", remedy: "Apply the migrations: supabase db push." },
+  404: {
+    what: "the functions are missing, or older than this clerk-sync",
+    remedy: "Apply the migrations: supabase db push.",
+  },
 };
 
-function explainRefusal(name: string, status: number): Finding {
-  const known = refusals[status] ?? { what: `${name} answers ${status}`, remedy: "Look at the log of the API." };
-  return { check: "database", state: "failed", ...known };
+function explainFailure(name: string, { status, reason }: RpcFailure): Finding {
+  const known = status === null ? undefined : refusals[status];
+  const remedy = status === null ? "Is the URL right, and is the API up?" : "Look at the log of the API.";
+  return { check: "database", state: "failed", ...(known ?? { what: `${name}: ${reason}`, remedy }) };
 }
 
-function explainSchedule(state: z.infer<typeof scheduleSchema>): Finding {
-  const check = "schedule";
-  if (!state.cron) {
-    const remedy =
-      "On Supabase enable pg_cron and pg_net and run the migrations again. With a Node server it is not needed.";
-    return { check, state: "skipped", what: "there is no pg_cron in this database", remedy };
-  }
-  const missing = [
-    state.net ? null : "pg_net",
-    state.project_url ? null : "Vault secret clerk_sync_project_url",
-    state.processor_secret ? null : "Vault secret clerk_sync_processor_secret",
-    state.scheduled ? null : "the entries in cron.job",
-  ].filter((name) => name !== null);
-  if (missing.length === 0) return { check, state: "ok", what: "set up" };
+function explainPrivileges(wrong: z.infer<typeof privilegesSchema>): Finding[] {
+  const check = "privileges";
+  if (wrong.length === 0) return [{ check, state: "ok", what: "closed to the API roles but for the own row" }];
   const remedy =
-    "select vault.create_secret('…', '<name>'); then select clerk_sync_schedule(); retries wait until then.";
-  return { check, state: "warning", what: `missing: ${missing.join(", ")}`, remedy };
+    "Run the migrations again: they revoke and grant anew. If it comes back, a migration of yours grants it.";
+  return wrong.map(({ object, what }) => ({ check, state: "failed", what: `${object}: ${what}`, remedy }));
 }
 
 function explainBrake({ engaged_at, reason, waiting }: z.infer<typeof brakeSchema>): Finding {
@@ -101,4 +95,17 @@ function explainDead(count: number): Finding {
   const remedy =
     "select error, count(*) from job_queue where status = 'DEAD' group by error; then clerk_sync_retry_matching_jobs.";
   return { check, state: "warning", what: `${count} jobs gave up and wait for a person`, remedy };
+}
+
+/** Development users cannot be moved to production (Clerk docs, "Migrating"): both in one table is an accident. */
+function explainInstances(instances: z.infer<typeof instancesSchema>): Finding {
+  const check = "instances";
+  if (instances.length <= 1) return { check, state: "ok", what: "all events are of one Clerk instance" };
+  const names = instances.map(
+    ({ instance_id, jobs }) =>
+      `${instance_id === simulatedInstanceId ? "clerk-sync simulate" : instance_id} (${jobs} jobs)`,
+  );
+  const remedy =
+    "Give each instance a database of its own: take the endpoint that points here out of the others' dashboard.";
+  return { check, state: "warning", what: `the last jobs came from ${names.join(", ")}`, remedy };
 }

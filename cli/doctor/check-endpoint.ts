@@ -109,7 +109,10 @@ function explainRight(answer: Answer | { reason: string }): Finding {
 /** Signatures are good for five minutes either way (Svix, "Verifying payloads"). */
 function explainClock({ date }: Answer, now: number): Finding {
   const check = "clock";
-  if (date === null) return { check, state: "skipped", what: "the answer carries no date" };
+  if (date === null) {
+    const remedy = "Compare the server's clock with this one by hand; beyond 300 s every signature is refused.";
+    return { check, state: "skipped", what: "the answer carries no date", remedy };
+  }
   const seconds = Math.round(Math.abs(now - date) / 1000);
   if (seconds <= 60) return { check, state: "ok", what: "this machine and the server agree" };
   const remedy = "Set the clock of the one that is wrong by NTP; beyond 300 s every signature is refused.";

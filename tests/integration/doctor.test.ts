@@ -1,6 +1,12 @@
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { main } from "../../cli/main.ts";
+import { schemaVersion } from "#core/schema-version.ts";
+import { userEvent } from "../support/build-event.ts";
+import { startClerkStandIn } from "../support/clerk-stand-in/start-clerk-stand-in.ts";
+import { postEvent } from "../support/post-event.ts";
+import { runCommand } from "../support/run-command.ts";
+import { createTestFolder } from "../support/test-folder.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 
 let server: TestServer;
@@ -13,14 +19,9 @@ type Finding = { check: string; state: string; what: string; remedy?: string };
 
 /** Runs the command against the real server. */
 async function doctor(...args: string[]) {
-  const lines: string[] = [];
   const { url, webhookSecret } = server.settings;
-  const exitCode = await main(["doctor", "--url", url, "--secret", webhookSecret, ...args], {
-    print: (line) => lines.push(line),
-    note: (line) => lines.push(line),
-    folder: tmpdir(),
-  });
-  return { exitCode, lines };
+  const { exitCode, stdout } = await runCommand(["doctor", "--url", url, "--secret", webhookSecret, ...args]);
+  return { exitCode, lines: stdout };
 }
 
 async function findings(...args: string[]): Promise<Map<string, Finding>> {
@@ -37,6 +38,82 @@ it("a running server is well, and the look at it leaves nothing behind", async (
 
 it("without a secret key only the endpoint is looked at, and it says so", async () => {
   expect((await findings()).get("database")).toMatchObject({ state: "skipped" });
+});
+
+it("everything is looked at, and what is not well has a remedy", async () => {
+  const found = await findings("--secret-key", server.settings.secretKey);
+  expect([...found].map(([check, { state }]) => [check, state])).toEqual([
+    ["environment", "ok"],
+    ["endpoint", "ok"],
+    ["signature", "ok"],
+    ["secret", "ok"],
+    ["clock", "ok"],
+    ["processor", "ok"],
+    ["clerk key", "skipped"],
+    ["database", "ok"],
+    ["privileges", "ok"],
+    ["schedule", "skipped"],
+    ["queue", "ok"],
+    ["delete brake", "ok"],
+    ["dead letters", "ok"],
+    ["instances", "ok"],
+  ]);
+  for (const { state, remedy } of found.values()) expect(remedy !== undefined).toBe(state !== "ok");
+});
+
+it("a file of variables is checked and used: its key for the database, Clerk's key at Clerk's API", async () => {
+  const clerk = await startClerkStandIn();
+  const folder = await createTestFolder();
+  const file = path.join(folder.path, "production.env");
+  const { url, webhookSecret, secretKey } = server.settings;
+  const lines = [
+    `CLERK_SYNC_URL=${url}`,
+    `CLERK_WEBHOOK_SECRET="${webhookSecret}"`,
+    `SUPABASE_SECRET_KEY=${secretKey}`,
+    `CLERK_SECRET_KEY=${clerk.secretKey}`,
+    `CLERK_API_URL=${clerk.url}`,
+  ];
+  await writeFile(file, lines.join("\n"));
+  const { exitCode, stdout } = await runCommand(["doctor", "--env-file", file]);
+  await Promise.all([clerk.stop(), folder.remove()]);
+  expect(stdout.filter((line) => /^[✗!]/.test(line))).toEqual([]);
+  expect(stdout).toContain("✓ clerk key: Clerk's API knows it");
+  expect(stdout).toContain("✓ database: reached; the migrations are applied");
+  for (const secret of [webhookSecret, secretKey, clerk.secretKey]) expect(stdout.join()).not.toContain(secret);
+  expect(exitCode).toBe(0);
+});
+
+it("a file that is not there is a usage error", async () => {
+  const { exitCode, stderr } = await runCommand(["doctor", "--env-file", "nowhere.env"]);
+  expect({ exitCode, stderr: stderr.join() }).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringContaining("--env-file nowhere.env cannot be read"),
+  });
+});
+
+it("a right that was given away is a failure", async () => {
+  await server.pool.query("grant select on public.job_queue to anon");
+  const found = await findings("--secret-key", server.settings.secretKey);
+  await server.pool.query("revoke select on public.job_queue from anon");
+  expect(found.get("privileges")).toMatchObject({
+    state: "failed",
+    what: "public.job_queue: anon may select",
+    remedy: expect.stringContaining("migrations"),
+  });
+});
+
+it("events of two instances in one queue are a warning that counts them", async () => {
+  for (const instance of ["ins_development", "ins_production"]) {
+    const event = userEvent("user.created", { id: `user_of_${instance}`, version: 1 });
+    await postEvent(server.settings, { ...event, instance_id: instance });
+  }
+  await server.quiet();
+  expect((await findings("--secret-key", server.settings.secretKey)).get("instances")).toMatchObject({
+    state: "warning",
+    what: expect.stringMatching(
+      /ins_production \(1 jobs\), ins_development \(1 jobs\)|ins_development.*ins_production/,
+    ),
+  });
 });
 
 it("a wrong webhook secret and a wrong key are failures", async () => {
@@ -61,8 +138,37 @@ it("dead letters and an engaged delete brake are warnings that say what to do", 
   expect((await doctor("--secret-key", server.settings.secretKey)).exitCode).toBe(0);
 });
 
+it("work that nobody takes is a failure", async () => {
+  await server.pool.query("update job_queue set processed_at = now() - interval '1 hour' where status = 'COMPLETED'");
+  await server.pool.query(
+    "insert into job_queue (job_type, clerk_id, run_at, status, lease_token, lease_until) values ('USER_UPDATED', 'user_y', now() - interval '1 hour', 'PROCESSING', gen_random_uuid(), now() + interval '1 hour')",
+  );
+  // Due behind a job that is in hand for an hour: no worker may take it.
+  await server.pool.query(
+    "insert into job_queue (job_type, clerk_id, run_at) values ('USER_UPDATED', 'user_y', now() - interval '3 minutes')",
+  );
+  const found = await findings("--secret-key", server.settings.secretKey);
+  await server.pool.query("delete from job_queue where clerk_id = 'user_y'");
+  expect(found.get("queue")).toMatchObject({ state: "failed", what: expect.stringContaining("nobody takes it") });
+});
+
+it.each([
+  ["20261124000001", "supabase db push"],
+  ["29991231000000", "Upgrade clerk-sync"],
+])("a schema of version %s says who is older: %s", async (version, remedy) => {
+  const define = (answer: string) =>
+    server.pool.query(
+      `create or replace function public.clerk_sync_schema_version() returns text language sql immutable
+       set search_path = '' as $$ select '${answer}'; $$`,
+    );
+  await define(version);
+  const found = await findings("--secret-key", server.settings.secretKey);
+  await define(schemaVersion);
+  expect(found.get("database")).toMatchObject({ state: "failed", remedy: expect.stringContaining(remedy) });
+});
+
 it("a database without the migrations says so", async () => {
-  await server.pool.query("alter function clerk_sync_schedule_state rename to renamed");
+  await server.pool.query("alter function clerk_sync_schema_version rename to renamed");
   const found = await findings("--secret-key", server.settings.secretKey);
   expect(found.get("database")).toMatchObject({ state: "failed", remedy: expect.stringContaining("supabase db push") });
 });

@@ -121,6 +121,78 @@ describe.each(Object.entries(defaultPrivileges))("where default privileges %s", 
   });
 });
 
+describe("clerk_sync_privilege_findings", () => {
+  /** What it finds after these statements, which are undone. */
+  async function findAfter(sql: string): Promise<string[]> {
+    const client = await queue.pool.connect();
+    try {
+      await client.query(`begin; ${sql}`);
+      await client.query("set local role service_role"); // as the API calls it
+      const { rows } = await client.query("select public.clerk_sync_privilege_findings() as found");
+      return rows[0].found.map((finding: { object: string; what: string }) => `${finding.object}: ${finding.what}`);
+    } finally {
+      await client.query("rollback");
+      client.release();
+    }
+  }
+
+  it("finds nothing after the migrations", async () => {
+    expect(await findAfter("")).toEqual([]);
+  });
+
+  const own = "clerk_id = ((select auth.jwt()) ->> 'sub')";
+  const missing = (name: string) =>
+    `public.users: policy ${name} is missing or not clerk_id = ((select auth.jwt()) ->> 'sub')`;
+
+  it.each([
+    ["grant select on public.job_queue to anon", ["public.job_queue: anon may select"]],
+    ["grant delete on public.users to authenticated", ["public.users: authenticated may delete"]],
+    ["grant update (role) on public.users to authenticated", ["public.users.role: authenticated may update"]],
+    [
+      "create view clerk_sync.leak as select 1 as one; grant select on clerk_sync.leak to public; grant select on clerk_sync.leak to service_role",
+      ["clerk_sync.leak: anon may select", "clerk_sync.leak: authenticated may select"],
+    ],
+    [
+      "create sequence clerk_sync.counter; grant usage on sequence clerk_sync.counter to authenticated",
+      ["clerk_sync.counter: authenticated may usage"],
+    ],
+    ["grant usage on schema clerk_sync to anon", ["schema clerk_sync: anon may usage"]],
+    [
+      "create role authenticator; alter role authenticator set pgrst.db_schemas = 'public, clerk_sync'",
+      ["schema clerk_sync: the API serves it (pgrst.db_schemas=public, clerk_sync)"],
+    ],
+    [
+      "create function public.clerk_sync_new() returns integer language sql as 'select 1'; revoke execute on function public.clerk_sync_new from public, anon, authenticated",
+      [
+        "public.clerk_sync_new(): service_role may not call it",
+        "public.clerk_sync_new(): its search_path is not pinned",
+      ],
+    ],
+    [
+      "grant execute on function public.clerk_sync_run_jobs to anon",
+      [expect.stringMatching(/run_jobs.*: anon may call it/)],
+    ],
+    ["alter table public.users disable row level security", ["public.users: row level security is off"]],
+    ["revoke insert on public.users from service_role", ["public.users: service_role may not insert"]],
+    ["drop policy users_select_own on public.users", [missing("users_select_own")]],
+    [
+      `alter policy users_update_own on public.users using (${own}) with check (true)`,
+      [missing("users_update_own"), "public.users: policy users_update_own lets API roles pass"],
+    ],
+    [
+      "alter policy users_select_own on public.users using ((select auth.jwt() ->> 'sub') = clerk_id)",
+      [missing("users_select_own")],
+    ],
+    [
+      "create policy open on public.job_queue for select using (status = 'DEAD')",
+      ["public.job_queue: policy open lets API roles pass"],
+    ],
+    ["create policy staff on public.users for select to authenticated using (role = 'admin')", []],
+  ])("%s", async (sql, found) => {
+    expect(await findAfter(sql)).toEqual(found);
+  });
+});
+
 it("the whole path works as service_role", async () => {
   const run = "select public.clerk_sync_run_jobs(10, 60)";
   await queue.send(userEvent("user.created", { id: "user_role", version: 1 }));

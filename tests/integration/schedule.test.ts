@@ -8,6 +8,9 @@ import { type SupabaseDatabase, startSupabaseDatabase } from "../support/start-s
 
 const hasCron = await hasDebianExtension("pg_cron", "postgresql-15-cron");
 
+/** Of what is set up; the rest of the state is of what happened. */
+const setUp = ["cron", "net", "vault", "project_url", "processor_secret", "scheduled"];
+
 it("a database without pg_cron is left alone, and says what is missing", async () => {
   const queue = await createQueue();
   expect(await queue.one("select clerk_sync_schedule() as done, clerk_sync_unschedule() as undone")).toEqual({
@@ -15,7 +18,14 @@ it("a database without pg_cron is left alone, and says what is missing", async (
     undone: 0,
   });
   expect(await queue.one("select clerk_sync_schedule_state() as state")).toEqual({
-    state: { cron: false, net: false, vault: false, project_url: false, processor_secret: false, scheduled: false },
+    state: {
+      ...Object.fromEntries(setUp.map((name) => [name, false])),
+      last_run: null,
+      answers: [],
+      now: expect.any(String),
+      due_since: null,
+      last_done_at: null,
+    },
   });
   await queue.drop();
 });
@@ -29,6 +39,13 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
     one("select clerk_sync_enqueue($1)", [
       JSON.stringify([toJob(userEvent("user.created", { id: `user_${name}`, version: 1 }), `msg_${name}`)]),
     ]);
+  /** Asked as the API asks: the service role may not look into schema cron itself. */
+  const state = async () => {
+    await client.query("begin; set local role service_role");
+    const answer = await one("select clerk_sync_schedule_state() as state");
+    await client.query("rollback");
+    return answer.state;
+  };
   /** What pg_cron runs, run now. */
   const runCommand = async () => {
     const { command } = await one("select command from cron.job where jobname = 'clerk-sync-process'");
@@ -59,15 +76,18 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
     await enqueue("early");
     await runCommand();
     expect(await count("net.requests")).toBe(0);
-    expect((await one("select clerk_sync_schedule_state() as state")).state).toEqual({
+    expect(await state()).toMatchObject({
       cron: true,
       net: true,
       vault: true,
       project_url: false,
       processor_secret: false,
       scheduled: true,
+      answers: [],
+      due_since: expect.any(String),
     });
     await one("select clerk_sync_run_jobs()");
+    expect(await state()).toMatchObject({ due_since: null, last_done_at: expect.any(String) });
   });
 
   it("a quiet project is not called, and a due job is a call with the key from the Vault", async () => {
@@ -85,10 +105,39 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
     });
   });
 
+  it("the answers to our calls are told apart from those to others, and the newest is first", async () => {
+    await client.query("truncate clerk_sync.processor_call");
+    await runCommand();
+    const ours = (await one("select max(id) as id from net.requests")).id;
+    const answer = "insert into net._http_response (id, status_code, timed_out, error_msg) values ($1, $2, $3, $4)";
+    await client.query(answer, [ours, 401, null, null]);
+    await client.query(answer, [ours + 1000, 500, null, null]);
+    await client.query(
+      "insert into net._http_response (id, status_code, created) values ($1, 404, now() - interval '1 hour')",
+      [ours], // of before a crash, when pg_net began to count anew
+    );
+    expect((await state()).answers).toEqual([
+      { called_at: expect.any(String), status: 401, timed_out: false, error: null },
+    ]);
+    await runCommand();
+    await client.query(answer, [(await one("select max(id) as id from net.requests")).id, null, true, "Timeout"]);
+    expect((await state()).answers.map(({ status }: { status: number | null }) => status)).toEqual([null, 401]);
+  });
+
+  it("calls older than an hour are forgotten", async () => {
+    await client.query("update clerk_sync.processor_call set called_at = now() - interval '2 hours'");
+    await runCommand();
+    expect(await count("clerk_sync.processor_call")).toBe(1);
+  });
+
   it("pg_cron runs it by itself, at the latest at the next minute", async () => {
+    expect((await state()).last_run).toMatchObject({ active: true });
     const before = await count("net.requests");
     await expect.poll(() => count("net.requests"), { timeout: 75_000, interval: 500 }).toBeGreaterThan(before);
     expect(await count("cron.job_run_details where status = 'failed'")).toBe(0);
+    await expect
+      .poll(async () => (await state()).last_run, { timeout: 15_000 })
+      .toMatchObject({ schedule: "* * * * *", status: "succeeded", at: expect.any(String) });
     await one("select clerk_sync_run_jobs()");
   }, 90_000);
 

@@ -15,6 +15,9 @@ const extensions = `
     headers jsonb default '{"Content-Type": "application/json"}', timeout_milliseconds integer default 5000
   ) returns bigint language sql set search_path = '' as
   $$ insert into net.requests (url, body, headers, timeout_milliseconds) values ($1, $2, $4, $5) returning id $$;
+  create table net._http_response (
+    id bigint primary key, status_code integer, timed_out boolean, error_msg text, created timestamptz default now()
+  );
   create schema vault;
   create table vault.secrets (name text primary key, secret text);
   create view vault.decrypted_secrets as select name, secret as decrypted_secret from vault.secrets;`;

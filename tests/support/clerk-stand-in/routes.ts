@@ -26,6 +26,9 @@ export function createRoutes(state: StandInState): Hono {
     }
     return next();
   });
+  app.get("/v1/users/count", (context) =>
+    answer(context, 200, { object: "total_count", total_count: state.users.size }),
+  );
   app.get("/v1/users/:id", (context) => {
     const id = context.req.param("id");
     const user = state.users.get(id);
