@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { errorMessage } from "#core/errors.ts";
 import type { CommandIo } from "./command-io.ts";
+import { networkReason } from "./network-reason.ts";
 
 /** A project's base URL and the key that may call its functions. */
 export type Rest = { baseUrl: string; secretKey: string };
@@ -33,7 +33,7 @@ export async function callRpc<Value>(
     const reason = `${url} answered ${status} ${text.slice(0, shownCharacters)}`;
     return { reason, status, retryable: status >= 500 || status === 429 };
   } catch (error) {
-    return { reason: `${url}: ${errorMessage(error)}`, status: null, retryable: true };
+    return { reason: `${url}: ${networkReason(error)}`, status: null, retryable: true };
   }
 }
 

@@ -1,10 +1,6 @@
-import { readFile } from "node:fs/promises";
-import path from "node:path";
-import { parseEnv } from "node:util";
 import type { Command } from "commander";
 import { z } from "zod";
 import type { Environment } from "#core/config.ts";
-import { errorMessage, SyncError } from "#core/errors.ts";
 import type { CommandIo } from "../command-io.ts";
 import { checkClerk } from "../doctor/check-clerk.ts";
 import { checkDatabase } from "../doctor/check-database.ts";
@@ -12,6 +8,7 @@ import { checkEndpoint } from "../doctor/check-endpoint.ts";
 import { checkEnvironment } from "../doctor/check-environment.ts";
 import { checkProcessor } from "../doctor/check-processor.ts";
 import { exitCodeOf, type Finding, formatFindings } from "../doctor/finding.ts";
+import { readEnvironmentFile } from "../read-environment-file.ts";
 import { readLocalSettings, resolveTarget } from "../read-target.ts";
 
 const examples = `
@@ -70,13 +67,4 @@ async function examine(options: Options, environment: Environment, io: CommandIo
     ...(await checkClerk(environment, target.webhookUrl, io)),
     ...(await checkDatabase(target.rest, io)),
   ];
-}
-
-async function readEnvironmentFile(file: string | undefined, folder: string): Promise<Environment> {
-  if (file === undefined) return {};
-  try {
-    return parseEnv(await readFile(path.resolve(folder, file), "utf8"));
-  } catch (cause) {
-    throw new SyncError("usage_invalid", `--env-file ${file} cannot be read: ${errorMessage(cause)}.`, { cause });
-  }
 }

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { SyncError } from "#core/errors.ts";
 import { importWebhookSecret } from "#core/sign-webhook.ts";
 import type { CommandIo } from "../command-io.ts";
+import { readEnvironmentFile } from "../read-environment-file.ts";
 import { readLocalSettings, resolveTarget, type Target } from "../read-target.ts";
 import { wholeNumber } from "../simulate/read-options.ts";
 import { clocks, exitCodeOf, formatStep, formatVerdict } from "../verify/report.ts";
@@ -11,11 +12,11 @@ import { runVerify, type Verification } from "../verify/run-verify.ts";
 const examples = `
 Examples:
   $ clerk-sync verify
-  $ CLERK_SYNC_URL=https://abc.supabase.co CLERK_WEBHOOK_SECRET=whsec_… SUPABASE_SECRET_KEY=sb_secret_… clerk-sync verify
-  $ clerk-sync verify --url https://abc.supabase.co --timeout 120 --json
+  $ clerk-sync verify --env-file .env.production
+  $ clerk-sync verify --url https://abc.supabase.co --timeout 120 --json   # the secrets in the environment, as in CI
 
-The environment (CLERK_SYNC_URL, CLERK_WEBHOOK_SECRET, SUPABASE_SECRET_KEY, and SUPABASE_URL where the webhook is on a
-server of yours) is the better place for secrets: what is typed as an option stays in the shell's history.
+Secrets belong into the environment or a file, as CLERK_SYNC_URL, CLERK_WEBHOOK_SECRET and SUPABASE_SECRET_KEY (and
+SUPABASE_URL where the webhook is on a server of yours): what is typed as an option stays in the shell's history.
 
 For some seconds there is one more row in users, user_clerksync_canary_…@canary.invalid: a trigger of yours on that
 table sees it come and go. Exits with 0 only when everything held, with 130 when interrupted.`;
@@ -25,6 +26,7 @@ const optionsSchema = z.object({
   supabaseUrl: z.string().optional(),
   secret: z.string().optional(),
   secretKey: z.string().optional(),
+  envFile: z.string().optional(),
   timeout: wholeNumber("--timeout", 1, 3600),
   json: z.boolean().default(false),
 });
@@ -38,6 +40,7 @@ export function addVerifyCommand(program: Command, io: CommandIo): void {
     .option("--supabase-url <url>", "the project, where the webhook is not one of its functions")
     .option("--secret <whsec_…>", "the webhook's signing secret (default: the local server's)")
     .option("--secret-key <key>", "the project's secret key (default: the local server's)")
+    .option("--env-file <file>", "variables to use, as the functions or the server have them")
     .option("--timeout <seconds>", "how long to wait for each job", "60")
     .option("--json", "print one JSON object and nothing else")
     .addHelpText("after", examples)
@@ -51,7 +54,8 @@ function readOptions(given: unknown): z.infer<typeof optionsSchema> {
 }
 
 async function verify(options: z.infer<typeof optionsSchema>, io: CommandIo): Promise<void> {
-  const target = resolveTarget(options, await readLocalSettings(io.folder), io.environment);
+  const environment = { ...io.environment, ...(await readEnvironmentFile(options.envFile, io.folder)) };
+  const target = resolveTarget(options, await readLocalSettings(io.folder), environment);
   await importWebhookSecret(target.webhookSecret); // a damaged secret fails here, with its reason
   const print = options.json ? () => undefined : io.print;
   print(`A canary goes to ${target.webhookUrl}.`);

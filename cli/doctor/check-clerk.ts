@@ -5,6 +5,7 @@ import { z } from "zod";
 import type { Environment } from "#core/config.ts";
 import { errorMessage } from "#core/errors.ts";
 import type { CommandIo } from "../command-io.ts";
+import { networkReason } from "../network-reason.ts";
 import type { Finding } from "./finding.ts";
 import { frontendHostOf } from "./secret-kind.ts";
 
@@ -108,7 +109,7 @@ async function checkKey(environment: Environment, { fetch }: Io): Promise<Findin
     return {
       check: "clerk key",
       state: "warning",
-      what: `Clerk's API cannot be reached: ${errorMessage(error)}`,
+      what: `Clerk's API cannot be reached: ${networkReason(error)}`,
       remedy,
     };
   }

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { errorMessage } from "#core/errors.ts";
 import { signWebhook } from "#core/sign-webhook.ts";
 import type { CommandIo } from "../command-io.ts";
+import { networkReason } from "../network-reason.ts";
 import type { Finding } from "./finding.ts";
 
 type Endpoint = { webhookUrl: string; webhookSecret: string };
@@ -50,7 +50,7 @@ async function post(url: string, headers: Record<string, string>, io: Io): Promi
       date: Number.isNaN(date) ? null : date,
     };
   } catch (error) {
-    return { reason: `${url}: ${errorMessage(error)}` };
+    return { reason: `${url}: ${networkReason(error)}` };
   }
 }
 

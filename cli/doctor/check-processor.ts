@@ -1,5 +1,5 @@
-import { errorMessage } from "#core/errors.ts";
 import type { CommandIo } from "../command-io.ts";
+import { networkReason } from "../network-reason.ts";
 import type { Finding } from "./finding.ts";
 
 const check = "processor";
@@ -21,7 +21,7 @@ export async function checkProcessor(webhookUrl: string, io: Pick<CommandIo, "fe
     return explain(response.status, await response.text());
   } catch (error) {
     const remedy = "Is the server running, or the function deployed?";
-    return { check, state: "failed", what: errorMessage(error), remedy };
+    return { check, state: "failed", what: networkReason(error), remedy };
   }
 }
 

@@ -1,6 +1,6 @@
-import { errorMessage } from "#core/errors.ts";
 import { signWebhook } from "#core/sign-webhook.ts";
 import type { CommandIo } from "../command-io.ts";
+import { networkReason } from "../network-reason.ts";
 import type { Message } from "./build-event.ts";
 
 /** How one delivery ended: its last status, or "network" or "timeout" when nothing answered. */
@@ -69,7 +69,5 @@ function describeFailure(error: unknown): Pick<Outcome, "status" | "text"> {
   if (error instanceof Error && error.name === "TimeoutError") {
     return { status: "timeout", text: `No answer within ${attemptTimeoutMs / 1000} seconds` };
   }
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-  return { status: "network", text: [code, errorMessage(cause)].filter(Boolean).join(" ") };
+  return { status: "network", text: networkReason(error) };
 }

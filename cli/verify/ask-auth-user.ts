@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { errorMessage } from "#core/errors.ts";
 import { authUserIdOf } from "#core/mirror-user.ts";
 import type { Rest } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
+import { networkReason } from "../network-reason.ts";
 
 const userSchema = z.object({
   email: z.string().nullish(),
@@ -29,6 +29,6 @@ export async function askAuthUser(clerkId: string, rest: Rest, io: Pick<CommandI
     if (!response.ok || !parsed.success) return { reason: `Supabase Auth answers ${response.status} at this address` };
     return { user: { email: parsed.data.email ?? null, name: parsed.data.user_metadata.full_name ?? null } };
   } catch (error) {
-    return { reason: `Supabase Auth cannot be asked: ${errorMessage(error)}` };
+    return { reason: `Supabase Auth cannot be asked: ${networkReason(error)}` };
   }
 }

@@ -12,10 +12,10 @@ export const clocks: Readonly<Record<keyof Hops, "this machine" | "database">> =
 };
 
 const hopWords: Readonly<Record<keyof Hops, string>> = {
-  answer: "answered after",
-  applied: "claimed and applied after",
-  mirrored: "mirrored after",
-  total: "seen done after",
+  answer: "request to answer",
+  applied: "stored to row",
+  mirrored: "row to Auth",
+  total: "in all",
 };
 
 const marks: Readonly<Record<StepResult["state"], string>> = { ok: "✓", failed: "✗", skipped: "–" };
@@ -43,7 +43,7 @@ export function formatVerdict({ verdict, steps, cleanUp, seconds }: Verification
   };
   return [
     ...formatCleanUp(cleanUp),
-    "Times: answered and seen by this machine's clock, claimed and mirrored by the database's.",
+    "Times: to the answer and in all by this machine's clock, which asks ten times a second; the others by the database's.",
     verdicts[verdict],
   ];
 }
