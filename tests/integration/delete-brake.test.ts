@@ -142,6 +142,17 @@ it("while it is engaged every further deletion waits, also past the window", asy
   expect(await countUsers()).toBe(12);
 });
 
+it("canaries, however many and however old, do not count", async () => {
+  const ids = places(0, 9).map((place) => `user_clerksync_canary_${place}`);
+  await queue.sendAll(ids.map((id) => userEvent("user.created", { id, version: 1 })));
+  await queue.run();
+  await queue.pool.query("update clerk_sync.user_state set first_seen_at = now() - interval '61 minutes'");
+  await queue.sendAll(ids.map((id) => deletedEvent({ id, version: 2 })));
+  await work();
+  expect(await countUsers()).toBe(0);
+  expect(await state()).toMatchObject({ engaged_at: null });
+});
+
 it("an operator who confirms lets those pass that wait, and only those", async () => {
   await establish(30);
   await sendDeletes(0, 10);
