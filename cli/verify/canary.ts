@@ -8,7 +8,7 @@ import type { UserState } from "../simulate/user-state.ts";
 /** A user who lives for one run; `startedAt` in Unix milliseconds is what its versions count from. */
 export type Canary = { clerkId: string; email: string; startedAt: number };
 
-/** As Clerk's, so that the queue does not take a canary for a user of another instance than the last run's. */
+/** No instance of Clerk's: an event that is found later says where it came from. */
 const instanceId = drawId("ins", "clerk-sync verify");
 const encoder = new TextEncoder();
 

@@ -153,7 +153,7 @@ revoke execute on function public.clerk_sync_job from public, anon, authenticate
 grant execute on function public.clerk_sync_job to service_role;
 
 -- The Clerk instances whose events the newest finished jobs, at most p_limit, came from: [{instance_id, jobs,
--- newest_at}], newest first. More than one: development and production write into one database.
+-- newest_at}], newest first; canaries come from none. More than one: development and production write into one database.
 create or replace function public.clerk_sync_instances(p_limit integer default 1000)
 returns jsonb
 language plpgsql
@@ -167,13 +167,14 @@ begin
     from (
       select n.instance_id, count(*) as jobs, max(n.processed_at) as newest_at
       from (
-        select j.payload #>> '{original_event,instance_id}' as instance_id, j.processed_at
+        select j.clerk_id, j.payload #>> '{original_event,instance_id}' as instance_id, j.processed_at
         from public.job_queue as j
         where j.status in ('COMPLETED', 'CANCELLED')
         order by j.processed_at desc
         limit p_limit
       ) as n
       where n.instance_id is not null
+        and not coalesce(clerk_sync.is_canary(n.clerk_id), false)
       group by n.instance_id
     ) as g
   );
