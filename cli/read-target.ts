@@ -20,12 +20,16 @@ export type Target = {
   rest: Rest | null;
 };
 
-type TargetOptions = {
-  url?: string | undefined;
-  supabaseUrl?: string | undefined;
-  secret?: string | undefined;
-  secretKey?: string | undefined;
-};
+/** The options by which a command is told where to go; `envFile` is read by readEnvironmentFile. */
+export const targetOptionsSchema = z.object({
+  url: z.string().optional(),
+  supabaseUrl: z.string().optional(),
+  secret: z.string().optional(),
+  secretKey: z.string().optional(),
+  envFile: z.string().optional(),
+});
+
+type TargetOptions = z.infer<typeof targetOptionsSchema>;
 
 const webhookPath = "/functions/v1/clerk-webhook";
 

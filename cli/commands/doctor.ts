@@ -9,7 +9,7 @@ import { checkEnvironment } from "../doctor/check-environment.ts";
 import { checkProcessor } from "../doctor/check-processor.ts";
 import { exitCodeOf, type Finding, formatFindings } from "../doctor/finding.ts";
 import { readEnvironmentFile } from "../read-environment-file.ts";
-import { readLocalSettings, resolveTarget } from "../read-target.ts";
+import { readLocalSettings, resolveTarget, targetOptionsSchema } from "../read-target.ts";
 
 const examples = `
 Examples:
@@ -22,12 +22,7 @@ Where no option says otherwise, CLERK_SYNC_URL, CLERK_WEBHOOK_SECRET and SUPABAS
 or from the environment: there they do not end in the shell's history.
 Nothing is changed. Exits with 1 when a check failed; warnings do not count.`;
 
-const optionsSchema = z.object({
-  url: z.string().optional(),
-  supabaseUrl: z.string().optional(),
-  secret: z.string().optional(),
-  secretKey: z.string().optional(),
-  envFile: z.string().optional(),
+const optionsSchema = targetOptionsSchema.extend({
   json: z.boolean().default(false),
 });
 

@@ -4,7 +4,7 @@ import { SyncError } from "#core/errors.ts";
 import { importWebhookSecret } from "#core/sign-webhook.ts";
 import type { CommandIo } from "../command-io.ts";
 import { readEnvironmentFile } from "../read-environment-file.ts";
-import { readLocalSettings, resolveTarget, type Target } from "../read-target.ts";
+import { readLocalSettings, resolveTarget, type Target, targetOptionsSchema } from "../read-target.ts";
 import { wholeNumber } from "../simulate/read-options.ts";
 import { clocks, exitCodeOf, formatStep, formatVerdict } from "../verify/report.ts";
 import { runVerify, type Verification } from "../verify/run-verify.ts";
@@ -21,12 +21,7 @@ SUPABASE_URL where the webhook is on a server of yours): what is typed as an opt
 For some seconds there is one more row in users, user_clerksync_canary_…@canary.invalid: a trigger of yours on that
 table sees it come and go. Exits with 0 only when everything held, with 130 when interrupted.`;
 
-const optionsSchema = z.object({
-  url: z.string().optional(),
-  supabaseUrl: z.string().optional(),
-  secret: z.string().optional(),
-  secretKey: z.string().optional(),
-  envFile: z.string().optional(),
+const optionsSchema = targetOptionsSchema.extend({
   timeout: wholeNumber("--timeout", 1, 3600),
   json: z.boolean().default(false),
 });

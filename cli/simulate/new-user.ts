@@ -1,6 +1,6 @@
 import { firstNames, lastNames } from "./names.ts";
 import { drawId } from "./random.ts";
-import { drawEmail, type UserDraw, type UserState } from "./user-state.ts";
+import { drawEmail, emptyUser, type UserDraw, type UserState } from "./user-state.ts";
 
 export type UserKind = "email" | "several-emails" | "google" | "phone" | "username";
 
@@ -38,7 +38,7 @@ const drawKind: Readonly<Record<UserKind, Draw>> = {
 /** Draws a user as Clerk has it right after sign-up; without `kind` any kind. */
 export function newUser(draw: UserDraw, createdAt: number, kind: UserKind = draw.random.pick(kinds)): UserState {
   const { random } = draw;
-  const user = drawKind[kind](nobody(draw, createdAt), draw);
+  const user = drawKind[kind](emptyUser(drawId("user", draw.key), createdAt), draw);
   return {
     ...user,
     externalId: random.chance(15) ? `legacy-${draw.tag}-${draw.number}` : null,
@@ -66,25 +66,4 @@ function drawPhone(draw: UserDraw): string {
   const run = Number.parseInt(draw.tag, 36) % 1_000_000;
   const user = draw.number % 1_000_000;
   return `+999${String(run).padStart(6, "0")}${String(user).padStart(6, "0")}`;
-}
-
-function nobody(draw: UserDraw, createdAt: number): UserState {
-  return {
-    id: drawId("user", draw.key),
-    createdAt,
-    firstName: null,
-    lastName: null,
-    username: null,
-    externalId: null,
-    emails: [],
-    primaryEmailId: null,
-    emailsEver: 0,
-    phone: null,
-    google: null,
-    hasPassword: false,
-    banned: false,
-    locked: false,
-    role: null,
-    claimedRole: null,
-  };
 }

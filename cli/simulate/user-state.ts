@@ -26,6 +26,28 @@ export type UserState = {
   claimedRole: string | null;
 };
 
+/** A user of whom nothing is known but the id. */
+export function emptyUser(id: string, createdAt: number): UserState {
+  return {
+    id,
+    createdAt,
+    firstName: null,
+    lastName: null,
+    username: null,
+    externalId: null,
+    emails: [],
+    primaryEmailId: null,
+    emailsEver: 0,
+    phone: null,
+    google: null,
+    hasPassword: false,
+    banned: false,
+    locked: false,
+    role: null,
+    claimedRole: null,
+  };
+}
+
 /** What a user is drawn from: whose it is, and the stream of its choices. */
 export type UserDraw = {
   /** Names the user in ids: scenario key and number. */

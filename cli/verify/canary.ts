@@ -3,7 +3,7 @@ import { buildEvent, type Message } from "../simulate/build-event.ts";
 import type { Happening } from "../simulate/draw-history.ts";
 import type { ExpectedUser } from "../simulate/expect-user.ts";
 import { drawId } from "../simulate/random.ts";
-import type { UserState } from "../simulate/user-state.ts";
+import { emptyUser, type UserState } from "../simulate/user-state.ts";
 
 /** A user who lives for one run; `startedAt` in Unix milliseconds is what its versions count from. */
 export type Canary = { clerkId: string; email: string; startedAt: number };
@@ -45,24 +45,9 @@ export function expectCanary(canary: Canary, name: string, deleted = false): Exp
   return { clerkId: canary.clerkId, email: canary.email, name: `Canary ${name}`, role: "user", deleted };
 }
 
-function stateOf(canary: Canary, name: string): UserState {
-  const email = { id: drawId("idn", canary.clerkId), address: canary.email, createdAt: canary.startedAt };
-  return {
-    id: canary.clerkId,
-    createdAt: canary.startedAt,
-    firstName: "Canary",
-    lastName: name,
-    username: null,
-    externalId: null,
-    emails: [email],
-    primaryEmailId: email.id,
-    emailsEver: 1,
-    phone: null,
-    google: null,
-    hasPassword: false,
-    banned: false,
-    locked: false,
-    role: null,
-    claimedRole: null,
-  };
+function stateOf({ clerkId, email, startedAt }: Canary, name: string): UserState {
+  const address = { id: drawId("idn", clerkId), address: email, createdAt: startedAt };
+  const names = { firstName: "Canary", lastName: name };
+  const contact = { emails: [address], emailsEver: 1, primaryEmailId: address.id };
+  return { ...emptyUser(clerkId, startedAt), ...names, ...contact };
 }
