@@ -161,7 +161,7 @@ set search_path = ''
 as $$
 begin
   if to_regclass('net._http_response') is null then
-    return '[]';
+    return '[]'::jsonb;
   end if;
   return (
     select coalesce(jsonb_agg(to_jsonb(a) order by a.called_at desc), '[]')
@@ -177,7 +177,7 @@ begin
   );
 exception
   when insufficient_privilege then -- pg_net belongs to Supabase, which decides who may read its answers
-    return '[]';
+    return '[]'::jsonb;
 end
 $$;
 

@@ -128,7 +128,7 @@ set search_path = ''
 as $$
 declare
   v_ids    uuid[];
-  v_locked uuid[] := '{}';
+  v_locked uuid[] := array[]::uuid[];
   v_rows   integer;
   v_states integer;
 begin

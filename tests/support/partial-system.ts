@@ -82,6 +82,8 @@ function createRoutes(queue: Queue, url: string, faults: PartialSystem["faults"]
       budgetMilliseconds: 5000,
       retentionDays: 30,
     },
+    ensureUser: null,
+    health: async () => new Response(null, { status: 404 }),
     standIns: { "/rest/v1": createRestStandIn({ pool: queue.pool, secretKey }), "/auth/v1": authStandIn },
   });
 }

@@ -16,7 +16,7 @@ const extensions = `
   ) returns bigint language sql set search_path = '' as
   $$ insert into net.requests (url, body, headers, timeout_milliseconds) values ($1, $2, $4, $5) returning id $$;
   create table net._http_response (
-    id bigint primary key, status_code integer, timed_out boolean, error_msg text, created timestamptz default now()
+    id bigint, status_code integer, timed_out boolean, error_msg text, created timestamptz default now()
   );
   create schema vault;
   create table vault.secrets (name text primary key, secret text);
