@@ -4,16 +4,16 @@ import path from "node:path";
 import pg from "pg";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../server/postgres/embedded-postgres.ts";
-import { readOptions } from "./read-options.ts";
+import { type Run, readOptions } from "./read-options.ts";
 import { describeMachine, readCommit, toTable, writeResult } from "./report.ts";
-import type { Options, Scenario } from "./scenario.ts";
+import type { Scenario } from "./scenario.ts";
 import { history } from "./scenarios/history.ts";
 
 const scenarios: readonly Scenario[] = [history];
 const say = (line: string) => console.log(line);
 
 /** Runs a scenario on a PostgreSQL of its own, with its defaults: what is measured is durable. */
-async function runScenario(scenario: Scenario, options: Options): Promise<void> {
+async function runScenario(scenario: Scenario, { options, out }: Run): Promise<void> {
   const folder = await mkdtemp(path.join(tmpdir(), "clerk-sync-bench-"));
   let postgres: EmbeddedPostgres | undefined;
   const cleanUp = async () => {
@@ -29,7 +29,7 @@ async function runScenario(scenario: Scenario, options: Options): Promise<void> 
     say(`\n${toTable(rows)}`);
     const machine = describeMachine(await readVersion(postgres.url));
     const date = new Date().toISOString();
-    await writeResult(scenario, { scenario: scenario.name, date, commit: readCommit(), machine, options, rows });
+    await writeResult({ scenario: scenario.name, date, commit: readCommit(), machine, options, rows }, out);
   } finally {
     process.removeListener("SIGINT", interrupt);
     await cleanUp();
@@ -45,11 +45,11 @@ async function readVersion(url: string): Promise<string> {
 }
 
 try {
-  const { names, options } = readOptions(
+  const run = readOptions(
     process.argv.slice(2),
     scenarios.map((scenario) => scenario.name),
   );
-  for (const scenario of scenarios) if (names.includes(scenario.name)) await runScenario(scenario, options);
+  for (const scenario of scenarios) if (run.names.includes(scenario.name)) await runScenario(scenario, run);
 } catch (error) {
   console.error(`${error instanceof SyncError ? `${error.code}: ` : ""}${errorMessage(error)}`);
   process.exitCode = 1;

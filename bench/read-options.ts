@@ -2,12 +2,22 @@ import { parseArgs } from "node:util";
 import { SyncError } from "#core/errors.ts";
 import type { Options } from "./scenario.ts";
 
-/** Reads the command line: names of scenarios (none: all), --history N, --rounds N. Throws SyncError `usage_invalid`. */
-export function readOptions(args: readonly string[], known: readonly string[]): { names: string[]; options: Options } {
+/** What to run, how, and where its results go; null: they become the stored ones. */
+export type Run = { names: string[]; options: Options; out: string | null };
+
+/**
+ * Reads the command line: names of scenarios (none: all), --history N, --rounds N, --out FOLDER. Throws SyncError
+ * `usage_invalid`.
+ */
+export function readOptions(args: readonly string[], known: readonly string[]): Run {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { history: { type: "string", default: "2000000" }, rounds: { type: "string", default: "5" } },
+    options: {
+      history: { type: "string", default: "2000000" },
+      rounds: { type: "string", default: "5" },
+      out: { type: "string" },
+    },
   });
   const unknown = positionals.filter((name) => !known.includes(name));
   if (unknown.length > 0) {
@@ -16,6 +26,7 @@ export function readOptions(args: readonly string[], known: readonly string[]): 
   return {
     names: positionals.length === 0 ? [...known] : positionals,
     options: { history: toCount("history", values.history), rounds: toCount("rounds", values.rounds) },
+    out: values.out ?? null,
   };
 }
 

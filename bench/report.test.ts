@@ -25,7 +25,8 @@ describe("ratio", () => {
 });
 
 test("a table has the median of both sides and the ratio", () => {
-  const row = { what: "drain", unit: "jobs/s", sides: { none: [1000, 3000, 2000], some: [1, 2, 1.5] }, ratio: 0.5 };
+  const sides = { none: [1000, 3000, 2000], some: [1, 2, 1.5] };
+  const row = { what: "drain", unit: "jobs/s", sides, ratio: 0.5, better: "higher" } as const;
   expect(toTable([row])).toBe(
     "|  | none | some | ratio |\n| --- | ---: | ---: | ---: |\n| drain | 2,000 jobs/s | 1.50 jobs/s | 0.50 |",
   );
@@ -43,7 +44,15 @@ describe("the section of a scenario", () => {
 
 describe("the command line", () => {
   test("runs all scenarios when none is named", () => {
-    expect(readOptions([], ["a", "b"])).toEqual({ names: ["a", "b"], options: { history: 2_000_000, rounds: 5 } });
+    expect(readOptions([], ["a", "b"])).toEqual({
+      names: ["a", "b"],
+      options: { history: 2_000_000, rounds: 5 },
+      out: null,
+    });
+  });
+
+  test("takes a folder for the results, so that the stored ones stay", () => {
+    expect(readOptions(["--out", "fresh"], ["a"]).out).toBe("fresh");
   });
 
   test("names those there are when one is not known", () => {

@@ -1,7 +1,9 @@
 import { execFileSync } from "node:child_process";
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { cpus, totalmem } from "node:os";
-import type { Options, Row, Scenario } from "./scenario.ts";
+import path from "node:path";
+import { formatTable } from "./format-table.ts";
+import type { Row } from "./scenario.ts";
 import { median } from "./statistics.ts";
 
 const folder = new URL("./", import.meta.url);
@@ -12,7 +14,8 @@ export type Result = {
   date: string;
   commit: string;
   machine: Machine;
-  options: Options;
+  /** As the scenario ran: what is not set in an older result was not known then. */
+  options: Record<string, number>;
   rows: Row[];
 };
 
@@ -31,15 +34,12 @@ export function readCommit(): string {
 export function toTable(rows: readonly Row[]): string {
   const [first] = rows;
   const sides = Object.keys(first?.sides ?? {});
-  const lines = [
-    ["", ...sides, "ratio"],
-    ["---", ...sides.map(() => "---:"), "---:"],
-  ];
-  for (const row of rows) {
+  const numbers = [...sides, "ratio"].map((title) => ({ title, align: "right" as const }));
+  const cells = rows.map((row) => {
     const medians = sides.map((side) => `${format(median(row.sides[side] ?? []))} ${row.unit}`);
-    lines.push([row.what, ...medians, row.ratio.toFixed(2)]);
-  }
-  return lines.map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+    return [row.what, ...medians, row.ratio.toFixed(2)];
+  });
+  return formatTable([{ title: "", align: "left" }, ...numbers], cells);
 }
 
 function format(value: number): string {
@@ -54,11 +54,23 @@ export function replaceSection(text: string, scenario: string, content: string):
   return `${text.slice(0, from + start.length)}\n${content}\n${text.slice(to)}`;
 }
 
-/** Writes the result with every single measurement, and its table into bench/README.md. */
-export async function writeResult(scenario: Scenario, result: Result): Promise<void> {
-  await writeFile(new URL(`results/${scenario.name}.json`, folder), `${JSON.stringify(result, null, 2)}\n`);
+/**
+ * Writes the result with every single measurement: into a folder of the caller's, or else as the stored one, with its
+ * table in bench/README.md.
+ */
+export async function writeResult(result: Result, out: string | null): Promise<void> {
+  const name = `${result.scenario}.json`;
+  const text = `${JSON.stringify(result, null, 2)}\n`;
+  if (out !== null) {
+    await mkdir(out, { recursive: true });
+    return writeFile(path.join(out, name), text);
+  }
+  await writeFile(new URL(`results/${name}`, folder), text);
+  await writeTable(result);
+}
+
+async function writeTable({ scenario, machine, rows, date, commit }: Result): Promise<void> {
   const readme = new URL("README.md", folder);
-  const { machine, rows, date, commit } = result;
   const note = `${date.slice(0, 10)}, commit ${commit}: ${machine.cpu}, ${machine.cores} cores, PostgreSQL ${machine.postgres}, Node ${machine.node}`;
-  await writeFile(readme, replaceSection(await readFile(readme, "utf8"), scenario.name, `${toTable(rows)}\n\n${note}`));
+  await writeFile(readme, replaceSection(await readFile(readme, "utf8"), scenario, `${toTable(rows)}\n\n${note}`));
 }

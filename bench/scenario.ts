@@ -13,7 +13,7 @@ export type Context = {
   say: (line: string) => void;
 };
 
-/** One measured thing: every round of both sides, in the same run, alternating. `ratio` above 1 is in our favour. */
+/** One measured thing: every round of both sides, in the same run, alternating. */
 export type Row = {
   what: string;
   unit: string;
@@ -21,6 +21,8 @@ export type Row = {
   sides: Record<string, number[]>;
   /** Median of the second side against the first: speed against speed, or time against time. */
   ratio: number;
+  /** Which way the ratio is in our favour: a later run that went the other way is worse. */
+  better: "higher" | "lower";
 };
 
 export type Scenario = {

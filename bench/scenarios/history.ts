@@ -119,5 +119,5 @@ function toRow(sides: readonly [string, Database, Round[]][], what: string, key:
   const values = sides.map(([name, , rounds]) => [name, rounds.map((round) => round[key])] as const);
   const [first, second] = values;
   const ratio = ratioOf(first?.[1] ?? [], second?.[1] ?? [], unit === "ms" ? "time" : "rate");
-  return { what, unit, sides: Object.fromEntries(values), ratio };
+  return { what, unit, sides: Object.fromEntries(values), ratio, better: "higher" };
 }

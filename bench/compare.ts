@@ -1,0 +1,19 @@
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { errorMessage, SyncError } from "#core/errors.ts";
+import { compareResults, findRegressions, formatComparison } from "./compare-results.ts";
+import { readResults } from "./read-results.ts";
+
+// npm run bench:compare: the results of a run (.bench-results, or the folder named) against the stored ones.
+const storedFolder = fileURLToPath(new URL("results/", import.meta.url));
+
+try {
+  const { positionals } = parseArgs({ allowPositionals: true });
+  const [folder = ".bench-results"] = positionals;
+  const comparison = compareResults(await readResults(storedFolder), await readResults(folder));
+  for (const line of formatComparison(comparison)) console.log(line);
+  process.exitCode = findRegressions(comparison).length === 0 ? 0 : 1;
+} catch (error) {
+  console.error(`${error instanceof SyncError ? `${error.code}: ` : ""}${errorMessage(error)}`);
+  process.exitCode = 1;
+}
