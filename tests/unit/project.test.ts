@@ -134,8 +134,12 @@ describe("the Edge Functions", () => {
     const { imports } = JSON.parse(await read("supabase/functions", name, "deno.json")) as {
       imports: Record<string, string>;
     };
+    const { specifiers } = JSON.parse(await read("supabase/functions", name, "deno.lock")) as {
+      specifiers: Record<string, string>;
+    };
     for (const [specifier, target] of Object.entries(imports)) {
       expect(target).toBe(`npm:${specifier}@${dependencies[specifier]}`);
+      expect(specifiers, "deno.lock").toHaveProperty([target]);
     }
     expect(await read("supabase/config.toml")).toContain(`[functions.${name}]\nverify_jwt = false`);
   });
