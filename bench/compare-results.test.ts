@@ -45,6 +45,17 @@ describe("a row", () => {
     expect(findRegressions(compareResults([fast], [slow]))).toEqual([]);
   });
 
+  test.each([
+    ["higher", 0.5, 1.1, "same"],
+    ["lower", 2, 1.1, "same"],
+    ["higher", 0.5, 0.6, "worse"],
+  ] as const)("that is better %s, measured as %d and %d, is %s", (better, once, again, state) => {
+    const fresh = [resultOf([{ ratio: once, better }]), resultOf([{ ratio: again, better }])];
+    for (const runs of [fresh, fresh.toReversed()]) {
+      expect(compareResults([resultOf([{ better }])], runs).rows).toMatchObject([{ state, fresh: again }]);
+    }
+  });
+
   test("without a counterpart is new or gone, and no regression", () => {
     const comparison = compareResults([resultOf([{ what: "old" }])], [resultOf([{ what: "young" }])]);
     expect(comparison.rows).toMatchObject([
@@ -79,7 +90,8 @@ describe("what is printed", () => {
 
   test("says when machine, versions or options differ", () => {
     const elsewhere = { machine: { ...machine, cores: 4, node: "v24.1.0" }, options: { history: 10, rounds: 5 } };
-    expect(compareResults([resultOf([{}])], [resultOf([{}], elsewhere)]).notes).toEqual([
+    const fresh = resultOf([{}], elsewhere);
+    expect(compareResults([resultOf([{}])], [fresh, fresh]).notes).toEqual([
       "history was stored (abc) on another machine or version: cores 2, now 4, node v24.0.0, now v24.1.0.",
       "history was stored (abc) with other options: history 1000, now 10.",
     ]);

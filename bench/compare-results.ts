@@ -18,17 +18,15 @@ const tolerancePercent = 20;
 
 /**
  * Compares two runs row by row, by the ratios alone: a ratio was taken within one run, on one machine, and can be held
- * against one from elsewhere; a time or a rate cannot. The notes say what else was not the same.
+ * against one from elsewhere; a time or a rate cannot. Of several fresh runs of a scenario each row counts at its best,
+ * so that what one run was disturbed in is no regression. The notes say what else was not the same.
  */
 export function compareResults(stored: readonly Result[], fresh: readonly Result[]): Comparison {
   const [before, after] = [rowsByName(stored), rowsByName(fresh)];
   const names = [...new Set([...before.keys(), ...after.keys()])];
   return {
     rows: names.flatMap((name) => compareRow(before.get(name), after.get(name))),
-    notes: fresh.flatMap((result) => {
-      const earlier = stored.find(({ scenario }) => scenario === result.scenario);
-      return earlier === undefined ? [] : describeDifferences(earlier, result);
-    }),
+    notes: [...new Set(fresh.flatMap((result) => describeDifferences(stored, result)))],
   };
 }
 
@@ -58,10 +56,20 @@ export function formatComparison(comparison: Comparison): string[] {
 
 type NamedRow = { scenario: string; row: Row };
 
+/** Each row once, at its best. */
 function rowsByName(results: readonly Result[]): Map<string, NamedRow> {
-  return new Map(
-    results.flatMap(({ scenario, rows }) => rows.map((row) => [`${scenario}: ${row.what}`, { scenario, row }])),
-  );
+  const named = results.flatMap(({ scenario, rows }) => rows.map((row) => ({ scenario, row })));
+  const best = new Map<string, NamedRow>();
+  for (const candidate of named) {
+    const name = `${candidate.scenario}: ${candidate.row.what}`;
+    const known = best.get(name);
+    if (known === undefined || isBetter(candidate.row, known.row)) best.set(name, candidate);
+  }
+  return best;
+}
+
+function isBetter(row: Row, than: Row): boolean {
+  return row.better === "higher" ? row.ratio > than.ratio : row.ratio < than.ratio;
 }
 
 function compareRow(stored: NamedRow | undefined, fresh: NamedRow | undefined): ComparedRow[] {
@@ -109,7 +117,9 @@ function describeVerdict(comparison: Comparison): string {
 }
 
 /** What was not the same in the two runs: ratios bear most of it, but a reader should know. */
-function describeDifferences(stored: Result, fresh: Result): string[] {
+function describeDifferences(results: readonly Result[], fresh: Result): string[] {
+  const stored = results.find(({ scenario }) => scenario === fresh.scenario);
+  if (stored === undefined) return [];
   const parts = [
     ["on another machine or version", differences(stored.machine, fresh.machine)],
     ["with other options", differences(stored.options, fresh.options)],

@@ -4,13 +4,15 @@ import { errorMessage, SyncError } from "#core/errors.ts";
 import { compareResults, findRegressions, formatComparison } from "./compare-results.ts";
 import { readResults } from "./read-results.ts";
 
-// npm run bench:compare: the results of a run (.bench-results, or the folder named) against the stored ones.
+// npm run bench:compare: the results of a run (.bench-results, or the folder named) against the stored ones; of several
+// folders the best of each row.
 const storedFolder = fileURLToPath(new URL("results/", import.meta.url));
 
 try {
   const { positionals } = parseArgs({ allowPositionals: true });
-  const [folder = ".bench-results"] = positionals;
-  const comparison = compareResults(await readResults(storedFolder), await readResults(folder));
+  const folders = positionals.length === 0 ? [".bench-results"] : positionals;
+  const fresh = await Promise.all(folders.map(readResults));
+  const comparison = compareResults(await readResults(storedFolder), fresh.flat());
   for (const line of formatComparison(comparison)) console.log(line);
   process.exitCode = findRegressions(comparison).length === 0 ? 0 : 1;
 } catch (error) {
