@@ -158,7 +158,8 @@ describe("clerk_sync_privilege_findings", () => {
     ],
     ["grant usage on schema clerk_sync to anon", ["schema clerk_sync: anon may usage"]],
     [
-      "create role authenticator; alter role authenticator set pgrst.db_schemas = 'public, clerk_sync'",
+      // another test file's database on the same server may have made the role
+      "do $$ begin create role authenticator; exception when duplicate_object then null; end $$; alter role authenticator set pgrst.db_schemas = 'public, clerk_sync'",
       ["schema clerk_sync: the API serves it (pgrst.db_schemas=public, clerk_sync)"],
     ],
     [
