@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { cp, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { circuitLaws } from "./support/circuit-mutations.ts";
 import { ensurePromises } from "./support/ensure-mutations.ts";
 import { laws } from "./support/law-mutations.ts";
 import { knownFailures, type Mutation } from "./support/mutations.ts";
@@ -19,7 +20,9 @@ for (const name of copied) await cp(path.join(root, name), path.join(copy, name)
 await symlink(path.join(root, "node_modules"), path.join(copy, "node_modules"));
 
 const word = process.argv[2] ?? "";
-const chosen = [...knownFailures, ...laws, ...ensurePromises].filter((mutation) => mutation.title.includes(word));
+const chosen = [...knownFailures, ...laws, ...circuitLaws, ...ensurePromises].filter((mutation) =>
+  mutation.title.includes(word),
+);
 const count = { passed: 0, failed: 0 };
 for (const mutation of chosen) {
   const isCaught = await breakAndTest(mutation);

@@ -8,6 +8,8 @@
 --
 -- source: webhook (what Clerk sent), refresh (the user is read from Clerk's API when the job runs), ensure (the user
 -- was read there for ensure-user), or why the mirror alone is owed (email_taken, lease_lost, ensure).
+--
+-- waits_for: the service (auth, clerk) whose circuit was open when the job came to need it; null again when it is due.
 
 -- A queue of the same shape that a hand-written processor left behind is taken over: what it owed is owed
 -- still, what it had failed waits as a dead letter (its payload may be long out of date).
@@ -58,7 +60,8 @@ alter table public.job_queue
   add column if not exists lease_token  uuid,
   add column if not exists lease_until  timestamptz,
   add column if not exists history      jsonb       not null default '[]',
-  add column if not exists cancel_requested_at timestamptz;
+  add column if not exists cancel_requested_at timestamptz,
+  add column if not exists waits_for    text;
 
 update public.job_queue as j
 set clerk_id = j.payload ->> 'clerk_id'
@@ -69,7 +72,8 @@ alter table public.job_queue
   drop constraint if exists job_type_is_known,
   drop constraint if exists status_is_known,
   drop constraint if exists leased_iff_processing,
-  drop constraint if exists processed_iff_final;
+  drop constraint if exists processed_iff_final,
+  drop constraint if exists waits_only_while_owed;
 alter table public.job_queue
   add constraint job_type_is_known
     check (job_type in ('USER_CREATED', 'USER_UPDATED', 'USER_DELETED')),
@@ -78,16 +82,21 @@ alter table public.job_queue
   add constraint leased_iff_processing
     check ((status = 'PROCESSING') = (lease_token is not null and lease_until is not null)),
   add constraint processed_iff_final
-    check ((status in ('COMPLETED', 'DEAD', 'CANCELLED')) = (processed_at is not null));
+    check ((status in ('COMPLETED', 'DEAD', 'CANCELLED')) = (processed_at is not null)),
+  add constraint waits_only_while_owed
+    check (waits_for is null or status in ('PENDING', 'FAILED'));
 
 -- One delivery, one job: svix-id is the same on every retry of an event.
 create unique index if not exists job_queue_event_id_key
   on public.job_queue (event_id);
 -- The claim reads this one in order. run_at is a key column: a backlog of waiting retries is
--- then passed over inside the index.
+-- then passed over inside the index. Jobs that wait for a service are in the next one.
 create index if not exists job_queue_due_idx
   on public.job_queue (priority desc, run_at, id)
-  where status in ('PENDING', 'FAILED');
+  where status in ('PENDING', 'FAILED') and waits_for is null;
+create index if not exists job_queue_waiting_idx
+  on public.job_queue (waits_for, run_at, id)
+  where waits_for is not null;
 -- Law 5: one mirror call per user at a time, whatever the workers do.
 create unique index if not exists job_queue_one_processing_per_user
   on public.job_queue (clerk_id)

@@ -95,6 +95,7 @@ begin
     end if;
   end if;
 
+  new.waits_for := case when new.status in ('PENDING', 'FAILED') then new.waits_for end;
   if new.status = 'PROCESSING' then
     new.lease_token := coalesce(new.lease_token, gen_random_uuid());
     new.lease_until := coalesce(new.lease_until, new.updated_at + interval '1 minute');
@@ -104,11 +105,9 @@ begin
     new.cancel_requested_at := null;
   end if;
 
-  if new.status in ('COMPLETED', 'DEAD', 'CANCELLED') then
-    new.processed_at := coalesce(new.processed_at, new.updated_at);
-  else
-    new.processed_at := null;
-  end if;
+  new.processed_at := case
+    when new.status in ('COMPLETED', 'DEAD', 'CANCELLED') then coalesce(new.processed_at, new.updated_at)
+  end;
 
   if v_changed then
     new.history := new.history || jsonb_strip_nulls(jsonb_build_object(

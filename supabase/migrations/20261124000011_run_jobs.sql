@@ -2,7 +2,8 @@
 -- transaction (law 2). What the mirror still owes comes back as PROCESSING under a lease.
 
 -- Writes what the jobs bring and moves them on: COMPLETED, or PROCESSING under p_token where the
--- mirror is owed. An older job of a user owes nothing: the newest carries the state to the mirror.
+-- mirror is owed; while the circuit of Supabase Auth is open it waits for that instead, and the attempt does not
+-- count. An older job of a user owes nothing: the newest carries the state to the mirror.
 -- Jobs that are PROCESSING already (their user was read from Clerk's API) are in an attempt that counts.
 create or replace function clerk_sync.apply_jobs(
   p_ids         uuid[],
@@ -20,6 +21,7 @@ set search_path = ''
 as $$
 declare
   v_changes clerk_sync.user_change[] := clerk_sync.newest_changes(p_ids);
+  v_waits   boolean := p_token is not null and clerk_sync.circuit_is_open('auth');
 begin
   if not p_with_email then
     v_changes := clerk_sync.without_emails(v_changes, array(select c.clerk_id from unnest(v_changes) as c));
@@ -31,8 +33,15 @@ begin
   perform clerk_sync.write_user_state(v_changes, p_now);
 
   update public.job_queue as j
-  set status = case when p_token is not null and c.job_id is not null then 'PROCESSING' else 'COMPLETED' end,
-      attempts = case when j.status = 'PROCESSING' then j.attempts else j.attempts + 1 end,
+  set status = case
+        when p_token is null or c.job_id is null then 'COMPLETED'
+        when v_waits then 'PENDING'
+        else 'PROCESSING'
+      end,
+      attempts = j.attempts
+        + case when j.status = 'PROCESSING' then 0 else 1 end
+        - case when v_waits and c.job_id is not null then 1 else 0 end,
+      waits_for = case when v_waits and c.job_id is not null then 'auth' end,
       error = null,
       lease_token = p_token,
       lease_until = p_lease_until,
@@ -179,6 +188,7 @@ grant execute on function clerk_sync.apply_batch to service_role;
 -- Works through one batch. p_lease_seconds null: no mirror, every job completes here and now.
 -- p_can_read: this worker can read users from Clerk's API, so it takes refreshes too; their reads are owed
 -- under the same lease and come back by clerk_sync_apply_reads. p_delete_brake: {count, percent, minutes}.
+-- While a circuit is open the jobs that need its service wait; when its time has come one of them is the probe.
 -- Answers {token, lease_until, jobs: [{job_id, job_type, status, error}], reads: [{job_id, clerk_id}],
 -- mirror: [what to mirror]}.
 create or replace function public.clerk_sync_run_jobs(
@@ -204,26 +214,33 @@ declare
   v_claimed     uuid[];
   v_reads       uuid[] := '{}'::uuid[];
   v_ids         uuid[];
+  v_probes      uuid[] := '{}';
 begin
+  perform clerk_sync.wake_jobs(p_limit, p_lease_seconds is not null, p_now);
   if p_can_read then
     perform clerk_sync.queue_refreshes(p_limit, p_now);
   end if;
   v_claimed := clerk_sync.claim_jobs(p_limit, p_can_read, p_now);
   v_ids := clerk_sync.fail_jobs_without_user(v_claimed, p_now);
   if p_can_read then
+    v_ids := clerk_sync.hold_reads(v_ids);
     v_reads := clerk_sync.lease_reads(v_ids, v_token, v_lease_until, p_now);
     v_ids := clerk_sync.without_unread(v_ids);
+    v_reads := v_reads || clerk_sync.lease_probe('clerk', v_token, v_lease_until, p_now);
   end if;
   v_ids := clerk_sync.hold_deletes(v_ids, p_delete_brake, p_now);
   perform clerk_sync.apply_batch(
     v_ids, case when p_lease_seconds is not null then v_token end, v_lease_until, p_delete_mode, p_now
   );
+  if p_lease_seconds is not null then
+    v_probes := clerk_sync.lease_probe('auth', v_token, v_lease_until, p_now);
+  end if;
   return jsonb_build_object(
     'token', v_token,
     'lease_until', v_lease_until,
-    'jobs', clerk_sync.describe_jobs(v_claimed),
+    'jobs', clerk_sync.describe_jobs(v_claimed || v_reads || v_probes),
     'reads', clerk_sync.describe_reads(v_reads),
-    'mirror', clerk_sync.describe_mirror(v_ids)
+    'mirror', clerk_sync.describe_mirror(v_ids || v_probes)
   );
 end
 $$;

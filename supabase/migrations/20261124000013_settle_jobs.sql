@@ -88,12 +88,15 @@ grant execute on function clerk_sync.fail_jobs_without_user to service_role;
 
 -- Ends the attempts of a leased batch. Outcomes of jobs whose lease was lost are counted as stale and
 -- settle nothing: another worker has them (the token is the fence). Their users are mirrored again.
--- p_outcomes: [{job_id, outcome: completed|retry|dead|released, error?, retry_after?, auth_user_id?, mirror?}]
--- Answers {jobs: [{job_id, job_type, status, error}], stale: n}. released gives the attempt back.
+-- p_outcomes: [{job_id, outcome: completed|retry|dead|released|waiting, error?, retry_after?, circuit?, auth_user_id?,
+-- mirror?}]. released and waiting give the attempt back; so does a retry when its circuit is open (wait_for_circuits).
+-- p_calls: what the batch saw of the services, as clerk_sync.record_calls.
+-- Answers {jobs: [{job_id, job_type, status, error}], stale: n, circuits: [those that opened or closed]}.
 create or replace function public.clerk_sync_settle_jobs(
   p_token    uuid,
   p_outcomes jsonb,
-  p_now      timestamptz default clock_timestamp()
+  p_now      timestamptz default clock_timestamp(),
+  p_calls    jsonb default null
 )
 returns jsonb
 language plpgsql
@@ -105,7 +108,8 @@ set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off'
 as $$
 declare
-  v_ids uuid[];
+  v_ids      uuid[];
+  v_circuits jsonb;
 begin
   v_ids := array(
     select j.id
@@ -116,6 +120,7 @@ begin
     order by j.id
     for update
   );
+  v_circuits := clerk_sync.record_calls(p_token, p_calls, p_now);
   begin
     perform clerk_sync.settle_outcomes(v_ids, p_outcomes, p_now);
   exception
@@ -124,7 +129,8 @@ begin
   end;
   return jsonb_build_object(
     'jobs', clerk_sync.describe_jobs(v_ids),
-    'stale', clerk_sync.repair_stale(p_outcomes, v_ids, p_now)
+    'stale', clerk_sync.repair_stale(p_outcomes, v_ids, p_now),
+    'circuits', v_circuits
   );
 end
 $$;
@@ -140,6 +146,8 @@ volatile
 security invoker
 set search_path = ''
 as $$
+declare
+  v_waiting uuid[] := clerk_sync.wait_for_circuits(p_ids, p_outcomes, p_now);
 begin
   perform clerk_sync.complete_mirrored(p_ids, p_outcomes, p_now);
 
@@ -158,6 +166,7 @@ begin
   from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, retry_after double precision)
   join public.job_queue as j on j.id = o.job_id
   where j.id = any (p_ids)
+    and j.id <> all (v_waiting)
     and o.outcome in ('retry', 'dead');
 end
 $$;

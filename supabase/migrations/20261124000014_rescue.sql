@@ -1,4 +1,4 @@
--- What keeps the queue moving when workers die or jobs hang.
+-- What keeps the queue moving when workers die, jobs hang, or a service is down.
 
 -- Frees the jobs of workers that died: a lease that ran out is a failed attempt. Answers how many.
 create or replace function public.clerk_sync_rescue_jobs(
@@ -61,3 +61,128 @@ $$;
 
 revoke execute on function public.clerk_sync_fail_next_job from public, anon, authenticated;
 grant execute on function public.clerk_sync_fail_next_job to service_role;
+
+-- Leases the job that has waited longest as the probe of a circuit whose time has come, and returns it; none when
+-- another worker has the probe, or the user of that job. Nothing is waited for: the caller holds users' locks.
+create or replace function clerk_sync.lease_probe(
+  p_name        text,
+  p_token       uuid,
+  p_lease_until timestamptz,
+  p_now         timestamptz
+)
+returns uuid[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_job record;
+begin
+  perform 1
+  from clerk_sync.circuits as c
+  where c.name = p_name
+    and c.state <> 'closed'
+    and c.probe_at <= p_now
+  for update skip locked;
+  if not found then
+    return '{}';
+  end if;
+  select j.id, j.clerk_id
+  into v_job
+  from public.job_queue as j
+  where j.waits_for = p_name
+    and not exists (select 1 from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING')
+  order by j.run_at, j.id
+  limit 1
+  for update of j skip locked;
+  perform 1 from clerk_sync.user_state as s where s.clerk_id = v_job.clerk_id for update skip locked;
+  -- A second look at PROCESSING, now that nobody else can claim this user.
+  if not found or exists (
+    select 1 from public.job_queue as r where r.clerk_id = v_job.clerk_id and r.status = 'PROCESSING'
+  ) then
+    return '{}';
+  end if;
+  update clerk_sync.circuits as c
+  set state = 'half_open',
+      probe_token = p_token,
+      probe_at = p_lease_until
+  where c.name = p_name;
+  return clerk_sync.lease_waiting(v_job.id, p_token, p_lease_until, p_now);
+end
+$$;
+
+revoke execute on function clerk_sync.lease_probe from public, anon, authenticated;
+grant execute on function clerk_sync.lease_probe to service_role;
+
+-- Leases one job that waits: what it needs is the call it waited for.
+create or replace function clerk_sync.lease_waiting(
+  p_id          uuid,
+  p_token       uuid,
+  p_lease_until timestamptz,
+  p_now         timestamptz
+)
+returns uuid[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  update public.job_queue as j
+  set status = 'PROCESSING',
+      attempts = j.attempts + 1,
+      error = null,
+      result = case
+        when j.waits_for = 'clerk' then coalesce(j.result, '{}') || jsonb_build_object('read_at', p_now)
+        else j.result
+      end,
+      lease_token = p_token,
+      lease_until = p_lease_until,
+      updated_at = p_now
+  where j.id = p_id;
+  return array[p_id];
+end
+$$;
+
+revoke execute on function clerk_sync.lease_waiting from public, anon, authenticated;
+grant execute on function clerk_sync.lease_waiting to service_role;
+
+-- Lets jobs of a batch wait whose service the worker did not call any more, or called in vain while its circuit is not
+-- closed; returns them. Their attempts do not count. A job that is a day old pays for such a call all the same: when
+-- it is the job and not the service that fails, it must end as a dead letter.
+create or replace function clerk_sync.wait_for_circuits(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
+returns uuid[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_waiting uuid[] := array(
+    select j.id
+    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, circuit text)
+    join public.job_queue as j on j.id = o.job_id
+    where j.id = any (p_ids)
+      and (
+        o.outcome = 'waiting'
+        or o.outcome = 'retry' and clerk_sync.circuit_is_open(o.circuit) and j.created_at > p_now - interval '1 day'
+      )
+  );
+begin
+  update public.job_queue as j
+  set status = case when j.cancel_requested_at is null then 'PENDING' else 'CANCELLED' end,
+      attempts = j.attempts - 1,
+      error = o.error,
+      waits_for = o.circuit,
+      run_at = case when o.outcome = 'retry' then p_now else j.run_at end, -- another one is the next probe
+      updated_at = p_now
+  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, circuit text)
+  where j.id = o.job_id
+    and j.id = any (v_waiting);
+  return v_waiting;
+end
+$$;
+
+revoke execute on function clerk_sync.wait_for_circuits from public, anon, authenticated;
+grant execute on function clerk_sync.wait_for_circuits to service_role;

@@ -41,7 +41,7 @@ declare
     select (o.value ->> 'job_id')::uuid
     from jsonb_array_elements(p_outcomes) as o
     where (o.value ->> 'job_id')::uuid <> all (p_settled)
-      and o.value ->> 'outcome' <> 'released'
+      and o.value ->> 'outcome' not in ('released', 'waiting')
   );
 begin
   perform clerk_sync.queue_mirror(

@@ -21,29 +21,37 @@ exception
 end
 $$;
 
--- True when a processor would find something to do. A refresh that nobody has taken for ten minutes is waiting for
+-- True when a processor would find something to do; jobs that wait for a service count when it may be called again. A refresh that nobody has taken for ten minutes is waiting for
 -- a CLERK_SECRET_KEY: it must not have the processor called for ever.
 create or replace function clerk_sync.has_work(p_now timestamptz default clock_timestamp())
 returns boolean
-language sql
+language plpgsql
 stable
 security invoker
 set search_path = ''
 as $$
-  select exists (
+begin
+  return exists (
     select 1
     from public.job_queue as j
     where j.status in ('PENDING', 'FAILED')
+      and j.waits_for is null
       and j.run_at <= p_now
       and (j.source <> 'refresh' or j.run_at > p_now - interval '10 minutes')
   ) or exists (
     select 1 from public.job_queue as j where j.status = 'PROCESSING' and j.lease_until <= p_now
   ) or exists (
     select 1
+    from clerk_sync.circuits as c
+    where (c.state = 'closed' or c.probe_at <= p_now)
+      and exists (select 1 from public.job_queue as j where j.waits_for = c.name)
+  ) or exists (
+    select 1
     from clerk_sync.user_state as s
     where s.refresh_due_at <= p_now
       and s.refresh_due_at > p_now - interval '10 minutes'
   );
+end
 $$;
 
 revoke execute on function clerk_sync.has_work from public, anon, authenticated;

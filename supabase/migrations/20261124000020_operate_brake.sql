@@ -1,4 +1,4 @@
--- What a person sees of the delete brake, and decides.
+-- What a person sees of the delete brake and the circuits, and decides.
 
 -- {engaged_at, reason, released_at, waiting}: whether deletions wait, why, and how many.
 create or replace function public.clerk_sync_delete_brake()
@@ -83,3 +83,67 @@ $$;
 
 revoke execute on function public.clerk_sync_release_delete_brake from public, anon, authenticated;
 grant execute on function public.clerk_sync_release_delete_brake to service_role;
+
+-- The circuits: [{name, state, since, failures, next_probe, last_error, waiting}]. next_probe is null while closed;
+-- waiting is how many jobs wait for the service.
+create or replace function public.clerk_sync_circuits()
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_agg(jsonb_build_object(
+      'name', c.name,
+      'state', c.state,
+      'since', c.since,
+      'failures', c.failures,
+      'next_probe', c.probe_at,
+      'last_error', c.last_error,
+      'waiting', (select count(*) from public.job_queue as j where j.waits_for = c.name)
+    ) order by c.name)
+    from clerk_sync.circuits as c
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_circuits from public, anon, authenticated;
+grant execute on function public.clerk_sync_circuits to service_role;
+
+-- Closes a circuit by hand, for instance after a wrong key was corrected: what waits is due at once. Answers whether
+-- it was open; SY002 for a name there is no circuit of.
+create or replace function public.clerk_sync_reset_circuit(
+  p_name text,
+  p_now  timestamptz default clock_timestamp()
+)
+returns boolean
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_was_open boolean := clerk_sync.circuit_is_open(p_name);
+begin
+  update clerk_sync.circuits as c
+  set state = 'closed',
+      since = p_now,
+      failures = 0,
+      openings = 0,
+      probe_at = null,
+      probe_token = null,
+      window_since = null,
+      window_calls = 0,
+      window_failures = 0
+  where c.name = p_name;
+  if not found then
+    raise exception 'there is no circuit %, only auth and clerk', p_name using errcode = 'SY002';
+  end if;
+  return v_was_open;
+end
+$$;
+
+revoke execute on function public.clerk_sync_reset_circuit from public, anon, authenticated;
+grant execute on function public.clerk_sync_reset_circuit to service_role;

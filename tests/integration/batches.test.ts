@@ -127,7 +127,7 @@ it("the claim reads the index of due jobs, also while statistics say that the ta
   await sendMany(500);
   const { rows } = await queue.pool.query<{ "QUERY PLAN": string }>(
     `explain select j.id from public.job_queue as j
-     where j.status in ('PENDING', 'FAILED') and j.run_at <= now()
+     where j.status in ('PENDING', 'FAILED') and j.waits_for is null and j.run_at <= now()
      order by j.priority desc, j.run_at, j.id limit 250 for update skip locked`,
   );
   expect(rows.map((row) => row["QUERY PLAN"]).join("\n")).toContain("job_queue_due_idx");

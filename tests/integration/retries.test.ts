@@ -130,7 +130,7 @@ it("a worker that comes back after its lease was given to another changes nothin
   await queue.one("select public.clerk_sync_rescue_jobs(500, now() + interval '61 seconds')");
   const second = await claim(2 * hour);
   expect(second.mirror.map((order) => order.job_id)).toContain(jobId);
-  expect(await settle(token, [{ job_id: jobId, outcome: "completed" }])).toEqual({ jobs: [], stale: 1 });
+  expect(await settle(token, [{ job_id: jobId, outcome: "completed" }])).toEqual({ jobs: [], stale: 1, circuits: [] });
   expect(await queue.job("msg_fence")).toMatchObject({ status: "PROCESSING" });
   await settle(second.token, [{ job_id: jobId, outcome: "completed", mirror: { outcome: "created" } }]);
   expect(await queue.job("msg_fence")).toMatchObject({

@@ -82,9 +82,10 @@ export async function expireLeases(pool: pg.Pool): Promise<void> {
   await pool.query("select clerk_sync_rescue_jobs(5000, now() + interval '61 seconds')");
 }
 
-/** True when every job is finished; those that wait for their backoff are made due. */
+/** True when every job is finished; those that wait for their backoff or for a service are made due. */
 export async function isQuiet(pool: pg.Pool): Promise<boolean> {
   await pool.query("update job_queue set run_at = now() where status = 'FAILED' and run_at > now()");
+  await pool.query("select clerk_sync_reset_circuit(name) from clerk_sync.circuits where state <> 'closed'");
   const { rows } = await pool.query("select count(*)::int as n from job_queue where processed_at is null");
   return rows[0].n === 0;
 }

@@ -7,7 +7,9 @@ import {
   type MirrorOrder,
   type Read,
   type RunJobsArguments,
+  type Settled,
 } from "../../supabase/functions/_shared/clerk-sync/database.ts";
+import type { CircuitCalls } from "../../supabase/functions/_shared/clerk-sync/watch-circuit.ts";
 import { mirrorOrder } from "./mirror-order.ts";
 
 export type FakeJob = {
@@ -18,9 +20,15 @@ export type FakeJob = {
   /** A refresh: its user is to be read from Clerk's API. */
   owesRead?: boolean;
 };
-export type Settlement = { token: string; outcomes: readonly JobOutcome[] };
+export type Settlement = { token: string; outcomes: readonly JobOutcome[]; calls: readonly CircuitCalls[] };
 
-const statusOfOutcome = { completed: "COMPLETED", retry: "FAILED", dead: "DEAD", released: "PENDING" } as const;
+const statusOfOutcome = {
+  completed: "COMPLETED",
+  retry: "FAILED",
+  dead: "DEAD",
+  released: "PENDING",
+  waiting: "PENDING",
+} as const;
 
 /**
  * The queue as run-jobs sees it: each claim hands out the next batch, whose jobs owe the mirror when they say so
@@ -31,7 +39,14 @@ export function createFakeQueue(batches: readonly (readonly FakeJob[])[]) {
   const claims: RunJobsArguments[] = [];
   const settlements: Settlement[] = [];
   const reads: Read[] = [];
-  const state = { rescues: 0, stale: 0, purges: 0, cancelAbove: Number.POSITIVE_INFINITY, failed: [] as string[] };
+  const state = {
+    rescues: 0,
+    stale: 0,
+    purges: 0,
+    cancelAbove: Number.POSITIVE_INFINITY,
+    failed: [] as string[],
+    circuits: [] as Settled["circuits"],
+  };
   const database: Omit<Database, "enqueue" | "schemaVersion" | "ownRow" | "ensureUser" | "requestRefresh"> = {
     runJobs: async (options) => {
       claims.push(options);
@@ -46,11 +61,11 @@ export function createFakeQueue(batches: readonly (readonly FakeJob[])[]) {
         mirror: mirror ? given.map((read) => orderOf(read.job_id)) : [],
       };
     },
-    settleJobs: async (token, outcomes) => {
-      settlements.push({ token, outcomes });
+    settleJobs: async (token, outcomes, calls = []) => {
+      settlements.push({ token, outcomes, calls });
       const kept = outcomes.slice(state.stale);
       const jobs = kept.map((entry) => job(entry.job_id, statusOfOutcome[entry.outcome], entry.error ?? null));
-      return { jobs, stale: state.stale };
+      return { jobs, stale: state.stale, circuits: state.circuits.splice(0) };
     },
     rescueJobs: async () => {
       state.rescues += 1;

@@ -3,6 +3,7 @@ import { createDatabase, type Database, type JobOutcome, type MirrorOrder, type 
 import { createMirrorUser, outcomeOfError } from "#core/mirror-user.ts";
 import { outcomeOfRead, type ReadUser } from "#core/read-user.ts";
 import { runJobs } from "#core/run-jobs.ts";
+import { type CircuitWatch, watchCircuit } from "#core/watch-circuit.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { type Model, readAt } from "./clerk-model.ts";
 import { createFakeAuthAdmin } from "./fake-auth-admin.ts";
@@ -19,6 +20,9 @@ type Worker = {
   fresh: Read[];
   toMirror: MirrorOrder[];
   outcomes: JobOutcome[];
+  /** What it saw of the services. */
+  auth: CircuitWatch;
+  clerk: CircuitWatch;
   leaseEnds: number;
 };
 
@@ -146,6 +150,8 @@ async function claim(system: System, place: number): Promise<void> {
     fresh: [],
     toMirror: [...batch.mirror],
     outcomes: [],
+    auth: watchCircuit("auth"),
+    clerk: watchCircuit("clerk"),
     leaseEnds: system.clock.seconds + leaseSeconds,
   };
 }
@@ -157,7 +163,7 @@ async function readNext(system: System, place: number): Promise<void> {
   const order = worker.toRead.shift();
   if (order === undefined) return applyFresh(system, worker);
   const readUser = createFaultyRead(system.readUser, () => nextFault(system, worker));
-  const result = await outcomeOfRead(order, readUser);
+  const result = await outcomeOfRead(order, (clerkId) => worker.clerk.run(() => readUser(clerkId)));
   if ("deleted" in result) worker.fresh.push(result);
   else if (result.error?.includes(workerCrash.message)) system.workers[place] = null;
   else worker.outcomes.push(result);
@@ -182,7 +188,7 @@ async function mirrorNext(system: System, place: number): Promise<void> {
   if (!worker || order === undefined) return;
   try {
     const auth = createFaultyAuth(system.auth.auth, () => nextFault(system, worker));
-    const { authUserId, ...mirror } = await createMirrorUser(auth)(order);
+    const { authUserId, ...mirror } = await worker.auth.run(() => createMirrorUser(auth)(order));
     worker.outcomes.push({ job_id: order.job_id, outcome: "completed", auth_user_id: authUserId, mirror });
   } catch (error) {
     if (error === workerCrash) system.workers[place] = null;
@@ -194,7 +200,8 @@ async function settle(system: System, place: number): Promise<void> {
   const worker = system.workers[place];
   if (!worker) return;
   system.workers[place] = null;
-  if (worker.outcomes.length > 0) await system.database.settleJobs(worker.token, worker.outcomes);
+  const calls = [worker.auth.calls(), worker.clerk.calls()];
+  if (worker.outcomes.length > 0) await system.database.settleJobs(worker.token, worker.outcomes, calls);
 }
 
 /**

@@ -71,6 +71,17 @@ const fault: fc.Arbitrary<Fault> = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom<Fault>("lost", "late", "rate_limited", "failed", "refused", "crash") },
 );
 
+/** So many failures in a row that a circuit opens. */
+const outage: fc.Arbitrary<Fault[]> = fc
+  .constantFrom<Fault>("lost", "late", "rate_limited", "failed")
+  .map((kind) => Array.from({ length: 6 }, () => kind));
+
+const faults: fc.Arbitrary<Fault[]> = fc
+  .array(fc.oneof({ weight: 8, arbitrary: fault.map((one) => [one]) }, { weight: 1, arbitrary: outage }), {
+    maxLength: 30,
+  })
+  .map((parts) => parts.flat());
+
 /** Histories of a few users who fight over a few addresses, and everything that can go wrong on the way. */
 export const schedules: fc.Arbitrary<Schedule> = fc.record({
   steps: fc.array(step, { minLength: 4, maxLength: 16 }),
@@ -78,6 +89,6 @@ export const schedules: fc.Arbitrary<Schedule> = fc.record({
   canRead: fc.boolean(),
   dropped: fc.array(fc.nat(1000), { maxLength: 3 }),
   actions: fc.array(action, { minLength: 20, maxLength: 60 }),
-  faults: fc.array(fault, { maxLength: 30 }),
+  faults,
   limit: fc.constantFrom(1, 2, 250),
 });

@@ -73,11 +73,15 @@ describe("calls", () => {
     expect(called[0]?.args).toMatchObject({ p_limit: 250, p_lease_seconds: null, p_delete_brake: null });
   });
 
-  test("settleJobs passes the token of the lease and the outcomes", async () => {
-    const { database, called } = databaseOver({ jobs: [job], stale: 0 });
+  test("settleJobs passes the token of the lease, the outcomes and what was seen of the services", async () => {
+    const circuits = [{ name: "auth", state: "open", code: "auth_unavailable", seconds: 28 }];
+    const { database, called } = databaseOver({ jobs: [job], stale: 0, circuits });
     const outcomes = [{ job_id: "job_1", outcome: "completed" }] as const;
-    expect(await database.settleJobs("token_1", outcomes)).toEqual({ jobs: [job], stale: 0 });
-    expect(called).toEqual([{ name: "clerk_sync_settle_jobs", args: { p_token: "token_1", p_outcomes: outcomes } }]);
+    const calls = [{ name: "auth", successes: 0, failures: 5, streak: 5, tripped: true }] as const;
+    expect(await database.settleJobs("token_1", outcomes, calls)).toEqual({ jobs: [job], stale: 0, circuits });
+    expect(called).toEqual([
+      { name: "clerk_sync_settle_jobs", args: { p_token: "token_1", p_outcomes: outcomes, p_calls: calls } },
+    ]);
   });
 
   test("rescueJobs and purgeJobs answer how many", async () => {
@@ -106,8 +110,8 @@ describe("answers", () => {
   });
 
   test("what a newer version of the database adds is left out", async () => {
-    const { database } = databaseOver({ jobs: [{ ...job, extra: 1 }], stale: 0, extra: 2 });
-    expect(await database.settleJobs("token_1", [])).toEqual({ jobs: [job], stale: 0 });
+    const { database } = databaseOver({ jobs: [{ ...job, extra: 1 }], stale: 0, circuits: [], extra: 2 });
+    expect(await database.settleJobs("token_1", [])).toEqual({ jobs: [job], stale: 0, circuits: [] });
   });
 
   const enqueue = (database: Database) => database.enqueue([newJob], 15);

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { DeleteBrake } from "./config.ts";
 import { SyncError } from "./errors.ts";
 import type { Json } from "./sanitise.ts";
+import type { CircuitCalls, CircuitName } from "./watch-circuit.ts";
 
 export type JobType = "USER_CREATED" | "USER_UPDATED" | "USER_DELETED";
 
@@ -16,12 +17,16 @@ export type NewJob = {
   dead_reason?: string;
 };
 
-/** How one mirror call ended; see clerk_sync_settle_jobs. `retry_after` is in seconds. */
+/**
+ * How one attempt ended; see clerk_sync_settle_jobs. `retry_after` is in seconds. `circuit`: the service that failed
+ * (retry), or was not called any more (waiting).
+ */
 export type JobOutcome = {
   job_id: string;
-  outcome: "completed" | "retry" | "dead" | "released";
+  outcome: "completed" | "retry" | "dead" | "released" | "waiting";
   error?: string;
   retry_after?: number;
+  circuit?: CircuitName;
   auth_user_id?: string | null;
   mirror?: { [key: string]: Json };
 };
@@ -63,7 +68,17 @@ const batchSchema = z.object({
   mirror: z.array(mirrorOrderSchema),
 });
 const appliedSchema = z.object({ jobs: z.array(jobSchema), mirror: z.array(mirrorOrderSchema) });
-const settledSchema = z.object({ jobs: z.array(jobSchema), stale: z.number() });
+const circuitChangeSchema = z.object({
+  name: z.enum(["auth", "clerk"]),
+  state: z.enum(["closed", "open"]),
+  code: z.string().nullable(),
+  seconds: z.number(),
+});
+const settledSchema = z.object({
+  jobs: z.array(jobSchema),
+  stale: z.number(),
+  circuits: z.array(circuitChangeSchema),
+});
 const ownRowSchema = z
   .object({ version: z.number().nullable(), at: z.string() })
   .and(
@@ -82,6 +97,8 @@ export type MirrorOrder = z.infer<typeof mirrorOrderSchema>;
 export type ReadOrder = z.infer<typeof readOrderSchema>;
 export type Batch = z.infer<typeof batchSchema>;
 export type Applied = z.infer<typeof appliedSchema>;
+/** A circuit that opened, for so many seconds, or closed after so many. */
+export type CircuitChange = z.infer<typeof circuitChangeSchema>;
 export type Settled = z.infer<typeof settledSchema>;
 /** What there is of one user; `version` is null when nothing is known, `at` is the database's time of the look. */
 export type OwnRow = z.infer<typeof ownRowSchema>;
@@ -113,7 +130,8 @@ export type Database = {
   applyReads: (token: string, reads: readonly Read[], mirror: boolean, rules: DeleteRules) => Promise<Applied>;
   /** Fails the first due job, if there is one, with this error. */
   failNextJob: (error: string, canRead: boolean) => Promise<Job[]>;
-  settleJobs: (token: string, outcomes: readonly JobOutcome[]) => Promise<Settled>;
+  /** Ends the attempts of a batch, and takes down what it saw of the services. */
+  settleJobs: (token: string, outcomes: readonly JobOutcome[], calls?: readonly CircuitCalls[]) => Promise<Settled>;
   rescueJobs: () => Promise<number>;
   purgeJobs: (days: number, limit: number) => Promise<number>;
   ownRow: (clerkId: string) => Promise<OwnRow>;
@@ -151,8 +169,8 @@ export function createDatabase(call: CallFunction): Database {
       }),
     failNextJob: (error, canRead) =>
       callAs(z.array(jobSchema), "clerk_sync_fail_next_job", { p_error: error, p_can_read: canRead }),
-    settleJobs: (token, outcomes) =>
-      callAs(settledSchema, "clerk_sync_settle_jobs", { p_token: token, p_outcomes: outcomes }),
+    settleJobs: (token, outcomes, calls = []) =>
+      callAs(settledSchema, "clerk_sync_settle_jobs", { p_token: token, p_outcomes: outcomes, p_calls: calls }),
     rescueJobs: () => callAs(z.number(), "clerk_sync_rescue_jobs", {}),
     purgeJobs: (days, limit) => callAs(z.number(), "clerk_sync_purge_jobs", { p_days: days, p_limit: limit }),
     ownRow: (clerkId) => callAs(ownRowSchema, "clerk_sync_own_row", { p_clerk_id: clerkId }),

@@ -129,6 +129,7 @@ describe("how an attempt ends", () => {
       outcome: "retry",
       error: "auth_rate_limited: Slow down.",
       retry_after: 30,
+      circuit: "auth",
     });
   });
 

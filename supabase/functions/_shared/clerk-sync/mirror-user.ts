@@ -2,6 +2,7 @@ import { v5 as uuidV5 } from "uuid";
 import type { AuthAdmin, AuthAnswer, AuthUser, AuthUserInput } from "./auth-admin.ts";
 import type { JobOutcome, MirrorOrder } from "./database.ts";
 import { errorMessage, SyncError } from "./errors.ts";
+import { circuitOf } from "./watch-circuit.ts";
 
 /** What was done to the mirror; `authUserId` is remembered for the next time. */
 export type MirrorResult = {
@@ -157,10 +158,12 @@ function rejected(answer: Extract<AuthAnswer, { ok: false }>): SyncError {
 /** How an attempt ends whose mirror call failed: retried, or dead when trying again cannot help. */
 export function outcomeOfError(jobId: string, error: unknown): JobOutcome {
   const known = error instanceof SyncError ? error : undefined;
+  const circuit = circuitOf(error);
   return {
     job_id: jobId,
     outcome: known === undefined || known.retryable ? "retry" : "dead",
     error: `${known?.code ?? "internal"}: ${errorMessage(error)}`,
     ...(known?.retryAfterSeconds === undefined ? {} : { retry_after: known.retryAfterSeconds }),
+    ...(circuit === undefined ? {} : { circuit }),
   };
 }

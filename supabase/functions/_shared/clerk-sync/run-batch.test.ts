@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { captureLog } from "../../../../tests/support/capture-log.ts";
 import { fixtureBytes } from "../../../../tests/support/clerk-fixture.ts";
-import { createFakeQueue, type FakeJob } from "../../../../tests/support/fake-queue.ts";
+import { createFakeQueue, type FakeJob, owing } from "../../../../tests/support/fake-queue.ts";
 import type { FreshUser } from "./clerk-api.ts";
 import { SyncError } from "./errors.ts";
 import type { MirrorUser } from "./mirror-user.ts";
@@ -61,6 +62,7 @@ describe("a refresh", () => {
       outcome: "retry",
       error: "clerk_rate_limited: slow",
       retry_after: 9,
+      circuit: "clerk",
     });
   });
 
@@ -95,5 +97,52 @@ describe("a refresh", () => {
     await running;
     const released = queue.settlements[0]?.outcomes.filter((entry) => entry.outcome === "released");
     expect([queue.reads.length, released?.length]).toEqual([1, 11]);
+  });
+});
+
+describe("a service that is down", () => {
+  const down = new SyncError("auth_unavailable", "Supabase Auth answered 503.", { retryable: true });
+  const clerkDown = new SyncError("clerk_unavailable", "Clerk's API answered 503.", { retryable: true });
+
+  test("is called no more once five calls in a row failed; the other jobs wait, without an attempt", async () => {
+    let calls = 0;
+    const { queue, running } = run(owing(100), null, async () => {
+      calls += 1;
+      throw down;
+    });
+    await running;
+    expect(calls).toBeLessThanOrEqual(14); // five, and what was under way beside the fifth
+    const [settlement] = queue.settlements;
+    const waiting = settlement?.outcomes.filter(({ outcome }) => outcome === "waiting") ?? [];
+    expect(waiting).toHaveLength(100 - calls);
+    expect(waiting[0]).toMatchObject({ circuit: "auth", error: "auth_unavailable: not called, it failed too often" });
+    expect(settlement?.calls).toMatchObject([{ name: "auth", failures: calls, tripped: true }]);
+  });
+
+  test("does not keep the other from being called", async () => {
+    const refreshes = Array.from({ length: 30 }, (_, place) => refresh(`r${place}`));
+    const { queue, running } = run([...refreshes, ...owing(30)], async () => Promise.reject(clerkDown), mirrors);
+    await running;
+    const outcomes = queue.settlements[0]?.outcomes ?? [];
+    expect(outcomes.filter(({ outcome }) => outcome === "completed")).toHaveLength(30);
+    expect(outcomes.filter(({ circuit }) => circuit === "clerk")).toHaveLength(30);
+    expect(queue.settlements[0]?.calls.map(({ name, tripped }) => [name, tripped])).toEqual([
+      ["auth", false],
+      ["clerk", true],
+    ]);
+  });
+
+  test("is logged when its circuit opens and closes, by the one worker whose settling did it", async () => {
+    const lines = await captureLog();
+    const { queue, running } = run(owing(1), null, mirrors);
+    queue.state.circuits = [
+      { name: "auth", state: "open", code: "auth_unavailable", seconds: 28 },
+      { name: "clerk", state: "closed", code: "clerk_unavailable", seconds: 3600 },
+    ];
+    await running;
+    expect(lines.map(({ text }) => JSON.parse(text))).toMatchObject([
+      { level: "error", event: "circuit.opened", circuit: "auth", code: "auth_unavailable", probe_in_seconds: 28 },
+      { level: "info", event: "circuit.closed", circuit: "clerk", open_for_seconds: 3600 },
+    ]);
   });
 });

@@ -1,9 +1,20 @@
-import type { Batch, Database, DeleteRules, Job, JobOutcome, MirrorOrder, Read, ReadOrder } from "./database.ts";
+import type {
+  Batch,
+  CircuitChange,
+  Database,
+  DeleteRules,
+  Job,
+  JobOutcome,
+  MirrorOrder,
+  Read,
+  ReadOrder,
+} from "./database.ts";
 import { isCancelled } from "./database.ts";
 import { inParallel } from "./in-parallel.ts";
 import { logger } from "./logger.ts";
 import { type MirrorUser, mirrorMilliseconds, outcomeOfError } from "./mirror-user.ts";
 import { outcomeOfRead, type ReadUser } from "./read-user.ts";
+import { type CircuitWatch, watchCircuit } from "./watch-circuit.ts";
 
 export type BatchDependencies = DeleteRules & {
   database: Pick<Database, "runJobs" | "applyReads" | "failNextJob" | "settleJobs">;
@@ -22,6 +33,9 @@ const leaseSeconds = 60;
 /** No user's mirror is started later than this before the lease runs out, so that it ends within it. */
 const leaseReserveMilliseconds = mirrorMilliseconds + 3000;
 
+/** How long a batch may go on making calls, and what it saw of the services. */
+type Bounds = { hasTime: () => boolean; auth: CircuitWatch; clerk: CircuitWatch };
+
 /** What came of calls to the outside, to be settled; jobs already describes those that moved on meanwhile. */
 type Outcome = { outcomes: JobOutcome[]; jobs: Job[] };
 
@@ -35,12 +49,17 @@ export async function runBatch(dependencies: BatchDependencies, signal: AbortSig
   const batch = await claimBatch(dependencies, mirrorUser === null ? batchSize.plain : batchSize.mirrored);
   if (batch.mirror.length === 0 && batch.reads.length === 0) return batch.jobs;
   const hasTime = () => now() < leaseEnd && !signal?.aborted;
+  const bounds = { hasTime, auth: watchCircuit("auth"), clerk: watchCircuit("clerk") };
   const [mirrored, read] = await Promise.all([
-    mirrorAll(batch.mirror, mirrorUser, hasTime),
-    readAll(dependencies, batch, hasTime),
+    mirrorAll(batch.mirror, mirrorUser, bounds),
+    readAll(dependencies, batch, bounds),
   ]);
-  const settled = await database.settleJobs(batch.token, [...mirrored, ...read.outcomes]);
+  const calls = [bounds.auth.calls(), bounds.clerk.calls()].filter(
+    ({ successes, failures }) => successes + failures > 0,
+  );
+  const settled = await database.settleJobs(batch.token, [...mirrored, ...read.outcomes], calls);
   if (settled.stale > 0) logger.warn("lease.lost", { count: settled.stale });
+  for (const change of settled.circuits) logCircuit(change);
   const byId = new Map([...read.jobs, ...settled.jobs].map((job) => [job.job_id, job]));
   return batch.jobs.map((job) => byId.get(job.job_id) ?? job);
 }
@@ -64,24 +83,24 @@ async function claimBatch(dependencies: BatchDependencies, limit: number): Promi
   }
 }
 
-/** Mirrors the users of a batch, a few at a time. What there is no time for is given back. */
+/** Mirrors the users of a batch, a few at a time. What there is no time for, or no use in, is given back. */
 async function mirrorAll(
   orders: readonly MirrorOrder[],
   mirrorUser: MirrorUser | null,
-  hasTime: () => boolean,
+  { hasTime, auth }: Bounds,
 ): Promise<JobOutcome[]> {
   const outcomes: JobOutcome[] = [];
   if (mirrorUser === null) return outcomes;
   await inParallel(orders, concurrency, async (order) => {
-    outcomes.push(hasTime() ? await mirrorOne(order, mirrorUser) : released(order));
+    outcomes.push(giveBack(order, hasTime, auth) ?? (await mirrorOne(order, mirrorUser, auth)));
   });
   return outcomes;
 }
 
 /** The one place where a failing mirror call ends: as the outcome of its job. */
-async function mirrorOne(order: MirrorOrder, mirrorUser: MirrorUser): Promise<JobOutcome> {
+async function mirrorOne(order: MirrorOrder, mirrorUser: MirrorUser, auth: CircuitWatch): Promise<JobOutcome> {
   try {
-    const { authUserId, ...mirror } = await mirrorUser(order);
+    const { authUserId, ...mirror } = await auth.run(() => mirrorUser(order));
     return { job_id: order.job_id, outcome: "completed", auth_user_id: authUserId, mirror };
   } catch (error) {
     return outcomeOfError(order.job_id, error);
@@ -89,18 +108,20 @@ async function mirrorOne(order: MirrorOrder, mirrorUser: MirrorUser): Promise<Jo
 }
 
 /** Reads the users of a batch from Clerk's API, applies what it said, and mirrors them. */
-async function readAll(dependencies: BatchDependencies, batch: Batch, hasTime: () => boolean): Promise<Outcome> {
+async function readAll(dependencies: BatchDependencies, batch: Batch, bounds: Bounds): Promise<Outcome> {
   const { readUser, mirrorUser } = dependencies;
   if (readUser === null || batch.reads.length === 0) return { outcomes: [], jobs: [] };
   const reads: Read[] = [];
   const outcomes: JobOutcome[] = [];
+  const { hasTime, clerk } = bounds;
+  const watchedRead: ReadUser = (clerkId) => clerk.run(() => readUser(clerkId));
   await inParallel(batch.reads, concurrency, async (order) => {
-    const result = hasTime() ? await outcomeOfRead(order, readUser) : released(order);
+    const result = giveBack(order, hasTime, clerk) ?? (await outcomeOfRead(order, watchedRead));
     if ("outcome" in result) outcomes.push(result);
     else reads.push(result);
   });
   const applied = await applyReads(dependencies, batch.token, reads);
-  outcomes.push(...applied.outcomes, ...(await mirrorAll(applied.mirror, mirrorUser, hasTime)));
+  outcomes.push(...applied.outcomes, ...(await mirrorAll(applied.mirror, mirrorUser, bounds)));
   return { outcomes, jobs: applied.jobs };
 }
 
@@ -117,6 +138,22 @@ async function applyReads(dependencies: BatchDependencies, token: string, reads:
   }
 }
 
+/** The outcome of a job whose call is not made: there is no time for it, or the service is down. */
+function giveBack(order: Pick<ReadOrder, "job_id">, hasTime: () => boolean, circuit: CircuitWatch) {
+  if (!hasTime()) return released(order);
+  return circuit.isTripped() ? waiting(order, circuit) : null;
+}
+
 function released({ job_id }: Pick<ReadOrder, "job_id">): JobOutcome {
   return { job_id, outcome: "released" };
+}
+
+function waiting({ job_id }: Pick<ReadOrder, "job_id">, { name, calls }: CircuitWatch): JobOutcome {
+  return { job_id, outcome: "waiting", circuit: name, error: `${calls().code}: not called, it failed too often` };
+}
+
+/** Once per change, by the worker that made it. */
+function logCircuit({ name, state, code, seconds }: CircuitChange): void {
+  if (state === "open") logger.error("circuit.opened", { circuit: name, code, probe_in_seconds: seconds });
+  else logger.info("circuit.closed", { circuit: name, open_for_seconds: seconds });
 }

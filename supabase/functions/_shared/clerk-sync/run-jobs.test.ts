@@ -80,6 +80,7 @@ describe("with a mirror", () => {
           { job_id: "job0", auth_user_id: "auth_job0", ...settled },
           { job_id: "job1", auth_user_id: "auth_job1", ...settled },
         ],
+        calls: [{ name: "auth", successes: 2, failures: 0, streak: 0, tripped: false }],
       },
     ]);
     expect(result).toMatchObject({ processed: 3, completed: 3 });
@@ -134,7 +135,7 @@ describe("a failing mirror call", () => {
     expect(outcomes).toHaveLength(7);
     expect(outcomes.filter((entry) => entry.outcome !== "completed")).toEqual(
       expect.arrayContaining([
-        { job_id: "job1", outcome: "retry", error: "auth_rate_limited: Slow down.", retry_after: 30 },
+        { job_id: "job1", outcome: "retry", error: "auth_rate_limited: Slow down.", retry_after: 30, circuit: "auth" },
         { job_id: "job3", outcome: "dead", error: "auth_rejected: Refused: ada@example.com" },
         { job_id: "job5", outcome: "retry", error: "internal: x is undefined" },
       ]),

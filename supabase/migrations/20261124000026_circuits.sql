@@ -1,0 +1,240 @@
+-- Circuit breakers around Supabase Auth ('auth') and Clerk's API ('clerk'). Their state lives here, so that workers and
+-- functions that live for seconds share it:
+--
+--   closed ──5 failures in a row, or half of a minute's calls──> open ──probe_at──> half_open ──probe ok──> closed
+--                                                                 ^─────────────probe failed─────┘
+--
+-- Only failures that say the service is down or refuses us all are counted, by the workers (watch-circuit.ts). While a
+-- circuit is not closed, jobs that need its service wait (job_queue.waits_for): applied, with no attempt used up, and
+-- out of the claim's way. The one that has waited longest is the probe. It is leased like any other job; when its
+-- worker dies, the probe is taken anew after the lease. What becomes of the jobs is in the files of the queue.
+create table if not exists clerk_sync.circuits (
+  name            text        not null,
+  state           text        not null default 'closed',
+  since           timestamptz not null default now(),
+  failures        integer     not null default 0,
+  openings        integer     not null default 0,
+  probe_at        timestamptz null,
+  probe_token     uuid        null,
+  window_since    timestamptz null,
+  window_calls    integer     not null default 0,
+  window_failures integer     not null default 0,
+  last_error      text        null,
+  constraint circuits_pkey primary key (name),
+  constraint circuit_is_known check (name in ('auth', 'clerk')),
+  constraint state_is_known check (state in ('closed', 'open', 'half_open')),
+  constraint probed_unless_closed check ((state = 'closed') = (probe_at is null)),
+  constraint probing_iff_half_open check ((state = 'half_open') = (probe_token is not null))
+);
+
+comment on column clerk_sync.circuits.since is
+  'when it opened or closed last';
+comment on column clerk_sync.circuits.failures is
+  'in a row, up to now';
+comment on column clerk_sync.circuits.openings is
+  'how often it opened, or stayed open after a probe, without five quiet minutes between: the pause grows with it';
+comment on column clerk_sync.circuits.probe_at is
+  'open: when the next probe may be taken; half_open: when the lease of the probe runs out';
+comment on column clerk_sync.circuits.window_calls is
+  'calls in the minute that began with a failure; nothing is written while all is well';
+
+insert into clerk_sync.circuits (name)
+values ('auth'), ('clerk')
+on conflict (name) do nothing;
+
+alter table clerk_sync.circuits enable row level security;
+revoke all on clerk_sync.circuits from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.circuits to service_role;
+
+drop policy if exists circuits_service_role on clerk_sync.circuits;
+create policy circuits_service_role
+  on clerk_sync.circuits
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- How long a circuit stays open: 30 s, 1 min, 2 min … at most 5 minutes, less up to a fifth, so that many
+-- installations do not come back in step. p_random in [0, 1) is a parameter so that a test can pin it.
+create or replace function clerk_sync.circuit_pause(p_openings integer, p_random double precision default random())
+returns interval
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$
+  select make_interval(secs => (1 - p_random / 5) * least(300, 30 * 2 ^ least(greatest(p_openings - 1, 0), 30)));
+$$;
+
+revoke execute on function clerk_sync.circuit_pause from public, anon, authenticated;
+grant execute on function clerk_sync.circuit_pause to service_role;
+
+-- A circuit as it is after it opened, or stayed open after a probe. p_calls as clerk_sync.record_calls.
+create or replace function clerk_sync.opened_circuit(
+  p_circuit clerk_sync.circuits,
+  p_calls   jsonb,
+  p_now     timestamptz
+)
+returns clerk_sync.circuits
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_next  clerk_sync.circuits := p_circuit;
+  v_pause interval;
+begin
+  v_next.openings := case
+    when p_circuit.state = 'closed' and p_circuit.since <= p_now - interval '5 minutes' then 1
+    else p_circuit.openings + 1
+  end;
+  v_pause := greatest(
+    clerk_sync.circuit_pause(v_next.openings), make_interval(secs => (p_calls ->> 'retry_after')::double precision)
+  );
+  v_next.since := case when p_circuit.state = 'closed' then p_now else p_circuit.since end;
+  v_next.state := 'open';
+  v_next.probe_at := p_now + v_pause;
+  v_next.probe_token := null;
+  v_next.window_since := null;
+  v_next.window_calls := 0;
+  v_next.window_failures := 0;
+  return v_next;
+end
+$$;
+
+revoke execute on function clerk_sync.opened_circuit from public, anon, authenticated;
+grant execute on function clerk_sync.opened_circuit to service_role;
+
+-- A closed circuit with nothing counted; openings stay, so that one that opens again soon stays open longer.
+create or replace function clerk_sync.closed_circuit(p_circuit clerk_sync.circuits, p_now timestamptz)
+returns clerk_sync.circuits
+language plpgsql
+immutable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_next clerk_sync.circuits := p_circuit;
+begin
+  v_next.state := 'closed';
+  v_next.since := p_now;
+  v_next.failures := 0;
+  v_next.probe_at := null;
+  v_next.probe_token := null;
+  v_next.window_since := null;
+  v_next.window_calls := 0;
+  v_next.window_failures := 0;
+  return v_next;
+end
+$$;
+
+revoke execute on function clerk_sync.closed_circuit from public, anon, authenticated;
+grant execute on function clerk_sync.closed_circuit to service_role;
+
+-- A circuit as it is after the calls of a batch: while it is closed they are counted, else they are its probe. A probe
+-- that was not made (the worker was stopped) is due at once. p_calls as record_calls, null for none.
+create or replace function clerk_sync.next_circuit(
+  p_circuit clerk_sync.circuits,
+  p_calls   jsonb,
+  p_now     timestamptz
+)
+returns clerk_sync.circuits
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_next      clerk_sync.circuits := p_circuit;
+  v_successes integer := coalesce((p_calls ->> 'successes')::integer, 0);
+  v_failures  integer := coalesce((p_calls ->> 'failures')::integer, 0);
+begin
+  v_next.failures := (p_calls ->> 'streak')::integer + case when v_successes = 0 then p_circuit.failures else 0 end;
+  v_next.last_error := coalesce(p_calls ->> 'code', p_circuit.last_error);
+  if p_circuit.state <> 'closed' then
+    if v_failures > 0 then
+      return clerk_sync.opened_circuit(v_next, p_calls, p_now);
+    elsif v_successes > 0 then
+      return clerk_sync.closed_circuit(v_next, p_now);
+    end if;
+    v_next := p_circuit;
+    v_next.state := 'open';
+    v_next.probe_at := p_now;
+    v_next.probe_token := null;
+    return v_next;
+  end if;
+  if coalesce(p_circuit.window_since <= p_now - interval '1 minute', true) then
+    v_next.window_since := case when v_failures > 0 then p_now end;
+    v_next.window_calls := 0;
+    v_next.window_failures := 0;
+  end if;
+  if v_next.window_since is not null then
+    v_next.window_calls := v_next.window_calls + v_successes + v_failures;
+    v_next.window_failures := v_next.window_failures + v_failures;
+  end if;
+  if (p_calls ->> 'tripped')::boolean
+    or v_next.failures >= 5
+    or (v_next.window_calls >= 20 and v_next.window_failures * 2 >= v_next.window_calls) then
+    return clerk_sync.opened_circuit(v_next, p_calls, p_now);
+  end if;
+  return v_next;
+end
+$$;
+
+revoke execute on function clerk_sync.next_circuit from public, anon, authenticated;
+grant execute on function clerk_sync.next_circuit to service_role;
+
+-- Takes down what a batch saw of the services, and answers which circuits opened or closed by it:
+-- [{name, state, code, seconds}]. Calls of batches that began before a circuit opened decide nothing any more.
+-- p_calls: [{name, successes, failures, streak, tripped, code?, retry_after?}]; streak: failures after the last
+-- success; tripped: the worker has given up calling.
+create or replace function clerk_sync.record_calls(p_token uuid, p_calls jsonb, p_now timestamptz)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_old     clerk_sync.circuits;
+  v_next    clerk_sync.circuits;
+  v_changes jsonb := '[]';
+begin
+  for v_old in
+    select c.*
+    from clerk_sync.circuits as c
+    where c.probe_token = p_token
+       or c.state = 'closed' and exists (
+         select 1
+         from jsonb_to_recordset(p_calls) as r(name text, failures integer)
+         where r.name = c.name
+           and (r.failures > 0 or c.failures > 0 or c.window_since is not null)
+       )
+    order by c.name
+    for update
+  loop
+    v_next := clerk_sync.next_circuit(
+      v_old, (select r.value from jsonb_array_elements(p_calls) as r where r.value ->> 'name' = v_old.name), p_now
+    );
+    update clerk_sync.circuits as c
+    set (state, since, failures, openings, probe_at, probe_token, window_since, window_calls, window_failures, last_error)
+      = (v_next.state, v_next.since, v_next.failures, v_next.openings, v_next.probe_at, v_next.probe_token,
+         v_next.window_since, v_next.window_calls, v_next.window_failures, v_next.last_error)
+    where c.name = v_old.name;
+    if (v_old.state = 'closed') <> (v_next.state = 'closed') then
+      v_changes := v_changes || jsonb_build_object(
+        'name', v_next.name, 'state', v_next.state, 'code', v_next.last_error,
+        'seconds', round(extract(epoch from case v_next.state
+          when 'closed' then p_now - v_old.since
+          else v_next.probe_at - p_now
+        end))
+      );
+    end if;
+  end loop;
+  return v_changes;
+end
+$$;
+
+revoke execute on function clerk_sync.record_calls from public, anon, authenticated;
+grant execute on function clerk_sync.record_calls to service_role;
