@@ -1,12 +1,15 @@
-import { Hono } from "hono";
+import { getConnInfo } from "@hono/node-server/conninfo";
+import { type Context, Hono } from "hono";
 import { type EnsureUserDependencies, handleEnsureUser } from "#core/handle-ensure-user.ts";
 import { handleProcessor, type ProcessorDependencies } from "#core/handle-processor.ts";
 import { handleWebhook, type WebhookDependencies } from "#core/handle-webhook.ts";
 import { json } from "#core/json-response.ts";
+import { readSource } from "#core/read-source.ts";
 
 export type AppDependencies = {
   /** Null, like ensureUser, on an instance that only works through the queue. */
   webhook: WebhookDependencies | null;
+  trustedProxies: number;
   /** Null on an instance that only takes events. */
   processor: ProcessorDependencies | null;
   ensureUser: EnsureUserDependencies | null;
@@ -16,11 +19,16 @@ export type AppDependencies = {
 };
 
 /** The routes of the server: those of Supabase at the paths they have there, and the probes. */
-export function createApp({ webhook, processor, ensureUser, health, standIns }: AppDependencies): Hono {
+export function createApp(dependencies: AppDependencies): Hono {
+  const { webhook, trustedProxies, processor, ensureUser, health, standIns } = dependencies;
   const app = new Hono({ strict: false }); // a trailing slash in Clerk's dashboard is no reason to lose events
   app.get("/health", () => health());
   app.get("/health/live", () => json(200, { status: "ok" }));
-  if (webhook !== null) app.all("/functions/v1/clerk-webhook", (context) => handleWebhook(context.req.raw, webhook));
+  if (webhook !== null) {
+    app.all("/functions/v1/clerk-webhook", (context) =>
+      handleWebhook(context.req.raw, webhook, sourceOf(context, trustedProxies)),
+    );
+  }
   if (processor !== null) {
     app.all("/functions/v1/user-job-processor", (context) => handleProcessor(context.req.raw, processor));
   }
@@ -35,4 +43,9 @@ export function createApp({ webhook, processor, ensureUser, health, standIns }: 
     context.json({ error: `Nothing is served at ${context.req.path}. ${hint}`, code: "not_found" }, 404),
   );
   return app;
+}
+
+function sourceOf(context: Context, trust: number): string {
+  const socketAddress = getConnInfo(context).remote.address;
+  return readSource({ forwardedFor: context.req.header("x-forwarded-for") ?? null, socketAddress, trust });
 }

@@ -7,6 +7,7 @@ import type { Config } from "#core/config.ts";
 import { createDatabase } from "#core/database.ts";
 import { createEnsureUser } from "#core/ensure-user.ts";
 import { createLoadLimit } from "#core/limit-load.ts";
+import { createRateLimit } from "#core/limit-rate.ts";
 import { createMirrorUser } from "#core/mirror-user.ts";
 import { createReadUser } from "#core/read-user.ts";
 import { createConfiguredVerify } from "#core/verify-session-token.ts";
@@ -57,6 +58,7 @@ export function compose(config: Config, composition: Composition): Parts {
     database,
     verifySignature: webhookSecrets.length === 0 ? null : createVerifySignature(webhookSecrets, now),
     loadLimit: createLoadLimit({ ...mostInHand, now }),
+    rateLimit: createRateLimit({ ...config.webhookRate, now }),
     maxAttempts: config.maxAttempts,
     onQueued: () => worker?.wake(), // another instance's worker sees the job within a second
   };
@@ -67,6 +69,7 @@ export function compose(config: Config, composition: Composition): Parts {
   };
   const app = createApp({
     webhook: only === "worker" ? null : webhook,
+    trustedProxies: config.trustedProxies,
     processor:
       only === "webhook" ? null : { ...work, checkCaller: createCheckCaller(keys), budgetMilliseconds: 20_000 },
     ensureUser: only === "worker" ? null : ensureUser,

@@ -79,6 +79,11 @@ const unsignedFailures: readonly Explanation[] = [
     remedy: "Deploy it with --no-verify-jwt, or take its path out of the middleware that checks sessions.",
   },
   {
+    when: ({ status }) => status === 429,
+    what: () => "too many wrong signatures came from this address (429)",
+    remedy: "Ask again in a minute.",
+  },
+  {
     when: ({ status }) => status !== 401,
     what: ({ status }) => `answers ${status} to an unsigned request, not 401`,
     remedy: "Something else answers at this address, or the function does not start: look at its log.",
@@ -93,7 +98,8 @@ function explainUnsigned(answer: Answer): Finding {
 
 function explainWrong(answer: Answer | { reason: string }): Finding {
   const check = "signature";
-  if ("status" in answer && answer.status === 401) return { check, state: "ok", what: "a wrong signature is refused" };
+  if ("status" in answer && (answer.status === 401 || answer.status === 429))
+    return { check, state: "ok", what: "a wrong signature is refused" };
   const what = "reason" in answer ? answer.reason : `a wrong signature is answered ${answer.status}`;
   return { check, state: "failed", what, remedy: "Do not use this endpoint: it believes anybody." };
 }

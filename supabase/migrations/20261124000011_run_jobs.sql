@@ -49,14 +49,7 @@ begin
       result = case
         when c.mirror_only then j.result
         when c.job_id is not null then jsonb_build_object('applied', true)
-        else (
-          select case
-            when s.deleted_at is not null then jsonb_build_object('applied', false, 'reason', 'user_deleted')
-            else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', s.version)
-          end
-          from clerk_sync.user_state as s
-          where s.clerk_id = j.clerk_id
-        )
+        else clerk_sync.describe_unapplied(j.clerk_id)
       end
       || case
         when c.refresh_reason is not null then jsonb_build_object('refresh', c.refresh_reason)

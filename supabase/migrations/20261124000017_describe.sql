@@ -80,6 +80,29 @@ $$;
 revoke execute on function clerk_sync.describe_mirror from public, anon, authenticated;
 grant execute on function clerk_sync.describe_mirror to service_role;
 
+-- Why a snapshot of this user was put aside: {applied: false, reason, version?}.
+create or replace function clerk_sync.describe_unapplied(p_clerk_id text)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select case
+      when s.deleted_at is not null then jsonb_build_object('applied', false, 'reason', 'user_deleted')
+      else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', s.version)
+    end
+    from clerk_sync.user_state as s
+    where s.clerk_id = p_clerk_id
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.describe_unapplied from public, anon, authenticated;
+grant execute on function clerk_sync.describe_unapplied to service_role;
+
 -- The users of p_clerk_ids that were ever seen: [{clerk_id, row, deleted, version,
 -- auth_user_id, refresh_reason, open_jobs}].
 create or replace function public.clerk_sync_user_rows(p_clerk_ids text[])

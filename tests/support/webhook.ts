@@ -1,6 +1,7 @@
 import type { Enqueued, NewJob } from "../../supabase/functions/_shared/clerk-sync/database.ts";
 import { handleWebhook, type WebhookDependencies } from "../../supabase/functions/_shared/clerk-sync/handle-webhook.ts";
 import { createLoadLimit } from "../../supabase/functions/_shared/clerk-sync/limit-load.ts";
+import { createRateLimit } from "../../supabase/functions/_shared/clerk-sync/limit-rate.ts";
 import { createVerifySignature } from "../../supabase/functions/_shared/clerk-sync/verify-signature.ts";
 import { signedHeaders, testNow, testSecret } from "./sign.ts";
 
@@ -17,6 +18,7 @@ export function webhookWith(answer: Partial<Enqueued>) {
       },
     },
     loadLimit: createLoadLimit({ events: 10, bytes: 1024 * 1024, now: () => testNow }),
+    rateLimit: createRateLimit({ maxPerSecond: 1000, badSignaturesPerMinute: 1000, now: () => testNow }),
     verifySignature: createVerifySignature([testSecret], () => testNow),
     maxAttempts: 15,
     onQueued: () => {

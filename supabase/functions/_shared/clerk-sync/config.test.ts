@@ -28,9 +28,11 @@ const defaults = {
   deleteBrake: { count: 100, percent: 10, minutes: 60 },
   maxAttempts: 15,
   retentionDays: 30,
+  webhookRate: { maxPerSecond: 5000, badSignaturesPerMinute: 60 },
   databaseUrl: null,
   port: 54321,
   host: "127.0.0.1",
+  trustedProxies: 0,
   logLevel: "info",
 };
 
@@ -43,10 +45,10 @@ describe("values", () => {
     const names = ["CLERK_WEBHOOK_SECRET", "CLERK_WEBHOOK_SIGNING_SECRET", "SUPABASE_URL", "SUPABASE_SECRET_KEYS"];
     const others = ["SUPABASE_SERVICE_ROLE_KEY", "PROCESSOR_SECRET", "AUTH_MIRROR", "DELETE_MODE", "MAX_ATTEMPTS"];
     const rest = ["RETENTION_DAYS", "DATABASE_URL", "PORT", "HOST", "LOG_LEVEL", "SUPABASE_SECRET_KEY"];
+    const rates = ["WEBHOOK_MAX_PER_SECOND", "WEBHOOK_BAD_SIGNATURES_PER_MINUTE", "TRUST_PROXY"];
     for (const blank of ["", "  \n"]) {
-      expect(readConfig(Object.fromEntries([...names, ...others, ...rest].map((name) => [name, blank])))).toEqual(
-        defaults,
-      );
+      const all = [...names, ...others, ...rest, ...rates];
+      expect(readConfig(Object.fromEntries(all.map((name) => [name, blank])))).toEqual(defaults);
     }
   });
 
@@ -70,6 +72,9 @@ describe("values", () => {
       DATABASE_URL: "postgresql://postgres:pw@localhost:5432/postgres",
       PORT: "8080",
       HOST: "0.0.0.0",
+      WEBHOOK_MAX_PER_SECOND: "100",
+      WEBHOOK_BAD_SIGNATURES_PER_MINUTE: "10",
+      TRUST_PROXY: "1",
       LOG_LEVEL: "debug",
     };
     expect(readConfig(environment)).toEqual({
@@ -89,6 +94,8 @@ describe("values", () => {
       databaseUrl: "postgresql://postgres:pw@localhost:5432/postgres",
       port: 8080,
       host: "0.0.0.0",
+      webhookRate: { maxPerSecond: 100, badSignaturesPerMinute: 10 },
+      trustedProxies: 1,
       logLevel: "debug",
     });
   });

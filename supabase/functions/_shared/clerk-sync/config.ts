@@ -29,11 +29,15 @@ export type Config = {
   deleteBrake: DeleteBrake | null;
   maxAttempts: number;
   retentionDays: number;
+  /** What the webhook takes in over time. */
+  webhookRate: { maxPerSecond: number; badSignaturesPerMinute: number };
   /** Node server only: the database; null means an embedded one. */
   databaseUrl: string | null;
   /** Node server only: where it listens. */
   port: number;
   host: string;
+  /** Node server only: proxies of the owner's before it, whose X-Forwarded-For is believed. */
+  trustedProxies: number;
   logLevel: LogLevel;
 };
 
@@ -79,9 +83,14 @@ function toConfig(values: z.infer<typeof environmentSchema>, legacyKeys: string[
     deleteBrake: values.DELETE_BRAKE ? toDeleteBrake(values) : null,
     maxAttempts: values.MAX_ATTEMPTS,
     retentionDays: values.RETENTION_DAYS,
+    webhookRate: {
+      maxPerSecond: values.WEBHOOK_MAX_PER_SECOND,
+      badSignaturesPerMinute: values.WEBHOOK_BAD_SIGNATURES_PER_MINUTE,
+    },
     databaseUrl: values.DATABASE_URL ?? null,
     port: values.PORT,
     host: values.HOST,
+    trustedProxies: values.TRUST_PROXY,
     logLevel: values.LOG_LEVEL,
   };
 }

@@ -130,6 +130,14 @@ export const environmentSchema = z.object({
     what: "Finished jobs older than this are purged; dead letters stay. On Supabase the schedule's own number counts as well: `clerk_sync_schedule(10, 30)`.",
     home: "both",
   }),
+  WEBHOOK_MAX_PER_SECOND: count(1, 1_000_000).default(5000).register(notes, {
+    what: "More events than this in a second are answered 429, by each process or isolate; Clerk delivers them again, a minute later at the earliest.",
+    home: "both",
+  }),
+  WEBHOOK_BAD_SIGNATURES_PER_MINUTE: count(1, 1_000_000).default(60).register(notes, {
+    what: "So many wrong signatures of one address are answered 401, those beyond it 429. What is signed right is accepted from any address.",
+    home: "both",
+  }),
   LOG_LEVEL: lowerCased(
     z.enum(["debug", "info", "warning", "error"], { message: "must be debug, info, warning or error" }),
   )
@@ -141,6 +149,10 @@ export const environmentSchema = z.object({
     .register(notes, { what: "The database, `postgres://…`.", home: "node" }),
   PORT: count(1, 65_535).default(54_321).register(notes, { what: "Where the server listens.", home: "node" }),
   HOST: z.string().default("127.0.0.1").register(notes, { what: "The address it listens on.", home: "node" }),
+  TRUST_PROXY: count(0, 10).default(0).register(notes, {
+    what: "How many proxies of yours stand before the server. The client's address is then the one that the outermost of them added to `X-Forwarded-For`; with `0` it is the connection's.",
+    home: "node",
+  }),
 });
 
 /** The note of one variable. */

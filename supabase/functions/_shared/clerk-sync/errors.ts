@@ -24,6 +24,7 @@ export type ErrorCode =
   | "clerk_unauthorized"
   | "clerk_rejected"
   | "overloaded"
+  | "rate_limited"
   | "port_in_use"
   | "data_folder_in_use"
   | "data_folder_unusable"

@@ -1,7 +1,8 @@
 import type { Database, Enqueued } from "./database.ts";
-import { errorMessage, SyncError } from "./errors.ts";
+import { type ErrorCode, errorMessage, SyncError } from "./errors.ts";
 import { json } from "./json-response.ts";
 import type { LoadAccount, LoadLimit } from "./limit-load.ts";
+import type { RateLimit } from "./limit-rate.ts";
 import { logger } from "./logger.ts";
 import { type HandledEvent, mapEvent } from "./map-user.ts";
 import { parseEvent } from "./parse-event.ts";
@@ -13,10 +14,19 @@ export type WebhookDependencies = {
   /** Null when no secret is set: the webhook is off and answers 503, so that Clerk tries again. */
   verifySignature: VerifySignature | null;
   loadLimit: LoadLimit;
+  rateLimit: RateLimit;
   maxAttempts: number;
   /** Called after a job was stored, so that a worker need not wait for its next poll. */
   onQueued: () => void;
+  /** Called for each delivery refused for its signature or by a rate limit. */
+  onRefused?: (refusal: Refusal) => void;
 };
+
+/** eventId only when the signature was right: anybody can write a svix-id. */
+export type Refusal = { code: ErrorCode; source: string; eventId?: string };
+
+/** One request in hand, and what is known of it so far. */
+type Delivery = { request: Request; source: string; account: LoadAccount; eventId?: string };
 
 type EventType = HandledEvent["type"];
 
@@ -35,29 +45,39 @@ const failedMessages: Readonly<Record<EventType, string>> = {
 /**
  * Answers one delivery of Clerk's webhook. 2xx is said only of an event that is durable in the queue, known
  * already, or of no interest; anything else makes Svix deliver it again (8 attempts over 28 hours).
+ * `source` is where the request seems to come from, see read-source.ts.
  */
-export async function handleWebhook(request: Request, dependencies: WebhookDependencies): Promise<Response> {
-  const account = dependencies.loadLimit.open();
+export async function handleWebhook(
+  request: Request,
+  dependencies: WebhookDependencies,
+  source = "unknown",
+): Promise<Response> {
+  const delivery: Delivery = { request, source, account: dependencies.loadLimit.open() };
   try {
-    return await acceptEvent(request, dependencies, account);
+    return await acceptEvent(delivery, dependencies);
   } catch (error) {
+    tell(dependencies.onRefused, error, delivery);
     return refuse(error);
   } finally {
-    account.close();
+    delivery.account.close();
   }
 }
 
-async function acceptEvent(
-  request: Request,
-  dependencies: WebhookDependencies,
-  account: LoadAccount,
-): Promise<Response> {
+async function acceptEvent(delivery: Delivery, dependencies: WebhookDependencies): Promise<Response> {
+  const { request, source, account } = delivery;
+  const { rateLimit } = dependencies;
   if (request.method !== "POST") throw new SyncError("method_not_allowed", "Send events by POST.");
   if (dependencies.verifySignature === null) return webhookOff();
+  rateLimit.checkSource(source, request.headers);
   const body = await readBody(request, account.addBytes);
-  const eventId = await dependencies.verifySignature(request.headers, body);
+  const eventId = await dependencies.verifySignature(request.headers, body).catch((error: unknown) => {
+    if (isSignatureError(error)) rateLimit.addBadSignature(source);
+    throw error;
+  });
+  delivery.eventId = eventId;
   const event = parseEvent(body);
   if (event.type === "unhandled") return json(200, { success: true, message: "Event type not handled" });
+  rateLimit.addEvent();
   account.addEvent();
   return await enqueueEvent(event, eventId, dependencies);
 }
@@ -103,6 +123,20 @@ function wake(onQueued: () => void): void {
   }
 }
 
+function isSignatureError(error: unknown): error is SyncError {
+  return error instanceof SyncError && (error.code === "signature_missing" || error.code === "signature_invalid");
+}
+
+/** Whatever happens in the callback must not change the answer. */
+function tell(onRefused: WebhookDependencies["onRefused"], error: unknown, { source, eventId }: Delivery): void {
+  if (!isSignatureError(error) && !(error instanceof SyncError && error.code === "rate_limited")) return;
+  try {
+    onRefused?.({ code: error.code, source, ...(eventId === undefined ? {} : { eventId }) });
+  } catch (failure) {
+    logger.warn("webhook.refusal_not_told", { reason: errorMessage(failure) });
+  }
+}
+
 const statusOfCode: Readonly<Record<string, number>> = {
   signature_missing: 401,
   signature_invalid: 401,
@@ -113,8 +147,9 @@ const statusOfCode: Readonly<Record<string, number>> = {
 };
 
 function refuse(error: unknown): Response {
-  if (error instanceof SyncError && error.code === "overloaded") {
-    return json(503, { error: error.message, code: error.code }, { "retry-after": String(error.retryAfterSeconds) });
+  if (error instanceof SyncError && (error.code === "overloaded" || error.code === "rate_limited")) {
+    const headers = { "retry-after": String(error.retryAfterSeconds) };
+    return json(error.code === "overloaded" ? 503 : 429, { error: error.message, code: error.code }, headers);
   }
   const code = error instanceof SyncError ? error.code : "internal";
   const status = statusOfCode[code] ?? 500;

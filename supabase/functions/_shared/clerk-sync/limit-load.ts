@@ -1,5 +1,5 @@
 import { SyncError } from "./errors.ts";
-import { logger } from "./logger.ts";
+import { createFloodLog } from "./log-flood.ts";
 
 /** What one request takes of the limits while it is in hand. Its methods throw SyncError `overloaded`. */
 export type LoadAccount = {
@@ -22,8 +22,6 @@ export type LoadLimitOptions = {
   now: () => number;
 };
 
-const logEveryMilliseconds = 1000;
-
 /**
  * Makes the limits that keep the server from falling over. Only verified events count as events: unsigned or
  * unfinished requests must not take the places of real ones, they are bounded by their bytes.
@@ -31,7 +29,7 @@ const logEveryMilliseconds = 1000;
 export function createLoadLimit({ events, bytes, now }: LoadLimitOptions): LoadLimit {
   const inHand = { events: 0, bytes: 0 };
   const most = { events, bytes };
-  const logShed = createShedLog(now);
+  const logShed = createFloodLog("webhook.shed", now);
   const take = (kind: "events" | "bytes", count: number) => {
     if (inHand[kind] + count > most[kind]) {
       logShed();
@@ -59,18 +57,5 @@ export function createLoadLimit({ events, bytes, now }: LoadLimitOptions): LoadL
         },
       };
     },
-  };
-}
-
-/** A flood of requests must not become a flood of lines: one a second tells how many. */
-function createShedLog(now: () => number): () => void {
-  let count = 0;
-  let loggedAt = Number.NEGATIVE_INFINITY;
-  return () => {
-    count += 1;
-    if (now() - loggedAt < logEveryMilliseconds) return;
-    logger.error("webhook.shed", { count });
-    loggedAt = now();
-    count = 0;
   };
 }
