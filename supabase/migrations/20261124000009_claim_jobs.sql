@@ -200,3 +200,37 @@ $$;
 
 revoke execute on function clerk_sync.hold_reads from public, anon, authenticated;
 grant execute on function clerk_sync.hold_reads to service_role;
+
+-- Leases jobs for what they still need, a call: a read of their user from Clerk's API, or the mirror. read_at is when
+-- the read can begin.
+create or replace function clerk_sync.lease_calls(
+  p_ids         uuid[],
+  p_reads       boolean,
+  p_token       uuid,
+  p_lease_until timestamptz,
+  p_now         timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  update public.job_queue as j
+  set status = 'PROCESSING',
+      attempts = j.attempts + 1,
+      error = null,
+      result = case
+        when p_reads then coalesce(j.result, '{}') || jsonb_build_object('read_at', p_now)
+        else j.result
+      end,
+      lease_token = p_token,
+      lease_until = p_lease_until,
+      updated_at = p_now
+  where j.id = any (p_ids);
+end
+$$;
+
+revoke execute on function clerk_sync.lease_calls from public, anon, authenticated;
+grant execute on function clerk_sync.lease_calls to service_role;

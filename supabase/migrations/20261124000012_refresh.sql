@@ -110,7 +110,7 @@ revoke execute on function clerk_sync.without_unread from public, anon, authenti
 grant execute on function clerk_sync.without_unread to service_role;
 
 -- Leases the refreshes of a batch for their read, and returns them: one a user, and none of a user with other
--- work in the batch; that goes first. read_at is when the read can begin.
+-- work in the batch; that goes first.
 create or replace function clerk_sync.lease_reads(
   p_ids         uuid[],
   p_token       uuid,
@@ -134,15 +134,7 @@ declare
     order by j.clerk_id, j.run_at, j.id
   );
 begin
-  update public.job_queue as j
-  set status = 'PROCESSING',
-      attempts = j.attempts + 1,
-      error = null,
-      result = coalesce(j.result, '{}') || jsonb_build_object('read_at', p_now),
-      lease_token = p_token,
-      lease_until = p_lease_until,
-      updated_at = p_now
-  where j.id = any (v_reads);
+  perform clerk_sync.lease_calls(v_reads, true, p_token, p_lease_until, p_now);
   return v_reads;
 end
 $$;

@@ -89,8 +89,7 @@ grant execute on function clerk_sync.fail_jobs_without_user to service_role;
 -- Ends the attempts of a leased batch. Outcomes of jobs whose lease was lost are counted as stale and
 -- settle nothing: another worker has them (the token is the fence). Their users are mirrored again.
 -- p_outcomes: [{job_id, outcome: completed|retry|dead|released|waiting, error?, retry_after?, circuit?, auth_user_id?,
--- mirror?}]. released and waiting give the attempt back; so does a retry when its circuit is open (wait_for_circuits).
--- p_calls: what the batch saw of the services, as clerk_sync.record_calls.
+-- mirror?}]. released and waiting give the attempt back, as a retry does whose circuit is open. p_calls: see record_calls.
 -- Answers {jobs: [{job_id, job_type, status, error}], stale: n, circuits: [those that opened or closed]}.
 create or replace function public.clerk_sync_settle_jobs(
   p_token    uuid,
@@ -147,9 +146,13 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_waiting uuid[] := clerk_sync.wait_for_circuits(p_ids, p_outcomes, p_now);
+  v_waiting uuid[];
 begin
   perform clerk_sync.complete_mirrored(p_ids, p_outcomes, p_now);
+  if not p_outcomes @? '$[*] ? (@.outcome != "completed")' then
+    return;
+  end if;
+  v_waiting := clerk_sync.wait_for_circuits(p_ids, p_outcomes, p_now);
 
   update public.job_queue as j
   set status = case when j.cancel_requested_at is null then 'PENDING' else 'CANCELLED' end,

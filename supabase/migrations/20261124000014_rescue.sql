@@ -108,45 +108,13 @@ begin
       probe_token = p_token,
       probe_at = p_lease_until
   where c.name = p_name;
-  return clerk_sync.lease_waiting(v_job.id, p_token, p_lease_until, p_now);
+  perform clerk_sync.lease_calls(array[v_job.id], p_name = 'clerk', p_token, p_lease_until, p_now);
+  return array[v_job.id];
 end
 $$;
 
 revoke execute on function clerk_sync.lease_probe from public, anon, authenticated;
 grant execute on function clerk_sync.lease_probe to service_role;
-
--- Leases one job that waits: what it needs is the call it waited for.
-create or replace function clerk_sync.lease_waiting(
-  p_id          uuid,
-  p_token       uuid,
-  p_lease_until timestamptz,
-  p_now         timestamptz
-)
-returns uuid[]
-language plpgsql
-volatile
-security invoker
-set search_path = ''
-as $$
-begin
-  update public.job_queue as j
-  set status = 'PROCESSING',
-      attempts = j.attempts + 1,
-      error = null,
-      result = case
-        when j.waits_for = 'clerk' then coalesce(j.result, '{}') || jsonb_build_object('read_at', p_now)
-        else j.result
-      end,
-      lease_token = p_token,
-      lease_until = p_lease_until,
-      updated_at = p_now
-  where j.id = p_id;
-  return array[p_id];
-end
-$$;
-
-revoke execute on function clerk_sync.lease_waiting from public, anon, authenticated;
-grant execute on function clerk_sync.lease_waiting to service_role;
 
 -- Lets jobs of a batch wait whose service the worker did not call any more, or called in vain while its circuit is not
 -- closed; returns them. Their attempts do not count. A job that is a day old pays for such a call all the same: when

@@ -82,7 +82,7 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_next  clerk_sync.circuits := p_circuit;
+  v_next  clerk_sync.circuits := clerk_sync.closed_circuit(p_circuit, p_now);
   v_pause interval;
 begin
   v_next.openings := case
@@ -94,11 +94,8 @@ begin
   );
   v_next.since := case when p_circuit.state = 'closed' then p_now else p_circuit.since end;
   v_next.state := 'open';
+  v_next.failures := p_circuit.failures;
   v_next.probe_at := p_now + v_pause;
-  v_next.probe_token := null;
-  v_next.window_since := null;
-  v_next.window_calls := 0;
-  v_next.window_failures := 0;
   return v_next;
 end
 $$;
