@@ -207,7 +207,7 @@ declare
   v_claimed     uuid[];
   v_reads       uuid[] := '{}'::uuid[];
   v_ids         uuid[];
-  v_probes      uuid[] := '{}';
+  v_probes      uuid[] := array[]::uuid[];
 begin
   perform clerk_sync.wake_jobs(p_limit, p_lease_seconds is not null, p_now);
   if p_can_read then

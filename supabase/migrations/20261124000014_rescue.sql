@@ -86,7 +86,7 @@ begin
     and c.probe_at <= p_now
   for update skip locked;
   if not found then
-    return '{}';
+    return array[]::uuid[];
   end if;
   select j.id, j.clerk_id
   into v_job
@@ -101,7 +101,7 @@ begin
   if not found or exists (
     select 1 from public.job_queue as r where r.clerk_id = v_job.clerk_id and r.status = 'PROCESSING'
   ) then
-    return '{}';
+    return array[]::uuid[];
   end if;
   update clerk_sync.circuits as c
   set state = 'half_open',

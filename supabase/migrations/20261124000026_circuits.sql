@@ -196,7 +196,7 @@ as $$
 declare
   v_old     clerk_sync.circuits;
   v_next    clerk_sync.circuits;
-  v_changes jsonb := '[]';
+  v_changes jsonb := '[]'::jsonb;
 begin
   for v_old in
     select c.*

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { handleWebhook } from "#core/handle-webhook.ts";
 import { createLoadLimit } from "#core/limit-load.ts";
+import { createRateLimit } from "#core/limit-rate.ts";
 import { createVerifySignature } from "#core/verify-signature.ts";
 import { userEvent } from "../support/build-event.ts";
 import { jsonBytes } from "../support/clerk-fixture.ts";
@@ -29,6 +30,7 @@ async function deliver({ secret, id, body }: Owed, accepted: readonly string[]):
     database: queue.database,
     verifySignature: createVerifySignature(accepted, () => testNow),
     loadLimit: createLoadLimit({ events: 10, bytes: 1024 * 1024, now: () => testNow }),
+    rateLimit: createRateLimit({ maxPerSecond: 100, badSignaturesPerMinute: 100, now: () => testNow }),
     maxAttempts: 15,
     onQueued: () => undefined,
   });

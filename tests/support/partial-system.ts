@@ -6,6 +6,7 @@ import { createAuthAdmin } from "#core/auth-admin.ts";
 import { createCheckCaller } from "#core/check-caller.ts";
 import type { DeleteBrake } from "#core/config.ts";
 import { createLoadLimit } from "#core/limit-load.ts";
+import { createRateLimit } from "#core/limit-rate.ts";
 import { createMirrorUser } from "#core/mirror-user.ts";
 import { type RunDependencies, runJobs } from "#core/run-jobs.ts";
 import { createVerifySignature } from "#core/verify-signature.ts";
@@ -73,9 +74,11 @@ function createRoutes(queue: Queue, url: string, faults: PartialSystem["faults"]
       database: queue.database,
       verifySignature: createVerifySignature([webhookSecret], Date.now),
       loadLimit: createLoadLimit({ events: 16, bytes: 1_000_000, now: Date.now }),
+      rateLimit: createRateLimit({ maxPerSecond: 100, badSignaturesPerMinute: 100, now: Date.now }),
       maxAttempts: 15,
       onQueued: () => void (faults.noWorker || work()),
     },
+    trustedProxies: 0,
     processor: {
       ...createWork(queue, url, faults.brake),
       checkCaller: createCheckCaller([secretKey]),

@@ -5,12 +5,13 @@
  * @example
  * ```ts
  * const config = readConfig(process.env); // names every problem at once
- * const { supabaseUrl, webhookSecrets, secretKeys: [secretKey], maxAttempts } = config;
+ * const { supabaseUrl, webhookSecrets, secretKeys: [secretKey], webhookRate, maxAttempts } = config;
  * if (supabaseUrl === null || secretKey === undefined) throw new Error("Set SUPABASE_URL and SUPABASE_SECRET_KEY.");
  * const webhook: WebhookDependencies = {
  *   database: createDatabase(createSupabaseRpc(supabaseUrl, secretKey)),
  *   verifySignature: createVerifySignature(webhookSecrets, Date.now),
  *   loadLimit: createLoadLimit({ events: 256, bytes: 64 * 1024 * 1024, now: Date.now }),
+ *   rateLimit: createRateLimit({ ...webhookRate, now: Date.now }),
  *   maxAttempts,
  *   onQueued: () => undefined, // the schedule, or a worker elsewhere, works through the queue
  * };
@@ -30,6 +31,7 @@ export { type LogLevel, startLogging } from "./logger.ts";
 
 export { handleWebhook, type WebhookDependencies } from "./handle-webhook.ts";
 export { createLoadLimit, type LoadAccount, type LoadLimit, type LoadLimitOptions } from "./limit-load.ts";
+export { createRateLimit, type RateLimit, type RateLimitOptions } from "./limit-rate.ts";
 export { signWebhook } from "./sign-webhook.ts";
 export { createVerifySignature, type VerifySignature } from "./verify-signature.ts";
 
