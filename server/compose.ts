@@ -41,11 +41,12 @@ export type Parts = { app: Hono; worker: Worker | null };
 /** Builds the routes and the worker from what was configured and opened. Neither is started. */
 export function compose(config: Config, composition: Composition): Parts {
   const { only, now, auth } = composition;
-  const database = createDatabase(createCallFunction(composition.pool));
+  const call = createCallFunction(composition.pool);
+  const database = createDatabase(call);
   const work = {
     database,
     mirrorUser: auth === null ? null : createMirrorUser(createAuthAdmin(auth)),
-    readUser: createReadUser(config),
+    readUser: createReadUser(config, call),
     deleteMode: config.deleteMode,
     deleteBrake: config.deleteBrake,
     retentionDays: config.retentionDays,

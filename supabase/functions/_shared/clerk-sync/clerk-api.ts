@@ -1,7 +1,9 @@
 import { z } from "zod";
-import { errorMessage, SyncError } from "./errors.ts";
+import { clerkUnavailable, readFailure } from "./clerk-failure.ts";
+import { errorMessage } from "./errors.ts";
 import { type ClerkUser, parseUser, toMilliseconds } from "./parse-event.ts";
-import { readRetryAfter } from "./retry-after.ts";
+import { parsePage, type UserPage } from "./parse-page.ts";
+import type { Retry } from "./retry-requests.ts";
 
 /** What Clerk's API says of a user now. `version` is its updated_at in Unix milliseconds. */
 export type FreshUser = { deleted: true } | { deleted: false; version: number; user: ClerkUser };
@@ -10,6 +12,17 @@ export type FreshUser = { deleted: true } | { deleted: false; version: number; u
 export type ClerkApi = {
   /** One user as it is now. */
   readUser: (clerkId: string) => Promise<FreshUser>;
+  /**
+   * The next users in the order they signed up, at most 500: those after the user of a cursor, or those created
+   * after a time (Unix milliseconds), or the first. An empty page is the end.
+   */
+  listUsers: (after?: { id: string } | { createdAfter: number }) => Promise<UserPage>;
+  /** Users in the order of their last change, the newest first. Pages shift while users change. */
+  listRecentlyUpdated: (range: { offset: number; limit: number }) => Promise<UserPage>;
+  /** Those of at most 100 users that exist. */
+  readUsers: (clerkIds: readonly string[]) => Promise<UserPage>;
+  /** How many users the instance has. */
+  countUsers: () => Promise<number>;
 };
 
 export type ClerkApiOptions = {
@@ -18,26 +31,76 @@ export type ClerkApiOptions = {
   apiUrl?: string;
   fetch?: typeof fetch;
   timeoutMilliseconds?: number;
+  /** Waits until the instance's rate allows one more request; see limit-clerk-rate.ts. */
+  takeRequest?: () => Promise<void>;
+  /** Tries failed requests again; without it a failure is the caller's at once. */
+  retry?: Retry;
 };
 
 /** The version this client was written for (Clerk docs, "Versioning"). */
 const apiVersion = "2026-05-12";
-const failureSchema = z.object({ errors: z.array(z.object({ code: z.string() })).min(1) });
+
+/** Clerk's largest page (OpenAPI, LimitParameter). A larger limit is answered with ten users and no error. */
+export const pageSize = 500;
+
+/** Most ids of one `user_id=` filter (OpenAPI, GetUserList). */
+export const idsPerRequest = 100;
+
+const countSchema = z.object({ total_count: z.number().int().nonnegative() });
 
 /**
- * Makes the door over plain HTTP: the SDK drops fields, retries nothing, and takes any 404 for an answer.
- * Its methods throw SyncError: `clerk_unavailable`, `clerk_rate_limited` with retryAfterSeconds,
- * `clerk_unauthorized` (all worth another attempt) or `clerk_rejected` (never will be answered).
+ * Makes the door over plain HTTP: the SDK drops fields, retries nothing, asks for the count with every page, and
+ * takes any 404 for an answer. Its methods throw SyncError: `clerk_unavailable`, `clerk_rate_limited` with
+ * retryAfterSeconds, `clerk_unauthorized` (all worth another attempt) or `clerk_rejected` (never will be answered).
  */
 export function createClerkApi(options: ClerkApiOptions): ClerkApi {
+  const listPage = (parameters: Iterable<[string, string]>) =>
+    getExisting(options, `/users?${new URLSearchParams([...parameters])}`, parsePage);
   return {
     readUser: async (clerkId) => {
-      const response = await send(options, `/users/${encodeURIComponent(clerkId)}`);
-      return response.ok ? readFresh(clerkId, response) : readFailure(response);
+      const fresh = await get(options, `/users/${encodeURIComponent(clerkId)}`, (body) => readFresh(clerkId, body));
+      return fresh ?? { deleted: true };
     },
+    listUsers: (after) => listPage([["limit", `${pageSize}`], ["order_by", "+created_at"], ...cursorOf(after)]),
+    listRecentlyUpdated: ({ offset, limit }) =>
+      listPage([
+        ["limit", `${limit}`],
+        ["offset", `${offset}`],
+        ["order_by", "-updated_at"],
+      ]),
+    readUsers: (clerkIds) =>
+      listPage([["limit", `${idsPerRequest}`], ...clerkIds.map((id): [string, string] => ["user_id", id])]),
+    countUsers: () => getExisting(options, "/users/count", (body) => countSchema.parse(body).total_count),
   };
 }
 
+/** `starting_after` costs the same wherever it stands, an offset ever more (OpenAPI, GetUserList). */
+function cursorOf(after?: { id: string } | { createdAfter: number }): [string, string][] {
+  if (after === undefined) return [];
+  return "id" in after ? [["starting_after", after.id]] : [["created_at_after", `${after.createdAfter}`]];
+}
+
+async function getExisting<Output>(options: ClerkApiOptions, path: string, read: (body: unknown) => Output) {
+  const output = await get(options, path, read);
+  if (output === null) throw clerkUnavailable("does not know the list of users. Is CLERK_API_URL right?");
+  return output;
+}
+
+/** Null when Clerk says that what was asked for does not exist. */
+async function get<Output>(
+  options: ClerkApiOptions,
+  path: string,
+  read: (body: unknown) => Output,
+): Promise<Output | null> {
+  const attempt = async () => {
+    await options.takeRequest?.();
+    const response = await send(options, path);
+    return response.ok ? await readBody(response, read) : await readFailure(response);
+  };
+  return await (options.retry === undefined ? attempt() : options.retry(attempt));
+}
+
+/** The one place where a request goes out. */
 async function send(options: ClerkApiOptions, path: string): Promise<Response> {
   const { apiUrl = "https://api.clerk.com", secretKey, timeoutMilliseconds = 10_000 } = options;
   const base = apiUrl.replace(/\/+$/, "").replace(/\/v1$/, "");
@@ -48,50 +111,20 @@ async function send(options: ClerkApiOptions, path: string): Promise<Response> {
       signal: AbortSignal.timeout(timeoutMilliseconds),
     });
   } catch (cause) {
-    throw unavailable(`cannot be reached: ${errorMessage(cause)}`, cause);
+    throw clerkUnavailable(`cannot be reached: ${errorMessage(cause)}`, cause);
   }
 }
 
-async function readFresh(clerkId: string, response: Response): Promise<FreshUser> {
-  const user = await response
-    .json()
-    .then(parseUser)
-    .catch((cause: unknown) => {
-      throw unavailable("answered in an unknown form.", cause);
-    });
-  if (user.id !== clerkId) throw unavailable("answered with another user than was asked for.");
+async function readBody<Output>(response: Response, read: (body: unknown) => Output): Promise<Output> {
+  try {
+    return read(await response.json());
+  } catch (cause) {
+    throw clerkUnavailable("answered in an unknown form.", cause);
+  }
+}
+
+function readFresh(clerkId: string, body: unknown): FreshUser {
+  const user = parseUser(body);
+  if (user.id !== clerkId) throw new Error("another user than was asked for");
   return { deleted: false, version: toMilliseconds(user.updated_at), user };
-}
-
-/**
- * Only Clerk's own `resource_not_found` says that a user is deleted. A 404 of anybody else (a proxy, a wrong
- * CLERK_API_URL) taken for that would delete every user.
- */
-async function readFailure(response: Response): Promise<FreshUser> {
-  const body = failureSchema.safeParse(await response.json().catch(() => null));
-  const code = body.success ? body.data.errors[0]?.code : undefined;
-  const { status } = response;
-  if (status === 404 && code === "resource_not_found") return { deleted: true };
-  if (status === 404) throw unavailable("answered 404 in a form that is not Clerk's. Is CLERK_API_URL right?");
-  if (status === 401 || status === 403) throw unauthorized(status);
-  if (status === 429) throw rateLimited(response);
-  if (status >= 500 || code === undefined) throw unavailable(`answered ${status}.`);
-  throw new SyncError("clerk_rejected", `Clerk's API refused the request: ${status} ${code}.`);
-}
-
-function unavailable(what: string, cause?: unknown): SyncError {
-  return new SyncError("clerk_unavailable", `Clerk's API ${what}`, { retryable: true, cause });
-}
-
-function unauthorized(status: number): SyncError {
-  return new SyncError("clerk_unauthorized", `Clerk's API refused the key (${status}). Check CLERK_SECRET_KEY.`, {
-    retryable: true,
-  });
-}
-
-function rateLimited(response: Response): SyncError {
-  return new SyncError("clerk_rate_limited", "Clerk's API asks to slow down.", {
-    retryable: true,
-    ...readRetryAfter(response.headers),
-  });
 }

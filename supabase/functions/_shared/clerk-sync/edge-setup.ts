@@ -1,10 +1,17 @@
 import { type Config, type Environment, readConfig } from "./config.ts";
-import { createDatabase, type Database } from "./database.ts";
+import { type CallFunction, createDatabase, type Database } from "./database.ts";
 import { SyncError } from "./errors.ts";
 import { startLogging } from "./logger.ts";
 import { createSupabaseRpc } from "./supabase-rpc.ts";
 
-export type EdgeSetup = { config: Config; database: Database; supabaseUrl: string; secretKey: string };
+export type EdgeSetup = {
+  config: Config;
+  /** Calls any SQL function; `database` is the door to those of the queue. */
+  call: CallFunction;
+  database: Database;
+  supabaseUrl: string;
+  secretKey: string;
+};
 
 /**
  * What every Edge Function needs before it can serve: configuration, log, database.
@@ -21,5 +28,6 @@ export async function setUp(environment: Environment): Promise<EdgeSetup> {
       "SUPABASE_URL and SUPABASE_SECRET_KEYS (or SUPABASE_SERVICE_ROLE_KEY) are not set.",
     );
   }
-  return { config, supabaseUrl, secretKey, database: createDatabase(createSupabaseRpc(supabaseUrl, secretKey)) };
+  const call = createSupabaseRpc(supabaseUrl, secretKey);
+  return { config, supabaseUrl, secretKey, call, database: createDatabase(call) };
 }

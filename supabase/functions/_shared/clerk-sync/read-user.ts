@@ -1,15 +1,29 @@
 import { type ClerkApi, createClerkApi, type FreshUser } from "./clerk-api.ts";
 import type { Config } from "./config.ts";
-import type { JobOutcome, Read, ReadOrder } from "./database.ts";
+import type { CallFunction, JobOutcome, Read, ReadOrder } from "./database.ts";
+import { createClerkRateLimit } from "./limit-clerk-rate.ts";
 import { mapUser } from "./map-user.ts";
 import { outcomeOfError } from "./mirror-user.ts";
 
 export type ReadUser = ClerkApi["readUser"];
 
-/** Makes the reading of single users from Clerk's API; null without CLERK_SECRET_KEY. */
-export function createReadUser({ clerkSecretKey, clerkApiUrl }: Config): ReadUser | null {
+/** A job whose read would have to wait longer is tried again later: it holds a lease meanwhile. */
+const longestWaitMilliseconds = 2000;
+
+/**
+ * Makes the reading of single users from Clerk's API within the instance's rate; null without CLERK_SECRET_KEY.
+ * A read that fails is not repeated here: the job it is for is.
+ */
+export function createReadUser({ clerkSecretKey, clerkApiUrl }: Config, call: CallFunction): ReadUser | null {
   if (clerkSecretKey === null) return null;
-  return createClerkApi({ secretKey: clerkSecretKey, apiUrl: clerkApiUrl }).readUser;
+  const takeRequest = createClerkRateLimit({
+    call,
+    secretKey: clerkSecretKey,
+    work: "live",
+    longestWaitMilliseconds,
+    now: Date.now,
+  });
+  return createClerkApi({ secretKey: clerkSecretKey, apiUrl: clerkApiUrl, takeRequest }).readUser;
 }
 
 /** Reads one user from Clerk's API: what is to be applied, or how the attempt ends that could not read it. */
