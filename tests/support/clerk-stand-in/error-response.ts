@@ -1,7 +1,14 @@
 import type { Context } from "hono";
 
 /** Clerk's error body (Backend API reference, "Errors"): a list of errors and the id to give to its support. */
-export function clerkError(context: Context, status: 400 | 401 | 404 | 422, code: string, message: string): Response {
+export function clerkError(
+  context: Context,
+  status: 400 | 401 | 404 | 422 | 429,
+  code: string,
+  message: string,
+  retryAfter?: number,
+): Response {
+  if (retryAfter !== undefined) context.header("retry-after", `${retryAfter}`);
   return answer(context, status, {
     errors: [{ message, long_message: message, code }],
     clerk_trace_id: crypto.randomUUID().replaceAll("-", ""),

@@ -1,34 +1,43 @@
 import { Hono } from "hono";
 import { answer, clerkError } from "./error-response.ts";
-
-/** A user as Clerk's API shows it; the same snapshot as in an event's data. */
-export type ClerkApiUser = { id: string; updated_at: number };
+import { listUsers, type UnknownCursor } from "./list-users.ts";
+import type { UserStore } from "./user-store.ts";
 
 /** An answer given instead of the right one. */
 export type Failure = { status: number; headers?: Record<string, string>; body?: string };
 
 export type StandInState = {
   secretKey: string;
-  users: Map<string, ClerkApiUser>;
+  users: UserStore;
   requests: string[];
   failures: Failure[];
+  /** Seconds the next request has to wait; 0: it may pass. */
+  checkRate: () => number;
+  /** Runs before each answer: time passes, users change. */
+  beforeAnswer: (request: string) => void | Promise<void>;
+  unknownCursor: UnknownCursor;
 };
 
 /** The routes of Clerk's Backend API that the sync uses, under /v1. */
 export function createRoutes(state: StandInState): Hono {
   const app = new Hono();
   app.use(async (context, next) => {
-    state.requests.push(`${context.req.method} ${context.req.path}`);
+    const request = `${context.req.method} ${context.req.path}`;
+    state.requests.push(request);
     const failure = state.failures.shift();
     if (failure !== undefined) return new Response(failure.body ?? "", failure);
     if (context.req.header("authorization") !== `Bearer ${state.secretKey}`) {
       return clerkError(context, 401, "clerk_key_invalid", "The provided Clerk Secret Key is invalid.");
     }
+    const wait = state.checkRate();
+    if (wait > 0) return clerkError(context, 429, "too_many_requests", "Too many requests.", wait);
+    await state.beforeAnswer(request);
     return next();
   });
-  app.get("/v1/users/count", (context) =>
-    answer(context, 200, { object: "total_count", total_count: state.users.size }),
-  );
+  app.get("/v1/users", (context) => listUsers(context, state.users, state.unknownCursor));
+  app.get("/v1/users/count", (context) => {
+    return answer(context, 200, { object: "total_count", total_count: state.users.size });
+  });
   app.get("/v1/users/:id", (context) => {
     const id = context.req.param("id");
     const user = state.users.get(id);
