@@ -6,10 +6,12 @@ import { Command, CommanderError } from "commander";
 import { z } from "zod";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import type { CommandIo } from "./command-io.ts";
+import { addBackfillCommand } from "./commands/backfill.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addInitCommand } from "./commands/init.ts";
 import { addMigrateCommand } from "./commands/migrate.ts";
 import { addServeCommand } from "./commands/serve.ts";
+import { addReconcileCommand } from "./commands/reconcile.ts";
 import { addSimulateCommand } from "./commands/simulate.ts";
 import { addVerifyCommand } from "./commands/verify.ts";
 import { confirmOnTerminal } from "./confirm-on-terminal.ts";
@@ -50,6 +52,8 @@ function createProgram(io: CommandIo): Command {
   addMigrateCommand(program, io);
   addInitCommand(program, io);
   addVerifyCommand(program, io);
+  addBackfillCommand(program, io);
+  addReconcileCommand(program, io);
   return program;
 }
 

@@ -60,18 +60,40 @@ export function resolveTarget(
   local: LocalSettings | null,
   environment: Environment = {},
 ): Target {
+  const { webhookUrl, known, restUrl, secretKey } = resolveProject(options, local, environment);
+  const webhookSecret = options.secret ?? known.webhookSecret ?? local?.webhookSecret;
+  if (webhookSecret === undefined) throw nothingKnown("--secret", "CLERK_WEBHOOK_SECRET");
+  return { webhookUrl, webhookSecret, rest: secretKey === undefined ? null : { baseUrl: restUrl, secretKey } };
+}
+
+/** Finds the project whose functions are called, in the same way. Throws SyncError `usage_invalid`. */
+export function resolveRest(
+  options: Omit<TargetOptions, "secret">,
+  local: LocalSettings | null,
+  environment: Environment = {},
+): Rest {
+  const { restUrl, secretKey } = resolveProject(options, local, environment);
+  if (secretKey !== undefined) return { baseUrl: restUrl, secretKey };
+  throw new SyncError(
+    "usage_invalid",
+    `No secret key is known for ${restUrl}: pass --secret-key, or set SUPABASE_SECRET_KEY.`,
+  );
+}
+
+function resolveProject(
+  options: Omit<TargetOptions, "secret">,
+  local: LocalSettings | null,
+  environment: Environment,
+) {
   const url = options.url ?? read(environment, "CLERK_SYNC_URL") ?? local?.url;
-  if (url === undefined) throw nothingKnown();
+  if (url === undefined) throw nothingKnown("--secret-key", "SUPABASE_SECRET_KEY");
   const { webhookUrl, baseUrl } = splitUrl(url);
   const isLocal = local !== null && sameServer(baseUrl, local.url);
   // Keys go where they belong: the local ones to the local server only, those of the environment only elsewhere.
   const known = isLocal ? local : environmentSecrets(environment);
-  const webhookSecret = options.secret ?? known.webhookSecret ?? local?.webhookSecret;
-  if (webhookSecret === undefined) throw nothingKnown();
   const secretKey = options.secretKey ?? known.secretKey;
   const supabaseUrl = options.supabaseUrl ?? (isLocal ? undefined : read(environment, "SUPABASE_URL"));
-  const rest = { baseUrl: supabaseUrl?.replace(/\/+$/, "") ?? baseUrl };
-  return { webhookUrl, webhookSecret, rest: secretKey === undefined ? null : { ...rest, secretKey } };
+  return { webhookUrl, known, restUrl: supabaseUrl?.replace(/\/+$/, "") ?? baseUrl, secretKey };
 }
 
 /** The secrets under the names that the functions read them by; of several signing secrets the first. */
@@ -90,10 +112,10 @@ function read(environment: Environment, name: string): string | undefined {
   return environment[name]?.trim() || undefined;
 }
 
-function nothingKnown(): SyncError {
+function nothingKnown(option: string, variable: string): SyncError {
   return new SyncError(
     "usage_invalid",
-    "There is no .clerk-sync/local.json here. Run `npm start` first (without a clone: `clerk-sync serve --local`), or pass --url and --secret (or set CLERK_SYNC_URL and CLERK_WEBHOOK_SECRET).",
+    `There is no .clerk-sync/local.json here. Run \`npm start\` first (without a clone: \`clerk-sync serve --local\`), or pass --url and ${option} (or set CLERK_SYNC_URL and ${variable}).`,
   );
 }
 

@@ -4,6 +4,7 @@ import { createAllowOrigin } from "#core/allow-origin.ts";
 import { createAuthAdmin } from "#core/auth-admin.ts";
 import { createCheckCaller } from "#core/check-caller.ts";
 import type { Config } from "#core/config.ts";
+import { createSlices } from "#core/create-slices.ts";
 import { createDatabase } from "#core/database.ts";
 import { createEnsureUser } from "#core/ensure-user.ts";
 import { createLoadLimit } from "#core/limit-load.ts";
@@ -47,6 +48,7 @@ export function compose(config: Config, composition: Composition): Parts {
     database,
     mirrorUser: auth === null ? null : createMirrorUser(createAuthAdmin(auth)),
     readUser: createReadUser(config, call),
+    slices: createSlices(config, call),
     deleteMode: config.deleteMode,
     deleteBrake: config.deleteBrake,
     retentionDays: config.retentionDays,

@@ -2,9 +2,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Database } from "#core/database.ts";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
-import { type RunDependencies, runJobs } from "#core/run-jobs.ts";
+import { runSlice, type SliceDependencies } from "#core/run-slice.ts";
+import { runWork, type WorkDependencies } from "#core/run-work.ts";
 
-export type WorkerDependencies = Omit<RunDependencies, "database"> & {
+export type WorkerDependencies = Omit<WorkDependencies, "database"> & {
   database: Database;
   retentionDays: number;
 };
@@ -22,6 +23,13 @@ const rescueEveryMilliseconds = 5000;
 const purgeEveryMilliseconds = 60_000;
 const purgeLimit = 5000;
 const budgetMilliseconds = 60_000;
+/** Runs are looked after at this interval, and for the first time so long after the start. */
+const runsEveryMilliseconds = 600_000;
+/** How long after the last run of its kind the next one is due; the first of these that is due begins. */
+const runsDue = [
+  { kind: "compare", idleSeconds: 24 * 3600 },
+  { kind: "sweep", idleSeconds: 3600 },
+] as const;
 
 /** Makes the loop that works through the queue: at once when woken, and every second by itself. */
 export function createWorker(dependencies: WorkerDependencies): Worker {
@@ -31,11 +39,17 @@ export function createWorker(dependencies: WorkerDependencies): Worker {
   const purge = every(purgeEveryMilliseconds, dependencies.now, () =>
     dependencies.database.purgeJobs(dependencies.retentionDays, purgeLimit),
   );
+  const runs = every(
+    runsEveryMilliseconds,
+    dependencies.now,
+    () => openDueRun(dependencies.slices),
+    dependencies.now() + runsEveryMilliseconds,
+  );
   const loop = async () => {
     let failures = 0;
     while (!stopping.signal.aborted) {
       const woken = alarm.signal;
-      failures = (await runOnce(dependencies, [rescue, purge], stopping.signal)) ? 0 : failures + 1;
+      failures = (await runOnce(dependencies, [rescue, purge, runs], stopping.signal)) ? 0 : failures + 1;
       const pause = Math.min(pollMilliseconds * 2 ** failures, 30_000);
       await delay(pause, undefined, { signal: woken }).catch(() => undefined);
     }
@@ -65,7 +79,7 @@ async function runOnce(
 ): Promise<boolean> {
   try {
     for (const chore of chores) await chore();
-    await runJobs(dependencies, { budgetMilliseconds, signal });
+    await runWork(dependencies, { budgetMilliseconds, signal });
     return true;
   } catch (error) {
     logger.error("worker.failed", {
@@ -77,11 +91,17 @@ async function runOnce(
 }
 
 /** A chore that does its work only when the interval has passed since it last succeeded. */
-function every(interval: number, now: () => number, work: () => Promise<unknown>): () => Promise<void> {
-  let due = now();
+function every(interval: number, now: () => number, work: () => Promise<unknown>, first = now()): () => Promise<void> {
+  let due = first;
   return async () => {
     if (now() < due) return;
     await work();
     due = now() + interval;
   };
+}
+
+/** Opens a run that is due; runWork walks it. What the schedule of pg_cron does on Supabase. */
+async function openDueRun(slices: SliceDependencies | null): Promise<void> {
+  if (slices === null) return;
+  for (const due of runsDue) await runSlice(slices, { ...due, applies: true, budgetMilliseconds: 0 });
 }

@@ -2,7 +2,8 @@ import { Presets, SingleBar } from "cli-progress";
 
 /** Shows how far a step of a run is. */
 export type Progress = {
-  start: (label: string, total: number) => void;
+  /** `from`: what was done before; it does not count for the rate. */
+  start: (label: string, total: number, from?: number) => void;
   update: (value: number) => void;
   stop: () => void;
 };
@@ -16,11 +17,18 @@ function ignore(): void {
 
 /** Draws a bar on a terminal. */
 export function createBarProgress(terminal: NodeJS.WriteStream): Progress {
-  const format = "{label} {bar} {value}/{total}  {duration_formatted}";
+  const format = "{label} {bar} {value}/{total}  {rate}/s  {duration_formatted}, {eta_formatted} left";
   const bar = new SingleBar({ format, stream: terminal, barsize: 30 }, Presets.shades_classic);
+  const step = { since: 0, from: 0 };
   return {
-    start: (label, total) => bar.start(total, 0, { label: label.padEnd(12) }),
-    update: (value) => bar.update(value),
+    start: (label, total, from = 0) => {
+      Object.assign(step, { since: Date.now(), from });
+      bar.start(total, from, { label: label.padEnd(12), rate: 0 });
+    },
+    update: (value) => {
+      const seconds = Math.max(0.001, (Date.now() - step.since) / 1000);
+      bar.update(value, { rate: Math.round((value - step.from) / seconds) });
+    },
     stop: () => bar.stop(),
   };
 }

@@ -1,7 +1,8 @@
 -- Puts jobs into the queue. Called by the webhook with one job, by backfill and reconcile with up
 -- to 500; the whole call is one transaction, so what it answers is durable when it returns.
 --
--- p_jobs: [{event_id, job_type, clerk_id?, version, payload, source?, dead_reason?}]
+-- p_jobs: [{event_id, job_type, clerk_id?, version, payload, source?, read_at?, dead_reason?}]; read_at: the payload was
+-- read from Clerk's API, and that read began then.
 -- Answers, in the same order: [{event_id, outcome, job_id, user}], where outcome is
 --   queued     a new job
 --   requeued   the event was a dead letter and is tried again from the start
@@ -26,25 +27,24 @@ declare
 begin
   perform clerk_sync.check_event_ids(p_jobs);
   with incoming as materialized (
-    select
-      i.*,
-      clerk_sync.row_as_new(i.event_id, i.job_type, i.clerk_id, i.version) as existing
+    select i.*, clerk_sync.row_as_new(i.event_id, i.job_type, i.clerk_id, i.version) as existing
     from rows from (
       jsonb_to_recordset(p_jobs) as (
-        event_id text, job_type text, clerk_id text, version bigint, payload jsonb, source text, dead_reason text
+        event_id text, job_type text, clerk_id text, version bigint, payload jsonb, source text, read_at timestamptz,
+        dead_reason text
       )
-    ) with ordinality as i(event_id, job_type, clerk_id, version, payload, source, dead_reason, place)
+    ) with ordinality as i(event_id, job_type, clerk_id, version, payload, source, read_at, dead_reason, place)
   ),
   stored as (
     insert into public.job_queue as j
       (event_id, job_type, clerk_id, version, payload, source, error, status, priority, max_attempts,
-       created_at, updated_at, run_at)
+       created_at, updated_at, run_at, result)
     select
       i.event_id, i.job_type, i.clerk_id, coalesce(i.version, 0), i.payload,
       coalesce(i.source, 'webhook'), i.dead_reason,
       case when i.dead_reason is null then 'PENDING' else 'DEAD' end,
       clerk_sync.priority_of(i.job_type, coalesce(i.source, 'webhook')), p_max_attempts,
-      p_now, p_now, p_now
+      p_now, p_now, p_now, case when i.read_at is not null then jsonb_build_object('read_at', i.read_at) end
     from incoming as i
     where i.existing is null
     on conflict (event_id) do update

@@ -21,8 +21,9 @@ exception
 end
 $$;
 
--- True when a processor would find something to do; jobs that wait for a service count when it may be called again. A refresh that nobody has taken for ten minutes is waiting for
--- a CLERK_SECRET_KEY: it must not have the processor called for ever.
+-- True when a processor would find something to do; jobs that wait for a service count when it may be called again. A
+-- refresh or a run that nobody has taken for ten minutes is waiting for a CLERK_SECRET_KEY: it must not have the processor
+-- called for ever.
 create or replace function clerk_sync.has_work(p_now timestamptz default clock_timestamp())
 returns boolean
 language plpgsql
@@ -50,6 +51,13 @@ begin
     from clerk_sync.user_state as s
     where s.refresh_due_at <= p_now
       and s.refresh_due_at > p_now - interval '10 minutes'
+  ) or exists (
+    select 1
+    from clerk_sync.sync_runs as r
+    where r.status = 'RUNNING'
+      and r.applies
+      and r.lease_until <= p_now
+      and r.lease_until > p_now - interval '10 minutes'
   );
 end
 $$;
@@ -76,9 +84,11 @@ create policy processor_call_service_role
   using (true)
   with check (true);
 
--- Calls the processor when there is work. Answers the id of pg_net's request; null when there is no work, or
--- the Vault does not hold both secrets. The answer of the processor is in net._http_response for six hours.
-create or replace function clerk_sync.call_processor()
+drop function if exists clerk_sync.call_processor(); -- before it had a parameter
+
+-- Calls the processor when there is work, or to start a run (p_work: sweep, compare). Answers the id of pg_net's
+-- request; null when there is no work, or the Vault does not hold both secrets. The answer of the processor is in net._http_response for six hours.
+create or replace function clerk_sync.call_processor(p_work text default null)
 returns bigint
 language plpgsql
 volatile
@@ -90,7 +100,7 @@ declare
   v_secret  text;
   v_request bigint;
 begin
-  if not clerk_sync.has_work() then
+  if p_work is null and not clerk_sync.has_work() then
     return null;
   end if;
   select max(s.decrypted_secret) filter (where s.name = 'clerk_sync_project_url'),
@@ -102,7 +112,7 @@ begin
   end if;
   select net.http_post(
     url := rtrim(v_url, '/') || '/functions/v1/user-job-processor',
-    body := '{"source": "schedule"}'::jsonb,
+    body := jsonb_strip_nulls(jsonb_build_object('source', 'schedule', 'work', p_work)),
     headers := jsonb_build_object('Content-Type', 'application/json', 'Authorization', 'Bearer ' || v_secret),
     timeout_milliseconds := 60000
   )
@@ -249,7 +259,7 @@ begin
     'vault', to_regclass('vault.decrypted_secrets') is not null,
     'project_url', 'clerk_sync_project_url' = any (v_names),
     'processor_secret', 'clerk_sync_processor_secret' = any (v_names),
-    'scheduled', v_jobs >= 3,
+    'scheduled', v_jobs >= 6,
     'last_run', clerk_sync.last_cron_run(),
     'answers', clerk_sync.processor_answers()
   ) || clerk_sync.queue_pace(clock_timestamp());
@@ -260,7 +270,8 @@ revoke execute on function public.clerk_sync_schedule_state from public, anon, a
 grant execute on function public.clerk_sync_schedule_state to service_role;
 
 -- Sets up the schedule, or sets it up anew: process every p_seconds while something is due, free expired leases,
--- purge old jobs and the history of pg_cron. Answers whether there is a pg_cron to do it with. Before version 1.5
+-- purge old jobs and the history of pg_cron, look every hour for changes that brought no event and every night at
+-- everybody. Answers whether there is a pg_cron to do it with. Before version 1.5
 -- pg_cron knows no seconds: every minute then.
 create or replace function public.clerk_sync_schedule(p_seconds integer default 10, p_retention_days integer default 30)
 returns boolean
@@ -290,6 +301,8 @@ begin
     case when v_has_seconds then '30 seconds' else '* * * * *' end,
     'select public.clerk_sync_rescue_jobs()'
   );
+  perform cron.schedule('clerk-sync-sweep', '7 * * * *', 'select clerk_sync.call_processor(''sweep'')');
+  perform cron.schedule('clerk-sync-compare', '23 3 * * *', 'select clerk_sync.call_processor(''compare'')');
   perform cron.schedule(
     'clerk-sync-purge', '*/5 * * * *', format('select public.clerk_sync_purge_jobs(%s)', p_retention_days)
   );

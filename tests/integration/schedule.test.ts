@@ -61,10 +61,12 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
   it("the migrations set the schedule up, and leave one that was changed as it is", async () => {
     const names = "select array_agg(jobname::text order by jobname) as names from cron.job";
     expect((await one(names)).names).toEqual([
+      "clerk-sync-compare",
       "clerk-sync-process",
       "clerk-sync-purge",
       "clerk-sync-purge-cron-history",
       "clerk-sync-rescue",
+      "clerk-sync-sweep",
     ]);
     await one("select clerk_sync_schedule(1, 7)");
     await client.query("delete from clerk_sync_migrations.applied where name like '%schedule%'");
@@ -154,8 +156,26 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
     expect(await hasWork("700")).toBe(false); // nobody here has a CLERK_SECRET_KEY
   });
 
+  it("a run that nobody has in hand is work, for ten minutes at least and not for ever; a dry one is not", async () => {
+    await client.query("update clerk_sync.user_state set refresh_due_at = null");
+    const hasWork = async (later = "0") =>
+      (await one(`select clerk_sync.has_work(now() + interval '${later} seconds') as work`)).work;
+    await one("select clerk_sync_take_run('compare', true)");
+    expect([await hasWork(), await hasWork("70"), await hasWork("700")]).toEqual([false, true, false]);
+    await client.query("update clerk_sync.sync_runs set applies = false");
+    expect(await hasWork("70")).toBe(false);
+    await one("select clerk_sync_cancel_run()");
+  });
+
+  it("the processor is told which run to start, whether anything is due or not", async () => {
+    await client.query("truncate net.requests");
+    const command = (await one("select command from cron.job where jobname = 'clerk-sync-compare'")).command as string;
+    await one(command);
+    expect(await one("select body from net.requests")).toEqual({ body: { source: "schedule", work: "compare" } });
+  });
+
   it("the schedule can be taken away", async () => {
-    expect(await one("select clerk_sync_unschedule() as n")).toEqual({ n: 4 });
+    expect(await one("select clerk_sync_unschedule() as n")).toEqual({ n: 6 });
     expect(await count("cron.job")).toBe(0);
   });
 });

@@ -14,6 +14,8 @@ export type NewJob = {
   version: number;
   payload: { [key: string]: Json };
   source?: string;
+  /** ISO 8601: the payload was read from Clerk's API, and that read began then. */
+  read_at?: string;
   dead_reason?: string;
 };
 
@@ -195,7 +197,8 @@ function ensureArguments({ clerkId, version, payload, readAt, maxAttempts }: Ens
   };
 }
 
-function parseAnswer<Output>(schema: z.ZodType<Output>, name: string, answer: unknown): Output {
+/** Checks what a SQL function answered. Throws SyncError `database_answer_invalid`. */
+export function parseAnswer<Output>(schema: z.ZodType<Output>, name: string, answer: unknown): Output {
   const parsed = schema.safeParse(answer);
   if (parsed.success) return parsed.data;
   throw new SyncError(

@@ -13,6 +13,7 @@ function processorWith(batches: FakeJob[][], changes: Partial<ProcessorDependenc
     database: queue.database,
     mirrorUser: null,
     readUser: null,
+    slices: null,
     deleteMode: "hard",
     deleteBrake: null,
     now: () => 0,

@@ -1,10 +1,11 @@
+import { z } from "zod";
 import type { CheckCaller } from "./check-caller.ts";
 import { errorMessage, SyncError } from "./errors.ts";
 import { json } from "./json-response.ts";
 import { logger } from "./logger.ts";
-import { type RunDependencies, runJobs } from "./run-jobs.ts";
+import { runWork, type WorkDependencies } from "./run-work.ts";
 
-export type ProcessorDependencies = RunDependencies & {
+export type ProcessorDependencies = WorkDependencies & {
   checkCaller: CheckCaller;
   /** How long one call may work, in ms; below the caller's own patience. */
   budgetMilliseconds: number;
@@ -17,13 +18,19 @@ const purgeLimit = 5000;
 /** Jobs named in one answer; the counts are always of all. */
 const listedJobs = 1000;
 
-/** Works through everything that is due, until nothing is left or the time is used up. */
+/** What the caller wants besides the due jobs: a run of that kind, when none is open. Anything else is no reason to refuse. */
+const wishSchema = z.object({ work: z.enum(["backfill", "sweep", "compare"]) });
+
+/** Works through everything that is due, and the open run, until nothing is left or the time is used up. */
 export async function handleProcessor(request: Request, dependencies: ProcessorDependencies): Promise<Response> {
   try {
     if (request.method !== "POST") throw new SyncError("method_not_allowed", "Start the processor by POST.");
     await dependencies.checkCaller(request);
     await dependencies.database.rescueJobs();
-    const { jobs, ...counts } = await runJobs(dependencies, { budgetMilliseconds: dependencies.budgetMilliseconds });
+    const { jobs, ...counts } = await runWork(dependencies, {
+      budgetMilliseconds: dependencies.budgetMilliseconds,
+      ...(await readWish(request)),
+    });
     await dependencies.database.purgeJobs(dependencies.retentionDays, purgeLimit);
     const listed = jobs
       .slice(0, listedJobs)
@@ -33,6 +40,11 @@ export async function handleProcessor(request: Request, dependencies: ProcessorD
   } catch (error) {
     return refuse(error);
   }
+}
+
+async function readWish(request: Request): Promise<{ kind?: "backfill" | "sweep" | "compare" }> {
+  const wish = wishSchema.safeParse(await request.json().catch(() => null));
+  return wish.success ? { kind: wish.data.work } : {};
 }
 
 function refuse(error: unknown): Response {

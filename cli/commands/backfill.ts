@@ -1,0 +1,20 @@
+import type { Command } from "commander";
+import type { CommandIo } from "../command-io.ts";
+import { finishRun } from "../runs/finish-run.ts";
+import { addRunOptions, readRunOptions } from "../runs/run-options.ts";
+
+const examples = `
+Examples:
+  $ CLERK_SECRET_KEY=sk_live_… clerk-sync backfill
+  $ CLERK_SECRET_KEY=sk_live_… clerk-sync backfill --url https://abc.supabase.co --secret-key sb_secret_…
+
+Needs CLERK_SECRET_KEY in the environment, and a worker that works through the queue (the local server, or the
+processor on Supabase). Stopped at any point, the same command carries on where it was; live events go first.
+Exits with 0 only when every user of Clerk's was seen to be here.`;
+
+/** Adds `clerk-sync backfill`. */
+export function addBackfillCommand(program: Command, io: CommandIo): void {
+  addRunOptions(program.command("backfill").description("Bring every user that Clerk has into the database, once."))
+    .addHelpText("after", examples)
+    .action(async (given: unknown) => finishRun("backfill", true, readRunOptions(given), io));
+}

@@ -1,0 +1,32 @@
+import type { Command } from "commander";
+import type { CommandIo } from "../command-io.ts";
+import { finishRun } from "../runs/finish-run.ts";
+import { addRunOptions, readRunOptions } from "../runs/run-options.ts";
+
+const examples = `
+Examples:
+  $ CLERK_SECRET_KEY=sk_live_… clerk-sync reconcile
+  $ CLERK_SECRET_KEY=sk_live_… clerk-sync reconcile --apply
+  $ CLERK_SECRET_KEY=sk_live_… clerk-sync reconcile --recent --apply --json
+
+Without --apply nothing is changed. A user that Clerk's list does not show is deleted only when Clerk says of that very
+user that it does not exist, and many deletions wait for an operator (the delete brake).
+Kinds: missing, stale (an event was lost), differs (same version, other values), unmirrored (not in Supabase Auth),
+extra (deleted at Clerk); edited (only the name, which users may change) and pending (in the queue) are no drift.
+Exits with 0 only when everybody is in step, or was brought in step by --apply.`;
+
+/** Adds `clerk-sync reconcile`. */
+export function addReconcileCommand(program: Command, io: CommandIo): void {
+  const command = program
+    .command("reconcile")
+    .description("Compare every user with Clerk, field by field, and say or mend what is out of step.")
+    .option("--apply", "mend what is out of step")
+    .option("--recent", "only users that changed at Clerk since the last run; cheap, and sees no deletions")
+    .option("--show-values", "print the differing values, which are personal data, too");
+  addRunOptions(command)
+    .addHelpText("after", examples)
+    .action(async (given: unknown) => {
+      const options = readRunOptions(given);
+      await finishRun(options.recent ? "sweep" : "compare", options.apply, options, io);
+    });
+}

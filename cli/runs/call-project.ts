@@ -1,0 +1,30 @@
+import { z } from "zod";
+import type { CallFunction } from "#core/database.ts";
+import { SyncError } from "#core/errors.ts";
+import { callRpc, type Rest, type RpcFailure } from "../call-rpc.ts";
+import type { CommandIo } from "../command-io.ts";
+
+const refusals: Readonly<Record<number, string>> = {
+  401: "The secret key is refused. Take sb_secret_… or the service role key of this project.",
+  403: "The key may not call the functions. Take the secret key, not the publishable or anon key.",
+  404: "The functions are missing in this project. Apply the migrations: supabase db push.",
+};
+
+/**
+ * Makes the way the core calls SQL functions go over the project's API, hosted and local alike.
+ * It throws SyncError: `endpoint_unreachable`, `caller_unauthorized`, `database_unavailable`, `database_rejected`.
+ */
+export function createProjectCall(rest: Rest, io: Pick<CommandIo, "fetch">): CallFunction {
+  return async (name, args) => {
+    const answer = await callRpc(rest, { name, args, schema: z.unknown() }, io);
+    if ("value" in answer) return answer.value;
+    throw toError(answer);
+  };
+}
+
+function toError({ reason, status, retryable }: RpcFailure): SyncError {
+  if (status === null) return new SyncError("endpoint_unreachable", `Nothing answers at ${reason}`, { retryable });
+  if (status === 401 || status === 403) return new SyncError("caller_unauthorized", refusals[status] ?? reason);
+  if (retryable) return new SyncError("database_unavailable", reason, { retryable });
+  return new SyncError("database_rejected", refusals[status] ?? reason);
+}

@@ -1,0 +1,101 @@
+import type { Difference } from "#core/sync-runs.ts";
+import type { RunReport } from "./walk-run.ts";
+
+const format = new Intl.NumberFormat("en-US").format;
+const shownDifferences = 50;
+const shownIds = 10;
+
+/** A report as `--json` prints it. */
+export type RunSummary = ReturnType<typeof summariseRun>;
+
+/** Sums a run up. `unexplained`: how many more users Clerk has than we, beyond those whose reason is known. */
+export function summariseRun({ run, isComplete, seconds, readSeconds, requests, ...found }: RunReport) {
+  const count = (name: string) => run.counts[name] ?? 0;
+  const [atClerk, here] = [run.users_at_clerk ?? 0, count("users_here")];
+  const explained = count("unreadable") + count("dead") + count("retrying") - count("held");
+  return {
+    run: run.id,
+    kind: run.kind,
+    applied: run.applies,
+    status: isComplete ? "COMPLETED" : "RUNNING",
+    seconds,
+    readSeconds,
+    requests,
+    usersPerSecond: Math.round(count("read") / Math.max(0.001, readSeconds)),
+    counts: run.counts,
+    usersAtClerk: atClerk,
+    usersHere: run.applies ? here : null,
+    unexplained: run.applies && run.kind !== "sweep" ? atClerk - here - explained : 0,
+    drift: driftKinds.reduce((sum, kind) => sum + count(kind), 0),
+    ...found,
+  };
+}
+
+/** Kinds of difference that mean that something is to be mended. */
+const driftKinds = ["missing", "stale", "differs", "unmirrored", "extra"] as const;
+
+/** True when a person has nothing left to do or to look at. */
+export function isInStep({ status, applied, drift, unexplained, counts }: RunSummary): boolean {
+  const left = ["unreadable", "dead", "retrying", "held"].reduce((sum, name) => sum + (counts[name] ?? 0), 0);
+  return status === "COMPLETED" && left === 0 && unexplained === 0 && (applied || drift === 0);
+}
+
+/** The summary for a person. */
+export function formatRun(summary: RunSummary): string[] {
+  const { kind, counts, seconds, readSeconds, requests, usersPerSecond, status } = summary;
+  const name = summary.applied ? kind : `Dry ${kind}`;
+  return [
+    `${name[0]?.toUpperCase()}${name.slice(1)} ${summary.run}: ${format(counts["read"] ?? 0)} users read in ${readSeconds.toFixed(1)} s ` +
+      `(${format(usersPerSecond)}/s, ${format(requests)} requests to Clerk), ended after ${seconds.toFixed(1)} s`,
+    ...(kind === "backfill" ? formatQueued(counts) : formatDrift(summary)),
+    ...formatLeft(summary),
+    ...(status === "COMPLETED"
+      ? formatTotals(summary)
+      : ["Interrupted. The same command, or the processor, carries it on."]),
+  ];
+}
+
+function formatQueued(counts: Record<string, number>): string[] {
+  return [`  ${format(counts["queued"] ?? 0)} queued, ${format(counts["exists"] ?? 0)} were here and as new already`];
+}
+
+function formatDrift(summary: RunSummary): string[] {
+  const { counts, drift, differences, moreDifferences, applied } = summary;
+  const named = [...driftKinds, "edited", "pending"].filter((kind) => counts[kind]);
+  const hidden = Math.max(0, differences.length - shownDifferences) + moreDifferences;
+  return [
+    ...differences.slice(0, shownDifferences).map(formatDifference),
+    ...(hidden > 0 ? [`  … and ${format(hidden)} more; --json prints up to 10,000`] : []),
+    `  ${format(drift)} users out of step${named.length === 0 ? "" : `: ${named.map((kind) => `${format(counts[kind] ?? 0)} ${kind}`).join(", ")}`}`,
+    ...(drift > 0 && !applied ? ["Nothing was changed. --apply mends it."] : []),
+  ];
+}
+
+function formatDifference({ clerk_id, kind, fields }: Difference): string {
+  if (Array.isArray(fields)) return `  ${clerk_id} ${kind}${fields.length === 0 ? "" : `: ${fields.join(", ")}`}`;
+  const values = Object.entries(fields).map(
+    ([name, { clerk, here }]) => `${name}: here ${JSON.stringify(here)}, Clerk ${JSON.stringify(clerk)}`,
+  );
+  return `  ${clerk_id} ${kind}${values.length === 0 ? "" : `: ${values.join("; ")}`}`;
+}
+
+/** What did not get through, each with where to look. */
+function formatLeft({ counts, unreadable }: RunSummary): string[] {
+  const ids = unreadable.slice(0, shownIds).join(", ");
+  const lines: readonly (readonly [string, string])[] = [
+    ["unreadable", `could not be read and were left out: ${ids}${unreadable.length > shownIds ? ", …" : ""}`],
+    ["dead", "dead letters: select clerk_id, error from job_queue where status = 'DEAD' and priority = 0"],
+    ["retrying", "jobs failed and will be tried again: select clerk_id, error from job_queue where status = 'FAILED'"],
+    ["held", "deletions wait for an operator: select clerk_sync_delete_brake()"],
+  ];
+  return lines.filter(([name]) => counts[name]).map(([name, what]) => `  ${format(counts[name] ?? 0)} ${what}`);
+}
+
+function formatTotals({ applied, kind, usersAtClerk, usersHere, unexplained, counts }: RunSummary): string[] {
+  if (!applied || kind === "sweep") return [];
+  const totals = `  Clerk has ${format(usersAtClerk)} users, ${format(usersHere ?? 0)} are here`;
+  if (unexplained === 0) return [totals];
+  const more = unexplained > 0 ? "missing here" : "here that Clerk does not count";
+  const waiting = (counts["queued"] ?? 0) > 0 ? "came, changed or went while this ran, or " : "";
+  return [totals, `  ${format(Math.abs(unexplained))} ${more}: ${waiting}see clerk-sync reconcile, which names them`];
+}

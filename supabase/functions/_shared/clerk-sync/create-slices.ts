@@ -1,0 +1,52 @@
+import { createClerkApi } from "./clerk-api.ts";
+import type { Config } from "./config.ts";
+import type { CallFunction } from "./database.ts";
+import { createClerkRateLimit } from "./limit-clerk-rate.ts";
+import { createRetry } from "./retry-requests.ts";
+import type { SliceDependencies } from "./run-slice.ts";
+import { createSyncRuns } from "./sync-runs.ts";
+
+/** What a slice waits for an answer of Clerk's, its repeats and the rate together, has to stay below the run's lease. */
+const longestWaitMilliseconds = 10_000;
+
+/** A run stops when more than this share of our users is unknown to Clerk. */
+export const mostUnknownPercent = 20;
+
+/** What differs where runs are walked by a person's command: it waits, tells, and may decide otherwise. */
+export type SliceChanges = Partial<
+  Pick<SliceDependencies, "sleep" | "watcher" | "withValues" | "mostUnknownPercent" | "now"> & { fetch: typeof fetch }
+>;
+
+/** What runs of backfill and reconcile need; null without CLERK_SECRET_KEY. */
+export function createSlices(
+  { clerkSecretKey, clerkApiUrl, maxAttempts }: Pick<Config, "clerkSecretKey" | "clerkApiUrl" | "maxAttempts">,
+  call: CallFunction,
+  { fetch, ...changes }: SliceChanges = {},
+): SliceDependencies | null {
+  if (clerkSecretKey === null) return null;
+  const now = changes.now ?? Date.now;
+  const takeRequest = createClerkRateLimit({
+    call,
+    secretKey: clerkSecretKey,
+    work: "background",
+    longestWaitMilliseconds,
+    now,
+    ...(changes.sleep ? { sleep: changes.sleep } : {}),
+  });
+  return {
+    runs: createSyncRuns(call, maxAttempts),
+    clerk: createClerkApi({
+      secretKey: clerkSecretKey,
+      apiUrl: clerkApiUrl,
+      takeRequest,
+      retry: createRetry({ retries: 2, longestWaitMilliseconds }),
+      ...(fetch === undefined ? {} : { fetch }),
+    }),
+    mostUnknownPercent,
+    withValues: false,
+    watcher: {},
+    sleep: null,
+    now,
+    ...changes,
+  };
+}

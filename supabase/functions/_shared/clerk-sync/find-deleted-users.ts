@@ -1,0 +1,64 @@
+import { refuseUnknown } from "./check-instance.ts";
+import { type ClerkApi, idsPerRequest } from "./clerk-api.ts";
+import { comparePage, mergeCounts } from "./compare-page.ts";
+import type { NewJob } from "./database.ts";
+import type { HeldRun, Step, StepDependencies } from "./run-step.ts";
+
+/** Requests of a step that go out at once. */
+const concurrency = 10;
+
+/**
+ * One step at the end of a compare: users of ours that Clerk's list did not show. Those that it finds when asked by id
+ * are compared; each of the others counts as deleted only when Clerk answers `resource_not_found` for it, and its
+ * deletion goes through the delete brake like any other.
+ * Throws SyncError `clerk_instance_mismatch` when there are too many of them, before anything is deleted.
+ */
+export const findDeletedUsers: Step = async (held, dependencies) => {
+  const { runs, clerk, mostUnknownPercent } = dependencies;
+  const { after } = held.run.cursor;
+  if (after === undefined) {
+    const { users, unmarked } = await runs.countUnmarked();
+    refuseUnknown(unmarked, users, mostUnknownPercent);
+  }
+  const { clerk_ids, next } = await runs.unmarkedUsers(String(after ?? ""), idsPerRequest);
+  const step = clerk_ids.length === 0 ? {} : await lookUp(clerk, clerk_ids, held, dependencies);
+  return { ...step, ...(next === null ? { phase: "settle" } : { cursor: { after: next } }) };
+};
+
+async function lookUp(clerk: ClerkApi, clerkIds: readonly string[], held: HeldRun, dependencies: StepDependencies) {
+  const page = await clerk.readUsers(clerkIds);
+  const compared = await comparePage(page, held, dependencies);
+  const known = new Set([...page.users.map(({ user }) => user.id), ...page.unreadable]);
+  const deleted = await confirmDeleted(
+    clerk,
+    clerkIds.filter((id) => !known.has(id)),
+  );
+  dependencies.watcher.onDifferences?.(deleted.map((clerk_id) => ({ clerk_id, kind: "extra", fields: [] })));
+  return {
+    counts: mergeCounts(compared.counts, { extra: deleted.length }),
+    jobs: [...compared.jobs, ...(held.run.applies ? deleted.map((id) => toDeletion(held, id)) : [])],
+    marks: [...known],
+  };
+}
+
+async function confirmDeleted(clerk: ClerkApi, clerkIds: readonly string[]): Promise<string[]> {
+  const deleted: string[] = [];
+  for (let start = 0; start < clerkIds.length; start += concurrency) {
+    const ids = clerkIds.slice(start, start + concurrency);
+    const fresh = await Promise.all(ids.map((id) => clerk.readUser(id)));
+    deleted.push(...ids.filter((_, place) => fresh[place]?.deleted === true));
+  }
+  return deleted;
+}
+
+function toDeletion({ run, readAt }: HeldRun, clerkId: string): NewJob {
+  return {
+    event_id: `reconcile_${run.id}_${clerkId}_deleted`,
+    job_type: "USER_DELETED",
+    clerk_id: clerkId,
+    version: 0,
+    payload: { clerk_id: clerkId, external_id: null, retry_count: 0 },
+    source: "reconcile",
+    read_at: readAt,
+  };
+}

@@ -1,0 +1,133 @@
+import { z } from "zod";
+import { type CallFunction, type NewJob, parseAnswer } from "./database.ts";
+import type { MappedUser } from "./map-user.ts";
+
+const kindSchema = z.enum(["backfill", "sweep", "compare"]);
+const runSchema = z.object({
+  id: z.string(),
+  kind: kindSchema,
+  status: z.enum(["RUNNING", "COMPLETED", "FAILED", "CANCELLED"]),
+  applies: z.boolean(),
+  phase: z.string(),
+  cursor: z.record(z.string(), z.union([z.string(), z.number()])),
+  counts: z.record(z.string(), z.number()),
+  users_at_clerk: z.number().nullable(),
+  error: z.string().nullable(),
+  started_at: z.string(),
+  updated_at: z.string(),
+  finished_at: z.string().nullable(),
+  lease_until: z.string(),
+});
+const takenSchema = z.discriminatedUnion("outcome", [
+  z.object({
+    outcome: z.enum(["started", "resumed"]),
+    run: runSchema,
+    token: z.string(),
+    read_at: z.string(),
+    mirrors: z.boolean(),
+  }),
+  z.object({ outcome: z.literal("busy"), run: runSchema.nullable() }),
+  z.object({ outcome: z.literal("none") }),
+]);
+const advancedSchema = z.discriminatedUnion("held", [
+  z.object({ held: z.literal(true), run: runSchema, read_at: z.string(), open_jobs: z.number() }),
+  z.object({ held: z.literal(false) }),
+]);
+const differenceSchema = z.object({
+  clerk_id: z.string(),
+  kind: z.enum(["pending", "missing", "stale", "differs", "edited", "unmirrored", "extra"]),
+  fields: z.union([z.array(z.string()), z.record(z.string(), z.record(z.enum(["clerk", "here"]), z.unknown()))]),
+});
+const unmarkedSchema = z.object({ clerk_ids: z.array(z.string()), next: z.string().nullable() });
+const unmarkedCountSchema = z.object({ users: z.number(), unmarked: z.number() });
+const jobsStateSchema = z.object({
+  users: z.number(),
+  due: z.number(),
+  retrying: z.number(),
+  held: z.number(),
+  dead: z.number(),
+});
+
+export type RunKind = z.infer<typeof kindSchema>;
+export type Run = z.infer<typeof runSchema>;
+export type Taken = z.infer<typeof takenSchema>;
+export type Advanced = z.infer<typeof advancedSchema>;
+/** How a user here differs from Clerk; see clerk_sync_compare_users. `extra`: here, and unknown to Clerk. */
+export type Difference = z.infer<typeof differenceSchema>;
+export type JobsState = z.infer<typeof jobsStateSchema>;
+
+/** What a runner asks for; without a kind it carries on whatever is open. */
+export type TakeOptions = { kind: RunKind | null; applies: boolean; idleSeconds?: number };
+
+/** What one step of a run stores; counts are added to those of the run. */
+export type RunStep = {
+  phase?: string;
+  cursor?: Run["cursor"];
+  counts?: Record<string, number>;
+  jobs?: readonly NewJob[];
+  marks?: readonly string[];
+  users_at_clerk?: number;
+};
+
+/** A user as read from Clerk's API, to be compared. */
+export type ReadUserRow = { clerk_id: string; version: number; payload: MappedUser };
+
+/** The door to runs: one method per SQL function, see 20261124000024_sync_runs.sql and the two after it. */
+export type SyncRuns = {
+  take: (options: TakeOptions) => Promise<Taken>;
+  advance: (id: string, token: string, step: RunStep) => Promise<Advanced>;
+  end: (
+    id: string,
+    token: string,
+    end: { status: Run["status"]; error?: string; pauseSeconds?: number },
+  ) => Promise<boolean>;
+  cancel: () => Promise<Run | null>;
+  list: (limit: number) => Promise<Run[]>;
+  compareUsers: (users: readonly ReadUserRow[], mirrors: boolean, withValues: boolean) => Promise<Difference[]>;
+  unmarkedUsers: (after: string, limit: number) => Promise<z.infer<typeof unmarkedSchema>>;
+  countUnmarked: () => Promise<z.infer<typeof unmarkedCountSchema>>;
+  sampleUsers: (limit: number) => Promise<string[]>;
+  jobsState: (id: string) => Promise<JobsState>;
+};
+
+/** Jobs of backfill and reconcile that may wait at a time; a runner waits until there are fewer. */
+export const mostOpenJobs = 10_000;
+
+/** Makes the door over one way of calling SQL functions. */
+export function createSyncRuns(call: CallFunction, maxAttempts: number): SyncRuns {
+  const callAs = async <Output>(schema: z.ZodType<Output>, name: string, args: Record<string, unknown>) =>
+    parseAnswer(schema, name, await call(name, args));
+  return {
+    take: ({ kind, applies, idleSeconds = 0 }) =>
+      callAs(takenSchema, "clerk_sync_take_run", { p_kind: kind, p_applies: applies, p_idle_seconds: idleSeconds }),
+    advance: (id, token, step) =>
+      callAs(advancedSchema, "clerk_sync_advance_run", {
+        p_id: id,
+        p_token: token,
+        p_step: step,
+        p_max_attempts: maxAttempts,
+        p_most_jobs: mostOpenJobs,
+      }),
+    end: (id, token, { status, error = null, pauseSeconds = 0 }) =>
+      callAs(z.boolean(), "clerk_sync_end_run", {
+        p_id: id,
+        p_token: token,
+        p_status: status,
+        p_error: error,
+        p_pause_seconds: pauseSeconds,
+      }),
+    cancel: () => callAs(runSchema.nullable(), "clerk_sync_cancel_run", {}),
+    list: (limit) => callAs(z.array(runSchema), "clerk_sync_list_runs", { p_limit: limit }),
+    compareUsers: (users, mirrors, withValues) =>
+      callAs(z.array(differenceSchema), "clerk_sync_compare_users", {
+        p_users: users,
+        p_mirrors: mirrors,
+        p_with_values: withValues,
+      }),
+    unmarkedUsers: (after, limit) =>
+      callAs(unmarkedSchema, "clerk_sync_unmarked_users", { p_after: after, p_limit: limit }),
+    countUnmarked: () => callAs(unmarkedCountSchema, "clerk_sync_count_unmarked", {}),
+    sampleUsers: (limit) => callAs(z.array(z.string()), "clerk_sync_sample_users", { p_limit: limit }),
+    jobsState: (id) => callAs(jobsStateSchema, "clerk_sync_run_jobs_state", { p_id: id }),
+  };
+}

@@ -1,0 +1,218 @@
+-- How users at Clerk and ours are compared.
+
+-- What Clerk has of a user against what we have: {field: {clerk, here}} for each field that differs. Only a role
+-- that may be stored counts.
+create or replace function clerk_sync.differing_fields(
+  p_payload jsonb,
+  p_user    public.users,
+  p_state   clerk_sync.user_state
+)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(jsonb_object_agg(f.name, jsonb_build_object('clerk', f.clerk, 'here', f.here)), '{}')
+  from (
+    values
+      ('email', p_payload ->> 'email', p_user.email),
+      ('name', p_payload ->> 'name', p_user.name),
+      ('role', clerk_sync.allowed_role(p_payload ->> 'user_role')::text, p_user.role::text),
+      ('phone', p_payload ->> 'phone', p_state.phone),
+      ('external_id', p_payload ->> 'external_id', p_state.external_id),
+      ('email_verified', p_payload ->> 'email_verified', p_state.email_verified::text),
+      ('banned', p_payload ->> 'banned', p_state.banned::text),
+      ('locked', p_payload ->> 'locked', p_state.locked::text),
+      ('deprovisioned', p_payload ->> 'deprovisioned', p_state.deprovisioned::text)
+  ) as f(name, clerk, here)
+  where f.clerk is distinct from f.here;
+$$;
+
+revoke execute on function clerk_sync.differing_fields from public, anon, authenticated;
+grant execute on function clerk_sync.differing_fields to service_role;
+
+-- Those of p_users ([{clerk_id, version, payload}] as read from Clerk's API) that are not as they are there:
+-- [{clerk_id, kind, fields}] and, with p_with_values, fields as {field: {clerk, here}} instead of their names.
+--   pending     work of this user is in the queue
+--   missing     no row, or a deleted one
+--   stale       what was applied is older, or we never applied anything
+--   differs     the same version with other values
+--   edited      only the name, which users may edit themselves
+--   unmirrored  Supabase Auth has not got it, and p_mirrors
+create or replace function public.clerk_sync_compare_users(
+  p_users       jsonb,
+  p_mirrors     boolean default false,
+  p_with_values boolean default false
+)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'clerk_id', d.clerk_id,
+      'kind', d.kind,
+      'fields', case when p_with_values then d.fields else to_jsonb(array(select jsonb_object_keys(d.fields))) end
+    )), '[]')
+    from (
+      select
+        i.clerk_id, c.fields,
+        case
+          when exists (
+            select 1 from public.job_queue as j
+            where j.clerk_id = i.clerk_id and j.status in ('PENDING', 'PROCESSING', 'FAILED')
+          ) then 'pending'
+          when u.clerk_id is null or u.deleted_at is not null then 'missing'
+          when s.clerk_id is null or s.version < i.version then 'stale'
+          when s.version > i.version then null -- changed since it was read
+          when c.fields - 'name' <> '{}' then 'differs'
+          when c.fields <> '{}' then 'edited'
+          when p_mirrors and s.mirrored_version is distinct from s.version then 'unmirrored'
+        end as kind
+      from jsonb_to_recordset(p_users) as i(clerk_id text, version bigint, payload jsonb)
+      left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
+      left join lateral (select * from clerk_sync.user_state as r where r.clerk_id = i.clerk_id) as s on true
+      cross join lateral (
+        select case
+          when u.clerk_id is null then '{}'
+          else clerk_sync.differing_fields(i.payload, u::public.users, s::clerk_sync.user_state)
+        end
+      ) as c(fields)
+    ) as d
+    where d.kind is not null
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_compare_users from public, anon, authenticated;
+grant execute on function public.clerk_sync_compare_users to service_role;
+
+-- Users of ours that the compare under way was not shown by Clerk, after p_after in the order of their ids, at most
+-- p_limit: {clerk_ids, next}; next is null at the end. Looks at some thousand rows a call.
+create or replace function public.clerk_sync_unmarked_users(p_after text default '', p_limit integer default 100)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_scanned text[] := array(
+    select u.clerk_id
+    from public.users as u
+    where u.clerk_id > p_after
+      and u.deleted_at is null
+    order by u.clerk_id
+    limit 5000
+  );
+  v_unmarked text[] := array(
+    select i
+    from unnest(v_scanned) as i
+    where not exists (select 1 from clerk_sync.run_marks as m where m.clerk_id = i)
+    order by i
+    limit p_limit
+  );
+begin
+  return jsonb_build_object(
+    'clerk_ids', v_unmarked,
+    'next', case
+      when cardinality(v_unmarked) = p_limit then v_unmarked[p_limit]
+      else v_scanned[5000]
+    end
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_unmarked_users from public, anon, authenticated;
+grant execute on function public.clerk_sync_unmarked_users to service_role;
+
+-- {users, unmarked}: how many users we have, and how many of them Clerk has not shown to the compare under way.
+create or replace function public.clerk_sync_count_unmarked()
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object('users', count(*), 'unmarked', count(*) filter (where m.clerk_id is null))
+    from public.users as u
+    left join clerk_sync.run_marks as m on m.clerk_id = u.clerk_id
+    where u.clerk_id is not null
+      and u.deleted_at is null
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_count_unmarked from public, anon, authenticated;
+grant execute on function public.clerk_sync_count_unmarked to service_role;
+
+-- Users of ours drawn at random, at most p_limit: [clerk_id].
+create or replace function public.clerk_sync_sample_users(p_limit integer default 100)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(d.clerk_id), '[]')
+    from (
+      select u.clerk_id
+      from public.users as u
+      where u.clerk_id is not null
+        and u.deleted_at is null
+      order by random()
+      limit p_limit
+    ) as d
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_sample_users from public, anon, authenticated;
+grant execute on function public.clerk_sync_sample_users to service_role;
+
+-- What became of the jobs of backfill and reconcile since a run began: {users, due, retrying, dead, held}. users is
+-- how many we have now; due is work under way, retrying has failed and waits, held waits for the delete brake.
+create or replace function public.clerk_sync_run_jobs_state(p_id uuid, p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_since timestamptz := (select r.started_at from clerk_sync.sync_runs as r where r.id = p_id);
+begin
+  return (
+    select jsonb_build_object(
+      'users', (select count(*) from public.users as u where u.clerk_id is not null and u.deleted_at is null),
+      'due', count(*) filter (where j.status = 'PROCESSING' or (j.status <> 'DEAD' and j.run_at <= p_now)),
+      'retrying', count(*) filter (where j.status = 'FAILED' and j.run_at > p_now),
+      'held', count(*) filter (where j.status = 'PENDING' and j.run_at > p_now),
+      'dead', count(*) filter (where j.status = 'DEAD')
+    )
+    from ( -- each by its own partial index
+      select w.status, w.run_at from public.job_queue as w where w.status in ('PENDING', 'FAILED') and w.priority = 0
+      union all
+      select p.status, p.run_at from public.job_queue as p where p.status = 'PROCESSING' and p.priority = 0
+      union all
+      select d.status, d.run_at
+      from public.job_queue as d
+      where d.status = 'DEAD'
+        and d.updated_at >= v_since
+        and d.priority = 0
+    ) as j
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_run_jobs_state from public, anon, authenticated;
+grant execute on function public.clerk_sync_run_jobs_state to service_role;
