@@ -1,31 +1,17 @@
 import { readConfig } from "#core/config.ts";
-import { createSlices } from "#core/create-slices.ts";
+import { createSlices, type SliceChanges } from "#core/create-slices.ts";
 import { SyncError } from "#core/errors.ts";
 import { runSlice, type SliceDependencies } from "#core/run-slice.ts";
-import type { Difference, Run, RunKind } from "#core/sync-runs.ts";
+import { createSyncRuns, type Run, type RunKind } from "#core/sync-runs.ts";
 import type { CommandIo } from "../command-io.ts";
 import { readLocalSettings, resolveRest } from "../read-target.ts";
 import { createBarProgress, createLineProgress, noProgress, type Progress } from "../simulate/progress.ts";
 import { createProjectCall } from "./call-project.ts";
 import type { RunOptions } from "./run-options.ts";
+import { type RunFindings, watchRun } from "./watch-run.ts";
 
 /** What came of a run that was walked to its end, or to where it was interrupted. */
-export type RunReport = {
-  run: Run;
-  isComplete: boolean;
-  seconds: number;
-  /** Of them, until every user was read; the rest was waiting for jobs. */
-  readSeconds: number;
-  /** Requests to Clerk's API by this process. */
-  requests: number;
-  differences: Difference[];
-  /** Differences that were found and not kept. */
-  moreDifferences: number;
-  unreadable: string[];
-};
-
-/** A run over millions of users must not fill the memory. */
-const keptDifferences = 10_000;
+export type RunReport = RunFindings & { run: Run; isComplete: boolean; seconds: number };
 
 /**
  * Takes or starts a run of `kind` and walks it to its end over the project's API.
@@ -33,37 +19,19 @@ const keptDifferences = 10_000;
  */
 export async function walkRun(kind: RunKind, applies: boolean, options: RunOptions, io: CommandIo): Promise<RunReport> {
   const start = io.clock.now();
-  const report = {
-    readSeconds: 0,
-    requests: 0,
-    differences: [] as Difference[],
-    moreDifferences: 0,
-    unreadable: [] as string[],
-  };
+  const found: RunFindings = { readSeconds: 0, requests: 0, differences: [], moreDifferences: 0, unreadable: [] };
   const progress = chooseProgress(options, io);
-  const slices = await openSlices(options, io, {
-    fetch: async (input, init) => {
-      report.requests += 1;
-      return await io.fetch(input, init);
-    },
-    watcher: {
-      ...watch(progress, () => {
-        report.readSeconds = (io.clock.now() - start) / 1000;
-      }),
-      onDifferences: keepIn(report),
-      onUnreadable: (ids) => report.unreadable.push(...ids),
-    },
-  });
-  const signal = io.listenForInterrupt();
+  const fetchCounted: typeof fetch = async (input, init) => {
+    found.requests += 1;
+    return await io.fetch(input, init);
+  };
+  const slices = await openSlices(options, io, { fetch: fetchCounted, watcher: watchRun(found, progress, io) });
+  const budgetMilliseconds = Number.POSITIVE_INFINITY;
   try {
-    const { state, run } = await runSlice(slices, {
-      kind,
-      applies,
-      budgetMilliseconds: Number.POSITIVE_INFINITY,
-      signal,
-    });
+    const signal = io.listenForInterrupt();
+    const { state, run } = await runSlice(slices, { kind, applies, budgetMilliseconds, signal });
     if (state === "busy" || run === null) throw active(run);
-    return { ...report, run, isComplete: state === "done", seconds: (io.clock.now() - start) / 1000 };
+    return { ...found, run, isComplete: state === "done", seconds: (io.clock.now() - start) / 1000 };
   } finally {
     progress.stop();
   }
@@ -71,18 +39,18 @@ export async function walkRun(kind: RunKind, applies: boolean, options: RunOptio
 
 /** Ends the run that is under way, whoever has it; null when there is none. */
 export async function cancelRun(options: RunOptions, io: CommandIo): Promise<Run | null> {
-  return await (await openSlices(options, io, {})).runs.cancel();
+  const rest = resolveRest(options, await readLocalSettings(io.folder));
+  return await createSyncRuns(createProjectCall(rest, io), 1).cancel();
 }
 
 async function openSlices(
   options: RunOptions,
   io: CommandIo,
-  changes: { fetch?: typeof fetch; watcher?: SliceDependencies["watcher"] },
+  changes: Pick<SliceChanges, "fetch" | "watcher">,
 ): Promise<SliceDependencies> {
   const config = readConfig(io.environment);
   const rest = resolveRest(options, await readLocalSettings(io.folder));
   const slices = createSlices(config, createProjectCall(rest, io), {
-    fetch: io.fetch,
     sleep: io.clock.sleep,
     now: io.clock.now,
     withValues: options.showValues,
@@ -94,38 +62,6 @@ async function openSlices(
     "config_invalid",
     "CLERK_SECRET_KEY is not set here: Clerk's dashboard shows it under API keys, sk_live_… or sk_test_….",
   );
-}
-
-function keepIn(report: { differences: Difference[]; moreDifferences: number }) {
-  return (found: readonly Difference[]) => {
-    const named = found.filter(({ kind }) => kind !== "pending");
-    const kept = named.slice(0, keptDifferences - report.differences.length);
-    report.differences.push(...kept);
-    report.moreDifferences += named.length - kept.length;
-  };
-}
-
-/** Draws how many of the users at Clerk were read, then how many of the jobs are through. */
-function watch(progress: Progress, onRead: () => void): SliceDependencies["watcher"] {
-  const step = { label: "", most: 0 };
-  const show = (label: string, value: number, total: number) => {
-    if (step.label !== label) {
-      progress.stop();
-      progress.start(label, total, value);
-      step.label = label;
-    }
-    progress.update(value);
-  };
-  return {
-    onStep: ({ counts, phase, kind, users_at_clerk }) => {
-      if (!phase.startsWith("settle")) onRead();
-      if (phase === "walk" && kind !== "sweep") show("Users read", counts["read"] ?? 0, users_at_clerk ?? 0);
-    },
-    onJobs: ({ due }) => {
-      step.most = Math.max(step.most, due);
-      if (step.most > 0) show("Jobs done", step.most - due, step.most);
-    },
-  };
 }
 
 function chooseProgress({ json }: RunOptions, io: CommandIo): Progress {

@@ -14,7 +14,7 @@ export type StandInState = {
   /** Seconds the next request has to wait; 0: it may pass. */
   checkRate: () => number;
   /** Runs before each answer: time passes, users change. */
-  beforeAnswer: (request: string) => void | Promise<void>;
+  beforeAnswer: (request: string, cursor: string | undefined) => void | Promise<void>;
   unknownCursor: UnknownCursor;
 };
 
@@ -31,7 +31,7 @@ export function createRoutes(state: StandInState): Hono {
     }
     const wait = state.checkRate();
     if (wait > 0) return clerkError(context, 429, "too_many_requests", "Too many requests.", wait);
-    await state.beforeAnswer(request);
+    await state.beforeAnswer(request, context.req.query("starting_after"));
     return next();
   });
   app.get("/v1/users", (context) => listUsers(context, state.users, state.unknownCursor));

@@ -56,6 +56,7 @@ test("the count is a number", async () => {
 test("a list that is said not to exist is an outage, not an empty instance", async () => {
   const gone = { status: 404, body: { errors: [{ code: "resource_not_found" }] } };
   await expect(clientOver(gone).api.listUsers()).rejects.toMatchObject({ code: "clerk_unavailable" });
+  await expect(clientOver(gone).api.listUsers({ id: "user_gone" })).rejects.toMatchObject({ code: "clerk_rejected" });
   await expect(clientOver(gone).api.readUsers(["user_a"])).rejects.toMatchObject({ code: "clerk_unavailable" });
   await expect(clientOver(gone).api.countUsers()).rejects.toMatchObject({ code: "clerk_unavailable" });
 });

@@ -1,9 +1,8 @@
 import { z } from "zod";
 import { clerkUnavailable, readFailure } from "./clerk-failure.ts";
-import { errorMessage } from "./errors.ts";
+import { errorMessage, SyncError } from "./errors.ts";
 import { type ClerkUser, parseUser, toMilliseconds } from "./parse-event.ts";
 import { parsePage, type UserPage } from "./parse-page.ts";
-import type { Retry } from "./retry-requests.ts";
 
 /** What Clerk's API says of a user now. `version` is its updated_at in Unix milliseconds. */
 export type FreshUser = { deleted: true } | { deleted: false; version: number; user: ClerkUser };
@@ -14,7 +13,8 @@ export type ClerkApi = {
   readUser: (clerkId: string) => Promise<FreshUser>;
   /**
    * The next users in the order they signed up, at most 500: those after the user of a cursor, or those created
-   * after a time (Unix milliseconds), or the first. An empty page is the end.
+   * after a time (Unix milliseconds), or the first. An empty page is the end. Throws `clerk_rejected` when Clerk does
+   * not take the cursor, because its user is gone, say.
    */
   listUsers: (after?: { id: string } | { createdAfter: number }) => Promise<UserPage>;
   /** Users in the order of their last change, the newest first. Pages shift while users change. */
@@ -24,6 +24,9 @@ export type ClerkApi = {
   /** How many users the instance has. */
   countUsers: () => Promise<number>;
 };
+
+/** Does the work, and does it again while it fails for a reason that may pass; see retry-requests.ts. */
+export type Retry = <Output>(work: () => Promise<Output>) => Promise<Output>;
 
 export type ClerkApiOptions = {
   secretKey: string;
@@ -82,8 +85,9 @@ function cursorOf(after?: { id: string } | { createdAfter: number }): [string, s
 
 async function getExisting<Output>(options: ClerkApiOptions, path: string, read: (body: unknown) => Output) {
   const output = await get(options, path, read);
-  if (output === null) throw clerkUnavailable("does not know the list of users. Is CLERK_API_URL right?");
-  return output;
+  if (output !== null) return output;
+  if (path.includes("starting_after=")) throw new SyncError("clerk_rejected", "Clerk's API does not know the cursor.");
+  throw clerkUnavailable("does not know the list of users. Is CLERK_API_URL right?");
 }
 
 /** Null when Clerk says that what was asked for does not exist. */

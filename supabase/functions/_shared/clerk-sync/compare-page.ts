@@ -14,7 +14,7 @@ export async function comparePage(
 ): Promise<{ counts: Record<string, number>; jobs: NewJob[] }> {
   if (page.unreadable.length > 0) watcher.onUnreadable?.(page.unreadable);
   const rows = new Map(page.users.map(toRow).map((row) => [row.clerk_id, row]));
-  const differences = rows.size === 0 ? [] : await runs.compareUsers([...rows.values()], held.mirrors, withValues);
+  const differences = rows.size > 0 ? await runs.compareUsers([...rows.values()], held.mirrors, withValues) : [];
   watcher.onDifferences?.(differences);
   const repairs = differences.filter(({ kind }) => held.run.applies && repairable.has(kind));
   return {

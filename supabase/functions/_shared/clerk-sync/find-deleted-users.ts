@@ -2,6 +2,7 @@ import { refuseUnknown } from "./check-instance.ts";
 import { type ClerkApi, idsPerRequest } from "./clerk-api.ts";
 import { comparePage, mergeCounts } from "./compare-page.ts";
 import type { NewJob } from "./database.ts";
+import { SyncError } from "./errors.ts";
 import type { HeldRun, Step, StepDependencies } from "./run-step.ts";
 
 /** Requests of a step that go out at once. */
@@ -29,26 +30,34 @@ async function lookUp(clerk: ClerkApi, clerkIds: readonly string[], held: HeldRu
   const page = await clerk.readUsers(clerkIds);
   const compared = await comparePage(page, held, dependencies);
   const known = new Set([...page.users.map(({ user }) => user.id), ...page.unreadable]);
-  const deleted = await confirmDeleted(
-    clerk,
-    clerkIds.filter((id) => !known.has(id)),
-  );
+  const absent = clerkIds.filter((id) => !known.has(id));
+  const { deleted, refused } = await confirmDeleted(clerk, absent);
+  if (refused.length > 0) dependencies.watcher.onUnreadable?.(refused);
   dependencies.watcher.onDifferences?.(deleted.map((clerk_id) => ({ clerk_id, kind: "extra", fields: [] })));
   return {
-    counts: mergeCounts(compared.counts, { extra: deleted.length }),
+    counts: mergeCounts(compared.counts, { extra: deleted.length, unreadable: refused.length }),
     jobs: [...compared.jobs, ...(held.run.applies ? deleted.map((id) => toDeletion(held, id)) : [])],
     marks: [...known],
   };
 }
 
-async function confirmDeleted(clerk: ClerkApi, clerkIds: readonly string[]): Promise<string[]> {
-  const deleted: string[] = [];
+/** Which of these Clerk says to be gone, and which ids it refuses to look up: somebody made them up. */
+async function confirmDeleted(clerk: ClerkApi, clerkIds: readonly string[]) {
+  const found: Record<"deleted" | "refused" | "there", string[]> = { deleted: [], refused: [], there: [] };
   for (let start = 0; start < clerkIds.length; start += concurrency) {
     const ids = clerkIds.slice(start, start + concurrency);
-    const fresh = await Promise.all(ids.map((id) => clerk.readUser(id)));
-    deleted.push(...ids.filter((_, place) => fresh[place]?.deleted === true));
+    await Promise.all(ids.map(async (id) => found[await lookUpOne(clerk, id)].push(id)));
   }
-  return deleted;
+  return found;
+}
+
+async function lookUpOne(clerk: ClerkApi, clerkId: string): Promise<"deleted" | "refused" | "there"> {
+  try {
+    return (await clerk.readUser(clerkId)).deleted ? "deleted" : "there";
+  } catch (error) {
+    if (error instanceof SyncError && error.code === "clerk_rejected") return "refused";
+    throw error;
+  }
 }
 
 function toDeletion({ run, readAt }: HeldRun, clerkId: string): NewJob {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { clerkRateLimited } from "./clerk-failure.ts";
 import type { CallFunction } from "./database.ts";
+import { errorMessage, SyncError } from "./errors.ts";
 
 export type ClerkRateOptions = {
   /** The budget that all processes share; see clerk_sync_take_clerk_requests. */
@@ -52,16 +53,24 @@ async function fillStock(stock: { left: number; until: number }, options: ClerkR
   const wanted = most * chunkShare;
   const rate = options.work === "live" ? most : Math.floor(most * backgroundShare);
   for (let waited = 0; ; ) {
-    const answer = await call("clerk_sync_take_clerk_requests", {
-      p_wanted: wanted,
-      p_rate: rate,
-      p_window_seconds: windowSeconds,
-    });
-    const { granted, wait_milliseconds: wait } = takenSchema.parse(answer);
+    const { granted, wait_milliseconds: wait } = await take(call, wanted, rate);
     if (granted > 0) return void Object.assign(stock, { left: granted, until: now() + chunkMilliseconds });
     waited += wait;
     if (waited > longestWaitMilliseconds) throw clerkRateLimited({ retryAfterSeconds: Math.ceil(wait / 1000) });
     await sleep(wait);
+  }
+}
+
+/** A function that is missing is that of a migration still to come: whoever asks is to try again, not to give up. */
+async function take(call: CallFunction, wanted: number, rate: number): Promise<z.infer<typeof takenSchema>> {
+  const args = { p_wanted: wanted, p_rate: rate, p_window_seconds: windowSeconds };
+  try {
+    return takenSchema.parse(await call("clerk_sync_take_clerk_requests", args));
+  } catch (cause) {
+    throw new SyncError("database_unavailable", `The budget of requests to Clerk: ${errorMessage(cause)}`, {
+      retryable: true,
+      cause,
+    });
   }
 }
 

@@ -15,18 +15,21 @@ export type UserPage = {
 const placeSchema = z.object({ id: z.string().min(1).max(255), created_at: z.number().nullish().catch(null) });
 
 /**
- * Reads a list of users item by item: one that cannot be read is named and costs the others nothing.
+ * Reads a list of users item by item: one that cannot be read is named and costs the others nothing, one that is
+ * listed twice comes once.
  * Throws when it is no list, or when nothing of it says where the next page starts.
  */
 export function parsePage(body: unknown): UserPage {
   const items = z.array(z.unknown()).parse(body);
+  const users = new Map<string, PageUser>();
   const page: UserPage = { users: [], unreadable: [], last: null };
   for (const item of items) {
     const user = readItem(item);
     if (typeof user === "string") page.unreadable.push(user);
-    else page.users.push(user);
+    else users.set(user.user.id, user);
     page.last = placeOf(item) ?? page.last;
   }
+  page.users.push(...users.values());
   if (items.length > 0 && page.last === null) throw new Error("a page of users without any id");
   return page;
 }
