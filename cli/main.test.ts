@@ -20,10 +20,10 @@ test.each([[["--help"]], [["simulate", "--help"]]])("%j shows an example", async
   expect(await run(...args)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("$ clerk-sync simulate") });
 });
 
-test.each(["doctor", "init"])("%s --help shows an example", async (command) => {
+test.each(["doctor", "init", "backfill", "reconcile", "verify", "serve", "migrate"])("%s --help shows an example", async (command) => {
   expect(await run(command, "--help")).toMatchObject({
     exitCode: 0,
-    stdout: expect.stringContaining(`$ clerk-sync ${command}`),
+    stdout: expect.stringContaining(`clerk-sync ${command}`),
   });
 });
 
@@ -31,6 +31,7 @@ test.each([
   [["simulat"], "Did you mean simulate?"],
   [["simulate", "--cuont", "3"], "Did you mean --count?"],
   [["simulate", "--count", "many"], "error usage_invalid: --count must be a whole number"],
+  [["reconcile", "--max-unknown", "101"], "error usage_invalid: --max-unknown must be a whole number from 1 to 100."],
   [["simulate"], "error usage_invalid: There is no .clerk-sync/local.json here. Run `npm start` first"],
 ])("%j is a usage error: %s", async (args, message) => {
   expect(await run(...args)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(message) });

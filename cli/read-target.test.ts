@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { readLocalSettings, resolveTarget } from "./read-target.ts";
+import { readLocalSettings, resolveRest, resolveTarget } from "./read-target.ts";
 import { readOptions } from "./simulate/read-options.ts";
 
 const local = {
@@ -91,4 +91,12 @@ test("every wrong option is named at once", () => {
   const wrong = () => readOptions({ ...given, count: "-3", rate: "fast", seed: "1.5" });
   expect(wrong).toThrow(/--count.*--rate.*--seed/s);
   expect(() => readOptions({ ...given, users: "101" })).toThrow(/--users 101 is more than --count 100/);
+});
+
+test("a project is found by its URL and key, the local server by its own", () => {
+  const hosted = { url: "https://ref.supabase.co", secretKey: "sb_secret_x" };
+  expect(resolveRest(hosted, local)).toEqual({ baseUrl: hosted.url, secretKey: hosted.secretKey });
+  expect(resolveRest({}, local)).toEqual({ baseUrl: local.url, secretKey: local.secretKey });
+  expect(() => resolveRest({ url: hosted.url }, local)).toThrow(/No secret key is known for https:\/\/ref/);
+  expect(() => resolveRest({}, null)).toThrow(/npm start.*--secret-key/);
 });

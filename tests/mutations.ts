@@ -7,12 +7,13 @@ import { circuitLaws } from "./support/circuit-mutations.ts";
 import { ensurePromises } from "./support/ensure-mutations.ts";
 import { laws } from "./support/law-mutations.ts";
 import { knownFailures, type Mutation } from "./support/mutations.ts";
+import { runRules } from "./support/run-mutations.ts";
 
 // Takes each fix and each law out of a copy of the project and expects its test to fail there.
 // `npm run test:mutations -- WORD` runs only those whose title holds the word.
 const root = fileURLToPath(new URL("../", import.meta.url));
 const copy = path.join(root, ".test-results", "mutations");
-const copied = ["package.json", "vitest.config.ts", "supabase", "server", "tests"];
+const copied = ["package.json", "vitest.config.ts", "supabase", "server", "cli", "tests"];
 
 await rm(copy, { recursive: true, force: true });
 await mkdir(copy, { recursive: true });
@@ -20,9 +21,8 @@ for (const name of copied) await cp(path.join(root, name), path.join(copy, name)
 await symlink(path.join(root, "node_modules"), path.join(copy, "node_modules"));
 
 const word = process.argv[2] ?? "";
-const chosen = [...knownFailures, ...laws, ...circuitLaws, ...ensurePromises].filter((mutation) =>
-  mutation.title.includes(word),
-);
+const all = [...knownFailures, ...laws, ...circuitLaws, ...ensurePromises, ...runRules];
+const chosen = all.filter((mutation) => mutation.title.includes(word));
 const count = { passed: 0, failed: 0 };
 for (const mutation of chosen) {
   const isCaught = await breakAndTest(mutation);

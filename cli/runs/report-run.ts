@@ -49,10 +49,12 @@ export function formatRun(summary: RunSummary): string[] {
       `(${format(usersPerSecond)}/s, ${format(requests)} requests to Clerk), ended after ${seconds.toFixed(1)} s`,
     ...(kind === "backfill" ? formatQueued(counts) : formatDrift(summary)),
     ...formatLeft(summary),
-    ...(status === "COMPLETED"
-      ? formatTotals(summary)
-      : ["Interrupted. The same command, or the processor, carries it on."]),
+    ...(status === "COMPLETED" ? formatTotals(summary) : [interrupted(summary.applied)]),
   ];
+}
+
+function interrupted(applied: boolean): string {
+  return `Interrupted. The same command${applied ? ", or the processor," : ""} carries it on.`;
 }
 
 function formatQueued(counts: Record<string, number>): string[] {

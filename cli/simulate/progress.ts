@@ -17,17 +17,18 @@ function ignore(): void {
 
 /** Draws a bar on a terminal. */
 export function createBarProgress(terminal: NodeJS.WriteStream): Progress {
-  const format = "{label} {bar} {value}/{total}  {rate}/s  {duration_formatted}, {eta_formatted} left";
+  const format = "{label} {bar} {value}/{total}  {rate}";
   const bar = new SingleBar({ format, stream: terminal, barsize: 30 }, Presets.shades_classic);
   const step = { since: 0, from: 0 };
   return {
     start: (label, total, from = 0) => {
       Object.assign(step, { since: Date.now(), from });
-      bar.start(total, from, { label: label.padEnd(12), rate: 0 });
+      bar.start(total, from, { label: label.padEnd(12), rate: "" });
     },
     update: (value) => {
-      const seconds = Math.max(0.001, (Date.now() - step.since) / 1000);
-      bar.update(value, { rate: Math.round((value - step.from) / seconds) });
+      const rate = (value - step.from) / Math.max(0.001, (Date.now() - step.since) / 1000);
+      const left = Math.ceil(Math.max(0, bar.getTotal() - value) / rate);
+      bar.update(value, { rate: rate > 0 ? `${Math.round(rate)}/s, ${left} s left` : "" });
     },
     stop: () => bar.stop(),
   };

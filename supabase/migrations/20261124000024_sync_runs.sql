@@ -119,7 +119,7 @@ $$;
 revoke execute on function clerk_sync.may_carry_on from public, anon, authenticated;
 grant execute on function clerk_sync.may_carry_on to service_role;
 
--- Makes a new run; null when there is an open one. A sweep goes back to the beginning of the last run that applied,
+-- Makes a new run; null when there is an open one. What is older than 90 days is forgotten then. A sweep goes back to the beginning of the last run that applied,
 -- and a quarter of an hour further: Clerk's clock is not ours. Without one it goes back two days.
 create or replace function clerk_sync.start_run(p_kind text, p_applies boolean, p_now timestamptz)
 returns uuid
@@ -143,6 +143,7 @@ begin
   returning id into v_id;
   if v_id is not null then
     truncate clerk_sync.run_marks;
+    delete from clerk_sync.sync_runs as r where r.finished_at < p_now - interval '90 days';
   end if;
   return v_id;
 end

@@ -148,7 +148,8 @@ async function stop(held: HeldRun, error: unknown, { runs, sleep }: SliceDepende
       pauseSeconds: isOver ? 0 : Math.max(pauseSeconds, retryAfter),
     })
     .catch(() => false);
-  logger.warn(isOver ? "run.failed" : "run.paused", { kind: held.run.kind, code });
+  if (isOver) logger.error("run.failed", { kind: held.run.kind, code });
+  else logger.warn("run.paused", { kind: held.run.kind, code });
   if (sleep !== null || !mayPass(error)) throw error;
   return "paused";
 }

@@ -1,0 +1,91 @@
+import { describe, expect, test } from "vitest";
+import { newRun } from "../../tests/support/fake-sync-runs.ts";
+import { formatRun, isInStep, summariseRun } from "./report-run.ts";
+import type { RunReport } from "./walk-run.ts";
+
+function report(run: Parameters<typeof newRun>, changes: Partial<RunReport> = {}) {
+  const found = { requests: 7, differences: [], moreDifferences: 0, unreadable: [], seconds: 4, readSeconds: 2 };
+  return summariseRun({ run: newRun(...run), isComplete: true, ...found, ...changes });
+}
+
+describe("a backfill", () => {
+  test("whose counts agree is in step", () => {
+    const summary = report([
+      "backfill",
+      { users_at_clerk: 20, counts: { read: 20, queued: 15, exists: 5, users_here: 20 } },
+    ]);
+    expect(isInStep(summary)).toBe(true);
+    expect(formatRun(summary)).toEqual([
+      "Backfill run-1: 20 users read in 2.0 s (10/s, 7 requests to Clerk), ended after 4.0 s",
+      "  15 queued, 5 were here and as new already",
+      "  Clerk has 20 users, 20 are here",
+    ]);
+  });
+
+  test("explains every user that is missing", () => {
+    const counts = { read: 18, queued: 18, users_here: 14, unreadable: 2, dead: 3, retrying: 1 };
+    const summary = report(["backfill", { users_at_clerk: 20, counts }], { unreadable: ["user_a", "user_b"] });
+    expect(isInStep(summary)).toBe(false);
+    expect(summary.unexplained).toBe(0);
+    expect(formatRun(summary).slice(2)).toEqual([
+      "  2 could not be read and were left out: user_a, user_b",
+      "  3 dead letters: select clerk_id, error from job_queue where status = 'DEAD' and priority = 0",
+      "  1 jobs failed and will be tried again: select clerk_id, error from job_queue where status = 'FAILED'",
+      "  Clerk has 20 users, 14 are here",
+    ]);
+  });
+
+  test("sends whoever has more users than Clerk to reconcile", () => {
+    const summary = report(["backfill", { users_at_clerk: 20, counts: { read: 20, exists: 20, users_here: 23 } }]);
+    expect(isInStep(summary)).toBe(false);
+    expect(formatRun(summary).at(-1)).toBe(
+      "  3 here that Clerk does not count: see clerk-sync reconcile, which names them",
+    );
+  });
+
+  test("that was interrupted says how it goes on", () => {
+    const summary = report(["backfill", { counts: { read: 5 } }], { isComplete: false });
+    expect(isInStep(summary)).toBe(false);
+    expect(formatRun(summary).at(-1)).toBe("Interrupted. The same command, or the processor, carries it on.");
+  });
+});
+
+describe("a reconcile", () => {
+  const counts = { read: 9, missing: 1, extra: 1, edited: 2, pending: 3 };
+
+  test("that is dry and finds something is not in step, and changes nothing", () => {
+    const summary = report(["compare", { applies: false, counts }], {
+      differences: [
+        { clerk_id: "user_a", kind: "missing", fields: [] },
+        { clerk_id: "user_b", kind: "differs", fields: { role: { clerk: "admin", here: "user" } } },
+      ],
+    });
+    expect(isInStep(summary)).toBe(false);
+    expect(formatRun(summary).slice(1)).toEqual([
+      "  user_a missing",
+      '  user_b differs: role: here "user", Clerk "admin"',
+      "  2 users out of step: 1 missing, 1 extra, 2 edited, 3 pending",
+      "Nothing was changed. --apply mends it.",
+    ]);
+  });
+
+  test("that applied is in step when nothing is left, and edited names are no drift", () => {
+    const left = { users_here: 9, held: 0 };
+    expect(isInStep(report(["compare", { users_at_clerk: 9, counts: { ...counts, ...left } }]))).toBe(true);
+    expect(isInStep(report(["compare", { users_at_clerk: 9, counts: { ...counts, users_here: 10, held: 1 } }]))).toBe(
+      false,
+    );
+    expect(isInStep(report(["compare", { applies: false, counts: { read: 9, edited: 2 } }]))).toBe(true);
+  });
+
+  test("shows fifty differences and counts the others", () => {
+    const differences = Array.from({ length: 60 }, (_, n) => ({
+      clerk_id: `u${n}`,
+      kind: "stale" as const,
+      fields: [],
+    }));
+    const lines = formatRun(report(["compare", { counts: { stale: 65 } }], { differences, moreDifferences: 5 }));
+    expect(lines.filter((line) => line.endsWith("stale"))).toHaveLength(51);
+    expect(lines).toContain("  … and 15 more; --json prints up to 10,000");
+  });
+});

@@ -1,0 +1,129 @@
+import type { Mutation } from "./mutations.ts";
+
+const core = (name: string) => `supabase/functions/_shared/clerk-sync/${name}.ts`;
+const migration = (name: string) => `supabase/migrations/${name}.sql`;
+const file = (name: string) => `tests/integration/${name}.test.ts`;
+
+/** What keeps backfill and reconcile harmless, each with the line that upholds it. */
+export const runRules: readonly Mutation[] = [
+  {
+    test: file("sync-runs"),
+    title: "a run > whose runner died is carried on where it was, and the dead one can store nothing any more",
+    edits: [{ file: migration("20261124000025_advance_run"), find: "    and r.lease_token = p_token\n", replace: "" }],
+  },
+  {
+    test: file("sync-runs"),
+    title: "a run > is started once when two start it at the same moment",
+    edits: [
+      {
+        file: migration("20261124000024_sync_runs"),
+        find: "create unique index if not exists sync_runs_one_open",
+        replace: "create index if not exists sync_runs_one_open",
+      },
+    ],
+  },
+  {
+    test: file("sync-runs"),
+    title: "a page that was read > before a deletion does not revive its user, after it does",
+    edits: [
+      {
+        file: migration("20261124000006_enqueue"),
+        find: "jsonb_build_object('read_at', i.read_at)",
+        replace: "jsonb_build_object('read_at', now() + interval '1 hour')",
+      },
+    ],
+  },
+  {
+    test: file("reconcile"),
+    title: "deletions > are never made of a user whom Clerk does not say to be gone",
+    edits: [
+      {
+        file: core("find-deleted-users"),
+        find: '(await clerk.readUser(clerkId)).deleted ? "deleted" : "there"',
+        replace: 'clerk && clerkId ? "deleted" : "there"',
+      },
+    ],
+  },
+  ...["an empty instance", "another instance"].map((instance) => ({
+    test: file("reconcile"),
+    title: `deletions > of everybody do not follow from ${instance}`,
+    edits: [{ file: core("check-instance"), find: "!(isMany || isAll)", replace: "(isMany || isAll || true)" }],
+  })),
+  {
+    test: file("reconcile"),
+    title: "deletions > of many users wait for an operator, as those of events do",
+    edits: [
+      {
+        file: migration("20261124000010_delete_brake"),
+        find: "      and j.job_type = 'USER_DELETED'\n",
+        replace: "      and j.job_type = 'USER_DELETED'\n      and j.source = 'webhook'\n",
+      },
+    ],
+  },
+  {
+    test: file("reconcile"),
+    title: "reconcile --apply > leaves a name alone that its user edited here",
+    edits: [
+      {
+        file: migration("20261124000026_compare_users"),
+        find: "when c.fields - 'name' <> '{}' then 'differs'",
+        replace: "when c.fields <> '{}' then 'differs'",
+      },
+    ],
+  },
+  {
+    test: file("reconcile-runs"),
+    title: "reconcile --recent > misses nobody who changes, or is deleted, while it walks",
+    edits: [{ file: core("reconcile-users"), find: "const overlap = 50;", replace: "const overlap = 0;" }],
+  },
+  {
+    test: file("reconcile-runs"),
+    title: "reconcile --recent > misses nobody who changes, or is deleted, while it walks",
+    edits: [{ file: core("reconcile-users"), find: "const mostRounds = 5;", replace: "const mostRounds = 1;" }],
+  },
+  ...["rejected", "empty"].map((answer) => ({
+    test: file("backfill"),
+    title: `a backfill > sees everybody while users come, go and change, also when the user of its cursor goes (${answer})`,
+    edits: [
+      {
+        file: core("read-next-page"),
+        find: "return byTime.last?.id === after ? null : orNull(byTime);",
+        replace: "return byTime === null ? byTime : null;",
+      },
+    ],
+  })),
+  {
+    test: file("backfill-process"),
+    title: "killed twice on the way, a backfill goes on where it was, and no user is queued twice",
+    edits: [
+      {
+        file: core("backfill-users"),
+        find: "const page = await readNextPage(clerk, run.cursor);",
+        replace: 'const page = await readNextPage(clerk, run.counts["read"] === 1000 ? {} : run.cursor);',
+      },
+      { file: core("backfill-users"), find: "toBackfillJob(run.id,", replace: "toBackfillJob(crypto.randomUUID()," },
+    ],
+  },
+  {
+    test: file("clerk-rate"),
+    title: "no ten seconds see more requests than the rate, whoever takes them",
+    edits: [
+      {
+        file: migration("20261124000023_clerk_rate"),
+        find: "array_fill(0, array[(v_slot - v_last)::integer])",
+        replace: "array_fill(0, array[2 * (v_slot - v_last)::integer])",
+      },
+    ],
+  },
+  {
+    test: file("clerk-rate"),
+    title: "background work leaves the last part to live reads, and live reads count against it",
+    edits: [
+      {
+        file: migration("20261124000023_clerk_rate"),
+        find: "greatest(0, least(p_wanted, p_rate - (select sum(u) from unnest(v_used) as u)))",
+        replace: "greatest(0, least(p_wanted, 1000 - (select sum(u) from unnest(v_used) as u)))",
+      },
+    ],
+  },
+];
