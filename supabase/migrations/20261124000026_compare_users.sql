@@ -179,8 +179,9 @@ $$;
 revoke execute on function public.clerk_sync_sample_users from public, anon, authenticated;
 grant execute on function public.clerk_sync_sample_users to service_role;
 
--- What became of the jobs of backfill and reconcile since a run began: {users, due, retrying, dead, held}. users is
--- how many we have now; due is work under way, retrying has failed and waits, held waits for the delete brake.
+-- What became of the jobs of backfill and reconcile since a run began: {users, due, retrying, dead, held}. due is work
+-- under way, retrying has failed and waits, held waits for the delete brake; users is how many we have now, which is
+-- counted only when nothing is due.
 create or replace function public.clerk_sync_run_jobs_state(p_id uuid, p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
@@ -190,27 +191,31 @@ set search_path = ''
 as $$
 declare
   v_since timestamptz := (select r.started_at from clerk_sync.sync_runs as r where r.id = p_id);
+  v_state jsonb;
 begin
-  return (
-    select jsonb_build_object(
-      'users', (select count(*) from public.users as u where u.clerk_id is not null and u.deleted_at is null),
-      'due', count(*) filter (where j.status = 'PROCESSING' or (j.status <> 'DEAD' and j.run_at <= p_now)),
-      'retrying', count(*) filter (where j.status = 'FAILED' and j.run_at > p_now),
-      'held', count(*) filter (where j.status = 'PENDING' and j.run_at > p_now),
-      'dead', count(*) filter (where j.status = 'DEAD')
+  select jsonb_build_object(
+    'due', count(*) filter (where j.status = 'PROCESSING' or (j.status <> 'DEAD' and j.run_at <= p_now)),
+    'retrying', count(*) filter (where j.status = 'FAILED' and j.run_at > p_now),
+    'held', count(*) filter (where j.status = 'PENDING' and j.run_at > p_now),
+    'dead', count(*) filter (where j.status = 'DEAD')
+  )
+  into v_state
+  from ( -- each by its own partial index
+    select w.status, w.run_at from public.job_queue as w where w.status in ('PENDING', 'FAILED') and w.priority = 0
+    union all
+    select p.status, p.run_at from public.job_queue as p where p.status = 'PROCESSING' and p.priority = 0
+    union all
+    select d.status, d.run_at
+    from public.job_queue as d
+    where d.status = 'DEAD'
+      and d.updated_at >= v_since
+      and d.priority = 0
+  ) as j;
+  return v_state || jsonb_build_object('users', case
+    when (v_state ->> 'due')::integer = 0 then (
+      select count(*) from public.users as u where u.clerk_id is not null and u.deleted_at is null
     )
-    from ( -- each by its own partial index
-      select w.status, w.run_at from public.job_queue as w where w.status in ('PENDING', 'FAILED') and w.priority = 0
-      union all
-      select p.status, p.run_at from public.job_queue as p where p.status = 'PROCESSING' and p.priority = 0
-      union all
-      select d.status, d.run_at
-      from public.job_queue as d
-      where d.status = 'DEAD'
-        and d.updated_at >= v_since
-        and d.priority = 0
-    ) as j
-  );
+  end);
 end
 $$;
 

@@ -3,6 +3,7 @@ import { createSyncRuns, type SyncRuns } from "#core/sync-runs.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { at, deletedEvent, userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue } from "../support/queue.ts";
+import { waitFor } from "../support/wait-for.ts";
 
 let queue: Queue;
 let runs: SyncRuns;
@@ -39,8 +40,17 @@ describe("a run", () => {
   });
 
   it("is started once when two start it at the same moment", async () => {
-    const outcomes = await Promise.all(Array.from({ length: 8 }, async () => (await take("backfill")).outcome));
-    expect(outcomes.sort()).toEqual([...Array(7).fill("busy"), "started"]);
+    const first = await queue.pool.connect();
+    await first.query("begin");
+    await first.query("select clerk_sync_take_run('backfill')");
+    const second = take("backfill"); // sees no run yet, and waits
+    await waitFor("the second to wait", async () =>
+      Boolean(await queue.one("select 1 from pg_locks where not granted limit 1")),
+    );
+    await first.query("commit");
+    first.release();
+    expect((await second).outcome).toBe("busy");
+    expect(await queue.one("select count(*)::int as n from clerk_sync.sync_runs")).toEqual({ n: 1 });
   });
 
   it("whose runner died is carried on where it was, and the dead one can store nothing any more", async () => {

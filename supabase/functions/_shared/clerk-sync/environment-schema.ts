@@ -71,7 +71,10 @@ export const environmentSchema = z.object({
     .string()
     .regex(/^sk_(test|live)_/, "is not sk_live_… or sk_test_…; copy it from Clerk's dashboard: API keys, Secret keys")
     .optional()
-    .register(notes, { what: "`sk_…`; reads users from Clerk's API. Without it nothing is read there.", home: "both" }),
+    .register(notes, {
+      what: "`sk_…`; reads users from Clerk's API: refreshes, backfill, reconcile. Without it nothing is read there.",
+      home: "both",
+    }),
   CLERK_API_URL: httpUrl
     .default("https://api.clerk.com")
     .register(notes, { what: "Where Clerk's Backend API is.", home: "both" }),

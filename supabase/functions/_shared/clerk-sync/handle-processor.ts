@@ -18,6 +18,9 @@ const purgeLimit = 5000;
 /** Jobs named in one answer; the counts are always of all. */
 const listedJobs = 1000;
 
+/** Pages of users that one call walks: an Edge Function has 2 s of CPU time, and a page takes up to 50 ms of it. */
+const stepsOfRuns = 25;
+
 /** What the caller wants besides the due jobs: a run of that kind, when none is open. Anything else is no reason to refuse. */
 const wishSchema = z.object({ work: z.enum(["backfill", "sweep", "compare"]) });
 
@@ -29,6 +32,7 @@ export async function handleProcessor(request: Request, dependencies: ProcessorD
     await dependencies.database.rescueJobs();
     const { jobs, ...counts } = await runWork(dependencies, {
       budgetMilliseconds: dependencies.budgetMilliseconds,
+      mostSteps: stepsOfRuns,
       ...(await readWish(request)),
     });
     await dependencies.database.purgeJobs(dependencies.retentionDays, purgeLimit);

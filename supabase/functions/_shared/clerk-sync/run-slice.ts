@@ -15,7 +15,12 @@ export type SliceDependencies = StepDependencies & {
   sleep: ((milliseconds: number) => Promise<void>) | null;
 };
 
-export type SliceOptions = TakeOptions & { budgetMilliseconds: number; signal?: AbortSignal };
+export type SliceOptions = TakeOptions & {
+  budgetMilliseconds: number;
+  /** Steps it makes at most. */
+  mostSteps?: number;
+  signal?: AbortSignal;
+};
 
 /**
  * How a slice ended: none (no run to work on), busy (another runner has it), paused (time is up, or Clerk's API does
@@ -57,16 +62,18 @@ export async function runSlice(dependencies: SliceDependencies, options: SliceOp
   if (taken.outcome === "busy") return { state: "busy", run: taken.run, steps: 0 };
   const { run, token, read_at, mirrors } = taken;
   const held: HeldRun = { run, token, readAt: read_at, mirrors, openJobs: 0 };
-  const slice = { deadline: dependencies.now() + options.budgetMilliseconds, signal: options.signal, steps: 0 };
+  const { budgetMilliseconds, mostSteps = Number.POSITIVE_INFINITY, signal } = options;
+  const slice = { deadline: dependencies.now() + budgetMilliseconds, mostSteps, signal, steps: 0 };
   const state = await walk(held, slice, dependencies).catch((error: unknown) => stop(held, error, dependencies));
   return { state, run: held.run, steps: slice.steps };
 }
 
-type Slice = { deadline: number; signal: AbortSignal | undefined; steps: number };
+type Slice = { deadline: number; mostSteps: number; signal: AbortSignal | undefined; steps: number };
 
 async function walk(held: HeldRun, slice: Slice, dependencies: SliceDependencies): Promise<SliceResult["state"]> {
   for (let failures = 0; ; ) {
-    if (dependencies.now() >= slice.deadline || slice.signal?.aborted) return await giveBack(held, dependencies);
+    const isOver = dependencies.now() >= slice.deadline || slice.steps >= slice.mostSteps || slice.signal?.aborted;
+    if (isOver) return await giveBack(held, dependencies);
     const result = await takeStep(held, dependencies).catch((error: unknown) =>
       waitOut(error, ++failures, held, dependencies),
     );

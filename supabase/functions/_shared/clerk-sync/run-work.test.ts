@@ -55,6 +55,13 @@ test("without an open run the one that is asked for begins, and without a wish n
   expect(quiet.state.taken.map(({ kind }) => kind)).toEqual([null]);
 });
 
+test("a call walks no more steps than it may, and the run is carried on by the next", async () => {
+  const { dependencies, state } = workOver([], newRun("backfill"));
+  await runWork(dependencies, { ...budget, mostSteps: 2 });
+  expect(state.steps).toHaveLength(2);
+  expect(state.ends).toEqual([{ status: "RUNNING" }]);
+});
+
 test("a run that fails costs the jobs nothing", async () => {
   const countUsers = () => Promise.reject(new SyncError("clerk_rejected", "no"));
   const { dependencies } = workOver([[{ id: "1" }]], newRun("compare"), { clerk: createFakeClerk([], { countUsers }) });

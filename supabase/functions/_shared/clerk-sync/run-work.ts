@@ -7,8 +7,8 @@ export type WorkDependencies = RunDependencies & {
   slices: SliceDependencies | null;
 };
 
-/** `kind`: a run to start when none is open. */
-export type WorkOptions = RunOptions & { kind?: RunKind };
+/** `kind`: a run to start when none is open. `mostSteps`: of runs, at most. */
+export type WorkOptions = RunOptions & { kind?: RunKind; mostSteps?: number };
 
 /** Live events wait for no more than this while a run is walked. */
 const sliceMilliseconds = 2000;
@@ -21,34 +21,32 @@ export async function runWork(dependencies: WorkDependencies, options: WorkOptio
   const { slices, now } = dependencies;
   const deadline = now() + options.budgetMilliseconds;
   const result = await runJobs(dependencies, options);
-  while (slices !== null && now() < deadline && !options.signal?.aborted) {
-    const left = () => ({ ...options, budgetMilliseconds: deadline - now() });
-    const slice = await runOpenSlice(slices, {
-      ...left(),
-      budgetMilliseconds: Math.min(sliceMilliseconds, deadline - now()),
-    });
-    const more = await runJobs(dependencies, left());
+  let stepsLeft = options.mostSteps ?? Number.POSITIVE_INFINITY;
+  while (slices !== null && stepsLeft > 0 && now() < deadline && !options.signal?.aborted) {
+    const budgetMilliseconds = Math.min(sliceMilliseconds, deadline - now());
+    const slice = await runOpenSlice(slices, { ...options, budgetMilliseconds, mostSteps: stepsLeft });
+    const more = await runJobs(dependencies, { ...options, budgetMilliseconds: deadline - now() });
     addResult(result, more);
-    if (slice === "over" || (slice === "idle" && more.processed === 0)) break;
+    if (slice === null || (slice.steps === 0 && more.processed === 0)) break;
+    stepsLeft -= slice.steps;
   }
   return result;
 }
 
-/** over: nothing is left to walk; idle: it waits for jobs. */
-async function runOpenSlice(slices: SliceDependencies, options: WorkOptions): Promise<"over" | "idle" | "moved"> {
+/** Null when nothing is left to walk, or the run cannot go on now. */
+async function runOpenSlice(slices: SliceDependencies, options: WorkOptions): Promise<SliceResult | null> {
   const base = { applies: true, ...options };
   try {
     const open = await runSlice(slices, { ...base, kind: null });
-    if (open.state !== "none" || options.kind === undefined) return progressOf(open);
-    return progressOf(await runSlice(slices, { ...base, kind: options.kind }));
+    if (open.state !== "none" || options.kind === undefined) return goesOn(open);
+    return goesOn(await runSlice(slices, { ...base, kind: options.kind }));
   } catch {
-    return "over"; // runSlice has logged it and put it down in the run
+    return null; // runSlice has logged it and put it down in the run
   }
 }
 
-function progressOf({ state, steps }: SliceResult): "over" | "idle" | "moved" {
-  if (state === "waiting") return steps > 0 ? "moved" : "idle";
-  return state === "paused" && steps > 0 ? "moved" : "over";
+function goesOn(slice: SliceResult): SliceResult | null {
+  return slice.state === "waiting" || (slice.state === "paused" && slice.steps > 0) ? slice : null;
 }
 
 function addResult(result: RunResult, more: RunResult): void {

@@ -9,6 +9,6 @@ export const settleRun: Step = async ({ run }, { runs, clerk, watcher }) => {
   if (!run.applies || run.phase === "settled") return "done";
   const { due, users, ...left } = await runs.jobsState(run.id);
   watcher.onJobs?.({ due, users, ...left });
-  if (due > 0) return "wait";
+  if (due > 0 || users === null) return "wait";
   return { phase: "settled", users_at_clerk: await clerk.countUsers(), counts: { users_here: users, ...left } };
 };

@@ -41,7 +41,7 @@ const differenceSchema = z.object({
 const unmarkedSchema = z.object({ clerk_ids: z.array(z.string()), next: z.string().nullable() });
 const unmarkedCountSchema = z.object({ users: z.number(), unmarked: z.number() });
 const jobsStateSchema = z.object({
-  users: z.number(),
+  users: z.number().nullable(),
   due: z.number(),
   retrying: z.number(),
   held: z.number(),
