@@ -131,6 +131,13 @@ test("what can never succeed ends the run, with its reason", async () => {
   expect(state.ends).toEqual([{ status: "FAILED", error: "clerk_rejected: no", pauseSeconds: 0 }]);
 });
 
+test("a dry run is not paused: whatever a person does next may begin at once", async () => {
+  const clerk = createFakeClerk([], { countUsers: () => Promise.reject(down(90)) });
+  const { dependencies, state } = sliceOver(newRun("compare", { applies: false }), clerk);
+  await runSlice(dependencies, { ...backfill, kind: "compare", applies: false });
+  expect(state.ends).toMatchObject([{ status: "RUNNING", pauseSeconds: 0 }]);
+});
+
 test("a refused key is a person's to mend: not waited for, and the run stays", async () => {
   const refuse = () => Promise.reject(new SyncError("clerk_unauthorized", "no", { retryable: true }));
   const { dependencies, state, waiting, slept } = sliceOver(null, createFakeClerk([], { countUsers: refuse }));

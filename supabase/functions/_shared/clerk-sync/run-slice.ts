@@ -116,6 +116,7 @@ async function waitOut(
   if (sleep === null || !mayPass(error) || failures > mostFailures) throw error;
   let left = (error.retryAfterSeconds ?? 2 ** failures) * 1000;
   logger.warn("run.waits", { code: error.code, seconds: left / 1000 });
+  dependencies.watcher.onWait?.(error, left / 1000);
   for (; left > 0; left -= longestSleepMilliseconds) {
     await sleep(Math.min(left, longestSleepMilliseconds));
     await store(held, {}, dependencies);
@@ -152,7 +153,7 @@ async function stop(held: HeldRun, error: unknown, { runs, sleep }: SliceDepende
     .end(held.run.id, held.token, {
       status: isOver ? "FAILED" : "RUNNING",
       error: `${code}: ${errorMessage(error)}`,
-      pauseSeconds: isOver ? 0 : Math.max(pauseSeconds, retryAfter),
+      pauseSeconds: isOver || !held.run.applies ? 0 : Math.max(pauseSeconds, retryAfter), // nobody waits for a dry run
     })
     .catch(() => false);
   if (isOver) logger.error("run.failed", { kind: held.run.kind, code });

@@ -1,4 +1,5 @@
 import type { ClerkApi } from "./clerk-api.ts";
+import type { SyncError } from "./errors.ts";
 import { mapUser } from "./map-user.ts";
 import type { PageUser } from "./parse-page.ts";
 import type { Difference, JobsState, ReadUserRow, Run, RunStep, SyncRuns } from "./sync-runs.ts";
@@ -22,6 +23,8 @@ export type RunWatcher = {
   /** Ids of users that Clerk's API shows and that could not be read. */
   onUnreadable?: (clerkIds: readonly string[]) => void;
   onJobs?: (state: JobsState) => void;
+  /** Clerk's API does not answer, or asks to slow down; it is asked again after so many seconds. */
+  onWait?: (error: SyncError, seconds: number) => void;
 };
 
 export type StepDependencies = {
