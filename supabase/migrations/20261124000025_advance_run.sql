@@ -1,7 +1,8 @@
 -- How a run moves: each step stores its jobs, its marks and where it stands in one transaction.
 
--- One step of a run that is held by p_token. p_step: {phase?, cursor?, counts?, jobs?, marks?, users_at_clerk?}; jobs
--- as clerk_sync_enqueue takes them, counts are added to those of the run, as are the outcomes of the jobs. Answers
+-- One step of a run that is held by p_token. p_step: {number?, phase?, cursor?, counts?, jobs?, marks?,
+-- users_at_clerk?}; jobs as clerk_sync_enqueue takes them, counts are added to those of the run, as are the outcomes of
+-- the jobs. A step whose number is stored already (its answer was lost) is not stored again. Answers
 -- {held, run, read_at, open_jobs}. When the run was taken over or cancelled, held is false and nothing was stored.
 -- open_jobs: jobs of backfill and reconcile that wait, counted as far as p_most_jobs.
 create or replace function public.clerk_sync_advance_run(
@@ -21,9 +22,12 @@ set search_path = ''
 set enable_seqscan = 'off' -- as clerk_sync_enqueue
 as $$
 declare
+  v_steps    integer;
+  v_step     jsonb := p_step;
   v_enqueued jsonb;
 begin
-  perform 1
+  select r.steps
+  into v_steps
   from clerk_sync.sync_runs as r
   where r.id = p_id
     and r.lease_token = p_token
@@ -31,17 +35,21 @@ begin
   if not found then
     return jsonb_build_object('held', false);
   end if;
-  v_enqueued := public.clerk_sync_enqueue(coalesce(p_step -> 'jobs', '[]'), p_max_attempts, p_now);
+  if (v_step ->> 'number')::integer <= v_steps then
+    v_step := '{}';
+  end if;
+  v_enqueued := public.clerk_sync_enqueue(coalesce(v_step -> 'jobs', '[]'), p_max_attempts, p_now);
   insert into clerk_sync.run_marks (clerk_id)
-  select m from jsonb_array_elements_text(coalesce(p_step -> 'marks', '[]')) as m
+  select m from jsonb_array_elements_text(coalesce(v_step -> 'marks', '[]')) as m
   on conflict (clerk_id) do nothing;
   update clerk_sync.sync_runs as r
-  set phase = coalesce(p_step ->> 'phase', r.phase),
-      cursor = coalesce(p_step -> 'cursor', r.cursor),
+  set steps = greatest(r.steps, coalesce((v_step ->> 'number')::integer, 0)),
+      phase = coalesce(v_step ->> 'phase', r.phase),
+      cursor = coalesce(v_step -> 'cursor', r.cursor),
       counts = clerk_sync.add_counts(
-        clerk_sync.add_counts(r.counts, coalesce(p_step -> 'counts', '{}')), clerk_sync.count_outcomes(v_enqueued)
+        clerk_sync.add_counts(r.counts, coalesce(v_step -> 'counts', '{}')), clerk_sync.count_outcomes(v_enqueued)
       ),
-      users_at_clerk = coalesce((p_step ->> 'users_at_clerk')::integer, r.users_at_clerk),
+      users_at_clerk = coalesce((v_step ->> 'users_at_clerk')::integer, r.users_at_clerk),
       error = null,
       updated_at = p_now,
       lease_until = p_now + make_interval(secs => p_lease_seconds)

@@ -137,6 +137,15 @@ describe("a step", () => {
     expect(await queue.one("select count(*)::int as n from job_queue")).toEqual({ n: 1 });
   });
 
+  it("with a number is stored once", async () => {
+    const { id, token } = await take("compare");
+    const step = { number: 1, jobs: [job("user_a")], counts: { read: 1, missing: 1 }, cursor: { after: "user_a" } };
+    await runs.advance(id, token, step);
+    await runs.advance(id, token, {});
+    expect(await runs.advance(id, token, step)).toMatchObject({ held: true, run: { cursor: { after: "user_a" } } });
+    expect(await runs.list(1)).toMatchObject([{ steps: 1, counts: { read: 1, missing: 1, queued: 1 } }]);
+  });
+
   it("answers how many jobs wait, deletions that the brake holds aside", async () => {
     const { id, token } = await take("backfill");
     const deletion = { ...job("user_c"), job_type: "USER_DELETED" as const };

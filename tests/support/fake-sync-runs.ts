@@ -21,6 +21,7 @@ export function newRun(kind: RunKind, changes: Partial<Run> = {}): Run {
     phase: "check",
     cursor: {},
     counts: {},
+    steps: 0,
     users_at_clerk: null,
     error: null,
     started_at: time,
@@ -37,6 +38,7 @@ export function createFakeRuns(open: Run | null) {
     open,
     openJobs: 0,
     isHeld: true,
+    failures: [] as Error[],
     jobs: { users: 0, due: 0, retrying: 0, held: 0, dead: 0 } as JobsState,
     taken: [] as TakeOptions[],
     steps: [] as RunStep[],
@@ -50,11 +52,13 @@ export function createFakeRuns(open: Run | null) {
       if (state.open === null) return { outcome: "none" };
       return { outcome, run: state.open, token: "token-1", read_at: "2026-01-01T00:00:00Z", mirrors: false };
     },
-    advance: async (_, __, step) => {
+    advance: async (_, __, { number, ...step }) => {
+      const failure = state.failures.shift();
+      if (failure !== undefined) throw failure;
       if (!state.isHeld || state.open === null) return { held: false };
       state.steps.push(step);
       const { phase = state.open.phase, cursor = state.open.cursor } = step;
-      state.open = { ...state.open, phase, cursor };
+      state.open = { ...state.open, phase, cursor, steps: number ?? state.open.steps };
       return { held: true, run: state.open, read_at: "2026-01-01T00:00:01Z", open_jobs: state.openJobs };
     },
     end: async (_, __, end) => {

@@ -124,6 +124,13 @@ describe("while Clerk's API is away", () => {
   });
 });
 
+test("a step whose answer was lost is stored again under its number, and the run goes on", async () => {
+  const { dependencies, state, waiting, slept } = sliceOver(null, createFakeClerk([pageOf("user_a")]));
+  state.failures.push(new SyncError("database_unavailable", "gone", { retryable: true }));
+  expect(await runSlice({ ...dependencies, ...waiting }, backfill)).toMatchObject({ state: "done", run: { steps: 4 } });
+  expect(slept).toEqual([2000]);
+});
+
 test("what can never succeed ends the run, with its reason", async () => {
   const refuse = () => Promise.reject(new SyncError("clerk_rejected", "no"));
   const { dependencies, state } = sliceOver(null, createFakeClerk([], { countUsers: refuse }));

@@ -98,11 +98,28 @@ function takeStep(held: HeldRun, dependencies: SliceDependencies): ReturnType<St
   return walks[kind](held, dependencies);
 }
 
-async function store(held: HeldRun, step: RunStep, { runs, watcher }: SliceDependencies): Promise<void> {
-  const advanced = await runs.advance(held.run.id, held.token, step);
+async function store(held: HeldRun, step: RunStep, dependencies: SliceDependencies): Promise<void> {
+  const { runs, watcher } = dependencies;
+  const isRenewal = Object.keys(step).length === 0;
+  const numbered = isRenewal ? step : { ...step, number: held.run.steps + 1 };
+  const advanced = await patiently(() => runs.advance(held.run.id, held.token, numbered), dependencies);
   if (!advanced.held) throw lost();
   Object.assign(held, { run: advanced.run, readAt: advanced.read_at, openJobs: advanced.open_jobs });
   watcher.onStep?.(advanced.run);
+}
+
+/** A runner that may wait asks a database that is away again: a step is stored once, whether its answer came or not. */
+async function patiently<Output>(work: () => Promise<Output>, { sleep, watcher }: SliceDependencies): Promise<Output> {
+  for (let failures = 1; ; failures++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (sleep === null || !mayPass(error) || failures > mostFailures) throw error;
+      const seconds = 2 ** failures;
+      watcher.onWait?.(error, seconds);
+      await sleep(seconds * 1000);
+    }
+  }
 }
 
 /** A runner that may wait does so while Clerk's API is away or asks to slow down; the lease is renewed meanwhile. */

@@ -23,7 +23,7 @@ export type RunWatcher = {
   /** Ids of users that Clerk's API shows and that could not be read. */
   onUnreadable?: (clerkIds: readonly string[]) => void;
   onJobs?: (state: JobsState) => void;
-  /** Clerk's API does not answer, or asks to slow down; it is asked again after so many seconds. */
+  /** Clerk's API or the database does not answer, or asks to slow down; it is asked again after so many seconds. */
   onWait?: (error: SyncError, seconds: number) => void;
 };
 

@@ -11,6 +11,7 @@ const runSchema = z.object({
   phase: z.string(),
   cursor: z.record(z.string(), z.union([z.string(), z.number()])),
   counts: z.record(z.string(), z.number()),
+  steps: z.number(),
   users_at_clerk: z.number().nullable(),
   error: z.string().nullable(),
   started_at: z.string(),
@@ -61,6 +62,8 @@ export type TakeOptions = { kind: RunKind | null; applies: boolean; idleSeconds?
 
 /** What one step of a run stores; counts are added to those of the run. */
 export type RunStep = {
+  /** One more than the run's steps; a step that is stored already is not stored again. */
+  number?: number;
   phase?: string;
   cursor?: Run["cursor"];
   counts?: Record<string, number>;
