@@ -41,7 +41,7 @@ export function watchRun(found: RunFindings, progress: Progress, io: CommandIo):
       found.differences.push(...kept);
       found.moreDifferences += named.length - kept.length;
     },
-    onWait: ({ message }, seconds) => io.note(`${message} Asking again in ${seconds} s …`),
+    onWait: ({ message }, seconds) => io.note(`${message.replace(/\.?$/, ".")} Asking again in ${seconds} s …`),
     onUnreadable: (clerkIds) => void found.unreadable.push(...clerkIds),
   };
 }
