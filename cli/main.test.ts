@@ -20,12 +20,15 @@ test.each([[["--help"]], [["simulate", "--help"]]])("%j shows an example", async
   expect(await run(...args)).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("$ clerk-sync simulate") });
 });
 
-test.each(["doctor", "init", "backfill", "reconcile", "verify", "serve", "migrate"])("%s --help shows an example", async (command) => {
-  expect(await run(command, "--help")).toMatchObject({
-    exitCode: 0,
-    stdout: expect.stringContaining(`clerk-sync ${command}`),
-  });
-});
+test.each(["doctor", "init", "backfill", "reconcile", "verify", "serve", "migrate"])(
+  "%s --help shows an example",
+  async (command) => {
+    expect(await run(command, "--help")).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining(`clerk-sync ${command}`),
+    });
+  },
+);
 
 test.each([
   [["simulat"], "Did you mean simulate?"],

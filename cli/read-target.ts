@@ -80,11 +80,7 @@ export function resolveRest(
   );
 }
 
-function resolveProject(
-  options: Omit<TargetOptions, "secret">,
-  local: LocalSettings | null,
-  environment: Environment,
-) {
+function resolveProject(options: Omit<TargetOptions, "secret">, local: LocalSettings | null, environment: Environment) {
   const url = options.url ?? read(environment, "CLERK_SYNC_URL") ?? local?.url;
   if (url === undefined) throw nothingKnown("--secret-key", "SUPABASE_SECRET_KEY");
   const { webhookUrl, baseUrl } = splitUrl(url);

@@ -22,7 +22,7 @@ test("ten minutes after the start the worker asks for a compare that is a day ol
   };
   const { database } = createFakeQueue([]);
   const worker = createWorker({
-    database: { ...database, enqueue: async () => [] },
+    database,
     mirrorUser: null,
     readUser: null,
     deleteMode: "hard",

@@ -1,12 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Database } from "#core/database.ts";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
 import { runSlice, type SliceDependencies } from "#core/run-slice.ts";
 import { runWork, type WorkDependencies } from "#core/run-work.ts";
 
-export type WorkerDependencies = Omit<WorkDependencies, "database"> & {
-  database: Database;
+export type WorkerDependencies = WorkDependencies & {
   retentionDays: number;
 };
 

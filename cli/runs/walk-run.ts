@@ -27,19 +27,22 @@ export async function walkRun(kind: RunKind, applies: boolean, options: RunOptio
   };
   const slices = await openSlices(options, io, { fetch: fetchCounted, watcher: watchRun(found, progress, io) });
   const budgetMilliseconds = Number.POSITIVE_INFINITY;
+  const interrupt = new AbortController();
+  const stopListening = io.onInterrupt(() => interrupt.abort());
   try {
-    const signal = io.listenForInterrupt();
+    const { signal } = interrupt;
     const { state, run } = await runSlice(slices, { kind, applies, budgetMilliseconds, signal });
     if (state === "busy" || run === null) throw active(run);
     return { ...found, run, isComplete: state === "done", seconds: (io.clock.now() - start) / 1000 };
   } finally {
+    stopListening();
     progress.stop();
   }
 }
 
 /** Ends the run that is under way, whoever has it; null when there is none. */
 export async function cancelRun(options: RunOptions, io: CommandIo): Promise<Run | null> {
-  const rest = resolveRest(options, await readLocalSettings(io.folder));
+  const rest = resolveRest(options, await readLocalSettings(io.folder), io.environment);
   return await createSyncRuns(createProjectCall(rest, io), 1).cancel();
 }
 
@@ -49,7 +52,7 @@ async function openSlices(
   changes: Pick<SliceChanges, "fetch" | "watcher">,
 ): Promise<SliceDependencies> {
   const config = readConfig(io.environment);
-  const rest = resolveRest(options, await readLocalSettings(io.folder));
+  const rest = resolveRest(options, await readLocalSettings(io.folder), io.environment);
   const slices = createSlices(config, createProjectCall(rest, io), {
     sleep: io.clock.sleep,
     now: io.clock.now,

@@ -45,7 +45,7 @@ alter table clerk_sync.sync_runs enable row level security;
 alter table clerk_sync.run_marks enable row level security;
 revoke all on clerk_sync.sync_runs, clerk_sync.run_marks from public, anon, authenticated;
 grant select, insert, update, delete on clerk_sync.sync_runs to service_role;
-grant select, insert, delete, truncate on clerk_sync.run_marks to service_role;
+grant select, insert, update, delete, truncate on clerk_sync.run_marks to service_role;
 
 drop policy if exists sync_runs_service_role on clerk_sync.sync_runs;
 create policy sync_runs_service_role

@@ -12,7 +12,7 @@ beforeAll(async () => {
   supabase = await startSupabaseStandIn();
   processor = await startDenoFunction("user-job-processor", {
     SUPABASE_URL: supabase.url,
-    SUPABASE_SERVICE_ROLE_KEY: supabase.secretKey,
+    SUPABASE_SERVICE_ROLE_KEY: supabase.keys.secret,
     CLERK_SECRET_KEY: clerk.secretKey,
     CLERK_API_URL: clerk.url,
     AUTH_MIRROR: "off",
@@ -27,7 +27,7 @@ afterAll(async () => {
 function callProcessor(body: unknown): Promise<Response> {
   return fetch(processor.url, {
     method: "POST",
-    headers: { apikey: supabase.secretKey, "content-type": "application/json" },
+    headers: { apikey: supabase.keys.secret, "content-type": "application/json" },
     body: JSON.stringify(body),
   });
 }
@@ -48,6 +48,6 @@ it("under Deno the schedule's compare finds a row that was spoiled, and mends it
 });
 
 it.each(["", "not json", '{"work":"everything"}'])("a body of %j is a call like any other", async (body) => {
-  const response = await fetch(processor.url, { method: "POST", headers: { apikey: supabase.secretKey }, body });
+  const response = await fetch(processor.url, { method: "POST", headers: { apikey: supabase.keys.secret }, body });
   expect(await response.json()).toMatchObject({ success: true, message: "No pending jobs" });
 });

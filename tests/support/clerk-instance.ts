@@ -5,6 +5,7 @@ import { Hono } from "hono";
 import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
 import { createSessionTokens, type SessionTokens } from "./clerk-session-tokens.ts";
 import { createRoutes, type StandInState } from "./clerk-stand-in/routes.ts";
+import { createState } from "./clerk-stand-in/start-clerk-stand-in.ts";
 
 /** Where an instance is, or will be: known before it runs, so that a system can be configured for it. */
 export type ClerkInstancePlace = { port: number; privateKey: string };
@@ -35,7 +36,7 @@ export function clerkEnvironment({ port }: ClerkInstancePlace): Record<string, s
 
 /** Stands in for a Clerk instance: its Backend API, the keys of its Frontend API, and session tokens signed with them. */
 export async function startClerkInstance({ port, privateKey }: ClerkInstancePlace): Promise<ClerkInstance> {
-  const state: StandInState = { secretKey, users: new Map(), requests: [], failures: [] };
+  const state = createState({ secretKey });
   const tokens = await createSessionTokens({ issuer: `http://127.0.0.1:${port}`, privateKey });
   const app = new Hono()
     .get("/.well-known/jwks.json", (context) => context.json(tokens.jwks))

@@ -84,6 +84,7 @@ function createRoutes(queue: Queue, url: string, faults: PartialSystem["faults"]
       checkCaller: createCheckCaller([secretKey]),
       budgetMilliseconds: 5000,
       retentionDays: 30,
+      slices: null,
     },
     ensureUser: null,
     health: async () => new Response(null, { status: 404 }),

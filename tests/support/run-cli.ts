@@ -1,30 +1,16 @@
-import { tmpdir } from "node:os";
 import type { CommandIo } from "../../cli/command-io.ts";
-import { main } from "../../cli/main.ts";
 import type { ClerkStandIn } from "./clerk-stand-in/start-clerk-stand-in.ts";
+import { type CommandRun, runCommand } from "./run-command.ts";
 import type { LocalSettings } from "./server-process.ts";
 
-export type CliRun = { exitCode: number; stdout: string; stderr: string };
-
-/** Runs a command of the command line in this process; it sees only the variables given and sleeps a hundredth. */
-export async function runCli(
+/** Runs a command in this process with these variables; it sleeps a hundredth of what it means to. */
+export function runCli(
   args: readonly string[],
   environment: CommandIo["environment"],
   changes: Partial<CommandIo> = {},
-): Promise<CliRun> {
-  const [stdout, stderr]: [string[], string[]] = [[], []];
+): Promise<CommandRun> {
   const sleep = (milliseconds: number) => new Promise<void>((resolve) => setTimeout(resolve, milliseconds / 100));
-  const exitCode = await main(args, {
-    print: (line) => stdout.push(line),
-    note: (line) => stderr.push(line),
-    terminal: null,
-    folder: tmpdir(),
-    environment,
-    clock: { now: Date.now, sleep },
-    listenForInterrupt: () => new AbortController().signal,
-    ...changes,
-  });
-  return { exitCode, stdout: stdout.join("\n"), stderr: stderr.join("\n") };
+  return runCommand(args, { terminal: null, environment, clock: { now: Date.now, sleep }, ...changes });
 }
 
 /** The options that name a server, and the variables that name its Clerk instance. */

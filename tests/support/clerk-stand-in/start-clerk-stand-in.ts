@@ -32,22 +32,13 @@ export type ClerkStandInOptions = {
 
 /** Starts a stand-in of Clerk's Backend API on 127.0.0.1, on a free port unless one is named. */
 export async function startClerkStandIn(options: ClerkStandInOptions = {}): Promise<ClerkStandIn> {
-  const { secretKey = "sk_test_stand_in", rate, unknownCursor = "rejected" } = options;
-  const state: StandInState = {
-    secretKey,
-    users: createUserStore(),
-    requests: [],
-    failures: [],
-    checkRate: rate === undefined ? () => 0 : createRateLimit(rate, Date.now),
-    beforeAnswer: () => undefined,
-    unknownCursor,
-  };
+  const state = createState(options);
   const port = options.port ?? (await findFreePort());
   const server = serve({ fetch: createRoutes(state).fetch, port, hostname: "127.0.0.1" }) as Server;
   if (!server.listening) await once(server, "listening");
   return {
     url: `http://127.0.0.1:${port}`,
-    secretKey,
+    secretKey: state.secretKey,
     users: state.users,
     requests: state.requests,
     failNext: (...failures) => void state.failures.push(...failures),
@@ -59,5 +50,19 @@ export async function startClerkStandIn(options: ClerkStandInOptions = {}): Prom
       server.closeAllConnections();
       await once(server, "close");
     },
+  };
+}
+
+/** An instance without users. */
+export function createState(options: Omit<ClerkStandInOptions, "port"> = {}): StandInState {
+  const { secretKey = "sk_test_stand_in", rate, unknownCursor = "rejected" } = options;
+  return {
+    secretKey,
+    users: createUserStore(),
+    requests: [],
+    failures: [],
+    checkRate: rate === undefined ? () => 0 : createRateLimit(rate, Date.now),
+    beforeAnswer: () => undefined,
+    unknownCursor,
   };
 }
