@@ -101,7 +101,10 @@ async function enqueueEvent(
 
 function answer(enqueued: Enqueued, type: EventType, onQueued: () => void): Response {
   if (enqueued.outcome === "exists") return json(200, { message: "User already exists", user: enqueued.user });
-  if (enqueued.outcome === "duplicate") return json(200, { message: "Duplicate event" });
+  if (enqueued.outcome === "duplicate") {
+    wake(onQueued); // while the repetition was looked up it held the job's lock, and a worker passes over locked jobs
+    return json(200, { message: "Duplicate event" });
+  }
   if (enqueued.outcome === "dead") {
     logger.error("job.dead", { job_id: enqueued.job_id, code: "user_unknown" });
     return json(202, {
