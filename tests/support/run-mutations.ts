@@ -9,7 +9,7 @@ export const runRules: readonly Mutation[] = [
   {
     test: file("sync-runs"),
     title: "a run > whose runner died is carried on where it was, and the dead one can store nothing any more",
-    edits: [{ file: migration("20261124000025_advance_run"), find: "    and r.lease_token = p_token\n", replace: "" }],
+    edits: [{ file: migration("20261124000027_advance_run"), find: "    and r.lease_token = p_token\n", replace: "" }],
   },
   {
     test: file("sync-runs"),
@@ -65,7 +65,7 @@ export const runRules: readonly Mutation[] = [
     title: "reconcile --apply > leaves a name alone that its user edited here",
     edits: [
       {
-        file: migration("20261124000026_compare_users"),
+        file: migration("20261124000028_compare_users"),
         find: "when c.fields - 'name' <> '{}' then 'differs'",
         replace: "when c.fields <> '{}' then 'differs'",
       },

@@ -75,7 +75,7 @@ export type RunStep = {
 /** A user as read from Clerk's API, to be compared. */
 export type ReadUserRow = { clerk_id: string; version: number; payload: MappedUser };
 
-/** The door to runs: one method per SQL function, see 20261124000024_sync_runs.sql and the two after it. */
+/** The door to runs: one method per SQL function, see the migrations sync_runs, advance_run and compare_users. */
 export type SyncRuns = {
   take: (options: TakeOptions) => Promise<Taken>;
   advance: (id: string, token: string, step: RunStep) => Promise<Advanced>;
