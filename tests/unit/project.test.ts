@@ -93,6 +93,11 @@ describe("docs/configuration.md", () => {
 });
 
 describe("migrations", () => {
+  it("have a number each, by which Supabase keeps them apart", async () => {
+    const numbers = (await list("supabase/migrations")).map((name) => name.split("_")[0]);
+    expect(numbers).toEqual([...new Set(numbers)]);
+  });
+
   it("hold no function of more than 60 lines, each pins search_path and is revoked and granted right below", async () => {
     const sql = await readMigrations();
     const functions = [...sql.matchAll(/create or replace function (\S+?)\s*\(([\s\S]*?)\n\$\$;\n\n(.*)\n(.*)\n/g)];
