@@ -91,13 +91,16 @@ describe("200", () => {
     expect(calls.wakes).toBe(0);
   });
 
-  test.each(handled)("is answered to a repeated %s, and a worker looks again whether it passed over the job", async (name) => {
-    const { dependencies, calls } = webhookWith({ outcome: "duplicate", job_id: "job_1" });
-    const response = await deliver(fixtureBytes(name), dependencies);
-    expect(response.status).toBe(200);
-    expect(await response.json()).toEqual({ message: "Duplicate event" });
-    expect(calls.wakes).toBe(1);
-  });
+  test.each(handled)(
+    "is answered to a repeated %s, and a worker looks again whether it passed over the job",
+    async (name) => {
+      const { dependencies, calls } = webhookWith({ outcome: "duplicate", job_id: "job_1" });
+      const response = await deliver(fixtureBytes(name), dependencies);
+      expect(response.status).toBe(200);
+      expect(await response.json()).toEqual({ message: "Duplicate event" });
+      expect(calls.wakes).toBe(1);
+    },
+  );
 
   const others = fixtureNames().filter((name) => !name.includes("user."));
 
