@@ -15,6 +15,7 @@ test("ten minutes after the start the worker asks for a compare that is a day ol
     runs: { ...runs, take },
     clerk: createFakeClerk([]),
     mostUnknownPercent: 20,
+    deletesForeign: false,
     withValues: false,
     watcher: {},
     now: () => clock.now,

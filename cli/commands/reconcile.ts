@@ -12,7 +12,8 @@ Examples:
 Without --apply nothing is changed. A user that Clerk's list does not show is deleted only when Clerk says of that very
 user that it does not exist, and many deletions wait for an operator (the delete brake).
 Kinds: missing, stale (an event was lost), differs (same version, other values), unmirrored (not in Supabase Auth),
-extra (deleted at Clerk); edited (only the name, which users may change) and pending (in the queue) are no drift.
+extra (deleted at Clerk); no drift are edited (only the name, which users may change), pending (in the queue) and
+foreign (unknown to Clerk and never written by the sync: seeded, of another instance, or deleted before the sync came).
 Exits with 0 only when everybody is in step, or was brought in step by --apply.`;
 
 /** Adds `clerk-sync reconcile`. */
@@ -22,6 +23,10 @@ export function addReconcileCommand(program: Command, io: CommandIo): void {
     .description("Compare every user with Clerk, field by field, and say or mend what is out of step.")
     .option("--apply", "mend what is out of step")
     .option("--recent", "only users that changed at Clerk since the last run; cheap, and sees no deletions")
+    .option(
+      "--delete-foreign",
+      "with --apply: delete rows, too, that Clerk does not know and that never came from the sync",
+    )
     .option("--show-values", "print the differing values, which are personal data, too");
   addRunOptions(command)
     .addHelpText("after", examples)

@@ -12,7 +12,7 @@ export type RunSummary = ReturnType<typeof summariseRun>;
 export function summariseRun({ run, isComplete, seconds, readSeconds, requests, ...found }: RunReport) {
   const count = (name: string) => run.counts[name] ?? 0;
   const [atClerk, here] = [run.users_at_clerk ?? 0, count("users_here")];
-  const explained = count("unreadable") + count("dead") + count("retrying") - count("held");
+  const explained = count("unreadable") + count("dead") + count("retrying") - count("held") - count("foreign");
   return {
     run: run.id,
     kind: run.kind,
@@ -63,7 +63,7 @@ function formatQueued(counts: Record<string, number>): string[] {
 
 function formatDrift(summary: RunSummary): string[] {
   const { counts, drift, differences, moreDifferences, applied } = summary;
-  const named = [...driftKinds, "edited", "pending"].filter((kind) => counts[kind]);
+  const named = [...driftKinds, "edited", "foreign", "pending"].filter((kind) => counts[kind]);
   const hidden = Math.max(0, differences.length - shownDifferences) + moreDifferences;
   return [
     ...differences.slice(0, shownDifferences).map(formatDifference),

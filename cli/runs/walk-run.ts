@@ -58,6 +58,7 @@ async function openSlices(
     now: io.clock.now,
     withValues: options.showValues,
     mostUnknownPercent: options.maxUnknown,
+    deletesForeign: options.deleteForeign,
     ...changes,
   });
   if (slices !== null) return slices;

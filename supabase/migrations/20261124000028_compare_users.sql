@@ -93,7 +93,8 @@ revoke execute on function public.clerk_sync_compare_users from public, anon, au
 grant execute on function public.clerk_sync_compare_users to service_role;
 
 -- Users of ours that the compare under way was not shown by Clerk, after p_after in the order of their ids, at most
--- p_limit: {clerk_ids, next}; next is null at the end. Looks at some thousand rows a call.
+-- p_limit: {clerk_ids, foreign, next}; next is null at the end. foreign are those of them that never came through the
+-- sync: seeded, or of another instance. Looks at some thousand rows a call.
 create or replace function public.clerk_sync_unmarked_users(p_after text default '', p_limit integer default 100)
 returns jsonb
 language plpgsql
@@ -120,6 +121,11 @@ declare
 begin
   return jsonb_build_object(
     'clerk_ids', v_unmarked,
+    'foreign', to_jsonb(array(
+      select i
+      from unnest(v_unmarked) as i
+      where not exists (select 1 from clerk_sync.user_state as s where s.clerk_id = i and s.version > 0)
+    )),
     'next', case
       when cardinality(v_unmarked) = p_limit then v_unmarked[p_limit]
       else v_scanned[5000]

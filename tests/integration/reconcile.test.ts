@@ -84,6 +84,21 @@ describe("deletions", () => {
     expect(await system.rowsHere()).toHaveLength(40);
   });
 
+  it("are not made of rows that never came through the sync, unless a person asks for that", async () => {
+    system = await startClerkAndServer();
+    await system.createUsers(20);
+    await system.server.pool.query("insert into users (clerk_id, name) values ('user_seeded', 'Seed')");
+    const left = await system.cli.run("reconcile", "--apply");
+    expect(left.stdout).toContain("  user_seeded foreign");
+    expect(left.stdout).toContain("0 users out of step: 1 foreign");
+    expect(left.exitCode).toBe(0);
+    const count = () => system.server.one("select count(*)::int as n from users");
+    expect(await count()).toEqual({ n: 21 });
+    const { summary } = await system.cli.json("reconcile", "--apply", "--delete-foreign");
+    expect(summary.counts).toMatchObject({ extra: 1, queued: 1 });
+    expect(await count()).toEqual({ n: 20 });
+  }, 90_000);
+
   it("are never made of a user whom Clerk does not say to be gone", async () => {
     system = await startClerkAndServer();
     await system.createUsers(20);

@@ -120,7 +120,7 @@ describe("a step", () => {
       counts: { read: 1 },
     });
     expect(await runs.countUnmarked()).toEqual({ users: 2, unmarked: 1 });
-    expect(await runs.unmarkedUsers("", 10)).toEqual({ clerk_ids: ["user_b"], next: null });
+    expect(await runs.unmarkedUsers("", 10)).toEqual({ clerk_ids: ["user_b"], foreign: ["user_b"], next: null });
     const broken = { ...job("user_b"), job_type: "NONSENSE" as "USER_CREATED" };
     await expect(
       runs.advance(id, token, { jobs: [broken], marks: ["user_b"], cursor: { after: "user_b" }, counts: { read: 1 } }),

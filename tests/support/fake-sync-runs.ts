@@ -69,7 +69,7 @@ export function createFakeRuns(open: Run | null) {
     cancel: async () => null,
     list: async () => [],
     compareUsers: async () => [],
-    unmarkedUsers: async () => ({ clerk_ids: [], next: null }),
+    unmarkedUsers: async () => ({ clerk_ids: [], foreign: [], next: null }),
     countUnmarked: async () => ({ users: 0, unmarked: 0 }),
     sampleUsers: async () => [],
     jobsState: async () => state.jobs,

@@ -14,7 +14,9 @@ export const mostUnknownPercent = 20;
 
 /** What differs where runs are walked by a person's command: it waits, tells, and may decide otherwise. */
 export type SliceChanges = Partial<
-  Pick<SliceDependencies, "sleep" | "watcher" | "withValues" | "mostUnknownPercent" | "now"> & { fetch: typeof fetch }
+  Pick<SliceDependencies, "sleep" | "watcher" | "withValues" | "mostUnknownPercent" | "deletesForeign" | "now"> & {
+    fetch: typeof fetch;
+  }
 >;
 
 /** What runs of backfill and reconcile need; null without CLERK_SECRET_KEY. */
@@ -43,6 +45,7 @@ export function createSlices(
       ...(fetch === undefined ? {} : { fetch }),
     }),
     mostUnknownPercent,
+    deletesForeign: false,
     withValues: false,
     watcher: {},
     sleep: null,

@@ -4,6 +4,7 @@ import { comparePage, mergeCounts } from "./compare-page.ts";
 import type { NewJob } from "./database.ts";
 import { SyncError } from "./errors.ts";
 import type { HeldRun, Step, StepDependencies } from "./run-step.ts";
+import type { Difference } from "./sync-runs.ts";
 
 /** Requests of a step that go out at once. */
 const concurrency = 10;
@@ -11,34 +12,48 @@ const concurrency = 10;
 /**
  * One step at the end of a compare: users of ours that Clerk's list did not show. Those that it finds when asked by id
  * are compared; each of the others counts as deleted only when Clerk answers `resource_not_found` for it, and its
- * deletion goes through the delete brake like any other.
+ * deletion goes through the delete brake like any other. A row that never came through the sync (seeded, or of another
+ * instance) is named and left, unless a person has it deleted.
  * Throws SyncError `clerk_instance_mismatch` when there are too many of them, before anything is deleted.
  */
 export const findDeletedUsers: Step = async (held, dependencies) => {
-  const { runs, clerk, mostUnknownPercent } = dependencies;
+  const { runs, mostUnknownPercent } = dependencies;
   const { after } = held.run.cursor;
   if (after === undefined) {
     const { users, unmarked } = await runs.countUnmarked();
     refuseUnknown(unmarked, users, mostUnknownPercent);
   }
-  const { clerk_ids, next } = await runs.unmarkedUsers(String(after ?? ""), idsPerRequest);
-  const step = clerk_ids.length === 0 ? {} : await lookUp(clerk, clerk_ids, held, dependencies);
-  return { ...step, ...(next === null ? { phase: "settle" } : { cursor: { after: next } }) };
+  const unmarked = await runs.unmarkedUsers(String(after ?? ""), idsPerRequest);
+  const step = unmarked.clerk_ids.length === 0 ? {} : await lookUp(unmarked, held, dependencies);
+  return { ...step, ...(unmarked.next === null ? { phase: "settle" } : { cursor: { after: unmarked.next } }) };
 };
 
-async function lookUp(clerk: ClerkApi, clerkIds: readonly string[], held: HeldRun, dependencies: StepDependencies) {
+type Unmarked = { clerk_ids: readonly string[]; foreign: readonly string[] };
+
+async function lookUp({ clerk_ids: clerkIds, foreign }: Unmarked, held: HeldRun, dependencies: StepDependencies) {
+  const { clerk, deletesForeign } = dependencies;
   const page = await clerk.readUsers(clerkIds);
   const compared = await comparePage(page, held, dependencies);
   const known = new Set([...page.users.map(({ user }) => user.id), ...page.unreadable]);
   const absent = clerkIds.filter((id) => !known.has(id));
   const { deleted, refused } = await confirmDeleted(clerk, absent);
   if (refused.length > 0) dependencies.watcher.onUnreadable?.(refused);
-  dependencies.watcher.onDifferences?.(deleted.map((clerk_id) => ({ clerk_id, kind: "extra", fields: [] })));
+  const isLeft = (id: string) => foreign.includes(id) && !deletesForeign;
+  const [left, extra] = [deleted.filter(isLeft), deleted.filter((id) => !isLeft(id))];
+  dependencies.watcher.onDifferences?.([...named("foreign", left), ...named("extra", extra)]);
   return {
-    counts: mergeCounts(compared.counts, { extra: deleted.length, unreadable: refused.length }),
-    jobs: [...compared.jobs, ...(held.run.applies ? deleted.map((id) => toDeletion(held, id)) : [])],
+    counts: mergeCounts(compared.counts, {
+      extra: extra.length,
+      foreign: left.length,
+      unreadable: refused.length,
+    }),
+    jobs: [...compared.jobs, ...(held.run.applies ? extra.map((id) => toDeletion(held, id)) : [])],
     marks: [...known],
   };
+}
+
+function named(kind: Difference["kind"], clerkIds: readonly string[]): Difference[] {
+  return clerkIds.map((clerk_id) => ({ clerk_id, kind, fields: [] }));
 }
 
 /** Which of these Clerk says to be gone, and which ids it refuses to look up: somebody made them up. */

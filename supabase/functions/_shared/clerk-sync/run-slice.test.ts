@@ -13,6 +13,7 @@ function sliceOver(open: Run | null, clerk: ClerkApi, changes: Partial<SliceDepe
     runs: fake.runs,
     clerk,
     mostUnknownPercent: 20,
+    deletesForeign: false,
     withValues: false,
     watcher: {},
     now: () => clock.now,

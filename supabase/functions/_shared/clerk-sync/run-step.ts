@@ -32,6 +32,8 @@ export type StepDependencies = {
   clerk: ClerkApi;
   /** A run that finds a larger share of our users unknown to Clerk stops: it is another instance, most likely. */
   mostUnknownPercent: number;
+  /** Rows that never came through the sync and that Clerk does not know are deleted, too. Only a person decides that. */
+  deletesForeign: boolean;
   /** Differences come with the values of their fields. */
   withValues: boolean;
   watcher: RunWatcher;

@@ -13,6 +13,7 @@ function workOver(batches: FakeJob[][], open: Run | null, changes: Partial<Slice
     runs: fake.runs,
     clerk: createFakeClerk([pageOf("user_a")]),
     mostUnknownPercent: 20,
+    deletesForeign: false,
     withValues: false,
     watcher: {},
     now: () => 0,

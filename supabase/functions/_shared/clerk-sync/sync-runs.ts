@@ -36,10 +36,14 @@ const advancedSchema = z.discriminatedUnion("held", [
 ]);
 const differenceSchema = z.object({
   clerk_id: z.string(),
-  kind: z.enum(["pending", "missing", "stale", "differs", "edited", "unmirrored", "extra"]),
+  kind: z.enum(["pending", "missing", "stale", "differs", "edited", "unmirrored", "extra", "foreign"]),
   fields: z.union([z.array(z.string()), z.record(z.string(), z.record(z.enum(["clerk", "here"]), z.unknown()))]),
 });
-const unmarkedSchema = z.object({ clerk_ids: z.array(z.string()), next: z.string().nullable() });
+const unmarkedSchema = z.object({
+  clerk_ids: z.array(z.string()),
+  foreign: z.array(z.string()),
+  next: z.string().nullable(),
+});
 const unmarkedCountSchema = z.object({ users: z.number(), unmarked: z.number() });
 const jobsStateSchema = z.object({
   users: z.number().nullable(),
@@ -53,7 +57,7 @@ export type RunKind = z.infer<typeof kindSchema>;
 export type Run = z.infer<typeof runSchema>;
 export type Taken = z.infer<typeof takenSchema>;
 export type Advanced = z.infer<typeof advancedSchema>;
-/** How a user here differs from Clerk; see clerk_sync_compare_users. `extra`: here, and unknown to Clerk. */
+/** How a user here differs from Clerk; see clerk_sync_compare_users. `extra`: here, and deleted at Clerk; `foreign`: so too, and never came through the sync. */
 export type Difference = z.infer<typeof differenceSchema>;
 export type JobsState = z.infer<typeof jobsStateSchema>;
 
