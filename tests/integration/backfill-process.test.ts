@@ -69,5 +69,5 @@ it(`${many} users are brought in from nothing, within Clerk's rate, in the memor
   );
   expect(await server.one("select count(*)::int as n from users")).toEqual({ n: many });
   expect(clerk.requests.length - asked).toBe(many / 500 + 4); // two counts; the end, seen in two ways
-  expect(large.peakMegabytes / small.peakMegabytes).toBeLessThan(1.6);
+  expect(large.peakMegabytes / small.peakMegabytes).toBeLessThan(1.3);
 }, 600_000);
