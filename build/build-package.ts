@@ -14,6 +14,7 @@ const copied = [
   "README.md",
   "LICENSE",
   "CHANGELOG.md",
+  "docs",
   "server/postgres/auth-schema.sql",
   "server/postgres/migrations-table.sql",
   "server/postgres/prelude.sql",
@@ -54,10 +55,11 @@ async function copy(name: string, folder: string): Promise<void> {
   await cp(from, path.join(folder, name), { recursive: true, filter: isPublished });
 }
 
-/** Hidden files stay here: supabase/functions/.env holds somebody's secrets. */
+/** Hidden files stay here: supabase/functions/.env holds somebody's secrets. So does what writes the documents. */
 function isPublished(file: string): boolean {
   const name = path.basename(file);
-  return !name.startsWith(".") && !name.endsWith(".test.ts") && name !== "node_modules";
+  const isScript = path.basename(path.dirname(file)) === "docs" && name.endsWith(".ts");
+  return !isScript && !name.startsWith(".") && !name.endsWith(".test.ts") && name !== "node_modules";
 }
 
 function exists(file: string): Promise<boolean> {

@@ -83,7 +83,13 @@ it("the package is valid, holds every installable source once, and no test and n
   const migrations = await readdir(new URL("../../supabase/migrations/", import.meta.url));
   expect(await readdir(path.join(folder, "supabase/migrations"))).toEqual(migrations);
   expect(names).toEqual(
-    expect.arrayContaining(["README.md", "LICENSE", "CHANGELOG.md", "supabase/functions/clerk-webhook/deno.json"]),
+    expect.arrayContaining([
+      "README.md",
+      "LICENSE",
+      "CHANGELOG.md",
+      "docs/errors.md",
+      "supabase/functions/clerk-webhook/deno.json",
+    ]),
   );
   expect(JSON.parse(await readFile(path.join(folder, "package.json"), "utf8")).private).toBeUndefined();
 });
