@@ -41,8 +41,28 @@ $$;
 revoke execute on function clerk_sync.erase_deleted from public, anon, authenticated;
 grant execute on function clerk_sync.erase_deleted to service_role;
 
+-- Deletes entries of the audit that are older than p_days, and of the others all but the newest 100,000.
+create or replace function clerk_sync.purge_audit(p_days integer, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  delete from clerk_sync.audit as a
+  where a.at < greatest(
+    p_now - make_interval(days => p_days),
+    (select o.at from clerk_sync.audit as o order by o.at desc offset 100000 limit 1)
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.purge_audit from public, anon, authenticated;
+grant execute on function clerk_sync.purge_audit to service_role;
+
 -- Deletes finished jobs older than p_days, at most p_limit of them; answers how many. Dead letters
--- stay until a person has seen them.
+-- stay until a person has seen them. The audit is purged with them.
 create or replace function public.clerk_sync_purge_jobs(
   p_days  integer,
   p_limit integer default 5000,
@@ -68,6 +88,7 @@ begin
     for update skip locked
   ));
   get diagnostics v_count = row_count;
+  perform clerk_sync.purge_audit(p_days, p_now);
   return v_count;
 end
 $$;

@@ -60,8 +60,8 @@ $$;
 revoke execute on function public.clerk_sync_cancel_jobs from public, anon, authenticated;
 grant execute on function public.clerk_sync_cancel_jobs to service_role;
 
--- Raises SY002 for a filter with an unknown key: a misspelt condition would match every job.
-create or replace function clerk_sync.check_filter(p_filter jsonb)
+-- Raises SY002 for a filter with an unknown key: a misspelt condition would match everything.
+create or replace function clerk_sync.check_filter_keys(p_filter jsonb, p_known text[])
 returns void
 language plpgsql
 immutable
@@ -69,24 +69,21 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_known   text[] := array[
-    'status', 'job_type', 'source', 'clerk_id', 'event_id', 'code', 'created_after', 'created_before', 'updated_before'
-  ];
   v_unknown text[];
 begin
   if jsonb_typeof(p_filter) is distinct from 'object' then
     raise exception 'the filter must be a JSON object' using errcode = 'SY002';
   end if;
-  v_unknown := array(select k from jsonb_object_keys(p_filter) as k where k <> all (v_known));
+  v_unknown := array(select k from jsonb_object_keys(p_filter) as k where k <> all (p_known));
   if cardinality(v_unknown) > 0 then
     raise exception 'the filter has unknown keys: %', array_to_string(v_unknown, ', ')
-      using errcode = 'SY002', hint = 'Known are ' || array_to_string(v_known, ', ') || '.';
+      using errcode = 'SY002', hint = 'Known are ' || array_to_string(p_known, ', ') || '.';
   end if;
 end
 $$;
 
-revoke execute on function clerk_sync.check_filter from public, anon, authenticated;
-grant execute on function clerk_sync.check_filter to service_role;
+revoke execute on function clerk_sync.check_filter_keys from public, anon, authenticated;
+grant execute on function clerk_sync.check_filter_keys to service_role;
 
 -- The oldest changed jobs, at most p_limit, that are in one of p_statuses and match every condition of
 -- p_filter: {status, job_type, source, clerk_id, event_id, code, created_after, created_before,
@@ -99,7 +96,9 @@ security invoker
 set search_path = ''
 as $$
 begin
-  perform clerk_sync.check_filter(p_filter);
+  perform clerk_sync.check_filter_keys(
+    p_filter, '{status,job_type,source,clerk_id,event_id,code,created_after,created_before,updated_before}'
+  );
   return array(
     select j.id
     from public.job_queue as j

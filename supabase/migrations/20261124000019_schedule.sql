@@ -84,11 +84,9 @@ create policy processor_call_service_role
   using (true)
   with check (true);
 
-drop function if exists clerk_sync.call_processor(); -- before it had a parameter
-
--- Calls the processor when there is work, or to start a run (p_work: sweep, compare). Answers the id of pg_net's
--- request; null when there is no work, or the Vault does not hold both secrets. The answer of the processor is in net._http_response for six hours.
-create or replace function clerk_sync.call_processor(p_work text default null)
+-- Calls the processor with this body. Answers the id of pg_net's request; null when the Vault does not hold both
+-- secrets. The answer of the processor is in net._http_response for six hours.
+create or replace function clerk_sync.post_to_processor(p_body jsonb)
 returns bigint
 language plpgsql
 volatile
@@ -100,9 +98,6 @@ declare
   v_secret  text;
   v_request bigint;
 begin
-  if p_work is null and not clerk_sync.has_work() then
-    return null;
-  end if;
   select max(s.decrypted_secret) filter (where s.name = 'clerk_sync_project_url'),
          max(s.decrypted_secret) filter (where s.name = 'clerk_sync_processor_secret')
   into v_url, v_secret
@@ -112,7 +107,7 @@ begin
   end if;
   select net.http_post(
     url := rtrim(v_url, '/') || '/functions/v1/user-job-processor',
-    body := jsonb_strip_nulls(jsonb_build_object('source', 'schedule', 'work', p_work)),
+    body := p_body,
     headers := jsonb_build_object('Content-Type', 'application/json', 'Authorization', 'Bearer ' || v_secret),
     timeout_milliseconds := 60000
   )
@@ -123,6 +118,27 @@ begin
     set called_at = excluded.called_at;
   delete from clerk_sync.processor_call as c where c.called_at < now() - interval '1 hour';
   return v_request;
+end
+$$;
+
+revoke execute on function clerk_sync.post_to_processor from public, anon, authenticated;
+grant execute on function clerk_sync.post_to_processor to service_role;
+
+drop function if exists clerk_sync.call_processor(); -- before it had a parameter
+
+-- Calls the processor when there is work, or to start a run (p_work: sweep, compare); null when there is none.
+create or replace function clerk_sync.call_processor(p_work text default null)
+returns bigint
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  if p_work is null and not clerk_sync.has_work() then
+    return null;
+  end if;
+  return clerk_sync.post_to_processor(jsonb_strip_nulls(jsonb_build_object('source', 'schedule', 'work', p_work)));
 end
 $$;
 
@@ -259,7 +275,7 @@ begin
     'vault', to_regclass('vault.decrypted_secrets') is not null,
     'project_url', 'clerk_sync_project_url' = any (v_names),
     'processor_secret', 'clerk_sync_processor_secret' = any (v_names),
-    'scheduled', v_jobs >= 6,
+    'scheduled', v_jobs >= 8,
     'last_run', clerk_sync.last_cron_run(),
     'answers', clerk_sync.processor_answers()
   ) || clerk_sync.queue_pace(clock_timestamp());
@@ -270,9 +286,9 @@ revoke execute on function public.clerk_sync_schedule_state from public, anon, a
 grant execute on function public.clerk_sync_schedule_state to service_role;
 
 -- Sets up the schedule, or sets it up anew: process every p_seconds while something is due, free expired leases,
--- purge old jobs and the history of pg_cron, look every hour for changes that brought no event and every night at
--- everybody. Answers whether there is a pg_cron to do it with. Before version 1.5
--- pg_cron knows no seconds: every minute then.
+-- purge old jobs and the history of pg_cron, look through the queue; hourly look for changes that brought no event and
+-- have the processor ask Clerk whether deliveries still come, nightly compare everybody. Answers whether there is a
+-- pg_cron to do it with. Before version 1.5 pg_cron knows no seconds: every minute then.
 create or replace function public.clerk_sync_schedule(p_seconds integer default 10, p_retention_days integer default 30)
 returns boolean
 language plpgsql
@@ -305,6 +321,11 @@ begin
   perform cron.schedule('clerk-sync-compare', '23 3 * * *', 'select clerk_sync.call_processor(''compare'')');
   perform cron.schedule(
     'clerk-sync-purge', '*/5 * * * *', format('select public.clerk_sync_purge_jobs(%s)', p_retention_days)
+  );
+  perform cron.schedule('clerk-sync-audit', '*/5 * * * *', 'select public.clerk_sync_audit_jobs()');
+  perform cron.schedule(
+    'clerk-sync-check-silence', '23 * * * *',
+    'select clerk_sync.post_to_processor(''{"source": "schedule", "check": "silence"}'')'
   );
   perform cron.schedule(
     'clerk-sync-purge-cron-history', '17 3 * * *',

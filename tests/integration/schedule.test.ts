@@ -47,8 +47,8 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
     return answer.state;
   };
   /** What pg_cron runs, run now. */
-  const runCommand = async () => {
-    const { command } = await one("select command from cron.job where jobname = 'clerk-sync-process'");
+  const runCommand = async (name = "clerk-sync-process") => {
+    const { command } = await one("select command from cron.job where jobname = $1", [name]);
     await client.query(command);
   };
 
@@ -61,6 +61,8 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
   it("the migrations set the schedule up, and leave one that was changed as it is", async () => {
     const names = "select array_agg(jobname::text order by jobname) as names from cron.job";
     expect((await one(names)).names).toEqual([
+      "clerk-sync-audit",
+      "clerk-sync-check-silence",
       "clerk-sync-compare",
       "clerk-sync-process",
       "clerk-sync-purge",
@@ -130,6 +132,22 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
     await client.query("update clerk_sync.processor_call set called_at = now() - interval '2 hours'");
     await runCommand();
     expect(await count("clerk_sync.processor_call")).toBe(1);
+  });
+
+  it("the check for silence is a call although nothing is due, and says what is wanted", async () => {
+    await one("select clerk_sync_run_jobs()");
+    const before = await count("net.requests");
+    await runCommand("clerk-sync-check-silence");
+    expect(await count("net.requests")).toBe(before + 1);
+    expect((await one("select body from net.requests order by id desc limit 1")).body).toEqual({
+      source: "schedule",
+      check: "silence",
+    });
+    await enqueue("again");
+  });
+
+  it("the look through the queue runs where pg_cron runs it", async () => {
+    await runCommand("clerk-sync-audit");
   });
 
   it("pg_cron runs it by itself, at the latest at the next minute", async () => {

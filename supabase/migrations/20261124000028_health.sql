@@ -1,0 +1,240 @@
+-- Whether the sync is healthy. The thresholds and the judgement are here and nowhere else: SQL, the sync-health endpoint
+-- and the command line ask this one place. docs/health.md explains every reason.
+
+create or replace function clerk_sync.health_thresholds()
+returns jsonb
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'due_degraded_minutes', 2,
+    'due_compromised_minutes', 15,
+    'dead_compromised', 100,
+    'dead_compromised_percent', 1,
+    'refresh_degraded_minutes', 15,
+    'unchecked_degraded_hours', 3,
+    'users_differ', 10,
+    'users_differ_percent', 1
+  );
+$$;
+
+revoke execute on function clerk_sync.health_thresholds from public, anon, authenticated;
+grant execute on function clerk_sync.health_thresholds to service_role;
+
+-- What is wrong with the queue: [{code, status, what, since, remedy}], p_t are the thresholds.
+create or replace function clerk_sync.queue_reasons(p_facts jsonb, p_t jsonb)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  with f as (
+    select
+      (p_facts ->> 'now')::timestamptz as now,
+      (p_facts ->> 'oldest_due_at')::timestamptz as due_at,
+      (p_facts ->> 'oldest_refresh_at')::timestamptz as refresh_at,
+      (p_facts #>> '{dead,count}')::integer as dead,
+      least(10000, greatest(
+        (p_t ->> 'dead_compromised')::integer,
+        (p_facts ->> 'users')::bigint * (p_t ->> 'dead_compromised_percent')::numeric / 100
+      )) as most_dead
+  )
+  select coalesce(jsonb_agg(to_jsonb(r)) filter (where r.status is not null), '[]')
+  from f
+  cross join lateral (
+    values
+      (
+        'queue_late',
+        case
+          when f.due_at < f.now - make_interval(mins => (p_t ->> 'due_compromised_minutes')::integer) then 'compromised'
+          when f.due_at < f.now - make_interval(mins => (p_t ->> 'due_degraded_minutes')::integer) then 'degraded'
+        end,
+        'Work that is due waits.',
+        f.due_at,
+        'Is anything working on the queue? See heartbeats; on Supabase: select clerk_sync_schedule_state().'
+      ),
+      (
+        'dead_letters',
+        case when f.dead >= f.most_dead and f.dead > 0 then 'compromised' when f.dead > 0 then 'degraded' end,
+        format('%s jobs gave up and wait for a person.', f.dead),
+        (p_facts #>> '{dead,newest_at}')::timestamptz,
+        'select error, count(*) from job_queue where status = ''DEAD'' group by error; then retry or cancel them.'
+      ),
+      (
+        'refreshes_wait',
+        case
+          when f.refresh_at < f.now - make_interval(mins => (p_t ->> 'refresh_degraded_minutes')::integer) then 'degraded'
+        end,
+        'Users wait to be read from Clerk''s API, and nobody does.',
+        f.refresh_at,
+        'Set CLERK_SECRET_KEY where the queue is worked on.'
+      )
+  ) as r(code, status, what, since, remedy);
+$$;
+
+revoke execute on function clerk_sync.queue_reasons from public, anon, authenticated;
+grant execute on function clerk_sync.queue_reasons to service_role;
+
+-- What is wrong around it, in the same form. >>> Add the reasons of other parts (see clerk_sync.part_facts) here.
+create or replace function clerk_sync.sync_reasons(p_facts jsonb)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(to_jsonb(r)) filter (where r.status is not null), '[]')
+  from (
+    values
+      (
+        'delete_brake',
+        case when p_facts #> '{delete_brake,engaged_at}' <> 'null' then 'degraded' end,
+        'Deletions wait: ' || (p_facts #>> '{delete_brake,reason}'),
+        (p_facts #>> '{delete_brake,engaged_at}')::timestamptz,
+        'select clerk_sync_delete_brake(); then clerk_sync_release_delete_brake(''apply'') or (''cancel'').'
+      ),
+      (
+        'schedule_incomplete',
+        case
+          when p_facts -> 'schedule' @> '{"scheduled": true, "project_url": true, "processor_secret": true}' then null
+          when (p_facts #>> '{heartbeats,worker}')::timestamptz > (p_facts ->> 'now')::timestamptz - interval '2 minutes'
+            then null -- a server of ours works on the queue, no schedule is needed
+          when p_facts -> 'schedule' <> 'null' then 'degraded'
+        end,
+        'The schedule is not set up: nothing that has to be tried again will be.',
+        null,
+        'select clerk_sync_schedule_state() says what is missing; README, Deploy to Supabase, step 5.'
+      ),
+      (
+        'instance_unknown',
+        case when p_facts #> '{audit,instance_unknown}' is not null then 'degraded' end,
+        'Another Clerk instance sends its events here; they are not applied.',
+        (p_facts #>> '{audit,instance_unknown,last_at}')::timestamptz,
+        'clerk-sync audit --kind instance_unknown; then remove this endpoint there, or correct CLERK_INSTANCE_ID.'
+      )
+  ) as r(code, status, what, since, remedy);
+$$;
+
+revoke execute on function clerk_sync.sync_reasons from public, anon, authenticated;
+grant execute on function clerk_sync.sync_reasons to service_role;
+
+-- What is wrong with what Clerk delivers, in the same form; see clerk_sync.silence.
+create or replace function clerk_sync.delivery_reasons(p_facts jsonb, p_t jsonb)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  with s as (
+    select
+      p_facts #>> '{silence,state}' as state,
+      (p_facts #>> '{silence,since}')::timestamptz as since,
+      (p_facts #>> '{silence,checked_at}')::timestamptz as checked_at,
+      (p_facts #>> '{silence,users_at_clerk}')::bigint as at_clerk,
+      (p_facts #>> '{silence,users_here}')::bigint as here
+  )
+  select coalesce(jsonb_agg(to_jsonb(r)) filter (where r.status is not null), '[]')
+  from s
+  cross join lateral (
+    values
+      (
+        'silence_' || coalesce(s.state, 'none'),
+        case s.state when 'confirmed' then 'compromised' when 'suspected' then 'degraded' end,
+        'Deliveries have stopped, the endpoint may be disabled: changes at Clerk have not arrived.',
+        s.since,
+        format(
+          'In Clerk''s dashboard, Webhooks, the endpoint: enable it; then Replay, missing messages since %s.',
+          to_char(s.since at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+        )
+      ),
+      (
+        'silence_unchecked',
+        case
+          when p_facts #>> '{silence,error}' is not null
+            and coalesce(s.checked_at, (p_facts #>> '{silence,installed_at}')::timestamptz)
+              < (p_facts ->> 'now')::timestamptz - make_interval(hours => (p_t ->> 'unchecked_degraded_hours')::integer)
+            then 'degraded'
+        end,
+        'Whether deliveries still come cannot be checked: ' || (p_facts #>> '{silence,error}'),
+        s.checked_at,
+        'The code is explained in docs/errors.md; look at CLERK_SECRET_KEY first.'
+      ),
+      (
+        'users_differ',
+        case
+          when abs(s.at_clerk - s.here) > greatest(
+            (p_t ->> 'users_differ')::integer, s.at_clerk * (p_t ->> 'users_differ_percent')::numeric / 100
+          ) then 'degraded'
+        end,
+        format('Clerk has %s users, here are %s.', s.at_clerk, s.here),
+        s.checked_at,
+        'Compare with Clerk and repair; users from before the installation need a backfill.'
+      )
+  ) as r(code, status, what, since, remedy);
+$$;
+
+revoke execute on function clerk_sync.delivery_reasons from public, anon, authenticated;
+grant execute on function clerk_sync.delivery_reasons to service_role;
+
+-- {status, reasons}: compromised, degraded or healthy, by the worst of its reasons, which come first.
+create or replace function clerk_sync.judge_health(
+  p_facts      jsonb,
+  p_thresholds jsonb default clerk_sync.health_thresholds()
+)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'status', coalesce(min(r.value ->> 'status'), 'healthy'),
+    'reasons', coalesce(jsonb_agg(jsonb_strip_nulls(r.value) order by r.value ->> 'status', r.place), '[]')
+  )
+  from jsonb_array_elements(
+    clerk_sync.queue_reasons(p_facts, p_thresholds)
+      || clerk_sync.delivery_reasons(p_facts, p_thresholds)
+      || clerk_sync.sync_reasons(p_facts)
+  ) with ordinality as r(value, place);
+$$;
+
+revoke execute on function clerk_sync.judge_health from public, anon, authenticated;
+grant execute on function clerk_sync.judge_health to service_role;
+
+-- {status: healthy | degraded | compromised, reasons: [{code, status, what, since?, remedy}], facts}.
+create or replace function public.clerk_sync_health(p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_facts jsonb := clerk_sync.health_facts(p_now);
+begin
+  return clerk_sync.judge_health(v_facts) || jsonb_build_object('facts', v_facts);
+end
+$$;
+
+revoke execute on function public.clerk_sync_health from public, anon, authenticated;
+grant execute on function public.clerk_sync_health to service_role;
+
+-- Whether what depends on fresh user data may go on: true while the sync is healthy or degraded.
+create or replace function public.clerk_sync_is_healthy(p_now timestamptz default clock_timestamp())
+returns boolean
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  return public.clerk_sync_health(p_now) ->> 'status' <> 'compromised';
+end
+$$;
+
+revoke execute on function public.clerk_sync_is_healthy from public, anon, authenticated;
+grant execute on function public.clerk_sync_is_healthy to service_role;

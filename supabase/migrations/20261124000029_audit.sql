@@ -1,0 +1,225 @@
+-- The audit of the queue: what was refused, put aside, odd, or done by hand, with time and source; no payload, email or
+-- name. Kinds:
+--   delivery_refused   the signature was missing, wrong or too old (code), from this source as the gateway gave it
+--   instance_unknown   a signed event of a Clerk instance (subject) that is not ours; not applied
+--   sample_event       an example of Clerk's dashboard; proves the set-up, nothing is stored
+--   job_edited         jobs were made, changed or deleted (code) not by our functions, by this database user (source)
+--   burst              more events within five minutes than is usual for anybody
+--   flapping_user      one user (subject) with very many events within an hour
+-- One row stands for all of a minute that are alike, so that a flood is a number and not a full disk.
+create table if not exists clerk_sync.audit (
+  kind    text        not null,
+  at      timestamptz not null,
+  source  text        not null default '',
+  subject text        not null default '',
+  code    text        not null default '',
+  count   integer     not null default 1,
+  last_at timestamptz not null,
+  detail  jsonb       not null default '{}',
+  constraint audit_pkey primary key (kind, at, source, subject, code),
+  constraint audit_kind_is_known check (kind in (
+    'delivery_refused', 'instance_unknown', 'sample_event', 'job_edited', 'burst', 'flapping_user'
+  ))
+);
+
+create index if not exists audit_at_idx
+  on clerk_sync.audit (at);
+
+alter table clerk_sync.audit enable row level security;
+revoke all on clerk_sync.audit from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.audit to service_role;
+
+drop policy if exists audit_service_role on clerk_sync.audit;
+create policy audit_service_role
+  on clerk_sync.audit
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- Adds to the row of this minute. Of one kind a minute has 50 rows at most; what is more goes into "(other)".
+create or replace function clerk_sync.add_audit(
+  p_kind    text,
+  p_source  text,
+  p_subject text,
+  p_code    text,
+  p_count   integer,
+  p_detail  jsonb,
+  p_at      timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_at      timestamptz := date_trunc('minute', p_at);
+  v_source  text := left(coalesce(p_source, ''), 200);
+  v_subject text := left(coalesce(p_subject, ''), 200);
+begin
+  if (
+    select count(*) >= 50 and not coalesce(bool_or(a.source = v_source and a.subject = v_subject), false)
+    from clerk_sync.audit as a
+    where a.kind = p_kind
+      and a.at = v_at
+  ) then
+    v_source := '(other)';
+    v_subject := '';
+  end if;
+  insert into clerk_sync.audit as a (kind, at, source, subject, code, count, last_at, detail)
+  values (p_kind, v_at, v_source, v_subject, left(coalesce(p_code, ''), 100), p_count, p_at, coalesce(p_detail, '{}'))
+  on conflict (kind, at, source, subject, code) do update
+    set count = a.count + excluded.count,
+        last_at = greatest(a.last_at, excluded.last_at),
+        detail = a.detail || excluded.detail;
+end
+$$;
+
+revoke execute on function clerk_sync.add_audit from public, anon, authenticated;
+grant execute on function clerk_sync.add_audit to service_role;
+
+-- What the webhook saw since its last word: when it last took a delivery (p_accepted_at, null if it took none), and
+-- p_entries: [{kind, at, source, subject?, code?, count}], of which the first 200 are kept.
+create or replace function public.clerk_sync_record_deliveries(p_accepted_at timestamptz, p_entries jsonb default '[]')
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  if p_accepted_at is not null then
+    insert into clerk_sync.heartbeats as h (name, at)
+    values ('webhook', p_accepted_at)
+    on conflict (name) do update
+      set at = greatest(h.at, excluded.at);
+    perform clerk_sync.end_silence(p_accepted_at);
+  end if;
+  perform clerk_sync.add_audit(e.kind, e.source, e.subject, e.code, e.count, null, e.at)
+  from (
+    select i.*
+    from jsonb_to_recordset(p_entries) as i(
+      kind text, at timestamptz, source text, subject text, code text, count integer
+    )
+    order by i.kind, i.at, i.source, i.subject, i.code -- two writers take the rows in one order
+    limit 200
+  ) as e;
+end
+$$;
+
+revoke execute on function public.clerk_sync_record_deliveries from public, anon, authenticated;
+grant execute on function public.clerk_sync_record_deliveries to service_role;
+
+-- Looks for bursts and for users that flap, among the newest 20,000 finished jobs of the last hour and as many open
+-- ones. An hour has one row of each, with the highest count. Answers how many were found.
+create or replace function public.clerk_sync_audit_jobs(
+  p_now      timestamptz default clock_timestamp(),
+  p_burst    integer default 3000,
+  p_flapping integer default 20
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_found integer;
+begin
+  with recent as (
+    (
+      select j.clerk_id, j.created_at
+      from public.job_queue as j
+      where j.status in ('COMPLETED', 'CANCELLED')
+        and j.processed_at > p_now - interval '1 hour'
+        and j.source = 'webhook'
+      order by j.processed_at desc
+      limit 20000
+    )
+    union all
+    (
+      select j.clerk_id, j.created_at
+      from public.job_queue as j
+      where j.status in ('PENDING', 'FAILED')
+        and j.source = 'webhook'
+      limit 20000
+    )
+  ),
+  odd as (
+    select 'burst' as kind, '' as subject, count(*)::integer as count
+    from recent as r
+    where r.created_at > p_now - interval '5 minutes'
+    having count(*) > p_burst
+    union all
+    select 'flapping_user', r.clerk_id, count(*)::integer
+    from recent as r
+    where r.created_at > p_now - interval '1 hour'
+      and r.clerk_id is not null
+    group by r.clerk_id
+    having count(*) > p_flapping
+    order by 3 desc
+    limit 50
+  )
+  insert into clerk_sync.audit as a (kind, at, subject, count, last_at)
+  select o.kind, date_trunc('hour', p_now), o.subject, o.count, p_now
+  from odd as o
+  on conflict (kind, at, source, subject, code) do update
+    set count = greatest(a.count, excluded.count),
+        last_at = case when excluded.count > a.count then excluded.last_at else a.last_at end;
+  get diagnostics v_found = row_count;
+  return v_found;
+end
+$$;
+
+revoke execute on function public.clerk_sync_audit_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_audit_jobs to service_role;
+
+-- What of it clerk_sync_health looks at: {kind: {count, last_at}} since p_since.
+create or replace function clerk_sync.audit_facts(p_since timestamptz)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(jsonb_object_agg(g.kind, jsonb_build_object('count', g.count, 'last_at', g.last_at)), '{}')
+  from (
+    select a.kind, sum(a.count) as count, max(a.last_at) as last_at
+    from clerk_sync.audit as a
+    where a.at >= p_since
+    group by a.kind
+  ) as g;
+$$;
+
+revoke execute on function clerk_sync.audit_facts from public, anon, authenticated;
+grant execute on function clerk_sync.audit_facts to service_role;
+
+-- The newest entries that match p_filter ({kind, since, source, subject}), at most p_limit, newest first.
+create or replace function public.clerk_sync_audit(p_filter jsonb default '{}', p_limit integer default 100)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  perform clerk_sync.check_filter_keys(p_filter, '{kind,since,source,subject}');
+  return (
+    select coalesce(jsonb_agg(to_jsonb(e) order by e.last_at desc), '[]')
+    from (
+      select a.*
+      from clerk_sync.audit as a
+      where a.kind = coalesce(p_filter ->> 'kind', a.kind)
+        and a.source = coalesce(p_filter ->> 'source', a.source)
+        and a.subject = coalesce(p_filter ->> 'subject', a.subject)
+        and a.last_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
+      order by a.last_at desc
+      limit p_limit
+    ) as e
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_audit from public, anon, authenticated;
+grant execute on function public.clerk_sync_audit to service_role;
