@@ -6,6 +6,7 @@ import { Command, CommanderError } from "commander";
 import { z } from "zod";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import type { CommandIo } from "./command-io.ts";
+import { addAuditCommand } from "./commands/audit.ts";
 import { addBackfillCommand } from "./commands/backfill.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addInitCommand } from "./commands/init.ts";
@@ -54,6 +55,7 @@ function createProgram(io: CommandIo): Command {
   addVerifyCommand(program, io);
   addBackfillCommand(program, io);
   addReconcileCommand(program, io);
+  addAuditCommand(program, io);
   return program;
 }
 
