@@ -1,6 +1,7 @@
 import { getConnInfo } from "@hono/node-server/conninfo";
 import { type Context, Hono } from "hono";
 import { type EnsureUserDependencies, handleEnsureUser } from "#core/handle-ensure-user.ts";
+import { type HealthDependencies, handleHealth } from "#core/handle-health.ts";
 import { handleProcessor, type ProcessorDependencies } from "#core/handle-processor.ts";
 import { handleWebhook, type WebhookDependencies } from "#core/handle-webhook.ts";
 import { json } from "#core/json-response.ts";
@@ -13,14 +14,17 @@ export type AppDependencies = {
   /** Null on an instance that only takes events. */
   processor: ProcessorDependencies | null;
   ensureUser: EnsureUserDependencies | null;
+  /** GET /health: whether this instance can serve, for its container. */
   health: () => Promise<Response>;
+  /** sync-health: how the sync is, whichever instance is asked. */
+  syncHealth: HealthDependencies;
   /** Stand-ins of what a Supabase project serves at these paths; none where a real one is used. */
   standIns: Readonly<Record<string, Hono>>;
 };
 
 /** The routes of the server: those of Supabase at the paths they have there, and the probes. */
 export function createApp(dependencies: AppDependencies): Hono {
-  const { webhook, trustedProxies, processor, ensureUser, health, standIns } = dependencies;
+  const { webhook, trustedProxies, processor, ensureUser, health, syncHealth, standIns } = dependencies;
   const app = new Hono({ strict: false }); // a trailing slash in Clerk's dashboard is no reason to lose events
   app.get("/health", () => health());
   app.get("/health/live", () => json(200, { status: "ok" }));
@@ -34,6 +38,7 @@ export function createApp(dependencies: AppDependencies): Hono {
   }
   if (ensureUser !== null)
     app.all("/functions/v1/ensure-user", (context) => handleEnsureUser(context.req.raw, ensureUser));
+  app.all("/functions/v1/sync-health", (context) => handleHealth(context.req.raw, syncHealth));
   for (const [path, standIn] of Object.entries(standIns)) app.route(path, standIn);
   const hint =
     webhook === null

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Hono } from "hono";
 import type pg from "pg";
 import { createAllowOrigin } from "#core/allow-origin.ts";
@@ -5,19 +6,24 @@ import { createAuthAdmin } from "#core/auth-admin.ts";
 import { createCheckCaller } from "#core/check-caller.ts";
 import type { Config } from "#core/config.ts";
 import { createSlices } from "#core/create-slices.ts";
-import { createDatabase } from "#core/database.ts";
+import { type CallFunction, createDatabase } from "#core/database.ts";
 import { createEnsureUser } from "#core/ensure-user.ts";
+import type { EnsureUserDependencies } from "#core/handle-ensure-user.ts";
+import type { WebhookDependencies } from "#core/handle-webhook.ts";
 import { createLoadLimit } from "#core/limit-load.ts";
 import { createRateLimit } from "#core/limit-rate.ts";
 import { createMirrorUser } from "#core/mirror-user.ts";
+import { createReadHealth } from "#core/read-health.ts";
 import { createReadUser } from "#core/read-user.ts";
+import { createDeliveryRecorder, type DeliveryRecorder } from "#core/record-deliveries.ts";
+import { createSupervision } from "#core/supervise-sync.ts";
 import { createConfiguredVerify } from "#core/verify-session-token.ts";
 import { createVerifySignature } from "#core/verify-signature.ts";
 import { createApp } from "./app.ts";
 import { createCallFunction } from "./call-function.ts";
 import type { Half } from "./half.ts";
 import { createHealth } from "./health.ts";
-import { createWorker, type Worker } from "./worker.ts";
+import { createWorker, type Worker, type WorkerDependencies } from "./worker.ts";
 
 /** Ten connections serve so many events in a fraction of a second; beyond that waiting is no use. */
 const mostInHand = { events: 256, bytes: 64 * 1024 * 1024 };
@@ -37,47 +43,83 @@ export type Composition = {
   now: () => number;
 };
 
-export type Parts = { app: Hono; worker: Worker | null };
+export type Parts = {
+  app: Hono;
+  /** Null on an instance that only takes events. */
+  worker: Worker | null;
+  /** Null on an instance that takes none. */
+  recorder: DeliveryRecorder | null;
+};
 
 /** Builds the routes and the worker from what was configured and opened. Neither is started. */
 export function compose(config: Config, composition: Composition): Parts {
-  const { only, now, auth } = composition;
+  const { only, now, secretKeys } = composition;
   const call = createCallFunction(composition.pool);
-  const database = createDatabase(call);
-  const work = {
-    database,
+  const work = makeWork(config, composition, call);
+  const supervised = only === "webhook" ? null : makeSupervised(config, work, call);
+  const worker = supervised === null ? null : createWorker(supervised);
+  const onQueued = () => worker?.wake(); // another instance's worker sees the job within a second
+  const recorder = only === "worker" ? null : makeRecorder(call, now);
+  const keys = [...secretKeys, ...(config.processorSecret ? [config.processorSecret] : [])];
+  const app = createApp({
+    webhook:
+      recorder === null ? null : makeWebhook(config, composition, { database: work.database, onQueued, recorder }),
+    trustedProxies: config.trustedProxies,
+    processor: supervised && { ...supervised, checkCaller: createCheckCaller(keys), budgetMilliseconds: 20_000 },
+    ensureUser: only === "worker" ? null : makeEnsureUser(config, work, onQueued),
+    health: createHealth({ database: work.database, now }),
+    syncHealth: { readHealth: createReadHealth({ call, now }), checkCaller: createCheckCaller(secretKeys) },
+    standIns: composition.standIns,
+  });
+  return { app, worker, recorder };
+}
+
+function makeWork(config: Config, { auth, now }: Composition, call: CallFunction) {
+  return {
+    database: createDatabase(call),
     mirrorUser: auth === null ? null : createMirrorUser(createAuthAdmin(auth)),
     readUser: createReadUser(config, call),
     slices: createSlices(config, call),
     deleteMode: config.deleteMode,
     deleteBrake: config.deleteBrake,
-    retentionDays: config.retentionDays,
     now,
   };
-  const worker = only === "webhook" ? null : createWorker(work);
-  const keys = [...composition.secretKeys, ...(config.processorSecret ? [config.processorSecret] : [])];
-  const { webhookSecrets } = composition;
-  const webhook = {
-    database,
+}
+
+/** The work of an instance that goes through the queue: it purges, and looks after the sync itself. */
+function makeSupervised(config: Config, work: ReturnType<typeof makeWork>, call: CallFunction): WorkerDependencies {
+  return { ...work, retentionDays: config.retentionDays, supervision: createSupervision(config, call, "worker") };
+}
+
+function makeWebhook(
+  config: Config,
+  { webhookSecrets, now }: Composition,
+  { recorder, ...parts }: Pick<WebhookDependencies, "database" | "onQueued"> & { recorder: DeliveryRecorder },
+): WebhookDependencies {
+  return {
+    ...parts,
+    ...recorder.hooks,
     verifySignature: webhookSecrets.length === 0 ? null : createVerifySignature(webhookSecrets, now),
     loadLimit: createLoadLimit({ ...mostInHand, now }),
     rateLimit: createRateLimit({ ...config.webhookRate, now }),
     maxAttempts: config.maxAttempts,
-    onQueued: () => worker?.wake(), // another instance's worker sees the job within a second
+    instanceIds: config.instanceIds,
   };
-  const ensureUser = {
-    verifySessionToken: createConfiguredVerify(config, now),
-    ensureUser: createEnsureUser({ ...work, maxAttempts: config.maxAttempts, onQueued: webhook.onQueued }),
+}
+
+function makeRecorder(call: CallFunction, now: () => number): DeliveryRecorder {
+  const sleep = (milliseconds: number) => delay(milliseconds, undefined, { ref: false });
+  return createDeliveryRecorder({ call, keepAlive: () => undefined, now, sleep });
+}
+
+function makeEnsureUser(
+  config: Config,
+  work: ReturnType<typeof makeWork>,
+  onQueued: () => void,
+): EnsureUserDependencies {
+  return {
+    verifySessionToken: createConfiguredVerify(config, work.now),
+    ensureUser: createEnsureUser({ ...work, maxAttempts: config.maxAttempts, onQueued }),
     allowOrigin: createAllowOrigin(config.authorizedParties),
   };
-  const app = createApp({
-    webhook: only === "worker" ? null : webhook,
-    trustedProxies: config.trustedProxies,
-    processor:
-      only === "webhook" ? null : { ...work, checkCaller: createCheckCaller(keys), budgetMilliseconds: 20_000 },
-    ensureUser: only === "worker" ? null : ensureUser,
-    health: createHealth({ database, now }),
-    standIns: composition.standIns,
-  });
-  return { app, worker };
 }

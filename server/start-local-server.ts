@@ -43,7 +43,8 @@ export async function startLocalServer({
     const database = await openLocalDatabase(config.databaseUrl, folder);
     addUndo(database.close);
     const settings = await makeSettings(config, folder, database.url);
-    const { app, worker } = compose(config, localComposition(config, settings, database, now));
+    const { app, worker, recorder } = compose(config, localComposition(config, settings, database, now));
+    addUndo(async () => recorder?.close());
     addUndo(await listen(app, config));
     worker?.start(); // after listening: the mirror of a local server calls the server itself
     addUndo(async () => worker?.stop());

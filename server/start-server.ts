@@ -43,7 +43,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const database = await openDatabase(databaseUrl, options.migrate === true);
     addUndo(database.close);
     const { webhookSecrets, secretKeys } = config;
-    const { app, worker } = compose(config, {
+    const { app, worker, recorder } = compose(config, {
       pool: database.pool,
       webhookSecrets,
       secretKeys,
@@ -52,6 +52,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       only,
       now,
     });
+    if (recorder !== null) addUndo(recorder.close);
     addUndo(await listen(app, config));
     if (worker !== null) {
       worker.start();

@@ -1,8 +1,77 @@
-import { expect, test } from "vitest";
+import { setImmediate } from "node:timers/promises";
+import { afterEach, expect, test } from "vitest";
 import type { SliceDependencies } from "#core/run-slice.ts";
-import { createFakeQueue } from "../tests/support/fake-queue.ts";
+import { createFakeQueue, type FakeJob } from "../tests/support/fake-queue.ts";
 import { createFakeClerk, createFakeRuns } from "../tests/support/fake-sync-runs.ts";
-import { createWorker } from "./worker.ts";
+import { createWorker, type Worker } from "./worker.ts";
+
+let worker: Worker | undefined;
+afterEach(() => worker?.stop());
+
+/** A worker that looks when it is woken, at the time the test says, and what it looked after. */
+function workerWith(checkSilence: () => Promise<"none">, batches: FakeJob[][] = []) {
+  const queue = createFakeQueue(batches);
+  const clock = { now: 0 };
+  const seen: string[] = [];
+  const note = (name: string) => async () => void seen.push(name);
+  const created = createWorker({
+    database: queue.database,
+    mirrorUser: null,
+    readUser: null,
+    deleteMode: "hard",
+    deleteBrake: null,
+    retentionDays: 30,
+    slices: null,
+    supervision: {
+      beat: note("beat"),
+      auditJobs: note("audit"),
+      checkSilence: (everySeconds) => {
+        seen.push(`silence ${everySeconds}`);
+        return checkSilence();
+      },
+    },
+    now: () => clock.now,
+  });
+  worker = created;
+  /** Lets it look once at this time. */
+  const lookAt = async (seconds: number) => {
+    clock.now = seconds * 1000;
+    const claims = queue.claims.length;
+    created.wake();
+    while (queue.claims.length === claims) await setImmediate();
+    return seen.splice(0);
+  };
+  created.start();
+  return { lookAt, queue };
+}
+
+test("it beats every ten seconds, and asks Clerk after a minute and then every five", async () => {
+  const { lookAt } = workerWith(async () => "none");
+  expect(await lookAt(0)).toEqual(["beat", "audit"]);
+  expect(await lookAt(9)).toEqual([]);
+  expect(await lookAt(10)).toEqual(["beat"]);
+  expect(await lookAt(60)).toEqual(["beat", "silence 270"]);
+  expect(await lookAt(359)).toEqual(["beat", "audit"]);
+  expect(await lookAt(360)).toEqual(["silence 270"]);
+});
+
+test("a check that hangs does not stop the queue, is not doubled, and is waited for at the end", async () => {
+  const checks: ((result: "none") => void)[] = [];
+  const { lookAt, queue } = workerWith(() => new Promise((resolve) => checks.push(resolve)));
+  await lookAt(60);
+  await lookAt(3600);
+  expect([checks.length, queue.claims.length]).toEqual([1, expect.any(Number)]);
+  const stopped = worker?.stop().then(() => "stopped");
+  expect(await Promise.race([stopped, setImmediate("waits")])).toBe("waits");
+  checks[0]?.("none");
+  expect(await stopped).toBe("stopped");
+});
+
+test("a check that fails fails nothing else", async () => {
+  const { lookAt } = workerWith(() => Promise.reject(new Error("no database")));
+  await lookAt(60);
+  expect(await lookAt(360)).toContain("silence 270");
+});
 
 test("ten minutes after the start the worker asks for a compare that is a day old, and for a sweep that is an hour old", async () => {
   const clock = { now: 0 };
@@ -31,6 +100,7 @@ test("ten minutes after the start the worker asks for a compare that is a day ol
     retentionDays: 30,
     now: () => clock.now,
     slices,
+    supervision: { beat: async () => undefined, auditJobs: async () => undefined, checkSilence: async () => "skipped" },
   });
   const named = () => state.taken.filter(({ kind }) => kind !== null);
   worker.start();

@@ -3,9 +3,11 @@ import { errorMessage, SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
 import { runSlice, type SliceDependencies } from "#core/run-slice.ts";
 import { runWork, type WorkDependencies } from "#core/run-work.ts";
+import type { Supervision } from "#core/supervise-sync.ts";
 
 export type WorkerDependencies = WorkDependencies & {
   retentionDays: number;
+  supervision: Supervision;
 };
 
 export type Worker = {
@@ -28,26 +30,25 @@ const runsDue = [
   { kind: "compare", idleSeconds: 24 * 3600 },
   { kind: "sweep", idleSeconds: 3600 },
 ] as const;
+const beatEveryMilliseconds = 10_000;
+const auditEveryMilliseconds = 5 * 60_000;
+/** Several servers ask Clerk no more often than one. */
+const silenceEverySeconds = 4.5 * 60;
+const silenceEveryMilliseconds = 5 * 60_000;
+/** A start is no reason to ask Clerk. */
+const firstSilenceMilliseconds = 60_000;
 
 /** Makes the loop that works through the queue: at once when woken, and every second by itself. */
 export function createWorker(dependencies: WorkerDependencies): Worker {
   const stopping = new AbortController();
   let alarm = new AbortController();
-  const rescue = every(rescueEveryMilliseconds, dependencies.now, () => dependencies.database.rescueJobs());
-  const purge = every(purgeEveryMilliseconds, dependencies.now, () =>
-    dependencies.database.purgeJobs(dependencies.retentionDays, purgeLimit),
-  );
-  const runs = every(
-    runsEveryMilliseconds,
-    dependencies.now,
-    () => openDueRun(dependencies.slices),
-    dependencies.now() + runsEveryMilliseconds,
-  );
+  const silence = createSilenceChore(dependencies);
+  const chores = [...createChores(dependencies), silence.start];
   const loop = async () => {
     let failures = 0;
     while (!stopping.signal.aborted) {
       const woken = alarm.signal;
-      failures = (await runOnce(dependencies, [rescue, purge, runs], stopping.signal)) ? 0 : failures + 1;
+      failures = (await runOnce(dependencies, chores, stopping.signal)) ? 0 : failures + 1;
       const pause = Math.min(pollMilliseconds * 2 ** failures, 30_000);
       await delay(pause, undefined, { signal: woken }).catch(() => undefined);
     }
@@ -66,13 +67,14 @@ export function createWorker(dependencies: WorkerDependencies): Worker {
       stopping.abort();
       wake();
       await ended;
+      await silence.ended();
     },
   };
 }
 
 async function runOnce(
   dependencies: WorkerDependencies,
-  chores: readonly (() => Promise<void>)[],
+  chores: readonly Chore[],
   signal: AbortSignal,
 ): Promise<boolean> {
   try {
@@ -88,9 +90,41 @@ async function runOnce(
   }
 }
 
-/** A chore that does its work only when the interval has passed since it last succeeded. */
-function every(interval: number, now: () => number, work: () => Promise<unknown>, first = now()): () => Promise<void> {
-  let due = first;
+type Chore = () => Promise<void>;
+
+function createChores({ database, supervision, retentionDays, slices, now }: WorkerDependencies): Chore[] {
+  return [
+    every(rescueEveryMilliseconds, now, () => database.rescueJobs()),
+    every(purgeEveryMilliseconds, now, () => database.purgeJobs(retentionDays, purgeLimit)),
+    every(runsEveryMilliseconds, now, () => openDueRun(slices), runsEveryMilliseconds),
+    every(beatEveryMilliseconds, now, supervision.beat),
+    every(auditEveryMilliseconds, now, supervision.auditJobs),
+  ];
+}
+
+/** Runs beside the loop: while Clerk's API hangs, the queue goes on. */
+function createSilenceChore({ supervision, now }: WorkerDependencies): { start: Chore; ended: () => Promise<void> } {
+  let running: Promise<void> | null = null;
+  const check = async () => {
+    try {
+      await supervision.checkSilence(silenceEverySeconds);
+    } catch (error) {
+      logger.warn("silence.failed", { reason: errorMessage(error) });
+    }
+    running = null;
+  };
+  const start = async () => {
+    running ??= check();
+  };
+  return {
+    start: every(silenceEveryMilliseconds, now, start, firstSilenceMilliseconds),
+    ended: async () => void (await running),
+  };
+}
+
+/** A chore that does its work only when the interval has passed since it last succeeded; `first`: since it was made. */
+function every(interval: number, now: () => number, work: () => Promise<unknown>, first = 0): Chore {
+  let due = now() + first;
   return async () => {
     if (now() < due) return;
     await work();

@@ -2,7 +2,14 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue } from "../support/queue.ts";
 
-type Entry = { kind: string; source: string; subject: string; code: string; count: number; detail: { jobs?: string[] } };
+type Entry = {
+  kind: string;
+  source: string;
+  subject: string;
+  code: string;
+  count: number;
+  detail: { jobs?: string[] };
+};
 
 let queue: Queue;
 beforeEach(async () => {

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue } from "../support/queue.ts";
@@ -189,4 +190,22 @@ it("what it reads does not grow with the finished jobs, nor with the open ones",
   expect(await cost()).toBeLessThan(1000);
   await insertJobs(30_000, "FAILED", "now() + interval '1 hour'");
   expect(await cost()).toBeLessThan(15_000);
+});
+
+it("the policy of docs/health.md lets signed-in users insert while the sync is not compromised", async () => {
+  const docs = await readFile(new URL("../../docs/health.md", import.meta.url), "utf8");
+  await queue.pool.query(docs.match(/```sql\n([\s\S]+?)```/)?.[1] ?? "");
+  const insert = async () => {
+    const client = await queue.pool.connect();
+    try {
+      await client.query("set role authenticated");
+      await client.query("insert into app.payouts (amount) values (1)");
+    } finally {
+      await client.query("reset role");
+      client.release();
+    }
+  };
+  await insert();
+  await insertJobs(1, "PENDING", "now() - interval '1 hour'");
+  await expect(insert()).rejects.toMatchObject({ code: "42501" });
 });

@@ -39,6 +39,7 @@ export async function startEdgeSystem(
   });
   functions["user-job-processor"] = await startDenoFunction("user-job-processor", env);
   functions["ensure-user"] = await startDenoFunction("ensure-user", env);
+  functions["sync-health"] = await startDenoFunction("sync-health", env);
   return {
     settings: { url, databaseUrl: database.url, webhookSecret, secretKey },
     stop: async () => {

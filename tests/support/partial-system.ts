@@ -8,10 +8,12 @@ import type { DeleteBrake } from "#core/config.ts";
 import { createLoadLimit } from "#core/limit-load.ts";
 import { createRateLimit } from "#core/limit-rate.ts";
 import { createMirrorUser } from "#core/mirror-user.ts";
+import { createReadHealth } from "#core/read-health.ts";
 import { type RunDependencies, runJobs } from "#core/run-jobs.ts";
 import { createVerifySignature } from "#core/verify-signature.ts";
 import { createApp } from "../../server/app.ts";
 import { createAuthStandIn } from "../../server/auth-stand-in/routes.ts";
+import { createCallFunction } from "../../server/call-function.ts";
 import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
 import { createRestStandIn } from "../../server/rest-stand-in.ts";
 import { createQueue, type Queue } from "./queue.ts";
@@ -85,9 +87,14 @@ function createRoutes(queue: Queue, url: string, faults: PartialSystem["faults"]
       budgetMilliseconds: 5000,
       retentionDays: 30,
       slices: null,
+      supervision: { beat: async () => undefined, checkSilence: async () => "skipped" },
     },
     ensureUser: null,
     health: async () => new Response(null, { status: 404 }),
+    syncHealth: {
+      readHealth: createReadHealth({ call: createCallFunction(queue.pool), now: Date.now }),
+      checkCaller: createCheckCaller([secretKey]),
+    },
     standIns: { "/rest/v1": createRestStandIn({ pool: queue.pool, secretKey }), "/auth/v1": authStandIn },
   });
 }

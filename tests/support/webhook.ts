@@ -7,9 +7,10 @@ import { signedHeaders, testNow, testSecret } from "./sign.ts";
 
 export type WebhookCalls = { enqueued: { jobs: readonly NewJob[]; maxAttempts: number }[]; wakes: number };
 
-/** A webhook over a database that gives every job this answer, and what it was asked. */
+/** A webhook over a database that gives every job this answer, what it was asked, and what it noted. */
 export function webhookWith(answer: Partial<Enqueued>) {
   const calls: WebhookCalls = { enqueued: [], wakes: 0 };
+  const notes: unknown[] = [];
   const dependencies: WebhookDependencies = {
     database: {
       enqueue: async (jobs, maxAttempts) => {
@@ -21,11 +22,15 @@ export function webhookWith(answer: Partial<Enqueued>) {
     rateLimit: createRateLimit({ maxPerSecond: 1000, badSignaturesPerMinute: 1000, now: () => testNow }),
     verifySignature: createVerifySignature([testSecret], () => testNow),
     maxAttempts: 15,
+    instanceIds: [],
+    onAccepted: () => void notes.push("accepted"),
+    onRefused: (refusal) => void notes.push(refusal),
+    onPutAside: (note) => void notes.push(note),
     onQueued: () => {
       calls.wakes += 1;
     },
   };
-  return { dependencies, calls };
+  return { dependencies, calls, notes };
 }
 
 /** Delivers a body as Svix does: signed, by POST. */

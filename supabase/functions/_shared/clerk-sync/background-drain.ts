@@ -5,7 +5,7 @@ export type BackgroundDrainOptions = {
   /** Works through what is due. */
   drain: () => Promise<unknown>;
   /** Keeps the function alive until the work is done (EdgeRuntime.waitUntil). */
-  keepAlive: (work: Promise<void>) => void;
+  keepAlive: (work: Promise<void>) => unknown;
 };
 
 /**

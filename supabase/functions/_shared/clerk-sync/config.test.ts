@@ -16,6 +16,7 @@ function problemsOf(environment: Environment): string {
 
 const defaults = {
   webhookSecrets: [],
+  instanceIds: [],
   supabaseUrl: null,
   secretKeys: [],
   processorSecret: null,
@@ -64,6 +65,7 @@ describe("values", () => {
       CLERK_API_URL: "http://127.0.0.1:1234",
       CLERK_ISSUER: "https://clerk.example.com",
       CLERK_AUTHORIZED_PARTIES: "https://app.example.com",
+      CLERK_INSTANCE_ID: "ins_1, ins_2",
       DELETE_BRAKE_COUNT: "5",
       DELETE_BRAKE_PERCENT: "50",
       DELETE_BRAKE_MINUTES: "10",
@@ -79,6 +81,7 @@ describe("values", () => {
     };
     expect(readConfig(environment)).toEqual({
       webhookSecrets: [first],
+      instanceIds: ["ins_1", "ins_2"],
       supabaseUrl: "https://ref.supabase.co",
       secretKeys: ["sb_secret_1"],
       processorSecret: "0123456789abcdef",
@@ -110,6 +113,10 @@ describe("values", () => {
 
   test("DELETE_BRAKE=off takes the brake away", () => {
     expect(readConfig({ DELETE_BRAKE: "off" }).deleteBrake).toBeNull();
+  });
+
+  test("CLERK_INSTANCE_ID must look like one", () => {
+    expect(problemsOf({ CLERK_INSTANCE_ID: "ins_1,production" })).toContain("CLERK_INSTANCE_ID is not ins_…");
   });
 
   test("CLERK_SECRET_KEY must look like one, and the message does not show it", () => {

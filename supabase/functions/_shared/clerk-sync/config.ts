@@ -12,6 +12,8 @@ export type DeleteBrake = { count: number; percent: number; minutes: number };
 export type Config = {
   /** `whsec_…` secrets of the webhook endpoint; empty: the webhook is off. */
   webhookSecrets: string[];
+  /** `ins_…` of the Clerk instances whose events are applied; empty: of any. */
+  instanceIds: string[];
   supabaseUrl: string | null;
   /** Keys that prove the service role, as sent in the apikey header. */
   secretKeys: string[];
@@ -59,6 +61,7 @@ export function readConfig(environment: Environment): Config {
     ...Object.fromEntries(names.map((name) => [name, read(name)])),
     CLERK_WEBHOOK_SECRET: [...list(read("CLERK_WEBHOOK_SECRET")), ...list(read("CLERK_WEBHOOK_SIGNING_SECRET"))],
     CLERK_AUTHORIZED_PARTIES: list(read("CLERK_AUTHORIZED_PARTIES")),
+    CLERK_INSTANCE_ID: list(read("CLERK_INSTANCE_ID")),
     SUPABASE_SECRET_KEYS: readKeyDictionary(read("SUPABASE_SECRET_KEYS")),
   });
   if (!parsed.success) throw configError(parsed.error);
@@ -71,6 +74,7 @@ export function readConfig(environment: Environment): Config {
 function toConfig(values: z.infer<typeof environmentSchema>, legacyKeys: string[]): Config {
   return {
     webhookSecrets: [...new Set(values.CLERK_WEBHOOK_SECRET)],
+    instanceIds: values.CLERK_INSTANCE_ID,
     supabaseUrl: values.SUPABASE_URL?.replace(/\/+$/, "") ?? null,
     secretKeys: [...new Set([...defaultFirst(values.SUPABASE_SECRET_KEYS), ...legacyKeys])],
     processorSecret: values.PROCESSOR_SECRET ?? null,

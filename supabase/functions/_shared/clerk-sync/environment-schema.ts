@@ -89,6 +89,12 @@ export const environmentSchema = z.object({
     what: "Origins of your apps, comma separated, `https://app.example.com`: `ensure-user` accepts only session tokens made there (claim `azp`; a token without one comes from a native app), and only pages from there may call it. When empty, `azp` is not checked and no page may call it, only servers and native apps.",
     home: "both",
   }),
+  CLERK_INSTANCE_ID: z
+    .array(z.string().startsWith("ins_", "is not ins_…; it stands in every event as instance_id"))
+    .register(notes, {
+      what: "`ins_…`, several comma separated: events of other Clerk instances are answered and audited, never applied. Without it the signature alone decides.",
+      home: "both",
+    }),
   SUPABASE_URL: httpUrl.optional().register(notes, {
     what: "The project. Supabase sets it for functions; on Node it is where Supabase Auth is.",
     home: "both",

@@ -20,6 +20,7 @@ function processorWith(batches: FakeJob[][], changes: Partial<ProcessorDependenc
     checkCaller: createCheckCaller([secret]),
     budgetMilliseconds: 1000,
     retentionDays: 30,
+    supervision: { beat: async () => undefined, checkSilence: async () => "skipped" },
     ...changes,
   };
   return { queue, dependencies };
@@ -157,5 +158,39 @@ describe("a failure", () => {
     expect(lines.map(({ method, text }) => ({ method, ...JSON.parse(text) }))).toMatchObject([
       { method: "error", event: "processor.failed", error: "x is undefined" },
     ]);
+  });
+});
+
+describe("what is looked after beside the work", () => {
+  function supervised() {
+    const seen: (string | number)[] = [];
+    const supervision: ProcessorDependencies["supervision"] = {
+      beat: async () => void seen.push("beat"),
+      checkSilence: async (everySeconds) => {
+        seen.push(everySeconds);
+        return "none";
+      },
+    };
+    return { seen, ...processorWith([[{ id: "1" }]], { supervision }) };
+  }
+
+  test("a call with work beats, and checks for silence every quarter of an hour", async () => {
+    const { seen, dependencies } = supervised();
+    await start(dependencies);
+    await start(dependencies, { body: '{"source":"schedule"}' });
+    await start(dependencies, { body: "no JSON" });
+    expect(seen).toEqual(["beat", 900, "beat", 900, "beat", 900]);
+  });
+
+  test("a call that asks for the check gets it, unless it was done within the minute", async () => {
+    const { seen, dependencies } = supervised();
+    await start(dependencies, { body: '{"source":"schedule","check":"silence"}' });
+    expect(seen).toEqual(["beat", 60]);
+  });
+
+  test("a caller without the key gets nothing looked after", async () => {
+    const { seen, dependencies } = supervised();
+    await start(dependencies, { headers: {}, body: '{"check":"silence"}' });
+    expect(seen).toEqual([]);
   });
 });

@@ -4,12 +4,14 @@ import { errorMessage, SyncError } from "./errors.ts";
 import { json } from "./json-response.ts";
 import { logger } from "./logger.ts";
 import { runWork, type WorkDependencies } from "./run-work.ts";
+import type { Supervision } from "./supervise-sync.ts";
 
 export type ProcessorDependencies = WorkDependencies & {
   checkCaller: CheckCaller;
   /** How long one call may work, in ms; below the caller's own patience. */
   budgetMilliseconds: number;
   retentionDays: number;
+  supervision: Pick<Supervision, "beat" | "checkSilence">;
 };
 
 /** Finished jobs deleted by one call; the schedule calls often enough. */
@@ -21,21 +23,28 @@ const listedJobs = 1000;
 /** Pages of users that one call walks: an Edge Function has 2 s of CPU time, and a page takes up to 50 ms of it. */
 const stepsOfRuns = 25;
 
-/** What the caller wants besides the due jobs: a run of that kind, when none is open. Anything else is no reason to refuse. */
-const wishSchema = z.object({ work: z.enum(["backfill", "sweep", "compare"]) });
+/** How often silence is checked beside other work; a call that asks for it (check: "silence") need not wait so long. */
+const silenceEverySeconds = { beside: 15 * 60, asked: 60 };
+
+/** What the caller wants besides the due jobs: a run of that kind, when none is open; the check for silence. */
+const wishSchema = z.object({
+  work: z.enum(["backfill", "sweep", "compare"]).optional().catch(undefined),
+  check: z.literal("silence").optional().catch(undefined),
+});
 
 /** Works through everything that is due, and the open run, until nothing is left or the time is used up. */
 export async function handleProcessor(request: Request, dependencies: ProcessorDependencies): Promise<Response> {
+  const { database, supervision, budgetMilliseconds, retentionDays } = dependencies;
   try {
     if (request.method !== "POST") throw new SyncError("method_not_allowed", "Start the processor by POST.");
     await dependencies.checkCaller(request);
-    await dependencies.database.rescueJobs();
-    const { jobs, ...counts } = await runWork(dependencies, {
-      budgetMilliseconds: dependencies.budgetMilliseconds,
-      mostSteps: stepsOfRuns,
-      ...(await readWish(request)),
-    });
-    await dependencies.database.purgeJobs(dependencies.retentionDays, purgeLimit);
+    const { work, check } = await readWish(request);
+    await database.rescueJobs();
+    const kind = work === undefined ? {} : { kind: work };
+    const { jobs, ...counts } = await runWork(dependencies, { budgetMilliseconds, mostSteps: stepsOfRuns, ...kind });
+    await database.purgeJobs(retentionDays, purgeLimit);
+    await supervision.beat();
+    await supervision.checkSilence(silenceEverySeconds[check === undefined ? "beside" : "asked"]);
     const listed = jobs
       .slice(0, listedJobs)
       .map((job) => ({ jobId: job.job_id, jobType: job.job_type, status: job.status }));
@@ -46,9 +55,10 @@ export async function handleProcessor(request: Request, dependencies: ProcessorD
   }
 }
 
-async function readWish(request: Request): Promise<{ kind?: "backfill" | "sweep" | "compare" }> {
+/** Whoever sends no body, or another, wants the work done: that is no reason to refuse. */
+async function readWish(request: Request): Promise<z.infer<typeof wishSchema>> {
   const wish = wishSchema.safeParse(await request.json().catch(() => null));
-  return wish.success ? { kind: wish.data.work } : {};
+  return wish.success ? wish.data : {};
 }
 
 function refuse(error: unknown): Response {

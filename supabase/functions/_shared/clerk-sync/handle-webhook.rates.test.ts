@@ -2,8 +2,9 @@ import { describe, expect, test } from "vitest";
 import { fixtureBytes } from "../../../../tests/support/clerk-fixture.ts";
 import { signedHeaders, testNow } from "../../../../tests/support/sign.ts";
 import { webhookWith } from "../../../../tests/support/webhook.ts";
-import { handleWebhook, type Refusal, type WebhookDependencies } from "./handle-webhook.ts";
+import { handleWebhook, type WebhookDependencies } from "./handle-webhook.ts";
 import { createRateLimit } from "./limit-rate.ts";
+import type { Refusal } from "./notify-hook.ts";
 
 const body = fixtureBytes("user.created");
 const url = "http://localhost/functions/v1/clerk-webhook";

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { fixtureBytes, fixtureNames } from "../../../../tests/support/clerk-fixture.ts";
+import { fixtureBytes, fixtureNames, jsonBytes } from "../../../../tests/support/clerk-fixture.ts";
 import { deliver, webhookWith } from "../../../../tests/support/webhook.ts";
 import type { Enqueued } from "./database.ts";
 import { handleWebhook } from "./handle-webhook.ts";
@@ -132,4 +132,78 @@ test("private_metadata is not handed to the database", async () => {
   const stored = JSON.stringify(calls.enqueued);
   expect(stored).toContain("legacy-42");
   expect(stored).not.toMatch(/private_metadata|cus_Example123/);
+});
+
+describe("what is noted of a delivery", () => {
+  test("one that was taken is noted as taken, whatever it brought", async () => {
+    const { dependencies, notes } = webhookWith({});
+    await deliver(fixtureBytes("user.created"), dependencies);
+    await deliver(fixtureBytes("organization.created"), dependencies);
+    expect(notes).toEqual(["accepted", "accepted"]);
+  });
+
+  test("one that could not be stored is not, and neither is the doctor's probe", async () => {
+    const { dependencies, notes } = webhookWith({});
+    const enqueue = () => Promise.reject(new Error("no database"));
+    await deliver(fixtureBytes("user.created"), { ...dependencies, database: { enqueue } });
+    await deliver(jsonBytes({ type: "clerk_sync.doctor", data: {} }), dependencies);
+    expect(notes).toEqual([]);
+  });
+
+  test("a wrong signature is noted with its source, and not with the id that anybody can make up", async () => {
+    const { dependencies, notes } = webhookWith({});
+    const headers = { "svix-id": "msg_forged" };
+    const request = new Request("http://localhost/", { method: "POST", headers, body: "{}" });
+    await handleWebhook(request, dependencies, "203.0.113.7");
+    expect(notes).toEqual([{ code: "signature_missing", source: "203.0.113.7" }]);
+  });
+
+  test("whoever gives no hooks gets the same answers", async () => {
+    const {
+      onAccepted: _,
+      onRefused: __,
+      onPutAside: ___,
+      instanceIds: ____,
+      ...without
+    } = webhookWith({}).dependencies;
+    expect((await deliver(fixtureBytes("user.created"), without)).status).toBe(202);
+    expect((await deliver(fixtureBytes("dashboard-sample.user.created"), without)).status).toBe(200);
+    expect((await handleWebhook(new Request("http://localhost/", { method: "POST" }), without)).status).toBe(401);
+  });
+
+  test("a hook that fails changes no answer", async () => {
+    const { dependencies } = webhookWith({});
+    const fail = () => {
+      throw new Error("a bug");
+    };
+    const failing = { ...dependencies, onAccepted: fail, onRefused: fail, onPutAside: fail };
+    expect((await deliver(fixtureBytes("user.created"), failing)).status).toBe(202);
+    expect((await deliver(fixtureBytes("dashboard-sample.user.created"), failing)).status).toBe(200);
+    expect((await handleWebhook(new Request("http://localhost/", { method: "POST" }), failing)).status).toBe(401);
+  });
+});
+
+describe("an event that is signed and not applied", () => {
+  test("of the dashboard's Send Example proves the signature and stores nothing", async () => {
+    const { dependencies, calls, notes } = webhookWith({});
+    const response = await deliver(fixtureBytes("dashboard-sample.user.created"), dependencies);
+    expect([response.status, await response.json()]).toEqual([
+      200,
+      { success: true, message: "Sample event: signature is right, nothing is stored" },
+    ]);
+    expect(calls.enqueued).toEqual([]);
+    expect(notes).toEqual(["accepted", { kind: "sample_event", source: "unknown", code: "user.created" }]);
+  });
+
+  test("of another instance is answered 200, so that it does not come again, and noted", async () => {
+    const { dependencies, calls, notes } = webhookWith({});
+    const response = await deliver(fixtureBytes("user.deleted"), { ...dependencies, instanceIds: ["ins_production"] });
+    expect([response.status, await response.json()]).toEqual([
+      200,
+      { success: true, message: "Event of another Clerk instance: not applied" },
+    ]);
+    expect(calls.enqueued).toEqual([]);
+    const subject = "ins_2fQk3sYb7nWc0dLh5VtRzE8uJmA";
+    expect(notes).toEqual([{ kind: "instance_unknown", source: "unknown", subject, code: "user.deleted" }]);
+  });
 });

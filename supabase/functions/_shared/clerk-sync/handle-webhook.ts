@@ -1,29 +1,29 @@
+import { checkOrigin } from "./check-origin.ts";
 import type { Database, Enqueued } from "./database.ts";
-import { type ErrorCode, errorMessage, SyncError } from "./errors.ts";
+import { errorMessage, SyncError } from "./errors.ts";
 import { json } from "./json-response.ts";
 import type { LoadAccount, LoadLimit } from "./limit-load.ts";
 import type { RateLimit } from "./limit-rate.ts";
 import { logger } from "./logger.ts";
 import { type HandledEvent, mapEvent } from "./map-user.ts";
+import { type DeliveryHooks, notify, type Refusal } from "./notify-hook.ts";
 import { parseEvent } from "./parse-event.ts";
+import { putAside } from "./put-aside.ts";
 import { readBody } from "./read-body.ts";
 import type { VerifySignature } from "./verify-signature.ts";
 
-export type WebhookDependencies = {
+export type WebhookDependencies = DeliveryHooks & {
   database: Pick<Database, "enqueue">;
   /** Null when no secret is set: the webhook is off and answers 503, so that Clerk tries again. */
   verifySignature: VerifySignature | null;
   loadLimit: LoadLimit;
   rateLimit: RateLimit;
   maxAttempts: number;
+  /** Clerk instances whose events are applied; none given: of any. */
+  instanceIds?: readonly string[];
   /** Called after a job was stored, so that a worker need not wait for its next poll. */
   onQueued: () => void;
-  /** Called for each delivery refused for its signature or by a rate limit. */
-  onRefused?: (refusal: Refusal) => void;
 };
-
-/** eventId only when the signature was right: anybody can write a svix-id. */
-export type Refusal = { code: ErrorCode; source: string; eventId?: string };
 
 /** One request in hand, and what is known of it so far. */
 type Delivery = { request: Request; source: string; account: LoadAccount; eventId?: string };
@@ -56,7 +56,7 @@ export async function handleWebhook(
   try {
     return await acceptEvent(delivery, dependencies);
   } catch (error) {
-    tell(dependencies.onRefused, error, delivery);
+    noteRefusal(dependencies.onRefused, error, delivery);
     return refuse(error);
   } finally {
     delivery.account.close();
@@ -76,10 +76,18 @@ async function acceptEvent(delivery: Delivery, dependencies: WebhookDependencies
   });
   delivery.eventId = eventId;
   const event = parseEvent(body);
-  if (event.type === "unhandled") return json(200, { success: true, message: "Event type not handled" });
+  if (event.type === "unhandled") return passOver(event.name, dependencies.onAccepted);
+  const origin = checkOrigin(event, dependencies.instanceIds ?? []);
+  if (origin !== "instance") return putAside(event, origin, source, dependencies);
   rateLimit.addEvent();
   account.addEvent();
   return await enqueueEvent(event, eventId, dependencies);
+}
+
+/** An event of no interest. Whatever its type, it shows that Clerk delivers; a probe of the doctor's does not. */
+function passOver(type: string, onAccepted: DeliveryHooks["onAccepted"]): Response {
+  if (!type.startsWith("clerk_sync.")) notify("delivery.not_noted", () => onAccepted?.());
+  return json(200, { success: true, message: "Event type not handled" });
 }
 
 async function enqueueEvent(
@@ -91,6 +99,7 @@ async function enqueueEvent(
     const [enqueued] = await dependencies.database.enqueue([mapEvent(event, eventId)], dependencies.maxAttempts);
     if (enqueued === undefined) throw new SyncError("database_answer_invalid", "clerk_sync_enqueue answered nothing.");
     logger.debug("webhook.stored", { event_id: eventId, event_type: event.type, outcome: enqueued.outcome });
+    notify("delivery.not_noted", () => dependencies.onAccepted?.());
     return answer(enqueued, event.type, dependencies.onQueued);
   } catch (error) {
     const code = error instanceof SyncError ? error.code : "database_unavailable";
@@ -102,7 +111,7 @@ async function enqueueEvent(
 function answer(enqueued: Enqueued, type: EventType, onQueued: () => void): Response {
   if (enqueued.outcome === "exists") return json(200, { message: "User already exists", user: enqueued.user });
   if (enqueued.outcome === "duplicate") {
-    wake(onQueued); // while the repetition was looked up it held the job's lock, and a worker passes over locked jobs
+    notify("worker.not_woken", onQueued); // while the repetition was looked up it held the job's lock, and a worker passes over locked jobs
     return json(200, { message: "Duplicate event" });
   }
   if (enqueued.outcome === "dead") {
@@ -113,31 +122,18 @@ function answer(enqueued: Enqueued, type: EventType, onQueued: () => void): Resp
       jobId: enqueued.job_id,
     });
   }
-  wake(onQueued);
+  notify("worker.not_woken", onQueued);
   return json(202, { success: true, message: queuedMessages[type], jobId: enqueued.job_id });
-}
-
-/** The job is stored: whatever happens here must not make Clerk deliver the event again. */
-function wake(onQueued: () => void): void {
-  try {
-    onQueued();
-  } catch (error) {
-    logger.warn("worker.not_woken", { reason: errorMessage(error) });
-  }
 }
 
 function isSignatureError(error: unknown): error is SyncError {
   return error instanceof SyncError && (error.code === "signature_missing" || error.code === "signature_invalid");
 }
 
-/** Whatever happens in the callback must not change the answer. */
-function tell(onRefused: WebhookDependencies["onRefused"], error: unknown, { source, eventId }: Delivery): void {
+function noteRefusal(onRefused: DeliveryHooks["onRefused"], error: unknown, { source, eventId }: Delivery): void {
   if (!isSignatureError(error) && !(error instanceof SyncError && error.code === "rate_limited")) return;
-  try {
-    onRefused?.({ code: error.code, source, ...(eventId === undefined ? {} : { eventId }) });
-  } catch (failure) {
-    logger.warn("webhook.refusal_not_told", { reason: errorMessage(failure) });
-  }
+  const refusal: Refusal = { code: error.code, source, ...(eventId === undefined ? {} : { eventId }) };
+  notify("delivery.not_noted", () => onRefused?.(refusal));
 }
 
 const statusOfCode: Readonly<Record<string, number>> = {

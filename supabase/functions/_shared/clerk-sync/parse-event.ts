@@ -36,15 +36,23 @@ const userSchema = z.object({
 });
 
 const deletedUserSchema = z.object({ id: z.string().min(1).max(255).nullish(), external_id: externalId });
-const envelopeSchema = z.object({ type: z.string().min(1).max(255), timestamp: time, data: z.unknown().optional() });
+const envelopeSchema = z.object({
+  type: z.string().min(1).max(255),
+  timestamp: time,
+  instance_id: externalId,
+  data: z.unknown().optional(),
+});
 
 export type ClerkUser = z.infer<typeof userSchema>;
 
 /** An event as the sync knows it. Times are Unix milliseconds; version 0 means that no time was given. */
 export type ClerkEvent =
-  | { type: "user.created" | "user.updated"; version: number; user: ClerkUser; original: Json }
-  | { type: "user.deleted"; version: number; clerkId: string | null; externalId: string | null; original: Json }
+  | (Envelope & { type: "user.created" | "user.updated"; user: ClerkUser })
+  | (Envelope & { type: "user.deleted"; clerkId: string | null; externalId: string | null })
   | { type: "unhandled"; name: string };
+
+/** instanceId is the Clerk instance that sent it, null when the event does not say. */
+type Envelope = { version: number; instanceId: string | null; original: Json };
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
@@ -56,12 +64,14 @@ export function parseEvent(body: Uint8Array): ClerkEvent {
   const original = sanitise(parseJson(body));
   const envelope = parseAs(envelopeSchema, original, "The event");
   const timestamp = toMilliseconds(envelope.timestamp);
-  if (envelope.type === "user.deleted") return parseDeleted(envelope.data, timestamp, original);
+  const instanceId = envelope.instance_id || null;
+  if (envelope.type === "user.deleted")
+    return parseDeleted(envelope.data, { version: timestamp, instanceId, original });
   if (envelope.type !== "user.created" && envelope.type !== "user.updated") {
     return { type: "unhandled", name: envelope.type };
   }
   const user = parseAs(userSchema, envelope.data, "data");
-  return { type: envelope.type, version: toMilliseconds(user.updated_at) || timestamp, user, original };
+  return { type: envelope.type, version: toMilliseconds(user.updated_at) || timestamp, instanceId, user, original };
 }
 
 /** Parses a Clerk user as it stands in an event or in an answer of Clerk's API. Throws as parseEvent does. */
@@ -69,15 +79,9 @@ export function parseUser(value: unknown): ClerkUser {
   return parseAs(userSchema, sanitise(value), "data");
 }
 
-function parseDeleted(data: unknown, version: number, original: Json): ClerkEvent {
-  const deleted = parseAs(deletedUserSchema, data, "data");
-  return {
-    type: "user.deleted",
-    version,
-    clerkId: deleted.id ?? null,
-    externalId: deleted.external_id || null,
-    original,
-  };
+function parseDeleted(data: unknown, envelope: Envelope): ClerkEvent {
+  const { id, external_id } = parseAs(deletedUserSchema, data, "data");
+  return { ...envelope, type: "user.deleted", clerkId: id ?? null, externalId: external_id || null };
 }
 
 function parseJson(body: Uint8Array): unknown {

@@ -1,0 +1,20 @@
+import type { HandledEvent } from "./map-user.ts";
+
+/**
+ * What Clerk's dashboard sends by "Send Example": events signed with the real secret about users there are not. The
+ * ids are those of Clerk's event catalog (docs, "Webhooks overview") and of its OpenAPI description.
+ */
+const sampleUsers = new Set(["user_29w83sxmDNGwOuEthce5gg56FcC", "user_2g7np7Hrk0SN6kj5EDMLDaKNL0S"]);
+const sampleInstances = new Set(["ins_123", "ins_2g7np7Hrk0SN6kj5EDMLDaKNL0S"]);
+
+/** Where a handled event comes from: the instance itself, another one, or the button "Send Example". */
+export type Origin = "instance" | "other_instance" | "sample";
+
+/** Without instance ids (CLERK_INSTANCE_ID) every instance is ours; with them, an event that names none is not. */
+export function checkOrigin(event: HandledEvent, instanceIds: readonly string[]): Origin {
+  const clerkId = event.type === "user.deleted" ? event.clerkId : event.user.id;
+  const { instanceId } = event;
+  if (sampleUsers.has(clerkId ?? "") || sampleInstances.has(instanceId ?? "")) return "sample";
+  if (instanceIds.length === 0 || instanceIds.includes(instanceId ?? "")) return "instance";
+  return "other_instance";
+}

@@ -1,0 +1,68 @@
+import type { CallFunction } from "./database.ts";
+import { errorMessage, SyncError } from "./errors.ts";
+import { type Health, judgeFailure, judgeHealth } from "./judge-health.ts";
+import { logger } from "./logger.ts";
+
+/** Says how the sync is; never throws, and never takes longer than the time it was given. */
+export type ReadHealth = () => Promise<Health>;
+
+export type ReadHealthOptions = {
+  call: CallFunction;
+  /** Unix milliseconds. */
+  now: () => number;
+  /** How long a caller waits for the database. */
+  timeoutMilliseconds?: number;
+  /** How long an answer is given to others who ask. */
+  shareMilliseconds?: number;
+};
+
+/** A read that has not ended by then is given up: another may be tried beside it. */
+const abandonMilliseconds = 10_000;
+
+/**
+ * Makes the reading of the health for callers nobody has checked: however many ask, the database is asked once in
+ * shareMilliseconds, and not again while it is still busy with the last question.
+ */
+export function createReadHealth(options: ReadHealthOptions): ReadHealth {
+  const { call, now, timeoutMilliseconds = 2500, shareMilliseconds = 1000 } = options;
+  let reading: { answer: Promise<Health>; startedAt: number; endedAt: number | null } | null = null;
+  const start = () => {
+    const current = { answer: ask(call), startedAt: now(), endedAt: null as number | null };
+    void current.answer.then(() => {
+      current.endedAt = now();
+    });
+    return current;
+  };
+  return () => {
+    if (reading === null || isOver(reading, now(), shareMilliseconds)) reading = start();
+    return orLate(reading.answer, timeoutMilliseconds);
+  };
+}
+
+function isOver(reading: { startedAt: number; endedAt: number | null }, now: number, share: number): boolean {
+  return reading.endedAt === null ? now - reading.startedAt > abandonMilliseconds : now - reading.endedAt >= share;
+}
+
+async function ask(call: CallFunction): Promise<Health> {
+  try {
+    return judgeHealth(await call("clerk_sync_health", {}));
+  } catch (error) {
+    logger.error("health.unknown", { code: error instanceof SyncError ? error.code : "internal" });
+    if (!(error instanceof SyncError)) logger.error("health.failed", { error: errorMessage(error) });
+    return judgeFailure(error);
+  }
+}
+
+async function orLate(answer: Promise<Health>, timeoutMilliseconds: number): Promise<Health> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<Health>((resolve) => {
+    const message = `The database did not answer within ${timeoutMilliseconds} ms.`;
+    timer = setTimeout(
+      () => resolve(judgeFailure(new SyncError("database_unavailable", message))),
+      timeoutMilliseconds,
+    );
+  });
+  const first = await Promise.race([answer, late]);
+  clearTimeout(timer);
+  return first;
+}

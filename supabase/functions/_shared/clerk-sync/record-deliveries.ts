@@ -1,0 +1,130 @@
+import type { CallFunction } from "./database.ts";
+import { errorMessage, SyncError } from "./errors.ts";
+import { logger } from "./logger.ts";
+import type { DeliveryHooks } from "./notify-hook.ts";
+
+/** Something about a delivery that is to be seen later; see clerk_sync.audit. `subject` is what it is about. */
+export type DeliveryNote = {
+  kind: "delivery_refused" | "instance_unknown" | "sample_event";
+  source: string;
+  subject?: string;
+  code?: string;
+};
+
+type DeliveryEntry = DeliveryNote & { at: string; count: number };
+
+export type DeliveryRecorder = {
+  /** What the webhook calls. */
+  hooks: Required<DeliveryHooks>;
+  /** Writes what is there, now, and nothing later. */
+  close: () => Promise<void>;
+};
+
+export type DeliveryRecorderOptions = {
+  /** Calls clerk_sync_record_deliveries. */
+  call: CallFunction;
+  /** Keeps the process alive until the work is done (EdgeRuntime.waitUntil). */
+  keepAlive: (work: Promise<void>) => unknown;
+  /** Unix milliseconds. */
+  now: () => number;
+  sleep?: (milliseconds: number) => Promise<void>;
+};
+
+const writeEveryMilliseconds = 10_000;
+/** Different notes kept until the next write; more of them are counted as one "(other)" a kind. */
+const mostNotes = 100;
+const minute = 60_000;
+
+/**
+ * Makes what remembers deliveries outside the answers' way: the first is written at once, the others together every ten
+ * seconds, those that are alike as one with its count. A flood costs one small call in ten seconds.
+ */
+export function createDeliveryRecorder(options: DeliveryRecorderOptions): DeliveryRecorder {
+  const { keepAlive, now, sleep = delay } = options;
+  const kept = createNotes(now);
+  const state = { isRunning: false, isClosed: false, writtenAt: Number.NEGATIVE_INFINITY };
+  const flush = async () => {
+    state.writtenAt = now();
+    await writeAll(options, kept.take());
+  };
+  const run = async () => {
+    while (kept.hasAny() && !state.isClosed) {
+      await sleep(Math.max(0, state.writtenAt + writeEveryMilliseconds - now()));
+      if (!state.isClosed) await flush();
+    }
+    state.isRunning = false;
+  };
+  const start = () => {
+    if (state.isRunning || state.isClosed) return;
+    state.isRunning = true;
+    keepAlive(run());
+  };
+  const note = (added: DeliveryNote) => {
+    kept.add(added);
+    start();
+  };
+  const accept = () => {
+    kept.accept();
+    start();
+  };
+  return {
+    hooks: {
+      onAccepted: accept,
+      onRefused: ({ code, source }) => note({ kind: "delivery_refused", source, code }),
+      onPutAside: note,
+    },
+    close: async () => {
+      state.isClosed = true;
+      if (kept.hasAny()) await flush();
+    },
+  };
+}
+
+type Notes = { acceptedAt: string | null; entries: DeliveryEntry[] };
+
+function createNotes(now: () => number) {
+  let acceptedAt: number | null = null;
+  let entries = new Map<string, DeliveryEntry>();
+  return {
+    hasAny: () => acceptedAt !== null || entries.size > 0,
+    accept: () => {
+      acceptedAt = now();
+    },
+    add: (note: DeliveryNote) => {
+      const at = new Date(now() - (now() % minute)).toISOString();
+      const own = { subject: "", code: "", ...note, at, count: 0 };
+      const isRoom = entries.size < mostNotes || entries.has(keyOf(own));
+      const entry = isRoom ? own : { ...own, source: "(other)", subject: "", code: "" };
+      const known = entries.get(keyOf(entry)) ?? entry;
+      known.count += 1;
+      entries.set(keyOf(entry), known);
+    },
+    take: (): Notes => {
+      const taken = {
+        acceptedAt: acceptedAt === null ? null : new Date(acceptedAt).toISOString(),
+        entries: [...entries.values()],
+      };
+      acceptedAt = null;
+      entries = new Map();
+      return taken;
+    },
+  };
+}
+
+function keyOf({ kind, at, source, subject, code }: DeliveryEntry): string {
+  return JSON.stringify([kind, at, source, subject, code]);
+}
+
+/** What cannot be written is lost and said so: the answers were given, and keeping it would grow without bound. */
+async function writeAll({ call }: DeliveryRecorderOptions, { acceptedAt, entries }: Notes): Promise<void> {
+  try {
+    await call("clerk_sync_record_deliveries", { p_accepted_at: acceptedAt, p_entries: entries });
+  } catch (error) {
+    const code = error instanceof SyncError ? error.code : "internal";
+    logger.warn("audit.not_written", { code, entries: entries.length, reason: errorMessage(error) });
+  }
+}
+
+function delay(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

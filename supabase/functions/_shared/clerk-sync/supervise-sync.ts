@@ -1,0 +1,41 @@
+import { createClerkApi } from "./clerk-api.ts";
+import type { Config } from "./config.ts";
+import type { CallFunction } from "./database.ts";
+import { createSilenceCheck, type SilenceResult } from "./detect-silence.ts";
+import { createClerkRateLimit } from "./limit-clerk-rate.ts";
+
+/** What looks after the sync itself, beside the work on the queue. */
+export type Supervision = {
+  /** Says that this part is alive; at most one write in ten seconds. */
+  beat: () => Promise<void>;
+  /** Looks for bursts and flapping users among the jobs. */
+  auditJobs: () => Promise<void>;
+  /** Asks Clerk whether deliveries still come; "skipped" without CLERK_SECRET_KEY as well. */
+  checkSilence: (everySeconds: number) => Promise<SilenceResult>;
+};
+
+/** Nobody waits for the check, and no queue may wait for it. */
+const timeoutMilliseconds = 5000;
+const longestWaitMilliseconds = 2000;
+
+/** Makes the supervision of one part of the system, by the name its heartbeat has. */
+export function createSupervision(
+  { clerkSecretKey, clerkApiUrl }: Pick<Config, "clerkSecretKey" | "clerkApiUrl">,
+  call: CallFunction,
+  name: "worker" | "processor",
+): Supervision {
+  const parts = {
+    beat: async () => void (await call("clerk_sync_beat", { p_name: name })),
+    auditJobs: async () => void (await call("clerk_sync_audit_jobs", {})),
+  };
+  if (clerkSecretKey === null) return { ...parts, checkSilence: async () => "skipped" };
+  const takeRequest = createClerkRateLimit({
+    call,
+    secretKey: clerkSecretKey,
+    work: "background",
+    longestWaitMilliseconds,
+    now: Date.now,
+  });
+  const clerk = createClerkApi({ secretKey: clerkSecretKey, apiUrl: clerkApiUrl, takeRequest, timeoutMilliseconds });
+  return { ...parts, checkSilence: createSilenceCheck({ call, clerk }) };
+}

@@ -1,0 +1,14 @@
+// How the sync is, for uptime monitors and for apps: one status word for anybody, reasons for the secret key.
+import { createCheckCaller } from "../_shared/clerk-sync/check-caller.ts";
+import { setUp } from "../_shared/clerk-sync/edge-setup.ts";
+import { type HealthDependencies, handleHealth } from "../_shared/clerk-sync/handle-health.ts";
+import { createReadHealth } from "../_shared/clerk-sync/read-health.ts";
+
+const { call, config } = await setUp(Deno.env.toObject());
+
+const dependencies: HealthDependencies = {
+  readHealth: createReadHealth({ call, now: Date.now }),
+  checkCaller: createCheckCaller(config.secretKeys),
+};
+
+Deno.serve((request) => handleHealth(request, dependencies));
