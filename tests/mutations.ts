@@ -8,6 +8,7 @@ import { ensurePromises } from "./support/ensure-mutations.ts";
 import { laws } from "./support/law-mutations.ts";
 import { knownFailures, type Mutation } from "./support/mutations.ts";
 import { runRules } from "./support/run-mutations.ts";
+import { supervision } from "./support/supervision-mutations.ts";
 
 // Takes each fix and each law out of a copy of the project and expects its test to fail there.
 // `npm run test:mutations -- WORD` runs only those whose title holds the word.
@@ -21,7 +22,7 @@ await rm(folder, { recursive: true, force: true });
 for (const copy of copies) await makeCopy(copy);
 
 const word = process.argv[2] ?? "";
-const all = [...knownFailures, ...laws, ...circuitLaws, ...ensurePromises, ...runRules];
+const all = [...knownFailures, ...laws, ...circuitLaws, ...ensurePromises, ...runRules, ...supervision];
 const chosen = all.filter((mutation) => mutation.title.includes(word));
 const count = { passed: 0, failed: 0 };
 const waiting = [...chosen];

@@ -123,7 +123,7 @@ $$;
 revoke execute on function clerk_sync.count_queue from public, anon, authenticated;
 grant execute on function clerk_sync.count_queue to service_role;
 
--- How many users there are: counted up to 20,000, beyond that as autovacuum last estimated.
+-- How many users there are: counted up to 10,000, beyond that as autovacuum last estimated.
 create or replace function clerk_sync.estimate_users()
 returns bigint
 language sql
@@ -132,10 +132,10 @@ security invoker
 set search_path = ''
 as $$
   select case
-    when n.users < 20000 then n.users
+    when n.users < 10000 then n.users
     else greatest(n.users, (select c.reltuples from pg_catalog.pg_class as c where c.oid = 'public.users'::regclass))
   end::bigint
-  from (select clerk_sync.count_users(20000) as users) as n;
+  from (select clerk_sync.count_users(10000) as users) as n;
 $$;
 
 revoke execute on function clerk_sync.estimate_users from public, anon, authenticated;

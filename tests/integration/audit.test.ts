@@ -101,7 +101,10 @@ describe("a job", () => {
     await queue.database.settleJobs(batch.token, [{ job_id: String(job_id), outcome: "retry", error: "x: y" }]);
     await queue.one("select clerk_sync_retry_matching_jobs('{}')");
     await queue.run();
-    await queue.one("select clerk_sync_purge_jobs(0, 10, now() + interval '1 minute')");
+    expect(await audit()).toEqual([]);
+    await queue.pool.query("update job_queue set processed_at = now() - interval '2 days'");
+    await queue.pool.query("delete from clerk_sync.audit"); // of this edit, which is one
+    await queue.one("select clerk_sync_purge_jobs(1, 10)");
     expect(await queue.one("select count(*)::int as n from job_queue")).toEqual({ n: 0 });
     expect(await audit()).toEqual([]);
   });

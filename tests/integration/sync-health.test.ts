@@ -22,7 +22,7 @@ describe("on the Node server", () => {
   beforeAll(async () => {
     server = await startTestServer({
       CLERK_INSTANCE_ID: "ins_2fQk3sYb7nWc0dLh5VtRzE8uJmA,ins_test",
-      TRUSTED_PROXIES: "1",
+      TRUST_PROXY: "1",
     });
     url = `${server.settings.url}/functions/v1/sync-health`;
   });

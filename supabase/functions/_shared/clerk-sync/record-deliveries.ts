@@ -11,6 +11,7 @@ export type DeliveryNote = {
   code?: string;
 };
 
+/** So many that are alike; `at` is the last of them. */
 type DeliveryEntry = DeliveryNote & { at: string; count: number };
 
 export type DeliveryRecorder = {
@@ -33,7 +34,6 @@ export type DeliveryRecorderOptions = {
 const writeEveryMilliseconds = 10_000;
 /** Different notes kept until the next write; more of them are counted as one "(other)" a kind. */
 const mostNotes = 100;
-const minute = 60_000;
 
 /**
  * Makes what remembers deliveries outside the answers' way: the first is written at once, the others together every ten
@@ -91,13 +91,12 @@ function createNotes(now: () => number) {
       acceptedAt = now();
     },
     add: (note: DeliveryNote) => {
-      const at = new Date(now() - (now() % minute)).toISOString();
+      const at = new Date(now()).toISOString();
       const own = { subject: "", code: "", ...note, at, count: 0 };
       const isRoom = entries.size < mostNotes || entries.has(keyOf(own));
       const entry = isRoom ? own : { ...own, source: "(other)", subject: "", code: "" };
       const known = entries.get(keyOf(entry)) ?? entry;
-      known.count += 1;
-      entries.set(keyOf(entry), known);
+      entries.set(keyOf(entry), { ...known, at, count: known.count + 1 });
     },
     take: (): Notes => {
       const taken = {
@@ -111,8 +110,9 @@ function createNotes(now: () => number) {
   };
 }
 
+/** Alike is what is alike in everything and within the same minute. */
 function keyOf({ kind, at, source, subject, code }: DeliveryEntry): string {
-  return JSON.stringify([kind, at, source, subject, code]);
+  return JSON.stringify([kind, at.slice(0, "2026-01-01T00:00".length), source, subject, code]);
 }
 
 /** What cannot be written is lost and said so: the answers were given, and keeping it would grow without bound. */

@@ -1,0 +1,83 @@
+import type { Mutation } from "./mutations.ts";
+
+const core = "supabase/functions/_shared/clerk-sync";
+const historySql = "supabase/migrations/20261124000005_job_history.sql";
+const silenceSql = "supabase/migrations/20261124000026_silence.sql";
+const factsSql = "supabase/migrations/20261124000027_health_facts.sql";
+const auditSql = "supabase/migrations/20261124000029_audit.sql";
+
+/** What is said of the sync itself: no false alarm, no false peace. */
+export const supervision: readonly Mutation[] = [
+  {
+    test: "tests/integration/silence.test.ts",
+    title: "there is no alarm > for a sign-in that only moves updated_at",
+    edits: [{ file: `${core}/detect-silence.ts`, find: "answer.fields.length > 0", replace: "true" }],
+  },
+  {
+    test: "tests/integration/silence.test.ts",
+    title: "there is no alarm > for a change that was delivered and waits, or gave up, in the queue",
+    edits: [{ file: silenceSql, find: "and j.version >= i.version)", replace: "and false)" }],
+  },
+  {
+    test: "tests/integration/silence.test.ts",
+    title: "there is no alarm > for a change whose delivery arrives while it is being looked at",
+    edits: [
+      {
+        file: `${core}/detect-silence.ts`,
+        find: "return await onlyBehind(call, fresh, moments);",
+        replace: "return [...behind];",
+      },
+    ],
+  },
+  {
+    test: "tests/integration/silence.test.ts",
+    title: "when deliveries stop > a busy instance whose newest hundred changes are all young is seen through",
+    edits: [{ file: `${core}/detect-silence.ts`, find: "[100, 500, 500, 500]", replace: "[100]" }],
+  },
+  {
+    test: "tests/integration/silence.test.ts",
+    title: "it ends by itself > with the next delivery, and says from when until when to replay",
+    edits: [{ file: auditSql, find: "perform clerk_sync.end_silence(p_accepted_at);", replace: "" }],
+  },
+  {
+    test: "tests/integration/audit.test.ts",
+    title: "a job > that our functions move, from the first call to the purge, is nobody's edit",
+    edits: [{ file: historySql, find: "if v_calls ~ 'function", replace: "if v_calls ~ 'no function" }],
+  },
+  {
+    test: "tests/integration/audit.test.ts",
+    title: "a job > that was changed by hand says by whom, in its history and in the audit",
+    edits: [{ file: historySql, find: "(?!editor|record_)", replace: "" }],
+  },
+  {
+    test: "tests/integration/audit.test.ts",
+    title: "deliveries > of a flood from everywhere cannot fill the table",
+    edits: [{ file: auditSql, find: "count(*) >= 50 ", replace: "count(*) >= 5000 " }],
+  },
+  {
+    test: "tests/integration/health.test.ts",
+    title: "due work > is found in every priority, and what is not due yet is not",
+    edits: [{ file: factsSql, find: "and j.priority < p.priority", replace: "and false" }],
+  },
+  {
+    test: "tests/integration/health.test.ts",
+    title: "what it reads does not grow with the finished jobs, nor with the open ones",
+    edits: [{ file: factsSql, find: "set enable_bitmapscan = 'off'", replace: "set enable_bitmapscan = 'on'" }],
+  },
+  {
+    test: "tests/integration/sync-health.test.ts",
+    title: "on the Node server > what is refused or put aside is audited, and stored nowhere else",
+    edits: [{ file: `${core}/handle-webhook.ts`, find: 'if (origin !== "instance")', replace: "if (origin === null)" }],
+  },
+  {
+    test: "tests/integration/sync-health.test.ts",
+    title: "on the Node server > a database that hangs is 503, for a hundred callers at once and within the time",
+    edits: [
+      {
+        file: `${core}/read-health.ts`,
+        find: "reading === null || isOver(reading, now(), shareMilliseconds)",
+        replace: "true",
+      },
+    ],
+  },
+];
