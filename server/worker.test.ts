@@ -67,12 +67,6 @@ test("a check that hangs does not stop the queue, is not doubled, and is waited 
   expect(await stopped).toBe("stopped");
 });
 
-test("a check that fails fails nothing else", async () => {
-  const { lookAt } = workerWith(() => Promise.reject(new Error("no database")));
-  await lookAt(60);
-  expect(await lookAt(360)).toContain("silence 270");
-});
-
 test("ten minutes after the start the worker asks for a compare that is a day old, and for a sweep that is an hour old", async () => {
   const clock = { now: 0 };
   const { runs, state } = createFakeRuns(null);

@@ -106,11 +106,7 @@ function createChores({ database, supervision, retentionDays, slices, now }: Wor
 function createSilenceChore({ supervision, now }: WorkerDependencies): { start: Chore; ended: () => Promise<void> } {
   let running: Promise<void> | null = null;
   const check = async () => {
-    try {
-      await supervision.checkSilence(silenceEverySeconds);
-    } catch (error) {
-      logger.warn("silence.failed", { reason: errorMessage(error) });
-    }
+    await supervision.checkSilence(silenceEverySeconds);
     running = null;
   };
   const start = async () => {

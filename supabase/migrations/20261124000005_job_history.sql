@@ -75,7 +75,7 @@ begin
     return null;
   end if;
   get diagnostics v_calls = pg_context;
-  if v_calls ~ 'function (public[.]clerk_sync_|clerk_sync[.](?!editor|record_))' then
+  if v_calls ~ 'function ("clerk_sync_|public[.]clerk_sync_|clerk_sync[.](?!editor|record_))' then
     return null;
   end if;
   return concat_ws(' as ', session_user, nullif(current_user, session_user));

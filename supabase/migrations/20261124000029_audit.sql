@@ -123,38 +123,40 @@ language plpgsql
 volatile
 security invoker
 set search_path = ''
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
 as $$
 declare
   v_found integer;
 begin
   with recent as (
     (
-      select j.clerk_id, j.created_at
+      select j.clerk_id, j.created_at, j.source
       from public.job_queue as j
       where j.status in ('COMPLETED', 'CANCELLED')
         and j.processed_at > p_now - interval '1 hour'
-        and j.source = 'webhook'
       order by j.processed_at desc
       limit 20000
     )
     union all
     (
-      select j.clerk_id, j.created_at
+      select j.clerk_id, j.created_at, j.source
       from public.job_queue as j
       where j.status in ('PENDING', 'FAILED')
-        and j.source = 'webhook'
       limit 20000
     )
   ),
   odd as (
     select 'burst' as kind, '' as subject, count(*)::integer as count
     from recent as r
-    where r.created_at > p_now - interval '5 minutes'
+    where r.source = 'webhook'
+      and r.created_at > p_now - interval '5 minutes'
     having count(*) > p_burst
     union all
     select 'flapping_user', r.clerk_id, count(*)::integer
     from recent as r
-    where r.created_at > p_now - interval '1 hour'
+    where r.source = 'webhook'
+      and r.created_at > p_now - interval '1 hour'
       and r.clerk_id is not null
     group by r.clerk_id
     having count(*) > p_flapping

@@ -2,9 +2,11 @@ import { createClerkApi } from "./clerk-api.ts";
 import type { Config } from "./config.ts";
 import type { CallFunction } from "./database.ts";
 import { createSilenceCheck, type SilenceResult } from "./detect-silence.ts";
+import { errorMessage, SyncError } from "./errors.ts";
 import { createClerkRateLimit } from "./limit-clerk-rate.ts";
+import { logger } from "./logger.ts";
 
-/** What looks after the sync itself, beside the work on the queue. */
+/** What looks after the sync itself, beside the work on the queue, which must not stop with it: it never throws. */
 export type Supervision = {
   /** Says that this part is alive; at most one write in ten seconds. */
   beat: () => Promise<void>;
@@ -25,8 +27,8 @@ export function createSupervision(
   name: "worker" | "processor",
 ): Supervision {
   const parts = {
-    beat: async () => void (await call("clerk_sync_beat", { p_name: name })),
-    auditJobs: async () => void (await call("clerk_sync_audit_jobs", {})),
+    beat: () => attempt("beat", async () => void (await call("clerk_sync_beat", { p_name: name })), undefined),
+    auditJobs: () => attempt("audit", async () => void (await call("clerk_sync_audit_jobs", {})), undefined),
   };
   if (clerkSecretKey === null) return { ...parts, checkSilence: async () => "skipped" };
   const takeRequest = createClerkRateLimit({
@@ -37,5 +39,17 @@ export function createSupervision(
     now: Date.now,
   });
   const clerk = createClerkApi({ secretKey: clerkSecretKey, apiUrl: clerkApiUrl, takeRequest, timeoutMilliseconds });
-  return { ...parts, checkSilence: createSilenceCheck({ call, clerk }) };
+  const check = createSilenceCheck({ call, clerk });
+  return { ...parts, checkSilence: (everySeconds) => attempt("silence", () => check(everySeconds), "unknown") };
+}
+
+/** Where a failure of the supervision ends: in the log. */
+async function attempt<Output>(what: string, work: () => Promise<Output>, otherwise: Output): Promise<Output> {
+  try {
+    return await work();
+  } catch (error) {
+    const code = error instanceof SyncError ? error.code : "internal";
+    logger.warn("supervision.failed", { what, code, reason: errorMessage(error) });
+    return otherwise;
+  }
 }

@@ -1,0 +1,32 @@
+import { expect, test, vi } from "vitest";
+import { captureLog } from "../../../../tests/support/capture-log.ts";
+import { SyncError } from "./errors.ts";
+import { createSupervision } from "./supervise-sync.ts";
+
+const config = { clerkSecretKey: "sk_test_1", clerkApiUrl: "http://127.0.0.1:1" };
+
+test("a database that fails stops nothing, and is logged by what was tried", async () => {
+  const lines = await captureLog();
+  const call = () => Promise.reject(new SyncError("database_unavailable", "not there"));
+  const { beat, auditJobs, checkSilence } = createSupervision(config, call, "worker");
+  await beat();
+  await auditJobs();
+  expect(await checkSilence(60)).toBe("unknown");
+  expect(lines.map(({ text }) => JSON.parse(text)).map(({ event, what, code }) => [event, what, code])).toEqual([
+    ["supervision.failed", "beat", "database_unavailable"],
+    ["supervision.failed", "audit", "database_unavailable"],
+    ["supervision.failed", "silence", "database_unavailable"],
+  ]);
+});
+
+test("the heartbeat carries the name of the part", async () => {
+  const call = vi.fn(async () => null);
+  await createSupervision(config, call, "processor").beat();
+  expect(call).toHaveBeenCalledExactlyOnceWith("clerk_sync_beat", { p_name: "processor" });
+});
+
+test("without CLERK_SECRET_KEY nobody is asked", async () => {
+  const call = vi.fn(async () => null);
+  expect(await createSupervision({ ...config, clerkSecretKey: null }, call, "worker").checkSilence(60)).toBe("skipped");
+  expect(call).not.toHaveBeenCalled();
+});
