@@ -133,6 +133,33 @@ describe("under Deno", () => {
     expect([head.status, live.body]).toEqual([200, { status: "live" }]);
   });
 
+  it("the webhook notes what it takes, refuses and puts aside, and its drain beats", async () => {
+    const webhookSecret = "whsec_plJ3nmyCDGBKInavdOK15jsl";
+    const webhook = await startDenoFunction("clerk-webhook", {
+      SUPABASE_URL: supabase.url,
+      SUPABASE_SECRET_KEYS: JSON.stringify({ default: supabase.secretKey }),
+      CLERK_WEBHOOK_SECRET: webhookSecret,
+      CLERK_INSTANCE_ID: "ins_2fQk3sYb7nWc0dLh5VtRzE8uJmA",
+    });
+    const target = { url: webhook.url, webhookSecret };
+    const event = userEvent("user.created", { id: "user_noted", version: 1 });
+    const answers = await Promise.all([
+      postEvent(target, event),
+      postEvent(target, { ...event, instance_id: "ins_dev" }),
+      postUnsigned(target, "{}"),
+    ]);
+    const noted = () =>
+      supabase.one(
+        `select (select array_agg(name order by name) from clerk_sync.heartbeats) as beats,
+                (select array_agg(kind order by kind) from clerk_sync.audit where kind <> 'job_edited') as kinds`,
+      );
+    await expect
+      .poll(noted, { timeout: 15_000 })
+      .toEqual({ beats: ["processor", "webhook"], kinds: ["delivery_refused", "instance_unknown"] });
+    await webhook.stop();
+    expect(answers.map(({ status }) => status)).toEqual([202, 200, 401]);
+  });
+
   it("an API that hangs, and one that is not there, are 503", async () => {
     const sockets = createServer((socket) => socket.on("error", () => undefined));
     const port = await findFreePort();

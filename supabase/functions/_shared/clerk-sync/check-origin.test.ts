@@ -29,6 +29,11 @@ test.each(["dashboard-sample.user.created", "openapi-sample.user.created.seconds
   },
 );
 
+test("whatever the sample's instance sends is a sample", () => {
+  const event = parse(jsonBytes({ type: "user.deleted", instance_id: "ins_123", data: { id: "user_1" } }));
+  expect(checkOrigin(event, [])).toBe("sample");
+});
+
 test("a deletion of the sample's user is a sample, too", () => {
   const data = { id: "user_29w83sxmDNGwOuEthce5gg56FcC", deleted: true };
   expect(checkOrigin(parse(jsonBytes({ type: "user.deleted", data })), [])).toBe("sample");

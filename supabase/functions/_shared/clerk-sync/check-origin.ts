@@ -5,7 +5,7 @@ import type { HandledEvent } from "./map-user.ts";
  * ids are those of Clerk's event catalog (docs, "Webhooks overview") and of its OpenAPI description.
  */
 const sampleUsers = new Set(["user_29w83sxmDNGwOuEthce5gg56FcC", "user_2g7np7Hrk0SN6kj5EDMLDaKNL0S"]);
-const sampleInstances = new Set(["ins_123", "ins_2g7np7Hrk0SN6kj5EDMLDaKNL0S"]);
+const sampleInstance = "ins_123";
 
 /** Where a handled event comes from: the instance itself, another one, or the button "Send Example". */
 export type Origin = "instance" | "other_instance" | "sample";
@@ -14,7 +14,7 @@ export type Origin = "instance" | "other_instance" | "sample";
 export function checkOrigin(event: HandledEvent, instanceIds: readonly string[]): Origin {
   const clerkId = event.type === "user.deleted" ? event.clerkId : event.user.id;
   const { instanceId } = event;
-  if (sampleUsers.has(clerkId ?? "") || sampleInstances.has(instanceId ?? "")) return "sample";
+  if (sampleUsers.has(clerkId ?? "") || instanceId === sampleInstance) return "sample";
   if (instanceIds.length === 0 || instanceIds.includes(instanceId ?? "")) return "instance";
   return "other_instance";
 }
