@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { z } from "zod";
+import type { Environment } from "#core/config.ts";
 import { SyncError } from "#core/errors.ts";
 import { importWebhookSecret } from "#core/sign-webhook.ts";
 import type { CommandIo } from "../command-io.ts";
@@ -17,6 +18,7 @@ Examples:
 
 Secrets belong into the environment or a file, as CLERK_SYNC_URL, CLERK_WEBHOOK_SECRET and SUPABASE_SECRET_KEY (and
 SUPABASE_URL where the webhook is on a server of yours): what is typed as an option stays in the shell's history.
+An endpoint with CLERK_INSTANCE_ID applies no other instance's events: give verify the same.
 
 For some seconds there is one more row in users, user_clerksync_canary_…@canary.invalid: a trigger of yours on that
 table sees it come and go. Exits with 0 only when everything held, with 130 when interrupted.`;
@@ -58,6 +60,7 @@ async function verify(options: z.infer<typeof optionsSchema>, io: CommandIo): Pr
     runVerify(
       {
         endpoint: { url: target.webhookUrl, secret: target.webhookSecret },
+        instanceId: readInstanceId(environment),
         rest: requireRest(target),
         timeoutSeconds: options.timeout,
         signal,
@@ -69,6 +72,11 @@ async function verify(options: z.infer<typeof optionsSchema>, io: CommandIo): Pr
   if (options.json) io.print(JSON.stringify({ url: target.webhookUrl, ...verification, clocks }));
   else formatVerdict(verification).forEach(print);
   io.setExitCode(exitCodeOf(verification));
+}
+
+/** The first instance whose events the endpoint applies, as it has them in its own environment; null: all are. */
+function readInstanceId(environment: Environment): string | null {
+  return environment["CLERK_INSTANCE_ID"]?.split(",")[0]?.trim() || null;
 }
 
 function requireRest({ rest }: Target): NonNullable<Target["rest"]> {

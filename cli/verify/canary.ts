@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { canaryPrefix } from "#core/check-origin.ts";
 import { buildEvent, type Message } from "../simulate/build-event.ts";
 import type { Happening } from "../simulate/draw-history.ts";
 import type { ExpectedUser } from "../simulate/expect-user.ts";
@@ -6,16 +7,23 @@ import { drawId } from "../simulate/random.ts";
 import { emptyUser, type UserState } from "../simulate/user-state.ts";
 
 /** A user who lives for one run; `startedAt` in Unix milliseconds is what its versions count from. */
-export type Canary = { clerkId: string; email: string; startedAt: number };
+export type Canary = { clerkId: string; email: string; startedAt: number; instanceId: string };
 
 /** No instance of Clerk's: an event that is found later says where it came from. */
-const instanceId = drawId("ins", "clerk-sync verify");
+const ownInstanceId = drawId("ins", "clerk-sync verify");
 const encoder = new TextEncoder();
 
-/** Makes a canary; the prefix is what clerk_sync_remove_canary knows it by. `.invalid` reaches nobody (RFC 2606). */
-export function makeCanary(now: number): Canary {
-  const clerkId = `user_clerksync_canary_${randomUUID().replaceAll("-", "")}`;
-  return { clerkId, email: `${clerkId}@canary.invalid`, startedAt: now };
+/**
+ * Makes a canary; the prefix is what clerk_sync_remove_canary knows it by. It passes for a user of instanceId, for an
+ * endpoint that applies no others; null: of none.
+ */
+export function makeCanary(now: number, instanceId: string | null): Canary {
+  return canaryOf(`${canaryPrefix}${randomUUID().replaceAll("-", "")}`, now, instanceId);
+}
+
+/** `.invalid` reaches nobody (RFC 2606). */
+function canaryOf(clerkId: string, startedAt: number, instanceId: string | null): Canary {
+  return { clerkId, email: `${clerkId}@canary.invalid`, startedAt, instanceId: instanceId ?? ownInstanceId };
 }
 
 /** The message of something that happens to the canary, so many milliseconds after it started. */
@@ -28,16 +36,13 @@ export function canaryMessage(
   const event = buildEvent({ type, at, user: stateOf(canary, change.name) });
   return {
     id: `msg_verify_${randomUUID()}`,
-    body: encoder.encode(JSON.stringify({ ...event, instance_id: instanceId })),
+    body: encoder.encode(JSON.stringify({ ...event, instance_id: canary.instanceId })),
   };
 }
 
 /** The deletion of any canary, also of one whose run died. */
-export function deletionMessage(clerkId: string, now: number): Message {
-  return canaryMessage({ clerkId, email: `${clerkId}@canary.invalid`, startedAt: now }, "user.deleted", {
-    after: 0,
-    name: "",
-  });
+export function deletionMessage(clerkId: string, now: number, instanceId: string | null): Message {
+  return canaryMessage(canaryOf(clerkId, now, instanceId), "user.deleted", { after: 0, name: "" });
 }
 
 /** What must be in the database after that. */

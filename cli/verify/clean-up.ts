@@ -58,9 +58,9 @@ type Removal = { run: Run; deadline: number; isDeleted: boolean };
 
 /** Never stopped by the user: what it leaves behind would be in the project. */
 async function removeCanary(clerkId: string, { run, deadline, isDeleted }: Removal): Promise<CleanUp> {
-  const { io, endpoint } = run;
-  if (!isDeleted)
-    await deliver(deletionMessage(clerkId, io.clock.now()), { ...endpoint, attempts: deletionAttempts }, io);
+  const { io, endpoint, instanceId } = run;
+  const deletion = deletionMessage(clerkId, io.clock.now(), instanceId);
+  if (!isDeleted) await deliver(deletion, { ...endpoint, attempts: deletionAttempts }, io);
   for (;;) {
     const call = { name: "clerk_sync_remove_canary", args: { p_clerk_id: clerkId }, schema: removedSchema };
     const answer = await callRpc(run.rest, call, io);

@@ -11,9 +11,13 @@ export type Failure = { hop: Hop; what: string; remedy: string };
 const runDoctor =
   "Run `clerk-sync doctor` with the same options: it says what is wrong with endpoint, secret and clock.";
 
+const setInstance =
+  "The endpoint applies events of CLERK_INSTANCE_ID only: give verify the same, in the environment or by --env-file.";
+
 /** The endpoint did not answer what it must. */
 export function explainAnswer({ status, text }: Outcome, wanted: string): Failure {
-  return { hop: "answer", what: `the webhook answered ${status} ${text}, not ${wanted}`, remedy: runDoctor };
+  const remedy = text.includes("Event of another Clerk instance") ? setInstance : runDoctor;
+  return { hop: "answer", what: `the webhook answered ${status} ${text}, not ${wanted}`, remedy };
 }
 
 /** The database, asked through the API, did not say what became of the event. */

@@ -16,9 +16,13 @@ import {
 import { askJob, type Hops, isSettled, type Job, measureHops } from "./job.ts";
 import type { Step } from "./plan-steps.ts";
 
-/** Where and how long a run asks; `signal` is given when the user wants it to end. */
+/**
+ * Where and how long a run asks; `signal` is given when the user wants it to end. The canary passes for a user of
+ * `instanceId`; null: of no instance of Clerk's.
+ */
 export type Run = {
   endpoint: Endpoint;
+  instanceId: string | null;
   rest: Rest;
   timeoutSeconds: number;
   signal: AbortSignal;

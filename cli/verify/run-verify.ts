@@ -18,7 +18,7 @@ export type Verification = {
 /** Sends a canary through the installation, step by step until one fails, and takes it out again whatever happens. */
 export async function runVerify(run: Run, onStep: (result: StepResult) => void): Promise<Verification> {
   const startedAt = run.io.clock.now();
-  const canary = makeCanary(startedAt);
+  const canary = makeCanary(startedAt, run.instanceId);
   const steps: StepResult[] = [];
   const add = (result: StepResult) => {
     steps.push(result);

@@ -97,7 +97,7 @@ it("an upgrade with changed and new migrations pushes cleanly, and the schema's 
   await project.push(database);
   await appendFile(path.join(source, "supabase/migrations/20261124000010_delete_brake.sql"), "\nselect 1;\n");
   await writeFile(
-    path.join(source, "supabase/migrations/20261124000025_new.sql"),
+    path.join(source, "supabase/migrations/20261124000098_new.sql"),
     "create table clerk_sync.added (id integer);\n",
   );
   const done = await project.init("--yes");

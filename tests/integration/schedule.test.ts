@@ -193,7 +193,7 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
   });
 
   it("the schedule can be taken away", async () => {
-    expect(await one("select clerk_sync_unschedule() as n")).toEqual({ n: 6 });
+    expect(await one("select clerk_sync_unschedule() as n")).toEqual({ n: 8 });
     expect(await count("cron.job")).toBe(0);
   });
 });

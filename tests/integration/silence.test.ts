@@ -212,11 +212,11 @@ describe("the call that the schedule makes", () => {
     const supabase = await startSupabaseStandIn();
     const processor = await startDenoFunction("user-job-processor", {
       SUPABASE_URL: supabase.url,
-      SUPABASE_SECRET_KEYS: JSON.stringify({ default: supabase.secretKey }),
+      SUPABASE_SECRET_KEYS: JSON.stringify({ default: supabase.keys.secret }),
       ...environment(),
     });
     clerk.users.set("user_1", userEvent("user.created", { id: "user_1", version: 1 }).data);
-    const { status } = await call(processor.url, supabase.secretKey);
+    const { status } = await call(processor.url, supabase.keys.secret);
     await processor.stop();
     const found = await supabase.one(checked);
     const heartbeats = await supabase.one("select name from clerk_sync.heartbeats");

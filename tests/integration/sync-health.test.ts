@@ -137,7 +137,7 @@ describe("under Deno", () => {
     const webhookSecret = "whsec_plJ3nmyCDGBKInavdOK15jsl";
     const webhook = await startDenoFunction("clerk-webhook", {
       SUPABASE_URL: supabase.url,
-      SUPABASE_SECRET_KEYS: JSON.stringify({ default: supabase.secretKey }),
+      SUPABASE_SECRET_KEYS: JSON.stringify({ default: supabase.keys.secret }),
       CLERK_WEBHOOK_SECRET: webhookSecret,
       CLERK_INSTANCE_ID: "ins_2fQk3sYb7nWc0dLh5VtRzE8uJmA",
     });

@@ -4,7 +4,7 @@ const migration = (name: string) => `supabase/migrations/${name}.sql`;
 const claimSql = migration("20261124000009_claim_jobs");
 const runSql = migration("20261124000011_run_jobs");
 const rescueSql = migration("20261124000014_rescue");
-const circuitsSql = migration("20261124000026_circuits");
+const circuitsSql = migration("20261124000030_circuits");
 
 const file = (name: string) => `tests/integration/${name}.test.ts`;
 

@@ -1,7 +1,7 @@
 import type { Mutation } from "./mutations.ts";
 
 const core = "supabase/functions/_shared/clerk-sync";
-const ensureSql = "supabase/migrations/20261124000025_ensure_user.sql";
+const ensureSql = "supabase/migrations/20261124000029_ensure_user.sql";
 
 const rows = (title: string, find: string, replace = ""): Mutation => ({
   test: "tests/integration/ensure-user.test.ts",

@@ -16,7 +16,7 @@ export const runRules: readonly Mutation[] = [
     title: "a run > is started once when two start it at the same moment",
     edits: [
       {
-        file: migration("20261124000024_sync_runs"),
+        file: migration("20261124000026_sync_runs"),
         find: "create unique index if not exists sync_runs_one_open",
         replace: "create index if not exists sync_runs_one_open",
       },
@@ -109,7 +109,7 @@ export const runRules: readonly Mutation[] = [
     title: "no ten seconds see more requests than the rate, whoever takes them",
     edits: [
       {
-        file: migration("20261124000023_clerk_rate"),
+        file: migration("20261124000025_clerk_rate"),
         find: "array_fill(0, array[(v_slot - v_last)::integer])",
         replace: "array_fill(0, array[2 * (v_slot - v_last)::integer])",
       },
@@ -120,7 +120,7 @@ export const runRules: readonly Mutation[] = [
     title: "background work leaves the last part to live reads, and live reads count against it",
     edits: [
       {
-        file: migration("20261124000023_clerk_rate"),
+        file: migration("20261124000025_clerk_rate"),
         find: "greatest(0, least(p_wanted, p_rate - (select sum(u) from unnest(v_used) as u)))",
         replace: "greatest(0, least(p_wanted, 1000 - (select sum(u) from unnest(v_used) as u)))",
       },

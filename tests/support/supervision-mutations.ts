@@ -2,9 +2,9 @@ import type { Mutation } from "./mutations.ts";
 
 const core = "supabase/functions/_shared/clerk-sync";
 const historySql = "supabase/migrations/20261124000005_job_history.sql";
-const silenceSql = "supabase/migrations/20261124000026_silence.sql";
-const factsSql = "supabase/migrations/20261124000027_health_facts.sql";
-const auditSql = "supabase/migrations/20261124000029_audit.sql";
+const silenceSql = "supabase/migrations/20261124000031_silence.sql";
+const factsSql = "supabase/migrations/20261124000033_health_facts.sql";
+const auditSql = "supabase/migrations/20261124000036_audit.sql";
 
 /** What is said of the sync itself: no false alarm, no false peace. */
 export const supervision: readonly Mutation[] = [

@@ -86,12 +86,12 @@ function headingsOf(text: string): string[] {
 describe("docs/health.md", () => {
   it("explains every reason and every threshold of the judgement, with its value", async () => {
     const docs = await read("docs/health.md");
-    const sql = await read("supabase/migrations/20261124000028_health.sql");
+    const sql = await read("supabase/migrations/20261124000034_health_reasons.sql");
     const codes = [...sql.matchAll(/^ {8}'([a-z_]+)',$/gm)].map((match) => match[1]);
     expect(codes.length).toBeGreaterThan(6);
     for (const code of codes) expect(docs).toContain(`\`${code}\``);
     const thresholds = [...sql.matchAll(/^ {4}'([a-z_]+)', (\d+),?$/gm)];
-    expect(thresholds).toHaveLength(8);
+    expect(thresholds).toHaveLength(10);
     for (const [, name, value] of thresholds) expect(docs).toMatch(new RegExp(`\\b${value}[^|\\d]*\`${name}\``));
   });
 });

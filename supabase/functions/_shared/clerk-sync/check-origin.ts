@@ -7,14 +7,26 @@ import type { HandledEvent } from "./map-user.ts";
 const sampleUsers = new Set(["user_29w83sxmDNGwOuEthce5gg56FcC", "user_2g7np7Hrk0SN6kj5EDMLDaKNL0S"]);
 const sampleInstance = "ins_123";
 
+/** Users of `clerk-sync verify`, whose events come from the command; clerk_sync.is_canary knows them alike. */
+export const canaryPrefix = "user_clerksync_canary_";
+
+/** Whether Clerk sent the event, as far as it can be told: who verifies an installation proves nothing about Clerk. */
+export function isFromClerk(event: HandledEvent): boolean {
+  return !clerkIdOf(event)?.startsWith(canaryPrefix);
+}
+
 /** Where a handled event comes from: the instance itself, another one, or the button "Send Example". */
 export type Origin = "instance" | "other_instance" | "sample";
 
 /** Without instance ids (CLERK_INSTANCE_ID) every instance is ours; with them, an event that names none is not. */
 export function checkOrigin(event: HandledEvent, instanceIds: readonly string[]): Origin {
-  const clerkId = event.type === "user.deleted" ? event.clerkId : event.user.id;
+  const clerkId = clerkIdOf(event);
   const { instanceId } = event;
   if (sampleUsers.has(clerkId ?? "") || instanceId === sampleInstance) return "sample";
   if (instanceIds.length === 0 || instanceIds.includes(instanceId ?? "")) return "instance";
   return "other_instance";
+}
+
+function clerkIdOf(event: HandledEvent): string | null {
+  return event.type === "user.deleted" ? event.clerkId : event.user.id;
 }

@@ -142,11 +142,13 @@ describe("what is noted of a delivery", () => {
     expect(notes).toEqual(["accepted", "accepted"]);
   });
 
-  test("one that could not be stored is not, and neither is the doctor's probe", async () => {
+  test("one that could not be stored is not, and neither are the doctor's probe and a canary of verify", async () => {
     const { dependencies, notes } = webhookWith({});
     const enqueue = () => Promise.reject(new Error("no database"));
     await deliver(fixtureBytes("user.created"), { ...dependencies, database: { enqueue } });
     await deliver(jsonBytes({ type: "clerk_sync.doctor", data: {} }), dependencies);
+    const canary = { id: "user_clerksync_canary_1", object: "user" };
+    expect((await deliver(jsonBytes({ type: "user.created", data: canary }), dependencies)).status).toBe(202);
     expect(notes).toEqual([]);
   });
 

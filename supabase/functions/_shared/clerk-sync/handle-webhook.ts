@@ -1,4 +1,4 @@
-import { checkOrigin } from "./check-origin.ts";
+import { checkOrigin, isFromClerk } from "./check-origin.ts";
 import type { Database, Enqueued } from "./database.ts";
 import { errorMessage, SyncError } from "./errors.ts";
 import { json } from "./json-response.ts";
@@ -99,7 +99,7 @@ async function enqueueEvent(
     const [enqueued] = await dependencies.database.enqueue([mapEvent(event, eventId)], dependencies.maxAttempts);
     if (enqueued === undefined) throw new SyncError("database_answer_invalid", "clerk_sync_enqueue answered nothing.");
     logger.debug("webhook.stored", { event_id: eventId, event_type: event.type, outcome: enqueued.outcome });
-    notify("delivery.not_noted", () => dependencies.onAccepted?.());
+    if (isFromClerk(event)) notify("delivery.not_noted", () => dependencies.onAccepted?.());
     return answer(enqueued, event.type, dependencies.onQueued);
   } catch (error) {
     const code = error instanceof SyncError ? error.code : "database_unavailable";

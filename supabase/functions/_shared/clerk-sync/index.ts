@@ -32,6 +32,13 @@ export { type LogLevel, startLogging } from "./logger.ts";
 export { handleWebhook, type WebhookDependencies } from "./handle-webhook.ts";
 export { createLoadLimit, type LoadAccount, type LoadLimit, type LoadLimitOptions } from "./limit-load.ts";
 export { createRateLimit, type RateLimit, type RateLimitOptions } from "./limit-rate.ts";
+export type { DeliveryHooks, Refusal } from "./notify-hook.ts";
+export {
+  createDeliveryRecorder,
+  type DeliveryNote,
+  type DeliveryRecorder,
+  type DeliveryRecorderOptions,
+} from "./record-deliveries.ts";
 export { signWebhook } from "./sign-webhook.ts";
 export { createVerifySignature, type VerifySignature } from "./verify-signature.ts";
 
@@ -52,6 +59,14 @@ export { handleProcessor, type ProcessorDependencies } from "./handle-processor.
 export { createMirrorUser, type MirrorUser } from "./mirror-user.ts";
 export { createReadUser, type ReadUser } from "./read-user.ts";
 export { type RunDependencies, type RunOptions, type RunResult, runJobs } from "./run-jobs.ts";
+
+// Health: how the sync is, for monitors and for apps; createHealthGate is the apps' side
+
+export { createHealthGate, type HealthGate, type HealthGateOptions } from "./create-health-gate.ts";
+export { type HealthDependencies, handleHealth } from "./handle-health.ts";
+export type { Health, HealthReason, HealthStatus } from "./judge-health.ts";
+export { createReadHealth, type ReadHealth, type ReadHealthOptions } from "./read-health.ts";
+export { createSupervision, type Supervision } from "./supervise-sync.ts";
 
 // The door to the database: over Supabase's API, or over any driver by a CallFunction of one's own
 

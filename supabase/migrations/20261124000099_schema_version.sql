@@ -7,7 +7,7 @@ immutable
 security invoker
 set search_path = ''
 as $$
-  select '20261124000030';
+  select '20261124000099';
 $$;
 
 revoke execute on function public.clerk_sync_schema_version from public, anon, authenticated;

@@ -1,45 +1,5 @@
--- What is known of the sync at this moment. What it means is judged in the next file. Every read is bounded, however
--- long the queue and its history are.
-
--- When a part of the system was last seen: worker (a Node server), processor (the Edge Function), webhook (the last
--- delivery it took).
-create table if not exists clerk_sync.heartbeats (
-  name text        not null,
-  at   timestamptz not null,
-  constraint heartbeats_pkey primary key (name)
-);
-
-alter table clerk_sync.heartbeats enable row level security;
-revoke all on clerk_sync.heartbeats from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.heartbeats to service_role;
-
-drop policy if exists heartbeats_service_role on clerk_sync.heartbeats;
-create policy heartbeats_service_role
-  on clerk_sync.heartbeats
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
--- Takes down that a part is alive; writes nothing while its last word is younger than ten seconds.
-create or replace function public.clerk_sync_beat(p_name text, p_now timestamptz default clock_timestamp())
-returns void
-language plpgsql
-volatile
-security invoker
-set search_path = ''
-as $$
-begin
-  insert into clerk_sync.heartbeats as h (name, at)
-  values (p_name, p_now)
-  on conflict (name) do update
-    set at = excluded.at
-    where h.at < excluded.at - interval '10 seconds';
-end
-$$;
-
-revoke execute on function public.clerk_sync_beat from public, anon, authenticated;
-grant execute on function public.clerk_sync_beat to service_role;
+-- What is known of the sync at this moment. What it means is judged in the next file; the file before has the facts of
+-- single parts. Every read is bounded, however long the queue and its history are.
 
 -- Dead letters in the order they died. In this form, which `status = 'DEAD'` does not imply: no other query is to be
 -- planned with it, it would read all dead letters for one user's.
@@ -49,7 +9,7 @@ create index if not exists job_queue_dead_idx
 
 -- Since when the oldest due job waits; null when nothing is due. The due index is ordered by priority first: the heads
 -- of the priorities there are, one lookup each. A refresh may be waiting for a CLERK_SECRET_KEY and does not count;
--- of each priority the first thousand jobs are looked at.
+-- nor does what waits for a service that is down. Of each priority the first thousand jobs are looked at.
 create or replace function clerk_sync.oldest_due(p_now timestamptz)
 returns timestamptz
 language sql
@@ -58,12 +18,13 @@ security invoker
 set search_path = ''
 as $$
   with recursive priorities(priority) as (
-    select max(j.priority) from public.job_queue as j where j.status in ('PENDING', 'FAILED')
+    select max(j.priority) from public.job_queue as j where j.status in ('PENDING', 'FAILED') and j.waits_for is null
     union all
     select (
       select max(j.priority)
       from public.job_queue as j
       where j.status in ('PENDING', 'FAILED')
+        and j.waits_for is null
         and j.priority < p.priority
     )
     from priorities as p
@@ -75,6 +36,7 @@ as $$
     select j.run_at, j.source
     from public.job_queue as j
     where j.status in ('PENDING', 'FAILED')
+      and j.waits_for is null
       and j.priority = p.priority
       and j.run_at <= p_now
     order by j.run_at
@@ -100,7 +62,15 @@ as $$
       from (
         select w.status, count(*) as jobs
         from (
-          (select j.status from public.job_queue as j where j.status in ('PENDING', 'FAILED') limit p_most)
+          (
+            select j.status
+            from public.job_queue as j
+            where j.status in ('PENDING', 'FAILED')
+              and j.waits_for is null
+            limit p_most
+          )
+          union all
+          (select j.status from public.job_queue as j where j.waits_for is not null limit p_most)
           union all
           (select j.status from public.job_queue as j where j.status = 'PROCESSING' limit p_most)
         ) as w
@@ -141,53 +111,8 @@ $$;
 revoke execute on function clerk_sync.estimate_users from public, anon, authenticated;
 grant execute on function clerk_sync.estimate_users to service_role;
 
--- The state of the schedule; null where there is no pg_cron, or where the caller may not look at it.
-create or replace function clerk_sync.schedule_facts()
-returns jsonb
-language plpgsql
-volatile
-security invoker
-set search_path = ''
-as $$
-begin
-  if to_regclass('cron.job') is null then
-    return null;
-  end if;
-  return public.clerk_sync_schedule_state();
-exception
-  when insufficient_privilege then
-    return null;
-end
-$$;
-
-revoke execute on function clerk_sync.schedule_facts from public, anon, authenticated;
-grant execute on function clerk_sync.schedule_facts to service_role;
-
--- Facts of parts that have tables of their own.
--- >>> Add facts of other parts here, and their reasons to clerk_sync.sync_reasons:
---     'circuits', (select … from clerk_sync.circuits …)     of the circuit breakers
---     'drift', (select … from clerk_sync.sync_runs …)       of the last compare with Clerk
-create or replace function clerk_sync.part_facts()
-returns jsonb
-language sql
-stable
-security invoker
-set search_path = ''
-as $$
-  select jsonb_build_object(
-    'delete_brake', (
-      select jsonb_build_object('engaged_at', b.engaged_at, 'reason', b.reason)
-      from clerk_sync.delete_brake as b
-    ),
-    'heartbeats', (select coalesce(jsonb_object_agg(h.name, h.at), '{}') from clerk_sync.heartbeats as h)
-  );
-$$;
-
-revoke execute on function clerk_sync.part_facts from public, anon, authenticated;
-grant execute on function clerk_sync.part_facts to service_role;
-
 -- What is known: {now, schema_version, oldest_due_at, oldest_refresh_at, open, dead, users, last_applied_at, schedule,
--- silence, audit, …}. Nothing of it is personal.
+-- runs, silence, audit, …}. Nothing of it is personal.
 create or replace function clerk_sync.health_facts(p_now timestamptz)
 returns jsonb
 language plpgsql
@@ -210,6 +135,7 @@ begin
       select max(j.processed_at) from public.job_queue as j where j.status in ('COMPLETED', 'CANCELLED')
     ),
     'schedule', clerk_sync.schedule_facts(),
+    'runs', clerk_sync.run_facts(),
     'silence', clerk_sync.silence_facts(),
     'audit', clerk_sync.audit_facts(p_now - interval '1 hour')
   ) || clerk_sync.count_queue(10000) || clerk_sync.part_facts();

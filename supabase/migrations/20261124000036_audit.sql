@@ -143,6 +143,14 @@ begin
       select j.clerk_id, j.created_at, j.source
       from public.job_queue as j
       where j.status in ('PENDING', 'FAILED')
+        and j.waits_for is null
+      limit 20000
+    )
+    union all
+    (
+      select j.clerk_id, j.created_at, j.source
+      from public.job_queue as j
+      where j.waits_for is not null
       limit 20000
     )
   ),

@@ -1,4 +1,4 @@
--- Whether the sync is healthy. The thresholds and the judgement are here and nowhere else: SQL, the sync-health endpoint
+-- Why the sync is not healthy. The thresholds and the judgement are here and nowhere else: SQL, the sync-health endpoint
 -- and the command line ask this one place. docs/health.md explains every reason.
 
 create or replace function clerk_sync.health_thresholds()
@@ -16,7 +16,9 @@ as $$
     'refresh_degraded_minutes', 15,
     'unchecked_degraded_hours', 3,
     'users_differ', 10,
-    'users_differ_percent', 1
+    'users_differ_percent', 1,
+    'drift_degraded', 10,
+    'drift_degraded_percent', 1
   );
 $$;
 
@@ -66,6 +68,7 @@ as $$
       (
         'refreshes_wait',
         case
+          when p_facts #>> '{circuits,clerk,state}' <> 'closed' then null -- circuit_open says why
           when f.refresh_at < f.now - make_interval(mins => (p_t ->> 'refresh_degraded_minutes')::integer) then 'degraded'
         end,
         'Users wait to be read from Clerk''s API, and nobody does.',
@@ -78,7 +81,7 @@ $$;
 revoke execute on function clerk_sync.queue_reasons from public, anon, authenticated;
 grant execute on function clerk_sync.queue_reasons to service_role;
 
--- What is wrong around it, in the same form. >>> Add the reasons of other parts (see clerk_sync.part_facts) here.
+-- What is wrong around it, in the same form.
 create or replace function clerk_sync.sync_reasons(p_facts jsonb)
 returns jsonb
 language sql
@@ -120,6 +123,59 @@ $$;
 
 revoke execute on function clerk_sync.sync_reasons from public, anon, authenticated;
 grant execute on function clerk_sync.sync_reasons to service_role;
+
+-- What is wrong with the services it calls, and with what the runs found there, in the same form. While a circuit is
+-- open rows are still written, so that it never compromises.
+create or replace function clerk_sync.service_reasons(p_facts jsonb, p_t jsonb)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  with f as (
+    select
+      string_agg(format('%s (%s)', c.key, c.value ->> 'code'), ', ' order by c.key) as circuits,
+      min((c.value ->> 'since')::timestamptz) as since,
+      (p_facts #>> '{runs,compare,drift}')::bigint as drift,
+      (p_facts #>> '{runs,compare,read}')::bigint as read
+    from jsonb_each(p_facts -> 'circuits') as c
+    where c.value ->> 'state' <> 'closed'
+  )
+  select coalesce(jsonb_agg(to_jsonb(r)) filter (where r.status is not null), '[]')
+  from f
+  cross join lateral (
+    values
+      (
+        'circuit_open',
+        case when f.circuits is not null then 'degraded' end,
+        'Calls are paused to ' || f.circuits || '. Users are written, what needs the service waits.',
+        f.since,
+        'It is tried again by itself; select clerk_sync_circuits() says when. The code is explained in docs/errors.md.'
+      ),
+      (
+        'drift',
+        case
+          when f.drift > greatest(
+            (p_t ->> 'drift_degraded')::integer, f.read * (p_t ->> 'drift_degraded_percent')::numeric / 100
+          ) then 'degraded'
+        end,
+        format('The last compare with Clerk found %s users out of step.', f.drift),
+        (p_facts #>> '{runs,compare,finished_at}')::timestamptz,
+        'Events were lost or late: see Clerk''s message log. clerk-sync reconcile looks again, with --apply it repairs.'
+      ),
+      (
+        'run_failed',
+        case when p_facts #> '{runs,failed}' <> 'null' then 'degraded' end,
+        format('The last %s failed: %s.', p_facts #>> '{runs,failed,kind}', p_facts #>> '{runs,failed,code}'),
+        (p_facts #>> '{runs,failed,finished_at}')::timestamptz,
+        'select clerk_sync_list_runs(5) says more, docs/errors.md explains the code; the next one that completes ends it.'
+      )
+  ) as r(code, status, what, since, remedy);
+$$;
+
+revoke execute on function clerk_sync.service_reasons from public, anon, authenticated;
+grant execute on function clerk_sync.service_reasons to service_role;
 
 -- What is wrong with what Clerk delivers, in the same form; see clerk_sync.silence.
 create or replace function clerk_sync.delivery_reasons(p_facts jsonb, p_t jsonb)
@@ -179,62 +235,3 @@ $$;
 
 revoke execute on function clerk_sync.delivery_reasons from public, anon, authenticated;
 grant execute on function clerk_sync.delivery_reasons to service_role;
-
--- {status, reasons}: compromised, degraded or healthy, by the worst of its reasons, which come first.
-create or replace function clerk_sync.judge_health(
-  p_facts      jsonb,
-  p_thresholds jsonb default clerk_sync.health_thresholds()
-)
-returns jsonb
-language sql
-stable
-security invoker
-set search_path = ''
-as $$
-  select jsonb_build_object(
-    'status', coalesce(min(r.value ->> 'status'), 'healthy'),
-    'reasons', coalesce(jsonb_agg(jsonb_strip_nulls(r.value) order by r.value ->> 'status', r.place), '[]')
-  )
-  from jsonb_array_elements(
-    clerk_sync.queue_reasons(p_facts, p_thresholds)
-      || clerk_sync.delivery_reasons(p_facts, p_thresholds)
-      || clerk_sync.sync_reasons(p_facts)
-  ) with ordinality as r(value, place);
-$$;
-
-revoke execute on function clerk_sync.judge_health from public, anon, authenticated;
-grant execute on function clerk_sync.judge_health to service_role;
-
--- {status: healthy | degraded | compromised, reasons: [{code, status, what, since?, remedy}], facts}.
-create or replace function public.clerk_sync_health(p_now timestamptz default clock_timestamp())
-returns jsonb
-language plpgsql
-volatile
-security invoker
-set search_path = ''
-as $$
-declare
-  v_facts jsonb := clerk_sync.health_facts(p_now);
-begin
-  return clerk_sync.judge_health(v_facts) || jsonb_build_object('facts', v_facts);
-end
-$$;
-
-revoke execute on function public.clerk_sync_health from public, anon, authenticated;
-grant execute on function public.clerk_sync_health to service_role;
-
--- Whether what depends on fresh user data may go on: true while the sync is healthy or degraded.
-create or replace function public.clerk_sync_is_healthy(p_now timestamptz default clock_timestamp())
-returns boolean
-language plpgsql
-volatile
-security invoker
-set search_path = ''
-as $$
-begin
-  return public.clerk_sync_health(p_now) ->> 'status' <> 'compromised';
-end
-$$;
-
-revoke execute on function public.clerk_sync_is_healthy from public, anon, authenticated;
-grant execute on function public.clerk_sync_is_healthy to service_role;
