@@ -111,25 +111,19 @@ $$;
 revoke execute on function public.clerk_sync_record_deliveries from public, anon, authenticated;
 grant execute on function public.clerk_sync_record_deliveries to service_role;
 
--- Looks for bursts and for users that flap, among the newest 20,000 finished jobs of the last hour and as many open
--- ones. An hour has one row of each, with the highest count. Answers how many were found.
-create or replace function public.clerk_sync_audit_jobs(
-  p_now      timestamptz default clock_timestamp(),
-  p_burst    integer default 3000,
-  p_flapping integer default 20
-)
-returns integer
-language plpgsql
-volatile
+-- When events of whom came lately: the newest 20,000 finished jobs of the last hour, as many that are due or will be,
+-- and as many that wait for a service.
+create or replace function clerk_sync.recent_events(p_now timestamptz)
+returns table (clerk_id text, created_at timestamptz)
+language sql
+stable
 security invoker
 set search_path = ''
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off'
 as $$
-declare
-  v_found integer;
-begin
-  with recent as (
+  select r.clerk_id, r.created_at
+  from (
     (
       select j.clerk_id, j.created_at, j.source
       from public.job_queue as j
@@ -153,19 +147,40 @@ begin
       where j.waits_for is not null
       limit 20000
     )
-  ),
+  ) as r
+  where r.source = 'webhook'
+    and r.created_at > p_now - interval '1 hour';
+$$;
+
+revoke execute on function clerk_sync.recent_events from public, anon, authenticated;
+grant execute on function clerk_sync.recent_events to service_role;
+
+-- Looks for bursts and for users that flap among them. An hour has one row of each, with the highest count. Answers how
+-- many were found.
+create or replace function public.clerk_sync_audit_jobs(
+  p_now      timestamptz default clock_timestamp(),
+  p_burst    integer default 3000,
+  p_flapping integer default 20
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_found integer;
+begin
+  with recent as materialized (select e.clerk_id, e.created_at from clerk_sync.recent_events(p_now) as e),
   odd as (
     select 'burst' as kind, '' as subject, count(*)::integer as count
     from recent as r
-    where r.source = 'webhook'
-      and r.created_at > p_now - interval '5 minutes'
+    where r.created_at > p_now - interval '5 minutes'
     having count(*) > p_burst
     union all
     select 'flapping_user', r.clerk_id, count(*)::integer
     from recent as r
-    where r.source = 'webhook'
-      and r.created_at > p_now - interval '1 hour'
-      and r.clerk_id is not null
+    where r.clerk_id is not null
     group by r.clerk_id
     having count(*) > p_flapping
     order by 3 desc
