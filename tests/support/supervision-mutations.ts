@@ -3,6 +3,7 @@ import type { Mutation } from "./mutations.ts";
 const core = "supabase/functions/_shared/clerk-sync";
 const historySql = "supabase/migrations/20261124000005_job_history.sql";
 const silenceSql = "supabase/migrations/20261124000031_silence.sql";
+const partsSql = "supabase/migrations/20261124000032_part_facts.sql";
 const factsSql = "supabase/migrations/20261124000033_health_facts.sql";
 const auditSql = "supabase/migrations/20261124000036_audit.sql";
 
@@ -63,6 +64,35 @@ export const supervision: readonly Mutation[] = [
     test: "tests/integration/health.test.ts",
     title: "what it reads does not grow with the finished jobs, nor with the open ones",
     edits: [{ file: factsSql, find: "set enable_bitmapscan = 'off'", replace: "set enable_bitmapscan = 'on'" }],
+  },
+  {
+    test: "tests/integration/health-services.test.ts",
+    title: "a service that is down > degrades, and the work that waits for it is not late however long it takes",
+    edits: [
+      { file: factsSql, find: "'FAILED') and j.waits_for is null", replace: "'FAILED')" },
+      { file: factsSql, find: "and j.waits_for is null\n      and j.priority =", replace: "and j.priority =" },
+    ],
+  },
+  {
+    test: "tests/integration/health-services.test.ts",
+    title: "the last compare > that found more users out of step than is usual degrades, until one finds fewer",
+    edits: [{ file: partsSql, find: "'differs', 'extra')", replace: "'differs')" }],
+  },
+  {
+    test: "tests/integration/health-services.test.ts",
+    title: "the last compare > makes up for a backfill and a sweep that failed before, and not for those after",
+    edits: [{ file: partsSql, find: "and c.started_at > n.started_at", replace: "" }],
+  },
+  {
+    test: "tests/integration/verify-instance.test.ts",
+    title: "an endpoint that applies one instance's events takes the canary when verify knows the instance",
+    edits: [
+      {
+        file: "cli/verify/canary.ts",
+        find: "instanceId: instanceId ?? ownInstanceId",
+        replace: "instanceId: ownInstanceId",
+      },
+    ],
   },
   {
     test: "tests/integration/sync-health.test.ts",
