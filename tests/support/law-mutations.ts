@@ -166,7 +166,11 @@ export const laws: readonly Mutation[] = [
     test: file("retention"),
     title: "a finished job keeps what was applied, and of its event only kind, ids and times",
     edits: [
-      { file: historySql, find: "elsif new.status = 'COMPLETED' and v_changed then", replace: "elsif false then" },
+      {
+        file: historySql,
+        find: "elsif new.status = 'COMPLETED' and old.status <> 'COMPLETED' then",
+        replace: "elsif false then",
+      },
     ],
   },
   {
