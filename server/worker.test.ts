@@ -79,6 +79,7 @@ test("ten minutes after the start the worker asks for a compare that is a day ol
     clerk: createFakeClerk([]),
     mostUnknownPercent: 20,
     deletesForeign: false,
+    mirrors: true,
     withValues: false,
     watcher: {},
     now: () => clock.now,
@@ -104,8 +105,8 @@ test("ten minutes after the start the worker asks for a compare that is a day ol
   worker.wake();
   await expect.poll(() => named().length).toBe(2);
   expect(named()).toMatchObject([
-    { kind: "compare", applies: true, idleSeconds: 86_400 },
     { kind: "sweep", applies: true, idleSeconds: 3600 },
+    { kind: "compare", applies: true, idleSeconds: 86_400 },
   ]);
   await worker.stop();
 });

@@ -27,8 +27,8 @@ const budgetMilliseconds = 60_000;
 const runsEveryMilliseconds = 600_000;
 /** How long after the last run of its kind the next one is due; the first of these that is due begins. */
 const runsDue = [
+  { kind: "sweep", idleSeconds: 3600 }, // first: a compare that always fails must not keep it from beginning
   { kind: "compare", idleSeconds: 24 * 3600 },
-  { kind: "sweep", idleSeconds: 3600 },
 ] as const;
 const beatEveryMilliseconds = 10_000;
 const auditEveryMilliseconds = 5 * 60_000;

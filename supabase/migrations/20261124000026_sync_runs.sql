@@ -180,8 +180,10 @@ begin
   select r.* into v_run from clerk_sync.sync_runs as r where r.status = 'RUNNING' for update;
   if v_run.id is not null and clerk_sync.may_carry_on(v_run, p_kind, p_applies, p_now) then
     v_id := v_run.id;
-  elsif v_run.id is not null and p_kind is not null and v_run.lease_until <= p_now
-    and (not v_run.applies or v_run.updated_at < p_now - interval '1 day') then
+  elsif v_run.id is not null and v_run.lease_until <= p_now and (
+    not v_run.applies and (p_kind is not null or v_run.updated_at < p_now - interval '1 hour')
+    or p_kind is not null and v_run.updated_at < p_now - interval '1 day'
+  ) then
     perform clerk_sync.close_run(v_run.id, 'FAILED', 'run_abandoned: nobody carried it on', p_now);
   elsif v_run.id is not null then
     return jsonb_build_object('outcome', 'busy', 'run', clerk_sync.describe_run(v_run.id));

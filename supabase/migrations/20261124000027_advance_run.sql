@@ -199,6 +199,7 @@ as $$
     select 1
     from public.job_queue as j
     where j.status in ('PENDING', 'FAILED')
+      and j.waits_for is null
       and j.priority = 0
       and j.job_type <> 'USER_DELETED'
     limit p_most

@@ -65,7 +65,12 @@ begin
         case
           when exists (
             select 1 from public.job_queue as j
-            where j.clerk_id = i.clerk_id and j.status in ('PENDING', 'PROCESSING', 'FAILED')
+            where j.clerk_id = i.clerk_id
+              and (j.version >= i.version or j.job_type = 'USER_DELETED' or j.source = 'refresh')
+              and (
+                j.status in ('PENDING', 'PROCESSING', 'FAILED')
+                or (j.status = 'DEAD' and j.source in ('backfill', 'reconcile')) -- waits for a person; not one a night
+              )
           ) then 'pending'
           when u.clerk_id is null or u.deleted_at is not null then 'missing'
           when s.clerk_id is null or s.version < i.version then 'stale'
@@ -94,7 +99,8 @@ grant execute on function public.clerk_sync_compare_users to service_role;
 
 -- Users of ours that the compare under way was not shown by Clerk, after p_after in the order of their ids, at most
 -- p_limit: {clerk_ids, foreign, next}; next is null at the end. foreign are those of them that never came through the
--- sync: seeded, or of another instance. Looks at some thousand rows a call.
+-- sync: seeded, or of another instance; all of them where events of several instances came, for one key cannot know the
+-- users of another. Looks at some thousand rows a call.
 create or replace function public.clerk_sync_unmarked_users(p_after text default '', p_limit integer default 100)
 returns jsonb
 language plpgsql
@@ -103,11 +109,14 @@ security invoker
 set search_path = ''
 as $$
 declare
+  v_several boolean := jsonb_array_length(public.clerk_sync_instances()) > 1;
   v_scanned text[] := array(
     select u.clerk_id
     from public.users as u
     where u.clerk_id > p_after
       and u.deleted_at is null
+      and not clerk_sync.is_canary(u.clerk_id)
+      and u.clerk_id <> 'NULL'
     order by u.clerk_id
     limit 5000
   );
@@ -124,7 +133,8 @@ begin
     'foreign', to_jsonb(array(
       select i
       from unnest(v_unmarked) as i
-      where not exists (select 1 from clerk_sync.user_state as s where s.clerk_id = i and s.version > 0)
+      where v_several
+         or not exists (select 1 from clerk_sync.user_state as s where s.clerk_id = i and s.version > 0)
     )),
     'next', case
       when cardinality(v_unmarked) = p_limit then v_unmarked[p_limit]
@@ -137,6 +147,27 @@ $$;
 revoke execute on function public.clerk_sync_unmarked_users from public, anon, authenticated;
 grant execute on function public.clerk_sync_unmarked_users to service_role;
 
+-- True once the sync has written a user. Rows that never came through it tell nothing of the instance, unless they are
+-- all there is.
+create or replace function clerk_sync.has_synced_users()
+returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select exists (
+    select 1
+    from clerk_sync.user_state as s
+    where s.version > 0
+      and s.deleted_at is null
+      and not clerk_sync.is_canary(s.clerk_id)
+  );
+$$;
+
+revoke execute on function clerk_sync.has_synced_users from public, anon, authenticated;
+grant execute on function clerk_sync.has_synced_users to service_role;
+
 -- {users, unmarked}: how many users we have, and how many of them Clerk has not shown to the compare under way.
 create or replace function public.clerk_sync_count_unmarked()
 returns jsonb
@@ -145,13 +176,18 @@ stable
 security invoker
 set search_path = ''
 as $$
+declare
+  v_has_synced boolean := clerk_sync.has_synced_users();
 begin
   return (
     select jsonb_build_object('users', count(*), 'unmarked', count(*) filter (where m.clerk_id is null))
     from public.users as u
+    left join clerk_sync.user_state as s on s.clerk_id = u.clerk_id
     left join clerk_sync.run_marks as m on m.clerk_id = u.clerk_id
     where u.clerk_id is not null
       and u.deleted_at is null
+      and not clerk_sync.is_canary(u.clerk_id)
+      and (s.version > 0 or not v_has_synced)
   );
 end
 $$;
@@ -167,14 +203,19 @@ volatile
 security invoker
 set search_path = ''
 as $$
+declare
+  v_has_synced boolean := clerk_sync.has_synced_users();
 begin
   return (
     select coalesce(jsonb_agg(d.clerk_id), '[]')
     from (
       select u.clerk_id
       from public.users as u
+      left join clerk_sync.user_state as s on s.clerk_id = u.clerk_id
       where u.clerk_id is not null
         and u.deleted_at is null
+        and not clerk_sync.is_canary(u.clerk_id)
+        and (s.version > 0 or not v_has_synced)
       order by random()
       limit p_limit
     ) as d
@@ -200,18 +241,24 @@ declare
   v_state jsonb;
 begin
   select jsonb_build_object(
-    'due', count(*) filter (where j.status = 'PROCESSING' or (j.status <> 'DEAD' and j.run_at <= p_now)),
-    'retrying', count(*) filter (where j.status = 'FAILED' and j.run_at > p_now),
-    'held', count(*) filter (where j.status = 'PENDING' and j.run_at > p_now),
+    'due', count(*) filter (
+      where j.status = 'PROCESSING' or (j.status <> 'DEAD' and j.waits_for is null and j.run_at <= p_now)
+    ),
+    'retrying', count(*) filter (where j.waits_for is not null or j.status = 'FAILED' and j.run_at > p_now),
+    'held', count(*) filter (where j.waits_for is null and j.status = 'PENDING' and j.run_at > p_now),
     'dead', count(*) filter (where j.status = 'DEAD')
   )
   into v_state
   from ( -- each by its own partial index
-    select w.status, w.run_at from public.job_queue as w where w.status in ('PENDING', 'FAILED') and w.priority = 0
+    select w.status, w.run_at, w.waits_for
+    from public.job_queue as w
+    where w.status in ('PENDING', 'FAILED') and w.waits_for is null and w.priority = 0
     union all
-    select p.status, p.run_at from public.job_queue as p where p.status = 'PROCESSING' and p.priority = 0
+    select c.status, c.run_at, c.waits_for from public.job_queue as c where c.waits_for is not null and c.priority = 0
     union all
-    select d.status, d.run_at
+    select p.status, p.run_at, p.waits_for from public.job_queue as p where p.status = 'PROCESSING' and p.priority = 0
+    union all
+    select d.status, d.run_at, d.waits_for
     from public.job_queue as d
     where d.status = 'DEAD'
       and d.updated_at >= v_since

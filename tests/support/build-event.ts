@@ -62,7 +62,7 @@ export function deletedEvent(facts: { id?: string; externalId?: string; version:
     ...(id ? { id } : {}),
     ...(externalId ? { external_id: externalId } : {}),
   };
-  return { type: "user.deleted", object: "event", instance_id: "ins_test", timestamp: at(version), data };
+  return { type: "user.deleted", object: "event", instance_id: fixture["instance_id"], timestamp: at(version), data };
 }
 
 function emailAddress(email: string, verified: boolean) {

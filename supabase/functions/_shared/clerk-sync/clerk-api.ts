@@ -61,6 +61,7 @@ export function createClerkApi(options: ClerkApiOptions): ClerkApi {
     getExisting(options, `/users?${new URLSearchParams([...parameters])}`, parsePage);
   return {
     readUser: async (clerkId) => {
+      if (clerkId === "." || clerkId === "..") throw notAnId(); // a path of that name would be another route
       const fresh = await get(options, `/users/${encodeURIComponent(clerkId)}`, (body) => readFresh(clerkId, body));
       return fresh ?? { deleted: true };
     },
@@ -75,6 +76,10 @@ export function createClerkApi(options: ClerkApiOptions): ClerkApi {
       listPage([["limit", `${idsPerRequest}`], ...clerkIds.map((id): [string, string] => ["user_id", id])]),
     countUsers: () => getExisting(options, "/users/count", (body) => countSchema.parse(body).total_count),
   };
+}
+
+function notAnId(): SyncError {
+  return new SyncError("clerk_rejected", "Clerk's API is not asked for an id of dots.");
 }
 
 /** `starting_after` costs the same wherever it stands, an offset ever more (OpenAPI, GetUserList). */

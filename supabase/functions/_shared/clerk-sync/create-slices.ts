@@ -21,7 +21,12 @@ export type SliceChanges = Partial<
 
 /** What runs of backfill and reconcile need; null without CLERK_SECRET_KEY. */
 export function createSlices(
-  { clerkSecretKey, clerkApiUrl, maxAttempts }: Pick<Config, "clerkSecretKey" | "clerkApiUrl" | "maxAttempts">,
+  {
+    clerkSecretKey,
+    clerkApiUrl,
+    maxAttempts,
+    authMirror,
+  }: Pick<Config, "clerkSecretKey" | "clerkApiUrl" | "maxAttempts" | "authMirror">,
   call: CallFunction,
   { fetch, ...changes }: SliceChanges = {},
 ): SliceDependencies | null {
@@ -44,6 +49,7 @@ export function createSlices(
       retry: createRetry({ retries: 2, longestWaitMilliseconds }),
       ...(fetch === undefined ? {} : { fetch }),
     }),
+    mirrors: authMirror,
     mostUnknownPercent,
     deletesForeign: false,
     withValues: false,

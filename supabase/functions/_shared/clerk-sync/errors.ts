@@ -21,6 +21,7 @@ export type ErrorCode =
   | "auth_email_conflict"
   | "clerk_unavailable"
   | "clerk_rate_limited"
+  | "clerk_budget_used"
   | "clerk_unauthorized"
   | "clerk_rejected"
   | "clerk_instance_mismatch"

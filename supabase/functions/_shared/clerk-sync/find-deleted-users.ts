@@ -1,5 +1,5 @@
 import { refuseUnknown } from "./check-instance.ts";
-import { type ClerkApi, idsPerRequest } from "./clerk-api.ts";
+import type { ClerkApi } from "./clerk-api.ts";
 import { comparePage, mergeCounts } from "./compare-page.ts";
 import type { NewJob } from "./database.ts";
 import { SyncError } from "./errors.ts";
@@ -8,6 +8,8 @@ import type { Difference } from "./sync-runs.ts";
 
 /** Requests of a step that go out at once. */
 const concurrency = 10;
+/** A step must end well within the run's lease, and live events wait for it. */
+const idsPerStep = 20;
 
 /**
  * One step at the end of a compare: users of ours that Clerk's list did not show. Those that it finds when asked by id
@@ -23,7 +25,7 @@ export const findDeletedUsers: Step = async (held, dependencies) => {
     const { users, unmarked } = await runs.countUnmarked();
     refuseUnknown(unmarked, users, mostUnknownPercent);
   }
-  const unmarked = await runs.unmarkedUsers(String(after ?? ""), idsPerRequest);
+  const unmarked = await runs.unmarkedUsers(String(after ?? ""), idsPerStep);
   const step = unmarked.clerk_ids.length === 0 ? {} : await lookUp(unmarked, held, dependencies);
   return { ...step, ...(unmarked.next === null ? { phase: "settle" } : { cursor: { after: unmarked.next } }) };
 };

@@ -58,7 +58,7 @@ test("who finds nothing waits as long as the budget says", async () => {
 test("who would have to wait too long is refused, and says for how long", async () => {
   const { take } = limitOver([{ granted: 0, wait_milliseconds: 2100 }]);
   await expect(Promise.all([take(), take()])).rejects.toMatchObject({
-    code: "clerk_rate_limited",
+    code: "clerk_budget_used",
     retryable: true,
     retryAfterSeconds: 3,
   });

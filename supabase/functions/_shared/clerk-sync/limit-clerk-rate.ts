@@ -1,5 +1,4 @@
 import { z } from "zod";
-import { clerkRateLimited } from "./clerk-failure.ts";
 import type { CallFunction } from "./database.ts";
 import { errorMessage, SyncError } from "./errors.ts";
 
@@ -56,7 +55,7 @@ async function fillStock(stock: { left: number; until: number }, options: ClerkR
     const { granted, wait_milliseconds: wait } = await take(call, wanted, rate);
     if (granted > 0) return void Object.assign(stock, { left: granted, until: now() + chunkMilliseconds });
     waited += wait;
-    if (waited > longestWaitMilliseconds) throw clerkRateLimited({ retryAfterSeconds: Math.ceil(wait / 1000) });
+    if (waited > longestWaitMilliseconds) throw budgetUsed(Math.ceil(wait / 1000));
     await sleep(wait);
   }
 }
@@ -72,6 +71,13 @@ async function take(call: CallFunction, wanted: number, rate: number): Promise<z
       cause,
     });
   }
+}
+
+function budgetUsed(retryAfterSeconds: number): SyncError {
+  return new SyncError("clerk_budget_used", "Our own share of requests to Clerk's API is used up.", {
+    retryable: true,
+    retryAfterSeconds,
+  });
 }
 
 function delay(milliseconds: number): Promise<void> {

@@ -14,6 +14,7 @@ function sliceOver(open: Run | null, clerk: ClerkApi, changes: Partial<SliceDepe
     clerk,
     mostUnknownPercent: 20,
     deletesForeign: false,
+    mirrors: true,
     withValues: false,
     watcher: {},
     now: () => clock.now,

@@ -13,6 +13,8 @@ export type SliceDependencies = StepDependencies & {
   now: () => number;
   /** Waits for jobs and for Clerk's API; null: a slice that would have to wait ends instead. */
   sleep: ((milliseconds: number) => Promise<void>) | null;
+  /** AUTH_MIRROR: when it was turned off, nobody is owed to Auth any more. */
+  mirrors: boolean;
 };
 
 export type SliceOptions = TakeOptions & {
@@ -61,7 +63,7 @@ export async function runSlice(dependencies: SliceDependencies, options: SliceOp
   if (taken.outcome === "none") return { state: "none", run: null, steps: 0 };
   if (taken.outcome === "busy") return { state: "busy", run: taken.run, steps: 0 };
   const { run, token, read_at, mirrors } = taken;
-  const held: HeldRun = { run, token, readAt: read_at, mirrors, openJobs: 0 };
+  const held: HeldRun = { run, token, readAt: read_at, mirrors: mirrors && dependencies.mirrors, openJobs: 0 };
   const { budgetMilliseconds, mostSteps = Number.POSITIVE_INFINITY, signal } = options;
   const slice = { deadline: dependencies.now() + budgetMilliseconds, mostSteps, signal, steps: 0 };
   const state = await walk(held, slice, dependencies).catch((error: unknown) => stop(held, error, dependencies));

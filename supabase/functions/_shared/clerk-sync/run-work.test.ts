@@ -14,6 +14,7 @@ function workOver(batches: FakeJob[][], open: Run | null, changes: Partial<Slice
     clerk: createFakeClerk([pageOf("user_a")]),
     mostUnknownPercent: 20,
     deletesForeign: false,
+    mirrors: true,
     withValues: false,
     watcher: {},
     now: () => 0,

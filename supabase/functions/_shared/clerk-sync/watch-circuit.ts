@@ -37,6 +37,9 @@ const circuitOfCode: Partial<Record<ErrorCode, CircuitName>> = {
   clerk_unauthorized: "clerk",
 };
 
+/** Thrown before a request went out. */
+const notAsked: ReadonlySet<ErrorCode> = new Set(["clerk_budget_used", "database_unavailable"]);
+
 /** The circuit that an error counts for; undefined when it says nothing against the service. */
 export function circuitOf(error: unknown): CircuitName | undefined {
   return error instanceof SyncError ? circuitOfCode[error.code] : undefined;
@@ -50,7 +53,7 @@ export function watchCircuit(name: CircuitName): CircuitWatch {
     calls.streak = 0;
   };
   const failed = (error: unknown) => {
-    if (!(error instanceof SyncError)) return; // a fault of our own says nothing of the service
+    if (!(error instanceof SyncError) || notAsked.has(error.code)) return; // a fault of our own says nothing of the service
     if (circuitOf(error) !== name) return succeeded();
     calls.failures += 1;
     calls.streak += 1;
