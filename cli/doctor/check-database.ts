@@ -9,10 +9,11 @@ import type { Finding } from "./finding.ts";
 type Io = Pick<CommandIo, "fetch">;
 
 const brakeSchema = z.object({ engaged_at: z.string().nullable(), reason: z.string().nullable(), waiting: z.number() });
+const problemsSchema = z.array(z.object({ problem: z.string(), remedy: z.string() }));
 const privilegesSchema = z.array(z.object({ object: z.string(), what: z.string() }));
 const instancesSchema = z.array(z.object({ instance_id: z.string(), jobs: z.number() }));
 
-/** Asks the database, through its API, for schema, rights, schedule, delete brake, dead letters and instances. */
+/** Asks the database, through its API, for schema, users table, rights, schedule, delete brake, dead letters and instances. */
 export async function checkDatabase(rest: Rest | null, io: Io): Promise<Finding[]> {
   if (rest === null) {
     const remedy = "Set SUPABASE_SECRET_KEY or pass --secret-key to have database, schedule and queue looked at.";
@@ -39,6 +40,7 @@ function ask<Value>(
 }
 
 const questions: readonly Question[] = [
+  ask("clerk_sync_users_table_problems", problemsSchema, explainUsersTable),
   ask("clerk_sync_privilege_findings", privilegesSchema, explainPrivileges),
   ask("clerk_sync_schedule_state", scheduleSchema, explainSchedule),
   ask("clerk_sync_delete_brake", brakeSchema, explainBrake),
@@ -72,6 +74,13 @@ function explainFailure(name: string, { status, reason }: RpcFailure): Finding {
   const known = status === null ? undefined : refusals[status];
   const remedy = status === null ? "Is the URL right, and is the API up?" : "Look at the log of the API.";
   return { check: "database", state: "failed", ...(known ?? { what: `${name}: ${reason}`, remedy }) };
+}
+
+/** Somebody else's migration may change the table after ours looked at it. */
+function explainUsersTable(problems: z.infer<typeof problemsSchema>): Finding[] {
+  const check = "users table";
+  if (problems.length === 0) return [{ check, state: "ok", what: "takes what the sync writes" }];
+  return problems.map(({ problem, remedy }) => ({ check, state: "failed", what: problem, remedy }));
 }
 
 function explainPrivileges(wrong: z.infer<typeof privilegesSchema>): Finding[] {

@@ -94,7 +94,7 @@ begin
     return null;
   end if;
   return (
-    select jsonb_build_object('id', u.id, 'clerk_id', u.clerk_id)
+    select jsonb_build_object('id', u.id::text, 'clerk_id', u.clerk_id)
     from public.users as u
     join clerk_sync.user_state as s on s.clerk_id = u.clerk_id
     where u.clerk_id = p_clerk_id

@@ -103,6 +103,7 @@ language plpgsql
 volatile
 security invoker
 set search_path = ''
+set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
 as $$
 begin
   insert into public.users as u
@@ -141,6 +142,7 @@ language plpgsql
 volatile
 security invoker
 set search_path = ''
+set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
 as $$
 declare
   v_clerk_ids text[] := array(select c.clerk_id from unnest(p_changes) as c where c.deletes);

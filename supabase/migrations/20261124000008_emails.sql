@@ -132,6 +132,7 @@ language plpgsql
 volatile
 security invoker
 set search_path = ''
+set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
 as $$
 begin
   insert into clerk_sync.user_state as s (clerk_id)

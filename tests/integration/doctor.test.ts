@@ -51,6 +51,7 @@ it("everything is looked at, and what is not well has a remedy", async () => {
     ["processor", "ok"],
     ["clerk key", "skipped"],
     ["database", "ok"],
+    ["users table", "ok"],
     ["privileges", "ok"],
     ["schedule", "skipped"],
     ["queue", "ok"],
@@ -99,6 +100,18 @@ it("a right that was given away is a failure", async () => {
     state: "failed",
     what: "public.job_queue: anon may select",
     remedy: expect.stringContaining("migrations"),
+  });
+});
+
+it("a users table that a later migration changed is a failure with the statement that mends it", async () => {
+  await server.pool.query('alter table public.users rename column "createdAt" to elsewhere');
+  const found = await findings("--secret-key", server.settings.secretKey);
+  await server.pool.query('alter table public.users rename column elsewhere to "createdAt"');
+  expect(found.get("users table")).toEqual({
+    check: "users table",
+    state: "failed",
+    what: 'there is no column "createdAt"',
+    remedy: 'alter table public.users add column "createdAt" timestamp not null default current_timestamp;',
   });
 });
 

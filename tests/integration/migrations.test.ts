@@ -92,20 +92,6 @@ describe.each(versions)("on PostgreSQL $version", ({ version, packageName }) => 
   });
 });
 
-it("a users table without a unique clerk_id is refused with the statement that mends it", async () => {
-  const database = await createEmptyDatabase();
-  await withClient(database.url, async (client) => {
-    await applyPrelude(client, false);
-    await client.query(existingUsers);
-    await client.query('alter table public.users drop constraint "User_clerkId_key"');
-    await expect(migrate(client)).rejects.toMatchObject({
-      code: "migration_failed",
-      message: expect.stringContaining('add constraint "User_clerkId_key" unique (clerk_id)'),
-    });
-  });
-  await database.drop();
-});
-
 it("the queue of a hand-written processor is taken over: owed is owed, failed waits as a dead letter", async () => {
   const database = await createEmptyDatabase();
   await withClient(database.url, async (client) => {
