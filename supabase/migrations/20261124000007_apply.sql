@@ -95,7 +95,7 @@ $$;
 revoke execute on function clerk_sync.allowed_role from public, anon, authenticated;
 grant execute on function clerk_sync.allowed_role to service_role;
 
--- The only function that sets columns of public.users from Clerk: for another table shape, change
+-- The only function that sets columns of public.users from Clerk: to write other columns, too, restate
 -- this one and delete_users. A row that would not change is not written, so updated_at stays true.
 create or replace function clerk_sync.write_users(p_changes clerk_sync.user_change[], p_now timestamptz)
 returns void
