@@ -35,7 +35,7 @@ test.each([
   [["simulate", "--cuont", "3"], "Did you mean --count?"],
   [["simulate", "--count", "many"], "error usage_invalid: --count must be a whole number"],
   [["reconcile", "--max-unknown", "101"], "error usage_invalid: --max-unknown must be a whole number from 1 to 100."],
-  [["simulate"], "error usage_invalid: There is no .clerk-sync/local.json here. Run `npm start` first"],
+  [["simulate"], "error usage_invalid: No installation is named, and no local server was started in this folder."],
 ])("%j is a usage error: %s", async (args, message) => {
   expect(await run(...args)).toMatchObject({ exitCode: 2, stderr: expect.stringContaining(message) });
 });

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { readLocalSettings, resolveRest, resolveTarget } from "./read-target.ts";
+import { readLocalSettings, requireSecret, resolveRest, resolveTarget } from "./read-target.ts";
 import { readOptions } from "./simulate/read-options.ts";
 
 const local = {
@@ -28,6 +28,25 @@ test.each([
 ])("--url %s posts to %s and asks the database at %s", (url, webhookUrl, base) => {
   const target = resolveTarget({ url, secret: "whsec_AA==", secretKey: "key" }, null);
   expect(target).toMatchObject({ webhookUrl, rest: { baseUrl: base, secretKey: "key" } });
+});
+
+test("the local signing secret is not used for another address", () => {
+  const other = resolveTarget({ url: "https://a.supabase.co" }, local);
+  expect(other.webhookSecret).toBeNull();
+  expect(() => requireSecret(other)).toThrow(
+    `No signing secret is known for https://a.supabase.co${webhook}: set CLERK_WEBHOOK_SECRET or pass --secret.`,
+  );
+  expect(requireSecret(resolveTarget({}, local)).webhookSecret).toBe(local.webhookSecret);
+});
+
+test("a file of variables never leads to the local server", async () => {
+  const folder = await folderWith(JSON.stringify(local));
+  expect(await readLocalSettings(folder, { envFile: ".env.production" })).toBeNull();
+  for (const resolve of [resolveTarget, resolveRest]) {
+    expect(() => resolve({ envFile: ".env.production" }, null)).toThrow(
+      "CLERK_SYNC_URL is not set in .env.production. Add the project's URL, or pass --url.",
+    );
+  }
 });
 
 test("the local secret key is not sent to another address", () => {
@@ -56,7 +75,9 @@ test("an option comes before the environment, and the local server is asked with
 });
 
 test("with neither a local server nor options it says what to do", () => {
-  expect(() => resolveTarget({ url: "http://host:1" }, null)).toThrow(/npm start.*--url and --secret/);
+  expect(() => resolveTarget({}, null)).toThrow(
+    "Start one: npx clerk-sync serve --local. Or name yours: --url and --secret (CLERK_SYNC_URL, CLERK_WEBHOOK_SECRET).",
+  );
   expect(() => resolveTarget({ url: "ftp://host", secret: "whsec_AA==" }, null)).toThrow(/--url ftp:/);
 });
 
@@ -75,9 +96,15 @@ test("local.json is read, its absence is null, and a damaged one is an error tha
     const reading = readLocalSettings(await folderWith(damaged));
     await expect(reading).rejects.toMatchObject({
       code: "config_invalid",
-      message: expect.stringContaining("local.json"),
+      message: expect.stringMatching(/local\.json.*npx clerk-sync serve --local/s),
     });
   }
+});
+
+test("a damaged local.json does not matter where the address is named", async () => {
+  const folder = await folderWith("{");
+  expect(await readLocalSettings(folder, { url: "https://a.supabase.co" })).toBeNull();
+  expect(await readLocalSettings(folder, {}, environment)).toBeNull();
 });
 
 const given = { count: "100", concurrency: "20", timeout: "60" };
@@ -98,5 +125,7 @@ test("a project is found by its URL and key, the local server by its own", () =>
   expect(resolveRest(hosted, local)).toEqual({ baseUrl: hosted.url, secretKey: hosted.secretKey });
   expect(resolveRest({}, local)).toEqual({ baseUrl: local.url, secretKey: local.secretKey });
   expect(() => resolveRest({ url: hosted.url }, local)).toThrow(/No secret key is known for https:\/\/ref/);
-  expect(() => resolveRest({}, null)).toThrow(/npm start.*--secret-key/);
+  expect(() => resolveRest({}, null)).toThrow(
+    /serve --local.*--url and --secret-key \(CLERK_SYNC_URL, SUPABASE_SECRET_KEY/,
+  );
 });

@@ -16,9 +16,13 @@ export type LocalSettings = z.infer<typeof settingsSchema>;
 /** Where events go and, when a key is known, where the database is asked. */
 export type Target = {
   webhookUrl: string;
-  webhookSecret: string;
+  /** Null: none is known for this address. */
+  webhookSecret: string | null;
   rest: Rest | null;
 };
+
+/** A target that events can be signed for. */
+export type SignedTarget = Target & { webhookSecret: string };
 
 /** The options by which a command is told where to go; `envFile` is read by readEnvironmentFile. */
 export const targetOptionsSchema = z.object({
@@ -33,21 +37,25 @@ type TargetOptions = z.infer<typeof targetOptionsSchema>;
 
 const webhookPath = "/functions/v1/clerk-webhook";
 
-/** What `npm start` wrote in this folder; null when it never ran here. Throws SyncError `config_invalid`. */
-export async function readLocalSettings(folder: string): Promise<LocalSettings | null> {
+/**
+ * What the local server wrote in this folder; null when none was started here, when --env-file names the installation,
+ * or when the file is damaged and the address is named. Throws SyncError `config_invalid`.
+ */
+export async function readLocalSettings(
+  folder: string,
+  { url, envFile }: Pick<TargetOptions, "url" | "envFile"> = {},
+  environment: Environment = {},
+): Promise<LocalSettings | null> {
+  if (envFile !== undefined) return null;
   const file = path.join(folder, ".clerk-sync", "local.json");
   try {
     return settingsSchema.parse(JSON.parse(await readFile(file, "utf8")));
   } catch (cause) {
     if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return null;
+    if ((url ?? read(environment, "CLERK_SYNC_URL")) !== undefined) return null;
     const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : errorMessage(cause);
-    throw new SyncError(
-      "config_invalid",
-      `${file} cannot be used: ${reason}. Run \`npm start\` again to write it anew.`,
-      {
-        cause,
-      },
-    );
+    const remedy = "Start the local server again (npx clerk-sync serve --local): it writes the file anew.";
+    throw new SyncError("config_invalid", `${file} cannot be used: ${reason}. ${remedy}`, { cause });
   }
 }
 
@@ -60,10 +68,20 @@ export function resolveTarget(
   local: LocalSettings | null,
   environment: Environment = {},
 ): Target {
-  const { webhookUrl, known, restUrl, secretKey } = resolveProject(options, local, environment);
-  const webhookSecret = options.secret ?? known.webhookSecret ?? local?.webhookSecret;
-  if (webhookSecret === undefined) throw nothingKnown("--secret", "CLERK_WEBHOOK_SECRET");
+  const names = "--secret (CLERK_SYNC_URL, CLERK_WEBHOOK_SECRET)";
+  const { webhookUrl, known, restUrl, secretKey } = resolveProject(options, { local, environment, names });
+  const webhookSecret = options.secret ?? known.webhookSecret ?? null;
   return { webhookUrl, webhookSecret, rest: secretKey === undefined ? null : { baseUrl: restUrl, secretKey } };
+}
+
+/** The target of a command that sends events. Throws SyncError `usage_invalid`. */
+export function requireSecret(target: Target): SignedTarget {
+  const { webhookUrl, webhookSecret } = target;
+  if (webhookSecret !== null) return { ...target, webhookSecret };
+  throw new SyncError(
+    "usage_invalid",
+    `No signing secret is known for ${webhookUrl}: set CLERK_WEBHOOK_SECRET or pass --secret.`,
+  );
 }
 
 /** Finds the project whose functions are called, in the same way. Throws SyncError `usage_invalid`. */
@@ -72,7 +90,8 @@ export function resolveRest(
   local: LocalSettings | null,
   environment: Environment = {},
 ): Rest {
-  const { restUrl, secretKey } = resolveProject(options, local, environment);
+  const names = "--secret-key (CLERK_SYNC_URL, SUPABASE_SECRET_KEY)";
+  const { restUrl, secretKey } = resolveProject(options, { local, environment, names });
   if (secretKey !== undefined) return { baseUrl: restUrl, secretKey };
   throw new SyncError(
     "usage_invalid",
@@ -80,9 +99,12 @@ export function resolveRest(
   );
 }
 
-function resolveProject(options: Omit<TargetOptions, "secret">, local: LocalSettings | null, environment: Environment) {
+/** `names`: the option and the variables that are still to be given when nothing is known. */
+type Known = { local: LocalSettings | null; environment: Environment; names: string };
+
+function resolveProject(options: Omit<TargetOptions, "secret">, { local, environment, names }: Known) {
   const url = options.url ?? read(environment, "CLERK_SYNC_URL") ?? local?.url;
-  if (url === undefined) throw nothingKnown("--secret-key", "SUPABASE_SECRET_KEY");
+  if (url === undefined) throw nothingKnown(options.envFile, names);
   const { webhookUrl, baseUrl } = splitUrl(url);
   const isLocal = local !== null && sameServer(baseUrl, local.url);
   // Keys go where they belong: the local ones to the local server only, those of the environment only elsewhere.
@@ -108,11 +130,12 @@ function read(environment: Environment, name: string): string | undefined {
   return environment[name]?.trim() || undefined;
 }
 
-function nothingKnown(option: string, variable: string): SyncError {
-  return new SyncError(
-    "usage_invalid",
-    `There is no .clerk-sync/local.json here. Run \`npm start\` first (without a clone: \`clerk-sync serve --local\`), or pass --url and ${option} (or set CLERK_SYNC_URL and ${variable}).`,
-  );
+function nothingKnown(envFile: string | undefined, names: string): SyncError {
+  const message =
+    envFile === undefined
+      ? `No installation is named, and no local server was started in this folder. Start one: npx clerk-sync serve --local. Or name yours: --url and ${names}.`
+      : `CLERK_SYNC_URL is not set in ${envFile}. Add the project's URL, or pass --url.`;
+  return new SyncError("usage_invalid", message);
 }
 
 /** A bare origin is a project's base URL; anything with a path is the webhook itself. */

@@ -52,14 +52,22 @@ async function doctor(options: Options, io: CommandIo): Promise<void> {
 }
 
 async function examine(options: Options, environment: Environment, io: CommandIo): Promise<Finding[]> {
-  const target = resolveTarget(options, await readLocalSettings(io.folder), environment);
+  const local = await readLocalSettings(io.folder, options, environment);
+  const target = resolveTarget(options, local, environment);
   const given = { ...environment, "--secret": options.secret, "--secret-key": options.secretKey };
   const supabaseUrl = target.rest?.baseUrl ?? null;
   return [
     ...checkEnvironment({ environment: given, supabaseUrl, now: io.clock.now() }),
-    ...(await checkEndpoint(target, io)),
+    ...(await checkEndpoint({ ...target, secretName: nameOfSecret(options, environment) }, io)),
     await checkProcessor(target.webhookUrl, io),
     ...(await checkClerk(environment, target.webhookUrl, io)),
     ...(await checkDatabase(target.rest, io)),
   ];
+}
+
+/** Where the signing secret was given, for whoever is to correct it. */
+function nameOfSecret({ secret }: Options, environment: Environment): string {
+  if (secret !== undefined) return "--secret";
+  const isUsual = (environment["CLERK_WEBHOOK_SECRET"] ?? "").trim() !== "";
+  return isUsual ? "CLERK_WEBHOOK_SECRET" : "CLERK_WEBHOOK_SIGNING_SECRET";
 }

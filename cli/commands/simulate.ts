@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { CommandIo } from "../command-io.ts";
-import { readLocalSettings, resolveTarget } from "../read-target.ts";
+import { readLocalSettings, requireSecret, resolveTarget } from "../read-target.ts";
 import { createBarProgress, createLineProgress, noProgress, type Progress } from "../simulate/progress.ts";
 import { readOptions, type SimulateOptions } from "../simulate/read-options.ts";
 import { formatPlan, formatResult, isInStep, summarise } from "../simulate/report.ts";
@@ -37,7 +37,8 @@ export function addSimulateCommand(program: Command, io: CommandIo): void {
 }
 
 async function simulate(options: SimulateOptions, io: CommandIo): Promise<void> {
-  const target = resolveTarget(options, await readLocalSettings(io.folder), io.environment);
+  const local = await readLocalSettings(io.folder, options, io.environment);
+  const target = requireSecret(resolveTarget(options, local, io.environment));
   const simulation = planSimulation(options, options.seed ?? io.drawSeed(), io.clock.now());
   if (!options.json) io.print(formatPlan(simulation, target.webhookUrl));
 

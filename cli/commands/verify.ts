@@ -5,7 +5,7 @@ import { SyncError } from "#core/errors.ts";
 import { importWebhookSecret } from "#core/sign-webhook.ts";
 import type { CommandIo } from "../command-io.ts";
 import { readEnvironmentFile } from "../read-environment-file.ts";
-import { readLocalSettings, resolveTarget, type Target, targetOptionsSchema } from "../read-target.ts";
+import { readLocalSettings, requireSecret, resolveTarget, type Target, targetOptionsSchema } from "../read-target.ts";
 import { wholeNumber } from "../simulate/read-options.ts";
 import { clocks, exitCodeOf, formatStep, formatVerdict } from "../verify/report.ts";
 import { runVerify, type Verification } from "../verify/run-verify.ts";
@@ -52,7 +52,9 @@ function readOptions(given: unknown): z.infer<typeof optionsSchema> {
 
 async function verify(options: z.infer<typeof optionsSchema>, io: CommandIo): Promise<void> {
   const environment = { ...io.environment, ...(await readEnvironmentFile(options.envFile, io.folder)) };
-  const target = resolveTarget(options, await readLocalSettings(io.folder), environment);
+  const local = await readLocalSettings(io.folder, options, environment);
+  const target = requireSecret(resolveTarget(options, local, environment));
+  const rest = requireRest(target);
   await importWebhookSecret(target.webhookSecret); // a damaged secret fails here, with its reason
   const print = options.json ? () => undefined : io.print;
   print(`A canary goes to ${target.webhookUrl}.`);
@@ -61,7 +63,7 @@ async function verify(options: z.infer<typeof optionsSchema>, io: CommandIo): Pr
       {
         endpoint: { url: target.webhookUrl, secret: target.webhookSecret },
         instanceId: readInstanceId(environment),
-        rest: requireRest(target),
+        rest,
         timeoutSeconds: options.timeout,
         signal,
         io,

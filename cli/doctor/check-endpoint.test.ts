@@ -1,7 +1,11 @@
 import { expect, test } from "vitest";
 import { checkEndpoint } from "./check-endpoint.ts";
 
-const endpoint = { webhookUrl: "https://app.example.com/hook", webhookSecret: `whsec_${btoa("the right secret")}` };
+const endpoint = {
+  webhookUrl: "https://app.example.com/hook",
+  webhookSecret: `whsec_${btoa("the right secret")}` as string | null,
+  secretName: "--secret",
+};
 const now = Date.parse("2026-01-01T00:00:00Z");
 const clock = { now: () => now, sleep: async () => undefined };
 const invalid = JSON.stringify({ error: "Invalid signature" });
@@ -9,7 +13,7 @@ const invalid = JSON.stringify({ error: "Invalid signature" });
 type Answers = { unsigned?: Response; wrong?: Response; right?: Response };
 
 /** A webhook that answers as told; by itself as ours does. */
-function check({ unsigned, wrong, right }: Answers) {
+function check({ unsigned, wrong, right }: Answers, webhookSecret = endpoint.webhookSecret) {
   const headers = { date: new Date(now).toUTCString() };
   const answers = [
     unsigned ?? new Response(invalid, { status: 401, headers }),
@@ -17,7 +21,7 @@ function check({ unsigned, wrong, right }: Answers) {
     right ?? new Response("{}", { status: 200 }),
   ];
   const fetch = async () => answers.shift() ?? new Response(null, { status: 500 });
-  return checkEndpoint(endpoint, { fetch, clock });
+  return checkEndpoint({ ...endpoint, webhookSecret }, { fetch, clock });
 }
 
 test("a webhook as it should be is well in every check", async () => {
@@ -54,8 +58,21 @@ test("an endpoint that believes a wrong signature is a failure", async () => {
 test("a secret of another endpoint is a failure that says where to copy it", async () => {
   const findings = await check({ right: new Response(invalid, { status: 401 }) });
   expect(findings).toContainEqual(
-    expect.objectContaining({ check: "secret", state: "failed", remedy: expect.stringContaining("Signing Secret") }),
+    expect.objectContaining({
+      check: "secret",
+      state: "failed",
+      remedy: expect.stringMatching(/Signing Secret.*the server's CLERK_WEBHOOK_SECRET/),
+    }),
   );
+});
+
+test.each([
+  ["no secret", null, "skipped", "no signing secret is known for this address"],
+  ["a placeholder", "whsec_…", "failed", "--secret is not whsec_ followed by base64"],
+])("with %s everything but the secret is looked at", async (_, secret, state, what) => {
+  const findings = await check({}, secret);
+  expect(findings.map(({ check }) => check)).toEqual(["endpoint", "signature", "secret", "clock"]);
+  expect(findings.filter((finding) => finding.state !== "ok")).toMatchObject([{ check: "secret", state, what }]);
 });
 
 test.each([

@@ -1,10 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { signWebhook } from "#core/sign-webhook.ts";
+import { importWebhookSecret, signWebhook } from "#core/sign-webhook.ts";
 import type { CommandIo } from "../command-io.ts";
 import { networkReason } from "../network-reason.ts";
 import type { Finding } from "./finding.ts";
 
-type Endpoint = { webhookUrl: string; webhookSecret: string };
+/** `secretName`: the variable or option that holds the secret; without a secret what needs one is skipped. */
+type Endpoint = { webhookUrl: string; webhookSecret: string | null; secretName: string };
 type Io = Pick<CommandIo, "fetch" | "clock">;
 type Answer = { status: number; text: string; location: string | null; date: number | null };
 
@@ -22,8 +23,23 @@ export async function checkEndpoint(endpoint: Endpoint, io: Io): Promise<Finding
   const reached = explainUnsigned(unsigned);
   if (reached.state === "failed") return [reached];
   const wrong = await post(endpoint.webhookUrl, await sign(io, otherSecret), io);
-  const right = await post(endpoint.webhookUrl, await sign(io, endpoint.webhookSecret), io);
-  return [reached, explainWrong(wrong), explainRight(right), explainClock(unsigned, io.clock.now())];
+  const secret = await checkSecret(endpoint, io);
+  return [reached, explainWrong(wrong), secret, explainClock(unsigned, io.clock.now())];
+}
+
+async function checkSecret({ webhookUrl, webhookSecret, secretName }: Endpoint, io: Io): Promise<Finding> {
+  const check = "secret";
+  if (webhookSecret === null) {
+    const remedy = "Set CLERK_WEBHOOK_SECRET or pass --secret.";
+    return { check, state: "skipped", what: "no signing secret is known for this address", remedy };
+  }
+  const isSecret = await importWebhookSecret(webhookSecret).then(
+    () => true,
+    () => false, // the one reason is that it is no base64
+  );
+  if (isSecret) return explainRight(await post(webhookUrl, await sign(io, webhookSecret), io));
+  const remedy = "Copy it again from Clerk's dashboard: Webhooks, the endpoint, Signing Secret.";
+  return { check, state: "failed", what: `${secretName} is not whsec_ followed by base64`, remedy };
 }
 
 const otherSecret = `whsec_${btoa("no secret of anybody's")}`;
@@ -108,7 +124,8 @@ function explainRight(answer: Answer | { reason: string }): Finding {
   const check = "secret";
   if ("status" in answer && answer.status === 200) return { check, state: "ok", what: "the signing secret is right" };
   const what = "reason" in answer ? answer.reason : `a signed event is answered ${answer.status}`;
-  const remedy = "Copy the secret again from Clerk's dashboard: Webhooks, the endpoint, Signing Secret.";
+  const remedy =
+    "Compare it with Clerk's dashboard (Webhooks, the endpoint, Signing Secret) and with the server's CLERK_WEBHOOK_SECRET.";
   return { check, state: "failed", what, remedy };
 }
 

@@ -65,6 +65,6 @@ function createPacer(rate: number | null, clock: CommandIo["clock"]): (delivery:
 function unreachable(url: string, reason: string): SyncError {
   return new SyncError(
     "endpoint_unreachable",
-    `Nothing answers at ${url} (${reason}). Start the server with \`npm start\`, or pass the address of yours with --url.`,
+    `Nothing answers at ${url} (${reason}). Is the server running, and is the URL right? A local one is started by: npx clerk-sync serve --local.`,
   );
 }

@@ -1,6 +1,6 @@
 import { importWebhookSecret } from "#core/sign-webhook.ts";
 import type { CommandIo } from "../command-io.ts";
-import type { Target } from "../read-target.ts";
+import type { SignedTarget } from "../read-target.ts";
 import { buildMessage } from "./build-event.ts";
 import { checkRows, type Expectations, type RowCheck } from "./check-rows.ts";
 import { createHistories } from "./draw-history.ts";
@@ -23,7 +23,7 @@ export type Simulation = {
 /** What came of it. */
 export type SimulationResult = { tally: Tally; accepted: number; seconds: number; rows: RowCheck };
 
-type RunContext = { options: SimulateOptions; target: Target; progress: Progress };
+type RunContext = { options: SimulateOptions; target: SignedTarget; progress: Progress };
 
 /** Draws the users, their histories and the order of delivery. */
 export function planSimulation(options: SimulateOptions, seed: number, now: number): Simulation {
