@@ -1,13 +1,19 @@
 import { z } from "zod";
+import { networkReason } from "#core/network-reason.ts";
 import type { CommandIo } from "./command-io.ts";
-import { networkReason } from "./network-reason.ts";
 
 /** A project's base URL and the key that may call its functions. */
 export type Rest = { baseUrl: string; secretKey: string };
 
 /** A function's value; or why there is none, the HTTP status if anybody answered, and whether asking again may help. */
 export type RpcAnswer<Value> = { value: Value } | RpcFailure;
-export type RpcFailure = { reason: string; status: number | null; retryable: boolean };
+export type RpcFailure = {
+  reason: string;
+  status: number | null;
+  retryable: boolean;
+  /** Something answered that is not Supabase's API: its status says nothing of keys and functions. */
+  isForeign?: true;
+};
 
 const timeoutMilliseconds = 15_000;
 const shownCharacters = 200;
@@ -29,12 +35,22 @@ export async function callRpc<Value>(
     });
     const text = await response.text();
     const { status } = response;
+    if (isForeign(response)) {
+      const reason = `${baseUrl} is not a Supabase project's API (it answered ${status}).`;
+      return { reason, status, retryable: false, isForeign: true };
+    }
     if (response.ok) return parseValue(call, text, status);
     const reason = `${url} answered ${status} ${text.slice(0, shownCharacters)}`;
     return { reason, status, retryable: status >= 500 || status === 429 };
   } catch (error) {
     return { reason: `${url}: ${networkReason(error)}`, status: null, retryable: true };
   }
+}
+
+/** PostgREST neither redirects nor answers with a page; the gateway before it does so when it is in trouble (5xx). */
+function isForeign({ status, headers }: Response): boolean {
+  if (status >= 500 || status === 429) return false;
+  return (status >= 300 && status < 400) || (headers.get("content-type") ?? "").startsWith("text/html");
 }
 
 function parseValue<Value>(

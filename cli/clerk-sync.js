@@ -21,7 +21,9 @@ async function runHere() {
 }
 
 function runOnOwnNode() {
-  const child = spawn(ownNode, [fileURLToPath(mainFile), ...process.argv.slice(2)], { stdio: "inherit" });
+  // Without the "--" Node would take an --env-file after the script for its own.
+  const args = ["--", fileURLToPath(mainFile), ...process.argv.slice(2)];
+  const child = spawn(ownNode, args, { stdio: "inherit" });
   for (const signal of forwardedSignals) process.on(signal, () => child.kill(signal));
   child.on("error", (error) => fail(`clerk-sync could not start ${ownNode}: ${error.message}`));
   child.on("exit", (code, signal) => {

@@ -43,6 +43,14 @@ test.each([
   });
 });
 
+test("on the other Node an --env-file that is not there is ours to explain, not Node's", async () => {
+  const done = await run([...asOldNode, "--"], bin, "doctor", "--env-file", "nowhere.env");
+  expect(done).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringContaining("--env-file nowhere.env cannot be read"),
+  });
+});
+
 test("on an old Node without the node package beside it, the bin says what is needed", async () => {
   const folder = await mkdtemp(path.join(tmpdir(), "clerk-sync-"));
   onTestFinished(async () => rm(folder, { recursive: true }));

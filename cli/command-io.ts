@@ -1,9 +1,9 @@
 import type { Environment } from "#core/config.ts";
 
-/** Time, so that tests need not wait: `now` in Unix milliseconds, `sleep` in milliseconds. */
+/** Time, so that tests need not wait: `now` in Unix milliseconds, `sleep` in milliseconds; a signal rejects it. */
 export type Clock = {
   now: () => number;
-  sleep: (milliseconds: number) => Promise<void>;
+  sleep: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
 };
 
 /** All a command touches outside itself; `main.ts` makes it of the process, tests of what they need. */

@@ -85,7 +85,10 @@ function processIo(): Omit<CommandIo, "setExitCode"> {
     folder: process.cwd(),
     environment: process.env,
     fetch: globalThis.fetch,
-    clock: { now: Date.now, sleep: async (milliseconds) => sleep(milliseconds) },
+    clock: {
+      now: Date.now,
+      sleep: async (milliseconds, signal) => sleep(milliseconds, undefined, { ...(signal && { signal }) }),
+    },
     drawSeed: () => randomInt(2 ** 31),
     onInterrupt,
   };

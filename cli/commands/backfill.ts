@@ -7,8 +7,9 @@ const examples = `
 Examples:
   $ CLERK_SECRET_KEY=sk_live_… clerk-sync backfill
   $ CLERK_SECRET_KEY=sk_live_… clerk-sync backfill --url https://abc.supabase.co --secret-key sb_secret_…
+  $ clerk-sync backfill --env-file .env.production
 
-Needs CLERK_SECRET_KEY in the environment, and a worker that works through the queue (the local server, or the
+Needs CLERK_SECRET_KEY in the environment or in the file, and a worker that works through the queue (the local server, or the
 processor on Supabase). Stopped at any point, the same command carries on where it was; live events go first.
 Exits with 0 only when every user of Clerk's was seen to be here.`;
 

@@ -7,6 +7,7 @@ const examples = `
 Examples:
   $ CLERK_SECRET_KEY=sk_live_… clerk-sync reconcile
   $ CLERK_SECRET_KEY=sk_live_… clerk-sync reconcile --apply
+  $ clerk-sync reconcile --env-file .env.production
   $ CLERK_SECRET_KEY=sk_live_… clerk-sync reconcile --recent --apply --json
 
 Without --apply nothing is changed. A user that Clerk's list does not show is deleted only when Clerk says of that very

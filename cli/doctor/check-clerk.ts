@@ -4,8 +4,8 @@ import { parse } from "smol-toml";
 import { z } from "zod";
 import type { Environment } from "#core/config.ts";
 import { errorMessage } from "#core/errors.ts";
+import { networkReason } from "#core/network-reason.ts";
 import type { CommandIo } from "../command-io.ts";
-import { networkReason } from "../network-reason.ts";
 import type { Finding } from "./finding.ts";
 import { frontendHostOf } from "./secret-kind.ts";
 

@@ -70,10 +70,12 @@ const refusals: Readonly<Record<number, { what: string; remedy: string }>> = {
   },
 };
 
-function explainFailure(name: string, { status, reason }: RpcFailure): Finding {
+function explainFailure(name: string, { status, reason, isForeign }: RpcFailure): Finding {
+  const check = "database";
+  if (isForeign) return { check, state: "failed", what: reason, remedy: "Is the URL (--url, --supabase-url) right?" };
   const known = status === null ? undefined : refusals[status];
   const remedy = status === null ? "Is the URL right, and is the API up?" : "Look at the log of the API.";
-  return { check: "database", state: "failed", ...(known ?? { what: `${name}: ${reason}`, remedy }) };
+  return { check, state: "failed", ...(known ?? { what: `${name}: ${reason}`, remedy }) };
 }
 
 /** Somebody else's migration may change the table after ours looked at it. */

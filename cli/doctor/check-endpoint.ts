@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { networkReason } from "#core/network-reason.ts";
 import { importWebhookSecret, signWebhook } from "#core/sign-webhook.ts";
 import type { CommandIo } from "../command-io.ts";
-import { networkReason } from "../network-reason.ts";
 import type { Finding } from "./finding.ts";
 
 /** `secretName`: the variable or option that holds the secret; without a secret what needs one is skipped. */

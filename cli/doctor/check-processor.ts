@@ -1,5 +1,5 @@
+import { networkReason } from "#core/network-reason.ts";
 import type { CommandIo } from "../command-io.ts";
-import { networkReason } from "../network-reason.ts";
 import type { Finding } from "./finding.ts";
 
 const check = "processor";

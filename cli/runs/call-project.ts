@@ -7,7 +7,7 @@ import type { CommandIo } from "../command-io.ts";
 const refusals: Readonly<Record<number, string>> = {
   401: "The secret key is refused. Take sb_secret_… or the service role key of this project.",
   403: "The key may not call the functions. Take the secret key, not the publishable or anon key.",
-  404: "The functions are missing in this project. Apply the migrations: supabase db push.",
+  404: "The functions are missing in this project. Apply the migrations. Run: npx supabase db push --remote",
 };
 
 /**
@@ -22,8 +22,9 @@ export function createProjectCall(rest: Rest, io: Pick<CommandIo, "fetch">): Cal
   };
 }
 
-function toError({ reason, status, retryable }: RpcFailure): SyncError {
+function toError({ reason, status, retryable, isForeign }: RpcFailure): SyncError {
   if (status === null) return new SyncError("endpoint_unreachable", `Nothing answers at ${reason}`, { retryable });
+  if (isForeign) return new SyncError("database_rejected", reason);
   if (status === 401 || status === 403) return new SyncError("caller_unauthorized", refusals[status] ?? reason);
   if (retryable) return new SyncError("database_unavailable", reason, { retryable });
   return new SyncError("database_rejected", refusals[status] ?? reason);

@@ -1,9 +1,11 @@
-import { readConfig } from "#core/config.ts";
+import { type Environment, readConfig } from "#core/config.ts";
 import { createSlices, type SliceChanges } from "#core/create-slices.ts";
 import { SyncError } from "#core/errors.ts";
 import { runSlice, type SliceDependencies } from "#core/run-slice.ts";
 import { createSyncRuns, type Run, type RunKind } from "#core/sync-runs.ts";
+import type { Rest } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
+import { readEnvironmentFile } from "../read-environment-file.ts";
 import { readLocalSettings, resolveRest } from "../read-target.ts";
 import { createBarProgress, createLineProgress, noProgress, type Progress } from "../simulate/progress.ts";
 import { createProjectCall } from "./call-project.ts";
@@ -21,40 +23,70 @@ export async function walkRun(kind: RunKind, applies: boolean, options: RunOptio
   const start = io.clock.now();
   const found: RunFindings = { readSeconds: 0, requests: 0, differences: [], moreDifferences: 0, unreadable: [] };
   const progress = chooseProgress(options, io);
+  const { signal, release } = listenForInterrupt(io);
   const fetchCounted: typeof fetch = async (input, init) => {
     found.requests += 1;
-    return await io.fetch(input, init);
+    return await io.fetch(input, {
+      ...init,
+      signal: AbortSignal.any([signal, ...(init?.signal ? [init.signal] : [])]),
+    });
   };
-  const slices = await openSlices(options, io, { fetch: fetchCounted, watcher: watchRun(found, progress, io) });
   const budgetMilliseconds = Number.POSITIVE_INFINITY;
-  const interrupt = new AbortController();
-  const stopListening = io.onInterrupt(() => interrupt.abort());
   try {
-    const { signal } = interrupt;
+    const sleep = (milliseconds: number) => sleepUnlessAborted(milliseconds, signal, io);
+    const watcher = watchRun(found, progress, io);
+    const slices = await openSlices(options, io, { fetch: fetchCounted, watcher, sleep });
     const { state, run } = await runSlice(slices, { kind, applies, budgetMilliseconds, signal });
     if (state === "busy" || run === null) throw active(run);
     return { ...found, run, isComplete: state === "done", seconds: (io.clock.now() - start) / 1000 };
   } finally {
-    stopListening();
+    release();
     progress.stop();
   }
 }
 
+/** The signal is given when the user wants the run to end; `release` takes the listener away. */
+function listenForInterrupt(io: CommandIo): { signal: AbortSignal; release: () => void } {
+  const interrupt = new AbortController();
+  const release = io.onInterrupt(() => {
+    io.note("Stopping …");
+    interrupt.abort();
+  });
+  return { signal: interrupt.signal, release };
+}
+
+/** Waits, but not for a run that is to end. */
+async function sleepUnlessAborted(milliseconds: number, signal: AbortSignal, io: CommandIo): Promise<void> {
+  if (signal.aborted) return;
+  await io.clock.sleep(milliseconds, signal).catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+  });
+}
+
 /** Ends the run that is under way, whoever has it; null when there is none. */
 export async function cancelRun(options: RunOptions, io: CommandIo): Promise<Run | null> {
-  const rest = resolveRest(options, await readLocalSettings(io.folder), io.environment);
+  const rest = await findRest(options, await readEnvironment(options, io), io);
   return await createSyncRuns(createProjectCall(rest, io), 1).cancel();
+}
+
+/** The variables of --env-file come before those of the process. */
+async function readEnvironment({ envFile }: RunOptions, io: CommandIo): Promise<Environment> {
+  return { ...io.environment, ...(await readEnvironmentFile(envFile, io.folder)) };
+}
+
+async function findRest(options: RunOptions, environment: Environment, io: CommandIo): Promise<Rest> {
+  return resolveRest(options, await readLocalSettings(io.folder, options, environment), environment);
 }
 
 async function openSlices(
   options: RunOptions,
   io: CommandIo,
-  changes: Pick<SliceChanges, "fetch" | "watcher">,
+  changes: Pick<SliceChanges, "fetch" | "watcher" | "sleep">,
 ): Promise<SliceDependencies> {
-  const config = readConfig(io.environment);
-  const rest = resolveRest(options, await readLocalSettings(io.folder), io.environment);
+  const environment = await readEnvironment(options, io);
+  const config = readConfig(environment);
+  const rest = await findRest(options, environment, io);
   const slices = createSlices(config, createProjectCall(rest, io), {
-    sleep: io.clock.sleep,
     now: io.clock.now,
     withValues: options.showValues,
     mostUnknownPercent: options.maxUnknown,
@@ -74,8 +106,10 @@ function chooseProgress({ json }: RunOptions, io: CommandIo): Progress {
 }
 
 function active(run: Run | null): SyncError {
-  const which =
-    run === null ? "Another run" : `A ${run.applies ? run.kind : `dry ${run.kind}`} run (since ${run.started_at})`;
-  const until = run === null ? "" : ` Its runner has it until ${run.lease_until} and longer while it lives.`;
-  return new SyncError("run_active", `${which} is under way.${until} One runs at a time; --cancel ends it.`);
+  if (run === null) return new SyncError("run_active", "Another run is under way. Run this again in a minute.");
+  const name = run.kind === "backfill" ? "backfill" : "reconcile";
+  return new SyncError(
+    "run_active",
+    `A ${name} that started at ${run.started_at} is still marked as running. If it was stopped, run this again in a minute: it goes on. To end it: clerk-sync ${name} --cancel.`,
+  );
 }

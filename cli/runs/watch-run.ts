@@ -29,7 +29,7 @@ export function watchRun(found: RunFindings, progress: Progress, io: CommandIo):
     onStep: ({ counts, phase, kind, cursor, users_at_clerk }: Run) => {
       if (!phase.startsWith("settle")) found.readSeconds = (io.clock.now() - start) / 1000;
       if (phase === "walk" && kind !== "sweep") show("Users read", counts["read"] ?? 0, users_at_clerk ?? 0);
-      noteStall(`${phase} ${JSON.stringify(cursor)} ${jobs.due}`);
+      noteStall.check(`${phase} ${JSON.stringify(cursor)} ${jobs.due}`);
     },
     onJobs: ({ due }: JobsState) => {
       Object.assign(jobs, { due, most: Math.max(jobs.most, due) });
@@ -41,7 +41,10 @@ export function watchRun(found: RunFindings, progress: Progress, io: CommandIo):
       found.differences.push(...kept);
       found.moreDifferences += named.length - kept.length;
     },
-    onWait: ({ message }, seconds) => io.note(`${message.replace(/\.?$/, ".")} Asking again in ${seconds} s …`),
+    onWait: ({ message }, seconds) => {
+      noteStall.pause(seconds);
+      io.note(`${message.replace(/\.?$/, ".")} Asking again in ${seconds} s …`);
+    },
     onUnreadable: (clerkIds) => void found.unreadable.push(...clerkIds),
   };
 }
@@ -59,13 +62,22 @@ function createSteps(progress: Progress): (label: string, value: number, total: 
   };
 }
 
-/** Says once that nothing moves: a run waits for its jobs, and nobody may be there to do them. */
-function createStallNote(io: CommandIo): (state: string) => void {
+/**
+ * Says once that nothing moves: a run waits for its jobs, and nobody may be there to do them. While it is known what
+ * is waited for, it is paused.
+ */
+function createStallNote(io: CommandIo): { check: (state: string) => void; pause: (seconds: number) => void } {
   const last = { state: "", since: 0, isSaid: false };
-  return (state) => {
+  const pause = (seconds: number) => {
+    last.since = io.clock.now() + seconds * 1000;
+  };
+  const check = (state: string) => {
     if (state !== last.state) Object.assign(last, { state, since: io.clock.now() });
     if (last.isSaid || io.clock.now() - last.since < stallMilliseconds) return;
     last.isSaid = true;
-    io.note("Nothing has moved for half a minute. Does a worker work through the queue (npm start, or the schedule)?");
+    io.note(
+      "Nothing has moved for half a minute. Does a worker work through the queue (clerk-sync serve, or the schedule)?",
+    );
   };
+  return { check, pause };
 }

@@ -1,6 +1,6 @@
+import { networkReason } from "#core/network-reason.ts";
 import { signWebhook } from "#core/sign-webhook.ts";
 import type { CommandIo } from "../command-io.ts";
-import { networkReason } from "../network-reason.ts";
 import type { Message } from "./build-event.ts";
 
 /** How one delivery ended: its last status, or "network" or "timeout" when nothing answered. */

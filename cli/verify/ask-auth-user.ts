@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { authUserIdOf } from "#core/mirror-user.ts";
+import { networkReason } from "#core/network-reason.ts";
 import type { Rest } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
-import { networkReason } from "../network-reason.ts";
 
 const userSchema = z.object({
   email: z.string().nullish(),

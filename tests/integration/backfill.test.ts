@@ -175,7 +175,7 @@ describe("of two runs at once", () => {
     expect(await cli().run("backfill")).toMatchObject({ exitCode: 0 });
     expect(other?.exitCode).toBe(1);
     expect(other?.stderr).toMatch(
-      /^error run_active: A backfill run \(since .+\) is under way\. .+--cancel ends it\.$/,
+      /^error run_active: A backfill that started at \S+ is still marked .+ To end it: clerk-sync backfill --cancel\.$/,
     );
   });
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { clerkUnavailable, readFailure } from "./clerk-failure.ts";
-import { errorMessage, SyncError } from "./errors.ts";
+import { SyncError } from "./errors.ts";
+import { networkReason } from "./network-reason.ts";
 import { type ClerkUser, parseUser, toMilliseconds } from "./parse-event.ts";
 import { parsePage, type UserPage } from "./parse-page.ts";
 
@@ -120,8 +121,12 @@ async function send(options: ClerkApiOptions, path: string): Promise<Response> {
       signal: AbortSignal.timeout(timeoutMilliseconds),
     });
   } catch (cause) {
-    throw clerkUnavailable(`cannot be reached: ${errorMessage(cause)}`, cause);
+    throw clerkUnavailable(`cannot be reached at ${originOf(base)}: ${networkReason(cause)}.`, cause);
   }
+}
+
+function originOf(base: string): string {
+  return URL.canParse(base) ? new URL(base).origin : base;
 }
 
 async function readBody<Output>(response: Response, read: (body: unknown) => Output): Promise<Output> {

@@ -77,7 +77,7 @@ async function walk(held: HeldRun, slice: Slice, dependencies: SliceDependencies
     const isOver = dependencies.now() >= slice.deadline || slice.steps >= slice.mostSteps || slice.signal?.aborted;
     if (isOver) return await giveBack(held, dependencies);
     const result = await takeStep(held, dependencies).catch((error: unknown) =>
-      waitOut(error, ++failures, held, dependencies),
+      slice.signal?.aborted && mayPass(error) ? "failed" : waitOut(error, ++failures, held, dependencies),
     );
     if (result === "done") return await complete(held, dependencies);
     if (result === "failed") continue;

@@ -1,8 +1,9 @@
-import { errorMessage } from "#core/errors.ts";
+import { errorMessage } from "./errors.ts";
 
-/** Why a request got no answer: fetch says "fetch failed" and puts what happened into the cause. */
+/** Why a request got no answer: fetch says "fetch failed" and puts what happened into the innermost cause. */
 export function networkReason(error: unknown): string {
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
+  let cause = error;
+  while (cause instanceof Error && cause.cause !== undefined) cause = cause.cause;
   // A DOMException's code is a number of old, and tells nothing.
   const code = cause instanceof Error && "code" in cause && typeof cause.code === "string" ? cause.code : "";
   const message = errorMessage(cause);
