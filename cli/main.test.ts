@@ -12,8 +12,8 @@ async function run(...args: string[]) {
   return { exitCode, stdout: stdout.join("\n"), stderr: stderr.join("\n") };
 }
 
-test("--version is that of package.json", async () => {
-  expect(await run("--version")).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+$/) });
+test.each(["--version", "-v"])("%s is that of package.json", async (option) => {
+  expect(await run(option)).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^\d+\.\d+\.\d+$/) });
 });
 
 test.each([[["--help"]], [["simulate", "--help"]]])("%j shows an example", async (args) => {
@@ -33,6 +33,7 @@ test.each(["doctor", "init", "backfill", "reconcile", "verify", "serve", "migrat
 test.each([
   [["simulat"], "Did you mean simulate?"],
   [["simulate", "--cuont", "3"], "Did you mean --count?"],
+  [["init", "--projekt"], "(clerk-sync init --help shows what there is)"],
   [["simulate", "--count", "many"], "error usage_invalid: --count must be a whole number"],
   [["reconcile", "--max-unknown", "101"], "error usage_invalid: --max-unknown must be a whole number from 1 to 100."],
   [["simulate"], "error usage_invalid: No installation is named, and no local server was started in this folder."],

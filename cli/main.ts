@@ -39,7 +39,7 @@ export async function main(args: readonly string[], changes: Partial<CommandIo> 
 function createProgram(io: CommandIo): Command {
   const program = new Command("clerk-sync")
     .description("Installs clerk-supabase-sync and drives an installation.")
-    .version(readVersion(), "--version")
+    .version(readVersion(), "-v, --version")
     .addHelpText("after", "\nExample:\n  $ clerk-sync simulate --count 1000 --shuffle --duplicate")
     .exitOverride()
     .configureOutput({
@@ -56,6 +56,9 @@ function createProgram(io: CommandIo): Command {
   addBackfillCommand(program, io);
   addReconcileCommand(program, io);
   addAuditCommand(program, io);
+  for (const command of program.commands) {
+    command.showHelpAfterError(`(clerk-sync ${command.name()} --help shows what there is)`);
+  }
   return program;
 }
 

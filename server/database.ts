@@ -85,6 +85,6 @@ function createPool(connectionString: string): pg.Pool {
 /** Our own PostgreSQL runs, so a connection it refuses is its data's fault. */
 function explainDamage(error: unknown): never {
   if (!(error instanceof SyncError) || error.code !== "database_unavailable") throw error;
-  const message = `The local database is damaged: ${errorMessage(error.cause)}. Remove its folder (npm run reset) to begin anew; local data is lost.`;
+  const message = `The local database is damaged: ${errorMessage(error.cause)}. To begin anew remove the folder .clerk-sync (its local data is lost).`;
   throw new SyncError("data_folder_unusable", message, { cause: error });
 }

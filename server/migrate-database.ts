@@ -6,6 +6,8 @@ import { applyMigrations, applyPrelude, findMissing, type Migration, withMigrati
 import { withConnection } from "./with-connection.ts";
 
 export type MigrateOptions = {
+  /** The variable or option that holds the URL, for whoever is to correct it. */
+  urlName?: string;
   /** Only tells what would be applied. */
   dryRun?: boolean;
   /** Also on a Supabase project, where the Supabase CLI keeps the list of migrations. */
@@ -38,15 +40,19 @@ type SchemaState = {
  * Throws SyncError `database_unavailable`, `schema_newer`, `migration_refused` or `migration_failed`.
  */
 export async function migrateDatabase(url: string, options: MigrateOptions = {}): Promise<Migrated> {
-  return withConnection(url, async (client) => {
-    if (options.dryRun) return (await plan(client, options)).result;
-    return withMigrationLock(client, async () => {
-      const { missing, needsPrelude, result } = await plan(client, options);
-      if (needsPrelude) await applyPrelude(client, result.hasAuthStandIn);
-      await applyMigrations(client, missing);
-      return result;
-    });
-  });
+  return withConnection(
+    url,
+    async (client) => {
+      if (options.dryRun) return (await plan(client, options)).result;
+      return withMigrationLock(client, async () => {
+        const { missing, needsPrelude, result } = await plan(client, options);
+        if (needsPrelude) await applyPrelude(client, result.hasAuthStandIn);
+        await applyMigrations(client, missing);
+        return result;
+      });
+    },
+    options.urlName,
+  );
 }
 
 /** The version a database answers; null when it has none of our functions. */
@@ -93,6 +99,6 @@ async function versionOf(client: pg.ClientBase, state: SchemaState): Promise<str
 function refusal(): SyncError {
   return new SyncError(
     "migration_refused",
-    "This is a Supabase project, or managed by the Supabase CLI: copy supabase/migrations into yours and run supabase db push, so that its list of migrations stays right. --force applies them here all the same.",
+    "This is a Supabase project, or managed by the Supabase CLI: its list of migrations must stay right. Run npx clerk-sync init in your project, then npx supabase db push --remote. --force applies them here all the same.",
   );
 }

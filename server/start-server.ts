@@ -76,7 +76,10 @@ function readNeeds(config: Config, only: Half | null): Needs {
     (problem) => problem !== null,
   );
   if (databaseUrl !== null && problems.length === 0) return { databaseUrl, auth };
-  throw new SyncError("config_invalid", `The environment has ${problems.length} problem(s):\n${problems.join("\n")}`);
+  throw new SyncError(
+    "config_invalid",
+    `The environment has ${problems.length} problem${problems.length === 1 ? "" : "s"}:\n${problems.join("\n")}`,
+  );
 }
 
 const noDatabase =

@@ -1,6 +1,19 @@
 import { expect, it } from "vitest";
 import { runCommand } from "../../tests/support/run-command.ts";
 
+it("a database that is not reached is named by where its URL was given, without a word on TLS", async () => {
+  const url = "postgres://u:secret@127.0.0.1:1/d";
+  const given = [
+    { args: ["--database-url", url], environment: {}, name: "--database-url" },
+    { args: [], environment: { DATABASE_URL: url }, name: "DATABASE_URL" },
+  ];
+  for (const { args, environment, name } of given) {
+    const { stderr } = await runCommand(["migrate", ...args], { environment });
+    expect(stderr).toMatch(new RegExp(`database_unavailable: ${name} cannot be reached: .*is the database running`));
+    expect(stderr).not.toMatch(/sslmode|secret/);
+  }
+});
+
 it.each([
   [[], {}, "usage_invalid: Set DATABASE_URL, or pass --database-url"],
   [["--database-url", "mysql://u:secret@h/d"], {}, "usage_invalid: --database-url must be a postgres:// URL."],

@@ -10,8 +10,8 @@ Examples:
   $ DATABASE_URL=postgres://… clerk-sync migrate
   $ clerk-sync migrate --database-url postgres://… --dry-run
 
-For a PostgreSQL of your own; a Supabase project is migrated by supabase db push. What was applied is kept in
-clerk_sync_migrations.applied. Safe to run twice and by two at once.`;
+For a PostgreSQL of your own; a Supabase project is migrated by npx supabase db push --remote. What was applied
+is kept in clerk_sync_migrations.applied. Safe to run twice and by two at once.`;
 
 const optionsSchema = z.object({
   databaseUrl: z.string().optional(),
@@ -37,22 +37,22 @@ export function addMigrateCommand(program: Command, io: CommandIo): void {
 
 /** The database driver is loaded here: other commands do not need it. */
 async function migrate(options: MigrateCommandOptions, io: CommandIo): Promise<void> {
-  const url = readDatabaseUrl(options, io);
+  const { url, urlName } = readDatabaseUrl(options, io);
   const { migrateDatabase } = await import("../../server/migrate-database.ts");
-  const migrated = await migrateDatabase(url, { dryRun: options.dryRun, force: options.force });
+  const migrated = await migrateDatabase(url, { dryRun: options.dryRun, force: options.force, urlName });
   if (options.json) io.print(formatJson(migrated, options));
   else for (const line of formatLines(migrated, options)) io.print(line);
 }
 
-function readDatabaseUrl(options: MigrateCommandOptions, io: CommandIo): string {
-  const name = options.databaseUrl === undefined ? "DATABASE_URL" : "--database-url";
+function readDatabaseUrl(options: MigrateCommandOptions, io: CommandIo): { url: string; urlName: string } {
+  const urlName = options.databaseUrl === undefined ? "DATABASE_URL" : "--database-url";
   const given = (options.databaseUrl ?? io.environment["DATABASE_URL"])?.trim() || undefined;
   if (given === undefined) {
     throw new SyncError("usage_invalid", "Set DATABASE_URL, or pass --database-url, to the database to migrate.");
   }
   const parsed = environmentSchema.shape.DATABASE_URL.safeParse(given);
-  if (parsed.data !== undefined) return parsed.data;
-  throw new SyncError("usage_invalid", `${name} ${parsed.error?.issues[0]?.message}.`);
+  if (parsed.data !== undefined) return { url: parsed.data, urlName };
+  throw new SyncError("usage_invalid", `${urlName} ${parsed.error?.issues[0]?.message}.`);
 }
 
 function formatJson({ from, to, applied }: Migrated, { dryRun }: MigrateCommandOptions): string {

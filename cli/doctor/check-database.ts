@@ -30,19 +30,19 @@ type Question = (rest: Rest, io: Io) => Promise<Finding[]>;
 function ask<Value>(
   name: string,
   schema: z.ZodType<Value>,
-  explain: (value: Value) => Finding | Finding[],
+  explain: (value: Value, rest: Rest) => Finding | Finding[],
   args: Readonly<Record<string, unknown>> = {},
 ): Question {
   return async (rest, io) => {
     const answer = await callRpc(rest, { name, args, schema }, io);
-    return ["reason" in answer ? explainFailure(name, answer) : explain(answer.value)].flat();
+    return ["reason" in answer ? explainFailure(name, answer) : explain(answer.value, rest)].flat();
   };
 }
 
 const questions: readonly Question[] = [
   ask("clerk_sync_users_table_problems", problemsSchema, explainUsersTable),
   ask("clerk_sync_privilege_findings", privilegesSchema, explainPrivileges),
-  ask("clerk_sync_schedule_state", scheduleSchema, explainSchedule),
+  ask("clerk_sync_schedule_state", scheduleSchema, (state, { baseUrl }) => explainSchedule(state, baseUrl)),
   ask("clerk_sync_delete_brake", brakeSchema, explainBrake),
   ask("clerk_sync_count_jobs", z.number(), explainDead, { p_filter: { status: "DEAD" } }),
   ask("clerk_sync_instances", instancesSchema, explainInstances),
@@ -57,7 +57,9 @@ async function checkVersion(rest: Rest, io: Io): Promise<Finding> {
   if (answer.value === schemaVersion) return { check, state: "ok", what: "reached; the migrations are applied" };
   const what = `the schema is ${answer.value}, this clerk-sync is written for ${schemaVersion}`;
   const isOlder = answer.value < schemaVersion;
-  const remedy = isOlder ? "Apply the migrations: supabase db push." : "Upgrade clerk-sync: the database is newer.";
+  const remedy = isOlder
+    ? "Apply the migrations. Run: npx supabase db push --remote"
+    : "Upgrade clerk-sync: the database is newer.";
   return { check, state: "failed", what, remedy };
 }
 
@@ -66,7 +68,7 @@ const refusals: Readonly<Record<number, { what: string; remedy: string }>> = {
   403: { what: "the key may not call the functions", remedy: "Take the secret key, not the publishable or anon key." },
   404: {
     what: "the functions are missing, or older than this clerk-sync",
-    remedy: "Apply the migrations: supabase db push.",
+    remedy: "Apply the migrations. Run: npx supabase db push --remote",
   },
 };
 

@@ -34,7 +34,7 @@ function explain(status: number, text: string): Finding {
     return { check, state: "failed", what: "something before the processor answers 401", remedy };
   }
   if (status === 404) {
-    const remedy = "supabase functions deploy user-job-processor --no-verify-jwt";
+    const remedy = "Run: npx supabase functions deploy user-job-processor --no-verify-jwt";
     return { check, state: "failed", what: "nothing is served there (404): retries wait for ever", remedy };
   }
   const remedy = "It does not start, or it is not the processor: look at the function's log.";

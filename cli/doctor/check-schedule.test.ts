@@ -19,7 +19,8 @@ const healthy: Schedule = {
   last_done_at: null,
 };
 
-const explain = (changes: Partial<Schedule>) => explainSchedule({ ...healthy, ...changes });
+const explain = (changes: Partial<Schedule>, url = "http://127.0.0.1:54321") =>
+  explainSchedule({ ...healthy, ...changes }, url);
 
 test("a schedule that runs and is answered is well, and so is an idle queue", () => {
   expect(explain({})).toEqual([
@@ -49,6 +50,13 @@ test.each<[string, Partial<Schedule>, string, string]>([
     state,
     what: expect.stringContaining(words),
     remedy: expect.any(String),
+  });
+});
+
+test("no pg_cron is a warning on Supabase, where the schedule does the retries", () => {
+  expect(explain({ cron: false, last_run: null }, "https://abcd.supabase.co")[0]).toMatchObject({
+    state: "warning",
+    remedy: "Enable pg_cron and pg_net (Database, Extensions), then: select clerk_sync_schedule();",
   });
 });
 

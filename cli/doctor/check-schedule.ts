@@ -39,8 +39,11 @@ const patienceMilliseconds = 60_000;
 const longestWaitMilliseconds = 120_000;
 
 /** Whether the schedule is set up, runs, and reaches the processor; and whether anybody does the work. */
-export function explainSchedule(state: Schedule): Finding[] {
-  return [explainSetUp(state) ?? explainRun(state) ?? explainAnswer(state) ?? healthy(state), explainQueue(state)];
+export function explainSchedule(state: Schedule, projectUrl: string): Finding[] {
+  return [
+    explainSetUp(state, projectUrl) ?? explainRun(state) ?? explainAnswer(state) ?? healthy(state),
+    explainQueue(state),
+  ];
 }
 
 function healthy({ last_run, now }: Schedule): Finding {
@@ -48,12 +51,19 @@ function healthy({ last_run, now }: Schedule): Finding {
   return { check, state: "ok", what: `set up; pg_cron ran it ${seconds} s ago` };
 }
 
-function explainSetUp(state: Schedule): Finding | null {
-  if (!state.cron) {
-    const remedy =
-      "On Supabase enable pg_cron and pg_net and run the migrations again. With a Node server it is not needed.";
-    return { check, state: "skipped", what: "there is no pg_cron in this database", remedy };
+function explainNoCron(projectUrl: string): Finding {
+  const what = "there is no pg_cron in this database";
+  if (URL.parse(projectUrl)?.hostname.endsWith(".supabase.co")) {
+    const remedy = "Enable pg_cron and pg_net (Database, Extensions), then: select clerk_sync_schedule();";
+    return { check, state: "warning", what, remedy };
   }
+  const remedy =
+    "On Supabase enable pg_cron and pg_net and run the migrations again. With a Node server it is not needed.";
+  return { check, state: "skipped", what, remedy };
+}
+
+function explainSetUp(state: Schedule, projectUrl: string): Finding | null {
+  if (!state.cron) return explainNoCron(projectUrl);
   const missing = [
     state.net ? null : "pg_net",
     state.project_url ? null : "Vault secret clerk_sync_project_url",
@@ -97,7 +107,7 @@ function explainRun({ last_run, now }: Schedule): Finding | null {
 
 const answerRemedies: Readonly<Record<number, string>> = {
   401: "The Vault's clerk_sync_processor_secret is not the function's PROCESSOR_SECRET: vault.update_secret(id, '…').",
-  404: "supabase functions deploy user-job-processor --no-verify-jwt; and is clerk_sync_project_url right?",
+  404: "Run: npx supabase functions deploy user-job-processor --no-verify-jwt; and is clerk_sync_project_url right?",
 };
 
 /** What the processor said to the newest call of the schedule; older ones may be from before it was mended. */

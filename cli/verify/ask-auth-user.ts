@@ -11,7 +11,9 @@ const userSchema = z.object({
 const missingSchema = z.object({ error_code: z.literal("user_not_found") });
 
 /** The mirror of a Clerk user; null when Supabase Auth knows none; or why nothing can be said. */
-export type AuthUserAnswer = { user: { email: string | null; name: string | null } | null } | { reason: string };
+export type AuthUserAnswer =
+  | { user: { email: string | null; name: string | null } | null }
+  | { reason: string; status: number | null };
 
 const timeoutMilliseconds = 15_000;
 
@@ -26,9 +28,10 @@ export async function askAuthUser(clerkId: string, rest: Rest, io: Pick<CommandI
     const body: unknown = await response.json().catch(() => null);
     if (response.status === 404 && missingSchema.safeParse(body).success) return { user: null };
     const parsed = userSchema.safeParse(body);
-    if (!response.ok || !parsed.success) return { reason: `Supabase Auth answers ${response.status} at this address` };
+    if (!response.ok || !parsed.success)
+      return { reason: `Supabase Auth answers ${response.status} at this address`, status: response.status };
     return { user: { email: parsed.data.email ?? null, name: parsed.data.user_metadata.full_name ?? null } };
   } catch (error) {
-    return { reason: `Supabase Auth cannot be asked: ${networkReason(error)}` };
+    return { reason: `Supabase Auth cannot be asked: ${networkReason(error)}`, status: null };
   }
 }

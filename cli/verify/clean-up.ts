@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { callRpc } from "../call-rpc.ts";
+import { callRpc, type RpcFailure } from "../call-rpc.ts";
 import { deliver } from "../simulate/deliver.ts";
 import { deletionMessage } from "./canary.ts";
 import { isHeldByBrake } from "./job.ts";
@@ -26,7 +26,7 @@ const longestPatienceMilliseconds = 10_000;
 const deletionAttempts = 3;
 
 /** Takes down that a canary is coming. The answer names those of earlier runs that are still here. */
-export async function startCanary(clerkId: string, run: Run): Promise<{ leftovers: string[] } | { reason: string }> {
+export async function startCanary(clerkId: string, run: Run): Promise<{ leftovers: string[] } | RpcFailure> {
   const call = { name: "clerk_sync_start_canary", args: { p_clerk_id: clerkId }, schema: startedSchema };
   const answer = await callRpc(run.rest, call, run.io);
   return "reason" in answer ? answer : answer.value;

@@ -1,3 +1,4 @@
+import type { RpcFailure } from "../call-rpc.ts";
 import type { Difference } from "../simulate/compare-user.ts";
 import type { Outcome } from "../simulate/deliver.ts";
 import { isHeldByBrake, type Job } from "./job.ts";
@@ -13,20 +14,27 @@ const runDoctor =
 
 const setInstance =
   "The endpoint applies events of CLERK_INSTANCE_ID only: give verify the same, in the environment or by --env-file.";
+const nobodyAnswers = "Is the server running, and is the URL right?";
+const keyRefused = "The secret key is refused. Take sb_secret_… or the service role key of this project.";
 
 /** The endpoint did not answer what it must. */
 export function explainAnswer({ status, text }: Outcome, wanted: string): Failure {
+  if (status === "network")
+    return { hop: "answer", what: `the webhook did not answer: ${text}`, remedy: nobodyAnswers };
   const remedy = text.includes("Event of another Clerk instance") ? setInstance : runDoctor;
   return { hop: "answer", what: `the webhook answered ${status} ${text}, not ${wanted}`, remedy };
 }
 
 /** The database, asked through the API, did not say what became of the event. */
-export function explainDatabase(reason: string): Failure {
-  return {
-    hop: "database",
-    what: reason,
-    remedy: "Run `clerk-sync doctor` with the same options: it says whether key and migrations are right.",
-  };
+export function explainDatabase({ reason, status, isForeign }: RpcFailure): Failure {
+  const usual = "Run `clerk-sync doctor` with the same options: it says whether key and migrations are right.";
+  return { hop: "database", what: reason, remedy: remedyFor(isForeign ? null : status) ?? usual };
+}
+
+/** Null: nobody answered, or somebody else. */
+function remedyFor(status: number | null): string | undefined {
+  if (status === null) return nobodyAnswers;
+  return status === 401 || status === 403 ? keyRefused : undefined;
 }
 
 type Explanation = { when: (job: Job) => boolean; what: (job: Job) => string; remedy: (job: Job) => string };
@@ -85,8 +93,8 @@ export function explainRow(differences: readonly Difference[]): Failure {
 }
 
 /** The job is completed and mirrored, and Supabase Auth says otherwise. */
-export function explainAuth(what: string): Failure {
-  const remedy =
+export function explainAuth(what: string, status?: number | null): Failure {
+  const usual =
     "The functions mirror into another project, or a trigger on auth.users interferes: compare SUPABASE_URL.";
-  return { hop: "auth", what, remedy };
+  return { hop: "auth", what, remedy: (status === undefined ? undefined : remedyFor(status)) ?? usual };
 }

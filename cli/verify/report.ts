@@ -41,11 +41,10 @@ export function formatVerdict({ verdict, steps, cleanUp, seconds }: Verification
     interrupted: "Interrupted: nothing is proved.",
     failed: failed?.state === "failed" ? `Failed at ${failed.step}, ${failed.hop}.` : "Failed: the canary is not gone.",
   };
-  return [
-    ...formatCleanUp(cleanUp),
-    "Times: to the answer and in all by this machine's clock, which asks ten times a second; the others by the database's.",
-    verdicts[verdict],
-  ];
+  const wasSent = steps.some(({ step, state }) => step === "prepared" && state === "ok");
+  const times =
+    "Times: to the answer and in all by this machine's clock, which asks ten times a second; the others by the database's.";
+  return [...(wasSent ? [...formatCleanUp(cleanUp), times] : []), verdicts[verdict]];
 }
 
 function formatCleanUp({ done, what, remedy }: CleanUp): string[] {

@@ -80,7 +80,7 @@ async function waitForJob(id: string, { rest, timeoutSeconds, signal, io }: Run)
     const answer = await askJob(id, rest, io);
     const isLate = io.clock.now() >= deadline;
     if ("reason" in answer) {
-      if (isLate || !answer.retryable) return explainDatabase(answer.reason);
+      if (isLate || !answer.retryable) return explainDatabase(answer);
     } else if (answer.value === null) return explainJob(id, null, timeoutSeconds);
     else if (isSettled(answer.value)) return answer.value;
     else if (isLate) return answer.value;
@@ -90,7 +90,7 @@ async function waitForJob(id: string, { rest, timeoutSeconds, signal, io }: Run)
 
 async function checkRow({ name, expected, proves }: Step, { rest, io }: Run): Promise<{ what: string } | Failure> {
   const answer = await askRows([expected.clerkId], rest, io);
-  if ("reason" in answer) return explainDatabase(answer.reason);
+  if ("reason" in answer) return explainDatabase(answer);
   const stored = answer.value[0];
   const differences = compareUser(expected, stored);
   if (differences.length > 0) return explainRow(differences);
@@ -105,7 +105,7 @@ function isKept(stored: StoredUser | undefined): boolean {
 async function checkMirror({ expected }: Step, job: Job | null, { rest, io }: Run): Promise<Failure | null> {
   if (job?.result?.mirror === undefined) return null;
   const answer = await askAuthUser(expected.clerkId, rest, io);
-  if ("reason" in answer) return explainAuth(answer.reason);
+  if ("reason" in answer) return explainAuth(answer.reason, answer.status);
   const { user } = answer;
   if (expected.deleted) return user === null ? null : explainAuth("the user is still in Supabase Auth");
   if (user === null) return explainAuth("the user is not in Supabase Auth");

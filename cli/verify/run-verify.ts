@@ -47,7 +47,7 @@ async function cleanUpAfter(canary: Canary, steps: readonly StepResult[], run: R
 async function runSteps(canary: Canary, run: Run, add: (result: StepResult) => void): Promise<void> {
   const started = await startCanary(canary.clerkId, run);
   if ("reason" in started) {
-    add({ step: "prepared", state: "failed", hops: {}, ...explainDatabase(started.reason) });
+    add({ step: "prepared", state: "failed", hops: {}, ...explainDatabase(started) });
     return;
   }
   add({ step: "prepared", state: "ok", hops: {}, what: await removeLeftovers(started.leftovers, run) });

@@ -82,7 +82,7 @@ async function initialise(folder: string, binaries: PostgresBinaries, postgresUs
   } catch (cause) {
     throw new SyncError(
       "data_folder_unusable",
-      `The data folder ${folder} cannot be used: ${firstLine(cause)}\nMake it writable and every folder above it enterable, or remove it (npm run reset).`,
+      `The data folder ${folder} cannot be used: ${firstLine(cause)}\nMake it writable and every folder above it enterable, or remove the folder .clerk-sync (its local data is lost).`,
       { cause },
     );
   }
@@ -121,7 +121,7 @@ function startError(folder: string, log: string): SyncError {
   const reason = log.match(/FATAL:\s*(.*)/)?.[1] ?? "it ended without a reason";
   return new SyncError(
     "data_folder_unusable",
-    `PostgreSQL cannot start on ${folder}: ${reason}.\nRemove the folder to begin anew (npm run reset; local data is lost), or set DATABASE_URL.`,
+    `PostgreSQL cannot start on ${folder}: ${reason}.\nTo begin anew remove the folder .clerk-sync (its local data is lost), or set DATABASE_URL.`,
   );
 }
 

@@ -84,6 +84,27 @@ it("a file of variables is checked and used: its key for the database, Clerk's k
   expect(exitCode).toBe(0);
 });
 
+it("without the signing secret of an address all that needs none is looked at", async () => {
+  const { stdout, exitCode } = await runCommand(["doctor", "--url", server.settings.url], { environment: {} });
+  expect(stdout.split("\n")).toEqual(
+    expect.arrayContaining([
+      "✓ signature: a wrong signature is refused",
+      "– secret: no signing secret is known for this address",
+      "    Set CLERK_WEBHOOK_SECRET or pass --secret.",
+    ]),
+  );
+  expect(exitCode).toBe(0);
+});
+
+it("a pasted placeholder is a finding, and all else is looked at", async () => {
+  const found = await findings("--secret", "whsec_…", "--secret-key", server.settings.secretKey);
+  expect(found.get("secret")).toMatchObject({
+    state: "failed",
+    what: "--secret is not whsec_ followed by base64",
+  });
+  expect(found.get("instances")).toBeDefined();
+});
+
 it("a file that is not there is a usage error", async () => {
   const { exitCode, stderr } = await runCommand(["doctor", "--env-file", "nowhere.env"]);
   expect({ exitCode, stderr }).toMatchObject({
@@ -165,7 +186,7 @@ it("work that nobody takes is a failure", async () => {
 });
 
 it.each([
-  ["20261124000001", "supabase db push"],
+  ["20261124000001", "Run: npx supabase db push --remote"],
   ["29991231000000", "Upgrade clerk-sync"],
 ])("a schema of version %s says who is older: %s", async (version, remedy) => {
   const define = (answer: string) =>
@@ -182,5 +203,8 @@ it.each([
 it("a database without the migrations says so", async () => {
   await server.pool.query("alter function clerk_sync_schema_version rename to renamed");
   const found = await findings("--secret-key", server.settings.secretKey);
-  expect(found.get("database")).toMatchObject({ state: "failed", remedy: expect.stringContaining("supabase db push") });
+  expect(found.get("database")).toMatchObject({
+    state: "failed",
+    remedy: expect.stringContaining("Run: npx supabase db push --remote"),
+  });
 });

@@ -83,7 +83,9 @@ it("a Supabase project is refused with the command that migrates it, --force ove
   const refused = await migrate();
   expect(refused).toMatchObject({
     exitCode: 1,
-    stderr: expect.stringMatching(/migration_refused: .*supabase db push/),
+    stderr: expect.stringMatching(
+      /migration_refused: .*npx clerk-sync init in your project, then npx supabase db push --remote\./,
+    ),
   });
   expect(await has("clerk_sync")).toBe(false);
   expect(await migrate("--force")).toMatchObject({ exitCode: 0 });

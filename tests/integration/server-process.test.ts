@@ -167,7 +167,7 @@ it("below a folder that is root's alone, root starts it all the same", async () 
 it("a broken data folder is refused with the command that begins anew", async () => {
   await mkdir(inFolder("postgres"), { recursive: true });
   await writeFile(inFolder("postgres", "PG_VERSION"), "9.1\n");
-  await refuses(/data_folder_unusable: .*npm run reset/s);
+  await refuses(/data_folder_unusable: .*remove the folder \.clerk-sync/s);
 });
 
 it("a place that cannot be written is refused by name", async () => {

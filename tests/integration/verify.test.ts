@@ -132,7 +132,12 @@ describe("an installation that is broken", () => {
 
   it("a wrong secret key fails before anything is sent", async () => {
     const done = await report({ ...system, secretKey: "sb_secret_wrong" });
-    expect(failedStep(done)).toMatchObject({ step: "prepared", hop: "database", what: expect.stringContaining("401") });
+    expect(failedStep(done)).toMatchObject({
+      step: "prepared",
+      hop: "database",
+      what: expect.stringContaining("401"),
+      remedy: "The secret key is refused. Take sb_secret_… or the service role key of this project.",
+    });
     expect(done.exitCode).toBe(1);
     expect(await leftOf(system.pool)).toEqual(nothing);
   });
@@ -237,8 +242,26 @@ describe("an installation that is broken", () => {
   });
 });
 
+it("where nothing answers it asks whether the server runs, and tells of no canary's end", async () => {
+  const { exitCode, stdout } = await verify({
+    url: "http://127.0.0.1:9",
+    webhookSecret: "whsec_AAAA",
+    secretKey: "sb_secret_x",
+  });
+  expect(exitCode).toBe(1);
+  expect(stdout).toContain("Is the server running, and is the URL right?");
+  expect(stdout).not.toMatch(/cleaned up|Times:/);
+});
+
 it("without a secret key it says what it takes", async () => {
-  const { exitCode, stderr } = await runCommand(["verify", "--url", "http://127.0.0.1:9", "--secret", "whsec_AAAA"]);
+  const { exitCode, stdout, stderr } = await runCommand([
+    "verify",
+    "--url",
+    "http://127.0.0.1:9",
+    "--secret",
+    "whsec_AAAA",
+  ]);
   expect(exitCode).toBe(2);
   expect(stderr).toContain("SUPABASE_SECRET_KEY");
+  expect(stdout).toBe("");
 });

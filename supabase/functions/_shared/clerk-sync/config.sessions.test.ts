@@ -45,7 +45,7 @@ describe("the issuer of session tokens", () => {
     `pk_test_${keyOf("evil.example/x?")}`,
   ])("is not taken from %s, which the message does not show", (key) => {
     expect(() => readConfig({ CLERK_PUBLISHABLE_KEY: key })).toThrow(
-      /^The environment has 1 problem\(s\):\n {2}CLERK_PUBLISHABLE_KEY is not pk_live_… or pk_test_…; copy it from Clerk's dashboard: API keys, Publishable key$/,
+      /^The environment has 1 problem:\n {2}CLERK_PUBLISHABLE_KEY is not pk_live_… or pk_test_…; copy it from Clerk's dashboard: API keys, Publishable key$/,
     );
   });
 });

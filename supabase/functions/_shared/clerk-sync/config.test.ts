@@ -216,14 +216,14 @@ describe("problems", () => {
     ["LOG_LEVEL", "loud", "must be debug, info, warning or error"],
   ])("%s=%s is refused: it %s", (name, value, problem) => {
     const message = problemsOf({ [name]: value });
-    expect(message).toContain("The environment has 1 problem(s):");
+    expect(message).toContain("The environment has 1 problem:");
     expect(message).toContain(`  ${name} ${problem}`);
   });
 
   test("all are reported together, one a line", () => {
     const message = problemsOf({ CLERK_WEBHOOK_SECRET: "x", PORT: "x", DELETE_MODE: "x", MAX_ATTEMPTS: "x" });
     const [head, ...lines] = message.split("\n");
-    expect(head).toBe("The environment has 4 problem(s):");
+    expect(head).toBe("The environment has 4 problems:");
     expect(lines.map((line) => line.trim().split(" ")[0])).toEqual([
       "CLERK_WEBHOOK_SECRET",
       "DELETE_MODE",
@@ -239,7 +239,7 @@ describe("problems", () => {
       ...Object.fromEntries([...names, ...others].map((name) => [name, "hunter2"])),
       PROCESSOR_SECRET: "hunter2",
     });
-    expect(message).toContain("The environment has 11 problem(s)");
+    expect(message).toContain("The environment has 11 problems");
     expect(message).not.toContain("hunter2");
   });
 });

@@ -125,5 +125,8 @@ function readKeyDictionary(value: string | undefined): unknown {
 
 function configError(error: z.ZodError): SyncError {
   const problems = error.issues.map((issue) => `  ${String(issue.path[0])} ${issue.message}`);
-  return new SyncError("config_invalid", `The environment has ${problems.length} problem(s):\n${problems.join("\n")}`);
+  return new SyncError(
+    "config_invalid",
+    `The environment has ${problems.length} problem${problems.length === 1 ? "" : "s"}:\n${problems.join("\n")}`,
+  );
 }

@@ -19,6 +19,6 @@ export function checkSchemaVersion(found: string | null): void {
   const state = found === null ? "has no migrations of clerk-supabase-sync" : `is at version ${found}`;
   throw new SyncError(
     "schema_outdated",
-    `The database ${state}, this code is at ${schemaVersion}. Run clerk-sync migrate (on Supabase: supabase db push).`,
+    `The database ${state}, this code is at ${schemaVersion}. Run: npx clerk-sync migrate (on Supabase: npx supabase db push --remote).`,
   );
 }
