@@ -34,6 +34,8 @@ test("an environment without anything of ours is skipped", () => {
 test.each([
   ["CLERK_WEBHOOK_SECRET", "sk_test_abc", "CLERK_WEBHOOK_SECRET is a Clerk secret key"],
   ["CLERK_WEBHOOK_SECRET", "nonsense", "CLERK_WEBHOOK_SECRET is no webhook secret"],
+  ["CLERK_WEBHOOK_SECRET", "whsec_…", "CLERK_WEBHOOK_SECRET is not whsec_ followed by base64"],
+  ["--secret", "whsec_…", "--secret is not whsec_ followed by base64"],
   ["CLERK_SECRET_KEY", "pk_test_abc", "CLERK_SECRET_KEY is a Clerk publishable key"],
   ["VITE_CLERK_PUBLISHABLE_KEY", "sk_live_abc", "VITE_CLERK_PUBLISHABLE_KEY is a Clerk secret key"],
   ["SUPABASE_SECRET_KEY", "sb_publishable_abc", "SUPABASE_SECRET_KEY is a Supabase publishable key"],

@@ -1,5 +1,6 @@
 import { type Environment, readConfig } from "#core/config.ts";
 import { SyncError } from "#core/errors.ts";
+import { decodeBase64 } from "#core/sign-webhook.ts";
 import type { Finding } from "./finding.ts";
 import { kindOfSecret, type SecretKind } from "./secret-kind.ts";
 
@@ -92,15 +93,27 @@ function checkSecret(
     const is = kind === "unknown" ? `is no ${wanted[0]}` : `is ${kind === "anon key" ? "an" : "a"} ${kind}`;
     return failed(`${name} ${is}`, `It must be a ${wanted.join(" or ")}: copy that one from the dashboard.`);
   }
+  if (isPlaceholder(secret)) {
+    const remedy = "Copy it again from Clerk's dashboard: Webhooks, the endpoint, Signing Secret.";
+    return failed(`${name} is not whsec_ followed by base64`, remedy);
+  }
   if (expiresAt !== undefined && expiresAt * 1000 < now) {
     return failed(`${name} has expired`, "Take a secret key (sb_secret_…) of the project instead.");
   }
   const host = supabaseUrl === null ? null : (URL.parse(supabaseUrl)?.hostname ?? null);
-  const isElsewhere = host?.endsWith(".supabase.co") && host !== `${projectRef}.supabase.co`;
-  if (projectRef !== undefined && isElsewhere) {
+  if (projectRef !== undefined && isElsewhere(host, projectRef)) {
     return failed(`${name} is of project ${projectRef}, and the URL is ${host}`, "Take URL and key of one project.");
   }
   return [];
+}
+
+/** A webhook secret as documentation writes it: `whsec_…`. */
+function isPlaceholder(secret: string): boolean {
+  return secret.startsWith("whsec_") && !decodeBase64(secret.slice("whsec_".length))?.length;
+}
+
+function isElsewhere(host: string | null, projectRef: string): boolean {
+  return (host?.endsWith(".supabase.co") ?? false) && host !== `${projectRef}.supabase.co`;
 }
 
 /** What readConfig says, a finding for each of its lines; they name variables and no values. */
