@@ -41,6 +41,13 @@ export async function writeLocalSettings(folder: string, settings: LocalSettings
   }
 }
 
+/** Keeps git off the folder, which holds secrets and a database: its own .gitignore does, in any project. */
+export async function ignoreFolder(folder: string): Promise<void> {
+  await writeFile(path.join(folder, ".gitignore"), "*\n").catch((cause: unknown) => {
+    throw new SyncError("data_folder_unusable", `Cannot write to ${folder}: ${errorMessage(cause)}.`, { cause });
+  });
+}
+
 export function settingsFile(folder: string): string {
   return path.join(folder, "local.json");
 }

@@ -7,7 +7,7 @@ import { type Composition, compose } from "./compose.ts";
 import { type OpenDatabase, openLocalDatabase } from "./database.ts";
 import { claimFolder } from "./folder-lock.ts";
 import { checkPort, listen, urlOf } from "./listen.ts";
-import { type LocalSettings, readLocalSecrets, writeLocalSettings } from "./local-settings.ts";
+import { ignoreFolder, type LocalSettings, readLocalSecrets, writeLocalSettings } from "./local-settings.ts";
 import { createRestStandIn } from "./rest-stand-in.ts";
 import { type AddUndo, startInSteps } from "./start-in-steps.ts";
 
@@ -58,6 +58,7 @@ async function takeFolder(folder: string, addUndo: AddUndo): Promise<void> {
     throw new SyncError("data_folder_unusable", `Cannot make ${folder}: ${errorMessage(cause)}.`, { cause });
   });
   addUndo(await claimFolder(folder));
+  await ignoreFolder(folder);
 }
 
 async function makeSettings(config: Config, folder: string, databaseUrl: string): Promise<LocalSettings> {

@@ -52,6 +52,7 @@ it("a start prints where everything is and what to try, a stop leaves nothing ru
   ]) {
     expect(server.output()).toContain(text);
   }
+  expect(await readFile(inFolder(".gitignore"), "utf8")).toBe("*\n");
   const pid = await postgresPid();
   expect(await server.end("SIGTERM")).toBe(0);
   expect(isAlive(pid)).toBe(false);
