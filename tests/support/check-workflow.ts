@@ -44,6 +44,7 @@ const rules: readonly Rule[] = [
   checkSecrets,
   checkScripts,
   checkVersions,
+  checkInstalls,
   checkCommands,
 ];
 
@@ -120,13 +121,39 @@ function checkVersions({ steps }: Workflow, { versions }: Known): string[] {
     .map(([name, version]) => `${name} is ${version}, not ${versions[`${name}`]}`);
 }
 
+/**
+ * Where secrets are, all comes from a lock file and runs from node_modules: a name at the registry may become somebody
+ * else's. Everywhere a tool is there before it is called.
+ */
+function checkInstalls({ text, steps }: Workflow): string[] {
+  const scripts = steps.map(({ run }) => run).join("\n");
+  const fetched = scripts.match(/\bnpm (?:install|i|exec)\b.*|\bnpx (?!--no-install\b).*/g) ?? [];
+  const isInstalled = (words: string[], tool: string) =>
+    words[0] === tool ? scripts.includes(` ${tool}@`) : /\bnpm ci\b/.test(scripts);
+  const missing = listCommands(steps).filter(({ words, command: [tool = ""] }) => !isInstalled(words, tool));
+  return [
+    ...(/\bsecrets\./.test(text) ? fetched.map((line) => `${line} stands beside secrets`) : []),
+    ...new Set(missing.map(({ words }) => `nothing installs ${words[0]}`)),
+  ];
+}
+
+type CalledCommand = { words: string[]; command: string[] };
+
+/** The lines of scripts that call a tool of ours, by its name or from node_modules: as it stands there, and the command. */
+function listCommands(steps: readonly Step[]): CalledCommand[] {
+  const lines = steps.flatMap(({ run }) => run.split(/\n|&&|\|\|?|;/)).map((line) => line.trim().split(/\s+/));
+  return lines.flatMap((words) => {
+    const [tool = "", ...others] = words;
+    const name = tool.replace("./node_modules/.bin/", "");
+    const count = wordsOf[name] ?? 0;
+    return count === 0 ? [] : [{ words, command: [name, ...others].slice(0, count) }];
+  });
+}
+
 /** Every command and every flag is one that the tool knows. */
 async function checkCommands({ steps }: Workflow, { readHelp }: Known): Promise<string[]> {
-  const lines = steps.flatMap(({ run }) => run.split(/\n|&&|\|\|?|;/)).map((line) => line.trim().split(/\s+/));
   const found = await Promise.all(
-    lines.map(async (words) => {
-      const command = words.slice(0, wordsOf[words[0] ?? ""] ?? 0);
-      if (command.length === 0) return [];
+    listCommands(steps).map(async ({ words, command }) => {
       const help = await readHelp(command);
       if (help === null) return [`there is no command ${command.join(" ")}`];
       const flags = words.filter((word) => word.startsWith("--")).map((word) => word.split("=")[0] ?? "");
