@@ -6,6 +6,9 @@ export type Clock = {
   sleep: (milliseconds: number, signal?: AbortSignal) => Promise<void>;
 };
 
+/** One of several answers to a question, as it is shown and as it is returned. */
+export type Choice<Value extends string> = { value: Value; label: string };
+
 /** All a command touches outside itself; `main.ts` makes it of the process, tests of what they need. */
 export type CommandIo = {
   /** Writes a line of the result to standard output. */
@@ -16,6 +19,8 @@ export type CommandIo = {
   terminal: NodeJS.WriteStream | null;
   /** Asks the user yes or no; null when nobody can answer. */
   confirm: ((question: string) => Promise<boolean>) | null;
+  /** Lets the user choose one of several; null when nobody can answer. Its own answer is null for Ctrl-C. */
+  choose: (<Value extends string>(question: string, choices: readonly Choice<Value>[]) => Promise<Value | null>) | null;
   /** The folder of this package, where what can be installed lies. */
   findPackageRoot: () => string;
   /** The working directory, where .clerk-sync/local.json is looked for. */

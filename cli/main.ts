@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Command, CommanderError } from "commander";
 import { z } from "zod";
 import { errorMessage, SyncError } from "#core/errors.ts";
+import { chooseOnTerminal } from "./choose-on-terminal.ts";
 import type { CommandIo } from "./command-io.ts";
 import { addAuditCommand } from "./commands/audit.ts";
 import { addBackfillCommand } from "./commands/backfill.ts";
@@ -84,6 +85,7 @@ function processIo(): Omit<CommandIo, "setExitCode"> {
     note: (line) => void process.stderr.write(`${line}\n`),
     terminal: process.stdout.isTTY && process.stderr.isTTY ? process.stderr : null,
     confirm: process.stdin.isTTY && process.stderr.isTTY ? confirmOnTerminal : null,
+    choose: process.stdin.isTTY && process.stderr.isTTY ? chooseOnTerminal : null,
     findPackageRoot,
     folder: process.cwd(),
     environment: process.env,

@@ -13,16 +13,18 @@ Examples:
   $ clerk-sync init
   $ clerk-sync init --dry-run
   $ clerk-sync init --yes --overwrite supabase/functions/clerk-webhook
+  $ clerk-sync init --yes --keep supabase/functions/_shared/clerk-sync/logger.ts
   $ clerk-sync init --remove
 
 Run it again after an upgrade of clerk-supabase-sync: files you have not touched are replaced, migrations that changed
 come as new ones, and nothing that was pushed is rewritten. What it put in is kept in supabase/clerk-sync.json; commit
-that file. A file that is yours, or that you changed, is asked about by name; without a terminal it is only
-replaced with --overwrite. Either all is written or nothing.
+that file. A file that is yours, or that you changed, is asked about by name; without a terminal name it with --overwrite to
+take ours, or with --keep to keep yours. What is kept is remembered, and left alone until you name it with
+--overwrite; a later version may need what it would have brought. Either all is written or nothing.
 
 --remove takes out what is still as it was put in. Migrations stay, because \`supabase db push\` refuses to work when files
 of pushed ones are missing. With --migrations they go too; if they were pushed, run \`supabase migration repair --remote
---status reverted <numbers>\` after it. The database is never touched: your users' rows stay.
+--status reverted <numbers>\` after it. The database is never touched: the SQL that drops what is ours there is printed.
 
 Exits with 0 when all is installed (or removed), 1 when something is left to decide.`;
 
@@ -32,6 +34,8 @@ const optionsSchema = z.object({
   dryRun: z.boolean().default(false),
   github: z.boolean().default(false),
   overwrite: z.union([z.literal(true), z.array(z.string())]).optional(),
+  keep: z.array(z.string()).optional(),
+  verbose: z.boolean().default(false),
   remove: z.boolean().default(false),
   migrations: z.boolean().default(false),
   json: z.boolean().default(false),
@@ -49,6 +53,8 @@ export function addInitCommand(program: Command, io: CommandIo): void {
     .option("--dry-run", "print the plan and change nothing")
     .option("--github", "also install the GitHub workflows")
     .option("--overwrite [path]", "replace what is not ours there (repeatable; without a path: everywhere)", collect)
+    .option("--keep <path>", "keep what is not ours there, now and next time (repeatable)", collectPaths)
+    .option("--verbose", "list every file, also when there are many")
     .option("--remove", "take everything out again")
     .option("--migrations", "with --remove: the migrations too")
     .option("--json", "print one JSON object and nothing else; never asks")
@@ -61,12 +67,17 @@ function collect(path: string, earlier: true | string[] | undefined): true | str
   return earlier === true ? true : [...(earlier ?? []), path];
 }
 
+function collectPaths(path: string, earlier: string[] | undefined): string[] {
+  return [...(earlier ?? []), path];
+}
+
 /** Reads the options. Throws SyncError `usage_invalid` for those that mean nothing together. */
 function readOptions(given: unknown): z.infer<typeof optionsSchema> {
   const options = optionsSchema.parse(given);
   if (options.migrations && !options.remove) throw new SyncError("usage_invalid", "--migrations goes with --remove.");
-  if (options.remove && (options.github || options.overwrite !== undefined)) {
-    throw new SyncError("usage_invalid", "--remove takes out what is ours only: --github and --overwrite do not fit.");
+  if (options.remove && (options.github || options.overwrite !== undefined || options.keep !== undefined)) {
+    const message = "--remove takes out what is ours only: --github, --overwrite and --keep do not fit.";
+    throw new SyncError("usage_invalid", message);
   }
   return options;
 }

@@ -1,13 +1,14 @@
 import { isDeepStrictEqual } from "node:util";
 import { SyncError } from "#core/errors.ts";
-import type { CommandIo } from "../command-io.ts";
+import type { Choice, CommandIo } from "../command-io.ts";
 import { type Applied, applyPlan } from "./apply-plan.ts";
-import type { Overwrite } from "./plan-files.ts";
+import { listConflicts } from "./list-conflicts.ts";
+import type { Decide } from "./plan-files.ts";
 import type { Plan } from "./plan-installation.ts";
-import { configPath, type Project } from "./read-project.ts";
+import type { Project } from "./read-project.ts";
 import { formatPlan } from "./report-plan.ts";
 
-export type RunOptions = { yes: boolean; dryRun: boolean; json: boolean };
+export type RunOptions = { yes: boolean; dryRun: boolean; json: boolean; verbose: boolean };
 
 /** How a run ended. All but the first three leave something to do and count as failed. */
 export type Outcome = "done" | "nothing_to_do" | "dry_run" | "conflicts" | "declined" | "needs_yes";
@@ -19,20 +20,29 @@ export type Work = {
   folder: string;
   question: string;
   read: () => Promise<Project>;
-  plan: (project: Project, mayOverwrite: Overwrite) => Plan;
-  mayOverwrite: Overwrite;
+  plan: (project: Project, decide: Decide) => Plan;
+  decide: Decide;
 };
+
+type Answer = "overwrite" | "keep" | "stop";
+
+const choices: readonly Choice<Answer>[] = [
+  { value: "overwrite", label: "Take ours; what is there now is lost" },
+  { value: "keep", label: "Keep mine, also next time" },
+  { value: "stop", label: "Stop, and change nothing" },
+];
 
 /** Plans, shows the plan, asks, and applies it: all of it or, before anything is written, nothing. */
 export async function carryOut(work: Work, options: RunOptions, io: CommandIo): Promise<Result> {
   const project = await work.read();
-  const first = work.plan(project, work.mayOverwrite);
-  if (!options.json) for (const line of formatPlan(first)) io.print(line);
-  const confirm = options.json || options.dryRun ? null : io.confirm;
+  const first = work.plan(project, work.decide);
+  if (!options.json) for (const line of formatPlan(first, options.verbose)) io.print(line);
+  const isSilent = options.json || options.dryRun;
+  const confirm = isSilent ? null : io.confirm;
 
-  const mayOverwrite = await settleConflicts(work, project, confirm);
-  if (mayOverwrite === "declined") return { outcome: "declined", plan: first, written: [], removed: [] };
-  const plan = work.plan(project, mayOverwrite);
+  const decide = await settleConflicts(work, project, isSilent ? null : io.choose);
+  if (decide === "declined") return { outcome: "declined", plan: first, written: [], removed: [] };
+  const plan = work.plan(project, decide);
   const stop = await findReasonToStop(plan, options, confirm === null ? null : () => confirm(work.question));
   if (stop !== null) return { outcome: stop, plan, written: [], removed: [] };
 
@@ -45,25 +55,22 @@ export async function carryOut(work: Work, options: RunOptions, io: CommandIo): 
   return { outcome: "done", plan, ...(await applyPlan(work.folder, plan)) };
 }
 
-/** The paths of a plan where something else stands than was installed. */
-export function listConflicts(plan: Plan): string[] {
-  const files = plan.files.filter(({ state }) => state === "conflict").map(({ path }) => path);
-  return plan.sections.some(({ state }) => state === "conflict") ? [...files, configPath] : files;
-}
-
-/** Asks about each conflict by name. One that no answer can settle is left in the plan, and nothing is asked. */
+/** Asks about each conflict by name. One that cannot be overwritten is left in the plan, and nothing is asked. */
 async function settleConflicts(
   work: Work,
   project: Project,
-  confirm: CommandIo["confirm"],
-): Promise<Overwrite | "declined"> {
-  const conflicts = listConflicts(work.plan(project, work.mayOverwrite));
-  const unsolvable = listConflicts(work.plan(project, () => true));
-  if (confirm === null || unsolvable.length > 0) return work.mayOverwrite;
-  for (const path of conflicts) {
-    if (!(await confirm(`Overwrite ${path}? What is there now is lost.`))) return "declined";
+  choose: CommandIo["choose"],
+): Promise<Decide | "declined"> {
+  const conflicts = listConflicts(work.plan(project, work.decide));
+  const unsolvable = listConflicts(work.plan(project, (path) => work.decide(path) ?? "overwrite"));
+  if (choose === null || unsolvable.length > 0) return work.decide;
+  const answers = new Map<string, "overwrite" | "keep">();
+  for (const { path, text } of conflicts) {
+    const answer = await choose(`${text}.`, choices);
+    if (answer === null || answer === "stop") return "declined";
+    answers.set(path, answer);
   }
-  return (path) => work.mayOverwrite(path) || conflicts.includes(path);
+  return (path) => work.decide(path) ?? answers.get(path) ?? null;
 }
 
 async function findReasonToStop(

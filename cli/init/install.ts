@@ -1,13 +1,20 @@
 import type { CommandIo } from "../command-io.ts";
-import { carryOut, listConflicts, type Result, type RunOptions, type Work } from "./carry-out.ts";
+import { carryOut, type Result, type RunOptions, type Work } from "./carry-out.ts";
+import { describeConflicts, listConflicts } from "./list-conflicts.ts";
 import { listNextSteps, listRemovalSteps } from "./next-steps.ts";
-import { parseOverwrite } from "./parse-overwrite.ts";
+import { parseDecisions } from "./parse-decisions.ts";
 import { planInstallation } from "./plan-installation.ts";
 import { planRemoval } from "./plan-removal.ts";
 import { configPath, readProject } from "./read-project.ts";
-import { readSources } from "./read-sources.ts";
+import { readDropSql, readSources } from "./read-sources.ts";
 
-export type InstallOptions = RunOptions & { github: boolean; overwrite?: true | string[] | undefined };
+export type InstallOptions = RunOptions & {
+  github: boolean;
+  overwrite?: true | string[] | undefined;
+  keep?: string[] | undefined;
+  /** The folder as the user named it, to name it again in the commands that are printed. */
+  project?: string | undefined;
+};
 
 /** A result, what to do next, and what to say of an outcome that is not `done`. */
 export type Report = Result & { next: string[]; message: string };
@@ -23,15 +30,19 @@ export async function install(folder: string, options: InstallOptions, io: Comma
     folder,
     question: `Install clerk-supabase-sync ${sources.version} into ${folder}?`,
     read: () => readProject(folder, targets),
-    plan: (project, mayOverwrite) => planInstallation(sources, project, now, mayOverwrite),
-    mayOverwrite: parseOverwrite(options.overwrite, [...targets, configPath]),
+    plan: (project, decide) => planInstallation(sources, project, now, decide),
+    decide: parseDecisions({ ...options, kept: before.manifest?.kept ?? [] }, [...targets, configPath]),
   };
   const result = await carryOut(work, options, io);
   const functions = sources.sections.map(({ name }) => name);
   return {
     ...result,
     next: result.outcome === "done" ? listNextSteps(result.plan, before, functions) : [],
-    message: describeOutcome(result, `clerk-supabase-sync ${sources.version} is installed in ${folder}`),
+    message: describeOutcome(
+      result,
+      `clerk-supabase-sync ${sources.version} is installed in ${folder}`,
+      formatCommand(options),
+    ),
   };
 }
 
@@ -46,25 +57,31 @@ export async function uninstall(
     question: `Take clerk-supabase-sync out of ${folder}?`,
     read: () => readProject(folder, []),
     plan: (project) => planRemoval(project, options.migrations),
-    mayOverwrite: () => false,
+    decide: () => null,
   };
   const result = await carryOut(work, options, io);
   return {
     ...result,
-    next: result.outcome === "done" ? listRemovalSteps(result.plan) : [],
-    message: describeOutcome(result, `clerk-supabase-sync is not in ${folder}`),
+    next:
+      result.outcome === "done" ? listRemovalSteps(result.plan, options, await readDropSql(io.findPackageRoot())) : [],
+    message: describeOutcome(result, `clerk-supabase-sync is not in ${folder}`, "npx clerk-sync init --remove"),
   };
 }
 
-function describeOutcome({ outcome, plan, written, removed }: Result, state: string): string {
-  const conflicts = listConflicts(plan);
+/** The command that was run, as npx runs it. */
+function formatCommand({ github, project }: InstallOptions): string {
+  const place = project === undefined ? "" : ` --project ${JSON.stringify(project)}`;
+  return `npx clerk-sync init${place}${github ? " --github" : ""}`;
+}
+
+function describeOutcome({ outcome, plan, written, removed }: Result, state: string, command: string): string {
   const messages: Readonly<Record<Result["outcome"], string>> = {
     done: `Done. Files written: ${written.length}, removed: ${removed.length}.`,
     nothing_to_do: `Nothing to do: ${state}.`,
     dry_run: "Dry run: nothing was changed.",
     declined: "Nothing was changed.",
     needs_yes: "Nothing was changed. Run it again with --yes to do this.",
-    conflicts: `Nothing was changed, because of ${conflicts.join(", ")}. Look at them, then run it again with --overwrite <path> for each that may be replaced, or with --overwrite for all.`,
+    conflicts: describeConflicts(listConflicts(plan), command),
   };
   return messages[outcome];
 }

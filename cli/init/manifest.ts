@@ -15,6 +15,7 @@ const manifestSchema = z.object({
   files: z.array(installedFileSchema),
   sections: z.array(z.object({ name: z.string(), text: z.string() })),
   folders: z.array(z.string()),
+  kept: z.array(z.string()).default([]),
 });
 
 /** A file of this package in a project: where it came from, where it lies, and the hash of what was put there. */
@@ -23,7 +24,7 @@ export type InstalledFile = z.infer<typeof installedFileSchema>;
 /**
  * What `init` has put into a project, kept there in supabase/clerk-sync.json. A migration may have been installed
  * several times, the last entry of a source counts. `sections` holds the text as it was put into config.toml,
- * `folders` those that did not exist before.
+ * `folders` those that did not exist before, `kept` the paths that the user keeps as they are.
  */
 export type Manifest = z.infer<typeof manifestSchema>;
 

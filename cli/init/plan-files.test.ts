@@ -9,7 +9,7 @@ const sources = [{ source: path, path, content: "new\n" }];
 /** A project with that file, where `installed` was put there by us. */
 function project(present: string | null, installed?: string): Project {
   const entry = { source: path, path, sha256: hashContent(installed ?? "") };
-  const manifest = { version: "1", migrations: [], files: [entry], sections: [], folders: [] };
+  const manifest = { version: "1", migrations: [], files: [entry], sections: [], folders: [], kept: [] };
   return {
     config: "",
     manifest: installed === undefined ? null : manifest,
@@ -19,7 +19,7 @@ function project(present: string | null, installed?: string): Project {
   };
 }
 
-const never = () => false;
+const never = () => null;
 
 test.each([
   ["that is not there is added", project(null), "add"],
@@ -35,11 +35,21 @@ test.each([
 });
 
 test("only the conflict that was named is overwritten", () => {
-  expect(planFiles(sources, project("mine\n"), (each) => each === path)[0]).toMatchObject({
+  expect(planFiles(sources, project("mine\n"), (each) => (each === path ? "overwrite" : null))[0]).toMatchObject({
     state: "overwrite",
     content: "new\n",
   });
-  expect(planFiles(sources, project("mine\n"), (each) => each !== path)[0]?.state).toBe("conflict");
+  expect(planFiles(sources, project("mine\n"), (each) => (each === path ? null : "overwrite"))[0]?.state).toBe(
+    "conflict",
+  );
+});
+
+test("a file that the user keeps stays, also when it is as we installed it, until it is ours again", () => {
+  const keep = () => "keep" as const;
+  expect(planFiles(sources, project("mine\n", "old\n"), keep)[0]).toMatchObject({ path, state: "keep" });
+  expect(planFiles(sources, project("old\n", "old\n"), keep)[0]).not.toHaveProperty("content");
+  expect(planFiles(sources, project("new\n", "old\n"), keep)[0]?.state).toBe("unchanged");
+  expect(planFiles(sources, project(null, "old\n"), keep)[0]?.state).toBe("add");
 });
 
 test("a file that this version has no more is taken out, unless the user changed it", () => {

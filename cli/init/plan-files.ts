@@ -11,17 +11,19 @@ export type PlannedFile = {
   why?: string;
 };
 
-/** Says of a path whether the user allowed to overwrite what is there. */
-export type Overwrite = (path: string) => boolean;
+/** What the user decided about a path where something else stands: to take ours, to keep theirs, or nothing yet. */
+export type Decide = (path: string) => "overwrite" | "keep" | null;
+
+export const keptReason = "yours, as you decided; --overwrite with its name takes ours";
 
 /** Plans the files that are installed under a fixed name, and takes out those that this version has no more. */
-export function planFiles(sources: readonly SourceFile[], project: Project, mayOverwrite: Overwrite): PlannedFile[] {
+export function planFiles(sources: readonly SourceFile[], project: Project, decide: Decide): PlannedFile[] {
   const installed = project.manifest?.files ?? [];
   const known = new Map(installed.map((entry) => [entry.path, entry]));
   const current = new Set(sources.map((source) => source.path));
   const obsolete = installed.filter((entry) => !current.has(entry.path) && project.files.has(entry.path));
   return [
-    ...sources.map((source) => planFile(source, project.files.get(source.path), known.get(source.path), mayOverwrite)),
+    ...sources.map((source) => planFile(source, project.files.get(source.path), known.get(source.path), decide)),
     ...obsolete.map((entry) => planDeletion(entry, project)),
   ];
 }
@@ -36,12 +38,14 @@ function planFile(
   { path, content }: SourceFile,
   present: string | undefined,
   installed: InstalledFile | undefined,
-  mayOverwrite: Overwrite,
+  decide: Decide,
 ): PlannedFile {
   if (present === undefined) return { path, state: "add", content };
   const sha256 = hashContent(present);
   if (sha256 === hashContent(content)) return { path, state: "unchanged" };
+  const decision = decide(path);
+  if (decision === "keep") return { path, state: "keep", why: keptReason };
   if (sha256 === installed?.sha256) return { path, state: "update", content };
-  const why = installed === undefined ? "it was there before and is not ours" : "changed by you";
-  return mayOverwrite(path) ? { path, state: "overwrite", content, why } : { path, state: "conflict", why };
+  const why = installed === undefined ? "there before, not ours" : "changed by you";
+  return decision === "overwrite" ? { path, state: "overwrite", content, why } : { path, state: "conflict", why };
 }

@@ -1,6 +1,6 @@
 import { hashContent } from "./hash-content.ts";
 import { formatManifest, type Manifest, manifestPath } from "./manifest.ts";
-import { type Overwrite, type PlannedFile, planFiles } from "./plan-files.ts";
+import { type Decide, type PlannedFile, planFiles } from "./plan-files.ts";
 import { planMigrations } from "./plan-migrations.ts";
 import { type PlannedSection, planSections } from "./plan-sections.ts";
 import { configPath, listFoldersAbove, type Project } from "./read-project.ts";
@@ -16,15 +16,10 @@ export type Plan = {
 };
 
 /** Plans an installation, a repeated one or an upgrade. Throws SyncError `project_invalid`. */
-export function planInstallation(sources: Sources, project: Project, now: number, mayOverwrite: Overwrite): Plan {
+export function planInstallation(sources: Sources, project: Project, now: number, decide: Decide): Plan {
   const migrations = planMigrations(sources.migrations, project, now);
-  const files = [...migrations.files, ...planFiles(sources.files, project, mayOverwrite)];
-  const config = planSections(
-    project.config,
-    sources.sections,
-    project.manifest?.sections ?? [],
-    mayOverwrite(configPath),
-  );
+  const files = [...migrations.files, ...planFiles(sources.files, project, decide)];
+  const config = planSections(project.config, sources.sections, project.manifest?.sections ?? [], decide(configPath));
   const writes = files.flatMap(({ path, content }) => (content === undefined ? [] : [{ path, content }]));
   if (config.text !== project.config) writes.push({ path: configPath, content: config.text });
 
@@ -34,6 +29,7 @@ export function planInstallation(sources: Sources, project: Project, now: number
     files: sources.files.map(({ source, path, content }) => ({ source, path, sha256: hashContent(content) })),
     sections: config.installed,
     folders: listNewFolders(writes, project),
+    kept: [...sources.files.map(({ path }) => path), configPath].filter((path) => decide(path) === "keep"),
   };
   const text = formatManifest(manifest);
   // The manifest comes last: a file that was written without it is recognised by its content.

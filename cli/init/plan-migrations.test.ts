@@ -13,7 +13,7 @@ function sources(contents: Record<string, string>): SourceMigration[] {
 }
 
 function project(files: Record<string, string>, migrations: InstalledFile[] | null = null): Project {
-  const manifest = migrations && { version: "1", migrations, files: [], sections: [], folders: [] };
+  const manifest = migrations && { version: "1", migrations, files: [], sections: [], folders: [], kept: [] };
   return { config: "", manifest, files: new Map(Object.entries(files)), folders: new Set(), ref: null };
 }
 

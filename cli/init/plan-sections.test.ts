@@ -3,7 +3,7 @@ import { planSectionRemoval, planSections } from "./plan-sections.ts";
 
 const values = { verify_jwt: false, import_map: "./functions/a/deno.json", entrypoint: "./functions/a/index.ts" };
 const wanted = [{ name: "a", values }];
-const plan = (text: string, mayOverwrite = false) => planSections(text, wanted, [], mayOverwrite);
+const plan = (text: string, decision: "overwrite" | "keep" | null = null) => planSections(text, wanted, [], decision);
 
 test("a section that is missing is added and remembered as it was added", () => {
   const { sections, text, installed } = plan("b = 1\n");
@@ -32,25 +32,36 @@ test.each([
 });
 
 test("a conflict that may be overwritten changes its lines and no other byte", () => {
-  const { sections, text, installed } = plan("# top\n[functions.a]\nverify_jwt = true # old\nenabled = false\n", true);
+  const { sections, text, installed } = plan(
+    "# top\n[functions.a]\nverify_jwt = true # old\nenabled = false\n",
+    "overwrite",
+  );
   expect(sections[0]?.state).toBe("overwrite");
   expect(text).toBe("# top\n[functions.a]\nverify_jwt = false # old\nenabled = true\n");
   expect(installed).toEqual([]);
 });
 
 test("what cannot be changed by us is a conflict, also when it may be overwritten", () => {
-  const odd = plan("[functions]\na = 1\n", true);
+  const odd = plan("[functions]\na = 1\n", "overwrite");
   expect(odd.sections[0]).toMatchObject({ state: "conflict", why: expect.stringContaining("by hand") });
-  const inline = plan("functions = { b = { verify_jwt = true } }\n", true);
+  const inline = plan("functions = { b = { verify_jwt = true } }\n", "overwrite");
   expect(inline.sections[0]).toMatchObject({ state: "conflict", why: expect.stringContaining("inline table") });
 });
 
+test("what the user keeps is not touched, and what is wrong with it is said", () => {
+  const text = "[functions.a]\nverify_jwt = true\n";
+  const kept = plan(text, "keep");
+  expect(kept).toMatchObject({ text, sections: [{ state: "keep", why: expect.stringContaining("verify_jwt") }] });
+  const inline = plan("functions = { b = { verify_jwt = true } }\n", "keep");
+  expect(inline.sections[0]).toMatchObject({ state: "keep", why: expect.stringContaining("missing") });
+});
+
 test("a section of ours with older values is replaced, one of a function that is gone is taken out", () => {
-  const older = planSections("b = 1\n", [{ name: "a", values: { verify_jwt: true } }], [], false);
-  const upgrade = planSections(older.text, wanted, older.installed, false);
+  const older = planSections("b = 1\n", [{ name: "a", values: { verify_jwt: true } }], [], null);
+  const upgrade = planSections(older.text, wanted, older.installed, null);
   expect(upgrade.sections).toEqual([{ name: "a", state: "update" }]);
   expect(upgrade.text).toBe(plan("b = 1\n").text);
-  const gone = planSections(upgrade.text, [], upgrade.installed, false);
+  const gone = planSections(upgrade.text, [], upgrade.installed, null);
   expect(gone).toEqual({ sections: [{ name: "a", state: "remove" }], text: "b = 1\n", installed: [] });
 });
 
@@ -63,7 +74,7 @@ test.each(["b = 1", "b = 1\n", "b = 1\r\nc = 2"])(
   "after all sections of ours are taken out of %j it is as it was",
   (text) => {
     const both = [...wanted, { name: "b", values: { verify_jwt: false } }];
-    const added = planSections(text, both, [], false);
+    const added = planSections(text, both, [], null);
     expect(planSectionRemoval(added.text, added.installed).text).toBe(text);
   },
 );

@@ -8,6 +8,7 @@ import {
   removeSection,
 } from "./config-text.ts";
 import type { Manifest } from "./manifest.ts";
+import { type Decide, keptReason } from "./plan-files.ts";
 import { setConfigValue } from "./set-config-value.ts";
 
 /** What happens to one `[functions.<name>]` section; `why` says what is wrong with one that is not ours. */
@@ -30,12 +31,12 @@ export function planSections(
   text: string,
   wanted: readonly FunctionSection[],
   installed: Manifest["sections"],
-  mayOverwrite: boolean,
+  decision: ReturnType<Decide>,
 ): SectionPlan {
   const known = new Map(installed.map((section) => [section.name, section.text]));
   const plan: SectionPlan = { sections: [], text, installed: [] };
   for (const section of wanted) {
-    const step = planSection(plan.text, section, known.get(section.name) ?? null, mayOverwrite);
+    const step = planSection(plan.text, section, known.get(section.name) ?? null, decision);
     plan.sections.push(step.section);
     plan.text = step.text;
     if (step.added !== null) plan.installed.push({ name: section.name, text: step.added });
@@ -60,29 +61,44 @@ export function planSectionRemoval(text: string, installed: Manifest["sections"]
   return { sections, text: remaining };
 }
 
-function planSection(text: string, section: FunctionSection, ours: string | null, mayOverwrite: boolean): Step {
+function planSection(text: string, section: FunctionSection, ours: string | null, decision: ReturnType<Decide>): Step {
   const { name } = section;
   const table = readFunctionTable(parseConfig(text), name);
-  if (table === null) return planNewSection(text, section);
+  if (table === null) return planNewSection(text, section, decision);
   const wrong = table === undefined ? Object.keys(section.values) : listWrongKeys(table, section);
   if (wrong.length === 0) return { section: { name, state: "unchanged" }, text, added: findOurs(text, section, ours) };
 
+  if (decision === "keep") {
+    const kept = keepSection(text, name, `not as it must be: ${wrong.join(", ")}`);
+    return { ...kept, added: findOurs(text, section, ours) };
+  }
   const without = ours === null ? null : removeSection(text, name, ours);
   const renewed = without === null ? null : appendSection(without, section);
   if (renewed !== null) return { section: { name, state: "update" }, ...renewed };
-  return planForeignSection(text, section, wrong, mayOverwrite);
+  return planForeignSection(text, section, wrong, decision);
 }
 
-function planNewSection(text: string, section: FunctionSection): Step {
+function planNewSection(text: string, section: FunctionSection, decision: ReturnType<Decide>): Step {
   const { name } = section;
   const appended = appendSection(text, section);
   if (appended !== null) return { section: { name, state: "add" }, ...appended };
+  if (decision === "keep") return keepSection(text, name, "missing");
   const why = `[functions.${name}] cannot be added to an inline table. Write \`functions\` as sections and run this again`;
   return { section: { name, state: "conflict", why }, text, added: null };
 }
 
+/** What the user keeps is still said to be wrong: the function may not work with it. */
+function keepSection(text: string, name: string, what: string): Step {
+  return { section: { name, state: "keep", why: `${what}. ${keptReason}` }, text, added: null };
+}
+
 /** A section that somebody else wrote: which lines are wrong, and the text with them put right. */
-function planForeignSection(text: string, section: FunctionSection, wrong: string[], mayOverwrite: boolean): Step {
+function planForeignSection(
+  text: string,
+  section: FunctionSection,
+  wrong: string[],
+  decision: ReturnType<Decide>,
+): Step {
   const { name, values } = section;
   const reasons: string[] = [];
   let [corrected, isPossible] = [text, true];
@@ -93,7 +109,7 @@ function planForeignSection(text: string, section: FunctionSection, wrong: strin
     if (edit === null) isPossible = false;
     else corrected = edit.text;
   }
-  if (mayOverwrite && isPossible) {
+  if (decision === "overwrite" && isPossible) {
     return { section: { name, state: "overwrite", why: reasons.join(", ") }, text: corrected, added: null };
   }
   const why = isPossible ? reasons.join(", ") : `${reasons.join(", ")}; change it by hand`;

@@ -29,7 +29,7 @@ export async function findProject(folder: string): Promise<string> {
   if (existsSync(path.join(found, configPath))) return realpath(found);
   throw new SyncError(
     "project_not_found",
-    `There is no ${configPath} in ${folder}. Run \`npx supabase init\` there first, or name the project's folder with --project.`,
+    `There is no ${configPath} in ${folder}. Run it in the folder that holds supabase/, or name it with --project. For a new project run \`npx supabase init\` first.`,
   );
 }
 

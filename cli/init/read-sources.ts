@@ -44,6 +44,14 @@ export async function readSources(root: string, withGithub: boolean): Promise<So
   }
 }
 
+/** The SQL that drops what the migrations made, except for public.users. Throws SyncError `package_incomplete`. */
+export async function readDropSql(root: string): Promise<string> {
+  return read(root, "templates/sql/drop.sql").catch((cause: unknown) => {
+    const message = `templates/sql/drop.sql cannot be read: ${errorMessage(cause)}. Install clerk-supabase-sync again.`;
+    throw new SyncError("package_incomplete", message, { cause });
+  });
+}
+
 /** The functions are the folders that Supabase deploys: those with an index.ts and no leading underscore. */
 async function listFunctions(root: string): Promise<string[]> {
   const files = await listFiles(root, "supabase/functions");

@@ -1,10 +1,14 @@
 import { appendFile, readdir } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, it } from "vitest";
+import { expect, it, onTestFinished } from "vitest";
+import { readDropSql } from "../../cli/init/read-sources.ts";
+import { migrate } from "../../server/migrate.ts";
 import { createHostedDatabase, createSupabaseProject } from "../support/supabase-project.ts";
+import { createTestDatabase } from "../support/test-database.ts";
 
-const migrations = fileURLToPath(new URL("../../supabase/migrations/", import.meta.url));
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const migrations = path.join(root, "supabase/migrations");
 
 it("--remove leaves the project byte for byte as it was, except for the migrations, or without these too", async () => {
   const project = await createSupabaseProject();
@@ -17,7 +21,7 @@ it("--remove leaves the project byte for byte as it was, except for the migratio
   expect(Object.fromEntries(Object.entries(after).filter(([file]) => !isMigration(file)))).toEqual(before);
   expect(Object.keys(after).filter(isMigration)).toHaveLength((await readdir(migrations)).length);
 
-  expect((await project.init("--yes")).stdout).not.toMatch(/^add +supabase\/migrations/m);
+  expect((await project.init("--yes", "--verbose")).stdout).not.toMatch(/^add +supabase\/migrations/m);
   await project.init("--remove", "--migrations", "--yes");
   expect(await project.readAll()).toEqual(before);
   await expect(readdir(path.join(project.path, "supabase/tests"))).rejects.toThrow("ENOENT");
@@ -42,4 +46,34 @@ it("--remove names and keeps what the user changed", async () => {
   const done = await project.init("--remove", "--yes");
   expect(done.stdout).toMatch(/^keep +supabase\/functions\/clerk-webhook\/index\.ts: changed by you$/m);
   expect((await project.readAll())["supabase/functions/clerk-webhook/index.ts"]).toContain("// mine");
+});
+
+it("the printed SQL drops all that is ours, leaves users with its rows, and can run again", async () => {
+  const database = await createTestDatabase();
+  onTestFinished(database.drop);
+  const sql = await readDropSql(root);
+  await database.pool.query(`
+    create schema if not exists vault;
+    create table if not exists vault.secrets (name text primary key, secret text);
+    insert into vault.secrets values ('clerk_sync_project_url', ''), ('clerk_sync_processor_secret', ''), ('own', '');
+    create function public.own() returns integer language sql as 'select 1';
+    insert into public.users (clerk_id) values ('user_1');`);
+  for (const _ of ["once", "twice"]) await database.pool.query(sql);
+  const { rows } = await database.pool.query(`
+    select 'schema ' || n.nspname as name from pg_namespace as n where n.nspname like 'clerk%'
+    union all select 'table ' || c.relname from pg_class as c where c.relnamespace = 'public'::regnamespace and c.relkind = 'r'
+    union all select 'function ' || p.proname from pg_proc as p where p.pronamespace = 'public'::regnamespace
+    union all select 'secret ' || s.name from vault.secrets as s
+    union all select 'row ' || u.clerk_id from public.users as u
+    order by name`);
+  expect(rows.map(({ name }) => name)).toEqual(["function own", "row user_1", "secret own", "table users"]);
+});
+
+it("after the SQL the migrations apply again", async () => {
+  const database = await createTestDatabase();
+  onTestFinished(database.drop);
+  const client = await database.pool.connect();
+  await client.query(await readDropSql(root));
+  expect(await migrate(client)).toHaveLength((await readdir(migrations)).length);
+  client.release();
 });

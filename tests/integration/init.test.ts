@@ -56,8 +56,12 @@ it("without --yes nothing is written, and the plan says what would be", async ()
   const before = await project.readAll();
   const done = await project.init();
   expect(done).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("--yes") });
-  expect(done.stdout).toMatch(/^add +supabase\/functions\/clerk-webhook\/index\.ts$/m);
-  expect(done.stdout).toMatch(/^add +supabase\/config\.toml \[functions\.clerk-webhook\]$/m);
+  expect(done.stdout).toMatch(
+    /^\d+ migrations, \d+ function files, \d+ tests, 3 sections in config\.toml would be added$/m,
+  );
+  const listed = await project.init("--verbose");
+  expect(listed.stdout).toMatch(/^add +supabase\/functions\/clerk-webhook\/index\.ts$/m);
+  expect(listed.stdout).toMatch(/^add +supabase\/config\.toml \[functions\.clerk-webhook\]$/m);
   expect(await project.readAll()).toEqual(before);
 });
 
@@ -67,7 +71,9 @@ it("a function of the owner's by our name is a conflict, and nothing is written 
   const before = await project.readAll();
   const refused = await project.init("--yes");
   expect(refused.exitCode).toBe(1);
-  expect(refused.stderr).toContain("because of supabase/functions/clerk-webhook/index.ts.");
+  expect(refused.stderr).toContain(
+    "Nothing was changed: supabase/functions/clerk-webhook/index.ts was there before, not ours.",
+  );
   expect(await project.readAll()).toEqual(before);
 
   const done = await project.init("--yes", "--overwrite", "supabase/functions/clerk-webhook");
