@@ -79,6 +79,9 @@ test("a users table of the project's own is pointed out before the push, ours is
   );
   const without = await init(["--yes"]);
   expect(without.stdout).not.toContain("users table");
+  await rm(path.join(given.project, "supabase/clerk-sync.json")); // as after a run that broke off
+  await rm(path.join(given.project, "supabase/migrations/20270101000000_clerk_sync_schema.sql"));
+  expect((await init(["--yes"])).stdout).toMatch(/^(?![\s\S]*users table)[\s\S]*db push/);
   await init(["--remove", "--migrations", "--yes"]);
   await write("supabase/migrations/20260101000000_own.sql", "create table users (id int);\n");
   const done = await init(["--yes"]);
@@ -101,6 +104,7 @@ test("--remove names what remains of ours and cannot work alone, and prints the 
   const done = await init(["--remove", "--migrations", "--yes"]);
   const remains = `supabase/migrations/${migration}, supabase/functions/hook/index.ts`;
   expect(done.stdout).toContain(`1. These remain and will not work alone: ${remains}; delete them.`);
+  expect(done.stdout).toContain("npx supabase functions delete hook");
   expect(done.stdout).toContain("in the SQL editor:\n\ndrop all;\n");
 });
 

@@ -60,12 +60,15 @@ function describeEnvironmentFile(url: string): string {
 
 /** What the user has to do after a removal: what runs at Clerk and at Supabase is not in the files. */
 export function listRemovalSteps(plan: Plan, { migrations }: { migrations: boolean }, dropSql: string): string[] {
-  const functions = plan.deletes.flatMap((path) => /^supabase\/functions\/([^/_]+)\/index\.ts$/.exec(path)?.[1] ?? []);
+  const functions = plan.files.flatMap(
+    ({ path }) => /^supabase\/functions\/([^/_]+)\/index\.ts$/.exec(path)?.[1] ?? [],
+  );
   const numbers = plan.deletes.flatMap((path) => /^supabase\/migrations\/(\d+)_/.exec(path)?.[1] ?? []);
   const remains = listRemains(plan, migrations);
   return [
     ...(remains.length === 0 ? [] : [`These remain and will not work alone: ${remains.join(", ")}; delete them.`]),
     "At Clerk, Webhooks: delete the endpoint",
+    "In the SQL editor: select public.clerk_sync_unschedule();",
     ...functions.map((name) => `npx supabase functions delete ${name}`),
     ...(numbers.length === 0
       ? []
