@@ -1,5 +1,5 @@
 import type { Database } from "#core/database.ts";
-import { SyncError } from "#core/errors.ts";
+import { errorCode, SyncError } from "#core/errors.ts";
 import { json } from "#core/json-response.ts";
 import { checkSchemaVersion } from "#core/schema-version.ts";
 
@@ -32,7 +32,7 @@ async function findReason(database: HealthDependencies["database"]): Promise<str
     checkSchemaVersion(await withinTime(database.schemaVersion()));
     return null;
   } catch (error) {
-    return error instanceof SyncError ? error.code : "internal";
+    return errorCode(error);
   }
 }
 

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { errorMessage, SyncError } from "#core/errors.ts";
+import { errorCode, errorMessage } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
 import { runSlice, type SliceDependencies } from "#core/run-slice.ts";
 import { runWork, type WorkDependencies } from "#core/run-work.ts";
@@ -83,7 +83,7 @@ async function runOnce(
     return true;
   } catch (error) {
     logger.error("worker.failed", {
-      code: error instanceof SyncError ? error.code : "internal",
+      code: errorCode(error),
       reason: errorMessage(error),
     });
     return false;

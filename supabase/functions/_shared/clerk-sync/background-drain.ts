@@ -1,4 +1,4 @@
-import { errorMessage, SyncError } from "./errors.ts";
+import { errorCode, errorMessage } from "./errors.ts";
 import { logger } from "./logger.ts";
 
 export type BackgroundDrainOptions = {
@@ -34,7 +34,7 @@ async function drainOnce(drain: () => Promise<unknown>): Promise<void> {
   try {
     await drain();
   } catch (error) {
-    const code = error instanceof SyncError ? error.code : "internal";
+    const code = errorCode(error);
     logger.warn("drain.failed", { code, reason: errorMessage(error) });
   }
 }

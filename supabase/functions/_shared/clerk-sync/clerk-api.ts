@@ -48,7 +48,7 @@ const apiVersion = "2026-05-12";
 export const pageSize = 500;
 
 /** Most ids of one `user_id=` filter (OpenAPI, GetUserList). */
-export const idsPerRequest = 100;
+const idsPerRequest = 100;
 
 const countSchema = z.object({ total_count: z.number().int().nonnegative() });
 

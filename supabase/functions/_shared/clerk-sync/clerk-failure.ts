@@ -25,7 +25,7 @@ export function clerkUnavailable(what: string, cause?: unknown): SyncError {
   return new SyncError("clerk_unavailable", `Clerk's API ${what}`, { retryable: true, cause });
 }
 
-export function clerkRateLimited(retryAfter: { retryAfterSeconds?: number }): SyncError {
+function clerkRateLimited(retryAfter: { retryAfterSeconds?: number }): SyncError {
   return new SyncError("clerk_rate_limited", "Clerk's API asks to slow down.", { retryable: true, ...retryAfter });
 }
 

@@ -150,8 +150,7 @@ export type CallFunction = (name: string, args: Readonly<Record<string, unknown>
 
 /** Makes the door over one way of calling SQL functions, and checks what comes back. */
 export function createDatabase(call: CallFunction): Database {
-  const callAs = async <Output>(schema: z.ZodType<Output>, name: string, args: Record<string, unknown>) =>
-    parseAnswer(schema, name, await call(name, args));
+  const callAs = createCallAs(call);
   return {
     enqueue: (jobs, maxAttempts) =>
       callAs(z.array(enqueuedSchema), "clerk_sync_enqueue", { p_jobs: jobs, p_max_attempts: maxAttempts }),
@@ -197,8 +196,13 @@ function ensureArguments({ clerkId, version, payload, readAt, maxAttempts }: Ens
   };
 }
 
-/** Checks what a SQL function answered. Throws SyncError `database_answer_invalid`. */
-export function parseAnswer<Output>(schema: z.ZodType<Output>, name: string, answer: unknown): Output {
+/** Makes calls that check what the function answered. They throw SyncError `database_answer_invalid` besides. */
+export function createCallAs(call: CallFunction) {
+  return async <Output>(schema: z.ZodType<Output>, name: string, args: Record<string, unknown>): Promise<Output> =>
+    parseAnswer(schema, name, await call(name, args));
+}
+
+function parseAnswer<Output>(schema: z.ZodType<Output>, name: string, answer: unknown): Output {
   const parsed = schema.safeParse(answer);
   if (parsed.success) return parsed.data;
   throw new SyncError(

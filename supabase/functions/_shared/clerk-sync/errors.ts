@@ -68,6 +68,11 @@ export class SyncError extends Error {
   }
 }
 
+/** The code of anything that was thrown, for a log or an answer. */
+export function errorCode(thrown: unknown): ErrorCode | "internal" {
+  return thrown instanceof SyncError ? thrown.code : "internal";
+}
+
 /** The text of anything that was thrown, for a cause that is not known to be an Error. */
 export function errorMessage(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

@@ -1,6 +1,6 @@
 import { checkOrigin, isFromClerk } from "./check-origin.ts";
 import type { Database, Enqueued } from "./database.ts";
-import { errorMessage, SyncError } from "./errors.ts";
+import { errorCode, errorMessage, SyncError } from "./errors.ts";
 import { json } from "./json-response.ts";
 import type { LoadAccount, LoadLimit } from "./limit-load.ts";
 import type { RateLimit } from "./limit-rate.ts";
@@ -150,7 +150,7 @@ function refuse(error: unknown): Response {
     const headers = { "retry-after": String(error.retryAfterSeconds) };
     return json(error.code === "overloaded" ? 503 : 429, { error: error.message, code: error.code }, headers);
   }
-  const code = error instanceof SyncError ? error.code : "internal";
+  const code = errorCode(error);
   const status = statusOfCode[code] ?? 500;
   logger.warn("webhook.refused", { code, status });
   if (status === 401) return json(401, { error: "Invalid signature", code, reason: errorMessage(error) });

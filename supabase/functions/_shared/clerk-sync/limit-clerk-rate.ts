@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { CallFunction } from "./database.ts";
+import { delay } from "./delay.ts";
 import { errorMessage, SyncError } from "./errors.ts";
 
 export type ClerkRateOptions = {
@@ -78,8 +79,4 @@ function budgetUsed(retryAfterSeconds: number): SyncError {
     retryable: true,
     retryAfterSeconds,
   });
-}
-
-function delay(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

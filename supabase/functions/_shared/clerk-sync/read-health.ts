@@ -1,5 +1,5 @@
 import type { CallFunction } from "./database.ts";
-import { errorMessage, SyncError } from "./errors.ts";
+import { errorCode, errorMessage, SyncError } from "./errors.ts";
 import { type Health, judgeFailure, judgeHealth } from "./judge-health.ts";
 import { logger } from "./logger.ts";
 
@@ -47,7 +47,7 @@ async function ask(call: CallFunction): Promise<Health> {
   try {
     return judgeHealth(await call("clerk_sync_health", {}));
   } catch (error) {
-    logger.error("health.unknown", { code: error instanceof SyncError ? error.code : "internal" });
+    logger.error("health.unknown", { code: errorCode(error) });
     if (!(error instanceof SyncError)) logger.error("health.failed", { error: errorMessage(error) });
     return judgeFailure(error);
   }

@@ -1,5 +1,6 @@
 import type { CallFunction } from "./database.ts";
-import { errorMessage, SyncError } from "./errors.ts";
+import { delay } from "./delay.ts";
+import { errorCode, errorMessage } from "./errors.ts";
 import { logger } from "./logger.ts";
 import type { DeliveryHooks } from "./notify-hook.ts";
 
@@ -120,11 +121,7 @@ async function writeAll({ call }: DeliveryRecorderOptions, { acceptedAt, entries
   try {
     await call("clerk_sync_record_deliveries", { p_accepted_at: acceptedAt, p_entries: entries });
   } catch (error) {
-    const code = error instanceof SyncError ? error.code : "internal";
+    const code = errorCode(error);
     logger.warn("audit.not_written", { code, entries: entries.length, reason: errorMessage(error) });
   }
-}
-
-function delay(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -1,6 +1,6 @@
 import { backfillUsers } from "./backfill-users.ts";
 import { checkInstance } from "./check-instance.ts";
-import { errorMessage, SyncError } from "./errors.ts";
+import { errorCode, errorMessage, SyncError } from "./errors.ts";
 import { findDeletedUsers } from "./find-deleted-users.ts";
 import { logger } from "./logger.ts";
 import { compareUsers, sweepChanges } from "./reconcile-users.ts";
@@ -164,7 +164,7 @@ async function giveBack<State extends SliceResult["state"]>(
 
 /** Ends the run, or gives it back when the reason may pass. If even that fails, the lease runs out. */
 async function stop(held: HeldRun, error: unknown, { runs, sleep }: SliceDependencies): Promise<"paused"> {
-  const code = error instanceof SyncError ? error.code : "internal";
+  const code = errorCode(error);
   if (code === "run_lost") throw error;
   const isOver = error instanceof SyncError && !error.retryable;
   const retryAfter = error instanceof SyncError ? (error.retryAfterSeconds ?? 0) : 0;

@@ -2,7 +2,7 @@ import { createClerkApi } from "./clerk-api.ts";
 import type { Config } from "./config.ts";
 import type { CallFunction } from "./database.ts";
 import { createSilenceCheck, type SilenceResult } from "./detect-silence.ts";
-import { errorMessage, SyncError } from "./errors.ts";
+import { errorCode, errorMessage } from "./errors.ts";
 import { createClerkRateLimit } from "./limit-clerk-rate.ts";
 import { logger } from "./logger.ts";
 
@@ -48,7 +48,7 @@ async function attempt<Output>(what: string, work: () => Promise<Output>, otherw
   try {
     return await work();
   } catch (error) {
-    const code = error instanceof SyncError ? error.code : "internal";
+    const code = errorCode(error);
     logger.warn("supervision.failed", { what, code, reason: errorMessage(error) });
     return otherwise;
   }

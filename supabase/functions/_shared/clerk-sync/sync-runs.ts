@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { type CallFunction, type NewJob, parseAnswer } from "./database.ts";
+import { type CallFunction, createCallAs, type NewJob } from "./database.ts";
 import type { MappedUser } from "./map-user.ts";
 
 const kindSchema = z.enum(["backfill", "sweep", "compare"]);
@@ -102,8 +102,7 @@ export const mostOpenJobs = 10_000;
 
 /** Makes the door over one way of calling SQL functions. */
 export function createSyncRuns(call: CallFunction, maxAttempts: number): SyncRuns {
-  const callAs = async <Output>(schema: z.ZodType<Output>, name: string, args: Record<string, unknown>) =>
-    parseAnswer(schema, name, await call(name, args));
+  const callAs = createCallAs(call);
   return {
     take: ({ kind, applies, idleSeconds = 0 }) =>
       callAs(takenSchema, "clerk_sync_take_run", { p_kind: kind, p_applies: applies, p_idle_seconds: idleSeconds }),
