@@ -1,0 +1,124 @@
+import { z } from "zod";
+
+// What sync-admin says of jobs and dead letters. The SQL functions clerk_sync_admin_* answer in exactly these shapes;
+// the page, the command line and the OpenAPI document take them from here.
+
+export const jobStatuses = ["PENDING", "PROCESSING", "COMPLETED", "FAILED", "DEAD", "CANCELLED"] as const;
+export const jobTypes = ["USER_CREATED", "USER_UPDATED", "USER_DELETED"] as const;
+
+/** A point in time, ISO 8601 with offset, as PostgreSQL writes it in jsonb. */
+export const time = z.string();
+
+/** Which jobs: every condition given must hold. `q` finds by Clerk id, event id, job id or email, and nothing else. */
+export const jobFilterSchema = z
+  .object({
+    status: z.array(z.enum(jobStatuses)).min(1),
+    job_type: z.enum(jobTypes),
+    source: z.string().max(40),
+    clerk_id: z.string().max(255),
+    event_id: z.string().max(255),
+    /** What stands before the colon of the error. */
+    code: z.string().max(80),
+    created_after: z.iso.datetime({ offset: true }),
+    created_before: z.iso.datetime({ offset: true }),
+    q: z.string().min(1).max(255),
+  })
+  .partial()
+  .strict();
+
+/** One line of a list. */
+export const jobSummarySchema = z.object({
+  id: z.uuid(),
+  job_type: z.enum(jobTypes),
+  status: z.enum(jobStatuses),
+  source: z.string(),
+  clerk_id: z.string().nullable(),
+  event_id: z.string().nullable(),
+  attempts: z.number().int(),
+  max_attempts: z.number().int(),
+  /** "code: message"; the message is about calls and rules, never about a person. */
+  error: z.string().nullable(),
+  created_at: time,
+  updated_at: time,
+  run_at: time,
+  processed_at: time.nullable(),
+  /** The service (auth, clerk) whose open circuit the job waits for. */
+  waits_for: z.string().nullable(),
+});
+
+/** Newest first; next is null on the last page, else the cursor of the next one. */
+export const jobPageSchema = z.object({ jobs: z.array(jobSummarySchema), next: z.string().nullable() });
+
+/** How many jobs are in each status, counted as far as `most`; a count that equals it means "so many or more". */
+export const jobCountsSchema = z.object({
+  most: z.number().int(),
+  statuses: z.record(z.enum(jobStatuses), z.number().int()),
+});
+
+/** One change of state or one attempt, oldest first. */
+export const historyEntrySchema = z.object({
+  at: time,
+  status: z.enum(jobStatuses),
+  attempt: z.number().int(),
+  error: z.string().optional(),
+  /** Who changed it by hand. */
+  by: z.string().optional(),
+});
+
+export const jobSchema = jobSummarySchema.extend({
+  version: z.number(),
+  priority: z.number().int(),
+  lease_until: time.nullable(),
+  cancel_requested_at: time.nullable(),
+  history: z.array(historyEntrySchema),
+  result: z.record(z.string(), z.unknown()).nullable(),
+  /** Personal values are masked unless the payload was revealed. */
+  payload: z.record(z.string(), z.unknown()),
+  is_revealed: z.boolean(),
+});
+
+/** Dead letters of one error code, most first. */
+export const deadLetterGroupSchema = z.object({
+  code: z.string(),
+  count: z.number().int(),
+  oldest_at: time,
+  newest_at: time,
+  job_types: z.record(z.string(), z.number().int()),
+  /** The newest one's, as an example. */
+  sample_error: z.string(),
+  sample_job_id: z.uuid(),
+});
+
+/** is_complete is false when there are more dead letters than were looked at (10,000, the newest). */
+export const deadLettersSchema = z.object({ groups: z.array(deadLetterGroupSchema), is_complete: z.boolean() });
+
+/**
+ * Retry or cancel: by ids, or all that match a filter, in slices. Send the same `operation` (a UUID of the caller's) and
+ * `before` (when it began) with each slice until `changed` is 0; stop sending to stop the operation.
+ */
+export const jobActionSchema = z.union([
+  z.object({ ids: z.array(z.uuid()).min(1).max(500) }).strict(),
+  z
+    .object({
+      filter: jobFilterSchema,
+      operation: z.uuid(),
+      before: z.iso.datetime({ offset: true }),
+      limit: z.number().int().min(1).max(500).default(500),
+    })
+    .strict(),
+]);
+
+export const changedSchema = z.object({ changed: z.number().int() });
+
+/** is_exact is false when counting stopped at `count`. */
+export const countSchema = z.object({ count: z.number().int(), is_exact: z.boolean() });
+
+export type JobFilter = z.infer<typeof jobFilterSchema>;
+export type JobSummary = z.infer<typeof jobSummarySchema>;
+export type JobPage = z.infer<typeof jobPageSchema>;
+export type JobCounts = z.infer<typeof jobCountsSchema>;
+export type HistoryEntry = z.infer<typeof historyEntrySchema>;
+export type Job = z.infer<typeof jobSchema>;
+export type DeadLetterGroup = z.infer<typeof deadLetterGroupSchema>;
+export type DeadLetters = z.infer<typeof deadLettersSchema>;
+export type JobAction = z.infer<typeof jobActionSchema>;
