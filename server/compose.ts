@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Hono } from "hono";
 import type pg from "pg";
+import { createAcceptEvents } from "#core/accept-events.ts";
 import { createAllowOrigin } from "#core/allow-origin.ts";
 import { createAuthAdmin } from "#core/auth-admin.ts";
 import { createCheckCaller } from "#core/check-caller.ts";
@@ -63,7 +64,9 @@ export function compose(config: Config, composition: Composition): Parts {
   const keys = [...secretKeys, ...(config.processorSecret ? [config.processorSecret] : [])];
   const app = createApp({
     webhook:
-      recorder === null ? null : makeWebhook(config, composition, { database: work.database, onQueued, recorder }),
+      recorder === null
+        ? null
+        : makeWebhook(config, composition, { database: makeDoor(config, composition, call), onQueued, recorder }),
     trustedProxies: config.trustedProxies,
     processor: supervised && { ...supervised, checkCaller: createCheckCaller(keys), budgetMilliseconds: 20_000 },
     ensureUser: only === "worker" ? null : makeEnsureUser(config, work, onQueued),
@@ -89,6 +92,11 @@ function makeWork(config: Config, { auth, now }: Composition, call: CallFunction
 /** The work of an instance that goes through the queue: it purges, and looks after the sync itself. */
 function makeSupervised(config: Config, work: ReturnType<typeof makeWork>, call: CallFunction): WorkerDependencies {
   return { ...work, retentionDays: config.retentionDays, supervision: createSupervision(config, call, "worker") };
+}
+
+/** Where the webhook's events go. */
+function makeDoor({ deleteMode, deleteBrake }: Config, { auth }: Composition, call: CallFunction) {
+  return { enqueue: createAcceptEvents({ call, mirrors: auth !== null, deleteMode, deleteBrake }) };
 }
 
 function makeWebhook(

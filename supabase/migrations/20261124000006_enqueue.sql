@@ -47,6 +47,7 @@ begin
       p_now, p_now, p_now, case when i.read_at is not null then jsonb_build_object('read_at', i.read_at) end
     from incoming as i
     where i.existing is null
+    order by i.event_id -- two calls that share events take them in one order
     on conflict (event_id) do update
       set status = 'PENDING', attempts = 0, error = null, run_at = p_now, updated_at = p_now
       where j.status = 'DEAD' and excluded.status = 'PENDING'

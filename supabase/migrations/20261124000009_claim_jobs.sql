@@ -11,8 +11,7 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_due   uuid[];
-  v_users text[];
+  v_due uuid[];
 begin
   -- = any(array(...)) and not a join: the plan stays an index scan whatever the statistics say.
   v_due := array(
@@ -34,18 +33,37 @@ begin
   end if;
   perform clerk_sync.find_users_by_external_id(v_due);
 
-  perform clerk_sync.insert_user_state(v_due, p_now);
+  return clerk_sync.claim_users(v_due, p_now);
+end
+$$;
+
+revoke execute on function clerk_sync.claim_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.claim_jobs to service_role;
+
+-- Locks the users of these jobs, which the caller holds; returns the jobs of those it got. A user whom another worker
+-- has in hand is not waited for.
+create or replace function clerk_sync.claim_users(p_ids uuid[], p_now timestamptz)
+returns uuid[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_users text[];
+begin
+  perform clerk_sync.insert_user_state(p_ids, p_now);
   v_users := array(
     select s.clerk_id
     from clerk_sync.user_state as s
-    where s.clerk_id in (select j.clerk_id from public.job_queue as j where j.id = any (v_due))
+    where s.clerk_id in (select j.clerk_id from public.job_queue as j where j.id = any (p_ids))
     for update skip locked
   );
-  -- A second look at PROCESSING, now that nobody else can claim these users.
+  -- A look at PROCESSING (in claim_jobs the second), now that nobody else can claim these users.
   return array(
     select j.id
     from public.job_queue as j
-    where j.id = any (v_due)
+    where j.id = any (p_ids)
       and (j.clerk_id is null or j.clerk_id = any (v_users))
       and not exists (
         select 1 from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING'
@@ -54,8 +72,8 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.claim_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.claim_jobs to service_role;
+revoke execute on function clerk_sync.claim_users from public, anon, authenticated;
+grant execute on function clerk_sync.claim_users to service_role;
 
 -- Makes the state rows of users never seen. An insert would wait for another worker's insert of the same
 -- user, so a user whom another worker is making is left out, by a lock that is not waited for.

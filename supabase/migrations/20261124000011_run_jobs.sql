@@ -5,13 +5,15 @@
 -- mirror is owed; while the circuit of Supabase Auth is open it waits for that instead, and the attempt does not
 -- count. An older job of a user owes nothing: the newest carries the state to the mirror.
 -- Jobs that are PROCESSING already (their user was read from Clerk's API) are in an attempt that counts.
+-- p_mirror_later: what the mirror is owed stays PENDING, for a worker to carry there; that is no attempt yet.
 create or replace function clerk_sync.apply_jobs(
-  p_ids         uuid[],
-  p_token       uuid,
-  p_lease_until timestamptz,
-  p_delete_mode text,
-  p_now         timestamptz,
-  p_with_email  boolean default true
+  p_ids          uuid[],
+  p_token        uuid,
+  p_lease_until  timestamptz,
+  p_delete_mode  text,
+  p_now          timestamptz,
+  p_with_email   boolean default true,
+  p_mirror_later boolean default false
 )
 returns void
 language plpgsql
@@ -21,7 +23,7 @@ set search_path = ''
 as $$
 declare
   v_changes clerk_sync.user_change[] := clerk_sync.newest_changes(p_ids);
-  v_waits   boolean := p_token is not null and clerk_sync.circuit_is_open('auth');
+  v_waits   boolean := (p_token is not null or p_mirror_later) and clerk_sync.circuit_is_open('auth');
 begin
   if not p_with_email then
     v_changes := clerk_sync.without_emails(v_changes, array(select c.clerk_id from unnest(v_changes) as c));
@@ -34,13 +36,13 @@ begin
 
   update public.job_queue as j
   set status = case
-        when p_token is null or c.job_id is null then 'COMPLETED'
-        when v_waits then 'PENDING'
+        when c.job_id is null or (p_token is null and not p_mirror_later) then 'COMPLETED'
+        when v_waits or p_mirror_later then 'PENDING'
         else 'PROCESSING'
       end,
       attempts = j.attempts
         + case when j.status = 'PROCESSING' then 0 else 1 end
-        - case when v_waits and c.job_id is not null then 1 else 0 end,
+        - case when (v_waits or p_mirror_later) and c.job_id is not null then 1 else 0 end,
       waits_for = case when v_waits and c.job_id is not null then 'auth' end,
       error = null,
       lease_token = p_token,
@@ -49,6 +51,7 @@ begin
       result = case
         when c.mirror_only then j.result
         when c.job_id is not null then jsonb_build_object('applied', true)
+        when j.result @> '{"applied": true}' then j.result
         else clerk_sync.describe_unapplied(j.clerk_id)
       end
       || case

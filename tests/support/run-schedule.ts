@@ -1,4 +1,5 @@
 import type pg from "pg";
+import { createAcceptEvents } from "#core/accept-events.ts";
 import { createDatabase, type Database, type JobOutcome, type MirrorOrder, type Read } from "#core/database.ts";
 import { createMirrorUser, outcomeOfError } from "#core/mirror-user.ts";
 import { outcomeOfRead, type ReadUser } from "#core/read-user.ts";
@@ -30,6 +31,8 @@ type Worker = {
 type System = {
   pool: pg.Pool;
   database: Database;
+  /** As the webhook stores events; every third goes into the queue only, as when its user is in other hands. */
+  accept: Database["enqueue"];
   auth: ReturnType<typeof createFakeAuthAdmin>;
   readUser: ReadUser;
   workers: (Worker | null)[];
@@ -57,13 +60,15 @@ export async function runSchedule(pool: pg.Pool, schedule: Schedule, model: Mode
 
 function createSystem(pool: pg.Pool, schedule: Schedule, model: Model, prefix: string): System {
   const clock = { seconds: 0, start: Date.now(), changes: 0 };
-  const call = createCallFunction(pool);
+  const callNow = createCallFunction(pool);
+  const call: typeof callNow = (name, args) => callNow(name, { ...args, p_now: new Date(now(clock)) });
   const deliveries = model.changes.map(({ event }, place) => ({ event, id: `msg_${prefix}_${place}`, place }));
   const again = schedule.duplicates.flatMap((place) => deliveries[place % deliveries.length] ?? []);
   const dropped = new Set(droppedPlaces(schedule, model));
   return {
     pool,
-    database: createDatabase((name, args) => call(name, { ...args, p_now: new Date(now(clock)) })),
+    database: createDatabase(call),
+    accept: createAcceptEvents({ call, mirrors: true, ...rules }),
     auth: createFakeAuthAdmin(),
     readUser: async (clerkId) => {
       const user = readAt(model, clock.changes, clerkId);
@@ -132,7 +137,8 @@ async function deliver(system: System, place: number): Promise<void> {
   const [delivery] = system.undelivered.splice(place % Math.max(system.undelivered.length, 1), 1);
   if (delivery === undefined) return;
   system.clock.changes = Math.max(system.clock.changes, delivery.place + 1);
-  await system.database.enqueue([toJob(delivery.event, delivery.id)], attempts);
+  const store = delivery.place % 3 === 0 ? system.database.enqueue : system.accept;
+  await store([toJob(delivery.event, delivery.id)], attempts);
 }
 
 async function claim(system: System, place: number): Promise<void> {

@@ -41,11 +41,13 @@ const jobSchema = z.object({
   error: z.string().nullable(),
 });
 
-const enqueuedSchema = z.object({
+/** `applied`, where it was tried at once: row (written, the mirror is owed), all (nothing is owed any more) or no. */
+export const enqueuedSchema = z.object({
   event_id: z.string(),
   outcome: z.enum(["queued", "requeued", "duplicate", "exists", "dead"]),
   job_id: z.string().nullable(),
   user: z.object({ id: z.string(), clerk_id: z.string() }).nullable(),
+  applied: z.enum(["no", "row", "all"]).optional(),
 });
 
 const mirrorOrderSchema = z.object({
@@ -182,7 +184,8 @@ export function createDatabase(call: CallFunction): Database {
   };
 }
 
-function ruleArguments({ deleteMode, deleteBrake }: DeleteRules): Record<string, unknown> {
+/** How the SQL functions that apply jobs take their rules. */
+export function ruleArguments({ deleteMode, deleteBrake }: DeleteRules): Record<string, unknown> {
   return { p_delete_mode: deleteMode, p_delete_brake: deleteBrake };
 }
 

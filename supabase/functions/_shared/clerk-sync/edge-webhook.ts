@@ -1,3 +1,4 @@
+import { createAcceptEvents } from "./accept-events.ts";
 import { createBackgroundDrain } from "./background-drain.ts";
 import type { EdgeSetup } from "./edge-setup.ts";
 import { createEdgeWork } from "./edge-work.ts";
@@ -11,12 +12,12 @@ import { createVerifySignature } from "./verify-signature.ts";
 
 /** What the webhook needs as an Edge Function; keepAlive lets work go on after the answer (EdgeRuntime.waitUntil). */
 export function createEdgeWebhook(setup: EdgeSetup, keepAlive: (work: Promise<void>) => unknown): WebhookDependencies {
-  const { config, call, database } = setup;
+  const { config, call } = setup;
   const work = createEdgeWork(setup);
   const { beat } = createSupervision(config, call, "processor");
   const drain = () => runJobs(work, { budgetMilliseconds: 20_000 }).then(beat);
   return {
-    database,
+    database: { enqueue: createAcceptEvents({ ...work, call, mirrors: work.mirrorUser !== null }) },
     verifySignature: config.webhookSecrets.length === 0 ? null : createVerifySignature(config.webhookSecrets, Date.now),
     loadLimit: createLoadLimit({ events: 256, bytes: 64 * 1024 * 1024, now: Date.now }),
     rateLimit: createRateLimit({ ...config.webhookRate, now: Date.now }),

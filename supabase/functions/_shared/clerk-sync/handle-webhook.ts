@@ -122,7 +122,7 @@ function answer(enqueued: Enqueued, type: EventType, onQueued: () => void): Resp
       jobId: enqueued.job_id,
     });
   }
-  notify("worker.not_woken", onQueued);
+  if (enqueued.applied !== "all") notify("worker.not_woken", onQueued);
   return json(202, { success: true, message: queuedMessages[type], jobId: enqueued.job_id });
 }
 
