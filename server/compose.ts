@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Hono } from "hono";
 import type pg from "pg";
-import { createAcceptEvents } from "#core/accept-events.ts";
+import { applyRules, createAcceptEvents } from "#core/accept-events.ts";
 import { createAllowOrigin } from "#core/allow-origin.ts";
 import { createAuthAdmin } from "#core/auth-admin.ts";
 import { createCheckCaller } from "#core/check-caller.ts";
@@ -61,12 +61,10 @@ export function compose(config: Config, composition: Composition): Parts {
   const worker = supervised === null ? null : createWorker(supervised);
   const onQueued = () => worker?.wake(); // another instance's worker sees the job within a second
   const recorder = only === "worker" ? null : makeRecorder(call, now);
+  const enqueue = createAcceptEvents({ call, apply: applyRules(config, composition.auth !== null) });
   const keys = [...secretKeys, ...(config.processorSecret ? [config.processorSecret] : [])];
   const app = createApp({
-    webhook:
-      recorder === null
-        ? null
-        : makeWebhook(config, composition, { database: makeDoor(config, composition, call), onQueued, recorder }),
+    webhook: recorder === null ? null : makeWebhook(config, composition, { database: { enqueue }, onQueued, recorder }),
     trustedProxies: config.trustedProxies,
     processor: supervised && { ...supervised, checkCaller: createCheckCaller(keys), budgetMilliseconds: 20_000 },
     ensureUser: only === "worker" ? null : makeEnsureUser(config, work, onQueued),
@@ -92,11 +90,6 @@ function makeWork(config: Config, { auth, now }: Composition, call: CallFunction
 /** The work of an instance that goes through the queue: it purges, and looks after the sync itself. */
 function makeSupervised(config: Config, work: ReturnType<typeof makeWork>, call: CallFunction): WorkerDependencies {
   return { ...work, retentionDays: config.retentionDays, supervision: createSupervision(config, call, "worker") };
-}
-
-/** Where the webhook's events go. */
-function makeDoor({ deleteMode, deleteBrake }: Config, { auth }: Composition, call: CallFunction) {
-  return { enqueue: createAcceptEvents({ call, mirrors: auth !== null, deleteMode, deleteBrake }) };
 }
 
 function makeWebhook(

@@ -44,7 +44,8 @@ afterAll(async () => {
 function environmentOf(service: Service, port = 1): Record<string, string> {
   const given = { POSTGRES_PASSWORD: "unused", CLERK_WEBHOOK_SECRET: testSecret };
   const entries = Object.entries(service.environment).map(([name, value]) => [name, interpolate(value, given)]);
-  return { ...Object.fromEntries(entries), ...installed.env, DATABASE_URL: database.url, PORT: String(port) };
+  const own = { DATABASE_URL: database.url, PORT: String(port), APPLY_AT_ONCE: "off" }; // so that workers have work
+  return { ...Object.fromEntries(entries), ...installed.env, ...own };
 }
 
 /** Runs a program of the installed package to its end. */

@@ -66,7 +66,7 @@ it("with its secret an event is taken and ends as a row", async () => {
 });
 
 it("an instance that only takes events leaves the job to one that only works, which takes none", async () => {
-  const webhook = await start(withSecret, { only: "webhook" });
+  const webhook = await start({ ...withSecret, APPLY_AT_ONCE: "off" }, { only: "webhook" });
   for (let version = 1; version <= 20; version++) {
     const later = userEvent("user.updated", { id: "user_1", version });
     expect((await postEvent(webhook, later)).status).toBe(202); // a worker would have been woken by the first

@@ -68,7 +68,7 @@ function createSystem(pool: pg.Pool, schedule: Schedule, model: Model, prefix: s
   return {
     pool,
     database: createDatabase(call),
-    accept: createAcceptEvents({ call, mirrors: true, ...rules }),
+    accept: createAcceptEvents({ call, apply: { mirrors: true, ...rules } }),
     auth: createFakeAuthAdmin(),
     readUser: async (clerkId) => {
       const user = readAt(model, clock.changes, clerkId);

@@ -1,11 +1,15 @@
 import path from "node:path";
 import type { TestProject } from "vitest/node";
+import { applyPrelude, migrate } from "../../server/migrate.ts";
 import { startEmbeddedPostgres } from "../../server/postgres/embedded-postgres.ts";
+import { withConnection } from "../../server/with-connection.ts";
 import { createTestFolder } from "./test-folder.ts";
 
 declare module "vitest" {
   export interface ProvidedContext {
     postgresUrl: string;
+    /** Name of a migrated database to copy: four times as fast as migrating one more. */
+    template: string;
   }
 }
 
@@ -17,8 +21,22 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     settings: { fsync: "off", synchronous_commit: "off", full_page_writes: "off", max_connections: "200" },
   });
   project.provide("postgresUrl", postgres.url);
+  project.provide("template", await makeTemplate(postgres.url));
   return async () => {
     await postgres.stop();
     await folder.remove();
   };
+}
+
+/** A database with prelude, stand-in tables of Supabase Auth and migrations, which nobody is connected to. */
+async function makeTemplate(serverUrl: string): Promise<string> {
+  const name = "clerk_sync_template";
+  await withConnection(serverUrl, (client) => client.query(`create database ${name}`));
+  const url = new URL(serverUrl);
+  url.pathname = `/${name}`;
+  await withConnection(url.href, async (client) => {
+    await applyPrelude(client, true);
+    await migrate(client);
+  });
+  return name;
 }

@@ -2,14 +2,22 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { inject } from "vitest";
-import { applyPrelude, migrate } from "../../server/migrate.ts";
 
 export type TestDatabase = { pool: pg.Pool; url: string; drop: () => Promise<void> };
 
 /** An empty database on the shared PostgreSQL, with nothing in it. */
-export async function createEmptyDatabase(serverUrl = inject("postgresUrl")): Promise<TestDatabase> {
+export function createEmptyDatabase(serverUrl = inject("postgresUrl")): Promise<TestDatabase> {
+  return createDatabaseFrom("template1", serverUrl);
+}
+
+/** A database of its own for one test: prelude, stand-in tables of Supabase Auth, migrations. */
+export function createTestDatabase(): Promise<TestDatabase> {
+  return createDatabaseFrom(inject("template"), inject("postgresUrl"));
+}
+
+async function createDatabaseFrom(template: string, serverUrl: string): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll("-", "")}`;
-  await onServer(serverUrl, `create database ${name}`);
+  await onServer(serverUrl, `create database ${name} template ${template}`);
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   const pool = new pg.Pool({ connectionString: url.href, max: 20 });
@@ -24,16 +32,6 @@ export async function createEmptyDatabase(serverUrl = inject("postgresUrl")): Pr
       await onServer(serverUrl, `drop database ${name} with (force)`);
     },
   };
-}
-
-/** A database of its own for one test file: prelude, stand-in tables of Supabase Auth, migrations. */
-export async function createTestDatabase(): Promise<TestDatabase> {
-  const database = await createEmptyDatabase();
-  const client = await database.pool.connect();
-  await applyPrelude(client, true);
-  await migrate(client);
-  client.release();
-  return database;
 }
 
 async function onServer(serverUrl: string, sql: string): Promise<void> {

@@ -1,7 +1,11 @@
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { createAcceptEvents } from "./accept-events.ts";
 import type { NewJob } from "./database.ts";
 import { SyncError } from "./errors.ts";
+
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 const job = (id: string): NewJob => ({
   event_id: id,
@@ -17,9 +21,7 @@ type Call = { ids: string[]; answer: () => void; fail: (error: unknown) => void 
 function setUp() {
   const calls: Call[] = [];
   const accept = createAcceptEvents({
-    mirrors: false,
-    deleteMode: "hard",
-    deleteBrake: null,
+    apply: { mirrors: false, deleteMode: "hard", deleteBrake: null },
     call: (_, args) =>
       new Promise((resolve, reject) => {
         const ids = (args["p_jobs"] as NewJob[]).map(({ event_id }) => event_id);
@@ -98,10 +100,39 @@ test("while the database is not there nobody's event is tried a second time", as
 
 test("an event the answer does not name is not taken for stored", async () => {
   const accept = createAcceptEvents({
-    mirrors: false,
-    deleteMode: "hard",
-    deleteBrake: null,
+    apply: { mirrors: false, deleteMode: "hard", deleteBrake: null },
     call: async () => [],
   });
   await expect(accept([job("a")], 15)).rejects.toMatchObject({ code: "database_answer_invalid" });
+});
+
+test("an event waits two seconds for a database that stands still, and is refused in time for its sender", async () => {
+  vi.useFakeTimers();
+  const { calls, store } = setUp();
+  const stored = ["x", "y", "a", "b"].map((id) => store(id).catch((error: SyncError) => error.code));
+  await vi.advanceTimersByTimeAsync(1999);
+  void store("late");
+  await vi.advanceTimersByTimeAsync(1);
+  expect(await Promise.all(stored.slice(2))).toEqual(["database_unavailable", "database_unavailable"]);
+  calls[0]?.answer();
+  await vi.advanceTimersByTimeAsync(0);
+  expect(calls.map(({ ids }) => ids)).toEqual([["x"], ["y"], ["late"]]);
+});
+
+test("with nothing to be applied at once events are only queued, and share calls all the same", async () => {
+  const names: string[] = [];
+  const accept = createAcceptEvents({
+    apply: null,
+    call: async (name, args) => {
+      names.push(name);
+      return (args["p_jobs"] as NewJob[]).map(({ event_id }) => ({
+        event_id,
+        outcome: "queued",
+        job_id: null,
+        user: null,
+      }));
+    },
+  });
+  await Promise.all(["a", "b", "c", "d"].map((id) => accept([job(id)], 15)));
+  expect(names).toEqual(Array(3).fill("clerk_sync_enqueue"));
 });

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { Config } from "./config.ts";
 import {
   type CallFunction,
   createCallAs,
@@ -11,35 +12,44 @@ import {
 } from "./database.ts";
 import { SyncError } from "./errors.ts";
 
-export type AcceptEventsOptions = DeleteRules & {
+export type AcceptEventsOptions = {
   call: CallFunction;
-  /** Whether users are mirrored to Supabase Auth, which a worker does. */
-  mirrors: boolean;
+  /** How rows are written at once; `mirrors`: users are owed to Supabase Auth as well. Null: all is left to workers. */
+  apply: (DeleteRules & { mirrors: boolean }) | null;
 };
+
+/** What is configured of it. */
+export function applyRules(config: Config, mirrors: boolean): AcceptEventsOptions["apply"] {
+  const { deleteMode, deleteBrake } = config;
+  return config.applyAtOnce ? { deleteMode, deleteBrake, mirrors } : null;
+}
 
 type Waiting = {
   job: NewJob;
   maxAttempts: number;
   resolve: (enqueued: Enqueued) => void;
   reject: (error: unknown) => void;
+  timer: ReturnType<typeof setTimeout>;
 };
 
 /** So many calls are under way at most; what comes meanwhile shares the next one. */
 const mostCalls = 2;
+/** With the longest a call may take (9 s, and 3 s for a connection) below the 15 s after which Svix hangs up. */
+const longestWaitMilliseconds = 2000;
 /** Events of one call; the database holds their users' rows locked while it runs. */
 const mostJobs = 50;
 
 /**
- * Makes what the webhook stores events with: `Database["enqueue"]` over clerk_sync_accept, which also writes their
+ * Makes what the webhook stores events with: `Database["enqueue"]` which, by clerk_sync_accept, also writes their
  * users' rows where nothing stands in the way. Events that come while calls are under way share one call and one
  * commit; a lone one never waits. When a shared call is refused, each of its events is tried alone.
  */
 export function createAcceptEvents(options: AcceptEventsOptions): Database["enqueue"] {
   const accept = createAccept(options);
-  const waiting: Waiting[] = [];
+  const waiting = new Set<Waiting>();
   let calls = 0;
   const start = () => {
-    while (calls < mostCalls && waiting.length > 0) {
+    while (calls < mostCalls && waiting.size > 0) {
       calls += 1;
       void send(takeTogether(waiting), accept).finally(() => {
         calls -= 1;
@@ -49,7 +59,14 @@ export function createAcceptEvents(options: AcceptEventsOptions): Database["enqu
   };
   const store = (job: NewJob, maxAttempts: number) =>
     new Promise<Enqueued>((resolve, reject) => {
-      waiting.push({ job, maxAttempts, resolve, reject });
+      const giveUp = () => {
+        waiting.delete(entry);
+        reject(
+          new SyncError("database_unavailable", "The database is still busy with earlier events.", { retryable: true }),
+        );
+      };
+      const entry = { job, maxAttempts, resolve, reject, timer: setTimeout(giveUp, longestWaitMilliseconds) };
+      waiting.add(entry);
       start();
     });
   return (jobs, maxAttempts) => Promise.all(jobs.map((job) => store(job, maxAttempts)));
@@ -57,29 +74,31 @@ export function createAcceptEvents(options: AcceptEventsOptions): Database["enqu
 
 type Accept = (together: readonly Waiting[]) => Promise<Enqueued[]>;
 
-function createAccept({ call, mirrors, ...rules }: AcceptEventsOptions): Accept {
+function createAccept({ call, apply }: AcceptEventsOptions): Accept {
   const callAs = createCallAs(call);
-  return (together) =>
-    callAs(z.array(enqueuedSchema), "clerk_sync_accept", {
-      p_jobs: together.map(({ job }) => job),
-      p_max_attempts: together[0]?.maxAttempts,
-      p_mirrors: mirrors,
-      ...ruleArguments(rules),
-    });
+  const [name, how] = apply === null ? ["clerk_sync_enqueue", {}] : ["clerk_sync_accept", applyArguments(apply)];
+  return (together) => {
+    const [first] = together;
+    const jobs = together.map(({ job }) => job);
+    return callAs(z.array(enqueuedSchema), name, { p_jobs: jobs, p_max_attempts: first?.maxAttempts, ...how });
+  };
+}
+
+function applyArguments({ mirrors, ...rules }: DeleteRules & { mirrors: boolean }) {
+  return { p_mirrors: mirrors, ...ruleArguments(rules) };
 }
 
 /** Takes the longest waiting; an event delivered twice at once waits for the next call, a call takes it once only. */
-function takeTogether(waiting: Waiting[]): Waiting[] {
-  const ids = new Set<string>();
-  const taken: Waiting[] = [];
-  const left: Waiting[] = [];
-  for (const entry of waiting.splice(0)) {
-    const isRoom = taken.length < mostJobs && !ids.has(entry.job.event_id);
-    (isRoom ? taken : left).push(entry);
-    if (isRoom) ids.add(entry.job.event_id);
+function takeTogether(waiting: Set<Waiting>): Waiting[] {
+  const taken = new Map<string, Waiting>();
+  for (const entry of waiting) {
+    if (taken.size === mostJobs) break;
+    if (taken.has(entry.job.event_id)) continue;
+    taken.set(entry.job.event_id, entry);
+    waiting.delete(entry);
+    clearTimeout(entry.timer);
   }
-  waiting.push(...left);
-  return taken;
+  return [...taken.values()];
 }
 
 /** Never rejects: each event's own caller hears of it. */

@@ -19,6 +19,8 @@ export type Config = {
   secretKeys: string[];
   processorSecret: string | null;
   authMirror: boolean;
+  /** The webhook writes rows where nothing stands in the way; false: workers do. */
+  applyAtOnce: boolean;
   deleteMode: "hard" | "soft";
   /** `sk_…` of the Clerk instance; null: nothing is read from Clerk's API. */
   clerkSecretKey: string | null;
@@ -79,6 +81,7 @@ function toConfig(values: z.infer<typeof environmentSchema>, legacyKeys: string[
     secretKeys: [...new Set([...defaultFirst(values.SUPABASE_SECRET_KEYS), ...legacyKeys])],
     processorSecret: values.PROCESSOR_SECRET ?? null,
     authMirror: values.AUTH_MIRROR,
+    applyAtOnce: values.APPLY_AT_ONCE,
     deleteMode: values.DELETE_MODE,
     clerkSecretKey: values.CLERK_SECRET_KEY ?? null,
     clerkApiUrl: values.CLERK_API_URL,

@@ -1,4 +1,4 @@
-import { createAcceptEvents } from "./accept-events.ts";
+import { applyRules, createAcceptEvents } from "./accept-events.ts";
 import { createBackgroundDrain } from "./background-drain.ts";
 import type { EdgeSetup } from "./edge-setup.ts";
 import { createEdgeWork } from "./edge-work.ts";
@@ -17,7 +17,7 @@ export function createEdgeWebhook(setup: EdgeSetup, keepAlive: (work: Promise<vo
   const { beat } = createSupervision(config, call, "processor");
   const drain = () => runJobs(work, { budgetMilliseconds: 20_000 }).then(beat);
   return {
-    database: { enqueue: createAcceptEvents({ ...work, call, mirrors: work.mirrorUser !== null }) },
+    database: { enqueue: createAcceptEvents({ call, apply: applyRules(config, config.authMirror) }) },
     verifySignature: config.webhookSecrets.length === 0 ? null : createVerifySignature(config.webhookSecrets, Date.now),
     loadLimit: createLoadLimit({ events: 256, bytes: 64 * 1024 * 1024, now: Date.now }),
     rateLimit: createRateLimit({ ...config.webhookRate, now: Date.now }),

@@ -132,6 +132,10 @@ export const environmentSchema = z.object({
     .default(10)
     .register(notes, { what: "Too many as well, from ten on: more than this share of all users.", home: "both" }),
   DELETE_BRAKE_MINUTES: count(1, 1440).default(60).register(notes, { what: "The window of both.", home: "both" }),
+  APPLY_AT_ONCE: onOrOff.default(true).register(notes, {
+    what: "`off`: the webhook only queues events, and workers write the rows. For tables whose triggers are slow.",
+    home: "both",
+  }),
   MAX_ATTEMPTS: count(1, 100)
     .default(15)
     .register(notes, { what: "After so many failed attempts a job is a dead letter.", home: "both" }),
