@@ -79,6 +79,20 @@ test("an upgrade that broke off before the version file still gets it", () => {
   expect(added(planMigrations(upgraded, broken, now))).toEqual(["20270601000005_clerk_sync_version.sql"]);
 });
 
+test("a source that has another name now is the same file, neither added again nor lost from the manifest", () => {
+  const renamed = planMigrations(sources({ first: "1", b: "2", version: "v1" }), installed, now);
+  expect(added(renamed)).toEqual([]);
+  expect(renamed.installed.map(({ source, path }) => [source, path.slice(folder.length + 1)])).toEqual([
+    ["first.sql", "20270601000001_clerk_sync_a.sql"],
+    ["b.sql", "20270601000002_clerk_sync_b.sql"],
+    ["version.sql", "20270601000003_clerk_sync_version.sql"],
+  ]);
+  expect(added(planMigrations(sources({ first: "1 changed", b: "2", version: "v1" }), installed, now))).toEqual([
+    "20270601000004_clerk_sync_first.sql",
+    "20270601000005_clerk_sync_version.sql",
+  ]);
+});
+
 test("a file that the user changed is kept, one that is missing comes back under its number", () => {
   const path = `${folder}/20270601000001_clerk_sync_a.sql`;
   const changed = { ...installed, files: new Map([...installed.files, [path, "mine"]]) };

@@ -22,15 +22,17 @@ export function planMigrations(sources: readonly SourceMigration[], project: Pro
   const added = numberSources(fresh, project, now);
 
   const known = found.filter((entry) => entry !== null);
-  const remembered = project.manifest?.migrations ?? [];
-  const installed = [...remembered, ...known.filter((entry) => !remembered.includes(entry)), ...added.map(toEntry)];
+  const paths = new Set(known.map((entry) => entry.path)); // of a source that was renamed, too
+  const others = (project.manifest?.migrations ?? []).filter((entry) => !paths.has(entry.path));
+  const installed = [...others, ...known, ...added.map(toEntry)];
   const files = [...known.map((entry) => planKnown(entry, sources, project)), ...added.map(({ file }) => file)];
   return { files, installed: installed.toSorted((left, right) => compare(left.path, right.path)) };
 }
 
 /**
  * The installed file that holds a source as it is now, or null. One without an entry in the manifest is recognised by
- * its content, if it comes after what the manifest knows: an installation that broke off is gone on with.
+ * its content, if it comes after what the manifest knows: an installation that broke off is gone on with, and a source
+ * that has another name now is not installed again.
  */
 function findInstalled({ source, content }: SourceMigration, project: Project): InstalledFile | null {
   const sha256 = hashContent(content);

@@ -111,6 +111,20 @@ describe("migrations", () => {
     expect(numbers).toEqual([...new Set(numbers)]);
   });
 
+  it("and all other SQL files have at most 250 lines", async () => {
+    const folders = ["supabase", "server", "templates"];
+    const found = await Promise.all(
+      folders.map(async (folder) =>
+        (await readdir(path.join(root, folder), { recursive: true })).map((name) => path.join(folder, name)),
+      ),
+    );
+    const files = found.flat().filter((name) => name.endsWith(".sql"));
+    expect(files.length).toBeGreaterThan(40);
+    for (const name of files) {
+      expect((await read(name)).trimEnd().split("\n").length, name).toBeLessThanOrEqual(250);
+    }
+  });
+
   it("hold no function of more than 60 lines, each pins search_path and is revoked and granted right below", async () => {
     const sql = await readMigrations();
     const functions = [...sql.matchAll(/create or replace function (\S+?)\s*\(([\s\S]*?)\n\$\$;\n\n(.*)\n(.*)\n/g)];
