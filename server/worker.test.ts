@@ -80,6 +80,7 @@ test("ten minutes after the start the worker asks for a compare that is a day ol
     mostUnknownPercent: 20,
     deletesForeign: false,
     mirrors: true,
+    checked: { runId: null },
     withValues: false,
     watcher: {},
     now: () => clock.now,

@@ -27,6 +27,8 @@ function answerOf(users: readonly ClerkData[], input: URL | RequestInfo): Respon
     return user === undefined ? notFound() : Response.json(user);
   }
   const ids = searchParams.getAll("user_id");
+  if (ids.includes("refused"))
+    return Response.json({ errors: [{ code: "form_param_value_invalid" }] }, { status: 422 });
   if (ids.length > 0) return Response.json(users.filter(({ id }) => ids.includes(id)));
   const isFirst = !["starting_after", "created_at_after"].some((name) => searchParams.has(name));
   return Response.json(isFirst && Number(searchParams.get("offset") ?? 0) === 0 ? users : []);
@@ -54,6 +56,9 @@ const pass = (interval: string) =>
 const listRuns = async () =>
   (await queue.pool.query("select kind, status, counts from clerk_sync.sync_runs order by started_at")).rows;
 
+/** Nobody is a newcomer any more: a compare leaves those alone. */
+const grow = () => queue.pool.query("update clerk_sync.user_state set first_seen_at = null");
+
 /** Users whom both sides have. */
 async function synced(count: number): Promise<ClerkData[]> {
   const events = Array.from({ length: count }, (_, place) =>
@@ -61,6 +66,7 @@ async function synced(count: number): Promise<ClerkData[]> {
   );
   await queue.sendAll(events);
   await queue.run();
+  await grow();
   return events.map(({ data }) => data);
 }
 
@@ -135,6 +141,7 @@ describe("nobody is taken for deleted", () => {
       await queue.send({ ...event, instance_id: "ins_of_development" });
     }
     await queue.run();
+    await grow();
     await call("compare", users);
     expect(await listRuns()).toMatchObject([{ status: "COMPLETED", counts: { foreign: 8 } }]);
     expect(await queue.one("select count(*)::int as n from users")).toEqual({ n: 48 });
@@ -144,9 +151,18 @@ describe("nobody is taken for deleted", () => {
     const users = await synced(30);
     await queue.send(userEvent("user.created", { id: "user_clerksync_canary_1", version: 2 }));
     await queue.run();
+    await grow();
     await queue.pool.query("insert into users (clerk_id, email) values ('NULL', 'owner@example.com')");
     await call("compare", users, { deletesForeign: true });
     expect(await queue.one("select count(*)::int as n from users")).toEqual({ n: 32 });
+  });
+
+  it("and an id that Clerk refuses costs the compare that one, not the deletions beside it", async () => {
+    const users = await synced(30);
+    await queue.pool.query("insert into users (clerk_id) values ('refused')");
+    await call("compare", users.slice(1), { deletesForeign: true });
+    expect(await listRuns()).toMatchObject([{ status: "COMPLETED", counts: { unreadable: 1, extra: 1 } }]);
+    expect(await queue.one("select count(*)::int as n from users")).toEqual({ n: 30 });
   });
 
   it("nor does an id that is a path stop the run", async () => {

@@ -119,14 +119,14 @@ describe("a step", () => {
       cursor: { after: "user_a" },
       counts: { read: 1 },
     });
-    expect(await runs.countUnmarked()).toEqual({ users: 2, unmarked: 1 });
-    expect(await runs.unmarkedUsers("", 10)).toEqual({ clerk_ids: ["user_b"], foreign: ["user_b"], next: null });
+    expect(await runs.countUnmarked()).toEqual({ users: 2, unmarked: 1, several: false });
+    expect(await runs.unmarkedUsers("", 10, false)).toEqual({ clerk_ids: ["user_b"], foreign: ["user_b"], next: null });
     const broken = { ...job("user_b"), job_type: "NONSENSE" as "USER_CREATED" };
     await expect(
       runs.advance(id, token, { jobs: [broken], marks: ["user_b"], cursor: { after: "user_b" }, counts: { read: 1 } }),
     ).rejects.toMatchObject({ code: "database_rejected" });
     expect(await runs.list(1)).toMatchObject([{ cursor: { after: "user_a" }, counts: { read: 1, queued: 1 } }]);
-    expect(await runs.countUnmarked()).toEqual({ users: 2, unmarked: 1 });
+    expect(await runs.countUnmarked()).toEqual({ users: 2, unmarked: 1, several: false });
   });
 
   it("made a second time, with its answer lost, makes no second job", async () => {

@@ -70,7 +70,7 @@ export function createFakeRuns(open: Run | null) {
     list: async () => [],
     compareUsers: async () => [],
     unmarkedUsers: async () => ({ clerk_ids: [], foreign: [], next: null }),
-    countUnmarked: async () => ({ users: 0, unmarked: 0 }),
+    countUnmarked: async () => ({ users: 0, unmarked: 0, several: false }),
     sampleUsers: async () => [],
     jobsState: async () => state.jobs,
   };

@@ -98,8 +98,8 @@ export const runRules: readonly Mutation[] = [
     edits: [
       {
         file: core("backfill-users"),
-        find: "const page = await readNextPage(clerk, run.cursor);",
-        replace: 'const page = await readNextPage(clerk, run.counts["read"] === 1000 ? {} : run.cursor);',
+        find: "const page = await readNextPage(clerk, run);",
+        replace: 'const page = await readNextPage(clerk, run.counts["read"] === 1000 ? { ...run, cursor: {} } : run);',
       },
       { file: core("backfill-users"), find: "toBackfillJob(run.id,", replace: "toBackfillJob(crypto.randomUUID()," },
     ],

@@ -8,11 +8,11 @@ import type { ReadUserRow } from "./sync-runs.ts";
  * no second job: the id of a job is made of run, user and version. Users who are here and as new make none at all.
  */
 export const backfillUsers: Step = async ({ run, readAt }, { clerk, watcher }) => {
-  const page = await readNextPage(clerk, run.cursor);
+  const page = await readNextPage(clerk, run);
   if (page === null) return { phase: "settle" };
   if (page.unreadable.length > 0) watcher.onUnreadable?.(page.unreadable);
   return {
-    cursor: cursorAfter(page),
+    cursor: cursorAfter(page, run),
     counts: { read: page.users.length, unreadable: page.unreadable.length },
     jobs: page.users.map((user) => toBackfillJob(run.id, toRow(user), readAt)),
   };

@@ -1,5 +1,6 @@
 import { SyncError } from "./errors.ts";
-import type { Step } from "./run-step.ts";
+import type { HeldRun, StepDependencies } from "./run-step.ts";
+import type { RunStep } from "./sync-runs.ts";
 
 const sampleSize = 100;
 
@@ -7,11 +8,14 @@ const sampleSize = 100;
 const harmlessCount = 10;
 
 /**
- * The first step of every run: counts the users at Clerk, and looks for a hundred of ours there. With the key of
+ * The first step of every run, and of every process that carries one on: counts the users at Clerk, and looks for a hundred of ours there. With the key of
  * another instance a run would bring strangers in and delete everybody else.
  * Throws SyncError `clerk_instance_mismatch`.
  */
-export const checkInstance: Step = async (_, { runs, clerk, mostUnknownPercent }) => {
+export const checkInstance = async (
+  _: HeldRun,
+  { runs, clerk, mostUnknownPercent }: StepDependencies,
+): Promise<RunStep> => {
   const atClerk = await clerk.countUsers();
   const sample = await runs.sampleUsers(sampleSize);
   if (sample.length > 0) {

@@ -46,6 +46,26 @@ test("users of known ids are asked for in one request", async () => {
   expect(queries).toEqual(["/users?limit=100&user_id=user_a&user_id=user_b"]);
 });
 
+test("an id that Clerk refuses costs the others of its batch nothing", async () => {
+  const queries: string[][] = [];
+  const api = createClerkApi({
+    secretKey: "sk_test_secret",
+    apiUrl: "http://clerk.test",
+    fetch: async (url) => {
+      const ids = new URL(String(url)).searchParams.getAll("user_id");
+      queries.push(ids);
+      if (ids.includes("odd"))
+        return Response.json({ errors: [{ code: "form_param_value_invalid" }] }, { status: 422 });
+      return Response.json(ids.map((id) => ({ ...data, id })));
+    },
+  });
+  const ids = ["user_a", "user_b", "user_c", "odd", "user_d"];
+  const { users, unreadable } = await api.readUsers(ids);
+  expect(users.map(({ user }) => user.id)).toEqual(["user_a", "user_b", "user_c", "user_d"]);
+  expect(unreadable).toEqual(["odd"]);
+  expect(queries).toHaveLength(5);
+});
+
 test("the count is a number", async () => {
   expect(await clientOver({ body: { object: "total_count", total_count: 7 } }).api.countUsers()).toBe(7);
   await expect(clientOver({ body: { total_count: "7" } }).api.countUsers()).rejects.toMatchObject({

@@ -20,7 +20,7 @@ export type ClerkApi = {
   listUsers: (after?: { id: string } | { createdAfter: number }) => Promise<UserPage>;
   /** Users in the order of their last change, the newest first. Pages shift while users change. */
   listRecentlyUpdated: (range: { offset: number; limit: number }) => Promise<UserPage>;
-  /** Those of at most 100 users that exist. */
+  /** Those of at most 100 users that exist. An id that Clerk refuses is among the unreadable, and costs the others nothing. */
   readUsers: (clerkIds: readonly string[]) => Promise<UserPage>;
   /** How many users the instance has. */
   countUsers: () => Promise<number>;
@@ -74,8 +74,34 @@ export function createClerkApi(options: ClerkApiOptions): ClerkApi {
         ["order_by", "-updated_at"],
       ]),
     readUsers: (clerkIds) =>
-      listPage([["limit", `${idsPerRequest}`], ...clerkIds.map((id): [string, string] => ["user_id", id])]),
+      readInParts(clerkIds, (ids) =>
+        listPage([["limit", `${idsPerRequest}`], ...ids.map((id): [string, string] => ["user_id", id])]),
+      ),
     countUsers: () => getExisting(options, "/users/count", (body) => countSchema.parse(body).total_count),
+  };
+}
+
+/**
+ * Clerk answers 422 for a whole batch when one of its ids is not to its liking, and does not say which: the batch is
+ * halved until that one is alone.
+ */
+async function readInParts(
+  clerkIds: readonly string[],
+  read: (clerkIds: readonly string[]) => Promise<UserPage>,
+): Promise<UserPage> {
+  try {
+    return await read(clerkIds);
+  } catch (error) {
+    if (!(error instanceof SyncError && error.code === "clerk_rejected")) throw error;
+    if (clerkIds.length <= 1) return { users: [], unreadable: [...clerkIds], last: null };
+  }
+  const half = Math.ceil(clerkIds.length / 2);
+  const first = await readInParts(clerkIds.slice(0, half), read);
+  const second = await readInParts(clerkIds.slice(half), read);
+  return {
+    users: [...first.users, ...second.users],
+    unreadable: [...first.unreadable, ...second.unreadable],
+    last: second.last ?? first.last,
   };
 }
 

@@ -50,6 +50,7 @@ export function createSlices(
       ...(fetch === undefined ? {} : { fetch }),
     }),
     mirrors: authMirror,
+    checked: { runId: null },
     mostUnknownPercent,
     deletesForeign: false,
     withValues: false,

@@ -19,16 +19,19 @@ const idsPerStep = 20;
  * Throws SyncError `clerk_instance_mismatch` when there are too many of them, before anything is deleted.
  */
 export const findDeletedUsers: Step = async (held, dependencies) => {
-  const { runs, mostUnknownPercent } = dependencies;
-  const { after } = held.run.cursor;
-  if (after === undefined) {
-    const { users, unmarked } = await runs.countUnmarked();
-    refuseUnknown(unmarked, users, mostUnknownPercent);
-  }
-  const unmarked = await runs.unmarkedUsers(String(after ?? ""), idsPerStep);
+  const { after = "", several = await countThem(dependencies) } = held.run.cursor;
+  const unmarked = await dependencies.runs.unmarkedUsers(String(after), idsPerStep, several === 1);
   const step = unmarked.clerk_ids.length === 0 ? {} : await lookUp(unmarked, held, dependencies);
-  return { ...step, ...(unmarked.next === null ? { phase: "settle" } : { cursor: { after: unmarked.next } }) };
+  if (unmarked.next === null) return { ...step, phase: "settle" };
+  return { ...step, cursor: { after: unmarked.next, several } };
 };
+
+/** Once a run: 1 where events of several instances come, else 0. */
+async function countThem({ runs, mostUnknownPercent }: StepDependencies): Promise<0 | 1> {
+  const { users, unmarked, several } = await runs.countUnmarked();
+  refuseUnknown(unmarked, users, mostUnknownPercent);
+  return several ? 1 : 0;
+}
 
 type Unmarked = { clerk_ids: readonly string[]; foreign: readonly string[] };
 

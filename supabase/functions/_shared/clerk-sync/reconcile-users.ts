@@ -9,11 +9,11 @@ import type { Run } from "./sync-runs.ts";
  * ours that are not marked in the end may be deleted at Clerk; find-deleted-users.ts asks.
  */
 export const compareUsers: Step = async (held, dependencies) => {
-  const page = await readNextPage(dependencies.clerk, held.run.cursor);
+  const page = await readNextPage(dependencies.clerk, held.run);
   if (page === null) return { phase: "deleted", cursor: {} };
   const compared = await comparePage(page, held, dependencies);
   const marks = [...page.users.map(({ user }) => user.id), ...page.unreadable];
-  return { ...compared, cursor: cursorAfter(page), marks };
+  return { ...compared, cursor: cursorAfter(page, held.run), marks };
 };
 
 /** Pages overlap by so many users: deletions between two requests shift the list, and would hide as many from us. */

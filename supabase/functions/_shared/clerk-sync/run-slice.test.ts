@@ -15,6 +15,7 @@ function sliceOver(open: Run | null, clerk: ClerkApi, changes: Partial<SliceDepe
     mostUnknownPercent: 20,
     deletesForeign: false,
     mirrors: true,
+    checked: { runId: open?.id ?? null },
     withValues: false,
     watcher: {},
     now: () => clock.now,
@@ -131,6 +132,33 @@ test("a step whose answer was lost is stored again under its number, and the run
   state.failures.push(new SyncError("database_unavailable", "gone", { retryable: true }));
   expect(await runSlice({ ...dependencies, ...waiting }, backfill)).toMatchObject({ state: "done", run: { steps: 4 } });
   expect(slept).toEqual([2000]);
+});
+
+describe("a run that another process began", () => {
+  const strangers = {
+    sampleUsers: async () => Array.from({ length: 50 }, (_, place) => `user_${place}`),
+  };
+
+  test.each(["walk", "deleted"])("is checked again in phase %s before it goes on, once a process", async (phase) => {
+    const counts: number[] = [];
+    const clerk = createFakeClerk([], { countUsers: async () => counts.push(1) });
+    const { dependencies, state } = sliceOver(newRun("compare", { phase }), clerk, { checked: { runId: null } });
+    const compare = { ...backfill, kind: "compare", mostSteps: 1 } as const;
+    await runSlice(dependencies, compare);
+    expect(state.steps).toEqual([{}]);
+    await runSlice(dependencies, compare);
+    expect(counts).toHaveLength(1);
+    expect(state.steps).toHaveLength(2);
+  });
+
+  test.each(["walk", "deleted"])("is stopped in phase %s when this key knows none of our users", async (phase) => {
+    const open = newRun("compare", { phase });
+    const { dependencies, runs, state } = sliceOver(open, createFakeClerk([]), { checked: { runId: null } });
+    const refused = runSlice({ ...dependencies, runs: { ...runs, ...strangers } }, { ...backfill, kind: "compare" });
+    await expect(refused).rejects.toMatchObject({ code: "clerk_instance_mismatch" });
+    expect(state.steps).toEqual([]);
+    expect(state.ends).toMatchObject([{ status: "FAILED" }]);
+  });
 });
 
 test("what can never succeed ends the run, with its reason", async () => {

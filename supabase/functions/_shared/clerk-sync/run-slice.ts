@@ -2,6 +2,7 @@ import { backfillUsers } from "./backfill-users.ts";
 import { checkInstance } from "./check-instance.ts";
 import { errorCode, errorMessage, SyncError } from "./errors.ts";
 import { findDeletedUsers } from "./find-deleted-users.ts";
+import { keepLease, runLost } from "./keep-lease.ts";
 import { logger } from "./logger.ts";
 import { compareUsers, sweepChanges } from "./reconcile-users.ts";
 import type { HeldRun, Step, StepDependencies } from "./run-step.ts";
@@ -15,6 +16,8 @@ export type SliceDependencies = StepDependencies & {
   sleep: ((milliseconds: number) => Promise<void>) | null;
   /** AUTH_MIRROR: when it was turned off, nobody is owed to Auth any more. */
   mirrors: boolean;
+  /** The run whose users this process has looked up at Clerk, with the key it has now. */
+  checked: { runId: string | null };
 };
 
 export type SliceOptions = TakeOptions & {
@@ -66,7 +69,8 @@ export async function runSlice(dependencies: SliceDependencies, options: SliceOp
   const held: HeldRun = { run, token, readAt: read_at, mirrors: mirrors && dependencies.mirrors, openJobs: 0 };
   const { budgetMilliseconds, mostSteps = Number.POSITIVE_INFINITY, signal } = options;
   const slice = { deadline: dependencies.now() + budgetMilliseconds, mostSteps, signal, steps: 0 };
-  const state = await walk(held, slice, dependencies).catch((error: unknown) => stop(held, error, dependencies));
+  const kept = keepLease(dependencies, held);
+  const state = await walk(held, slice, kept).catch((error: unknown) => stop(held, error, kept));
   return { state, run: held.run, steps: slice.steps };
 }
 
@@ -92,12 +96,24 @@ async function walk(held: HeldRun, slice: Slice, dependencies: SliceDependencies
   }
 }
 
-function takeStep(held: HeldRun, dependencies: SliceDependencies): ReturnType<Step> {
+async function takeStep(held: HeldRun, dependencies: SliceDependencies): ReturnType<Step> {
   const { kind, phase } = held.run;
+  if (isUnchecked(held, dependencies)) return await checkAgain(held, dependencies);
   const step = phases[phase];
-  if (step !== undefined) return step(held, dependencies);
-  if (held.run.applies && held.openJobs >= mostOpenJobs) return Promise.resolve("wait");
-  return walks[kind](held, dependencies);
+  if (step !== undefined) return await step(held, dependencies);
+  if (held.run.applies && held.openJobs >= mostOpenJobs) return "wait";
+  return await walks[kind](held, dependencies);
+}
+
+function isUnchecked({ run }: HeldRun, { checked }: SliceDependencies): boolean {
+  return checked.runId !== run.id && !run.phase.startsWith("settle");
+}
+
+/** Who carries a run on may have the key of another instance than who began it. */
+async function checkAgain(held: HeldRun, dependencies: SliceDependencies): Promise<RunStep> {
+  const step = await checkInstance(held, dependencies);
+  dependencies.checked.runId = held.run.id;
+  return held.run.phase === "check" ? step : {};
 }
 
 async function store(held: HeldRun, step: RunStep, dependencies: SliceDependencies): Promise<void> {
@@ -105,7 +121,7 @@ async function store(held: HeldRun, step: RunStep, dependencies: SliceDependenci
   const isRenewal = Object.keys(step).length === 0;
   const numbered = isRenewal ? step : { ...step, number: held.run.steps + 1 };
   const advanced = await patiently(() => runs.advance(held.run.id, held.token, numbered), dependencies);
-  if (!advanced.held) throw lost();
+  if (!advanced.held) throw runLost();
   Object.assign(held, { run: advanced.run, readAt: advanced.read_at, openJobs: advanced.open_jobs });
   watcher.onStep?.(advanced.run);
 }
@@ -148,7 +164,7 @@ function mayPass(error: unknown): error is SyncError {
 }
 
 async function complete({ run, token }: HeldRun, { runs }: SliceDependencies): Promise<"done"> {
-  if (!(await runs.end(run.id, token, { status: "COMPLETED" }))) throw lost();
+  if (!(await runs.end(run.id, token, { status: "COMPLETED" }))) throw runLost();
   logger.info("run.completed", { kind: run.kind, applies: run.applies, ...run.counts });
   return "done";
 }
@@ -179,8 +195,4 @@ async function stop(held: HeldRun, error: unknown, { runs, sleep }: SliceDepende
   else logger.warn("run.paused", { kind: held.run.kind, code });
   if (sleep !== null || !mayPass(error)) throw error;
   return "paused";
-}
-
-function lost(): SyncError {
-  return new SyncError("run_lost", "The run was cancelled, or another process carries it on.");
 }

@@ -15,6 +15,7 @@ function workOver(batches: FakeJob[][], open: Run | null, changes: Partial<Slice
     mostUnknownPercent: 20,
     deletesForeign: false,
     mirrors: true,
+    checked: { runId: open?.id ?? null },
     withValues: false,
     watcher: {},
     now: () => 0,

@@ -44,7 +44,7 @@ const unmarkedSchema = z.object({
   foreign: z.array(z.string()),
   next: z.string().nullable(),
 });
-const unmarkedCountSchema = z.object({ users: z.number(), unmarked: z.number() });
+const unmarkedCountSchema = z.object({ users: z.number(), unmarked: z.number(), several: z.boolean() });
 const jobsStateSchema = z.object({
   users: z.number().nullable(),
   due: z.number(),
@@ -91,7 +91,7 @@ export type SyncRuns = {
   cancel: () => Promise<Run | null>;
   list: (limit: number) => Promise<Run[]>;
   compareUsers: (users: readonly ReadUserRow[], mirrors: boolean, withValues: boolean) => Promise<Difference[]>;
-  unmarkedUsers: (after: string, limit: number) => Promise<z.infer<typeof unmarkedSchema>>;
+  unmarkedUsers: (after: string, limit: number, several: boolean) => Promise<z.infer<typeof unmarkedSchema>>;
   countUnmarked: () => Promise<z.infer<typeof unmarkedCountSchema>>;
   sampleUsers: (limit: number) => Promise<string[]>;
   jobsState: (id: string) => Promise<JobsState>;
@@ -130,8 +130,8 @@ export function createSyncRuns(call: CallFunction, maxAttempts: number): SyncRun
         p_mirrors: mirrors,
         p_with_values: withValues,
       }),
-    unmarkedUsers: (after, limit) =>
-      callAs(unmarkedSchema, "clerk_sync_unmarked_users", { p_after: after, p_limit: limit }),
+    unmarkedUsers: (after, limit, several) =>
+      callAs(unmarkedSchema, "clerk_sync_unmarked_users", { p_after: after, p_limit: limit, p_several: several }),
     countUnmarked: () => callAs(unmarkedCountSchema, "clerk_sync_count_unmarked", {}),
     sampleUsers: (limit) => callAs(z.array(z.string()), "clerk_sync_sample_users", { p_limit: limit }),
     jobsState: (id) => callAs(jobsStateSchema, "clerk_sync_run_jobs_state", { p_id: id }),
