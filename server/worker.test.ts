@@ -77,6 +77,7 @@ test("ten minutes after the start the worker asks for a compare that is a day ol
   const slices: SliceDependencies = {
     runs: { ...runs, take },
     clerk: createFakeClerk([]),
+    auth: null,
     mostUnknownPercent: 20,
     deletesForeign: false,
     mirrors: true,

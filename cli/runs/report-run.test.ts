@@ -78,6 +78,30 @@ describe("a reconcile", () => {
     expect(isInStep(report(["compare", { applies: false, counts: { read: 9, edited: 2 } }]))).toBe(true);
   });
 
+  test("names what differs in Supabase Auth, and is not in step while that was not looked through", () => {
+    const summary = report(["compare", { applies: false, counts: { read: 9, auth_differs: 1, auth_foreign: 1 } }], {
+      differences: [
+        { clerk_id: "user_a", kind: "auth_differs", fields: { role: { here: "user", auth: "admin" } } },
+        { clerk_id: "user_b", kind: "auth_foreign", fields: [] },
+      ],
+    });
+    expect(formatRun(summary).slice(1)).toEqual([
+      '  user_a auth_differs: role: here "user", Auth "admin"',
+      "  user_b auth_foreign",
+      "  1 users out of step: 1 auth_differs, 1 auth_foreign",
+      "Nothing was changed. --apply mends it.",
+    ]);
+    const applied = (counts: Record<string, number>) =>
+      report(["compare", { users_at_clerk: 9, counts: { read: 9, users_here: 9, ...counts } }]);
+    expect(isInStep(applied({ auth_missing: 2, auth_extra: 1, auth_foreign: 1 }))).toBe(true);
+    expect(isInStep(applied({ auth_deleted: 1 }))).toBe(false);
+    const unread = applied({ auth_unread: 1 });
+    expect(isInStep(unread)).toBe(false);
+    expect(formatRun(unread)).toContain(
+      "  Supabase Auth did not answer: its users were not all compared. Run this again.",
+    );
+  });
+
   test("shows fifty differences and counts the others", () => {
     const differences = Array.from({ length: 60 }, (_, n) => ({
       clerk_id: `u${n}`,

@@ -32,11 +32,24 @@ export function summariseRun({ run, isComplete, seconds, readSeconds, requests, 
 }
 
 /** Kinds of difference that mean that something is to be mended. */
-const driftKinds = ["missing", "stale", "differs", "unmirrored", "extra"] as const;
+const driftKinds = [
+  "missing",
+  "stale",
+  "differs",
+  "unmirrored",
+  "extra",
+  "auth_missing",
+  "auth_differs",
+  "auth_deleted",
+  "auth_extra",
+] as const;
+
+/** Counts of what a run could not bring in order. */
+const leftKinds = ["unreadable", "dead", "retrying", "held", "auth_deleted", "auth_unread"] as const;
 
 /** True when a person has nothing left to do or to look at. */
 export function isInStep({ status, applied, drift, unexplained, counts }: RunSummary): boolean {
-  const left = ["unreadable", "dead", "retrying", "held"].reduce((sum, name) => sum + (counts[name] ?? 0), 0);
+  const left = leftKinds.reduce((sum, name) => sum + (counts[name] ?? 0), 0);
   return status === "COMPLETED" && left === 0 && unexplained === 0 && (applied || drift === 0);
 }
 
@@ -63,7 +76,7 @@ function formatQueued(counts: Record<string, number>): string[] {
 
 function formatDrift(summary: RunSummary): string[] {
   const { counts, drift, differences, moreDifferences, applied } = summary;
-  const named = [...driftKinds, "edited", "foreign", "pending"].filter((kind) => counts[kind]);
+  const named = [...driftKinds, "edited", "foreign", "auth_foreign", "pending"].filter((kind) => counts[kind]);
   const hidden = Math.max(0, differences.length - shownDifferences) + moreDifferences;
   return [
     ...differences.slice(0, shownDifferences).map(formatDifference),
@@ -76,7 +89,8 @@ function formatDrift(summary: RunSummary): string[] {
 function formatDifference({ clerk_id, kind, fields }: Difference): string {
   if (Array.isArray(fields)) return `  ${clerk_id} ${kind}${fields.length === 0 ? "" : `: ${fields.join(", ")}`}`;
   const values = Object.entries(fields).map(
-    ([name, { clerk, here }]) => `${name}: here ${JSON.stringify(here)}, Clerk ${JSON.stringify(clerk)}`,
+    ([name, { here, clerk, auth }]) =>
+      `${name}: here ${JSON.stringify(here)}, ${auth === undefined ? `Clerk ${JSON.stringify(clerk)}` : `Auth ${JSON.stringify(auth)}`}`,
   );
   return `  ${clerk_id} ${kind}${values.length === 0 ? "" : `: ${values.join("; ")}`}`;
 }
@@ -89,8 +103,17 @@ function formatLeft({ counts, unreadable }: RunSummary): string[] {
     ["dead", "dead letters: select clerk_id, error from job_queue where status = 'DEAD' and priority = 0"],
     ["retrying", "jobs failed and will be tried again: select clerk_id, error from job_queue where status = 'FAILED'"],
     ["held", "deletions wait for an operator: select clerk_sync_delete_brake()"],
+    [
+      "auth_deleted",
+      "soft-deleted in Supabase Auth, which nothing but a deletion for good mends: see clerk-sync reconcile --help",
+    ],
   ];
-  return lines.filter(([name]) => counts[name]).map(([name, what]) => `  ${format(counts[name] ?? 0)} ${what}`);
+  return [
+    ...lines.filter(([name]) => counts[name]).map(([name, what]) => `  ${format(counts[name] ?? 0)} ${what}`),
+    ...(counts["auth_unread"]
+      ? ["  Supabase Auth did not answer: its users were not all compared. Run this again."]
+      : []),
+  ];
 }
 
 function formatTotals({ applied, kind, usersAtClerk, usersHere, unexplained, counts }: RunSummary): string[] {

@@ -1,3 +1,4 @@
+import { createAuthAdmin } from "#core/auth-admin.ts";
 import { type Environment, readConfig } from "#core/config.ts";
 import { createSlices, type SliceChanges } from "#core/create-slices.ts";
 import { SyncError } from "#core/errors.ts";
@@ -91,6 +92,7 @@ async function openSlices(
     withValues: options.showValues,
     mostUnknownPercent: options.maxUnknown,
     deletesForeign: options.deleteForeign,
+    auth: createAuthAdmin({ supabaseUrl: rest.baseUrl, secretKey: rest.secretKey, fetch: io.fetch }),
     ...changes,
   });
   if (slices !== null) return slices;

@@ -151,7 +151,8 @@ revoke execute on function clerk_sync.check_delete_brake from public, anon, auth
 grant execute on function clerk_sync.check_delete_brake to service_role;
 
 -- Puts off the deletions of a batch that the brake does not let pass, and returns the other jobs. A deletion
--- an operator has confirmed passes, and so does one that finds nobody to delete. p_brake null: no brake.
+-- an operator has confirmed passes, and so does one that finds nobody to delete here, unless it was made for the sake of
+-- Supabase Auth alone (auth_only). p_brake null: no brake.
 create or replace function clerk_sync.hold_deletes(p_ids uuid[], p_brake jsonb, p_now timestamptz)
 returns uuid[]
 language plpgsql
@@ -168,9 +169,14 @@ declare
       and j.id = any (p_ids)
       and j.job_type = 'USER_DELETED'
       and not coalesce(j.result ? 'delete_confirmed', false)
-      -- Subqueries and not joins: they stay index lookups, whatever the statistics say.
-      and (select s.deleted_at is null from clerk_sync.user_state as s where s.clerk_id = j.clerk_id)
-      and (select u.deleted_at is null from public.users as u where u.clerk_id = j.clerk_id)
+      and (
+        j.payload ? 'auth_only'
+        -- Subqueries and not joins: they stay index lookups, whatever the statistics say.
+        or (
+          (select s.deleted_at is null from clerk_sync.user_state as s where s.clerk_id = j.clerk_id)
+          and (select u.deleted_at is null from public.users as u where u.clerk_id = j.clerk_id)
+        )
+      )
   );
 begin
   if cardinality(v_deletes) = 0 then

@@ -1,8 +1,8 @@
 -- How a run moves: each step stores its jobs, its marks and where it stands in one transaction.
 
--- One step of a run that is held by p_token. p_step: {number?, phase?, cursor?, counts?, jobs?, marks?,
--- users_at_clerk?}; jobs as clerk_sync_enqueue takes them, counts are added to those of the run, as are the outcomes of
--- the jobs. A step whose number is stored already (its answer was lost) is not stored again. Answers
+-- One step of a run that is held by p_token. p_step: {number?, phase?, cursor?, counts?, jobs?, mirror?, marks?,
+-- users_at_clerk?}; jobs as clerk_sync_enqueue takes them, mirror: Clerk ids of users who are mirrored once more as they
+-- are; counts are added to those of the run, as are the outcomes of the jobs. A step whose number is stored already (its answer was lost) is not stored again. Answers
 -- {held, run, read_at, open_jobs}. When the run was taken over or cancelled, held is false and nothing was stored.
 -- open_jobs: jobs of backfill and reconcile that wait, counted as far as p_most_jobs.
 create or replace function public.clerk_sync_advance_run(
@@ -25,6 +25,7 @@ declare
   v_steps    integer;
   v_step     jsonb := p_step;
   v_enqueued jsonb;
+  v_repairs  jsonb;
 begin
   select r.steps
   into v_steps
@@ -39,6 +40,7 @@ begin
     v_step := '{}';
   end if;
   v_enqueued := public.clerk_sync_enqueue(coalesce(v_step -> 'jobs', '[]'), p_max_attempts, p_now);
+  v_repairs := clerk_sync.queue_auth_repairs(p_id, coalesce(v_step -> 'mirror', '[]'), p_now);
   insert into clerk_sync.run_marks (clerk_id)
   select m from jsonb_array_elements_text(coalesce(v_step -> 'marks', '[]')) as m
   on conflict (clerk_id) do nothing;
@@ -47,7 +49,8 @@ begin
       phase = coalesce(v_step ->> 'phase', r.phase),
       cursor = coalesce(v_step -> 'cursor', r.cursor),
       counts = clerk_sync.add_counts(
-        clerk_sync.add_counts(r.counts, coalesce(v_step -> 'counts', '{}')), clerk_sync.count_outcomes(v_enqueued)
+        clerk_sync.add_counts(r.counts, coalesce(v_step -> 'counts', '{}')),
+        clerk_sync.add_counts(clerk_sync.count_outcomes(v_enqueued), v_repairs)
       ),
       users_at_clerk = coalesce((v_step ->> 'users_at_clerk')::integer, r.users_at_clerk),
       error = null,

@@ -94,7 +94,7 @@ as $$
         'drift', (
           select coalesce(sum(c.value::bigint), 0)
           from jsonb_each_text(s.counts) as c
-          where c.key in ('missing', 'stale', 'differs', 'extra')
+          where c.key in ('missing', 'stale', 'differs', 'extra', 'auth_missing', 'auth_differs', 'auth_extra')
         )
       )
       from clerk_sync.sync_runs as s

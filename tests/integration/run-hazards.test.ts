@@ -39,7 +39,14 @@ type Changes = { authMirror?: boolean; deletesForeign?: boolean } & Partial<Pick
 /** One call of the processor for this kind of run, an hour, a day … after the last. */
 async function call(kind: RunKind, users: readonly ClerkData[], changes: Changes = {}): Promise<void> {
   const { authMirror = false, deletesForeign = false, mirrorUser = null } = changes;
-  const config = { clerkSecretKey: "sk_live_x", clerkApiUrl: "https://clerk.test", maxAttempts: 15, authMirror };
+  const config = {
+    clerkSecretKey: "sk_live_x",
+    clerkApiUrl: "https://clerk.test",
+    maxAttempts: 15,
+    authMirror,
+    supabaseUrl: null,
+    secretKeys: [],
+  };
   const fetch: typeof globalThis.fetch = async (input) => answerOf(users, input);
   const slices = createSlices(config, createCallFunction(queue.pool), { fetch, deletesForeign });
   const rest = { readUser: null, deleteMode: "hard", deleteBrake: null, now: Date.now } as const;

@@ -43,6 +43,10 @@ export function createFakeAuthAdmin(existing: readonly Partial<StoredAuthUser>[]
       const like = likePattern(emailPart);
       return [...users.values()].reverse().filter((user) => like.test(user.email));
     },
+    listUsers: async (page, perPage) => {
+      calls.push({ method: "listUsers" });
+      return [...users.values()].slice((page - 1) * perPage, page * perPage);
+    },
     until: (signal) => {
       deadlines.push(signal);
       return auth;

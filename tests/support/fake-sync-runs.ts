@@ -70,6 +70,8 @@ export function createFakeRuns(open: Run | null) {
     list: async () => [],
     compareUsers: async () => [],
     unmarkedUsers: async () => ({ clerk_ids: [], foreign: [], next: null }),
+    compareAuthUsers: async () => ({ mirrors: [], found: [] }),
+    unlistedAuthUsers: async () => ({ users: [], next: null }),
     countUnmarked: async () => ({ users: 0, unmarked: 0, several: false }),
     sampleUsers: async () => [],
     jobsState: async () => state.jobs,

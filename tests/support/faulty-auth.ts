@@ -48,6 +48,7 @@ export function createFaultyAuth(auth: AuthAdmin, nextFault: () => Fault): AuthA
     updateUser: meet(auth.updateUser),
     deleteUser: meet(auth.deleteUser),
     findUsers: meet(auth.findUsers),
+    listUsers: meet(auth.listUsers),
     until: () => faulty,
   };
   return faulty;

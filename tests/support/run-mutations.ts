@@ -62,6 +62,36 @@ export const runRules: readonly Mutation[] = [
   },
   {
     test: file("reconcile"),
+    title: "deletions > are not made of who came within a quarter of an hour: Clerk's list may not show them yet",
+    edits: [
+      {
+        file: migration("20261124000047_unmarked_users"),
+        find: "      and not clerk_sync.is_newcomer(i, p_now)\n",
+        replace: "",
+      },
+    ],
+  },
+  {
+    test: file("reconcile-auth"),
+    title: "a compare of Supabase Auth > deletes nobody whom Clerk still has, whatever stands in the metadata",
+    edits: [
+      { file: core("compare-auth-users"), find: "(await clerk.readUser(clerkId)).deleted", replace: "clerk !== null" },
+    ],
+  },
+  {
+    test: file("reconcile-auth"),
+    title:
+      "a compare of Supabase Auth > has more than a few deletions wait for an operator, though nobody is deleted here",
+    edits: [
+      {
+        file: migration("20261124000010_delete_brake"),
+        find: "j.payload ? 'auth_only'",
+        replace: "j.payload ? 'no such key'",
+      },
+    ],
+  },
+  {
+    test: file("reconcile"),
     title: "reconcile --apply > leaves a name alone that its user edited here",
     edits: [
       {

@@ -21,6 +21,9 @@ const authUserSchema = z.object({
   email: z.string().nullish(),
   phone: z.string().nullish(),
   app_metadata: z.record(z.string(), z.unknown()).catch({}),
+  banned_until: z.string().nullish(),
+  /** Set by a soft deletion, which empties the metadata; the id cannot be used again. */
+  deleted_at: z.string().nullish(),
 });
 
 export type AuthUser = z.infer<typeof authUserSchema>;
@@ -36,6 +39,8 @@ export type AuthAdmin = {
   deleteUser: (id: string) => Promise<AuthAnswer>;
   /** The users whose email contains the text; at most 1,000. */
   findUsers: (emailPart: string) => Promise<AuthUser[]>;
+  /** A page of all users, the oldest first; pages count from 1, and shift while users are deleted. Empty after the end. */
+  listUsers: (page: number, perPage: number) => Promise<AuthUser[]>;
   /** The same door, every call of which ends when the signal is given. */
   until: (signal: AbortSignal) => AuthAdmin;
 };
@@ -70,13 +75,22 @@ export function createAuthAdmin(options: AuthAdminOptions): AuthAdmin {
       const response = await call("DELETE", `/${id}`);
       return response.ok ? { ok: true, user: { id, app_metadata: {} } } : readFailure(response);
     },
-    findUsers: async (emailPart) => {
-      const response = await call("GET", `?per_page=1000&filter=${encodeURIComponent(emailPart)}`);
-      if (!response.ok) throw unavailable(response.status);
-      return (await readAs(z.object({ users: z.array(authUserSchema) }), response)).users;
-    },
+    findUsers: async (emailPart) =>
+      readList(await call("GET", `?per_page=1000&filter=${encodeURIComponent(emailPart)}`)),
+    listUsers: async (page, perPage) =>
+      readList(
+        await call(
+          "GET",
+          `?${new URLSearchParams({ page: `${page}`, per_page: `${perPage}`, sort: "created_at asc" })}`,
+        ),
+      ),
     until: (signal) => createAuthAdmin({ ...options, signal }),
   };
+}
+
+async function readList(response: Response): Promise<AuthUser[]> {
+  if (!response.ok) throw unavailable(response.status);
+  return (await readAs(z.object({ users: z.array(authUserSchema) }), response)).users;
 }
 
 function createCall(options: AuthAdminOptions): Call {

@@ -1,7 +1,9 @@
+import { type AuthAdmin, createAuthAdmin } from "./auth-admin.ts";
 import { createClerkApi } from "./clerk-api.ts";
 import type { Config } from "./config.ts";
 import type { CallFunction } from "./database.ts";
 import { createClerkRateLimit } from "./limit-clerk-rate.ts";
+import { createAuthReader } from "./read-auth-users.ts";
 import { createRetry } from "./retry-requests.ts";
 import type { SliceDependencies } from "./run-slice.ts";
 import { createSyncRuns } from "./sync-runs.ts";
@@ -16,20 +18,18 @@ export const mostUnknownPercent = 20;
 export type SliceChanges = Partial<
   Pick<SliceDependencies, "sleep" | "watcher" | "withValues" | "mostUnknownPercent" | "deletesForeign" | "now"> & {
     fetch: typeof fetch;
+    /** Supabase Auth; without it that of SUPABASE_URL, if there is one. */
+    auth: Pick<AuthAdmin, "listUsers" | "getUser">;
   }
 >;
 
 /** What runs of backfill and reconcile need; null without CLERK_SECRET_KEY. */
 export function createSlices(
-  {
-    clerkSecretKey,
-    clerkApiUrl,
-    maxAttempts,
-    authMirror,
-  }: Pick<Config, "clerkSecretKey" | "clerkApiUrl" | "maxAttempts" | "authMirror">,
+  config: Pick<Config, "clerkSecretKey" | "clerkApiUrl" | "maxAttempts" | "authMirror" | "supabaseUrl" | "secretKeys">,
   call: CallFunction,
-  { fetch, ...changes }: SliceChanges = {},
+  { fetch, auth = authOf(config), ...changes }: SliceChanges = {},
 ): SliceDependencies | null {
+  const { clerkSecretKey, clerkApiUrl, maxAttempts, authMirror } = config;
   if (clerkSecretKey === null) return null;
   const now = changes.now ?? Date.now;
   const takeRequest = createClerkRateLimit({
@@ -40,15 +40,17 @@ export function createSlices(
     now,
     ...(changes.sleep ? { sleep: changes.sleep } : {}),
   });
+  const retry = createRetry({ retries: 2, longestWaitMilliseconds });
   return {
     runs: createSyncRuns(call, maxAttempts),
     clerk: createClerkApi({
       secretKey: clerkSecretKey,
       apiUrl: clerkApiUrl,
       takeRequest,
-      retry: createRetry({ retries: 2, longestWaitMilliseconds }),
+      retry,
       ...(fetch === undefined ? {} : { fetch }),
     }),
+    auth: authMirror && auth !== undefined ? createAuthReader(auth, retry) : null,
     mirrors: authMirror,
     checked: { runId: null },
     mostUnknownPercent,
@@ -59,4 +61,10 @@ export function createSlices(
     now,
     ...changes,
   };
+}
+
+function authOf({ supabaseUrl, secretKeys }: Pick<Config, "supabaseUrl" | "secretKeys">): AuthAdmin | undefined {
+  const [secretKey] = secretKeys;
+  if (supabaseUrl === null || secretKey === undefined) return undefined;
+  return createAuthAdmin({ supabaseUrl, secretKey });
 }

@@ -4,7 +4,7 @@ import { comparePage, mergeCounts } from "./compare-page.ts";
 import type { NewJob } from "./database.ts";
 import { SyncError } from "./errors.ts";
 import type { HeldRun, Step, StepDependencies } from "./run-step.ts";
-import type { Difference } from "./sync-runs.ts";
+import type { Difference, RunStep } from "./sync-runs.ts";
 
 /** Requests of a step that go out at once. */
 const concurrency = 10;
@@ -22,9 +22,17 @@ export const findDeletedUsers: Step = async (held, dependencies) => {
   const { after = "", several = await countThem(dependencies) } = held.run.cursor;
   const unmarked = await dependencies.runs.unmarkedUsers(String(after), idsPerStep, several === 1);
   const step = unmarked.clerk_ids.length === 0 ? {} : await lookUp(unmarked, held, dependencies);
-  if (unmarked.next === null) return { ...step, phase: "settle" };
-  return { ...step, cursor: { after: unmarked.next, several } };
+  return { ...step, ...nextPlace(unmarked.next, several, looksIntoAuth(held, dependencies)) };
 };
+
+function nextPlace(next: string | null, several: string | number, hasMore: boolean): Pick<RunStep, "phase" | "cursor"> {
+  if (next !== null) return { cursor: { after: next, several } };
+  return hasMore ? { phase: "auth", cursor: { several } } : { phase: "settle" };
+}
+
+function looksIntoAuth({ mirrors }: HeldRun, { auth }: StepDependencies): boolean {
+  return mirrors && auth !== null;
+}
 
 /** Once a run: 1 where events of several instances come, else 0. */
 async function countThem({ runs, mostUnknownPercent }: StepDependencies): Promise<0 | 1> {
@@ -80,7 +88,7 @@ async function lookUpOne(clerk: ClerkApi, clerkId: string): Promise<"deleted" | 
   }
 }
 
-function toDeletion({ run, readAt }: HeldRun, clerkId: string): NewJob {
+export function toDeletion({ run, readAt }: HeldRun, clerkId: string): NewJob {
   return {
     event_id: `reconcile_${run.id}_${clerkId}_deleted`,
     job_type: "USER_DELETED",

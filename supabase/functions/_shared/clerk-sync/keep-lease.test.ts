@@ -14,7 +14,7 @@ function holdRun(seconds: number) {
   };
   const clerk = createFakeClerk([pageOf("user_a")], { readUser });
   const held: HeldRun = { run, token: "token-1", readAt: "before", mirrors: false, openJobs: 0 };
-  return { state, clock, held, kept: keepLease({ runs, clerk, now: () => clock.now }, held) };
+  return { state, clock, held, kept: keepLease({ runs, clerk, auth: null, now: () => clock.now }, held) };
 }
 
 test("a step of many slow requests renews the lease between them, and what it read stays as old as it is", async () => {

@@ -1,21 +1,22 @@
 import type { ClerkApi } from "./clerk-api.ts";
 import { SyncError } from "./errors.ts";
+import type { AuthReader } from "./read-auth-users.ts";
 import type { HeldRun } from "./run-step.ts";
 import type { SyncRuns } from "./sync-runs.ts";
 
 /** One request may take 45 s with its repeats; the lease is a minute. */
 const renewAfterMilliseconds = 5000;
 
-type Doors = { runs: SyncRuns; clerk: ClerkApi; now: () => number };
+type Doors = { runs: SyncRuns; clerk: ClerkApi; auth: AuthReader | null; now: () => number };
 
 /**
- * The same doors, but a request to Clerk's API first renews the lease of the run when that was not done for five
+ * The same doors, but a request to Clerk's API or Supabase Auth first renews the lease of the run when that was not done for five
  * seconds: a step of many slow requests must not lose the run to another runner. A page that was read stays as old as
  * it is: what is renewed is the lease, not held.readAt.
  * The requests throw SyncError `run_lost` when another runner has the run.
  */
 export function keepLease<Dependencies extends Doors>(dependencies: Dependencies, held: HeldRun): Dependencies {
-  const { runs, clerk, now } = dependencies;
+  const { runs, clerk, auth, now } = dependencies;
   let renewedAt = now();
   let renewal: Promise<void> | null = null;
   const advance: SyncRuns["advance"] = async (...step) => {
@@ -35,7 +36,8 @@ export function keepLease<Dependencies extends Doors>(dependencies: Dependencies
       });
     await renewal;
   };
-  return { ...dependencies, runs: { ...runs, advance }, clerk: renewBefore(clerk, renew) };
+  const kept = { clerk: renewBefore(clerk, renew), auth: auth === null ? null : renewBeforeAuth(auth, renew) };
+  return { ...dependencies, runs: { ...runs, advance }, ...kept };
 }
 
 /** A door each of whose calls waits for `renew` first. */
@@ -46,6 +48,13 @@ function renewBefore(clerk: ClerkApi, renew: () => Promise<void>): ClerkApi {
     listRecentlyUpdated: (range) => renew().then(() => clerk.listRecentlyUpdated(range)),
     readUsers: (clerkIds) => renew().then(() => clerk.readUsers(clerkIds)),
     countUsers: () => renew().then(() => clerk.countUsers()),
+  };
+}
+
+function renewBeforeAuth(auth: AuthReader, renew: () => Promise<void>): AuthReader {
+  return {
+    listUsers: (page) => renew().then(() => auth.listUsers(page)),
+    readUser: (id) => renew().then(() => auth.readUser(id)),
   };
 }
 

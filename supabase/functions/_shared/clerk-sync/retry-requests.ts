@@ -1,6 +1,6 @@
 import { DelegateBackoff, handleWhen, retry } from "cockatiel";
 import type { Retry } from "./clerk-api.ts";
-import { SyncError } from "./errors.ts";
+import { type ErrorCode, SyncError } from "./errors.ts";
 
 export type RetryOptions = {
   /** Attempts after the first. */
@@ -11,6 +11,7 @@ export type RetryOptions = {
   random?: () => number;
 };
 
+const refusedKeys: ReadonlySet<ErrorCode> = new Set(["clerk_unauthorized", "auth_unauthorized"]);
 const firstPauseMilliseconds = 500;
 
 /**
@@ -22,7 +23,7 @@ export function createRetry({ retries, longestWaitMilliseconds, random = Math.ra
   const mayPass = (error: unknown) =>
     error instanceof SyncError &&
     error.retryable &&
-    error.code !== "clerk_unauthorized" &&
+    !refusedKeys.has(error.code) &&
     (error.retryAfterSeconds ?? 0) * 1000 <= longestWaitMilliseconds;
   const backoff = new DelegateBackoff<{ attempt: number; result: unknown }>(({ attempt, result }) => {
     const asked = askedSeconds(result) * 1000;

@@ -12,6 +12,7 @@ function sliceOver(open: Run | null, clerk: ClerkApi, changes: Partial<SliceDepe
   const dependencies: SliceDependencies = {
     runs: fake.runs,
     clerk,
+    auth: null,
     mostUnknownPercent: 20,
     deletesForeign: false,
     mirrors: true,

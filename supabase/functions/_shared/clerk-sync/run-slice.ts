@@ -1,5 +1,6 @@
 import { backfillUsers } from "./backfill-users.ts";
 import { checkInstance } from "./check-instance.ts";
+import { compareAuthUsers, findMissingAuthUsers } from "./compare-auth-users.ts";
 import { errorCode, errorMessage, SyncError } from "./errors.ts";
 import { findDeletedUsers } from "./find-deleted-users.ts";
 import { keepLease, runLost } from "./keep-lease.ts";
@@ -42,6 +43,8 @@ const walks: Readonly<Record<RunKind, Step>> = { backfill: backfillUsers, sweep:
 const phases: Readonly<Record<string, Step>> = {
   check: checkInstance,
   deleted: findDeletedUsers,
+  auth: compareAuthUsers,
+  auth_missing: findMissingAuthUsers,
   settle: settleRun,
   settled: settleRun,
 };

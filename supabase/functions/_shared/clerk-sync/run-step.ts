@@ -2,6 +2,7 @@ import type { ClerkApi } from "./clerk-api.ts";
 import type { SyncError } from "./errors.ts";
 import { mapUser } from "./map-user.ts";
 import type { PageUser } from "./parse-page.ts";
+import type { AuthReader } from "./read-auth-users.ts";
 import type { Difference, JobsState, ReadUserRow, Run, RunStep, SyncRuns } from "./sync-runs.ts";
 
 /** A run in a runner's hand. */
@@ -30,6 +31,8 @@ export type RunWatcher = {
 export type StepDependencies = {
   runs: SyncRuns;
   clerk: ClerkApi;
+  /** Supabase Auth, where a compare looks for the mirrors; null: nowhere. */
+  auth: AuthReader | null;
   /** A run that finds a larger share of our users unknown to Clerk stops: it is another instance, most likely. */
   mostUnknownPercent: number;
   /** Rows that never came through the sync and that Clerk does not know are deleted, too. Only a person decides that. */

@@ -12,6 +12,7 @@ function workOver(batches: FakeJob[][], open: Run | null, changes: Partial<Slice
   const slices: SliceDependencies = {
     runs: fake.runs,
     clerk: createFakeClerk([pageOf("user_a")]),
+    auth: null,
     mostUnknownPercent: 20,
     deletesForeign: false,
     mirrors: true,

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { type CallFunction, createCallAs, type NewJob } from "./database.ts";
 import type { MappedUser } from "./map-user.ts";
+import type { AuthRow } from "./read-auth-users.ts";
 
 const kindSchema = z.enum(["backfill", "sweep", "compare"]);
 const runSchema = z.object({
@@ -34,10 +35,31 @@ const advancedSchema = z.discriminatedUnion("held", [
   z.object({ held: z.literal(true), run: runSchema, read_at: z.string(), open_jobs: z.number() }),
   z.object({ held: z.literal(false) }),
 ]);
+const userKinds = ["pending", "missing", "stale", "differs", "edited", "unmirrored", "extra", "foreign"] as const;
+const authKinds = ["auth_missing", "auth_differs", "auth_deleted", "auth_extra"] as const;
+const valuesSchema = z.partialRecord(z.enum(["clerk", "here", "auth"]), z.unknown());
+const fieldsSchema = z.union([z.array(z.string()), z.record(z.string(), valuesSchema)]);
 const differenceSchema = z.object({
   clerk_id: z.string(),
-  kind: z.enum(["pending", "missing", "stale", "differs", "edited", "unmirrored", "extra", "foreign"]),
-  fields: z.union([z.array(z.string()), z.record(z.string(), z.record(z.enum(["clerk", "here"]), z.unknown()))]),
+  kind: z.enum([...userKinds, ...authKinds, "auth_foreign"]),
+  fields: fieldsSchema,
+});
+const comparedAuthSchema = z.object({
+  mirrors: z.array(z.string()),
+  found: z.array(
+    z.object({
+      id: z.string(),
+      clerk_id: z.string(),
+      kind: z.enum([...authKinds, "auth_foreign"]),
+      fields: fieldsSchema,
+      remembered: z.boolean(),
+      tombstone: z.boolean(),
+    }),
+  ),
+});
+const unlistedSchema = z.object({
+  users: z.array(z.object({ clerk_id: z.string(), id: z.string() })),
+  next: z.string().nullable(),
 });
 const unmarkedSchema = z.object({
   clerk_ids: z.array(z.string()),
@@ -57,8 +79,13 @@ export type RunKind = z.infer<typeof kindSchema>;
 export type Run = z.infer<typeof runSchema>;
 export type Taken = z.infer<typeof takenSchema>;
 export type Advanced = z.infer<typeof advancedSchema>;
-/** How a user here differs from Clerk; see clerk_sync_compare_users. `extra`: here, and deleted at Clerk; `foreign`: so too, and never came through the sync. */
+/**
+ * How a user here differs from Clerk; see clerk_sync_compare_users. `extra`: here, and deleted at Clerk; `foreign`: so
+ * too, and never came through the sync. Or how one differs in Supabase Auth; see clerk_sync_compare_auth_users.
+ * `auth_foreign`: as auth_extra, and not of our making.
+ */
 export type Difference = z.infer<typeof differenceSchema>;
+export type AuthDifference = z.infer<typeof comparedAuthSchema>["found"][number];
 export type JobsState = z.infer<typeof jobsStateSchema>;
 
 /** What a runner asks for; without a kind it carries on whatever is open. */
@@ -72,6 +99,9 @@ export type RunStep = {
   cursor?: Run["cursor"];
   counts?: Record<string, number>;
   jobs?: readonly NewJob[];
+  /** Users who are mirrored once more as they are. */
+  mirror?: readonly string[];
+  /** Clerk ids that Clerk has shown, and ids of Auth users that Supabase Auth has. */
   marks?: readonly string[];
   users_at_clerk?: number;
 };
@@ -79,7 +109,7 @@ export type RunStep = {
 /** A user as read from Clerk's API, to be compared. */
 export type ReadUserRow = { clerk_id: string; version: number; payload: MappedUser };
 
-/** The door to runs: one method per SQL function, see the migrations sync_runs, advance_run and compare_users. */
+/** The door to runs: one method per SQL function, see the migrations sync_runs, advance_run, compare_users, unmarked_users and compare_auth_users. */
 export type SyncRuns = {
   take: (options: TakeOptions) => Promise<Taken>;
   advance: (id: string, token: string, step: RunStep) => Promise<Advanced>;
@@ -92,6 +122,12 @@ export type SyncRuns = {
   list: (limit: number) => Promise<Run[]>;
   compareUsers: (users: readonly ReadUserRow[], mirrors: boolean, withValues: boolean) => Promise<Difference[]>;
   unmarkedUsers: (after: string, limit: number, several: boolean) => Promise<z.infer<typeof unmarkedSchema>>;
+  compareAuthUsers: (
+    users: readonly AuthRow[],
+    readAt: string,
+    withValues: boolean,
+  ) => Promise<z.infer<typeof comparedAuthSchema>>;
+  unlistedAuthUsers: (after: string, limit: number) => Promise<z.infer<typeof unlistedSchema>>;
   countUnmarked: () => Promise<z.infer<typeof unmarkedCountSchema>>;
   sampleUsers: (limit: number) => Promise<string[]>;
   jobsState: (id: string) => Promise<JobsState>;
@@ -132,6 +168,14 @@ export function createSyncRuns(call: CallFunction, maxAttempts: number): SyncRun
       }),
     unmarkedUsers: (after, limit, several) =>
       callAs(unmarkedSchema, "clerk_sync_unmarked_users", { p_after: after, p_limit: limit, p_several: several }),
+    compareAuthUsers: (users, readAt, withValues) =>
+      callAs(comparedAuthSchema, "clerk_sync_compare_auth_users", {
+        p_users: users,
+        p_read_at: readAt,
+        p_with_values: withValues,
+      }),
+    unlistedAuthUsers: (after, limit) =>
+      callAs(unlistedSchema, "clerk_sync_unlisted_auth_users", { p_after: after, p_limit: limit }),
     countUnmarked: () => callAs(unmarkedCountSchema, "clerk_sync_count_unmarked", {}),
     sampleUsers: (limit) => callAs(z.array(z.string()), "clerk_sync_sample_users", { p_limit: limit }),
     jobsState: (id) => callAs(jobsStateSchema, "clerk_sync_run_jobs_state", { p_id: id }),

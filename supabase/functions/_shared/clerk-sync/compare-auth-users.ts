@@ -1,0 +1,148 @@
+import type { AuthUser } from "./auth-admin.ts";
+import type { ClerkApi } from "./clerk-api.ts";
+import { countKinds } from "./compare-page.ts";
+import { SyncError } from "./errors.ts";
+import { toDeletion } from "./find-deleted-users.ts";
+import { mapInParallel } from "./in-parallel.ts";
+import { logger } from "./logger.ts";
+import { authUserIdOf } from "./mirror-user.ts";
+import { type AuthReader, type AuthRow, clerkIdOf, toAuthRow } from "./read-auth-users.ts";
+import type { HeldRun, Step, StepDependencies } from "./run-step.ts";
+import { type AuthDifference, type Difference, mostOpenJobs, type RunStep } from "./sync-runs.ts";
+
+/** Requests of a step that go out at once. */
+const concurrency = 10;
+/** Users of ours that are looked up in Auth by one step. */
+const idsPerStep = 100;
+
+type AuthStep = (auth: AuthReader, held: HeldRun, dependencies: StepDependencies) => Promise<RunStep>;
+
+/**
+ * One step after the deletions of a compare: a page of Supabase Auth's users is compared with ours, and those that are
+ * right are marked as seen. Pages shift while users are deleted, and a user may change while a page is under way:
+ * whatever looks wrong is read again, alone, before it counts. Auth users without a Clerk id are not ours.
+ */
+export const compareAuthUsers: Step = (held, dependencies) => withAuth(comparePage, held, dependencies);
+
+/** One step after those: users of ours whose mirror no page has shown are asked for by id. */
+export const findMissingAuthUsers: Step = (held, dependencies) => withAuth(lookUpUnlisted, held, dependencies);
+
+/** While Supabase Auth does not answer, the rest is left to the next compare: the run must not wait for it. */
+async function withAuth(step: AuthStep, held: HeldRun, dependencies: StepDependencies): Promise<RunStep | "wait"> {
+  if (dependencies.auth === null) return { phase: "settle" };
+  if (held.run.applies && held.openJobs >= mostOpenJobs) return "wait";
+  try {
+    return await step(dependencies.auth, held, dependencies);
+  } catch (error) {
+    if (!(error instanceof SyncError && error.code.startsWith("auth_"))) throw error;
+    logger.warn("run.auth_unread", { code: error.code });
+    return { phase: "settle", counts: { auth_unread: 1 } };
+  }
+}
+
+async function comparePage(auth: AuthReader, held: HeldRun, dependencies: StepDependencies): Promise<RunStep> {
+  const { page = 1, first, several = 0 } = held.run.cursor;
+  const users = await auth.listUsers(Number(page));
+  const isOver = users[0] === undefined || users[0].id === first; // a server that knows no pages shows one for ever
+  if (isOver) return { phase: "auth_missing", cursor: { several } };
+  const rows = users.flatMap((user) => toRowOfOwner(user));
+  const { mirrors, found } = await compare(rows, held, dependencies);
+  const verified = await readAgain(
+    found.map(({ id, clerk_id }) => ({ id, clerk_id })),
+    { auth, held, dependencies },
+  );
+  const step = await toStep(verified, held, dependencies);
+  return {
+    ...step,
+    counts: { ...step.counts, auth_read: users.length },
+    marks: mirrors,
+    cursor: { page: Number(page) + 1, first: users[0]?.id ?? "", several },
+  };
+}
+
+async function lookUpUnlisted(auth: AuthReader, held: HeldRun, dependencies: StepDependencies): Promise<RunStep> {
+  const { after = "", several = 0 } = held.run.cursor;
+  const { users, next } = await dependencies.runs.unlistedAuthUsers(String(after), idsPerStep);
+  const found = await readAgain(users, { auth, held, dependencies });
+  const step = await toStep(found, held, dependencies);
+  return { ...step, ...(next === null ? { phase: "settle" } : { cursor: { after: next, several } }) };
+}
+
+function toRowOfOwner(user: AuthUser): AuthRow[] {
+  const owner = clerkIdOf(user);
+  return owner === null ? [] : [toAuthRow(user, owner)];
+}
+
+async function compare(rows: readonly AuthRow[], { readAt }: HeldRun, { runs, withValues }: StepDependencies) {
+  return rows.length === 0 ? { mirrors: [], found: [] } : await runs.compareAuthUsers(rows, readAt, withValues);
+}
+
+type Reading = { auth: AuthReader; held: HeldRun; dependencies: StepDependencies };
+
+/** What is still wrong of these Auth users when each is read alone. */
+async function readAgain(
+  users: readonly { id: string; clerk_id: string }[],
+  { auth, held, dependencies }: Reading,
+): Promise<AuthDifference[]> {
+  const rows = await mapInParallel(users, concurrency, async ({ id, clerk_id: owner }): Promise<AuthRow> => {
+    const user = await auth.readUser(id);
+    return user === null ? { id, owner, missing: true } : toAuthRow(user, owner);
+  });
+  return (await compare(rows, held, dependencies)).found;
+}
+
+/** Counts what was found, and queues what mends it. */
+async function toStep(
+  found: readonly AuthDifference[],
+  held: HeldRun,
+  { clerk, watcher, deletesForeign }: StepDependencies,
+): Promise<RunStep> {
+  const extra = found.filter(({ kind }) => kind === "auth_extra");
+  const gone = await onlyDeleted(clerk, extra);
+  const mayDelete = (user: AuthDifference) =>
+    (user.remembered || user.id === authUserIdOf(user.clerk_id)) &&
+    (user.tombstone || deletesForeign || held.run.cursor["several"] !== 1);
+  const differences: Difference[] = [
+    ...found.filter(({ kind }) => kind !== "auth_extra").map(toDifference),
+    ...gone.map((user) => toDifference(mayDelete(user) ? user : { ...user, kind: "auth_foreign" })),
+  ];
+  watcher.onDifferences?.(differences);
+  const counts = countKinds(differences);
+  if (!held.run.applies) return { counts };
+  const idsOf = (...kinds: Difference["kind"][]) =>
+    differences.filter(({ kind }) => kinds.includes(kind)).map(({ clerk_id }) => clerk_id);
+  return {
+    counts,
+    mirror: idsOf("auth_missing", "auth_differs"),
+    jobs: idsOf("auth_extra").map((id) => toAuthDeletion(held, id)),
+  };
+}
+
+/** Those of whom Clerk itself says that they do not exist. */
+async function onlyDeleted(clerk: ClerkApi, extra: readonly AuthDifference[]): Promise<AuthDifference[]> {
+  const deleted = await mapInParallel(extra, concurrency, ({ clerk_id }) => isDeleted(clerk, clerk_id));
+  return extra.filter((_, place) => deleted[place]);
+}
+
+async function isDeleted(clerk: ClerkApi, clerkId: string): Promise<boolean> {
+  try {
+    return (await clerk.readUser(clerkId)).deleted;
+  } catch (error) {
+    if (error instanceof SyncError && error.code === "clerk_rejected") return false; // no id of Clerk's
+    throw error;
+  }
+}
+
+function toDifference({ clerk_id, kind, fields }: AuthDifference): Difference {
+  return { clerk_id, kind, fields };
+}
+
+/** A deletion like any other, but one that the delete brake counts although nobody is deleted here. */
+function toAuthDeletion(held: HeldRun, clerkId: string) {
+  const deletion = toDeletion(held, clerkId);
+  return {
+    ...deletion,
+    event_id: `reconcile_${held.run.id}_${clerkId}_auth`,
+    payload: { ...deletion.payload, auth_only: true },
+  };
+}
