@@ -23,6 +23,8 @@ const unit = (name: string, title: string, find: string, replace = "", test = na
 
 const tokens = (title: string, find: string, replace = "") => unit("verify-session-token", title, find, replace);
 
+const keys = (title: string, find: string, replace = "") => unit("session-keys", title, find, replace);
+
 /** What ensure-user promises, each with the line that keeps the promise. */
 export const ensurePromises: readonly Mutation[] = [
   rows(
@@ -73,10 +75,20 @@ export const ensurePromises: readonly Mutation[] = [
   tokens("refused is a token > made for another app", "!authorizedParties.includes(azp)", "false"),
   tokens("refused is a token > made from a JWT template for others", "  sid: z.string().min(1),\n"),
   tokens("refused is a token > of a session that is pending", 'sts && sts !== "active"', "false"),
-  tokens(
+  keys(
     "Clerk's keys > that cannot be reached leave the question open: try again",
-    'throw new SyncError("clerk_unavailable", message, { retryable: true, cause });',
-    "throw new Error(message, { cause });",
+    'new SyncError("clerk_unavailable", message, { retryable: true, cause });',
+    'new SyncError("session_token_invalid", message, { cause });',
+  ),
+  keys(
+    "while Clerk's keys cannot be fetched > known ones work for a day, and nobody waits for the next try",
+    "const keptMilliseconds = 24 * 3_600_000;",
+    "const keptMilliseconds = freshMilliseconds;",
+  ),
+  keys(
+    "while Clerk's keys cannot be fetched > a thousand calls make one request in five seconds (keys known: true)",
+    "failed: 5000 }",
+    "failed: 0 }",
   ),
   unit(
     "ensure-user",

@@ -106,6 +106,16 @@ describe("not now", () => {
     ]);
   });
 
+  test("is a line a second in the log, however many callers fail, and no line for a bad token", async () => {
+    const lines = await captureLog();
+    const down = failing("clerk_unavailable");
+    for (let call = 0; call < 100; call++) await ask(down);
+    expect(lines.length).toBeLessThan(20);
+    const before = lines.length;
+    await ask(failing("session_token_invalid")); // where it was read it is logged
+    expect(lines).toHaveLength(before);
+  });
+
   test("is 500 for what nobody foresaw, without its text", async () => {
     const lines = await captureLog();
     const ensureUser = () => Promise.reject(new TypeError("x is undefined"));

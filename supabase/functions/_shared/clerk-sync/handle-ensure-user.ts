@@ -2,6 +2,7 @@ import type { AllowOrigin } from "./allow-origin.ts";
 import type { EnsureUser } from "./ensure-user.ts";
 import { errorMessage, SyncError } from "./errors.ts";
 import { json } from "./json-response.ts";
+import { createFloodLog, type FloodLog } from "./log-flood.ts";
 import { logger } from "./logger.ts";
 import type { VerifySessionToken } from "./verify-session-token.ts";
 
@@ -22,7 +23,7 @@ export async function handleEnsureUser(request: Request, dependencies: EnsureUse
   try {
     return json(200, { user: await readOwnRow(request, dependencies) }, headers);
   } catch (error) {
-    return refuse(error, headers);
+    return refuse(error, headers, logOf(dependencies));
   }
 }
 
@@ -45,7 +46,16 @@ const statusOfCode: Readonly<Record<string, number>> = {
 /** Somebody looks at a page that waits for the row. */
 const defaultRetrySeconds = 2;
 
-function refuse(error: unknown, headers: Readonly<Record<string, string>>): Response {
+/** While Clerk or the database is down every caller fails, and anybody can be a caller. */
+const logs = new WeakMap<EnsureUserDependencies, FloodLog>();
+
+function logOf(dependencies: EnsureUserDependencies): FloodLog {
+  const log = logs.get(dependencies) ?? createFloodLog("ensure_user.failed", Date.now);
+  logs.set(dependencies, log);
+  return log;
+}
+
+function refuse(error: unknown, headers: Readonly<Record<string, string>>, logFailed: FloodLog): Response {
   if (!(error instanceof SyncError)) {
     logger.error("ensure_user.failed", { error: errorMessage(error) });
     return json(500, { error: "Internal server error" }, headers);
@@ -56,10 +66,10 @@ function refuse(error: unknown, headers: Readonly<Record<string, string>>): Resp
   if (status === 202) return json(202, { message, code }, { ...headers, ...wait });
   if (status === 405) return json(405, { error: message, code }, { ...headers, allow: "POST, OPTIONS" });
   if (status < 500) {
-    logger.info("ensure_user.refused", { code, status });
+    if (code === "user_deleted") logger.info("ensure_user.refused", { code, status }); // a bad token is logged where it was read
     return json(status, { error: message, code }, headers);
   }
-  logger.error("ensure_user.failed", { code, reason: message });
+  logFailed({ code, reason: message });
   const reason = code === "config_invalid" ? message : "The row cannot be looked up just now. Ask again.";
   return json(503, { error: reason, code }, { ...headers, ...wait });
 }

@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import { exportSPKI, importJWK } from "jose";
-import { afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
+import { captureLog } from "../../../../tests/support/capture-log.ts";
 import { createSessionTokens, type SessionTokens } from "../../../../tests/support/clerk-session-tokens.ts";
 import { SyncError } from "./errors.ts";
 import { createVerifySessionToken } from "./verify-session-token.ts";
@@ -13,9 +14,6 @@ let stranger: SessionTokens;
 beforeAll(async () => {
   clerk = await createSessionTokens();
   stranger = await createSessionTokens();
-});
-afterEach(() => {
-  vi.useRealTimers();
 });
 
 /** The check over a JWKS that `answer` gives, and how often it was fetched. */
@@ -153,53 +151,27 @@ describe("refused is a token", () => {
   });
 });
 
-describe("Clerk's keys", () => {
-  test("are fetched once for many tokens", async () => {
-    const { verify, urls } = withKeys();
-    const token = await sign();
-    await Promise.all(Array.from({ length: 20 }, () => verify(token)));
-    await verify(token);
-    expect(urls).toHaveLength(1);
-  });
-
-  test("are fetched again, once, for a new kid, but not within half a minute", async () => {
-    vi.useFakeTimers({ toFake: ["Date"], now });
-    const next = await createSessionTokens({ kid: "ins_2" });
-    let keys = clerk.jwks.keys;
-    const { verify, urls } = verifierOver(() => Response.json({ keys }));
-    await verify(await sign());
-    const token = await next.sign({ sub: "user_2" }, { now });
-    await expect(verify(token)).rejects.toMatchObject({ code: "session_token_invalid" });
-    expect(urls).toHaveLength(1);
-    vi.setSystemTime(now + 31_000);
-    keys = [...clerk.jwks.keys, ...next.jwks.keys];
-    expect(await Promise.all([verify(token), verify(token), verify(await sign())])).toEqual([
-      "user_2",
-      "user_2",
-      "user_1",
-    ]);
-    expect(urls).toHaveLength(2);
-  });
-
-  test.each([
-    ["cannot be reached", () => Promise.reject(new TypeError("fetch failed"))],
-    ["are answered with 500", () => new Response("", { status: 500 })],
-    ["are a page of a proxy", () => new Response("<html>")],
-    ["are no key set", () => Response.json({ error: "none" })],
-  ])("that %s leave the question open: try again", async (_, answer) => {
-    const refused = verifierOver(answer).verify(await sign());
-    await expect(refused).rejects.toMatchObject({
-      code: "clerk_unavailable",
-      retryable: true,
-      cause: expect.any(Error),
+describe("refusals", () => {
+  test("of a flood of bad tokens are a line a second, whatever their number, and none holds the token", async () => {
+    const lines = await captureLog();
+    const clock = { now };
+    const verify = createVerifySessionToken({
+      issuer: clerk.issuer,
+      authorizedParties: [],
+      now: () => clock.now,
+      fetch: async () => Response.json(clerk.jwks),
     });
-  });
-
-  test("are tried again after a failure", async () => {
-    let isDown = true;
-    const { verify } = verifierOver(() => (isDown ? new Response("", { status: 503 }) : Response.json(clerk.jwks)));
-    await expect(verify(await sign())).rejects.toMatchObject({ code: "clerk_unavailable" });
-    isDown = false;
-    expect(await verify(await sign())).toBe("user_1");
+    const token = await sign({ sub: "user_secret", exp: seconds - 60 });
+    for (let place = 0; place < 300; place++) {
+      clock.now = now + 10 * place;
+      await verify(requestWith(`Bearer ${token}`)).catch(() => undefined);
+    }
+    expect(lines.map(({ method }) => method)).toEqual(["info", "info", "info"]);
+    expect(JSON.parse(lines[1]?.text ?? "")).toMatchObject({
+      event: "session_token.refused",
+      code: "session_token_invalid",
+      count: 100,
+    });
+    expect(lines.map(({ text }) => text).join()).not.toMatch(/user_secret|eyJ/);
   });
 });

@@ -1,8 +1,10 @@
-import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey, jwtVerify } from "jose";
+import { errors, type JWTVerifyGetKey, jwtVerify } from "jose";
 import { z } from "zod";
 import { bearerToken } from "./check-caller.ts";
 import type { Config } from "./config.ts";
-import { errorMessage, SyncError } from "./errors.ts";
+import { SyncError } from "./errors.ts";
+import { createFloodLog } from "./log-flood.ts";
+import { createSessionKeys } from "./session-keys.ts";
 
 /**
  * Returns the Clerk id of who signed in. Throws SyncError `session_token_invalid`, or `clerk_unavailable` when Clerk's
@@ -46,29 +48,24 @@ export function createConfiguredVerify(
   return createVerifySessionToken({ issuer: sessionIssuer, authorizedParties, now });
 }
 
-/** Makes the check of a caller by Clerk session token, sent as Bearer token. Keys are kept for ten minutes. */
+/**
+ * Makes the check of a caller by Clerk session token, sent as Bearer token; see session-keys.ts for the keys. Refusals
+ * are logged here, a line a second at most: anybody can send bad tokens.
+ */
 export function createVerifySessionToken(options: SessionTokenOptions): VerifySessionToken {
-  const findKey = createFindKey(options);
+  const { issuer, now, authorizedParties, ...rest } = options;
+  const findKey = createSessionKeys({ ...rest, url: new URL(`${issuer}/.well-known/jwks.json`), now });
+  const logRefused = createFloodLog("session_token.refused", now, "info");
   return async (request) => {
-    const token = bearerToken(request);
-    if (token === null) throw invalid("is missing. Send Clerk's session token as Authorization: Bearer.");
-    const claims = await readClaims(token, options, findKey);
-    checkClaims(claims, options.authorizedParties);
-    return claims.sub;
-  };
-}
-
-/** A kid nobody knows is the fault of the token; everything else that goes wrong here is Clerk's, or the network's. */
-function createFindKey(options: SessionTokenOptions): JWTVerifyGetKey {
-  const url = new URL(`${options.issuer}/.well-known/jwks.json`);
-  const keys = createRemoteJWKSet(url, options.fetch === undefined ? {} : { [customFetch]: options.fetch });
-  return async (header, token) => {
     try {
-      return await keys(header, token);
-    } catch (cause) {
-      if (cause instanceof errors.JWKSNoMatchingKey || cause instanceof errors.JWKSMultipleMatchingKeys) throw cause;
-      const message = `Clerk's keys cannot be fetched from ${url.href}: ${errorMessage(cause)}`;
-      throw new SyncError("clerk_unavailable", message, { retryable: true, cause });
+      const token = bearerToken(request);
+      if (token === null) throw invalid("is missing. Send Clerk's session token as Authorization: Bearer.");
+      const claims = await readClaims(token, options, findKey);
+      checkClaims(claims, authorizedParties);
+      return claims.sub;
+    } catch (error) {
+      if (error instanceof SyncError && !error.retryable) logRefused({ code: error.code, reason: error.message });
+      throw error;
     }
   };
 }
