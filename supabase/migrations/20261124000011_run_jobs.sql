@@ -214,6 +214,7 @@ declare
 begin
   perform clerk_sync.wake_jobs(p_limit, p_lease_seconds is not null, p_now);
   if p_can_read then
+    perform clerk_sync.learn_key();
     perform clerk_sync.queue_refreshes(p_limit, p_now);
   end if;
   v_claimed := clerk_sync.claim_jobs(p_limit, p_can_read, p_now);

@@ -131,7 +131,7 @@ begin
     'vault', to_regclass('vault.decrypted_secrets') is not null,
     'project_url', 'clerk_sync_project_url' = any (v_names),
     'processor_secret', 'clerk_sync_processor_secret' = any (v_names),
-    'scheduled', v_jobs >= 8,
+    'scheduled', v_jobs >= 7,
     'last_run', clerk_sync.last_cron_run(),
     'answers', clerk_sync.processor_answers()
   ) || clerk_sync.queue_pace(clock_timestamp());

@@ -22,8 +22,8 @@ end
 $$;
 
 -- Sets up the schedule, or sets it up anew: process every p_seconds while something is due, free expired leases,
--- purge old jobs and the history of pg_cron, look through the queue; hourly look for changes that brought no event and
--- have the processor ask Clerk whether deliveries still come, nightly compare everybody. Answers whether there is a
+-- purge old jobs and the history of pg_cron, look through the queue; where the functions have CLERK_SECRET_KEY, hourly
+-- ask Clerk whether deliveries still come and for changes that brought no event, nightly compare everybody. Answers whether there is a
 -- pg_cron to do it with. Before version 1.5 pg_cron knows no seconds: every minute then.
 create or replace function public.clerk_sync_schedule(p_seconds integer default 10, p_retention_days integer default 30)
 returns boolean
@@ -59,10 +59,6 @@ begin
     'clerk-sync-purge', '*/5 * * * *', format('select public.clerk_sync_purge_jobs(%s)', p_retention_days)
   );
   perform cron.schedule('clerk-sync-audit', '*/5 * * * *', 'select public.clerk_sync_audit_jobs()');
-  perform cron.schedule(
-    'clerk-sync-check-silence', '23 * * * *',
-    'select clerk_sync.post_to_processor(''{"source": "schedule", "check": "silence"}'')'
-  );
   perform cron.schedule(
     'clerk-sync-purge-cron-history', '17 3 * * *',
     'delete from cron.job_run_details as d using cron.job as j where j.jobid = d.jobid'
@@ -103,9 +99,13 @@ $$;
 revoke execute on function public.clerk_sync_unschedule from public, anon, authenticated;
 grant execute on function public.clerk_sync_unschedule to service_role;
 
--- An existing schedule is left as it is: its seconds and days may have been chosen by somebody.
+-- An existing schedule is left as it is: its seconds and days may have been chosen by somebody. But the check of silence
+-- is part of the hourly sweep now.
 do $$
 begin
+  if to_regclass('cron.job') is not null then
+    perform cron.unschedule(j.jobid) from cron.job as j where j.jobname = 'clerk-sync-check-silence';
+  end if;
   if to_regclass('cron.job') is not null
     and not (public.clerk_sync_schedule_state() ->> 'scheduled')::boolean then
     perform public.clerk_sync_schedule();

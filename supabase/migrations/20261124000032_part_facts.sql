@@ -4,10 +4,16 @@
 -- When a part of the system was last seen: worker (a Node server), processor (the Edge Function), webhook (the last
 -- delivery it took).
 create table if not exists clerk_sync.heartbeats (
-  name text        not null,
-  at   timestamptz not null,
+  name     text        not null,
+  at       timestamptz not null,
+  can_read boolean     null,
   constraint heartbeats_pkey primary key (name)
 );
+
+alter table clerk_sync.heartbeats
+  add column if not exists can_read boolean null;
+
+comment on column clerk_sync.heartbeats.can_read is 'whether it has CLERK_SECRET_KEY, as far as it said so';
 
 alter table clerk_sync.heartbeats enable row level security;
 revoke all on clerk_sync.heartbeats from public, anon, authenticated;
@@ -21,8 +27,15 @@ create policy heartbeats_service_role
   using (true)
   with check (true);
 
--- Takes down that a part is alive; writes nothing while its last word is younger than ten seconds.
-create or replace function public.clerk_sync_beat(p_name text, p_now timestamptz default clock_timestamp())
+drop function if exists public.clerk_sync_beat(text, timestamptz); -- before it told of the key
+
+-- Takes down that a part is alive, and whether it has CLERK_SECRET_KEY; writes nothing while its last word is younger
+-- than ten seconds and was the same.
+create or replace function public.clerk_sync_beat(
+  p_name     text,
+  p_now      timestamptz default clock_timestamp(),
+  p_can_read boolean default null
+)
 returns void
 language plpgsql
 volatile
@@ -30,16 +43,50 @@ security invoker
 set search_path = ''
 as $$
 begin
-  insert into clerk_sync.heartbeats as h (name, at)
-  values (p_name, p_now)
+  insert into clerk_sync.heartbeats as h (name, at, can_read)
+  values (p_name, p_now, p_can_read)
   on conflict (name) do update
-    set at = excluded.at
-    where h.at < excluded.at - interval '10 seconds';
+    set at = greatest(h.at, excluded.at),
+        can_read = coalesce(excluded.can_read, h.can_read)
+    where h.at < excluded.at - interval '10 seconds'
+       or h.can_read is distinct from coalesce(excluded.can_read, h.can_read);
 end
 $$;
 
 revoke execute on function public.clerk_sync_beat from public, anon, authenticated;
 grant execute on function public.clerk_sync_beat to service_role;
+
+-- False once the processor has said that it has no CLERK_SECRET_KEY.
+create or replace function clerk_sync.processor_has_key()
+returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce((select h.can_read from clerk_sync.heartbeats as h where h.name = 'processor'), true);
+$$;
+
+revoke execute on function clerk_sync.processor_has_key from public, anon, authenticated;
+grant execute on function clerk_sync.processor_has_key to service_role;
+
+-- Somebody who works through the queue has the key. The functions of a project share their secrets, and in a quiet
+-- project only the webhook's is called: so the processor has it, too.
+create or replace function clerk_sync.learn_key()
+returns void
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$
+  update clerk_sync.heartbeats as h
+  set can_read = true
+  where h.name = 'processor'
+    and not h.can_read;
+$$;
+
+revoke execute on function clerk_sync.learn_key from public, anon, authenticated;
+grant execute on function clerk_sync.learn_key to service_role;
 
 -- The state of the schedule; null where there is no pg_cron, or where the caller may not look at it.
 create or replace function clerk_sync.schedule_facts()

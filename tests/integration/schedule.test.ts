@@ -62,7 +62,6 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
     const names = "select array_agg(jobname::text order by jobname) as names from cron.job";
     expect((await one(names)).names).toEqual([
       "clerk-sync-audit",
-      "clerk-sync-check-silence",
       "clerk-sync-compare",
       "clerk-sync-process",
       "clerk-sync-purge",
@@ -71,9 +70,11 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
       "clerk-sync-sweep",
     ]);
     await one("select clerk_sync_schedule(1, 7)");
+    await one("select cron.schedule('clerk-sync-check-silence', '23 * * * *', 'select 1')"); // of an older version
     await client.query("delete from clerk_sync_migrations.applied where name like '%schedule%'");
     await migrate(client);
     expect((await one("select command from cron.job where jobname = 'clerk-sync-purge'")).command).toContain("(7)");
+    expect((await one(names)).names).not.toContain("clerk-sync-check-silence");
   });
 
   it("without the secrets in the Vault nobody is called, and the state says which are missing", async () => {
@@ -134,15 +135,41 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
     expect(await count("clerk_sync.processor_call")).toBe(1);
   });
 
-  it("the check for silence is a call although nothing is due, and says what is wanted", async () => {
+  it("the hourly sweep and the check for silence are one call although nothing is due", async () => {
     await one("select clerk_sync_run_jobs()");
     const before = await count("net.requests");
-    await runCommand("clerk-sync-check-silence");
+    await runCommand("clerk-sync-sweep");
     expect(await count("net.requests")).toBe(before + 1);
     expect((await one("select body from net.requests order by id desc limit 1")).body).toEqual({
       source: "schedule",
+      work: "sweep",
       check: "silence",
     });
+  });
+
+  it("a quiet project whose functions have no CLERK_SECRET_KEY is never called, until one that has it calls", async () => {
+    const before = await count("net.requests");
+    /** What a day of the schedule calls. */
+    const day = async () => {
+      const from = await count("net.requests");
+      for (let hour = 0; hour < 24; hour++) await runCommand("clerk-sync-sweep");
+      await runCommand("clerk-sync-compare");
+      await runCommand("clerk-sync-process");
+      return (await count("net.requests")) - from;
+    };
+    expect(await day()).toBe(25);
+    await one("select clerk_sync_beat('processor', now(), false)");
+    expect(await day()).toBe(0);
+    await enqueue("keyless");
+    await runCommand();
+    expect(await count("net.requests")).toBe(before + 26); // due work is called for all the same
+    await one("select clerk_sync_run_jobs()");
+    expect(await day()).toBe(0);
+    await one("select clerk_sync_run_jobs(p_can_read => true)"); // the webhook's function, which drains the queue itself
+    expect(await day()).toBe(25);
+    await one("select clerk_sync_beat('processor', now(), false)");
+    await one("select clerk_sync_beat('processor', now(), true)");
+    expect(await day()).toBe(25);
     await enqueue("again");
   });
 
@@ -193,7 +220,7 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
   });
 
   it("the schedule can be taken away", async () => {
-    expect(await one("select clerk_sync_unschedule() as n")).toEqual({ n: 8 });
+    expect(await one("select clerk_sync_unschedule() as n")).toEqual({ n: 7 });
     expect(await count("cron.job")).toBe(0);
   });
 });

@@ -182,10 +182,18 @@ describe("what is looked after beside the work", () => {
     expect(seen).toEqual(["beat", 900, "beat", 900, "beat", 900]);
   });
 
-  test("a call that asks for the check gets it, unless it was done within the minute", async () => {
-    const { seen, dependencies } = supervised();
-    await start(dependencies, { body: '{"source":"schedule","check":"silence"}' });
-    expect(seen).toEqual(["beat", 60]);
+  test("a call that asks for the check gets it before its work, unless it was done within the minute", async () => {
+    const { seen, dependencies, queue } = supervised();
+    const claims: number[] = [];
+    const checkSilence: typeof dependencies.supervision.checkSilence = (everySeconds) => {
+      claims.push(queue.claims.length);
+      return supervision.checkSilence(everySeconds);
+    };
+    const { supervision } = dependencies;
+    const body = '{"source":"schedule","work":"sweep","check":"silence"}';
+    await start({ ...dependencies, supervision: { ...supervision, checkSilence } }, { body });
+    expect(seen).toEqual([60, "beat"]);
+    expect(claims).toEqual([0]);
   });
 
   test("a caller without the key gets nothing looked after", async () => {

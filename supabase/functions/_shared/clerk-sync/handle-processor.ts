@@ -40,11 +40,12 @@ export async function handleProcessor(request: Request, dependencies: ProcessorD
     await dependencies.checkCaller(request);
     const { work, check } = await readWish(request);
     await database.rescueJobs();
+    if (check !== undefined) await supervision.checkSilence(silenceEverySeconds.asked); // before a sweep mends what shows it
     const kind = work === undefined ? {} : { kind: work };
     const { jobs, ...counts } = await runWork(dependencies, { budgetMilliseconds, mostSteps: stepsOfRuns, ...kind });
     await database.purgeJobs(retentionDays, purgeLimit);
     await supervision.beat();
-    await supervision.checkSilence(silenceEverySeconds[check === undefined ? "beside" : "asked"]);
+    if (check === undefined) await supervision.checkSilence(silenceEverySeconds.beside);
     const listed = jobs
       .slice(0, listedJobs)
       .map((job) => ({ jobId: job.job_id, jobType: job.job_type, status: job.status }));

@@ -19,11 +19,14 @@ test("a database that fails stops nothing, and is logged by what was tried", asy
   ]);
 });
 
-test("the heartbeat carries the name of the part", async () => {
-  const call = vi.fn(async () => null);
-  await createSupervision(config, call, "processor").beat();
-  expect(call).toHaveBeenCalledExactlyOnceWith("clerk_sync_beat", { p_name: "processor" });
-});
+test.each(["sk_test_1", null])(
+  "the heartbeat carries the name of the part and whether it has a key: %s",
+  async (key) => {
+    const call = vi.fn(async () => null);
+    await createSupervision({ ...config, clerkSecretKey: key }, call, "processor").beat();
+    expect(call).toHaveBeenCalledExactlyOnceWith("clerk_sync_beat", { p_name: "processor", p_can_read: key !== null });
+  },
+);
 
 test("without CLERK_SECRET_KEY nobody is asked", async () => {
   const call = vi.fn(async () => null);

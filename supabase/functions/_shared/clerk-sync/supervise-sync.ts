@@ -8,7 +8,7 @@ import { logger } from "./logger.ts";
 
 /** What looks after the sync itself, beside the work on the queue, which must not stop with it: it never throws. */
 export type Supervision = {
-  /** Says that this part is alive; at most one write in ten seconds. */
+  /** Says that this part is alive, and whether it has CLERK_SECRET_KEY; at most one write in ten seconds. */
   beat: () => Promise<void>;
   /** Looks for bursts and flapping users among the jobs. */
   auditJobs: () => Promise<void>;
@@ -26,8 +26,9 @@ export function createSupervision(
   call: CallFunction,
   name: "worker" | "processor",
 ): Supervision {
+  const alive = { p_name: name, p_can_read: clerkSecretKey !== null };
   const parts = {
-    beat: () => attempt("beat", async () => void (await call("clerk_sync_beat", { p_name: name })), undefined),
+    beat: () => attempt("beat", async () => void (await call("clerk_sync_beat", alive)), undefined),
     auditJobs: () => attempt("audit", async () => void (await call("clerk_sync_audit_jobs", {})), undefined),
   };
   if (clerkSecretKey === null) return { ...parts, checkSilence: async () => "skipped" };
