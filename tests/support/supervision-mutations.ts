@@ -76,7 +76,7 @@ export const supervision: readonly Mutation[] = [
   {
     test: "tests/integration/health-services.test.ts",
     title: "the last compare > that found more users out of step than is usual degrades, until one finds fewer",
-    edits: [{ file: partsSql, find: "'differs', 'extra')", replace: "'differs')" }],
+    edits: [{ file: partsSql, find: "'differs', 'extra', ", replace: "'differs', " }],
   },
   {
     test: "tests/integration/health-services.test.ts",
