@@ -1,9 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { AuthAdmin } from "#core/auth-admin.ts";
 import { createSlices } from "#core/create-slices.ts";
+import { SyncError } from "#core/errors.ts";
+import { createMirrorUser } from "#core/mirror-user.ts";
 import { runWork, type WorkDependencies } from "#core/run-work.ts";
 import { createSyncRuns, type RunKind } from "#core/sync-runs.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { userEvent } from "../support/build-event.ts";
+import { createFakeAuthAdmin } from "../support/fake-auth-admin.ts";
 import { createQueue, type Queue } from "../support/queue.ts";
 
 // What must not happen to runs that nobody watches: that they stop for ever, or take users for deleted who are not.
@@ -34,11 +38,13 @@ function answerOf(users: readonly ClerkData[], input: URL | RequestInfo): Respon
   return Response.json(isFirst && Number(searchParams.get("offset") ?? 0) === 0 ? users : []);
 }
 
-type Changes = { authMirror?: boolean; deletesForeign?: boolean } & Partial<Pick<WorkDependencies, "mirrorUser">>;
+type Changes = { authMirror?: boolean; deletesForeign?: boolean; auth?: AuthAdmin; mostSteps?: number } & Partial<
+  Pick<WorkDependencies, "mirrorUser">
+>;
 
 /** One call of the processor for this kind of run, an hour, a day … after the last. */
 async function call(kind: RunKind, users: readonly ClerkData[], changes: Changes = {}): Promise<void> {
-  const { authMirror = false, deletesForeign = false, mirrorUser = null } = changes;
+  const { authMirror = false, deletesForeign = false, mirrorUser = null, mostSteps = 50, auth } = changes;
   const config = {
     clerkSecretKey: "sk_live_x",
     clerkApiUrl: "https://clerk.test",
@@ -48,9 +54,9 @@ async function call(kind: RunKind, users: readonly ClerkData[], changes: Changes
     secretKeys: [],
   };
   const fetch: typeof globalThis.fetch = async (input) => answerOf(users, input);
-  const slices = createSlices(config, createCallFunction(queue.pool), { fetch, deletesForeign });
+  const slices = createSlices(config, createCallFunction(queue.pool), { fetch, deletesForeign, ...(auth && { auth }) });
   const rest = { readUser: null, deleteMode: "hard", deleteBrake: null, now: Date.now } as const;
-  const options = { budgetMilliseconds: 10_000, kind, mostSteps: 50 };
+  const options = { budgetMilliseconds: 10_000, kind, mostSteps };
   await runWork({ database: queue.database, mirrorUser, slices, ...rest }, options);
 }
 
@@ -66,11 +72,12 @@ const listRuns = async () =>
 /** Nobody is a newcomer any more: a compare leaves those alone. */
 const grow = () => queue.pool.query("update clerk_sync.user_state set first_seen_at = null");
 
+const userEvents = (count: number) =>
+  Array.from({ length: count }, (_, place) => userEvent("user.created", { id: `user_${place}`, version: 2 }));
+
 /** Users whom both sides have. */
 async function synced(count: number): Promise<ClerkData[]> {
-  const events = Array.from({ length: count }, (_, place) =>
-    userEvent("user.created", { id: `user_${place}`, version: 2 }),
-  );
+  const events = userEvents(count);
   await queue.sendAll(events);
   await queue.run();
   await grow();
@@ -129,6 +136,52 @@ describe("a run", () => {
       await pass("1 day");
     }
     expect(await queue.one("select count(*)::int as n from job_queue")).toEqual({ n: 1 });
+  });
+});
+
+describe("a compare of Supabase Auth", () => {
+  /** So many users, here, at Clerk and in Auth. */
+  async function mirrored(count: number) {
+    const fake = createFakeAuthAdmin();
+    const users = userEvents(count);
+    await queue.sendAll(users);
+    const changes = { authMirror: true, auth: fake.auth, mirrorUser: createMirrorUser(fake.auth) };
+    await call("sweep", [], changes);
+    await grow();
+    await queue.pool.query("delete from clerk_sync.sync_runs");
+    fake.calls.length = 0;
+    return { ...fake, changes, users: users.map(({ data }) => data) };
+  }
+
+  it("is carried on from page to page by several processors, and mends what it finds through the mirror", async () => {
+    const { users, changes, auth } = await mirrored(450);
+    const { rows } = await queue.pool.query("select clerk_id, auth_user_id as id from clerk_sync.user_state");
+    const idOf = (clerkId: string): string => rows.find((row) => row.clerk_id === clerkId)?.id;
+    await auth.deleteUser(idOf("user_3"));
+    const role = { app_metadata: { role: "admin" }, user_metadata: {} };
+    await auth.updateUser(idOf("user_440"), role);
+    let calls = 0;
+    do await call("compare", users, { ...changes, mostSteps: 1 });
+    while (++calls < 50 && (await listRuns())[0]?.status === "RUNNING");
+    expect(calls).toBeGreaterThan(6);
+    expect(await listRuns()).toMatchObject([
+      { status: "COMPLETED", counts: { auth_read: 449, auth_missing: 1, auth_differs: 1, queued: 2, users_here: 450 } },
+    ]);
+    expect(await auth.getUser(idOf("user_3"))).toMatchObject({ ok: true });
+    expect(await auth.getUser(idOf("user_440"))).toMatchObject({ user: { app_metadata: { role: "user" } } });
+  });
+
+  it("lets the run end while Supabase Auth is down, and says that it was not looked through", async () => {
+    const { users, changes, auth } = await mirrored(3);
+    const down = () => Promise.reject(new SyncError("auth_unavailable", "down", { retryable: true }));
+    await call("compare", users, { ...changes, auth: { ...auth, listUsers: down } });
+    expect(await listRuns()).toMatchObject([{ status: "COMPLETED", counts: { auth_unread: 1 } }]);
+  });
+
+  it("is not made once the mirror was turned off", async () => {
+    const { users, changes, calls } = await mirrored(3);
+    await call("compare", users, { ...changes, authMirror: false });
+    expect(calls).toEqual([]);
   });
 });
 

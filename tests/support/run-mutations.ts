@@ -135,6 +135,28 @@ export const runRules: readonly Mutation[] = [
     ],
   },
   {
+    test: core("run-slice").replace(".ts", ".test.ts"),
+    title: "a run that another process began > is stopped in phase deleted when this key knows none of our users",
+    edits: [
+      {
+        file: core("run-slice"),
+        find: "if (isUnchecked(held, dependencies)) await checkInstance(held, dependencies);",
+        replace: "isUnchecked(held, dependencies);",
+      },
+    ],
+  },
+  {
+    test: core("keep-lease").replace(".ts", ".test.ts"),
+    title: "a run that another runner has taken meanwhile asks Clerk nothing more",
+    edits: [{ file: core("keep-lease"), find: "if (!advanced.held) throw runLost();", replace: "void advanced;" }],
+  },
+  {
+    test: core("read-next-page").replace(".ts", ".test.ts"),
+    title:
+      "users of one sign-up time whom Clerk lists in another order each time > do not keep a walk from its end (the time included: true)",
+    edits: [{ file: core("read-next-page"), find: "still: still + 1 }", replace: "still }" }],
+  },
+  {
     test: file("clerk-rate"),
     title: "no ten seconds see more requests than the rate, whoever takes them",
     edits: [

@@ -101,22 +101,17 @@ async function walk(held: HeldRun, slice: Slice, dependencies: SliceDependencies
 
 async function takeStep(held: HeldRun, dependencies: SliceDependencies): ReturnType<Step> {
   const { kind, phase } = held.run;
-  if (isUnchecked(held, dependencies)) return await checkAgain(held, dependencies);
+  if (isUnchecked(held, dependencies)) await checkInstance(held, dependencies);
+  dependencies.checked.runId = held.run.id;
   const step = phases[phase];
   if (step !== undefined) return await step(held, dependencies);
   if (held.run.applies && held.openJobs >= mostOpenJobs) return "wait";
   return await walks[kind](held, dependencies);
 }
 
-function isUnchecked({ run }: HeldRun, { checked }: SliceDependencies): boolean {
-  return checked.runId !== run.id && !run.phase.startsWith("settle");
-}
-
 /** Who carries a run on may have the key of another instance than who began it. */
-async function checkAgain(held: HeldRun, dependencies: SliceDependencies): Promise<RunStep> {
-  const step = await checkInstance(held, dependencies);
-  dependencies.checked.runId = held.run.id;
-  return held.run.phase === "check" ? step : {};
+function isUnchecked({ run }: HeldRun, { checked }: SliceDependencies): boolean {
+  return checked.runId !== run.id && run.phase !== "check" && !run.phase.startsWith("settle");
 }
 
 async function store(held: HeldRun, step: RunStep, dependencies: SliceDependencies): Promise<void> {
