@@ -15,7 +15,6 @@ beforeAll(async () => {
     SUPABASE_SERVICE_ROLE_KEY: supabase.keys.secret,
     CLERK_SECRET_KEY: clerk.secretKey,
     CLERK_API_URL: clerk.url,
-    AUTH_MIRROR: "off",
   });
 });
 afterAll(async () => {
@@ -45,6 +44,13 @@ it("under Deno the schedule's compare finds a row that was spoiled, and mends it
   await supabase.pool.query("update users set role = 'admin' where clerk_id = 'user_0000007'");
   expect((await callProcessor({ source: "schedule", work: "compare" })).status).toBe(200);
   expect(await supabase.user("user_0000007")).toMatchObject({ role: "user" });
+});
+
+it("under Deno the schedule's compare finds a user whom somebody deleted in Supabase Auth, and mends that", async () => {
+  const gone = "from auth.users where email = 'user_0000003@example.com'";
+  await supabase.pool.query(`delete ${gone}`);
+  expect(await (await callProcessor({ source: "schedule", work: "compare" })).json()).toMatchObject({ completed: 1 });
+  expect(await supabase.one(`select 1 as found ${gone}`)).toEqual({ found: 1 });
 });
 
 it.each(["", "not json", '{"work":"everything"}'])("a body of %j is a call like any other", async (body) => {
