@@ -80,7 +80,7 @@ function makeWork(config: Config, { auth, now }: Composition, call: CallFunction
     database: createDatabase(call),
     mirrorUser: auth === null ? null : createMirrorUser(createAuthAdmin(auth)),
     readUser: createReadUser(config, call),
-    slices: createSlices(config, call),
+    slices: createSlices(config, call, auth === null ? {} : { auth: createAuthAdmin(auth) }),
     deleteMode: config.deleteMode,
     deleteBrake: config.deleteBrake,
     now,
