@@ -31,6 +31,8 @@ volatile
 security invoker
 set search_path = ''
 as $$
+declare
+  v_status text;
 begin
   update public.job_queue as j
   set status = case
@@ -42,49 +44,14 @@ begin
       error = p_error,
       run_at = p_now + greatest(clerk_sync.backoff(p_attempts), p_retry_after),
       updated_at = p_now
-  where j.id = p_id;
+  where j.id = p_id
+  returning j.status into v_status;
+  perform clerk_sync.count_failure(p_error, v_status, p_now);
 end
 $$;
 
 revoke execute on function clerk_sync.fail_job from public, anon, authenticated;
 grant execute on function clerk_sync.fail_job to service_role;
-
--- Fails the jobs that name no user and returns the others. With an external_id the user may still be
--- on its way through the queue, so they are tried again; without one nothing can help.
-create or replace function clerk_sync.fail_jobs_without_user(p_ids uuid[], p_now timestamptz)
-returns uuid[]
-language plpgsql
-volatile
-security invoker
-set search_path = ''
-as $$
-begin
-  perform clerk_sync.fail_job(
-    j.id,
-    j.attempts + 1,
-    case
-      when j.payload ->> 'external_id' is null then 'user_unknown: the job names no user'
-      else 'user_unknown: no user has this external_id'
-    end,
-    j.payload ->> 'external_id' is null,
-    null,
-    p_now
-  )
-  from public.job_queue as j
-  where j.id = any (p_ids)
-    and j.clerk_id is null;
-
-  return array(
-    select j.id
-    from public.job_queue as j
-    where j.id = any (p_ids)
-      and j.clerk_id is not null
-  );
-end
-$$;
-
-revoke execute on function clerk_sync.fail_jobs_without_user from public, anon, authenticated;
-grant execute on function clerk_sync.fail_jobs_without_user to service_role;
 
 -- Ends the attempts of a leased batch. Outcomes of jobs whose lease was lost are counted as stale and
 -- settle nothing: another worker has them (the token is the fence). Their users are mirrored again.

@@ -1,5 +1,42 @@
 -- What keeps the queue moving when workers die, jobs hang, or a service is down.
 
+-- Fails the jobs that name no user and returns the others. With an external_id the user may still be
+-- on its way through the queue, so they are tried again; without one nothing can help.
+create or replace function clerk_sync.fail_jobs_without_user(p_ids uuid[], p_now timestamptz)
+returns uuid[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  perform clerk_sync.fail_job(
+    j.id,
+    j.attempts + 1,
+    case
+      when j.payload ->> 'external_id' is null then 'user_unknown: the job names no user'
+      else 'user_unknown: no user has this external_id'
+    end,
+    j.payload ->> 'external_id' is null,
+    null,
+    p_now
+  )
+  from public.job_queue as j
+  where j.id = any (p_ids)
+    and j.clerk_id is null;
+
+  return array(
+    select j.id
+    from public.job_queue as j
+    where j.id = any (p_ids)
+      and j.clerk_id is not null
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.fail_jobs_without_user from public, anon, authenticated;
+grant execute on function clerk_sync.fail_jobs_without_user to service_role;
+
 -- Frees the jobs of workers that died: a lease that ran out is a failed attempt. Answers how many.
 create or replace function public.clerk_sync_rescue_jobs(
   p_limit integer default 500,

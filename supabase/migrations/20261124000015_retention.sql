@@ -62,7 +62,7 @@ revoke execute on function clerk_sync.purge_audit from public, anon, authenticat
 grant execute on function clerk_sync.purge_audit to service_role;
 
 -- Deletes finished jobs older than p_days, at most p_limit of them; answers how many. Dead letters
--- stay until a person has seen them. The audit is purged with them.
+-- stay until a person has seen them. The audit and the metrics are purged with them; no job goes that is not counted.
 create or replace function public.clerk_sync_purge_jobs(
   p_days  integer,
   p_limit integer default 5000,
@@ -75,20 +75,22 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_count integer;
+  v_count   integer;
+  v_counted timestamptz := clerk_sync.roll_up_for(interval '500 milliseconds', p_now);
 begin
   delete from public.job_queue as j
   where j.id = any (array(
     select d.id
     from public.job_queue as d
     where d.status in ('COMPLETED', 'CANCELLED')
-      and d.processed_at < p_now - make_interval(days => p_days)
+      and d.processed_at < least(p_now - make_interval(days => p_days), v_counted)
     order by d.processed_at
     limit p_limit
     for update skip locked
   ));
   get diagnostics v_count = row_count;
   perform clerk_sync.purge_audit(p_days, p_now);
+  perform clerk_sync.purge_metrics(p_days, p_now);
   return v_count;
 end
 $$;

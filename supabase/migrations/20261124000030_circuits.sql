@@ -198,6 +198,7 @@ declare
   v_next    clerk_sync.circuits;
   v_changes jsonb := '[]'::jsonb;
 begin
+  perform clerk_sync.count_calls(p_calls, p_now);
   for v_old in
     select c.*
     from clerk_sync.circuits as c

@@ -79,38 +79,6 @@ $$;
 revoke execute on function clerk_sync.add_audit from public, anon, authenticated;
 grant execute on function clerk_sync.add_audit to service_role;
 
--- What the webhook saw since its last word: when it last took a delivery (p_accepted_at, null if it took none), and
--- p_entries: [{kind, at, source, subject?, code?, count}], of which the first 200 are kept.
-create or replace function public.clerk_sync_record_deliveries(p_accepted_at timestamptz, p_entries jsonb default '[]')
-returns void
-language plpgsql
-volatile
-security invoker
-set search_path = ''
-as $$
-begin
-  if p_accepted_at is not null then
-    insert into clerk_sync.heartbeats as h (name, at)
-    values ('webhook', p_accepted_at)
-    on conflict (name) do update
-      set at = greatest(h.at, excluded.at);
-    perform clerk_sync.end_silence(p_accepted_at);
-  end if;
-  perform clerk_sync.add_audit(e.kind, e.source, e.subject, e.code, e.count, null, e.at)
-  from (
-    select i.*
-    from jsonb_to_recordset(p_entries) as i(
-      kind text, at timestamptz, source text, subject text, code text, count integer
-    )
-    order by i.kind, i.at, i.source, i.subject, i.code -- two writers take the rows in one order
-    limit 200
-  ) as e;
-end
-$$;
-
-revoke execute on function public.clerk_sync_record_deliveries from public, anon, authenticated;
-grant execute on function public.clerk_sync_record_deliveries to service_role;
-
 -- When events of whom came lately: the newest 20,000 finished jobs of the last hour, as many that are due or will be,
 -- and as many that wait for a service.
 create or replace function clerk_sync.recent_events(p_now timestamptz)

@@ -1,0 +1,198 @@
+-- The roll-up: counts what has finished since the last one. It reads the queue by the index of the purge, bounded per
+-- call, under a lock that nobody waits for; whoever finds it taken leaves it to the other. Called by the purge (each
+-- minute by a worker, every five by pg_cron), and when charts or metrics are read.
+
+-- What the jobs finished from p_from until before p_until count for, by minute; the first p_limit of them.
+--   received {}             at the minute the job came, so that no index on created_at is needed
+--   finished {status, type}
+--   latency {source}        a histogram, of completed jobs: from receipt to completion
+--   processing {}           a histogram, of completed jobs: the last attempt
+--   mirrored {outcome}      what the mirror did
+-- Half a microsecond is taken from a latency so that a bound belongs to the bucket below it.
+create or replace function clerk_sync.finished_counts(p_from timestamptz, p_until timestamptz, p_limit bigint default null)
+returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
+language sql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+as $$
+  with finished as materialized (
+    select
+      date_trunc('minute', j.processed_at, 'UTC') as at,
+      date_trunc('minute', coalesce(j.created_at, j.processed_at), 'UTC') as received_at,
+      j.status,
+      j.job_type,
+      case
+        when j.source in ('webhook', 'refresh', 'ensure', 'backfill', 'reconcile') then j.source
+        else 'mirror'
+      end as source,
+      greatest(0, extract(epoch from j.processed_at - coalesce(j.created_at, j.processed_at))::double precision) as latency,
+      greatest(0, extract(epoch from (j.history -> -1 ->> 'at')::timestamptz - case
+        when j.history -> -2 ->> 'status' = 'PROCESSING' then (j.history -> -2 ->> 'at')::timestamptz
+        else j.processed_at
+      end)::double precision) as processing,
+      substring(j.result #>> '{mirror,outcome}' from '^[a-z_]{1,40}$') as mirrored
+    from public.job_queue as j
+    where j.status in ('COMPLETED', 'CANCELLED')
+      and j.processed_at >= p_from
+      and j.processed_at < p_until
+    order by j.processed_at
+    limit p_limit
+  )
+  select f.received_at, 'received', '{}'::jsonb, 0, count(*), 0
+  from finished as f
+  group by 1
+  union all
+  select f.at, 'finished', jsonb_build_object('status', f.status, 'type', f.job_type), 0, count(*), 0
+  from finished as f
+  group by f.at, f.status, f.job_type
+  union all
+  select
+    f.at, 'latency', jsonb_build_object('source', f.source),
+    width_bucket(f.latency - 0.0000005, (select clerk_sync.latency_bounds())), count(*), sum(f.latency)
+  from finished as f
+  where f.status = 'COMPLETED'
+  group by f.at, f.source, 4
+  union all
+  select
+    f.at, 'processing', '{}',
+    width_bucket(f.processing - 0.0000005, (select clerk_sync.latency_bounds())), count(*), sum(f.processing)
+  from finished as f
+  where f.status = 'COMPLETED'
+    and f.processing is not null
+  group by f.at, 4
+  union all
+  select f.at, 'mirrored', jsonb_build_object('outcome', f.mirrored), 0, count(*), 0
+  from finished as f
+  where f.status = 'COMPLETED'
+    and f.mirrored is not null
+  group by f.at, f.mirrored;
+$$;
+
+revoke execute on function clerk_sync.finished_counts from public, anon, authenticated;
+grant execute on function clerk_sync.finished_counts to service_role;
+
+-- Takes events away, at most p_limit, and answers them as counts.
+create or replace function clerk_sync.take_events(p_limit integer)
+returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
+language sql
+volatile
+security invoker
+set search_path = ''
+set enable_seqscan = 'off'
+as $$
+  with taken as (
+    delete from clerk_sync.metric_events as e
+    where e.id = any (array(select o.id from clerk_sync.metric_events as o order by o.id limit p_limit))
+    returning e.at, e.name, e.labels, e.count
+  )
+  select date_trunc('minute', t.at, 'UTC'), t.name, t.labels, 0, sum(t.count)::bigint, 0
+  from taken as t
+  group by 1, 2, 3;
+$$;
+
+revoke execute on function clerk_sync.take_events from public, anon, authenticated;
+grant execute on function clerk_sync.take_events to service_role;
+
+-- Counts what finished up to a minute before p_now (a job is dated by the beginning of its transaction, which may commit
+-- later), and the events; of both at most p_limit. Answers whether there is more to count. Each job and event is counted
+-- once: the mark moves with the counts, and events go with them.
+create or replace function clerk_sync.roll_up(p_now timestamptz default clock_timestamp(), p_limit integer default 20000)
+returns boolean
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set enable_seqscan = 'off'
+set enable_bitmapscan = 'off'
+as $$
+declare
+  v_from  timestamptz;
+  v_until timestamptz;
+  v_next  timestamptz;
+begin
+  select s.rolled_until into v_from from clerk_sync.metric_state as s for update skip locked;
+  if not found then
+    return false;
+  end if;
+  v_until := greatest(v_from, p_now - interval '1 minute');
+  v_next := (
+    select j.processed_at
+    from public.job_queue as j
+    where j.status in ('COMPLETED', 'CANCELLED')
+      and j.processed_at >= v_from
+      and j.processed_at < v_until
+    order by j.processed_at
+    offset p_limit
+    limit 1
+  );
+  if v_next is not null then -- where all of them finished at one moment, all are taken
+    v_until := greatest(v_next, v_from + interval '1 microsecond');
+  end if;
+  insert into clerk_sync.metric_counts as m (grain, at, name, labels, bucket, count, sum)
+  select
+    g.grain, case when g.grain = 'total' then '-infinity' else date_trunc(g.grain, c.at, 'UTC') end,
+    c.name, c.labels, c.bucket, sum(c.count), sum(c.sum)
+  from (
+    select f.* from clerk_sync.finished_counts(v_from, v_until) as f
+    union all
+    select e.* from clerk_sync.take_events(p_limit) as e
+  ) as c
+  cross join (values ('minute'), ('hour'), ('total')) as g(grain)
+  group by 1, 2, 3, 4, 5
+  on conflict (grain, name, at, labels, bucket) do update
+    set count = m.count + excluded.count,
+        sum = m.sum + excluded.sum;
+  update clerk_sync.metric_state as s
+  set rolled_until = v_until
+  where s.rolled_until <> v_until;
+  return v_next is not null or exists (select 1 from clerk_sync.metric_events);
+end
+$$;
+
+revoke execute on function clerk_sync.roll_up from public, anon, authenticated;
+grant execute on function clerk_sync.roll_up to service_role;
+
+-- Rolls up for so long at most, and answers up to where finished jobs are counted.
+create or replace function clerk_sync.roll_up_for(p_time interval, p_now timestamptz)
+returns timestamptz
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_deadline timestamptz := clock_timestamp() + p_time;
+begin
+  while clerk_sync.roll_up(p_now) and clock_timestamp() < v_deadline loop
+  end loop;
+  return (select s.rolled_until from clerk_sync.metric_state as s);
+end
+$$;
+
+revoke execute on function clerk_sync.roll_up_for from public, anon, authenticated;
+grant execute on function clerk_sync.roll_up_for to service_role;
+
+-- Minutes are kept for two days, hours as long as finished jobs; the totals stay, so that no counter goes back.
+create or replace function clerk_sync.purge_metrics(p_days integer, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set enable_seqscan = 'off'
+as $$
+begin
+  delete from clerk_sync.metric_counts as m
+  where m.grain = 'minute'
+    and m.at < p_now - interval '2 days';
+  delete from clerk_sync.metric_counts as m
+  where m.grain = 'hour'
+    and m.at < p_now - make_interval(days => greatest(p_days, 8));
+end
+$$;
+
+revoke execute on function clerk_sync.purge_metrics from public, anon, authenticated;
+grant execute on function clerk_sync.purge_metrics to service_role;
