@@ -3,7 +3,7 @@
 -- failed attempts, dead letters, and what the webhook and the workers saw, in batches. docs/metrics.md explains each.
 --
 --   job_queue (finished) ──┐
---                          roll_up ──> metric_counts: by minute (two days), by hour (RETENTION_DAYS), in total (for ever)
+--                          roll_up ──> metric_counts: by minute, quarter of an hour, hour, and in total
 --   metric_events ─────────┘
 
 -- bucket: of a histogram, how many bounds of clerk_sync.latency_bounds the value is above; 0 for what is only counted.
@@ -16,7 +16,7 @@ create table if not exists clerk_sync.metric_counts (
   count  bigint           not null,
   sum    double precision not null default 0,
   constraint metric_counts_pkey primary key (grain, name, at, labels, bucket),
-  constraint grain_is_known check (grain in ('minute', 'hour', 'total')),
+  constraint grain_is_known check (grain in ('minute', 'quarter', 'hour', 'total')),
   constraint total_has_no_time check ((grain = 'total') = (at = '-infinity'))
 );
 

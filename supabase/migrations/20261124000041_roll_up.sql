@@ -133,14 +133,16 @@ begin
   end if;
   insert into clerk_sync.metric_counts as m (grain, at, name, labels, bucket, count, sum)
   select
-    g.grain, case when g.grain = 'total' then '-infinity' else date_trunc(g.grain, c.at, 'UTC') end,
+    g.grain, case when g.width is null then '-infinity' else date_bin(g.width, c.at, 'epoch') end,
     c.name, c.labels, c.bucket, sum(c.count), sum(c.sum)
   from (
     select f.* from clerk_sync.finished_counts(v_from, v_until) as f
     union all
     select e.* from clerk_sync.take_events(p_limit) as e
   ) as c
-  cross join (values ('minute'), ('hour'), ('total')) as g(grain)
+  cross join (
+    values ('minute', interval '1 minute'), ('quarter', '15 minutes'), ('hour', '1 hour'), ('total', null)
+  ) as g(grain, width)
   group by 1, 2, 3, 4, 5
   on conflict (grain, name, at, labels, bucket) do update
     set count = m.count + excluded.count,
@@ -175,7 +177,8 @@ $$;
 revoke execute on function clerk_sync.roll_up_for from public, anon, authenticated;
 grant execute on function clerk_sync.roll_up_for to service_role;
 
--- Minutes are kept for two days, hours as long as finished jobs; the totals stay, so that no counter goes back.
+-- Minutes are kept for two hours, quarters of an hour for two days, hours as long as finished jobs and a week at least;
+-- the totals stay, so that no counter goes back.
 create or replace function clerk_sync.purge_metrics(p_days integer, p_now timestamptz)
 returns void
 language plpgsql
@@ -186,11 +189,15 @@ set enable_seqscan = 'off'
 as $$
 begin
   delete from clerk_sync.metric_counts as m
-  where m.grain = 'minute'
-    and m.at < p_now - interval '2 days';
-  delete from clerk_sync.metric_counts as m
-  where m.grain = 'hour'
-    and m.at < p_now - make_interval(days => greatest(p_days, 8));
+  using (
+    values
+      ('minute', interval '2 hours'),
+      ('quarter', interval '2 days'),
+      ('hour', make_interval(days => greatest(p_days, 8)))
+  ) as k(grain, kept)
+  where m.grain = k.grain
+    and m.name = any (array(select t.name from clerk_sync.metric_counts as t where t.grain = 'total'))
+    and m.at < p_now - k.kept;
 end
 $$;
 

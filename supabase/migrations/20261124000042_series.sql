@@ -1,6 +1,6 @@
 -- The charts' data, from what was rolled up and, for what finished since, from the queue.
 
--- When the jobs came that are still open or wait as dead letters, by minute since p_since; of each kind the first 20,000.
+-- When the jobs came that are still open or wait as dead letters, by minute since p_since; of each kind the first 10,000.
 create or replace function clerk_sync.open_counts(p_since timestamptz)
 returns table (at timestamptz, count bigint)
 language sql
@@ -17,19 +17,19 @@ as $$
       from public.job_queue as j
       where j.status in ('PENDING', 'FAILED')
         and j.waits_for is null
-      limit 20000
+      limit 10000
     )
     union all
-    (select j.created_at from public.job_queue as j where j.waits_for is not null limit 20000)
+    (select j.created_at from public.job_queue as j where j.waits_for is not null limit 10000)
     union all
-    (select j.created_at from public.job_queue as j where j.status = 'PROCESSING' limit 20000)
+    (select j.created_at from public.job_queue as j where j.status = 'PROCESSING' limit 10000)
     union all
     (
       select j.created_at
       from public.job_queue as j
       where case when j.status = 'DEAD' then true end
         and j.updated_at >= p_since
-      limit 20000
+      limit 10000
     )
   ) as o
   where o.created_at >= p_since
@@ -45,6 +45,7 @@ create or replace function clerk_sync.quantile(p_share double precision, p_count
 returns double precision
 language sql
 immutable
+strict
 security invoker
 set search_path = ''
 as $$
@@ -71,7 +72,7 @@ $$;
 revoke execute on function clerk_sync.quantile from public, anon, authenticated;
 grant execute on function clerk_sync.quantile to service_role;
 
--- Everything of the charts since p_from, by intervals: {at, name, bucket, count}. p_grain: minute or hour. Latency is
+-- Everything of the charts since p_from, by intervals: {at, name, bucket, count}. p_grain: minute, quarter or hour. Latency is
 -- that of Clerk's events only: a backfill waits by intention.
 create or replace function clerk_sync.interval_counts(
   p_from     timestamptz,
@@ -125,6 +126,7 @@ as $$
 declare
   v_interval interval := case p_window when '1h' then '1 minute' when '24h' then '15 minutes' when '7d' then '2 hours' end;
   v_points   integer  := case p_window when '1h' then 60 when '24h' then 96 else 84 end;
+  v_grain    text     := case p_window when '1h' then 'minute' when '24h' then 'quarter' else 'hour' end;
   v_from     timestamptz;
 begin
   if v_interval is null then
@@ -138,7 +140,7 @@ begin
     'points', (
       with counts as materialized (
         select c.*
-        from clerk_sync.interval_counts(v_from, v_interval, case p_window when '7d' then 'hour' else 'minute' end, p_now) as c
+        from clerk_sync.interval_counts(v_from, v_interval, v_grain, p_now) as c
       )
       select jsonb_agg(
         jsonb_build_object('at', i.at)

@@ -87,7 +87,10 @@ export const overviewSchema = z.object({
 
 export const windows = ["1h", "24h", "7d"] as const;
 
-/** One interval of the charts; milliseconds. Latency is from receipt to completion, null when nothing completed. */
+/**
+ * One interval of the charts. Latency is in milliseconds, from receipt to completion of what Clerk sent; null when
+ * nothing of that completed.
+ */
 export const pointSchema = z.object({
   at: time,
   received: z.number().int(),
