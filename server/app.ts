@@ -18,16 +18,19 @@ export type AppDependencies = {
   health: () => Promise<Response>;
   /** sync-health: how the sync is, whichever instance is asked. */
   syncHealth: HealthDependencies;
+  /** GET /metrics, for Prometheus; null: nothing is configured that would prove who may read. */
+  metrics: ((request: Request) => Promise<Response>) | null;
   /** Stand-ins of what a Supabase project serves at these paths; none where a real one is used. */
   standIns: Readonly<Record<string, Hono>>;
 };
 
 /** The routes of the server: those of Supabase at the paths they have there, and the probes. */
 export function createApp(dependencies: AppDependencies): Hono {
-  const { webhook, trustedProxies, processor, ensureUser, health, syncHealth, standIns } = dependencies;
+  const { webhook, trustedProxies, processor, ensureUser, health, syncHealth, metrics, standIns } = dependencies;
   const app = new Hono({ strict: false }); // a trailing slash in Clerk's dashboard is no reason to lose events
   app.get("/health", () => health());
   app.get("/health/live", () => json(200, { status: "ok" }));
+  if (metrics !== null) app.get("/metrics", (context) => metrics(context.req.raw));
   if (webhook !== null) {
     app.all("/functions/v1/clerk-webhook", (context) =>
       handleWebhook(context.req.raw, webhook, sourceOf(context, trustedProxies)),

@@ -24,6 +24,7 @@ import { createApp } from "./app.ts";
 import { createCallFunction } from "./call-function.ts";
 import type { Half } from "./half.ts";
 import { createHealth } from "./health.ts";
+import { createMetrics } from "./metrics.ts";
 import { createWorker, type Worker, type WorkerDependencies } from "./worker.ts";
 
 /** Ten connections serve so many events in a fraction of a second; beyond that waiting is no use. */
@@ -70,6 +71,7 @@ export function compose(config: Config, composition: Composition): Parts {
     ensureUser: only === "worker" ? null : makeEnsureUser(config, work, onQueued),
     health: createHealth({ database: work.database, now }),
     syncHealth: { readHealth: createReadHealth({ call, now }), checkCaller: createCheckCaller(secretKeys) },
+    metrics: createMetrics(call, config.metricsToken === null ? secretKeys : [...secretKeys, config.metricsToken]),
     standIns: composition.standIns,
   });
   return { app, worker, recorder };

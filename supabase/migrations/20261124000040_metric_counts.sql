@@ -170,8 +170,8 @@ grant execute on function clerk_sync.count_calls to service_role;
 drop function if exists public.clerk_sync_record_deliveries(timestamptz, jsonb);
 
 -- What the webhook saw since its last word: when it last took a delivery (p_accepted_at, null if it took none),
--- p_entries for the audit: [{kind, at, source, subject?, code?, count}], of which the first 200 are kept, and its answers
--- and refusals, p_counts: [{name: answers | refusals, value: status | code, count}].
+-- p_entries for the audit: [{kind, at, source, subject?, code?, count}], of which the first 200 are kept, and what it
+-- answered, p_counts: [{name: answers | signature_failures, value: status | code, count}].
 create or replace function public.clerk_sync_record_deliveries(
   p_accepted_at timestamptz,
   p_entries     jsonb default '[]',
@@ -205,12 +205,12 @@ begin
   select
     p_now, c.name,
     case c.name
-      when 'answers' then jsonb_build_object('status', left(c.value, 3))
+      when 'answers' then jsonb_build_object('status', substring(c.value from '^[0-9]{3}$'))
       else jsonb_build_object('code', clerk_sync.code_of(c.value))
     end,
     c.count
   from jsonb_to_recordset(p_counts) as c(name text, value text, count bigint)
-  where c.name in ('answers', 'refusals')
+  where c.name in ('answers', 'signature_failures')
   limit 100;
 end
 $$;

@@ -1,8 +1,8 @@
 -- The charts' data, from what was rolled up and, for what finished since, from the queue.
 
--- When the jobs came that are still open or wait as dead letters, by minute since p_since; of each kind the first 10,000.
-create or replace function clerk_sync.open_counts(p_since timestamptz)
-returns table (at timestamptz, count bigint)
+-- The jobs that are open or wait as dead letters, of each kind the first p_most; of the dead letters the newest.
+create or replace function clerk_sync.open_jobs(p_most integer)
+returns table (status text, job_type text, waits_for text, created_at timestamptz)
 language sql
 stable
 security invoker
@@ -10,34 +10,39 @@ set search_path = ''
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off'
 as $$
-  select date_trunc('minute', o.created_at, 'UTC'), count(*)
-  from (
-    (
-      select j.created_at
-      from public.job_queue as j
-      where j.status in ('PENDING', 'FAILED')
-        and j.waits_for is null
-      limit 10000
-    )
-    union all
-    (select j.created_at from public.job_queue as j where j.waits_for is not null limit 10000)
-    union all
-    (select j.created_at from public.job_queue as j where j.status = 'PROCESSING' limit 10000)
-    union all
-    (
-      select j.created_at
-      from public.job_queue as j
-      where case when j.status = 'DEAD' then true end
-        and j.updated_at >= p_since
-      limit 10000
-    )
-  ) as o
-  where o.created_at >= p_since
-  group by 1;
+  (
+    select j.status, j.job_type, j.waits_for, j.created_at
+    from public.job_queue as j
+    where j.status in ('PENDING', 'FAILED')
+      and j.waits_for is null
+    limit p_most
+  )
+  union all
+  (
+    select j.status, j.job_type, j.waits_for, j.created_at
+    from public.job_queue as j
+    where j.waits_for is not null
+    limit p_most
+  )
+  union all
+  (
+    select j.status, j.job_type, j.waits_for, j.created_at
+    from public.job_queue as j
+    where j.status = 'PROCESSING'
+    limit p_most
+  )
+  union all
+  (
+    select j.status, j.job_type, j.waits_for, j.created_at
+    from public.job_queue as j
+    where case when j.status = 'DEAD' then true end
+    order by j.updated_at desc
+    limit p_most
+  );
 $$;
 
-revoke execute on function clerk_sync.open_counts from public, anon, authenticated;
-grant execute on function clerk_sync.open_counts to service_role;
+revoke execute on function clerk_sync.open_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.open_jobs to service_role;
 
 -- The value below which this share of a histogram is, in seconds, as Prometheus' histogram_quantile estimates it; null
 -- when it is empty. p_counts: {bucket: count}.
@@ -72,7 +77,8 @@ $$;
 revoke execute on function clerk_sync.quantile from public, anon, authenticated;
 grant execute on function clerk_sync.quantile to service_role;
 
--- Everything of the charts since p_from, by intervals: {at, name, bucket, count}. p_grain: minute, quarter or hour. Latency is
+-- Everything of the charts since p_from, by intervals. What is open has been received; of that 10,000 jobs are
+-- counted, the rest when they finish. p_grain: minute, quarter or hour. Latency is
 -- that of Clerk's events only: a backfill waits by intention.
 create or replace function clerk_sync.interval_counts(
   p_from     timestamptz,
@@ -101,8 +107,8 @@ as $$
       (select s.rolled_until from clerk_sync.metric_state as s), p_now + interval '1 minute', 20000
     ) as f
     union all
-    select o.at, 'received', '{}', 0, o.count
-    from clerk_sync.open_counts(p_from) as o
+    select o.created_at, 'received', '{}', 0, 1
+    from clerk_sync.open_jobs(10000) as o
   ) as c
   where c.at >= p_from
     and (c.name <> 'finished' or c.labels ->> 'status' = 'COMPLETED')

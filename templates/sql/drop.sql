@@ -9,8 +9,8 @@ begin
   if to_regclass('vault.secrets') is not null then
     delete from vault.secrets as s where s.name in ('clerk_sync_project_url', 'clerk_sync_processor_secret');
   end if;
+  drop schema if exists clerk_sync cascade; -- first: it has views of the queue
   drop table if exists public.job_queue;
-  drop schema if exists clerk_sync cascade;
   drop schema if exists clerk_sync_migrations cascade;
   for v_function in
     select p.oid

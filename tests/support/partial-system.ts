@@ -95,6 +95,7 @@ function createRoutes(queue: Queue, url: string, faults: PartialSystem["faults"]
       readHealth: createReadHealth({ call: createCallFunction(queue.pool), now: Date.now }),
       checkCaller: createCheckCaller([secretKey]),
     },
+    metrics: null,
     standIns: { "/rest/v1": createRestStandIn({ pool: queue.pool, secretKey }), "/auth/v1": authStandIn },
   });
 }

@@ -36,6 +36,7 @@ const defaults = {
   host: "127.0.0.1",
   trustedProxies: 0,
   logLevel: "info",
+  metricsToken: null,
 };
 
 describe("values", () => {
@@ -47,7 +48,7 @@ describe("values", () => {
     const names = ["CLERK_WEBHOOK_SECRET", "CLERK_WEBHOOK_SIGNING_SECRET", "SUPABASE_URL", "SUPABASE_SECRET_KEYS"];
     const others = ["SUPABASE_SERVICE_ROLE_KEY", "PROCESSOR_SECRET", "AUTH_MIRROR", "DELETE_MODE", "MAX_ATTEMPTS"];
     const rest = ["RETENTION_DAYS", "DATABASE_URL", "PORT", "HOST", "LOG_LEVEL", "SUPABASE_SECRET_KEY"];
-    const rates = ["WEBHOOK_MAX_PER_SECOND", "WEBHOOK_BAD_SIGNATURES_PER_MINUTE", "TRUST_PROXY"];
+    const rates = ["WEBHOOK_MAX_PER_SECOND", "WEBHOOK_BAD_SIGNATURES_PER_MINUTE", "TRUST_PROXY", "METRICS_TOKEN"];
     for (const blank of ["", "  \n"]) {
       const all = [...names, ...others, ...rest, ...rates];
       expect(readConfig(Object.fromEntries(all.map((name) => [name, blank])))).toEqual(defaults);
@@ -79,6 +80,7 @@ describe("values", () => {
       WEBHOOK_MAX_PER_SECOND: "100",
       WEBHOOK_BAD_SIGNATURES_PER_MINUTE: "10",
       TRUST_PROXY: "1",
+      METRICS_TOKEN: "fedcba9876543210",
       LOG_LEVEL: "debug",
     };
     expect(readConfig(environment)).toEqual({
@@ -102,6 +104,7 @@ describe("values", () => {
       host: "0.0.0.0",
       webhookRate: { maxPerSecond: 100, badSignaturesPerMinute: 10 },
       trustedProxies: 1,
+      metricsToken: "fedcba9876543210",
       logLevel: "debug",
     });
   });

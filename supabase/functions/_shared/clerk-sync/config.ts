@@ -42,6 +42,8 @@ export type Config = {
   host: string;
   /** Node server only: proxies of the owner's before it, whose X-Forwarded-For is believed. */
   trustedProxies: number;
+  /** Node server only: lets its bearer read the metrics. */
+  metricsToken: string | null;
   logLevel: LogLevel;
 };
 
@@ -98,6 +100,7 @@ function toConfig(values: z.infer<typeof environmentSchema>, legacyKeys: string[
     port: values.PORT,
     host: values.HOST,
     trustedProxies: values.TRUST_PROXY,
+    metricsToken: values.METRICS_TOKEN ?? null,
     logLevel: values.LOG_LEVEL,
   };
 }

@@ -162,6 +162,14 @@ export const environmentSchema = z.object({
     .register(notes, { what: "The database, `postgres://…`.", home: "node" }),
   PORT: count(1, 65_535).default(54_321).register(notes, { what: "Where the server listens.", home: "node" }),
   HOST: z.string().default("127.0.0.1").register(notes, { what: "The address it listens on.", home: "node" }),
+  METRICS_TOKEN: z
+    .string()
+    .min(16, "must have at least 16 characters; openssl rand -hex 32 makes one")
+    .optional()
+    .register(notes, {
+      what: "What Prometheus sends as Bearer token to read `GET /metrics`, and nothing else; the project's secret key does as well. Without either `/metrics` is off. At least 16 characters.",
+      home: "node",
+    }),
   TRUST_PROXY: count(0, 10).default(0).register(notes, {
     what: "How many proxies of yours stand before the server. The client's address is then the one that the outermost of them added to `X-Forwarded-For`; with `0` it is the connection's.",
     home: "node",

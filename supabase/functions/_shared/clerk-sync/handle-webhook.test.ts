@@ -209,3 +209,12 @@ describe("an event that is signed and not applied", () => {
     expect(notes).toEqual([{ kind: "instance_unknown", source: "unknown", subject, code: "user.deleted" }]);
   });
 });
+
+test("the status of every answer is told, whatever it is", async () => {
+  const statuses: number[] = [];
+  const dependencies = { ...webhookWith({}).dependencies, onAnswered: (status: number) => void statuses.push(status) };
+  await deliver(fixtureBytes("user.created"), dependencies);
+  await handleWebhook(new Request("http://localhost/", { method: "POST", body: "{}" }), dependencies);
+  await handleWebhook(new Request("http://localhost/"), dependencies);
+  expect(statuses).toEqual([202, 401, 405]);
+});

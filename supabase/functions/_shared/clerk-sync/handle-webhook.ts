@@ -52,7 +52,12 @@ export async function handleWebhook(
   dependencies: WebhookDependencies,
   source = "unknown",
 ): Promise<Response> {
-  const delivery: Delivery = { request, source, account: dependencies.loadLimit.open() };
+  const response = await answerDelivery({ request, source, account: dependencies.loadLimit.open() }, dependencies);
+  notify("delivery.not_noted", () => dependencies.onAnswered?.(response.status));
+  return response;
+}
+
+async function answerDelivery(delivery: Delivery, dependencies: WebhookDependencies): Promise<Response> {
   try {
     return await acceptEvent(delivery, dependencies);
   } catch (error) {

@@ -9,6 +9,8 @@ export type Refusal = { code: ErrorCode; source: string; eventId?: string };
 export type DeliveryHooks = {
   /** Called for each delivery of Clerk's that was taken, whatever came of it. */
   onAccepted?: () => void;
+  /** Called with the status of each answer. */
+  onAnswered?: (status: number) => void;
   /** Called for each delivery refused for its signature or by a rate limit. */
   onRefused?: (refusal: Refusal) => void;
   /** Called for each event that is signed and yet not applied. */

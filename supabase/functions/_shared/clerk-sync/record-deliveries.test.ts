@@ -2,7 +2,11 @@ import { expect, test } from "vitest";
 import { captureLog } from "../../../../tests/support/capture-log.ts";
 import { createDeliveryRecorder } from "./record-deliveries.ts";
 
-type Written = { p_accepted_at: string | null; p_entries: { kind: string; source: string; count: number }[] };
+type Written = {
+  p_accepted_at: string | null;
+  p_entries: { kind: string; source: string; count: number }[];
+  p_counts: { name: string; value: string; count: number }[];
+};
 
 /** A recorder whose time passes only by its own pauses. */
 function recorderWith(fail = false) {
@@ -82,4 +86,22 @@ test("closing writes what is there", async () => {
   await recorder.close();
   await recorder.close();
   expect(written).toHaveLength(1);
+});
+
+test("answers are counted by status and signature failures by code, and each is written once", async () => {
+  const { recorder, written, done } = recorderWith();
+  for (const status of [202, 401, 202]) recorder.hooks.onAnswered(status);
+  recorder.hooks.onRefused(refusal("a"));
+  recorder.hooks.onRefused({ code: "rate_limited", source: "a" });
+  await done();
+  recorder.hooks.onAnswered(202);
+  await done();
+  expect(written.map(({ p_counts }) => p_counts)).toEqual([
+    [
+      { name: "answers", value: "202", count: 2 },
+      { name: "answers", value: "401", count: 1 },
+      { name: "signature_failures", value: "signature_invalid", count: 1 },
+    ],
+    [{ name: "answers", value: "202", count: 1 }],
+  ]);
 });

@@ -15,6 +15,9 @@ export type DeliveryNote = {
 /** So many that are alike; `at` is the last of them. */
 type DeliveryEntry = DeliveryNote & { at: string; count: number };
 
+/** Answers of a status, or signature failures of a code; for metrics. */
+type DeliveryCount = { name: "answers" | "signature_failures"; value: string; count: number };
+
 export type DeliveryRecorder = {
   /** What the webhook calls. */
   hooks: Required<DeliveryHooks>;
@@ -68,10 +71,18 @@ export function createDeliveryRecorder(options: DeliveryRecorderOptions): Delive
     kept.accept();
     start();
   };
+  const answer = (status: number) => {
+    kept.count("answers", String(status));
+    start();
+  };
   return {
     hooks: {
       onAccepted: accept,
-      onRefused: ({ code, source }) => note({ kind: "delivery_refused", source, code }),
+      onAnswered: answer,
+      onRefused: ({ code, source }) => {
+        if (code.startsWith("signature_")) kept.count("signature_failures", code);
+        note({ kind: "delivery_refused", source, code });
+      },
       onPutAside: note,
     },
     close: async () => {
@@ -81,13 +92,18 @@ export function createDeliveryRecorder(options: DeliveryRecorderOptions): Delive
   };
 }
 
-type Notes = { acceptedAt: string | null; entries: DeliveryEntry[] };
+type Notes = { acceptedAt: string | null; entries: DeliveryEntry[]; counts: DeliveryCount[] };
 
 function createNotes(now: () => number) {
   let acceptedAt: number | null = null;
   let entries = new Map<string, DeliveryEntry>();
+  let counts = new Map<string, DeliveryCount>();
   return {
-    hasAny: () => acceptedAt !== null || entries.size > 0,
+    hasAny: () => acceptedAt !== null || entries.size > 0 || counts.size > 0,
+    count: (name: DeliveryCount["name"], value: string) => {
+      const known = counts.get(name + value) ?? { name, value, count: 0 };
+      counts.set(name + value, { ...known, count: known.count + 1 });
+    },
     accept: () => {
       acceptedAt = now();
     },
@@ -103,9 +119,11 @@ function createNotes(now: () => number) {
       const taken = {
         acceptedAt: acceptedAt === null ? null : new Date(acceptedAt).toISOString(),
         entries: [...entries.values()],
+        counts: [...counts.values()],
       };
       acceptedAt = null;
       entries = new Map();
+      counts = new Map();
       return taken;
     },
   };
@@ -117,9 +135,9 @@ function keyOf({ kind, at, source, subject, code }: DeliveryEntry): string {
 }
 
 /** What cannot be written is lost and said so: the answers were given, and keeping it would grow without bound. */
-async function writeAll({ call }: DeliveryRecorderOptions, { acceptedAt, entries }: Notes): Promise<void> {
+async function writeAll({ call }: DeliveryRecorderOptions, { acceptedAt, entries, counts }: Notes): Promise<void> {
   try {
-    await call("clerk_sync_record_deliveries", { p_accepted_at: acceptedAt, p_entries: entries });
+    await call("clerk_sync_record_deliveries", { p_accepted_at: acceptedAt, p_entries: entries, p_counts: counts });
   } catch (error) {
     const code = errorCode(error);
     logger.warn("audit.not_written", { code, entries: entries.length, reason: errorMessage(error) });
