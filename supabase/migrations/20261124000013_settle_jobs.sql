@@ -46,7 +46,12 @@ begin
       updated_at = p_now
   where j.id = p_id
   returning j.status into v_status;
-  perform clerk_sync.count_failure(p_error, v_status, p_now);
+  insert into clerk_sync.metric_events (at, name, labels)
+  values (p_now, 'failed_attempts', jsonb_build_object('code', split_part(p_error, ':', 1)));
+  if v_status = 'DEAD' then
+    insert into clerk_sync.metric_events (at, name, labels)
+    values (p_now, 'dead', jsonb_build_object('code', split_part(p_error, ':', 1)));
+  end if;
 end
 $$;
 

@@ -23,7 +23,8 @@ create table if not exists clerk_sync.metric_counts (
 comment on column clerk_sync.metric_counts.sum is
   'of the values of a histogram, in seconds';
 
--- Waits for the next roll-up, which takes it away. Rows are only added here, so that no worker waits for another.
+-- Waits for the next roll-up, which takes it away. Rows are only added here, so that no worker waits for another. The
+-- label code may be any text here.
 create table if not exists clerk_sync.metric_events (
   id     bigint generated always as identity,
   at     timestamptz not null,
@@ -104,26 +105,6 @@ $$;
 revoke execute on function clerk_sync.code_of from public, anon, authenticated;
 grant execute on function clerk_sync.code_of to service_role;
 
--- A failed attempt, by which the job got this status.
-create or replace function clerk_sync.count_failure(p_error text, p_status text, p_now timestamptz)
-returns void
-language plpgsql
-volatile
-security invoker
-set search_path = ''
-as $$
-begin
-  insert into clerk_sync.metric_events (at, name, labels)
-  select p_now, e.name, jsonb_build_object('code', clerk_sync.code_of(p_error))
-  from (values ('failed_attempts'), ('dead')) as e(name)
-  where e.name = 'failed_attempts'
-     or p_status = 'DEAD';
-end
-$$;
-
-revoke execute on function clerk_sync.count_failure from public, anon, authenticated;
-grant execute on function clerk_sync.count_failure to service_role;
-
 -- Jobs that became dead letters when they came. p_answer is clerk_sync_enqueue's.
 create or replace function clerk_sync.count_dead(p_jobs jsonb, p_answer jsonb, p_now timestamptz)
 returns void
@@ -134,7 +115,7 @@ set search_path = ''
 as $$
 begin
   insert into clerk_sync.metric_events (at, name, labels, count)
-  select p_now, 'dead', jsonb_build_object('code', clerk_sync.code_of(i.value ->> 'dead_reason')), count(*)
+  select p_now, 'dead', jsonb_build_object('code', split_part(i.value ->> 'dead_reason', ':', 1)), count(*)
   from jsonb_array_elements(p_jobs) with ordinality as i(value, place)
   join jsonb_array_elements(p_answer) with ordinality as o(value, place) on o.place = i.place
   where o.value ->> 'outcome' = 'dead'
@@ -206,7 +187,7 @@ begin
     p_now, c.name,
     case c.name
       when 'answers' then jsonb_build_object('status', substring(c.value from '^[0-9]{3}$'))
-      else jsonb_build_object('code', clerk_sync.code_of(c.value))
+      else jsonb_build_object('code', c.value)
     end,
     c.count
   from jsonb_to_recordset(p_counts) as c(name text, value text, count bigint)

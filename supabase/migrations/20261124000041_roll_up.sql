@@ -88,7 +88,10 @@ as $$
     where e.id = any (array(select o.id from clerk_sync.metric_events as o order by o.id limit p_limit))
     returning e.at, e.name, e.labels, e.count
   )
-  select date_trunc('minute', t.at, 'UTC'), t.name, t.labels, 0, sum(t.count)::bigint, 0
+  select
+    date_trunc('minute', t.at, 'UTC'), t.name,
+    case when t.labels ? 'code' then jsonb_build_object('code', clerk_sync.code_of(t.labels ->> 'code')) else t.labels end,
+    0, sum(t.count)::bigint, 0
   from taken as t
   group by 1, 2, 3;
 $$;

@@ -130,7 +130,7 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_interval interval := case p_window when '1h' then '1 minute' when '24h' then '15 minutes' when '7d' then '2 hours' end;
+  v_interval interval := make_interval(mins => case p_window when '1h' then 1 when '24h' then 15 when '7d' then 120 end);
   v_points   integer  := case p_window when '1h' then 60 when '24h' then 96 else 84 end;
   v_grain    text     := case p_window when '1h' then 'minute' when '24h' then 'quarter' else 'hour' end;
   v_from     timestamptz;

@@ -171,7 +171,9 @@ describe("from the database", () => {
       await queue.send(userEvent("user.created", { id: `user_${place}`, version: 1 }), `msg_${place}`);
     }
     await queue.run({ limit: 3 });
-    await queue.pool.query("select clerk_sync.count_failure('auth_rejected: x', 'DEAD', now())");
+    await queue.pool.query(
+      "insert into clerk_sync.metric_events (at, name, labels) values (now(), 'dead', '{\"code\": \"auth_rejected\"}')",
+    );
     await rollUp();
     const before = (await scrape()).counters();
     expect(before.get('clerk_sync_attempts_total[["outcome","completed"]]')).toBe(3);
