@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { circuitLaws } from "./support/circuit-mutations.ts";
 import { ensurePromises } from "./support/ensure-mutations.ts";
 import { laws } from "./support/law-mutations.ts";
+import { counting } from "./support/metric-mutations.ts";
 import { knownFailures, type Mutation } from "./support/mutations.ts";
 import { runRules } from "./support/run-mutations.ts";
 import { supervision } from "./support/supervision-mutations.ts";
@@ -22,7 +23,7 @@ await rm(folder, { recursive: true, force: true });
 for (const copy of copies) await makeCopy(copy);
 
 const word = process.argv[2] ?? "";
-const all = [...knownFailures, ...laws, ...circuitLaws, ...ensurePromises, ...runRules, ...supervision];
+const all = [...knownFailures, ...laws, ...circuitLaws, ...ensurePromises, ...runRules, ...supervision, ...counting];
 const chosen = all.filter((mutation) => mutation.title.includes(word));
 const count = { passed: 0, failed: 0 };
 const waiting = [...chosen];

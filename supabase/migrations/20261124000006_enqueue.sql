@@ -68,9 +68,6 @@ begin
   into v_answer
   from incoming as i
   left join stored as n on n.event_id = i.event_id;
-  if v_answer @? '$[*] ? (@.outcome == "dead")' then
-    perform clerk_sync.count_dead(p_jobs, v_answer, p_now);
-  end if;
   return v_answer;
 end
 $$;

@@ -105,27 +105,6 @@ $$;
 revoke execute on function clerk_sync.code_of from public, anon, authenticated;
 grant execute on function clerk_sync.code_of to service_role;
 
--- Jobs that became dead letters when they came. p_answer is clerk_sync_enqueue's.
-create or replace function clerk_sync.count_dead(p_jobs jsonb, p_answer jsonb, p_now timestamptz)
-returns void
-language plpgsql
-volatile
-security invoker
-set search_path = ''
-as $$
-begin
-  insert into clerk_sync.metric_events (at, name, labels, count)
-  select p_now, 'dead', jsonb_build_object('code', split_part(i.value ->> 'dead_reason', ':', 1)), count(*)
-  from jsonb_array_elements(p_jobs) with ordinality as i(value, place)
-  join jsonb_array_elements(p_answer) with ordinality as o(value, place) on o.place = i.place
-  where o.value ->> 'outcome' = 'dead'
-  group by 3;
-end
-$$;
-
-revoke execute on function clerk_sync.count_dead from public, anon, authenticated;
-grant execute on function clerk_sync.count_dead to service_role;
-
 -- Calls to the services, as clerk_sync.record_calls gets them. failure: it says that the service is down or refuses us.
 create or replace function clerk_sync.count_calls(p_calls jsonb, p_now timestamptz)
 returns void

@@ -74,6 +74,32 @@ $$;
 revoke execute on function clerk_sync.finished_counts from public, anon, authenticated;
 grant execute on function clerk_sync.finished_counts to service_role;
 
+-- Jobs that were dead letters from the beginning, or were made so by hand: no attempt of theirs failed. As counts of the
+-- minutes from p_from until before p_until.
+create or replace function clerk_sync.untried_dead_counts(p_from timestamptz, p_until timestamptz)
+returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
+language sql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = 'off'
+set enable_bitmapscan = 'off'
+as $$
+  select
+    date_trunc('minute', j.processed_at, 'UTC'), 'dead', jsonb_build_object('code', clerk_sync.code_of(j.error)),
+    0, count(*), 0
+  from public.job_queue as j
+  where case when j.status = 'DEAD' then true end
+    and j.updated_at >= p_from
+    and j.processed_at >= p_from
+    and j.processed_at < p_until
+    and j.attempts = 0
+  group by 1, 3;
+$$;
+
+revoke execute on function clerk_sync.untried_dead_counts from public, anon, authenticated;
+grant execute on function clerk_sync.untried_dead_counts to service_role;
+
 -- Takes events away, at most p_limit, and answers them as counts.
 create or replace function clerk_sync.take_events(p_limit integer)
 returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
@@ -140,6 +166,8 @@ begin
     c.name, c.labels, c.bucket, sum(c.count), sum(c.sum)
   from (
     select f.* from clerk_sync.finished_counts(v_from, v_until) as f
+    union all
+    select d.* from clerk_sync.untried_dead_counts(v_from, v_until) as d
     union all
     select e.* from clerk_sync.take_events(p_limit) as e
   ) as c

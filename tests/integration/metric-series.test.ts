@@ -107,6 +107,8 @@ it("a failed attempt and the dead letter it makes are counted with their code", 
   await queue.run();
   await queue.pool.query("update job_queue set run_at = now() where status = 'FAILED'");
   await queue.run();
+  await queue.pool.query("select clerk_sync.roll_up(now() + interval '2 minutes')");
+  await queue.pool.query("select clerk_sync.roll_up(now() + interval '4 minutes')");
   const row = await queue.one("select clerk_sync_series('1h') as series");
   expect(sums(seriesSchema.parse(row?.["series"]))).toMatchObject({ failed_attempts: 2, dead: 2 });
   const { rows } = await queue.pool.query(
