@@ -15,6 +15,7 @@ const copied = [
   "LICENSE",
   "CHANGELOG.md",
   "docs",
+  "ops",
   "server/postgres/auth-schema.sql",
   "server/postgres/migrations-table.sql",
   "server/postgres/prelude.sql",

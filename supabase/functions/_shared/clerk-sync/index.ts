@@ -65,6 +65,7 @@ export { type RunDependencies, type RunOptions, type RunResult, runJobs } from "
 export { createHealthGate, type HealthGate, type HealthGateOptions } from "./create-health-gate.ts";
 export { type HealthDependencies, handleHealth } from "./handle-health.ts";
 export type { Health, HealthReason, HealthStatus } from "./judge-health.ts";
+export { createMetricsResponse } from "./metrics-response.ts";
 export { createReadHealth, type ReadHealth, type ReadHealthOptions } from "./read-health.ts";
 export { createSupervision, type Supervision } from "./supervise-sync.ts";
 
