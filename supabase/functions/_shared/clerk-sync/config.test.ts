@@ -240,11 +240,8 @@ describe("problems", () => {
 
   test("no value is repeated", () => {
     const names = ["CLERK_WEBHOOK_SECRET", "SUPABASE_URL", "SUPABASE_SECRET_KEYS", "AUTH_MIRROR", "DELETE_MODE"];
-    const others = ["MAX_ATTEMPTS", "RETENTION_DAYS", "DATABASE_URL", "PORT", "LOG_LEVEL"];
-    const message = problemsOf({
-      ...Object.fromEntries([...names, ...others].map((name) => [name, "hunter2"])),
-      PROCESSOR_SECRET: "hunter2",
-    });
+    const others = ["MAX_ATTEMPTS", "RETENTION_DAYS", "DATABASE_URL", "PORT", "LOG_LEVEL", "PROCESSOR_SECRET"];
+    const message = problemsOf(Object.fromEntries([...names, ...others].map((name) => [name, "hunter2"])));
     expect(message).toContain("The environment has 11 problems");
     expect(message).not.toContain("hunter2");
   });
