@@ -106,9 +106,10 @@ grant execute on function clerk_sync.post_to_processor to service_role;
 
 drop function if exists clerk_sync.call_processor(); -- before it had a parameter
 
--- Calls the processor when there is work, or to start a run (p_work: sweep, compare); null when there is none. The hourly
--- sweep asks for the check of silence as well: one call for both. Without CLERK_SECRET_KEY the processor could do neither,
--- and is not called for them.
+-- Calls the processor when there is work, when somebody is to be told of an incident, or to start a run (p_work: sweep,
+-- compare); null when there is nothing to do. The incidents are looked at whatever else there is. The hourly sweep asks
+-- for the check of silence as well: one call for both. Without CLERK_SECRET_KEY the processor could do neither, and is
+-- not called for them.
 create or replace function clerk_sync.call_processor(p_work text default null)
 returns bigint
 language plpgsql
@@ -116,8 +117,12 @@ volatile
 security invoker
 set search_path = ''
 as $$
+declare
+  v_alerts boolean := clerk_sync.alerts_due();
 begin
-  if (p_work is null and not clerk_sync.has_work()) or (p_work is not null and not clerk_sync.processor_has_key()) then
+  if (p_work is null and not v_alerts and not clerk_sync.has_work())
+    or (p_work is not null and not clerk_sync.processor_has_key())
+  then
     return null;
   end if;
   return clerk_sync.post_to_processor(jsonb_strip_nulls(jsonb_build_object(

@@ -111,8 +111,51 @@ $$;
 revoke execute on function clerk_sync.estimate_users from public, anon, authenticated;
 grant execute on function clerk_sync.estimate_users to service_role;
 
--- What is known: {now, schema_version, oldest_due_at, oldest_refresh_at, open, dead, users, last_applied_at, schedule,
--- runs, silence, audit, …}. Nothing of it is personal.
+-- Of the jobs tried within p_minutes: {done, failed, since}, failed are those whose last attempt did, since the oldest of
+-- them. A job that is tried often counts once. Of each the newest 200 are looked at, over the same time: the last second
+-- where there are many.
+create or replace function clerk_sync.attempt_facts(p_now timestamptz, p_minutes integer)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  with done as materialized (
+    select j.processed_at as at, j.status = 'COMPLETED' as counts
+    from public.job_queue as j
+    where j.status in ('COMPLETED', 'CANCELLED')
+      and j.processed_at > p_now - make_interval(mins => p_minutes)
+    order by j.processed_at desc
+    limit 200
+  ),
+  failed as materialized (
+    select j.updated_at as at, j.status <> 'CANCELLED' and j.attempts > 0 as counts
+    from public.job_queue as j
+    where j.status in ('FAILED', 'DEAD', 'CANCELLED')
+      and j.updated_at > p_now - make_interval(mins => p_minutes)
+    order by j.updated_at desc
+    limit 200
+  ),
+  span as (
+    select greatest(
+      (select min(d.at) from done as d having count(*) = 200),
+      (select min(f.at) from failed as f having count(*) = 200)
+    ) as start
+  )
+  select jsonb_build_object(
+    'done', (select count(*) from done as d where d.counts and coalesce(d.at >= s.start, true)),
+    'failed', (select count(*) from failed as f where f.counts and coalesce(f.at >= s.start, true)),
+    'since', (select min(f.at) from failed as f where f.counts)
+  )
+  from span as s;
+$$;
+
+revoke execute on function clerk_sync.attempt_facts from public, anon, authenticated;
+grant execute on function clerk_sync.attempt_facts to service_role;
+
+-- What is known: {now, schema_version, oldest_due_at, oldest_refresh_at, open, dead, users, attempts, last_applied_at,
+-- schedule, runs, silence, audit, …}. Nothing of it is personal.
 create or replace function clerk_sync.health_facts(p_now timestamptz)
 returns jsonb
 language plpgsql
@@ -134,6 +177,7 @@ begin
     'last_applied_at', (
       select max(j.processed_at) from public.job_queue as j where j.status in ('COMPLETED', 'CANCELLED')
     ),
+    'attempts', clerk_sync.attempt_facts(p_now, 15),
     'schedule', clerk_sync.schedule_facts(),
     'runs', clerk_sync.run_facts(),
     'silence', clerk_sync.silence_facts(),

@@ -1,5 +1,5 @@
--- Why the sync is not healthy. The thresholds and the judgement are here and nowhere else: SQL, the sync-health endpoint
--- and the command line ask this one place. docs/health.md explains every reason.
+-- Why the sync is not healthy. The thresholds and the judgement are here, and of attempts in the next file: SQL, the
+-- sync-health endpoint and the command line ask this one place. docs/health.md explains every reason.
 
 create or replace function clerk_sync.health_thresholds()
 returns jsonb
@@ -13,6 +13,8 @@ as $$
     'due_compromised_minutes', 15,
     'dead_compromised', 100,
     'dead_compromised_percent', 1,
+    'failed_degraded', 10,
+    'failed_degraded_percent', 20,
     'refresh_degraded_minutes', 15,
     'unchecked_degraded_hours', 3,
     'users_differ', 10,

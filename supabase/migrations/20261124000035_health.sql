@@ -1,5 +1,34 @@
 -- How healthy the sync is, for SQL, the sync-health endpoint and the command line alike.
 
+-- What is wrong with what was tried lately, in the form of the reasons before; see clerk_sync.attempt_facts.
+create or replace function clerk_sync.attempt_reasons(p_facts jsonb, p_t jsonb)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  with f as (
+    select a.failed, a.failed + a.done as tried, a.since
+    from jsonb_to_record(p_facts -> 'attempts') as a(failed bigint, done bigint, since timestamptz)
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'code', 'error_rate',
+    'status', 'degraded',
+    'what', format('Of the last %s jobs that were tried %s failed.', f.tried, f.failed),
+    'since', f.since,
+    'remedy', 'select error, count(*) from job_queue where status in (''FAILED'', ''DEAD'') group by error;'
+      || ' docs/errors.md explains the codes.'
+  )), '[]')
+  from f
+  where f.failed >= greatest(
+    (p_t ->> 'failed_degraded')::integer, f.tried * (p_t ->> 'failed_degraded_percent')::numeric / 100
+  );
+$$;
+
+revoke execute on function clerk_sync.attempt_reasons from public, anon, authenticated;
+grant execute on function clerk_sync.attempt_reasons to service_role;
+
 -- {status, reasons}: compromised, degraded or healthy, by the worst of its reasons, which come first.
 create or replace function clerk_sync.judge_health(
   p_facts      jsonb,
@@ -17,6 +46,7 @@ as $$
   )
   from jsonb_array_elements(
     clerk_sync.queue_reasons(p_facts, p_thresholds)
+      || clerk_sync.attempt_reasons(p_facts, p_thresholds)
       || clerk_sync.delivery_reasons(p_facts, p_thresholds)
       || clerk_sync.service_reasons(p_facts, p_thresholds)
       || clerk_sync.sync_reasons(p_facts)
