@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Hono } from "hono";
 import type pg from "pg";
 import { applyRules, createAcceptEvents } from "#core/accept-events.ts";
+import { listTargets } from "#core/alert-targets.ts";
 import { createAllowOrigin } from "#core/allow-origin.ts";
 import { createAuthAdmin } from "#core/auth-admin.ts";
 import { createCheckCaller } from "#core/check-caller.ts";
@@ -17,6 +18,7 @@ import { createMirrorUser } from "#core/mirror-user.ts";
 import { createReadHealth } from "#core/read-health.ts";
 import { createReadUser } from "#core/read-user.ts";
 import { createDeliveryRecorder, type DeliveryRecorder } from "#core/record-deliveries.ts";
+import { createConfiguredAlerts } from "#core/send-alerts.ts";
 import { createSupervision } from "#core/supervise-sync.ts";
 import { createConfiguredVerify } from "#core/verify-session-token.ts";
 import { createVerifySignature } from "#core/verify-signature.ts";
@@ -25,6 +27,7 @@ import { createCallFunction } from "./call-function.ts";
 import type { Half } from "./half.ts";
 import { createHealth } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
+import { watchDatabase } from "./watch-database.ts";
 import { createWorker, type Worker, type WorkerDependencies } from "./worker.ts";
 
 /** Ten connections serve so many events in a fraction of a second; beyond that waiting is no use. */
@@ -91,7 +94,15 @@ function makeWork(config: Config, { auth, now }: Composition, call: CallFunction
 
 /** The work of an instance that goes through the queue: it purges, and looks after the sync itself. */
 function makeSupervised(config: Config, work: ReturnType<typeof makeWork>, call: CallFunction): WorkerDependencies {
-  return { ...work, retentionDays: config.retentionDays, supervision: createSupervision(config, call, "worker") };
+  const supervision = createSupervision(config, call, "worker");
+  const sendAlerts = watchDatabase({
+    sendAlerts: createConfiguredAlerts(config.alerts, call),
+    targets: listTargets(config.alerts),
+    adminUrl: config.alerts.adminUrl,
+    fetch: globalThis.fetch,
+    now: work.now,
+  });
+  return { ...work, retentionDays: config.retentionDays, supervision: { ...supervision, sendAlerts } };
 }
 
 function makeWebhook(

@@ -13,6 +13,7 @@ function workerWith(checkSilence: () => Promise<"none">, batches: FakeJob[][] = 
   const queue = createFakeQueue(batches);
   const clock = { now: 0 };
   const seen: string[] = [];
+  const sent: number[] = [];
   const note = (name: string) => async () => void seen.push(name);
   const created = createWorker({
     database: queue.database,
@@ -25,6 +26,7 @@ function workerWith(checkSilence: () => Promise<"none">, batches: FakeJob[][] = 
     supervision: {
       beat: note("beat"),
       auditJobs: note("audit"),
+      sendAlerts: async () => void sent.push(clock.now / 1000),
       checkSilence: (everySeconds) => {
         seen.push(`silence ${everySeconds}`);
         return checkSilence();
@@ -42,7 +44,7 @@ function workerWith(checkSilence: () => Promise<"none">, batches: FakeJob[][] = 
     return seen.splice(0);
   };
   created.start();
-  return { lookAt, queue };
+  return { lookAt, queue, sent };
 }
 
 test("it beats every ten seconds, and asks Clerk after a minute and then every five", async () => {
@@ -53,6 +55,12 @@ test("it beats every ten seconds, and asks Clerk after a minute and then every f
   expect(await lookAt(60)).toEqual(["beat", "silence 270"]);
   expect(await lookAt(359)).toEqual(["beat", "audit"]);
   expect(await lookAt(360)).toEqual(["silence 270"]);
+});
+
+test("it looks for incidents every half minute", async () => {
+  const { lookAt, sent } = workerWith(async () => "none");
+  for (const seconds of [0, 29, 30, 59, 61]) await lookAt(seconds);
+  expect(sent).toEqual([0, 30, 61]);
 });
 
 test("a check that hangs does not stop the queue, is not doubled, and is waited for at the end", async () => {
@@ -97,7 +105,12 @@ test("ten minutes after the start the worker asks for a compare that is a day ol
     retentionDays: 30,
     now: () => clock.now,
     slices,
-    supervision: { beat: async () => undefined, auditJobs: async () => undefined, checkSilence: async () => "skipped" },
+    supervision: {
+      beat: async () => undefined,
+      auditJobs: async () => undefined,
+      checkSilence: async () => "skipped",
+      sendAlerts: async () => undefined,
+    },
   });
   const named = () => state.taken.filter(({ kind }) => kind !== null);
   worker.start();

@@ -37,13 +37,16 @@ const silenceEverySeconds = 4.5 * 60;
 const silenceEveryMilliseconds = 5 * 60_000;
 /** A start is no reason to ask Clerk. */
 const firstSilenceMilliseconds = 60_000;
+const alertsEveryMilliseconds = 30_000;
 
 /** Makes the loop that works through the queue: at once when woken, and every second by itself. */
 export function createWorker(dependencies: WorkerDependencies): Worker {
   const stopping = new AbortController();
   let alarm = new AbortController();
   const silence = createSilenceChore(dependencies);
-  const chores = [...createChores(dependencies), silence.start];
+  const alerts = createAlertChore(dependencies);
+  // First: a database that is down ends the round at the next chore, and is to be told of.
+  const chores = [alerts.start, ...createChores(dependencies), silence.start];
   const loop = async () => {
     let failures = 0;
     while (!stopping.signal.aborted) {
@@ -68,6 +71,7 @@ export function createWorker(dependencies: WorkerDependencies): Worker {
       wake();
       await ended;
       await silence.ended();
+      await alerts.ended();
     },
   };
 }
@@ -102,20 +106,29 @@ function createChores({ database, supervision, retentionDays, slices, now }: Wor
   ];
 }
 
-/** Runs beside the loop: while Clerk's API hangs, the queue goes on. */
-function createSilenceChore({ supervision, now }: WorkerDependencies): { start: Chore; ended: () => Promise<void> } {
+type SideChore = { start: Chore; ended: () => Promise<void> };
+
+function createSilenceChore({ supervision, now }: WorkerDependencies): SideChore {
+  const { start, ended } = beside(() => supervision.checkSilence(silenceEverySeconds));
+  return { start: every(silenceEveryMilliseconds, now, start, firstSilenceMilliseconds), ended };
+}
+
+function createAlertChore({ supervision, now }: WorkerDependencies): SideChore {
+  const { start, ended } = beside(supervision.sendAlerts);
+  return { start: every(alertsEveryMilliseconds, now, start), ended };
+}
+
+/** Runs beside the loop, once at a time: while somebody else's server hangs, the queue goes on. */
+function beside(work: () => Promise<unknown>): SideChore {
   let running: Promise<void> | null = null;
-  const check = async () => {
-    await supervision.checkSilence(silenceEverySeconds);
+  const run = async () => {
+    await work();
     running = null;
   };
   const start = async () => {
-    running ??= check();
+    running ??= run();
   };
-  return {
-    start: every(silenceEveryMilliseconds, now, start, firstSilenceMilliseconds),
-    ended: async () => void (await running),
-  };
+  return { start, ended: async () => void (await running) };
 }
 
 /** A chore that does its work only when the interval has passed since it last succeeded; `first`: since it was made. */

@@ -31,7 +31,10 @@ describe("the error rate", () => {
     await insertJobs("DEAD", 4);
     expect(await errorRate()).toBeUndefined();
     await insertJobs("FAILED", 1, 5);
-    expect(await errorRate()).toMatchObject({ status: "degraded", what: "Of the last 50 jobs that were tried 10 failed." });
+    expect(await errorRate()).toMatchObject({
+      status: "degraded",
+      what: "Of the last 50 jobs that were tried 10 failed.",
+    });
     await insertJobs("COMPLETED", 1);
     expect(await errorRate()).toBeUndefined();
   });

@@ -87,7 +87,11 @@ function createRoutes(queue: Queue, url: string, faults: PartialSystem["faults"]
       budgetMilliseconds: 5000,
       retentionDays: 30,
       slices: null,
-      supervision: { beat: async () => undefined, checkSilence: async () => "skipped" },
+      supervision: {
+        beat: async () => undefined,
+        checkSilence: async () => "skipped",
+        sendAlerts: async () => undefined,
+      },
     },
     ensureUser: null,
     health: async () => new Response(null, { status: 404 }),

@@ -31,6 +31,7 @@ const defaults = {
   maxAttempts: 15,
   retentionDays: 30,
   webhookRate: { maxPerSecond: 5000, badSignaturesPerMinute: 60 },
+  alerts: { webhookUrl: null, webhookSecret: null, slackUrl: null, adminUrl: null },
   databaseUrl: null,
   port: 54321,
   host: "127.0.0.1",
@@ -105,6 +106,7 @@ describe("values", () => {
       webhookRate: { maxPerSecond: 100, badSignaturesPerMinute: 10 },
       trustedProxies: 1,
       metricsToken: "fedcba9876543210",
+      alerts: defaults.alerts,
       logLevel: "debug",
     });
   });

@@ -8,6 +8,16 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** More than `count` deletions, or than `percent` of all users, within `minutes` hold all deletions back. */
 export type DeleteBrake = { count: number; percent: number; minutes: number };
 
+/** Whom incidents are told to; null: not. */
+export type AlertSettings = {
+  webhookUrl: string | null;
+  /** `whsec_…` that what goes to the webhook is signed with. */
+  webhookSecret: string | null;
+  slackUrl: string | null;
+  /** The admin page, for a link in a notice. */
+  adminUrl: string | null;
+};
+
 /** Everything an adapter needs to know, read once from its environment. */
 export type Config = {
   /** `whsec_…` secrets of the webhook endpoint; empty: the webhook is off. */
@@ -35,6 +45,7 @@ export type Config = {
   retentionDays: number;
   /** What the webhook takes in over time. */
   webhookRate: { maxPerSecond: number; badSignaturesPerMinute: number };
+  alerts: AlertSettings;
   /** Node server only: the database; null means an embedded one. */
   databaseUrl: string | null;
   /** Node server only: where it listens. */
@@ -96,6 +107,7 @@ function toConfig(values: z.infer<typeof environmentSchema>, legacyKeys: string[
       maxPerSecond: values.WEBHOOK_MAX_PER_SECOND,
       badSignaturesPerMinute: values.WEBHOOK_BAD_SIGNATURES_PER_MINUTE,
     },
+    alerts: toAlertSettings(values),
     databaseUrl: values.DATABASE_URL ?? null,
     port: values.PORT,
     host: values.HOST,
@@ -110,6 +122,15 @@ function toDeleteBrake(values: z.infer<typeof environmentSchema>): DeleteBrake {
     count: values.DELETE_BRAKE_COUNT,
     percent: values.DELETE_BRAKE_PERCENT,
     minutes: values.DELETE_BRAKE_MINUTES,
+  };
+}
+
+function toAlertSettings(values: z.infer<typeof environmentSchema>): AlertSettings {
+  return {
+    webhookUrl: values.ALERT_WEBHOOK_URL ?? null,
+    webhookSecret: values.ALERT_WEBHOOK_SECRET ?? null,
+    slackUrl: values.ALERT_SLACK_URL ?? null,
+    adminUrl: values.ADMIN_URL ?? null,
   };
 }
 

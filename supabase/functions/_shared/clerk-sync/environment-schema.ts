@@ -14,6 +14,12 @@ const webhookSecret = z
     message: "is not whsec_ followed by base64; copy it from Clerk's dashboard: Webhooks, the endpoint, Signing Secret",
   });
 
+const alertSecret = z
+  .string()
+  .refine((secret) => secret.startsWith("whsec_") && (decodeBase64(secret.slice(6))?.length ?? 0) >= 24, {
+    message: "is not whsec_ followed by base64 of 24 bytes or more; echo whsec_$(openssl rand -base64 32) makes one",
+  });
+
 const onOrOff = lowerCased(
   z
     .enum(["on", "true", "1", "yes", "off", "false", "0", "no"], { message: "must be on or off" })
@@ -156,6 +162,21 @@ export const environmentSchema = z.object({
   )
     .default("info")
     .register(notes, { what: "`debug`, `info`, `warning` or `error`.", home: "both" }),
+  ALERT_WEBHOOK_URL: httpUrl.optional().register(notes, {
+    what: "Incidents are posted here as JSON, once when they open and once when they are over ([alerts](alerts.md)).",
+    home: "both",
+  }),
+  ALERT_WEBHOOK_SECRET: alertSecret.optional().register(notes, {
+    what: "`whsec_…`, of your making: what is posted there is signed with it, as the Standard Webhooks specification says.",
+    home: "both",
+  }),
+  ALERT_SLACK_URL: httpUrl.optional().register(notes, {
+    what: "The same to Slack: the URL of an incoming webhook, `https://hooks.slack.com/services/…`, which is a secret.",
+    home: "both",
+  }),
+  ADMIN_URL: httpUrl
+    .optional()
+    .register(notes, { what: "Where the admin page is, for a link in what is told of an incident.", home: "both" }),
   DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/, message: "must be a postgres:// URL" })
     .optional()

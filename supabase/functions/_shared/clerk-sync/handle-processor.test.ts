@@ -20,7 +20,11 @@ function processorWith(batches: FakeJob[][], changes: Partial<ProcessorDependenc
     checkCaller: createCheckCaller([secret]),
     budgetMilliseconds: 1000,
     retentionDays: 30,
-    supervision: { beat: async () => undefined, checkSilence: async () => "skipped" },
+    supervision: {
+      beat: async () => undefined,
+      checkSilence: async () => "skipped",
+      sendAlerts: async () => undefined,
+    },
     ...changes,
   };
   return { queue, dependencies };
@@ -170,6 +174,7 @@ describe("what is looked after beside the work", () => {
         seen.push(everySeconds);
         return "none";
       },
+      sendAlerts: async () => void seen.push("alerts"),
     };
     return { seen, ...processorWith([[{ id: "1" }]], { supervision }) };
   }
@@ -179,7 +184,7 @@ describe("what is looked after beside the work", () => {
     await start(dependencies);
     await start(dependencies, { body: '{"source":"schedule"}' });
     await start(dependencies, { body: "no JSON" });
-    expect(seen).toEqual(["beat", 900, "beat", 900, "beat", 900]);
+    expect(seen).toEqual(["beat", 900, "alerts", "beat", 900, "alerts", "beat", 900, "alerts"]);
   });
 
   test("a call that asks for the check gets it before its work, unless it was done within the minute", async () => {
@@ -192,8 +197,15 @@ describe("what is looked after beside the work", () => {
     const { supervision } = dependencies;
     const body = '{"source":"schedule","work":"sweep","check":"silence"}';
     await start({ ...dependencies, supervision: { ...supervision, checkSilence } }, { body });
-    expect(seen).toEqual([60, "beat"]);
+    expect(seen).toEqual([60, "beat", "alerts"]);
     expect(claims).toEqual([0]);
+  });
+
+  test("a queue that fails is told of by the call that found it failing", async () => {
+    const { seen, dependencies } = supervised();
+    const rescueJobs = () => Promise.reject(new SyncError("database_rejected", "no"));
+    const response = await start({ ...dependencies, database: { ...dependencies.database, rescueJobs } });
+    expect([response.status, ...seen]).toEqual([503, "alerts"]);
   });
 
   test("a caller without the key gets nothing looked after", async () => {

@@ -11,7 +11,7 @@ export type ProcessorDependencies = WorkDependencies & {
   /** How long one call may work, in ms; below the caller's own patience. */
   budgetMilliseconds: number;
   retentionDays: number;
-  supervision: Pick<Supervision, "beat" | "checkSilence">;
+  supervision: Pick<Supervision, "beat" | "checkSilence" | "sendAlerts">;
 };
 
 /** Finished jobs deleted by one call; the schedule calls often enough. */
@@ -32,28 +32,37 @@ const wishSchema = z.object({
   check: z.literal("silence").optional().catch(undefined),
 });
 
-/** Works through everything that is due, and the open run, until nothing is left or the time is used up. */
+/**
+ * Works through everything that is due, and the open run, until nothing is left or the time is used up. Incidents are
+ * told of in any case: work that fails is one.
+ */
 export async function handleProcessor(request: Request, dependencies: ProcessorDependencies): Promise<Response> {
-  const { database, supervision, budgetMilliseconds, retentionDays } = dependencies;
   try {
     if (request.method !== "POST") throw new SyncError("method_not_allowed", "Start the processor by POST.");
     await dependencies.checkCaller(request);
-    const { work, check } = await readWish(request);
-    await database.rescueJobs();
-    if (check !== undefined) await supervision.checkSilence(silenceEverySeconds.asked); // before a sweep mends what shows it
-    const kind = work === undefined ? {} : { kind: work };
-    const { jobs, ...counts } = await runWork(dependencies, { budgetMilliseconds, mostSteps: stepsOfRuns, ...kind });
-    await database.purgeJobs(retentionDays, purgeLimit);
-    await supervision.beat();
-    if (check === undefined) await supervision.checkSilence(silenceEverySeconds.beside);
-    const listed = jobs
-      .slice(0, listedJobs)
-      .map((job) => ({ jobId: job.job_id, jobType: job.job_type, status: job.status }));
-    const message = counts.processed === 0 ? { message: "No pending jobs" } : {};
-    return json(200, { success: true, ...message, ...counts, jobs: listed });
   } catch (error) {
     return refuse(error);
   }
+  const response = await work(request, dependencies).catch(refuse);
+  await dependencies.supervision.sendAlerts();
+  return response;
+}
+
+async function work(request: Request, dependencies: ProcessorDependencies): Promise<Response> {
+  const { database, supervision, budgetMilliseconds, retentionDays } = dependencies;
+  const { work: kindOfRun, check } = await readWish(request);
+  await database.rescueJobs();
+  if (check !== undefined) await supervision.checkSilence(silenceEverySeconds.asked); // before a sweep mends what shows it
+  const kind = kindOfRun === undefined ? {} : { kind: kindOfRun };
+  const { jobs, ...counts } = await runWork(dependencies, { budgetMilliseconds, mostSteps: stepsOfRuns, ...kind });
+  await database.purgeJobs(retentionDays, purgeLimit);
+  await supervision.beat();
+  if (check === undefined) await supervision.checkSilence(silenceEverySeconds.beside);
+  const listed = jobs
+    .slice(0, listedJobs)
+    .map((job) => ({ jobId: job.job_id, jobType: job.job_type, status: job.status }));
+  const message = counts.processed === 0 ? { message: "No pending jobs" } : {};
+  return json(200, { success: true, ...message, ...counts, jobs: listed });
 }
 
 /** Whoever sends no body, or another, wants the work done: that is no reason to refuse. */

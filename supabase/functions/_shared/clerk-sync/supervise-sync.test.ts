@@ -3,19 +3,25 @@ import { captureLog } from "../../../../tests/support/capture-log.ts";
 import { SyncError } from "./errors.ts";
 import { createSupervision } from "./supervise-sync.ts";
 
-const config = { clerkSecretKey: "sk_test_1", clerkApiUrl: "http://127.0.0.1:1" };
+const config = {
+  clerkSecretKey: "sk_test_1",
+  clerkApiUrl: "http://127.0.0.1:1",
+  alerts: { webhookUrl: null, webhookSecret: null, slackUrl: null, adminUrl: null },
+};
 
 test("a database that fails stops nothing, and is logged by what was tried", async () => {
   const lines = await captureLog();
   const call = () => Promise.reject(new SyncError("database_unavailable", "not there"));
-  const { beat, auditJobs, checkSilence } = createSupervision(config, call, "worker");
+  const { beat, auditJobs, checkSilence, sendAlerts } = createSupervision(config, call, "worker");
   await beat();
   await auditJobs();
   expect(await checkSilence(60)).toBe("unknown");
+  await sendAlerts();
   expect(lines.map(({ text }) => JSON.parse(text)).map(({ event, what, code }) => [event, what, code])).toEqual([
     ["supervision.failed", "beat", "database_unavailable"],
     ["supervision.failed", "audit", "database_unavailable"],
     ["supervision.failed", "silence", "database_unavailable"],
+    ["supervision.failed", "alerts", "database_unavailable"],
   ]);
 });
 

@@ -5,6 +5,7 @@ import { createSilenceCheck, type SilenceResult } from "./detect-silence.ts";
 import { errorCode, errorMessage } from "./errors.ts";
 import { createClerkRateLimit } from "./limit-clerk-rate.ts";
 import { logger } from "./logger.ts";
+import { createConfiguredAlerts } from "./send-alerts.ts";
 
 /** What looks after the sync itself, beside the work on the queue, which must not stop with it: it never throws. */
 export type Supervision = {
@@ -14,6 +15,8 @@ export type Supervision = {
   auditJobs: () => Promise<void>;
   /** Asks Clerk whether deliveries still come; "skipped" without CLERK_SECRET_KEY as well. */
   checkSilence: (everySeconds: number) => Promise<SilenceResult>;
+  /** Looks at the incidents and tells of those that are new or over. */
+  sendAlerts: () => Promise<void>;
 };
 
 /** Nobody waits for the check, and no queue may wait for it. */
@@ -22,14 +25,16 @@ const longestWaitMilliseconds = 2000;
 
 /** Makes the supervision of one part of the system, by the name its heartbeat has. */
 export function createSupervision(
-  { clerkSecretKey, clerkApiUrl }: Pick<Config, "clerkSecretKey" | "clerkApiUrl">,
+  { clerkSecretKey, clerkApiUrl, alerts }: Pick<Config, "clerkSecretKey" | "clerkApiUrl" | "alerts">,
   call: CallFunction,
   name: "worker" | "processor",
 ): Supervision {
   const alive = { p_name: name, p_can_read: clerkSecretKey !== null };
+  const send = createConfiguredAlerts(alerts, call);
   const parts = {
     beat: () => attempt("beat", async () => void (await call("clerk_sync_beat", alive)), undefined),
     auditJobs: () => attempt("audit", async () => void (await call("clerk_sync_audit_jobs", {})), undefined),
+    sendAlerts: () => attempt("alerts", send, undefined),
   };
   if (clerkSecretKey === null) return { ...parts, checkSilence: async () => "skipped" };
   const takeRequest = createClerkRateLimit({
