@@ -7,6 +7,7 @@ import { z } from "zod";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { chooseOnTerminal } from "./choose-on-terminal.ts";
 import type { CommandIo } from "./command-io.ts";
+import { addAlertsCommand } from "./commands/alerts.ts";
 import { addAuditCommand } from "./commands/audit.ts";
 import { addBackfillCommand } from "./commands/backfill.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
@@ -57,6 +58,7 @@ function createProgram(io: CommandIo): Command {
   addBackfillCommand(program, io);
   addReconcileCommand(program, io);
   addAuditCommand(program, io);
+  addAlertsCommand(program, io);
   for (const command of program.commands) {
     command.showHelpAfterError(`(clerk-sync ${command.name()} --help shows what there is)`);
   }

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { cp, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { alertPromises } from "./support/alert-mutations.ts";
 import { circuitLaws } from "./support/circuit-mutations.ts";
 import { ensurePromises } from "./support/ensure-mutations.ts";
 import { laws } from "./support/law-mutations.ts";
@@ -23,7 +24,16 @@ await rm(folder, { recursive: true, force: true });
 for (const copy of copies) await makeCopy(copy);
 
 const word = process.argv[2] ?? "";
-const all = [...knownFailures, ...laws, ...circuitLaws, ...ensurePromises, ...runRules, ...supervision, ...counting];
+const all = [
+  ...knownFailures,
+  ...laws,
+  ...circuitLaws,
+  ...ensurePromises,
+  ...runRules,
+  ...supervision,
+  ...counting,
+  ...alertPromises,
+];
 const chosen = all.filter((mutation) => mutation.title.includes(word));
 const count = { passed: 0, failed: 0 };
 const waiting = [...chosen];

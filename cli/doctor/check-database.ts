@@ -3,6 +3,7 @@ import { schemaVersion } from "#core/schema-version.ts";
 import { callRpc, type Rest, type RpcFailure } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
 import { simulatedInstanceId } from "../simulate/build-event.ts";
+import { alertStateSchema, explainAlerts } from "./check-alerts.ts";
 import { explainSchedule, scheduleSchema } from "./check-schedule.ts";
 import type { Finding } from "./finding.ts";
 
@@ -13,7 +14,7 @@ const problemsSchema = z.array(z.object({ problem: z.string(), remedy: z.string(
 const privilegesSchema = z.array(z.object({ object: z.string(), what: z.string() }));
 const instancesSchema = z.array(z.object({ instance_id: z.string(), jobs: z.number() }));
 
-/** Asks the database, through its API, for schema, users table, rights, schedule, delete brake, dead letters and instances. */
+/** Asks the database, through its API, for schema, users table, rights, schedule, delete brake, dead letters, instances and alerts. */
 export async function checkDatabase(rest: Rest | null, io: Io): Promise<Finding[]> {
   if (rest === null) {
     const remedy = "Set SUPABASE_SECRET_KEY or pass --secret-key to have database, schedule and queue looked at.";
@@ -46,6 +47,7 @@ const questions: readonly Question[] = [
   ask("clerk_sync_delete_brake", brakeSchema, explainBrake),
   ask("clerk_sync_count_jobs", z.number(), explainDead, { p_filter: { status: "DEAD" } }),
   ask("clerk_sync_instances", instancesSchema, explainInstances),
+  ask("clerk_sync_alert_state", alertStateSchema, explainAlerts),
 ];
 
 /** Of two versions the one that sorts last is the newer (schema-version.ts). */

@@ -26,7 +26,9 @@ const wantedKinds: Readonly<Record<string, Kinds>> = {
   "--secret-key": serviceKeys,
 };
 
-const ownNames = [...Object.keys(wantedKinds), "PROCESSOR_SECRET", "SUPABASE_URL", "CLERK_API_URL", "CLERK_SYNC_URL"];
+const others = ["PROCESSOR_SECRET", "SUPABASE_URL", "CLERK_API_URL", "CLERK_SYNC_URL", "ADMIN_URL"];
+const alertNames = ["ALERT_WEBHOOK_URL", "ALERT_WEBHOOK_SECRET", "ALERT_SLACK_URL"];
+const ownNames = [...Object.keys(wantedKinds), ...others, ...alertNames];
 
 /** Checks the configuration as the functions and the server read it, and what the secrets are. No value is shown. */
 export function checkEnvironment(checked: Checked): Finding[] {

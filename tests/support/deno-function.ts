@@ -9,13 +9,14 @@ export type DenoFunction = { url: string; output: () => string; stop: () => Prom
 
 /**
  * Runs an Edge Function of supabase/functions unchanged under Deno, with the permissions it needs and no others: to
- * listen, and to call Supabase and Clerk where `env` says they are. It reads its whole environment at once, as it does
+ * listen, and to call Supabase, Clerk and whom alerts go to where `env` says they are. It reads its whole environment at once, as it does
  * on Supabase, which takes --allow-env without a list; so that environment holds `env` and what Deno itself needs.
  */
 export async function startDenoFunction(name: string, env: Record<string, string>): Promise<DenoFunction> {
   const port = await findFreePort();
   const folder = `${root}supabase/functions/${name}`;
-  const called = [env["SUPABASE_URL"], env["CLERK_API_URL"]].filter((url) => url !== undefined);
+  const names = ["SUPABASE_URL", "CLERK_API_URL", "ALERT_WEBHOOK_URL", "ALERT_SLACK_URL"];
+  const called = names.map((variable) => env[variable]).filter((url) => url !== undefined);
   const hosts = [`127.0.0.1:${port}`, ...called.map((url) => new URL(url).host)];
   const child = spawn(
     `${root}node_modules/.bin/deno`,
