@@ -1,5 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
+import type { Database } from "#core/database.ts";
+import { SyncError } from "#core/errors.ts";
 import type { SliceDependencies } from "#core/run-slice.ts";
 import { createFakeQueue, type FakeJob } from "../tests/support/fake-queue.ts";
 import { createFakeClerk, createFakeRuns } from "../tests/support/fake-sync-runs.ts";
@@ -9,14 +11,14 @@ let worker: Worker | undefined;
 afterEach(() => worker?.stop());
 
 /** A worker that looks when it is woken, at the time the test says, and what it looked after. */
-function workerWith(checkSilence: () => Promise<"none">, batches: FakeJob[][] = []) {
+function workerWith(checkSilence: () => Promise<"none">, batches: FakeJob[][] = [], changes: Partial<Database> = {}) {
   const queue = createFakeQueue(batches);
   const clock = { now: 0 };
   const seen: string[] = [];
   const sent: number[] = [];
   const note = (name: string) => async () => void seen.push(name);
   const created = createWorker({
-    database: queue.database,
+    database: { ...queue.database, ...changes },
     mirrorUser: null,
     readUser: null,
     deleteMode: "hard",
@@ -44,7 +46,7 @@ function workerWith(checkSilence: () => Promise<"none">, batches: FakeJob[][] = 
     return seen.splice(0);
   };
   created.start();
-  return { lookAt, queue, sent };
+  return { lookAt, queue, sent, clock, created };
 }
 
 test("it beats every ten seconds, and asks Clerk after a minute and then every five", async () => {
@@ -61,6 +63,15 @@ test("it looks for incidents every half minute", async () => {
   const { lookAt, sent } = workerWith(async () => "none");
   for (const seconds of [0, 29, 30, 59, 61]) await lookAt(seconds);
   expect(sent).toEqual([0, 30, 61]);
+});
+
+test("it does so although the database fails: that is to be told of", async () => {
+  const rescueJobs = () => Promise.reject(new SyncError("database_unavailable", "gone"));
+  const { sent, clock, created } = workerWith(async () => "none", [], { rescueJobs });
+  await expect.poll(() => sent).toEqual([0]);
+  clock.now = 30_000;
+  created.wake();
+  await expect.poll(() => sent).toEqual([0, 30]);
 });
 
 test("a check that hangs does not stop the queue, is not doubled, and is waited for at the end", async () => {

@@ -105,6 +105,7 @@ as $$
     on n.incident_id = i.id
    and n.kind = 'opened'
   where i.closed_at > p_now - interval '3 days'
+  order by 1, 2, 3 -- two writers take the keys in one order
   on conflict (incident_id, kind, target) do nothing;
 $$;
 

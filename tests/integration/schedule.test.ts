@@ -173,6 +173,24 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
     await enqueue("again");
   });
 
+  it("an incident that somebody is to be told of is a call although nothing is due, until it is told", async () => {
+    await one("select clerk_sync_run_jobs()");
+    await runCommand();
+    const before = await count("net.requests");
+    await client.query(
+      `insert into clerk_sync.incidents (code, status, what, remedy, since, first_seen_at, last_seen_at, opened_at)
+       values ('drift', 'degraded', '-', '-', now(), now(), now(), now());
+       insert into clerk_sync.alert_targets values ('slack', now());
+       update clerk_sync.incident_check set checked_at = null`,
+    );
+    await runCommand();
+    expect(await count("net.requests")).toBe(before + 1);
+    await client.query("update clerk_sync.notices set sent_at = now()");
+    await runCommand();
+    expect(await count("net.requests")).toBe(before + 1);
+    await enqueue("after_alert");
+  });
+
   it("the look through the queue runs where pg_cron runs it", async () => {
     await runCommand("clerk-sync-audit");
   });
