@@ -1,16 +1,43 @@
 import { describe, expect, test } from "vitest";
 import { compareResults, findRegressions, formatComparison } from "./compare-results.ts";
-import type { Result } from "./report.ts";
-import type { Row } from "./scenario.ts";
+import type { Result } from "./result.ts";
+import type { Row } from "./row.ts";
 
-const machine = { cpu: "A", cores: 2, memoryGb: 8, node: "v24.0.0", postgres: "17.0" };
+const machine = {
+  cpu: "A",
+  cores: 2,
+  memoryGb: 8,
+  node: "v24.0.0",
+  postgres: "17.0",
+  pgBoss: "12.0.0",
+  graphileWorker: "0.18.0",
+};
 const options = { history: 1000, rounds: 5 };
 
+const run = {
+  scenario: "history",
+  question: "is it quick?",
+  date: "2026-11-25",
+  commit: "abc",
+  machine,
+  load: { before: 0, after: 1 },
+  options,
+  notes: [],
+};
+const plain = {
+  what: "drain",
+  unit: "ms",
+  sides: {},
+  ratio: 1,
+  of: "us",
+  against: "them",
+  better: "higher",
+  goal: null,
+};
+
 function resultOf(rows: Partial<Row>[], changes: Partial<Result> = {}): Result {
-  const filled = rows.map(
-    (row) => ({ what: "drain", unit: "ms", sides: {}, ratio: 1, better: "higher", ...row }) as Row,
-  );
-  return { scenario: "history", date: "2026-11-25", commit: "abc", machine, options, rows: filled, ...changes };
+  const filled = rows.map((row) => ({ ...plain, ...row }) as Row);
+  return { ...run, rows: filled, ...changes };
 }
 
 /** How one row is judged that went from one ratio to another. */

@@ -1,6 +1,6 @@
 import { formatTable } from "./format-table.ts";
-import type { Result } from "./report.ts";
-import type { Row } from "./scenario.ts";
+import type { Result } from "./result.ts";
+import type { Row } from "./row.ts";
 
 /** A row of either run. `percentWorse` is below 0 for a better one, and null where there is nothing to compare with. */
 export type ComparedRow = {

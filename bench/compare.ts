@@ -1,13 +1,11 @@
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { compareResults, findRegressions, formatComparison } from "./compare-results.ts";
 import { readResults } from "./read-results.ts";
+import { storedFolder } from "./report.ts";
 
 // npm run bench:compare: the results of a run (.bench-results, or the folder named) against the stored ones; of several
 // folders the best of each row.
-const storedFolder = fileURLToPath(new URL("results/", import.meta.url));
-
 try {
   const { positionals } = parseArgs({ allowPositionals: true });
   const folders = positionals.length === 0 ? [".bench-results"] : positionals;

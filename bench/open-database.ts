@@ -1,21 +1,31 @@
 import pg from "pg";
 import { applyPrelude, migrate } from "../server/migrate.ts";
-import type { EmbeddedPostgres } from "../server/postgres/embedded-postgres.ts";
+import { withConnection } from "../server/with-connection.ts";
 
-/** A migrated database of its own. `max` connections. */
-export async function openDatabase(postgres: EmbeddedPostgres, name: string, max: number): Promise<pg.Pool> {
-  const admin = new pg.Client({ connectionString: postgres.url });
-  await admin.connect();
-  await admin.query(`create database ${name}`).finally(() => admin.end());
-  const url = new URL(postgres.url);
-  url.pathname = `/${name}`;
-  const pool = new pg.Pool({ connectionString: url.href, max });
-  // When a scenario fails PostgreSQL is stopped under its connections; that must not hide why it failed.
+const template = "bench_template";
+
+/** Migrates one database, and answers what makes copies of it: each answers its URL. */
+export async function prepareDatabases(url: string): Promise<(name: string) => Promise<string>> {
+  const urlOf = (name: string) => {
+    const address = new URL(url);
+    address.pathname = `/${name}`;
+    return address.href;
+  };
+  const create = async (name: string, from: string) => {
+    await withConnection(url, (client) => client.query(`create database ${name} template ${from}`));
+    return urlOf(name);
+  };
+  await withConnection(await create(template, "template1"), async (client) => {
+    await applyPrelude(client, true);
+    await migrate(client);
+  });
+  return (name) => create(name, template);
+}
+
+/** A pool that survives PostgreSQL being stopped under it: that must not hide why a scenario failed. */
+export function openPool(connectionString: string, max: number): pg.Pool {
+  const pool = new pg.Pool({ connectionString, max });
   pool.on("error", () => undefined);
   pool.on("connect", (connection) => connection.on("error", () => undefined));
-  const client = await pool.connect();
-  await applyPrelude(client, true);
-  await migrate(client);
-  client.release();
   return pool;
 }

@@ -16,7 +16,7 @@ test("the stored results can be read, and again after they were written elsewher
   const stored = await readResults(fileURLToPath(new URL("results/", import.meta.url)));
   expect(stored.map(({ scenario }) => scenario)).toContain("history");
   const elsewhere = path.join(folder.path, "fresh");
-  for (const result of stored) await writeResult(result, elsewhere);
+  for (const result of stored) await writeResult(result, elsewhere, []);
   expect(await readResults(elsewhere)).toEqual(stored);
 });
 

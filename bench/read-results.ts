@@ -2,30 +2,7 @@ import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { SyncError } from "#core/errors.ts";
-import type { Result } from "./report.ts";
-
-const resultSchema: z.ZodType<Result> = z.object({
-  scenario: z.string(),
-  date: z.string(),
-  commit: z.string(),
-  machine: z.object({
-    cpu: z.string(),
-    cores: z.number(),
-    memoryGb: z.number(),
-    node: z.string(),
-    postgres: z.string(),
-  }),
-  options: z.record(z.string(), z.number()),
-  rows: z.array(
-    z.object({
-      what: z.string(),
-      unit: z.string(),
-      sides: z.record(z.string(), z.array(z.number())),
-      ratio: z.number().positive(),
-      better: z.enum(["higher", "lower"]),
-    }),
-  ),
-});
+import { type Result, resultSchema } from "./result.ts";
 
 /** The results in a folder, as `npm run bench` wrote them, by name. Throws SyncError `usage_invalid`. */
 export async function readResults(folder: string): Promise<Result[]> {

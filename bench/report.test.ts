@@ -1,7 +1,13 @@
+import { readdir, readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
+import { formatPlot } from "./format-plot.ts";
+import { formatRows } from "./format-rows.ts";
 import { readOptions } from "./read-options.ts";
-import { replaceSection, toTable } from "./report.ts";
-import { median, ratioOf } from "./statistics.ts";
+import { readResults } from "./read-results.ts";
+import { formatDocs, storedFolder } from "./report.ts";
+import { makeRow } from "./row.ts";
+import { scenarios } from "./scenarios.ts";
+import { median, percentile, ratioOf } from "./statistics.ts";
 
 describe("median", () => {
   test("is the value in the middle, whatever the order", () => {
@@ -17,38 +23,85 @@ describe("median", () => {
   });
 });
 
+describe("percentile", () => {
+  test.each([
+    [50, 2],
+    [75, 3],
+    [99, 4],
+    [100, 4],
+  ])("%d of 1, 2, 3, 4 is %d", (percent, value) => {
+    expect(percentile([4, 1, 3, 2], percent)).toBe(value);
+  });
+});
+
 describe("ratio", () => {
   test("is above 1 when the second side does more, or takes less time", () => {
     expect(ratioOf([100], [200], "rate")).toBe(2);
     expect(ratioOf([10], [5], "time")).toBe(2);
   });
+
+  test.each([
+    ["jobs/s", "quick", 4],
+    ["ms", "slow", 0.5],
+  ])("of a row in %s is held against the best of the others, %s", (unit, against, ratio) => {
+    const sides = { slow: [1, 1, 1], quick: [2, 1, 9], ours: [2, 8, 8] };
+    const row = makeRow({ what: "a", unit, sides, of: "ours", against: ["slow", "quick"] });
+    expect(row).toMatchObject({ against, ratio: unit === "ms" ? 0.125 : ratio });
+  });
 });
 
-test("a table has the median of both sides and the ratio", () => {
+test("a table has the median of every side, the ratio, and what it is held against", () => {
   const sides = { none: [1000, 3000, 2000], some: [1, 2, 1.5] };
-  const row = { what: "drain", unit: "jobs/s", sides, ratio: 0.5, better: "higher" } as const;
-  expect(toTable([row])).toBe(
-    "|  | none | some | ratio |\n| --- | ---: | ---: | ---: |\n| drain | 2,000 jobs/s | 1.50 jobs/s | 0.50 |",
-  );
+  const rows = [
+    makeRow({ what: "drain", unit: "jobs/s", sides, of: "some", against: ["none"], goal: 0.5 }),
+    makeRow({ what: "wait", unit: "ms", sides: { some: [1], other: [2] }, of: "some", against: ["other"] }),
+  ];
+  expect(formatRows(rows).split("\n")).toEqual([
+    "|  | none | some | other | ratio | against | aim |",
+    "| --- | ---: | ---: | ---: | ---: | --- | --- |",
+    "| drain | 2,000 jobs/s | 1.50 jobs/s |  | 0.00 | none | ≥ 0.5 |",
+    "| wait |  | 1.00 ms | 2.00 ms | 2.00 | other |  |",
+  ]);
 });
 
-describe("the section of a scenario", () => {
-  test("is replaced between its markers only", () => {
-    expect(replaceSection("a\n<!-- x -->\nold\n<!-- /x -->\nb", "x", "new")).toBe("a\n<!-- x -->\nnew\n<!-- /x -->\nb");
+test("a plot has a bar for every side of the rows in the first one's unit", () => {
+  const sides = { "a<b": [1, 3, 2], b: [4] };
+  const rows = ["drain", "fill"].map((what) => makeRow({ what, unit: "jobs/s", sides, of: "b", against: ["a<b"] }));
+  const plot = formatPlot("how?", [...rows, makeRow({ what: "x", unit: "ms", sides, of: "b", against: ["b"] })]);
+  expect(plot.match(/<title>.*?<\/title>/g)).toEqual([
+    "<title>a&lt;b: 2.00 jobs/s</title>",
+    "<title>b: 4.00 jobs/s</title>",
+    "<title>a&lt;b: 2.00 jobs/s</title>",
+    "<title>b: 4.00 jobs/s</title>",
+  ]);
+});
+
+describe("docs/performance.md", () => {
+  const docs = new URL("../docs/", import.meta.url);
+
+  test("and its plots are what npm run bench writes of the stored results", async () => {
+    const written = formatDocs(await readResults(storedFolder), order);
+    for (const [name, text] of written) expect(await readFile(new URL(name, docs), "utf8"), name).toBe(text);
+    const plots = (await readdir(new URL("performance/", docs))).map((name) => `performance/${name}`);
+    expect([...written.keys()].filter((name) => name.endsWith(".svg"))).toEqual(plots.sort());
   });
 
-  test("must have its markers", () => {
-    expect(() => replaceSection("a", "x", "new")).toThrow("<!-- x -->");
+  test("has a result of every scenario, and of nothing else", async () => {
+    const stored = await readResults(storedFolder);
+    expect(stored.map(({ scenario }) => scenario).sort()).toEqual([...order].sort());
   });
 });
+
+const order = scenarios.map(({ name }) => name);
 
 describe("the command line", () => {
   test("runs all scenarios when none is named", () => {
-    expect(readOptions([], ["a", "b"])).toEqual({
-      names: ["a", "b"],
-      options: { history: 2_000_000, rounds: 5 },
-      out: null,
-    });
+    expect(readOptions([], ["a", "b"])).toMatchObject({ names: ["a", "b"], out: null });
+  });
+
+  test("takes numbers", () => {
+    const { options } = readOptions(["--rounds", "7", "--long-history=10"], ["a"]);
+    expect(options).toMatchObject({ rounds: 7, history: 1_000_000, longHistory: 10 });
   });
 
   test("takes a folder for the results, so that the stored ones stay", () => {

@@ -6,6 +6,14 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
+/** The least value that so many percent of the values do not exceed. Throws for none. */
+export function percentile(values: readonly number[], percent: number): number {
+  const sorted = [...values].sort((left, right) => left - right);
+  const value = sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)];
+  if (value === undefined) throw new RangeError("no values, no percentile");
+  return value;
+}
+
 /** How the second side stands against the first; above 1 is faster. */
 export function ratioOf(first: readonly number[], second: readonly number[], kind: "rate" | "time"): number {
   return kind === "rate" ? median(second) / median(first) : median(first) / median(second);

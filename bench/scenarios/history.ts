@@ -1,11 +1,13 @@
 import type pg from "pg";
-import { createDatabase, type Database } from "#core/database.ts";
+import { type Database, type NewJob, createDatabase as openQueue } from "#core/database.ts";
 import { createCallFunction } from "../../server/call-function.ts";
-import { userEvent } from "../../tests/support/build-event.ts";
-import { toJob } from "../../tests/support/queue.ts";
-import { openDatabase } from "../open-database.ts";
-import type { Context, Row, Scenario } from "../scenario.ts";
-import { median, ratioOf } from "../statistics.ts";
+import { alternate } from "../alternate.ts";
+import { makeJobs } from "../load/payload.ts";
+import { openPool } from "../open-database.ts";
+import { timed } from "../peers/peer.ts";
+import { makeRow, only, pick, type Row } from "../row.ts";
+import type { Context, Scenario } from "../scenario.ts";
+import { median } from "../statistics.ts";
 
 const connections = 4;
 const jobsPerRound = 4000;
@@ -19,34 +21,41 @@ type Round = { enqueue: number; drain: number; claimOne: number; poll: number };
 export const history: Scenario = {
   name: "history",
   question: "is the queue as fast with a history of finished jobs as with none?",
+  notes: [
+    "Databases without and with so many finished jobs; each round enqueues new jobs with an event of 2.4 kB, one new user each, drains them in batches of 250 over one connection, and then claims single ones. `--long-history 10000000` adds a third database (it takes minutes to make, and 10 GB).",
+  ],
   run,
 };
 
-async function run({ postgres, options, say }: Context): Promise<Row[]> {
-  const [empty, full] = [
-    await openDatabase(postgres, "history_none", connections),
-    await openDatabase(postgres, "history_long", connections),
-  ];
-  say(`making ${options.history.toLocaleString("en-US")} finished jobs …`);
-  await makeHistory(full, options.history);
-  const sides: [string, Database, Round[]][] = [
-    ["none", createDatabase(createCallFunction(empty)), []],
-    [options.history.toLocaleString("en-US"), createDatabase(createCallFunction(full)), []],
-  ];
-  for (let round = 0; round <= options.rounds; round++) {
-    // Round 0 warms both up. Who begins changes, so that neither always runs after the other.
-    for (const [name, database, rounds] of round % 2 === 0 ? sides : sides.toReversed()) {
-      const measured = await measure(database, `${round}`);
-      if (round > 0) rounds.push(measured);
-      say(`round ${round}, history ${name}: ${JSON.stringify(measured)}`);
-    }
+async function run({ createDatabase, options, say, addUndo }: Context): Promise<Row[]> {
+  const sides: [string, Database][] = [];
+  for (const count of [0, options.history, options.longHistory]) {
+    if (count === 0 && sides.length > 0) continue;
+    const pool = openPool(await createDatabase(`history_${count}`), connections);
+    addUndo(() => pool.end());
+    say(`making ${count.toLocaleString("en-US")} finished jobs …`);
+    if (count > 0) await makeHistory(pool, count);
+    sides.push([count.toLocaleString("en-US"), openQueue(createCallFunction(pool))]);
   }
-  await Promise.all([empty.end(), full.end()]);
+  const measured = await alternate("history", sides, { ...options, say }, (database, round) =>
+    measure(database, `${round}`),
+  );
+  const rowOf = (what: string, unit: string, value: (round: Round) => number) =>
+    sides.slice(1).map(([of]) =>
+      makeRow({
+        what: `${what}, ${of} finished`,
+        unit,
+        sides: only(pick(measured, value), ["0", of]),
+        of,
+        against: ["0"],
+        goal: 0.9,
+      }),
+    );
   return [
-    toRow(sides, "enqueue, one by one over 4 connections", "enqueue", "jobs/s"),
-    toRow(sides, "drain: claim, apply, complete", "drain", "jobs/s"),
-    toRow(sides, "one job claimed, applied and completed", "claimOne", "ms"),
-    toRow(sides, "poll of an empty queue", "poll", "ms"),
+    ...rowOf("enqueue, one by one over 4 connections", "jobs/s", ({ enqueue }) => enqueue),
+    ...rowOf("drain: claim, apply, complete", "jobs/s", ({ drain }) => drain),
+    ...rowOf("one job claimed, applied and completed", "ms", ({ claimOne }) => claimOne),
+    ...rowOf("poll of an empty queue", "ms", ({ poll }) => poll),
   ];
 }
 
@@ -76,15 +85,15 @@ async function makeHistory(pool: pg.Pool, count: number): Promise<void> {
 }
 
 async function measure(database: Database, round: string): Promise<Round> {
-  const jobs = Array.from({ length: jobsPerRound }, (_, place) => newJob(`${round}_${place}`));
+  const jobs = makeJobs({ prefix: round, count: jobsPerRound, users: jobsPerRound });
   const enqueueSeconds = await timed(() => enqueueAll(database, jobs));
   const drainSeconds = await timed(async () => {
     while ((await database.runJobs({ limit: 250, ...rules })).jobs.length > 0);
   });
   const claims: number[] = [];
   const polls: number[] = [];
-  for (let sample = 0; sample < samples; sample++) {
-    await database.enqueue([newJob(`${round}_one_${sample}`)], 15);
+  for (const job of makeJobs({ prefix: `${round}_one`, count: samples, users: samples })) {
+    await database.enqueue([job], 15);
     claims.push(1000 * (await timed(() => database.runJobs({ limit: 250, ...rules }))));
     polls.push(1000 * (await timed(() => database.runJobs({ limit: 250, ...rules }))));
   }
@@ -96,28 +105,10 @@ async function measure(database: Database, round: string): Promise<Round> {
   };
 }
 
-function newJob(name: string) {
-  return toJob(userEvent("user.created", { id: `user_${name}`, version: 1 }), `msg_${name}`);
-}
-
-async function enqueueAll(database: Database, jobs: readonly ReturnType<typeof newJob>[]): Promise<void> {
+async function enqueueAll(database: Database, jobs: readonly NewJob[]): Promise<void> {
   const left = jobs.values();
   const work = async () => {
     for (const job of left) await database.enqueue([job], 15);
   };
   await Promise.all(Array.from({ length: connections }, work));
-}
-
-/** Seconds. */
-async function timed(work: () => Promise<unknown>): Promise<number> {
-  const start = performance.now();
-  await work();
-  return (performance.now() - start) / 1000;
-}
-
-function toRow(sides: readonly [string, Database, Round[]][], what: string, key: keyof Round, unit: string): Row {
-  const values = sides.map(([name, , rounds]) => [name, rounds.map((round) => round[key])] as const);
-  const [first, second] = values;
-  const ratio = ratioOf(first?.[1] ?? [], second?.[1] ?? [], unit === "ms" ? "time" : "rate");
-  return { what, unit, sides: Object.fromEntries(values), ratio, better: "higher" };
 }

@@ -1,0 +1,47 @@
+import { formatRows } from "./format-rows.ts";
+import type { Result } from "./result.ts";
+
+const head = `# Performance
+
+Written by \`npm run bench\` from [the stored results](../bench/results), which hold every single measurement; not by hand.
+[How it is measured](../bench/README.md).
+
+Read the ratio: above 1 it is in favour of this project. Where two or more others did the same work it is held against the best
+of them. Client, servers and PostgreSQL share one machine with a local disk: rates elsewhere differ, ratios should not by much.
+`;
+
+/** docs/performance.md; its plots are in docs/performance/. Scenarios that are not in `order` come last. */
+export function formatPage(results: readonly Result[], order: readonly string[]): string {
+  const place = ({ scenario }: Result) => (order.includes(scenario) ? order.indexOf(scenario) : order.length);
+  const sorted = [...results].sort((one, other) => place(one) - place(other));
+  return [head, ...sorted.map(formatSection)].join("\n");
+}
+
+function formatSection({ scenario, question, rows, notes, ...result }: Result): string {
+  return `## ${scenario}
+
+${question.charAt(0).toUpperCase()}${question.slice(1)}
+
+${formatRows(rows)}
+
+![${scenario}: bars of the table above](performance/${scenario}.svg)
+
+${notes.map((note) => `- ${note}`).join("\n")}
+
+${describeRun(result)}
+`;
+}
+
+function describeRun({
+  date,
+  commit,
+  machine,
+  load,
+  options,
+}: Omit<Result, "scenario" | "question" | "rows" | "notes">) {
+  const settings = Object.entries(options).map(([name, value]) => `${name} ${value.toLocaleString("en-US")}`);
+  const on = `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGb} GB, PostgreSQL ${machine.postgres}, Node ${machine.node}`;
+  const peers = `pg-boss ${machine.pgBoss}, graphile-worker ${machine.graphileWorker}`;
+  const busy = `Load average ${load.before.toFixed(1)} before the run, ${load.after.toFixed(1)} at the end of the scenario`;
+  return `${date.slice(0, 10)}, commit ${commit}: ${on}; ${peers}. ${busy}. Options: ${settings.join(", ")}.`;
+}

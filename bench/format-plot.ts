@@ -1,0 +1,70 @@
+import { formatNumber } from "./format-rows.ts";
+import { medianOf, type Row } from "./row.ts";
+
+const width = 900;
+const left = 250;
+const right = 90;
+const barHeight = 16;
+const gap = 14;
+const colours = ["#0b6bcb", "#c94f2b", "#3f8f4f", "#8a5fbf", "#b08900", "#5b6770", "#c0468a"];
+
+/** The rows of the first one's unit as bars: medians, with a line from the least round to the most. */
+export function formatPlot(title: string, rows: readonly Row[]): string {
+  const [first] = rows;
+  const shown = rows.filter(({ unit }) => unit === first?.unit);
+  const sides = [...new Set(shown.flatMap((row) => Object.keys(row.sides)))];
+  const most = Math.max(...shown.flatMap((row) => Object.values(row.sides).flat()));
+  const toX = (value: number) => left + (value / most) * (width - left - right);
+  const parts: string[] = [];
+  let top = 40 + 20 * Math.ceil(sides.length / 4);
+  for (const row of shown) {
+    const drawn = sides.filter((side) => medianOf(row, side) !== null);
+    const middle = top + (drawn.length * barHeight) / 2 + 4;
+    parts.push(`<text x="${left - 10}" y="${middle}" text-anchor="end">${toXml(row.what)}</text>`);
+    for (const side of drawn) {
+      parts.push(...drawBar({ row, side, top, colour: colourOf(sides, side), toX }));
+      top += barHeight;
+    }
+    top += gap;
+  }
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${top}" font-family="sans-serif" font-size="12" fill="#222">`,
+    `<rect width="${width}" height="${top}" fill="#fff"/>`,
+    `<text x="10" y="22" font-size="14">${toXml(title)}, ${toXml(first?.unit ?? "")}</text>`,
+    ...drawLegend(sides),
+    ...parts,
+    "</svg>\n",
+  ].join("\n");
+}
+
+type Bar = { row: Row; side: string; top: number; colour: string; toX: (value: number) => number };
+
+function drawBar({ row, side, top, colour, toX }: Bar): string[] {
+  const values = row.sides[side] ?? [];
+  const value = medianOf(row, side) ?? 0;
+  const [end, least, most] = [value, Math.min(...values), Math.max(...values)].map((x) => toX(x).toFixed(1));
+  const middle = top + barHeight / 2 - 1;
+  return [
+    `<rect x="${left}" y="${top}" width="${(toX(value) - left).toFixed(1)}" height="${barHeight - 2}" fill="${colour}"><title>${toXml(side)}: ${formatNumber(value)} ${toXml(row.unit)}</title></rect>`,
+    `<path d="M${least} ${middle}H${most}" stroke="#222" stroke-opacity="0.6"/>`,
+    `<text x="${Math.max(Number(end), Number(most)) + 6}" y="${top + barHeight - 4}">${formatNumber(value)}</text>`,
+  ];
+}
+
+function drawLegend(sides: readonly string[]): string[] {
+  return sides.flatMap((side, place) => {
+    const [x, y] = [10 + (place % 4) * 215, 34 + Math.floor(place / 4) * 20];
+    return [
+      `<rect x="${x}" y="${y}" width="12" height="12" fill="${colourOf(sides, side)}"/>`,
+      `<text x="${x + 18}" y="${y + 11}">${toXml(side)}</text>`,
+    ];
+  });
+}
+
+function colourOf(sides: readonly string[], side: string): string {
+  return colours[sides.indexOf(side) % colours.length] ?? "#222";
+}
+
+function toXml(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+}

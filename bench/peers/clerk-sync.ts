@@ -1,0 +1,61 @@
+import pg from "pg";
+import { createAuthAdmin } from "#core/auth-admin.ts";
+import { createDatabase } from "#core/database.ts";
+import { createMirrorUser } from "#core/mirror-user.ts";
+import { type RunDependencies, runJobs } from "#core/run-jobs.ts";
+import { createCallFunction } from "../../server/call-function.ts";
+import { atOnce, noPeer, type OpenPeer, type Peer, slices, timed } from "./peer.ts";
+
+const maxAttempts = 15;
+
+/** Ourselves: the loop of the worker, so many at once in one process. */
+export const clerkSync: Peer = {
+  name: "clerk-sync",
+  settings:
+    "This project: `clerk-sync serve`, pool of 10, all settings at their defaults but the limit of events per second, and without the mirror. Each worker of drain is the loop of the server's worker.",
+  open: async (url) => open(url, null),
+};
+
+/** The same with the mirror in Supabase Auth, which `BENCH_AUTH_URL` says where it is. */
+export const clerkSyncMirror: Peer = {
+  name: "clerk-sync with mirror",
+  settings: "The loop of the server's worker with the mirror, ten calls at once for each worker.",
+  open: async (url) => open(url, process.env["BENCH_AUTH_URL"] ?? ""),
+};
+
+async function open(url: string, authUrl: string | null): Promise<OpenPeer> {
+  const pool = new pg.Pool({ connectionString: url, max: 10 });
+  const database = createDatabase(createCallFunction(pool));
+  const auth = authUrl === null ? null : createAuthAdmin({ supabaseUrl: authUrl, secretKey: "sb_secret_bench" });
+  const dependencies: RunDependencies = {
+    database,
+    mirrorUser: auth === null ? null : createMirrorUser(auth),
+    readUser: null,
+    deleteMode: "hard",
+    deleteBrake: null,
+    now: Date.now,
+  };
+  return {
+    ...noPeer,
+    take: (job) => database.enqueue([job], maxAttempts),
+    fill: async (jobs) => {
+      for (const slice of slices(jobs, 500)) await database.enqueue(slice, maxAttempts);
+    },
+    drain: (workers, count) => drain(dependencies, workers, count),
+    close: () => pool.end(),
+  };
+}
+
+/** A worker that finds nothing due looks again while another one has jobs in hand. */
+async function drain(dependencies: RunDependencies, workers: number, count: number): Promise<number> {
+  let left = count;
+  const deadline = performance.now() + 120_000;
+  const work = async () => {
+    while (left > 0 && performance.now() < deadline) {
+      left -= (await runJobs(dependencies, { budgetMilliseconds: 60_000 })).completed;
+    }
+  };
+  const seconds = await timed(() => atOnce(workers, work));
+  if (left !== 0) throw new RangeError(`clerk-sync left ${left} of ${count} jobs`);
+  return seconds;
+}

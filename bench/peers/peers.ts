@@ -1,0 +1,26 @@
+import { clerkSync, clerkSyncMirror } from "./clerk-sync.ts";
+import { graphileWorker } from "./graphile-worker.ts";
+import { handWritten } from "./hand-written.ts";
+import { bareHttp, plainUpsert, singleInserts } from "./limits.ts";
+import type { Peer } from "./peer.ts";
+import { pgBoss, pgBossNotify } from "./pg-boss.ts";
+import { writeInRequest } from "./write-in-request.ts";
+
+export const peers: readonly Peer[] = [
+  clerkSync,
+  clerkSyncMirror,
+  pgBoss,
+  pgBossNotify,
+  graphileWorker,
+  writeInRequest,
+  handWritten,
+  singleInserts,
+  plainUpsert,
+  bareHttp,
+];
+
+export function findPeer(name: string): Peer {
+  const peer = peers.find((one) => one.name === name);
+  if (peer === undefined) throw new RangeError(`no peer ${name}`);
+  return peer;
+}

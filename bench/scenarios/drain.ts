@@ -1,0 +1,72 @@
+import { alternate } from "../alternate.ts";
+import { clerkSync } from "../peers/clerk-sync.ts";
+import { graphileWorker } from "../peers/graphile-worker.ts";
+import { handWritten } from "../peers/hand-written.ts";
+import { plainUpsert } from "../peers/limits.ts";
+import type { Peer } from "../peers/peer.ts";
+import { pgBoss } from "../peers/pg-boss.ts";
+import { type PeerProgram, startPeer } from "../peers/start-peer.ts";
+import { makeRow, only, type Row } from "../row.ts";
+import type { Context, Scenario } from "../scenario.ts";
+
+const sides: readonly Peer[] = [clerkSync, pgBoss, graphileWorker, handWritten, plainUpsert];
+const queues = [pgBoss.name, graphileWorker.name];
+const workerCounts = [1, 2, 4] as const;
+const updatesPerUser = 50;
+/** One job per call takes so long that a part of the jobs tells as much. */
+const handWrittenPart = 0.1;
+
+/** How quickly does a full queue become rows? */
+export const drain: Scenario = {
+  name: "drain",
+  question: "how many queued jobs a second become rows of users?",
+  notes: [
+    "Each side works through a queue that was filled before, in a process of its own with so many workers: every job another user's, or 50 jobs of each user, each newer. The rows are the same in public.users; clerk-sync also keeps the state and the history of each job.",
+    ...sides.map(({ settings }) => settings),
+    `hand-written is given ${handWrittenPart * 100} % of the jobs.`,
+  ],
+  run,
+};
+
+async function run(context: Context): Promise<Row[]> {
+  const programs: [string, PeerProgram][] = [];
+  for (const [place, peer] of sides.entries()) {
+    const program = startPeer(peer, await context.createDatabase(`drain_${place}`));
+    context.addUndo(program.stop);
+    programs.push([peer.name, program]);
+  }
+  const rows: Row[] = [];
+  for (const [kind, perUser] of [
+    ["each of another user", 1],
+    [`${updatesPerUser} of each user`, updatesPerUser],
+  ] as const) {
+    for (const workers of workerCounts) rows.push(...(await measure(context, programs, { kind, perUser, workers })));
+  }
+  return rows;
+}
+
+type Load = { kind: string; perUser: number; workers: number };
+
+async function measure(context: Context, programs: [string, PeerProgram][], load: Load): Promise<Row[]> {
+  const { options, say } = context;
+  const { kind, perUser, workers } = load;
+  const what = `${workers} worker${workers === 1 ? "" : "s"}, ${kind}`;
+  const rates = await alternate(what, programs, { ...options, say }, async (program, round, name) => {
+    const count = Math.round(options.jobs * (name === handWritten.name ? handWrittenPart : 1));
+    await program.ask("fill", { prefix: `${workers}_${perUser}_${round}`, count, users: Math.ceil(count / perUser) });
+    return count / (await program.ask("drain", { workers, count }));
+  });
+  const values = Object.fromEntries(rates);
+  const [of, limit] = [clerkSync.name, plainUpsert.name];
+  return [
+    makeRow({ what, unit: "jobs/s", sides: values, of, against: queues, goal: 3 }),
+    makeRow({
+      what: `${what}, against the upsert alone`,
+      unit: "jobs/s",
+      sides: only(values, [of, limit]),
+      of,
+      against: [limit],
+      goal: 0.6,
+    }),
+  ];
+}
