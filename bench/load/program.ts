@@ -22,12 +22,13 @@ const stopMilliseconds = 10_000;
 export function startProgram<Asked extends Api>(
   file: string | URL,
   args: readonly string[] = [],
-  { env = {}, execArgv = [] }: { env?: Record<string, string>; execArgv?: string[] } = {},
+  { env = {}, execArgv = [], cwd }: { env?: Record<string, string>; execArgv?: string[]; cwd?: string } = {},
 ): Program<Asked> {
   const child = fork(file, args, {
     env: { PATH: process.env["PATH"], ...env },
     execArgv: ["--disable-warning=ExperimentalWarning", ...execArgv],
     stdio: ["ignore", "ignore", "pipe", "ipc"],
+    ...(cwd === undefined ? {} : { cwd }),
   });
   const errors: string[] = [];
   child.stderr?.setEncoding("utf8").on("data", (text: string) => errors.push(text));

@@ -11,15 +11,20 @@ const program = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 const preload = new URL("./answer-usage.ts", import.meta.url).href;
 const startMilliseconds = 15_000;
 
-/** `clerk-sync serve` as its users run it, on a migrated database; without the mirror, and with no limit of events. */
+/**
+ * `clerk-sync serve` as its users run it, on a migrated database; without the mirror, and with no limit of events.
+ * `folder`: where it is started.
+ */
 export async function serveProduct(
   databaseUrl: string,
   args: readonly string[] = [],
   env: Record<string, string> = {},
+  folder?: string,
 ): Promise<Served<UsageApi>> {
   const port = await findFreePort();
   const served = startProgram<UsageApi>(program, ["serve", ...args], {
     execArgv: ["--import", preload],
+    ...(folder === undefined ? {} : { cwd: folder }),
     env: {
       DATABASE_URL: databaseUrl,
       PORT: String(port),

@@ -42,6 +42,7 @@ async function open(url: string, authUrl: string | null): Promise<OpenPeer> {
       for (const slice of slices(jobs, 500)) await database.enqueue(slice, maxAttempts);
     },
     drain: (workers, count) => drain(dependencies, workers, count),
+    drainDue: async () => (await runJobs(dependencies, { budgetMilliseconds: 60_000 })).completed,
     close: () => pool.end(),
   };
 }
@@ -52,7 +53,8 @@ async function drain(dependencies: RunDependencies, workers: number, count: numb
   const deadline = performance.now() + 120_000;
   const work = async () => {
     while (left > 0 && performance.now() < deadline) {
-      left -= (await runJobs(dependencies, { budgetMilliseconds: 60_000 })).completed;
+      const { completed } = await runJobs(dependencies, { budgetMilliseconds: 60_000 });
+      left -= completed;
     }
   };
   const seconds = await timed(() => atOnce(workers, work));

@@ -1,7 +1,7 @@
 import { Logger, makeWorkerUtils, type Runner, run, type TaskList, WorkerPreset } from "graphile-worker";
 import pg from "pg";
 import type { NewJob } from "#core/database.ts";
-import { atOnce, type OpenPeer, type Peer, slices } from "./peer.ts";
+import { atOnce, noPeer, type OpenPeer, type Peer, slices } from "./peer.ts";
 import { toUserRow, upsertUsers } from "./upsert-users.ts";
 
 const task = "clerk-event";
@@ -29,6 +29,7 @@ async function open(url: string): Promise<OpenPeer> {
   await utils.migrate();
   const runners: Runner[] = [];
   return {
+    ...noPeer,
     take: (payload) => utils.addJob(task, payload),
     fill: async (jobs) => {
       for (const slice of slices(jobs, 1000)) {

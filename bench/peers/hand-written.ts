@@ -1,6 +1,6 @@
 import pg from "pg";
 import type { NewJob } from "#core/database.ts";
-import { atOnce, type OpenPeer, type Peer, timed } from "./peer.ts";
+import { atOnce, noPeer, type OpenPeer, type Peer, timed } from "./peer.ts";
 import { toUserRow } from "./upsert-users.ts";
 
 /** The pair of functions that blogs show. */
@@ -20,6 +20,7 @@ async function open(url: string, connections: number): Promise<OpenPeer> {
   );
   await pool.query("create index if not exists hand_jobs_status on public.hand_jobs (status, created_at)");
   return {
+    ...noPeer,
     take: (job) => take(pool, job),
     fill: (jobs) =>
       pool.query(
@@ -28,7 +29,6 @@ async function open(url: string, connections: number): Promise<OpenPeer> {
         [JSON.stringify(jobs)],
       ),
     drain: (workers, count) => drain(pool, workers, count),
-    work: null,
     close: () => pool.end(),
   };
 }

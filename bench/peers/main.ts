@@ -41,6 +41,7 @@ answerQuestions({
   fill,
   take,
   drain: ({ workers, count }: { workers: number; count: number }) => need(peer.drain)(workers, count),
+  drainDue: () => need(peer.drainDue)(),
   work: async () => void (await need(peer.work)()),
   usage: readUsage,
 } satisfies PeerApi);

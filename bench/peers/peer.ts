@@ -8,6 +8,8 @@ export type OpenPeer = {
   fill: ((jobs: readonly NewJob[]) => Promise<unknown>) | null;
   /** Works with so many workers until so many jobs are rows of users; answers the seconds. */
   drain: ((workers: number, count: number) => Promise<number>) | null;
+  /** Works with one worker until nothing is due; answers how many jobs it did. */
+  drainDue: (() => Promise<number>) | null;
   /** Works from now on, as one would let it in production. */
   work: (() => Promise<unknown>) | null;
   close: () => Promise<unknown>;
@@ -22,7 +24,14 @@ export type Peer = {
 };
 
 /** Those that only keep an eye on what the machine can do. */
-export const noPeer: OpenPeer = { take: null, fill: null, drain: null, work: null, close: async () => undefined };
+export const noPeer: OpenPeer = {
+  take: null,
+  fill: null,
+  drain: null,
+  drainDue: null,
+  work: null,
+  close: async () => undefined,
+};
 
 /** Seconds. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {

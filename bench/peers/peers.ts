@@ -1,3 +1,4 @@
+import { authCalls } from "./auth-calls.ts";
 import { clerkSync, clerkSyncMirror } from "./clerk-sync.ts";
 import { graphileWorker } from "./graphile-worker.ts";
 import { handWritten } from "./hand-written.ts";
@@ -17,6 +18,7 @@ export const peers: readonly Peer[] = [
   singleInserts,
   plainUpsert,
   bareHttp,
+  authCalls,
 ];
 
 export function findPeer(name: string): Peer {

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { type Job, PgBoss } from "pg-boss";
 import type { NewJob } from "#core/database.ts";
-import { atOnce, type OpenPeer, type Peer, timed } from "./peer.ts";
+import { atOnce, noPeer, type OpenPeer, type Peer, timed } from "./peer.ts";
 import { toUserRow, upsertUsers } from "./upsert-users.ts";
 
 const queue = "clerk-events";
@@ -34,6 +34,7 @@ async function open(url: string, notify: boolean): Promise<OpenPeer> {
     ? { batchSize, burstWhenBatchFull: true, pollingIntervalSeconds: pollSeconds }
     : { batchSize, burstWhenBatchFull: true };
   return {
+    ...noPeer,
     take: (job) => boss.send(queue, job),
     fill: (jobs) =>
       boss.insert(

@@ -12,6 +12,8 @@ export type PeerApi = {
   take: (load: Events & { seconds: number; connections: number }) => Promise<Taken>;
   /** Answers the seconds. */
   drain: (load: { workers: number; count: number }) => Promise<number>;
+  /** Works until nothing is due; answers how many jobs it did. */
+  drainDue: (argument: null) => Promise<number>;
   work: (argument: null) => Promise<void>;
   usage: (argument: null) => Promise<Usage>;
 };

@@ -1,4 +1,7 @@
+import type pg from "pg";
 import { alternate } from "../alternate.ts";
+import { type Events, makeJobs } from "../load/payload.ts";
+import { openPool } from "../open-database.ts";
 import { clerkSync } from "../peers/clerk-sync.ts";
 import { graphileWorker } from "../peers/graphile-worker.ts";
 import { handWritten } from "../peers/hand-written.ts";
@@ -6,6 +9,7 @@ import { plainUpsert } from "../peers/limits.ts";
 import type { Peer } from "../peers/peer.ts";
 import { pgBoss } from "../peers/pg-boss.ts";
 import { type PeerProgram, startPeer } from "../peers/start-peer.ts";
+import { toUserRow, upsertUsers } from "../peers/upsert-users.ts";
 import { makeRow, only, type Row } from "../row.ts";
 import type { Context, Scenario } from "../scenario.ts";
 
@@ -21,7 +25,7 @@ export const drain: Scenario = {
   name: "drain",
   question: "how many queued jobs a second become rows of users?",
   notes: [
-    "Each side works through a queue that was filled before, in a process of its own with so many workers: every job another user's, or 50 jobs of each user, each newer. The rows are the same in public.users; clerk-sync also keeps the state and the history of each job.",
+    "Each side works through a queue that was filled before, in a process of its own with so many workers: every job another user's, or 50 jobs of each user, who has a row already, each newer. The rows are the same in public.users; clerk-sync also keeps the state and the history of each job.",
     ...sides.map(({ settings }) => settings),
     `hand-written is given ${handWrittenPart * 100} % of the jobs.`,
   ],
@@ -29,31 +33,37 @@ export const drain: Scenario = {
 };
 
 async function run(context: Context): Promise<Row[]> {
-  const programs: [string, PeerProgram][] = [];
+  const opened: [string, Side][] = [];
   for (const [place, peer] of sides.entries()) {
-    const program = startPeer(peer, await context.createDatabase(`drain_${place}`));
+    const url = await context.createDatabase(`drain_${place}`);
+    const program = startPeer(peer, url);
     context.addUndo(program.stop);
-    programs.push([peer.name, program]);
+    const pool = openPool(url, 1);
+    context.addUndo(() => pool.end());
+    opened.push([peer.name, { program, pool }]);
   }
   const rows: Row[] = [];
   for (const [kind, perUser] of [
     ["each of another user", 1],
     [`${updatesPerUser} of each user`, updatesPerUser],
   ] as const) {
-    for (const workers of workerCounts) rows.push(...(await measure(context, programs, { kind, perUser, workers })));
+    for (const workers of workerCounts) rows.push(...(await measure(context, opened, { kind, perUser, workers })));
   }
   return rows;
 }
 
+type Side = { program: PeerProgram; pool: pg.Pool };
 type Load = { kind: string; perUser: number; workers: number };
 
-async function measure(context: Context, programs: [string, PeerProgram][], load: Load): Promise<Row[]> {
+async function measure(context: Context, opened: [string, Side][], load: Load): Promise<Row[]> {
   const { options, say } = context;
   const { kind, perUser, workers } = load;
   const what = `${workers} worker${workers === 1 ? "" : "s"}, ${kind}`;
-  const rates = await alternate(what, programs, { ...options, say }, async (program, round, name) => {
+  const rates = await alternate(what, opened, { ...options, say }, async ({ program, pool }, round, name) => {
     const count = Math.round(options.jobs * (name === handWritten.name ? handWrittenPart : 1));
-    await program.ask("fill", { prefix: `${workers}_${perUser}_${round}`, count, users: Math.ceil(count / perUser) });
+    const events = { prefix: `${workers}_${perUser}_${round}`, count, users: Math.ceil(count / perUser) };
+    if (perUser > 1) await makeUsers(pool, events);
+    await program.ask("fill", events);
     return count / (await program.ask("drain", { workers, count }));
   });
   const values = Object.fromEntries(rates);
@@ -69,4 +79,10 @@ async function measure(context: Context, programs: [string, PeerProgram][], load
       goal: 0.6,
     }),
   ];
+}
+
+/** Two inserts of one new user at once can meet at the email, which no upsert handles: updates find their users there. */
+async function makeUsers(pool: pg.Pool, { prefix, users }: Events): Promise<void> {
+  const rows = makeJobs({ prefix, count: users, users }).map(toUserRow);
+  await pool.query(upsertUsers, [JSON.stringify(rows)]);
 }
