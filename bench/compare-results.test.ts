@@ -1,5 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { compareResults, findRegressions, formatComparison } from "./compare-results.ts";
+import { readResults } from "./read-results.ts";
+import { storedFolder } from "./report.ts";
 import type { Result } from "./result.ts";
 import type { Row } from "./row.ts";
 
@@ -123,5 +125,36 @@ describe("what is printed", () => {
       "history was stored (abc) with other options: history 1000, now 10.",
     ]);
     expect(compareResults([resultOf([{}])], [resultOf([{}])]).notes).toEqual([]);
+  });
+});
+
+const stored = await readResults(storedFolder);
+
+describe.each(stored)("a run of $scenario", (result) => {
+  const changed = (factor: (row: Row) => number) => [
+    { ...result, rows: result.rows.map((row) => ({ ...row, ratio: row.ratio * factor(row) })) },
+  ];
+  const names = result.rows.map(({ what }) => what);
+
+  test("has rows that can be told apart", () => {
+    expect(names).toEqual([...new Set(names)]);
+    expect(names.length).toBeGreaterThan(0);
+  });
+
+  test("that is 20 % slower is pointed out in every row", () => {
+    const slower = changed(({ better }) => (better === "higher" ? 0.799 : 1.201));
+    expect(findRegressions(compareResults(stored, slower)).map(({ what }) => what)).toEqual(names);
+  });
+
+  test("that is as quick is not pointed out, nor one that is 15 % slower", () => {
+    for (const factor of [1, 0.85])
+      expect(
+        findRegressions(
+          compareResults(
+            stored,
+            changed(() => factor),
+          ),
+        ),
+      ).toEqual([]);
   });
 });

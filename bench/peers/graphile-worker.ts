@@ -14,7 +14,14 @@ const quiet = new Logger(() => () => undefined);
 export const graphileWorker: Peer = {
   name: "graphile-worker",
   settings: `graphile-worker, pool of ${poolSize}; \`addJob\` for each event, \`addJobs\` to fill; each worker a \`run\` with concurrentJobs ${concurrentJobs}, localQueue of ${localQueueSize}, completeJobBatchDelay and failJobBatchDelay 0, timed from its first job begun to its last one done. Events and quiet: concurrentJobs ${concurrentJobs} without localQueue, which would wait.`,
-  open,
+  open: async (url) => open(url, {}),
+};
+
+/** The same for a queue that is full when it starts. */
+export const graphileWorkerBatches: Peer = {
+  name: "graphile-worker in batches",
+  settings: `graphile-worker, pool of ${poolSize}; \`run\` with concurrentJobs ${concurrentJobs}, localQueue of ${localQueueSize}, completeJobBatchDelay and failJobBatchDelay 0.`,
+  open: async (url) => open(url, inBatches),
 };
 
 const tasks: TaskList = {
@@ -23,7 +30,7 @@ const tasks: TaskList = {
   },
 };
 
-async function open(url: string): Promise<OpenPeer> {
+async function open(url: string, batches: Partial<typeof inBatches>): Promise<OpenPeer> {
   const pool = new pg.Pool({ connectionString: url, max: poolSize });
   const utils = await makeWorkerUtils({ pgPool: pool, logger: quiet });
   await utils.migrate();
@@ -37,7 +44,7 @@ async function open(url: string): Promise<OpenPeer> {
       }
     },
     drain: (workers, count) => drain(url, workers, count),
-    work: async () => void runners.push(await start(url, {})),
+    work: async () => void runners.push(await start(url, batches)),
     close: async () => {
       await Promise.all(runners.map((runner) => runner.stop()));
       await utils.release();

@@ -1,6 +1,6 @@
 import { authCalls } from "./auth-calls.ts";
 import { clerkSync, clerkSyncMirror } from "./clerk-sync.ts";
-import { graphileWorker } from "./graphile-worker.ts";
+import { graphileWorker, graphileWorkerBatches } from "./graphile-worker.ts";
 import { handWritten } from "./hand-written.ts";
 import { bareHttp, plainUpsert, singleInserts } from "./limits.ts";
 import type { Peer } from "./peer.ts";
@@ -13,6 +13,7 @@ export const peers: readonly Peer[] = [
   pgBoss,
   pgBossNotify,
   graphileWorker,
+  graphileWorkerBatches,
   writeInRequest,
   handWritten,
   singleInserts,

@@ -18,7 +18,7 @@ const queues = [pgBoss.name, graphileWorker.name];
 const workerCounts = [1, 2, 4] as const;
 const updatesPerUser = 50;
 /** One job per call takes so long that a part of the jobs tells as much. */
-const handWrittenPart = 0.1;
+const handWrittenPart = 0.05;
 
 /** How quickly does a full queue become rows? */
 export const drain: Scenario = {
@@ -47,19 +47,20 @@ async function run(context: Context): Promise<Row[]> {
     ["each of another user", 1],
     [`${updatesPerUser} of each user`, updatesPerUser],
   ] as const) {
-    for (const workers of workerCounts) rows.push(...(await measure(context, opened, { kind, perUser, workers })));
+    for (const workers of workerCounts)
+      rows.push(...(await measure(context, opened, { kind, perUser, workers, areWarm: rows.length > 0 })));
   }
   return rows;
 }
 
 type Side = { program: PeerProgram; pool: pg.Pool };
-type Load = { kind: string; perUser: number; workers: number };
+type Load = { kind: string; perUser: number; workers: number; areWarm: boolean };
 
 async function measure(context: Context, opened: [string, Side][], load: Load): Promise<Row[]> {
   const { options, say } = context;
-  const { kind, perUser, workers } = load;
+  const { kind, perUser, workers, areWarm } = load;
   const what = `${workers} worker${workers === 1 ? "" : "s"}, ${kind}`;
-  const rates = await alternate(what, opened, { ...options, say }, async ({ program, pool }, round, name) => {
+  const rates = await alternate(what, opened, { ...options, say, areWarm }, async ({ program, pool }, round, name) => {
     const count = Math.round(options.jobs * (name === handWritten.name ? handWrittenPart : 1));
     const events = { prefix: `${workers}_${perUser}_${round}`, count, users: Math.ceil(count / perUser) };
     if (perUser > 1) await makeUsers(pool, events);

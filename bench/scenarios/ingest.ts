@@ -42,8 +42,12 @@ async function run(context: Context): Promise<Row[]> {
   const rows: Row[] = [];
   for (const connections of connectionCounts) {
     const what = `${connections} connection${connections === 1 ? "" : "s"}`;
-    const measured = await alternate(what, sides, { ...context.options, say: context.say }, async (side, round, name) =>
-      toMeasured(await side({ connections, prefix: `${name.replaceAll(/\W/g, "")}_${connections}_${round}` })),
+    const measured = await alternate(
+      what,
+      sides,
+      { ...context.options, say: context.say, areWarm: rows.length > 0 },
+      async (side, round, name) =>
+        toMeasured(await side({ connections, prefix: `${name.replaceAll(/\W/g, "")}_${connections}_${round}` })),
     );
     rows.push(...toRows(what, measured, connections));
   }

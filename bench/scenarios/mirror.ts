@@ -36,10 +36,15 @@ async function run({ createDatabase, addUndo, options, say }: Context): Promise<
   const rows: Row[] = [];
   for (const workers of [1, 2]) {
     const what = `${workers} worker${workers === 1 ? "" : "s"}`;
-    const rates = await alternate(what, programs, { ...options, say }, async (program, round) => {
-      await program.ask("fill", { prefix: `${workers}_${round}`, count, users: count });
-      return count / (await program.ask("drain", { workers, count }));
-    });
+    const rates = await alternate(
+      what,
+      programs,
+      { ...options, say, areWarm: rows.length > 0 },
+      async (program, round) => {
+        await program.ask("fill", { prefix: `${workers}_${round}`, count, users: count });
+        return count / (await program.ask("drain", { workers, count }));
+      },
+    );
     const sides = Object.fromEntries(rates);
     rows.push(makeRow({ what, unit: "jobs/s", sides, of: clerkSyncMirror.name, against: [authCalls.name] }));
   }
