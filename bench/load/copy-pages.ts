@@ -1,7 +1,7 @@
 import pg from "pg";
 import { createClerkApi } from "#core/clerk-api.ts";
 import { mapUser } from "#core/map-user.ts";
-import { upsertUsers } from "../peers/upsert-users.ts";
+import { queryOf, upsertUsers } from "../peers/upsert-users.ts";
 
 /** Reads all users of Clerk's page by page, and upserts each page in one statement. */
 export async function copyPages(databaseUrl: string, clerk: { apiUrl: string; secretKey: string }): Promise<void> {
@@ -15,7 +15,7 @@ export async function copyPages(databaseUrl: string, clerk: { apiUrl: string; se
         const { clerk_id, email, name, user_role } = mapUser(user);
         return { clerk_id, email, name, role: user_role, version };
       });
-      await client.query(upsertUsers, [JSON.stringify(rows)]);
+      await upsertUsers(queryOf(client), rows);
       page = await api.listUsers({ id: rows.at(-1)?.clerk_id ?? "" });
     }
   } finally {

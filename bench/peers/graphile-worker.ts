@@ -26,7 +26,7 @@ export const graphileWorkerBatches: Peer = {
 
 const tasks: TaskList = {
   [task]: async (payload, { query }) => {
-    await query(upsertUsers, [JSON.stringify([toUserRow(payload as NewJob)])]);
+    await upsertUsers(query, [toUserRow(payload as NewJob)]);
   },
 };
 

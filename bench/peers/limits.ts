@@ -1,7 +1,7 @@
 import pg from "pg";
 import type { NewJob } from "#core/database.ts";
 import { atOnce, noPeer, type Peer, slices, timed } from "./peer.ts";
-import { toUserRow, upsertUsers } from "./upsert-users.ts";
+import { queryOf, toUserRow, upsertUsers } from "./upsert-users.ts";
 
 const rowsPerStatement = 500;
 
@@ -45,7 +45,7 @@ export const plainUpsert: Peer = {
         jobs = [];
         return timed(() =>
           atOnce(workers, async () => {
-            for (const slice of left) await pool.query(upsertUsers, [JSON.stringify(slice.map(toUserRow))]);
+            for (const slice of left) await upsertUsers(queryOf(pool), slice.map(toUserRow));
           }),
         );
       },

@@ -2,7 +2,7 @@ import pg from "pg";
 import { type Job, PgBoss } from "pg-boss";
 import type { NewJob } from "#core/database.ts";
 import { atOnce, noPeer, type OpenPeer, type Peer, timed } from "./peer.ts";
-import { toUserRow, upsertUsers } from "./upsert-users.ts";
+import { queryOf, toUserRow, upsertUsers } from "./upsert-users.ts";
 
 const queue = "clerk-events";
 const batchSize = 500;
@@ -29,7 +29,10 @@ async function open(url: string, notify: boolean): Promise<OpenPeer> {
   await boss.start();
   await boss.createQueue(queue, { notify });
   const apply = (jobs: readonly Job<NewJob>[]) =>
-    pool.query(upsertUsers, [JSON.stringify(jobs.map(({ data }) => toUserRow(data)))]);
+    upsertUsers(
+      queryOf(pool),
+      jobs.map(({ data }) => toUserRow(data)),
+    );
   const waits = notify
     ? { batchSize, burstWhenBatchFull: true, pollingIntervalSeconds: pollSeconds }
     : { batchSize, burstWhenBatchFull: true };

@@ -10,7 +10,7 @@ export const writeInRequest: Peer = {
     const pool = new pg.Pool({ connectionString: url, max: connections });
     return {
       ...noPeer,
-      take: (job) => pool.query({ name: "upsert", text: upsertUsers, values: [JSON.stringify([toUserRow(job)])] }),
+      take: (job) => upsertUsers((text, values) => pool.query({ name: "upsert", text, values }), [toUserRow(job)]),
       close: () => pool.end(),
     };
   },

@@ -9,7 +9,7 @@ import { plainUpsert } from "../peers/limits.ts";
 import type { Peer } from "../peers/peer.ts";
 import { pgBoss } from "../peers/pg-boss.ts";
 import { type PeerProgram, startPeer } from "../peers/start-peer.ts";
-import { toUserRow, upsertUsers } from "../peers/upsert-users.ts";
+import { queryOf, toUserRow, upsertUsers } from "../peers/upsert-users.ts";
 import { makeRow, only, type Row } from "../row.ts";
 import type { Context, Scenario } from "../scenario.ts";
 
@@ -82,8 +82,7 @@ async function measure(context: Context, opened: [string, Side][], load: Load): 
   ];
 }
 
-/** Two inserts of one new user at once can meet at the email, which no upsert handles: updates find their users there. */
+/** Updates find their users there. */
 async function makeUsers(pool: pg.Pool, { prefix, users }: Events): Promise<void> {
-  const rows = makeJobs({ prefix, count: users, users }).map(toUserRow);
-  await pool.query(upsertUsers, [JSON.stringify(rows)]);
+  await upsertUsers(queryOf(pool), makeJobs({ prefix, count: users, users }).map(toUserRow));
 }

@@ -15,6 +15,8 @@ const others: readonly Peer[] = [pgBoss, graphileWorker];
 const aim = "1 % of a core";
 /** A window is so many loads long; before the first one all settle for as long. */
 const times = 8;
+/** Some look only every two seconds. */
+const leastMilliseconds = 4000;
 
 type Side = { name: string; database: string; usage: () => Promise<Usage> };
 type Used = Record<string, { queries: number; cpu: number }>;
@@ -37,7 +39,7 @@ async function run(context: Context): Promise<Row[]> {
   context.addUndo(() => pool.end());
   await pool.query("create extension pg_stat_statements");
   const sides = await startSides(context);
-  const milliseconds = context.options.load * times;
+  const milliseconds = Math.max(leastMilliseconds, context.options.load * times);
   await delay(milliseconds);
   const queries: Record<string, number[]> = {};
   const cpu: Record<string, number[]> = {};
