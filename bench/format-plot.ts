@@ -1,19 +1,23 @@
 import { formatNumber } from "./format-rows.ts";
 import { medianOf, type Row } from "./row.ts";
 
-const width = 900;
-const left = 250;
+const width = 960;
+const characterWidth = 6.4;
 const right = 90;
 const barHeight = 16;
 const gap = 14;
 const colours = ["#0b6bcb", "#c94f2b", "#3f8f4f", "#8a5fbf", "#b08900", "#5b6770", "#c0468a"];
 
-/** The rows of the first one's unit as bars: medians, with a line from the least round to the most. */
+/**
+ * The rows of the first one's unit as bars: medians, with a line from the least round to the most. Rows that hold the
+ * same measurements against another side are drawn once.
+ */
 export function formatPlot(title: string, rows: readonly Row[]): string {
   const [first] = rows;
-  const shown = rows.filter(({ unit }) => unit === first?.unit);
+  const shown = rows.filter((row, place) => row.unit === first?.unit && !repeats(row, rows.slice(0, place)));
   const sides = [...new Set(shown.flatMap((row) => Object.keys(row.sides)))];
   const most = Math.max(...shown.flatMap((row) => Object.values(row.sides).flat()));
+  const left = 20 + characterWidth * Math.max(...shown.map(({ what }) => what.length));
   const toX = (value: number) => left + (value / most) * (width - left - right);
   const parts: string[] = [];
   let top = 40 + 20 * Math.ceil(sides.length / 4);
@@ -37,13 +41,19 @@ export function formatPlot(title: string, rows: readonly Row[]): string {
   ].join("\n");
 }
 
+function repeats(row: Row, others: readonly Row[]): boolean {
+  const isIn = (other: Row) =>
+    Object.entries(row.sides).every(([side, values]) => `${values}` === `${other.sides[side]}`);
+  return others.some(isIn);
+}
+
 type Bar = { row: Row; side: string; top: number; colour: string; toX: (value: number) => number };
 
 function drawBar({ row, side, top, colour, toX }: Bar): string[] {
   const values = row.sides[side] ?? [];
   const value = medianOf(row, side) ?? 0;
   const [end, least, most] = [value, Math.min(...values), Math.max(...values)].map((x) => toX(x).toFixed(1));
-  const middle = top + barHeight / 2 - 1;
+  const [left, middle] = [toX(0), top + barHeight / 2 - 1];
   return [
     `<rect x="${left}" y="${top}" width="${(toX(value) - left).toFixed(1)}" height="${barHeight - 2}" fill="${colour}"><title>${toXml(side)}: ${formatNumber(value)} ${toXml(row.unit)}</title></rect>`,
     `<path d="M${least} ${middle}H${most}" stroke="#222" stroke-opacity="0.6"/>`,

@@ -64,15 +64,19 @@ test("a table has the median of every side, the ratio, and what it is held again
   ]);
 });
 
-test("a plot has a bar for every side of the rows in the first one's unit", () => {
+test("a plot has a bar for every side of the rows in the first one's unit, each measurement once", () => {
   const sides = { "a<b": [1, 3, 2], b: [4] };
-  const rows = ["drain", "fill"].map((what) => makeRow({ what, unit: "jobs/s", sides, of: "b", against: ["a<b"] }));
-  const plot = formatPlot("how?", [...rows, makeRow({ what: "x", unit: "ms", sides, of: "b", against: ["b"] })]);
-  expect(plot.match(/<title>.*?<\/title>/g)).toEqual([
+  const [of, against] = ["b", ["a<b"]];
+  const rows = [
+    makeRow({ what: "drain", unit: "jobs/s", sides, of, against }),
+    makeRow({ what: "drain, against b", unit: "jobs/s", sides: { b: [4] }, of, against: ["b"] }),
+    makeRow({ what: "fill", unit: "jobs/s", sides: { b: [5] }, of, against: ["b"] }),
+    makeRow({ what: "wait", unit: "ms", sides: { b: [6] }, of, against: ["b"] }),
+  ];
+  expect(formatPlot("how?", rows).match(/<title>.*?<\/title>/g)).toEqual([
     "<title>a&lt;b: 2.00 jobs/s</title>",
     "<title>b: 4.00 jobs/s</title>",
-    "<title>a&lt;b: 2.00 jobs/s</title>",
-    "<title>b: 4.00 jobs/s</title>",
+    "<title>b: 5.00 jobs/s</title>",
   ]);
 });
 

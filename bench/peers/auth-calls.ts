@@ -36,7 +36,7 @@ function toInput(job: NewJob) {
   const metadata = { clerk_id, role };
   return {
     id: crypto.randomUUID(),
-    email,
+    email: email ?? "",
     email_confirm: true,
     app_metadata: metadata,
     user_metadata: { ...metadata, full_name: name },
