@@ -1,4 +1,5 @@
 import { formatRows } from "./format-rows.ts";
+import { formatTable } from "./format-table.ts";
 import type { Result } from "./result.ts";
 
 const head = `# Performance
@@ -14,13 +15,28 @@ of them. Client, servers and PostgreSQL share one machine with a local disk: rat
 export function formatPage(results: readonly Result[], order: readonly string[]): string {
   const place = ({ scenario }: Result) => (order.includes(scenario) ? order.indexOf(scenario) : order.length);
   const sorted = [...results].sort((one, other) => place(one) - place(other));
-  return [head, ...sorted.map(formatSection)].join("\n");
+  return [head, formatAims(sorted), ...sorted.map(formatSection)].join("\n");
+}
+
+/** What is aimed at, and whether it was reached. */
+function formatAims(results: readonly Result[]): string {
+  const cells = results.flatMap(({ scenario, rows }) =>
+    rows.flatMap(({ what, against, ratio, goal }) =>
+      goal === null
+        ? []
+        : [[`[${scenario}](#${scenario})`, what, against, ratio.toFixed(2), `≥ ${goal}`, ratio >= goal ? "yes" : "no"]],
+    ),
+  );
+  const columns = ["scenario", "", "against", "ratio", "aim", "reached"].map((title) => {
+    return { title, align: title === "ratio" ? ("right" as const) : ("left" as const) };
+  });
+  return `## Aims\n\n${formatTable(columns, cells)}\n`;
 }
 
 function formatSection({ scenario, question, rows, notes, ...result }: Result): string {
   return `## ${scenario}
 
-${question.charAt(0).toUpperCase()}${question.slice(1)}
+${capitalise(question)}
 
 ${formatRows(rows)}
 
@@ -44,4 +60,8 @@ function describeRun({
   const peers = `pg-boss ${machine.pgBoss}, graphile-worker ${machine.graphileWorker}`;
   const busy = `Load average ${load.before.toFixed(1)} before the run, ${load.after.toFixed(1)} at the end of the scenario`;
   return `${date.slice(0, 10)}, commit ${commit}: ${on}; ${peers}. ${busy}. Options: ${settings.join(", ")}.`;
+}
+
+export function capitalise(text: string): string {
+  return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }

@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
+import { formatPage } from "./format-page.ts";
 import { formatPlot } from "./format-plot.ts";
 import { formatRows } from "./format-rows.ts";
 import { readOptions } from "./read-options.ts";
@@ -90,12 +91,41 @@ describe("docs/performance.md", () => {
     expect([...written.keys()].filter((name) => name.endsWith(".svg"))).toEqual(plots.sort());
   });
 
+  test("says of every aim whether it is reached", () => {
+    const rows = [0.9, 0.8].map((ratio) => ({ ...makeRow({ ...facts, goal: 0.9 }), what: `at ${ratio}`, ratio }));
+    const page = formatPage([{ ...result, rows: [...rows, makeRow(facts)] }], order);
+    expect(page.match(/^\| \[.*$/gm)).toEqual([
+      "| [x](#x) | at 0.9 | a | 0.90 | ≥ 0.9 | yes |",
+      "| [x](#x) | at 0.8 | a | 0.80 | ≥ 0.9 | no |",
+    ]);
+  });
+
   test("has a result of every scenario, and of nothing else", async () => {
     const stored = await readResults(storedFolder);
     expect(stored.map(({ scenario }) => scenario).sort()).toEqual([...order].sort());
   });
 });
 
+const facts = { what: "drain", unit: "jobs/s", sides: { a: [1], b: [1] }, of: "b", against: ["a"] };
+const machine = {
+  cpu: "A",
+  cores: 2,
+  memoryGb: 8,
+  node: "v24.0.0",
+  postgres: "17.0",
+  pgBoss: "12",
+  graphileWorker: "0.18",
+};
+const result = {
+  scenario: "x",
+  question: "how?",
+  date: "2026-11-25",
+  commit: "abc",
+  machine,
+  load: { before: 0, after: 1 },
+  options: {},
+  notes: [],
+};
 const order = scenarios.map(({ name }) => name);
 
 describe("the command line", () => {

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { formatPage } from "./format-page.ts";
+import { capitalise, formatPage } from "./format-page.ts";
 import { formatPlot } from "./format-plot.ts";
 import { readResults } from "./read-results.ts";
 import type { Result } from "./result.ts";
@@ -18,8 +18,12 @@ export async function writeResult(result: Result, out: string | null, order: rea
   const folder = out ?? storedFolder;
   await mkdir(folder, { recursive: true });
   await writeFile(path.join(folder, `${result.scenario}.json`), `${formatResult(result)}\n`);
-  if (out !== null) return;
-  for (const [name, text] of formatDocs(await readResults(folder), order)) {
+  if (out === null) await writeDocs(order);
+}
+
+/** Writes docs/performance.md and its plots of the stored results. */
+export async function writeDocs(order: readonly string[]): Promise<void> {
+  for (const [name, text] of formatDocs(await readResults(storedFolder), order)) {
     const file = new URL(name, docs);
     await mkdir(new URL("./", file), { recursive: true });
     await writeFile(file, text);
@@ -39,7 +43,7 @@ function formatResult(result: Result): string {
 /** What docs/ holds of the results: the names of the files in it, and their texts. */
 export function formatDocs(results: readonly Result[], order: readonly string[]): Map<string, string> {
   const plots = results.map(
-    ({ scenario, question, rows }) => [`performance/${scenario}.svg`, formatPlot(question, rows)] as const,
+    ({ scenario, question, rows }) => [`performance/${scenario}.svg`, formatPlot(capitalise(question), rows)] as const,
   );
   return new Map([["performance.md", formatPage(results, order)], ...plots]);
 }

@@ -47,17 +47,17 @@ async function open(url: string, authUrl: string | null): Promise<OpenPeer> {
   };
 }
 
-/** A worker that finds nothing due looks again while another one has jobs in hand. */
+/** Each worker ends when it finds nothing due; what was locked by another one just then is done afterwards. */
 async function drain(dependencies: RunDependencies, workers: number, count: number): Promise<number> {
   let left = count;
-  const deadline = performance.now() + 120_000;
   const work = async () => {
-    while (left > 0 && performance.now() < deadline) {
-      const { completed } = await runJobs(dependencies, { budgetMilliseconds: 60_000 });
-      left -= completed;
-    }
+    const { completed } = await runJobs(dependencies, { budgetMilliseconds: 120_000 });
+    left -= completed;
   };
-  const seconds = await timed(() => atOnce(workers, work));
+  const seconds = await timed(async () => {
+    await atOnce(workers, work);
+    if (left > 0) await work();
+  });
   if (left !== 0) throw new RangeError(`clerk-sync left ${left} of ${count} jobs`);
   return seconds;
 }
