@@ -31,10 +31,12 @@ export function formatPlot(title: string, rows: readonly Row[]): string {
     }
     top += gap;
   }
+  const heading = `${toXml(title)} (${toXml(first?.unit ?? "")})`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${top}" font-family="sans-serif" font-size="12" fill="#222">`,
+    `<title>${heading}</title>`,
     `<rect width="${width}" height="${top}" fill="#fff"/>`,
-    `<text x="10" y="22" font-size="14">${toXml(title)}, ${toXml(first?.unit ?? "")}</text>`,
+    `<text x="10" y="22" font-size="14">${heading}</text>`,
     ...drawLegend(sides),
     ...parts,
     "</svg>\n",

@@ -75,6 +75,7 @@ test("a plot has a bar for every side of the rows in the first one's unit, each 
     makeRow({ what: "wait", unit: "ms", sides: { b: [6] }, of, against: ["b"] }),
   ];
   expect(formatPlot("how?", rows).match(/<title>.*?<\/title>/g)).toEqual([
+    "<title>how? (jobs/s)</title>",
     "<title>a&lt;b: 2.00 jobs/s</title>",
     "<title>b: 4.00 jobs/s</title>",
     "<title>b: 5.00 jobs/s</title>",
