@@ -4,7 +4,7 @@ import type { Result } from "./result.ts";
 
 const head = `# Performance
 
-Written by \`npm run bench\` from [the stored results](../bench/results), which hold every single measurement; not by hand.
+Written by \`npm run bench\`, not by hand, from the stored results in \`bench/results/\`, which hold every single measurement.
 [How it is measured](../bench/README.md).
 
 Read the ratio: above 1 it is in favour of this project. Where two or more others did the same work it is held against the best

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { withConnection } from "../../server/with-connection.ts";
 import type { Usage } from "../load/read-usage.ts";
 import { serveProduct } from "../load/serve-product.ts";
 import { openPool } from "../open-database.ts";
@@ -21,7 +22,7 @@ export const memory: Scenario = {
   name: "memory",
   question: "how much memory does a server take at most that starts on a full queue and works through it?",
   notes: [
-    "Peak resident memory of the server's process, from its start until all jobs, each of another user, are rows. Once for each side, not in rounds: memory varies little and the queue is long. The rates are what was seen by the way.",
+    "Peak resident memory of the server's process, from its start until all jobs, each of another user, are rows; the database was vacuumed and analysed before. Once for each side, not in rounds: memory varies little and the queue is long. The rates are what was seen by the way.",
     ...sides.map(({ settings }) => settings),
   ],
   run,
@@ -52,6 +53,7 @@ async function measure({ createDatabase, options, say }: Context, peer: Peer, na
   say(`memory, ${peer.name}: queueing …`);
   const events = { prefix: "m", count: options.queued, users: options.queued };
   await filler.ask("fill", events).finally(filler.stop);
+  await withConnection(url, (client) => client.query("vacuum analyze"));
   const start = performance.now();
   const server = await startServer(peer, url);
   try {
