@@ -11,6 +11,7 @@ export default defineConfig({
             "server/**/*.test.ts",
             "cli/**/*.test.ts",
             "bench/**/*.test.ts",
+            "admin/src/**/*.test.ts",
             "tests/unit/**/*.test.ts",
           ],
         },

@@ -3,6 +3,7 @@ import { chmod, copyFile, cp, mkdir, readFile, rename, rm, stat, writeFile } fro
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { adminDist, ensureAdminPage } from "./admin-page.ts";
 import { describePackage } from "./describe-package.ts";
 
 const run = promisify(execFile);
@@ -28,13 +29,15 @@ const copied = [
 ];
 
 /**
- * Writes the npm package into a folder, which is emptied first: compiled core, server and command line, and the
- * installable sources. `npm pack <folder>` makes the tarball of it.
+ * Writes the npm package into a folder, which is emptied first: compiled core, server and command line, the built
+ * admin page, and the installable sources. `npm pack <folder>` makes the tarball of it.
  */
 export async function buildPackage(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   await compile(folder);
   for (const name of copied) await copy(name, folder);
+  await ensureAdminPage();
+  await cp(adminDist, path.join(folder, "admin/dist"), { recursive: true, filter: isPublished });
   await copyFile(path.join(root, "build/clerk-sync.js"), path.join(folder, "cli/clerk-sync.js"));
   await chmod(path.join(folder, "cli/clerk-sync.js"), 0o755);
   const description = describePackage(JSON.parse(await readFile(path.join(root, "package.json"), "utf8")));

@@ -6,6 +6,7 @@ import { handleProcessor, type ProcessorDependencies } from "#core/handle-proces
 import { handleWebhook, type WebhookDependencies } from "#core/handle-webhook.ts";
 import { json } from "#core/json-response.ts";
 import { readSource } from "#core/read-source.ts";
+import type { AdminPage } from "./admin-page.ts";
 
 export type AppDependencies = {
   /** Null, like ensureUser, on an instance that only works through the queue. */
@@ -20,13 +21,16 @@ export type AppDependencies = {
   syncHealth: HealthDependencies;
   /** GET /metrics, for Prometheus; null: nothing is configured that would prove who may read. */
   metrics: ((request: Request) => Promise<Response>) | null;
+  /** Null where it was not built. */
+  adminPage: AdminPage | null;
   /** Stand-ins of what a Supabase project serves at these paths; none where a real one is used. */
   standIns: Readonly<Record<string, Hono>>;
 };
 
 /** The routes of the server: those of Supabase at the paths they have there, and the probes. */
 export function createApp(dependencies: AppDependencies): Hono {
-  const { webhook, trustedProxies, processor, ensureUser, health, syncHealth, metrics, standIns } = dependencies;
+  const { webhook, trustedProxies, processor, ensureUser, health, syncHealth, metrics, adminPage, standIns } =
+    dependencies;
   const app = new Hono({ strict: false }); // a trailing slash in Clerk's dashboard is no reason to lose events
   app.get("/health", () => health());
   app.get("/health/live", () => json(200, { status: "ok" }));
@@ -42,6 +46,9 @@ export function createApp(dependencies: AppDependencies): Hono {
   if (ensureUser !== null)
     app.all("/functions/v1/ensure-user", (context) => handleEnsureUser(context.req.raw, ensureUser));
   app.all("/functions/v1/sync-health", (context) => handleHealth(context.req.raw, syncHealth));
+  if (adminPage !== null) {
+    for (const path of ["/admin", "/admin/*"]) app.get(path, (context) => adminPage(context.req.raw));
+  }
   for (const [path, standIn] of Object.entries(standIns)) app.route(path, standIn);
   const hint =
     webhook === null

@@ -22,6 +22,7 @@ import { createConfiguredAlerts } from "#core/send-alerts.ts";
 import { createSupervision } from "#core/supervise-sync.ts";
 import { createConfiguredVerify } from "#core/verify-session-token.ts";
 import { createVerifySignature } from "#core/verify-signature.ts";
+import { readAdminPage } from "./admin-page.ts";
 import { createApp } from "./app.ts";
 import { createCallFunction } from "./call-function.ts";
 import type { Half } from "./half.ts";
@@ -75,6 +76,7 @@ export function compose(config: Config, composition: Composition): Parts {
     health: createHealth({ database: work.database, now }),
     syncHealth: { readHealth: createReadHealth({ call, now }), checkCaller: createCheckCaller(secretKeys) },
     metrics: createMetrics(call, config.metricsToken === null ? secretKeys : [...secretKeys, config.metricsToken]),
+    adminPage: readAdminPage(),
     standIns: composition.standIns,
   });
   return { app, worker, recorder };

@@ -100,6 +100,7 @@ function createRoutes(queue: Queue, url: string, faults: PartialSystem["faults"]
       checkCaller: createCheckCaller([secretKey]),
     },
     metrics: null,
+    adminPage: null,
     standIns: { "/rest/v1": createRestStandIn({ pool: queue.pool, secretKey }), "/auth/v1": authStandIn },
   });
 }

@@ -1,0 +1,20 @@
+import { ActionIcon, CopyButton, Group, Tooltip } from "@mantine/core";
+import { Icon } from "./icon.tsx";
+
+/** An id in fixed width, with a button that copies it. `what` names it: "job id". */
+export function Copyable({ value, what }: { value: string; what: string }) {
+  return (
+    <Group gap={4} wrap="nowrap" display="inline-flex">
+      <span className="ids">{value}</span>
+      <CopyButton value={value}>
+        {({ copied, copy }) => (
+          <Tooltip label={copied ? "Copied" : `Copy the ${what}`}>
+            <ActionIcon size="sm" variant="subtle" color="gray" onClick={copy} aria-label={`Copy the ${what}`}>
+              <Icon name={copied ? "check" : "copy"} size={14} />
+            </ActionIcon>
+          </Tooltip>
+        )}
+      </CopyButton>
+    </Group>
+  );
+}
