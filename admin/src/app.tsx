@@ -6,6 +6,7 @@ import { RouterProvider } from "react-router/dom";
 import { ApiError } from "./api/api-error.ts";
 import { styleNonce } from "./api/api-url.ts";
 import { RefreshingProvider } from "./api/refreshing.tsx";
+import { RunDriverProvider } from "./api/run-driver.tsx";
 import { useSessionState } from "./api/session.ts";
 import { ConfirmProvider } from "./components/confirm.tsx";
 import { LoginPage } from "./pages/login/login-page.tsx";
@@ -34,9 +35,11 @@ function SignedIn() {
   return (
     <QueryClientProvider client={queries}>
       <RefreshingProvider>
-        <ConfirmProvider>
-          <RouterProvider router={router} />
-        </ConfirmProvider>
+        <RunDriverProvider>
+          <ConfirmProvider>
+            <RouterProvider router={router} />
+          </ConfirmProvider>
+        </RunDriverProvider>
       </RefreshingProvider>
     </QueryClientProvider>
   );

@@ -37,7 +37,7 @@ export function useReading<Answer>(
   });
 }
 
-type Page = { next: string | null };
+type Page = { next?: string | null };
 
 /** Like useReading, of a list with keyset pages: `fetchNextPage` reads on, a refresh reads all pages shown. */
 export function usePages<Answer extends Page>(
@@ -51,7 +51,7 @@ export function usePages<Answer extends Page>(
     queryKey: [path, "pages", query],
     queryFn: ({ signal, pageParam }) => client.get<Answer>(path, { ...query, cursor: pageParam }, signal),
     initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.next,
+    getNextPageParam: (page) => page.next ?? null,
     refetchInterval: isPaused ? false : every,
     placeholderData: keepPreviousData,
     enabled: isEnabled,

@@ -14,6 +14,7 @@ const colors: Readonly<Record<string, string>> = {
   closed: "teal",
   half_open: "orange",
   open: "red",
+  engaged: "red",
 };
 
 /** The status of a job, a run, a circuit or the sync: the word, and a colour that says no more than it. */

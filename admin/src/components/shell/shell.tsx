@@ -1,7 +1,7 @@
 import { AppShell, Burger, Group } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { useEffect, useRef } from "react";
-import { Outlet, useLocation, useNavigation } from "react-router";
+import { Outlet, ScrollRestoration, useLocation, useNavigation } from "react-router";
 import { CallerMenu } from "./caller-menu.tsx";
 import { Navigation } from "./navigation.tsx";
 import { ProductName } from "./product-name.tsx";
@@ -40,6 +40,7 @@ export function Shell() {
         <Navigation onChosen={close} showHelp={help.open} />
       </AppShell.Navbar>
       <Content />
+      <ScrollRestoration />
       <ShortcutsDialog isShown={isHelpShown} close={help.close} />
     </AppShell>
   );
@@ -55,7 +56,6 @@ function Content() {
     if (shown.current === pathname) return;
     shown.current = pathname;
     main.current?.focus({ preventScroll: true });
-    window.scrollTo(0, 0);
   }, [pathname]);
   return (
     <AppShell.Main id="main" tabIndex={-1} ref={main} aria-busy={state === "loading"}>

@@ -1,0 +1,17 @@
+import { Anchor, Group, Text } from "@mantine/core";
+import { Link } from "react-router";
+import type { AdminRun } from "#core/admin-overview-contract.ts";
+import { RunProgress } from "../../components/run-progress.tsx";
+
+/** The run that goes on just now. */
+export function OpenRun({ run }: { run: AdminRun }) {
+  return (
+    <Group className="surface" px="md" py="sm" gap="md">
+      <Text size="sm">
+        A <Anchor component={Link} to={`/reconcile/${run.id}`}>{`${run.applies ? "" : "dry "}${run.kind}`}</Anchor> is
+        running.
+      </Text>
+      <RunProgress run={run} />
+    </Group>
+  );
+}

@@ -1,0 +1,81 @@
+import type { AdminRun } from "#core/admin-overview-contract.ts";
+import { formatDuration } from "../../format-time.ts";
+
+type Kind = AdminRun["kind"];
+
+/** What each kind of run does, in the order in which one should think of them. */
+export const kinds: readonly { kind: Kind; name: string; about: string; canBeDry: boolean }[] = [
+  {
+    kind: "compare",
+    name: "Compare",
+    about: "Reads every user of Clerk and names who is missing, old, different or should be gone.",
+    canBeDry: true,
+  },
+  {
+    kind: "sweep",
+    name: "Sweep",
+    about: "Only who changed at Clerk since the last run: takes seconds, and sees no deletions.",
+    canBeDry: true,
+  },
+  {
+    kind: "backfill",
+    name: "Backfill",
+    about: "Brings in every user of Clerk who is not here yet, for instance before the first event.",
+    canBeDry: true,
+  },
+];
+
+/** What the counts of a run mean; the order in which they are shown. Source: docs/backfill-and-reconcile.md. */
+export const countWords: Readonly<Record<string, string>> = {
+  read: "users read from Clerk",
+  missing: "at Clerk, and not here",
+  stale: "older here than at Clerk",
+  differs: "other values here, of the same version",
+  unmirrored: "right here, not in Supabase Auth",
+  extra: "here, and deleted at Clerk",
+  foreign: "here, unknown to Clerk, never written by the sync: left as they are",
+  edited: "only the name differs, which users may change: left as they are",
+  pending: "work is in the queue: left as they are",
+  queued: "put into the queue",
+  exists: "were here and as new already",
+  unreadable: "could not be read and were left out",
+  users_here: "users here",
+  dead: "became dead letters",
+  retrying: "failed, and are tried again",
+  held: "deletions that wait for the delete brake",
+};
+
+const driftKinds = ["missing", "stale", "differs", "unmirrored", "extra"];
+
+/** How many users a run found that are to be mended. */
+export function countDrift(counts: AdminRun["counts"]): number {
+  return driftKinds.reduce((sum, kind) => sum + (counts[kind] ?? 0), 0);
+}
+
+/** The counts that are not zero, those with words first. */
+export function sortCounts(counts: AdminRun["counts"]): [name: string, count: number][] {
+  const order = Object.keys(countWords);
+  const place = (name: string) => (order.includes(name) ? order.indexOf(name) : order.length);
+  return Object.entries(counts)
+    .filter(([name, count]) => count !== 0 || name === "read")
+    .sort(([left], [right]) => place(left) - place(right));
+}
+
+/** "dry compare", "backfill". */
+export function nameRun({ kind, applies }: Pick<AdminRun, "kind" | "applies">): string {
+  return applies ? kind : `dry ${kind}`;
+}
+
+/** How long it took, or takes so far. */
+export function formatRunTime({ started_at, finished_at }: AdminRun, now: number): string {
+  const end = finished_at === null ? now : Date.parse(finished_at);
+  return formatDuration(end - Date.parse(started_at));
+}
+
+/** "about 2 min left", from the speed so far; null when nobody can say. */
+export function estimateRest({ counts, users_at_clerk, started_at, status }: AdminRun, now: number): string | null {
+  const read = counts["read"] ?? 0;
+  if (status !== "RUNNING" || !users_at_clerk || read === 0 || read >= users_at_clerk) return null;
+  const rest = ((now - Date.parse(started_at)) / read) * (users_at_clerk - read);
+  return `about ${formatDuration(Math.max(1000, rest))} left`;
+}
