@@ -2,6 +2,7 @@ import { createTheme, Modal, Table, Tooltip } from "@mantine/core";
 
 export const theme = createTheme({
   primaryColor: "indigo",
+  primaryShade: { light: 8, dark: 7 },
   autoContrast: true,
   defaultRadius: "sm",
   cursorType: "pointer",

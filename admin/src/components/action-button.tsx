@@ -2,6 +2,8 @@ import { Button, type ButtonProps, Tooltip } from "@mantine/core";
 import type { MouseEvent, ReactNode } from "react";
 import { useRefusal } from "../api/use-client.ts";
 
+const unshrinking = { flexShrink: 0 };
+
 type Props = ButtonProps & {
   onClick: () => void;
   /** Why it cannot be done just now; null or nothing when it can. */
@@ -13,13 +15,14 @@ type Props = ButtonProps & {
 /** A button that changes something: viewers find it disabled, and the reason beside it. It stays in the tab order. */
 export function ActionButton({ onClick, refusal = null, ...props }: Props) {
   const reason = useRefusal() ?? refusal;
-  if (reason === null) return <Button size="xs" variant="default" {...props} onClick={onClick} />;
+  if (reason === null) return <Button size="xs" variant="default" style={unshrinking} {...props} onClick={onClick} />;
   const ignore = (event: MouseEvent) => event.preventDefault();
   return (
     <Tooltip label={reason}>
       <Button
         size="xs"
         variant="default"
+        style={unshrinking}
         {...props}
         loading={false}
         data-disabled

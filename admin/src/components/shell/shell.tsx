@@ -19,7 +19,7 @@ export function Shell() {
   return (
     <AppShell
       header={{ height: 52 }}
-      navbar={{ width: 196, breakpoint: "sm", collapsed: { mobile: !isOpen } }}
+      navbar={{ width: 208, breakpoint: "sm", collapsed: { mobile: !isOpen } }}
       padding={{ base: "sm", sm: "lg" }}
     >
       <a href="#main" className="skip-link">
@@ -30,7 +30,7 @@ export function Shell() {
           <Burger opened={isOpen} onClick={toggle} hiddenFrom="sm" size="sm" aria-label="Navigation" />
           <ProductName />
           <SearchBox />
-          <Group gap={6} wrap="nowrap" ml="auto">
+          <Group gap={6} wrap="nowrap" ml="auto" style={{ flexShrink: 0 }}>
             <RefreshState />
             <CallerMenu showHelp={help.open} />
           </Group>

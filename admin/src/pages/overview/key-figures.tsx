@@ -43,7 +43,7 @@ function Figure({ name, value, isBad = false, children }: FigureProps) {
     <div className={`surface ${classes.figure}`}>
       <dt>{name}</dt>
       <dd>
-        <Text component="div" className={classes.value} c={isBad ? "var(--mantine-color-red-text)" : undefined}>
+        <Text component="div" className={classes.value} data-bad={isBad || undefined}>
           {value}
         </Text>
         <Text component="div" size="xs" c="dimmed">
