@@ -23,6 +23,7 @@ const sentences: Readonly<Record<string, (entry: AuditEntry) => string>> = {
     `${count} jobs, ${code} by ${source}: ${detail.jobs?.join(", ") ?? ""}`,
   burst: ({ count }) => `${count} events within five minutes`,
   flapping_user: ({ count, subject }) => `${count} events within an hour of ${subject}`,
+  operator_action: ({ count, source, code, subject }) => `${source}: ${code} ${subject}, ${count} changed`,
 };
 
 /** One line an entry, the newest first. */

@@ -15,6 +15,7 @@ Kinds:
   job_edited         jobs made, changed or deleted by hand
   burst              very many events within five minutes
   flapping_user      one user with very many events within an hour
+  operator_action    what operators did through the admin API
 
 Examples:
   $ clerk-sync audit
@@ -32,7 +33,15 @@ const optionsSchema = z.object({
 
 type AuditOptions = z.infer<typeof optionsSchema>;
 
-const kinds = ["delivery_refused", "instance_unknown", "sample_event", "job_edited", "burst", "flapping_user"];
+const kinds = [
+  "delivery_refused",
+  "instance_unknown",
+  "sample_event",
+  "job_edited",
+  "burst",
+  "flapping_user",
+  "operator_action",
+];
 
 /** Adds `clerk-sync audit`. */
 export function addAuditCommand(program: Command, io: CommandIo): void {

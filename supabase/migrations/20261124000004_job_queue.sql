@@ -31,7 +31,9 @@ begin
       end,
       processed_at = case
         when j.status in ('COMPLETED', 'FAILED') then coalesce(j.processed_at, j.updated_at, now())
-      end;
+      end,
+      created_at = coalesce(j.created_at, j.updated_at, now()),
+      updated_at = coalesce(j.updated_at, now());
 end
 $$;
 
@@ -105,7 +107,7 @@ create index if not exists job_queue_lease_idx
   on public.job_queue (lease_until)
   where status = 'PROCESSING';
 create index if not exists job_queue_user_idx
-  on public.job_queue (clerk_id, status);
+  on public.job_queue (clerk_id, status, created_at);
 -- What a person looks at: everything that went wrong or was stopped.
 create index if not exists job_queue_stopped_idx
   on public.job_queue (updated_at)

@@ -102,6 +102,7 @@ begin
     new.history := '[]';
     new.clerk_id := coalesce(new.clerk_id, nullif(new.payload ->> 'clerk_id', ''));
     new.updated_at := coalesce(new.updated_at, clock_timestamp());
+    new.created_at := coalesce(new.created_at, new.updated_at);
   else
     v_changed := new.status <> old.status or new.attempts <> old.attempts or v_editor is not null;
     new.history := old.history;

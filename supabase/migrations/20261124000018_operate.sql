@@ -85,9 +85,57 @@ $$;
 revoke execute on function clerk_sync.check_filter_keys from public, anon, authenticated;
 grant execute on function clerk_sync.check_filter_keys to service_role;
 
--- The oldest changed jobs, at most p_limit, that are in one of p_statuses and match every condition of
--- p_filter: {status, job_type, source, clerk_id, event_id, code, created_after, created_before,
--- updated_before}. code is what stands before the colon of the error.
+-- Those of p_allowed that a filter's status, one or several, lets pass.
+create or replace function clerk_sync.filter_statuses(
+  p_filter  jsonb,
+  p_allowed text[] default '{PENDING,PROCESSING,COMPLETED,FAILED,DEAD,CANCELLED}'
+)
+returns text[]
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select array(
+    select s.status
+    from unnest(p_allowed) as s(status)
+    where case jsonb_typeof(p_filter -> 'status')
+      when 'array' then p_filter -> 'status' ? s.status
+      else s.status = coalesce(p_filter ->> 'status', s.status)
+    end
+  );
+$$;
+
+revoke execute on function clerk_sync.filter_statuses from public, anon, authenticated;
+grant execute on function clerk_sync.filter_statuses to service_role;
+
+-- The statuses of the jobs that match a filter and that retry or cancel changes. Cancelled jobs are retried, and jobs in
+-- a worker's hand cancelled, only when the filter names that status. Raises SY002 for another action.
+create or replace function clerk_sync.changeable_statuses(p_action text, p_filter jsonb)
+returns text[]
+language plpgsql
+immutable
+security invoker
+set search_path = ''
+as $$
+begin
+  if p_action is null or p_action not in ('retry', 'cancel') then
+    raise exception 'p_action is %, it must be retry or cancel', p_action using errcode = 'SY002';
+  end if;
+  return clerk_sync.filter_statuses(p_filter, case
+    when p_action = 'retry' and p_filter ->> 'status' is null then '{FAILED,DEAD}'::text[]
+    when p_action = 'retry' then '{FAILED,DEAD,CANCELLED}'
+    when p_filter ->> 'status' is null then '{PENDING,FAILED,DEAD}'
+    else '{PENDING,PROCESSING,FAILED,DEAD}'
+  end);
+end
+$$;
+
+revoke execute on function clerk_sync.changeable_statuses from public, anon, authenticated;
+grant execute on function clerk_sync.changeable_statuses to service_role;
+
+-- The newest jobs, at most p_limit, that are in one of p_statuses and match every condition of p_filter, which is that of
+-- clerk_sync.find_jobs. It looks until it has them, or has seen all in these statuses.
 create or replace function clerk_sync.matching_jobs(p_filter jsonb, p_statuses text[], p_limit integer)
 returns uuid[]
 language plpgsql
@@ -95,26 +143,20 @@ stable
 security invoker
 set search_path = ''
 as $$
+declare
+  v_ids   uuid[] := '{}'::uuid[];
+  v_found record;
+  v_next  jsonb;
 begin
-  perform clerk_sync.check_filter_keys(
-    p_filter, '{status,job_type,source,clerk_id,event_id,code,created_after,created_before,updated_before}'
-  );
-  return array(
-    select j.id
-    from public.job_queue as j
-    where j.status = any (p_statuses)
-      and j.status = coalesce(p_filter ->> 'status', j.status)
-      and j.job_type = coalesce(p_filter ->> 'job_type', j.job_type)
-      and j.source = coalesce(p_filter ->> 'source', j.source)
-      and (p_filter ->> 'clerk_id' is null or j.clerk_id = p_filter ->> 'clerk_id')
-      and (p_filter ->> 'event_id' is null or j.event_id = p_filter ->> 'event_id')
-      and (p_filter ->> 'code' is null or split_part(j.error, ':', 1) = p_filter ->> 'code')
-      and (p_filter ->> 'created_after' is null or j.created_at > (p_filter ->> 'created_after')::timestamptz)
-      and (p_filter ->> 'created_before' is null or j.created_at < (p_filter ->> 'created_before')::timestamptz)
-      and (p_filter ->> 'updated_before' is null or j.updated_at < (p_filter ->> 'updated_before')::timestamptz)
-    order by j.updated_at, j.id
-    limit p_limit
-  );
+  loop
+    select f.ids, f.next
+    into v_found
+    from clerk_sync.find_jobs(p_filter, p_statuses, v_next, p_limit - cardinality(v_ids), 10000) as f;
+    v_ids := v_ids || v_found.ids;
+    v_next := v_found.next;
+    exit when v_next is null or cardinality(v_ids) >= p_limit;
+  end loop;
+  return v_ids;
 end
 $$;
 
@@ -130,9 +172,7 @@ security invoker
 set search_path = ''
 as $$
 begin
-  return cardinality(clerk_sync.matching_jobs(
-    p_filter, '{PENDING,PROCESSING,FAILED,DEAD,CANCELLED,COMPLETED}', p_most
-  ));
+  return cardinality(clerk_sync.matching_jobs(p_filter, clerk_sync.filter_statuses(p_filter), p_most));
 end
 $$;
 
@@ -152,13 +192,10 @@ volatile
 security invoker
 set search_path = ''
 as $$
-declare
-  v_statuses text[] := case
-    when p_filter ->> 'status' = 'CANCELLED' then array['CANCELLED']
-    else array['FAILED', 'DEAD']
-  end;
 begin
-  return public.clerk_sync_retry_jobs(clerk_sync.matching_jobs(p_filter, v_statuses, p_limit), p_now);
+  return public.clerk_sync_retry_jobs(
+    clerk_sync.matching_jobs(p_filter, clerk_sync.changeable_statuses('retry', p_filter), p_limit), p_now
+  );
 end
 $$;
 
@@ -178,13 +215,10 @@ volatile
 security invoker
 set search_path = ''
 as $$
-declare
-  v_statuses text[] := case
-    when p_filter ->> 'status' = 'PROCESSING' then array['PROCESSING']
-    else array['PENDING', 'FAILED', 'DEAD']
-  end;
 begin
-  return public.clerk_sync_cancel_jobs(clerk_sync.matching_jobs(p_filter, v_statuses, p_limit), p_now);
+  return public.clerk_sync_cancel_jobs(
+    clerk_sync.matching_jobs(p_filter, clerk_sync.changeable_statuses('cancel', p_filter), p_limit), p_now
+  );
 end
 $$;
 

@@ -1,6 +1,11 @@
 -- What a person sees of the delete brake and the circuits, and decides.
 
--- {engaged_at, reason, released_at, waiting}: whether deletions wait, why, and how many.
+-- Deletions that wait for the brake: few, and found among however many jobs wait.
+create index if not exists job_queue_held_idx
+  on public.job_queue (id)
+  where status = 'PENDING' and job_type = 'USER_DELETED' and error like 'delete_brake:%';
+
+-- {engaged_at, reason, released_at, waiting}: whether deletions wait, why, and how many, counted as far as 10,000.
 create or replace function public.clerk_sync_delete_brake()
 returns jsonb
 language plpgsql
@@ -16,10 +21,14 @@ begin
       'released_at', b.released_at,
       'waiting', (
         select count(*)
-        from public.job_queue as j
-        where j.status = 'PENDING'
-          and j.job_type = 'USER_DELETED'
-          and j.error like 'delete_brake:%'
+        from (
+          select 1
+          from public.job_queue as j
+          where j.status = 'PENDING'
+            and j.job_type = 'USER_DELETED'
+            and j.error like 'delete_brake:%'
+          limit 10000
+        ) as w
       )
     )
     from clerk_sync.delete_brake as b
@@ -85,7 +94,7 @@ revoke execute on function public.clerk_sync_release_delete_brake from public, a
 grant execute on function public.clerk_sync_release_delete_brake to service_role;
 
 -- The circuits: [{name, state, since, failures, next_probe, last_error, waiting}]. next_probe is null while closed;
--- waiting is how many jobs wait for the service.
+-- waiting is how many jobs wait for the service, counted as far as 10,000.
 create or replace function public.clerk_sync_circuits()
 returns jsonb
 language plpgsql
@@ -102,7 +111,10 @@ begin
       'failures', c.failures,
       'next_probe', c.probe_at,
       'last_error', c.last_error,
-      'waiting', (select count(*) from public.job_queue as j where j.waits_for = c.name)
+      'waiting', (
+        select count(*)
+        from (select 1 from public.job_queue as j where j.waits_for = c.name limit 10000) as w
+      )
     ) order by c.name)
     from clerk_sync.circuits as c
   );

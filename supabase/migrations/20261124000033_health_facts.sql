@@ -48,6 +48,29 @@ $$;
 revoke execute on function clerk_sync.oldest_due from public, anon, authenticated;
 grant execute on function clerk_sync.oldest_due to service_role;
 
+-- How many jobs are in a status, counted as far as p_most.
+create or replace function clerk_sync.count_jobs_in(p_status text, p_most integer)
+returns integer
+language sql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+as $$
+  select count(*)::integer
+  from (
+    select 1
+    from public.job_queue as j
+    where case when j.id is not null then true end -- job_queue_list_idx
+      and j.status = p_status
+    limit p_most
+  ) as counted;
+$$;
+
+revoke execute on function clerk_sync.count_jobs_in from public, anon, authenticated;
+grant execute on function clerk_sync.count_jobs_in to service_role;
+
 -- What is in the queue, counted as far as p_most: {open: {PENDING, FAILED, PROCESSING}, dead: {count, newest_at}}.
 create or replace function clerk_sync.count_queue(p_most integer)
 returns jsonb
@@ -58,23 +81,10 @@ set search_path = ''
 as $$
   select jsonb_build_object(
     'open', (
-      select coalesce(jsonb_object_agg(g.status, g.jobs), '{}')
+      select coalesce(jsonb_object_agg(g.status, g.jobs) filter (where g.jobs > 0), '{}')
       from (
-        select w.status, count(*) as jobs
-        from (
-          (
-            select j.status
-            from public.job_queue as j
-            where j.status in ('PENDING', 'FAILED')
-              and j.waits_for is null
-            limit p_most
-          )
-          union all
-          (select j.status from public.job_queue as j where j.waits_for is not null limit p_most)
-          union all
-          (select j.status from public.job_queue as j where j.status = 'PROCESSING' limit p_most)
-        ) as w
-        group by w.status
+        select s.status, clerk_sync.count_jobs_in(s.status, p_most) as jobs
+        from unnest('{PENDING,FAILED,PROCESSING}'::text[]) as s(status)
       ) as g
     ),
     'dead', (

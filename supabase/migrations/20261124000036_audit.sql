@@ -6,6 +6,7 @@
 --   job_edited         jobs were made, changed or deleted (code) not by our functions, by this database user (source)
 --   burst              more events within five minutes than is usual for anybody
 --   flapping_user      one user (subject) with very many events within an hour
+--   operator_action    what an operator (source) did (code) through the admin API, to which job, user, operation … (subject)
 -- One row stands for all of a minute that are alike, so that a flood is a number and not a full disk.
 create table if not exists clerk_sync.audit (
   kind    text        not null,
@@ -18,12 +19,11 @@ create table if not exists clerk_sync.audit (
   detail  jsonb       not null default '{}',
   constraint audit_pkey primary key (kind, at, source, subject, code),
   constraint audit_kind_is_known check (kind in (
-    'delivery_refused', 'instance_unknown', 'sample_event', 'job_edited', 'burst', 'flapping_user'
+    'delivery_refused', 'instance_unknown', 'sample_event', 'job_edited', 'burst', 'flapping_user', 'operator_action'
   ))
 );
 
-create index if not exists audit_at_idx
-  on clerk_sync.audit (at);
+create index if not exists audit_at_idx on clerk_sync.audit (at);
 
 alter table clerk_sync.audit enable row level security;
 revoke all on clerk_sync.audit from public, anon, authenticated;
@@ -37,7 +37,7 @@ create policy audit_service_role
   using (true)
   with check (true);
 
--- Adds to the row of this minute. Of one kind a minute has 50 rows at most; what is more goes into "(other)".
+-- Adds to the row of this minute, which has 50 of a kind at most and "(other)" for the rest; actions are kept all.
 create or replace function clerk_sync.add_audit(
   p_kind    text,
   p_source  text,
@@ -58,7 +58,7 @@ declare
   v_source  text := left(coalesce(p_source, ''), 200);
   v_subject text := left(coalesce(p_subject, ''), 200);
 begin
-  if (
+  if p_kind <> 'operator_action' and (
     select count(*) >= 50 and not coalesce(bool_or(a.source = v_source and a.subject = v_subject), false)
     from clerk_sync.audit as a
     where a.kind = p_kind

@@ -46,13 +46,17 @@ export const jobSummarySchema = z.object({
   waits_for: z.string().nullable(),
 });
 
-/** Newest first; next is null on the last page, else the cursor of the next one. */
+/**
+ * Newest first; next is null on the last page, else the cursor of the next one. A page may have fewer jobs than asked for,
+ * even none, and a next one all the same: for type, source and code 5,000 jobs are looked at a page.
+ */
 export const jobPageSchema = z.object({ jobs: z.array(jobSummarySchema), next: z.string().nullable() });
 
-/** How many jobs are in each status, counted as far as `most`; a count that equals it means "so many or more". */
+/** How many jobs are in each status. The newest `most` of each are looked at; `at_least` names those that have more. */
 export const jobCountsSchema = z.object({
   most: z.number().int(),
   statuses: z.record(z.enum(jobStatuses), z.number().int()),
+  at_least: z.array(z.enum(jobStatuses)).optional(),
 });
 
 /** One change of state or one attempt, oldest first. */
@@ -110,7 +114,7 @@ export const jobActionSchema = z.union([
 
 export const changedSchema = z.object({ changed: z.number().int() });
 
-/** is_exact is false when counting stopped at `count`. */
+/** is_exact is false when there was more to look at than was looked at: `count` or more. */
 export const countSchema = z.object({ count: z.number().int(), is_exact: z.boolean() });
 
 export type JobFilter = z.infer<typeof jobFilterSchema>;

@@ -63,7 +63,8 @@ export const runSchema = z.object({
   finished_at: time.nullable(),
 });
 
-export const runsSchema = z.object({ runs: z.array(runSchema) });
+/** Newest first. */
+export const runsSchema = z.object({ runs: z.array(runSchema), next: z.string().nullish() });
 
 /** What the first page needs, in one answer. */
 export const overviewSchema = z.object({
@@ -131,6 +132,7 @@ export const auditEntrySchema = z.object({
   detail: z.record(z.string(), z.unknown()),
 });
 
+/** Newest first; as with jobs a page may be short and have a next one: 10,000 entries are looked at a page. */
 export const auditPageSchema = z.object({ entries: z.array(auditEntrySchema), next: z.string().nullable() });
 
 /** Every refusal: a sentence that says what to do, and the code that docs/errors.md explains. */
