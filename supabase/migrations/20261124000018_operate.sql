@@ -100,7 +100,7 @@ as $$
     select s.status
     from unnest(p_allowed) as s(status)
     where case jsonb_typeof(p_filter -> 'status')
-      when 'array' then p_filter -> 'status' ? s.status
+      when 'array' then (p_filter -> 'status') ? s.status
       else s.status = coalesce(p_filter ->> 'status', s.status)
     end
   );

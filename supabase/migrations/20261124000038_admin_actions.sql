@@ -41,7 +41,7 @@ begin
   v_ids := case
     when p_target ? 'ids' then array(select i::uuid from jsonb_array_elements_text(p_target -> 'ids') as i)
     else clerk_sync.matching_jobs(
-      p_target -> 'filter' || jsonb_build_object('updated_before', p_target ->> 'before'),
+      (p_target -> 'filter') || jsonb_build_object('updated_before', p_target ->> 'before'),
       v_statuses, coalesce((p_target ->> 'limit')::integer, 500)
     )
   end;
@@ -84,7 +84,7 @@ begin
       v_changed,
       case
         when p_target ? 'ids' then jsonb_build_object('jobs', p_target -> 'ids')
-        else jsonb_build_object('filter', p_target -> 'filter' - 'q', 'before', p_target -> 'before')
+        else jsonb_build_object('filter', (p_target -> 'filter') - 'q', 'before', p_target -> 'before')
       end,
       p_now
     );
