@@ -79,7 +79,7 @@ it("an action leaves alone what changed since it began", async () => {
 });
 
 it("an action finds the few that match behind many that do not", async () => {
-  const id = await insert({ status: "DEAD", error: "a: 1", created_at: at(0) });
+  const id = await insert({ status: "DEAD", error: "a: 1", created_at: "2026-11-20T10:00:00Z" });
   await queue.pool.query(
     "insert into job_queue (job_type, status, error) select 'USER_UPDATED', 'DEAD', 'b: 1' from generate_series(1, 10100)",
   );
