@@ -31,8 +31,8 @@ set enable_bitmapscan = 'off'
 set enable_sort = 'off' -- an index has them in order; what would be sorted is all there is
 as $$
 declare
-  v_at timestamptz := coalesce(p_place ->> 'at', 'infinity');
-  v_id uuid        := coalesce(p_place ->> 'id', '00000000-0000-0000-0000-000000000000');
+  v_at timestamptz := coalesce(p_place ->> 'at', 'infinity')::timestamptz;
+  v_id uuid        := coalesce(p_place ->> 'id', '00000000-0000-0000-0000-000000000000')::uuid;
 begin
   if p_ids is null and p_clerk_ids is null then
     return array(
@@ -161,7 +161,7 @@ declare
   v_clerk_id text        := p_filter ->> 'clerk_id';
   v_event_id text        := p_filter ->> 'event_id';
   v_code     text        := p_filter ->> 'code';
-  v_before   timestamptz := p_filter ->> 'updated_before';
+  v_before   timestamptz := (p_filter ->> 'updated_before')::timestamptz;
 begin
   return array(
     select i.id

@@ -75,7 +75,7 @@ set enable_bitmapscan = 'off'
 set enable_sort = 'off' -- as clerk_sync.look_at_jobs
 as $$
 declare
-  v_at timestamp := coalesce(p_place ->> 'at', 'infinity');
+  v_at timestamp := coalesce(p_place ->> 'at', 'infinity')::timestamp;
   v_id text      := coalesce(p_place ->> 'clerk_id', '');
 begin
   return query
