@@ -14,11 +14,13 @@ export const callerSchema = z.object({
   expires_at: time.nullable(),
 });
 
-/** Asks for an admin token, which a browser may keep for a while where it must not keep the secret key. */
-export const signInSchema = z.object({
-  name: z.string().trim().min(1).max(80),
-  right: z.enum(rights).default("operator"),
-});
+/**
+ * Asks for an admin token, which a browser may keep for a while where it must not keep the secret key. Without a right
+ * it is the caller's own; an operator may ask for that of a viewer, to hand it out.
+ */
+export const signInSchema = z
+  .object({ name: z.string().trim().min(1).max(80), right: z.enum(rights).optional() })
+  .strict();
 
 export const signedInSchema = z.object({ token: z.string(), caller: callerSchema });
 
@@ -46,6 +48,11 @@ export const brakeSchema = z.object({
   released_at: time.nullable(),
   waiting: z.number().int(),
 });
+
+/** What a call of the brake's release changed, and how many deletions still wait: call again until none does. */
+export const brakeReleasedSchema = z.object({ changed: z.number().int(), left: z.number().int() });
+
+export const circuitResetSchema = z.object({ was_open: z.boolean() });
 
 export const runSchema = z.object({
   id: z.uuid(),
@@ -109,10 +116,9 @@ export const seriesSchema = z.object({
 });
 
 /** A run to start, or the open one of that kind to carry on, for one slice of at most some seconds. */
-export const runRequestSchema = z.object({
-  kind: z.enum(["backfill", "sweep", "compare"]),
-  applies: z.boolean(),
-});
+export const runRequestSchema = z
+  .object({ kind: z.enum(["backfill", "sweep", "compare"]), applies: z.boolean() })
+  .strict();
 
 /** Whether to call again, and the users found out of step in this slice. */
 export const runSliceSchema = z.object({
@@ -135,6 +141,17 @@ export const auditEntrySchema = z.object({
 /** Newest first; as with jobs a page may be short and have a next one: 10,000 entries are looked at a page. */
 export const auditPageSchema = z.object({ entries: z.array(auditEntrySchema), next: z.string().nullable() });
 
+/** What there is to filter the audit by; `since` by the last time of an entry. */
+export const auditFilterSchema = z
+  .object({
+    kind: z.string().max(40),
+    source: z.string().max(200),
+    subject: z.string().max(200),
+    since: z.iso.datetime({ offset: true }),
+  })
+  .partial()
+  .strict();
+
 /** Every refusal: a sentence that says what to do, and the code that docs/errors.md explains. */
 export const refusalSchema = z.object({ error: z.string(), code: z.string() });
 
@@ -146,6 +163,9 @@ export type Brake = z.infer<typeof brakeSchema>;
 export type AdminRun = z.infer<typeof runSchema>;
 export type Overview = z.infer<typeof overviewSchema>;
 export type Window = (typeof windows)[number];
+export type RunRequest = z.infer<typeof runRequestSchema>;
+export type SignIn = z.infer<typeof signInSchema>;
+export type AuditFilter = z.infer<typeof auditFilterSchema>;
 export type Series = z.infer<typeof seriesSchema>;
 export type RunSlice = z.infer<typeof runSliceSchema>;
 export type AuditEntry = z.infer<typeof auditEntrySchema>;

@@ -66,6 +66,9 @@ export const userSchema = z.object({
   jobs: z.array(jobSummarySchema),
 });
 
+/** The user is read again from Clerk's API by the next worker, which is woken. */
+export const resyncedSchema = z.object({ requested: z.number().int() });
+
 export type UserSummary = z.infer<typeof userSummarySchema>;
 export type UserPage = z.infer<typeof userPageSchema>;
 export type Place = z.infer<typeof placeSchema>;

@@ -21,6 +21,7 @@ const authUserSchema = z.object({
   email: z.string().nullish(),
   phone: z.string().nullish(),
   app_metadata: z.record(z.string(), z.unknown()).catch({}),
+  user_metadata: z.record(z.string(), z.unknown()).optional().catch({}),
   banned_until: z.string().nullish(),
   /** Set by a soft deletion, which empties the metadata; the id cannot be used again. */
   deleted_at: z.string().nullish(),

@@ -28,6 +28,10 @@ export type Config = {
   /** Keys that prove the service role, as sent in the apikey header. */
   secretKeys: string[];
   processorSecret: string | null;
+  /** Who may use sync-admin with a Clerk session token, by role; empty: nobody. */
+  adminRoles: { operator: string[]; viewer: string[] };
+  /** Origins of pages that may call sync-admin; empty: none. */
+  adminOrigins: string[];
   authMirror: boolean;
   /** The webhook writes rows where nothing stands in the way; false: workers do. */
   applyAtOnce: boolean;
@@ -77,6 +81,9 @@ export function readConfig(environment: Environment): Config {
     CLERK_WEBHOOK_SECRET: [...list(read("CLERK_WEBHOOK_SECRET")), ...list(read("CLERK_WEBHOOK_SIGNING_SECRET"))],
     CLERK_AUTHORIZED_PARTIES: list(read("CLERK_AUTHORIZED_PARTIES")),
     CLERK_INSTANCE_ID: list(read("CLERK_INSTANCE_ID")),
+    ADMIN_OPERATOR_ROLES: list(read("ADMIN_OPERATOR_ROLES")),
+    ADMIN_VIEWER_ROLES: list(read("ADMIN_VIEWER_ROLES")),
+    ADMIN_ORIGINS: list(read("ADMIN_ORIGINS")),
     SUPABASE_SECRET_KEYS: readKeyDictionary(read("SUPABASE_SECRET_KEYS")),
   });
   if (!parsed.success) throw configError(parsed.error);
@@ -93,6 +100,8 @@ function toConfig(values: z.infer<typeof environmentSchema>, legacyKeys: string[
     supabaseUrl: values.SUPABASE_URL?.replace(/\/+$/, "") ?? null,
     secretKeys: [...new Set([...defaultFirst(values.SUPABASE_SECRET_KEYS), ...legacyKeys])],
     processorSecret: values.PROCESSOR_SECRET ?? null,
+    adminRoles: { operator: values.ADMIN_OPERATOR_ROLES, viewer: values.ADMIN_VIEWER_ROLES },
+    adminOrigins: [...new Set(values.ADMIN_ORIGINS)],
     authMirror: values.AUTH_MIRROR,
     applyAtOnce: values.APPLY_AT_ONCE,
     deleteMode: values.DELETE_MODE,

@@ -119,6 +119,17 @@ export const environmentSchema = z.object({
       what: "Another key the processor accepts, as Bearer token; the schedule sends it. At least 16 characters.",
       home: "both",
     }),
+  ADMIN_OPERATOR_ROLES: z.array(z.string()).register(notes, {
+    what: "Roles, comma separated, whose users may act in `sync-admin` with their Clerk session token. A role is that of the row in `users`, which comes from `public_metadata.role` only. When empty, nobody may by that, only by the secret key.",
+    home: "both",
+  }),
+  ADMIN_VIEWER_ROLES: z
+    .array(z.string())
+    .register(notes, { what: "Roles whose users may read there, with personal values masked.", home: "both" }),
+  ADMIN_ORIGINS: z.array(origin).register(notes, {
+    what: "Origins of pages, comma separated, `https://admin.example.com`, that may call `sync-admin`. The page that the Node server serves needs none.",
+    home: "both",
+  }),
   AUTH_MIRROR: onOrOff
     .default(true)
     .register(notes, { what: "`off`: users go into `public.users` only, not into Supabase Auth.", home: "both" }),

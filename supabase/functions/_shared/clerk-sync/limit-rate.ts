@@ -1,4 +1,5 @@
 import { SyncError } from "./errors.ts";
+import { type Bucket, createSources, take } from "./limit-sources.ts";
 import { createFloodLog } from "./log-flood.ts";
 import { couldBeGenuine } from "./verify-signature.ts";
 
@@ -20,10 +21,6 @@ export type RateLimitOptions = {
   /** Sources remembered at once; the one that was quiet longest is forgotten first. */
   maxSources?: number;
 };
-
-/** Tokens left at a time; they come back at a steady rate up to what fits. */
-type Bucket = { tokens: number; at: number };
-type Rate = { most: number; perMillisecond: number };
 
 /**
  * Makes the limits in memory, each for this process alone. A source is limited in what it gets wrong, never in what it
@@ -55,35 +52,4 @@ export function createRateLimit(options: RateLimitOptions): RateLimit {
       if (!take(events, eventRate, now())) refuse("events", "Too many events in this second. Send it again.", 1);
     },
   };
-}
-
-/** The buckets of sources, the longest unused first. One that is full again is no different from none. */
-function createSources(rate: Rate, most: number, now: () => number) {
-  const buckets = new Map<string, Bucket>();
-  return {
-    isExhausted: (source: string) => {
-      const bucket = buckets.get(source);
-      return bucket !== undefined && refill(bucket, rate, now()).tokens < 1;
-    },
-    take: (source: string) => {
-      const bucket = buckets.get(source) ?? { tokens: rate.most, at: now() };
-      buckets.delete(source);
-      buckets.set(source, bucket);
-      if (buckets.size > most) buckets.delete(buckets.keys().next().value ?? "");
-      return take(bucket, rate, now());
-    },
-  };
-}
-
-function take(bucket: Bucket, rate: Rate, time: number): boolean {
-  refill(bucket, rate, time);
-  if (bucket.tokens < 1) return false;
-  bucket.tokens -= 1;
-  return true;
-}
-
-function refill(bucket: Bucket, { most, perMillisecond }: Rate, time: number): Bucket {
-  bucket.tokens = Math.min(most, bucket.tokens + Math.max(0, time - bucket.at) * perMillisecond);
-  bucket.at = time;
-  return bucket;
 }

@@ -1,0 +1,156 @@
+import { createRoute, OpenAPIHono } from "@hono/zod-openapi";
+import type { z } from "zod";
+import { type AdminCaller, hasCredential, type IdentifyCaller } from "./admin-caller.ts";
+import { refusalSchema } from "./admin-overview-contract.ts";
+import { refuse, requestInvalid } from "./admin-refusal.ts";
+import type { AdminRoute } from "./admin-route.ts";
+import { SyncError } from "./errors.ts";
+import { json } from "./json-response.ts";
+import type { RefuseSignIn } from "./limit-sign-in.ts";
+import { readBody } from "./read-body.ts";
+
+export type AdminAppOptions = {
+  routes: readonly AdminRoute[];
+  identifyCaller: IdentifyCaller;
+  refuseSignIn: RefuseSignIn;
+};
+
+/** source: where the request came from, as the adapter knows it. */
+type AdminEnv = { Bindings: { source: string }; Variables: { caller: AdminCaller } };
+
+export type AdminApp = OpenAPIHono<AdminEnv>;
+
+/** The largest body there is names 500 jobs. */
+const maxBodyBytes = 64 * 1024;
+const prefix = /^(\/functions\/v1)?\/sync-admin(?=\/|$)/;
+
+/** The routes under one roof: who asks is found out before anything else, then whether they may, then what they sent. */
+export function createAdminApp({ routes, identifyCaller, refuseSignIn }: AdminAppOptions): AdminApp {
+  const app: AdminApp = new OpenAPIHono<AdminEnv>({
+    getPath: pathOf,
+    defaultHook: (result) => {
+      if (!result.success) throw requestInvalid(result.error);
+    },
+  });
+  app.use("*", async (context, next) => {
+    context.set("caller", await identify(context.req.raw, context.env.source, { identifyCaller, refuseSignIn }));
+    await next();
+  });
+  for (const route of routes) addRoute(app, route);
+  app.notFound(() =>
+    json(404, { error: "sync-admin has no such route. GET /openapi.json lists all.", code: "not_found" }),
+  );
+  app.onError(refuse);
+  return app;
+}
+
+/** The document of all routes (OpenAPI 3.1). */
+export function describeAdmin(app: AdminApp): Record<string, unknown> {
+  const document = app.getOpenAPI31Document({
+    openapi: "3.1.0",
+    info: {
+      title: "sync-admin",
+      version: "1",
+      description:
+        "Jobs, users and the state of clerk-supabase-sync. x-right says who may: an operator may all that a viewer may.",
+    },
+    servers: [{ url: "/functions/v1/sync-admin" }],
+    security: [{ secretKey: [] }, { bearer: [] }],
+  });
+  const securitySchemes = {
+    secretKey: { type: "apiKey", in: "header", name: "apikey" },
+    bearer: {
+      type: "http",
+      scheme: "bearer",
+      description: "An admin token, a Clerk session token, or the secret key.",
+    },
+  };
+  return { ...document, components: { ...document.components, securitySchemes } };
+}
+
+function pathOf(request: Request): string {
+  const path = new URL(request.url).pathname.replace(prefix, "").replace(/\/+$/, "");
+  return path === "" ? "/" : path;
+}
+
+async function identify(
+  request: Request,
+  source: string,
+  { identifyCaller, refuseSignIn }: Pick<AdminAppOptions, "identifyCaller" | "refuseSignIn">,
+): Promise<AdminCaller> {
+  try {
+    return await identifyCaller(request);
+  } catch (error) {
+    if (isFailedProof(error) && hasCredential(request)) await refuseSignIn(source, error.code);
+    throw error;
+  }
+}
+
+const failedProofs: readonly string[] = ["caller_unauthorized", "admin_token_invalid", "session_token_invalid"];
+
+function isFailedProof(error: unknown): error is SyncError {
+  return error instanceof SyncError && failedProofs.includes(error.code);
+}
+
+function addRoute(app: AdminApp, route: AdminRoute): void {
+  const definition = defineOpenApi(route);
+  const path = definition.getRoutingPath();
+  app.on([route.method], path, async (context, next) => {
+    checkRight(route, context.get("caller"));
+    if (route.body !== undefined) context.req.raw = await readJson(context.req.raw);
+    await next();
+  });
+  app.openapi(definition, async (context) => {
+    const valid = (target: string): unknown => context.req.valid(target as never);
+    const input = {
+      params: route.params && valid("param"),
+      query: route.query && valid("query"),
+      body: route.body && valid("json"),
+    };
+    return json(200, await route.handle(input, context.get("caller"))) as never;
+  });
+}
+
+function defineOpenApi({ method, path, summary, right, params, query, body, answer }: AdminRoute) {
+  return createRoute({
+    method,
+    path,
+    summary,
+    "x-right": right,
+    request: {
+      ...(params && { params }),
+      ...(query && { query }),
+      ...(body && { body: { required: true, content: contentOf(body) } }),
+    },
+    responses: {
+      200: { description: summary, content: contentOf(answer) },
+      "4XX": { description: "Refused", content: contentOf(refusalSchema) },
+      "5XX": { description: "Cannot be answered now", content: contentOf(refusalSchema) },
+    },
+  });
+}
+
+function contentOf(schema: z.ZodType) {
+  return { "application/json": { schema } };
+}
+
+function checkRight({ right }: AdminRoute, caller: AdminCaller): void {
+  if (right === "viewer" || caller.right === "operator") return;
+  throw new SyncError("right_missing", "A viewer only reads. Ask an operator, or sign in as one.");
+}
+
+/** The request with its body read, within bounds, and taken for JSON whatever its header says. */
+async function readJson(request: Request): Promise<Request> {
+  const body = await readBody(request, undefined, maxBodyBytes);
+  const text = new TextDecoder().decode(body);
+  try {
+    JSON.parse(text);
+  } catch (cause) {
+    throw new SyncError("request_invalid", "The body is not JSON.", { cause });
+  }
+  return new Request(request.url, {
+    method: request.method,
+    headers: { "content-type": "application/json" },
+    body: text,
+  });
+}

@@ -1,0 +1,128 @@
+import type { UserFacts, UserRule } from "./judge-user.ts";
+
+// What the places say of a user for whom nothing is under way.
+
+/** Clerk has answered that there is no such user. */
+export const deletedRules: readonly UserRule[] = [
+  {
+    code: "row_not_at_clerk",
+    when: ({ clerk, users }) => clerk.state === "absent" && !isGone(users),
+    what: () =>
+      "There is a row, but Clerk does not have this user: the deletion was never received, or the row is of another Clerk instance.",
+    remedy: () =>
+      "Is CLERK_SECRET_KEY that of the right instance? Then resync the user: the row goes the way of every deletion.",
+  },
+  {
+    code: "auth_left_over",
+    when: ({ clerk, auth }) => clerk.state === "absent" && auth.state === "present",
+    what: () => "The user is deleted at Clerk and here, but Supabase Auth still has them.",
+    remedy: () => "Resync the user: the deletion is then made there as well.",
+  },
+  {
+    code: "unknown_user",
+    inStep: true,
+    when: ({ clerk, state, jobs }) => clerk.state === "absent" && state === null && jobs.length === 0,
+    what: () => "Neither Clerk nor this project has ever heard of this id.",
+    remedy: () => "Check the id, and that CLERK_SECRET_KEY belongs to the instance the user signed up at.",
+  },
+  {
+    code: "deleted",
+    inStep: true,
+    when: ({ clerk }) => clerk.state === "absent",
+    what: ({ state }) =>
+      `The user is deleted at Clerk, and here${state?.deleted_at ? ` since ${state.deleted_at}` : ""}.`,
+    remedy: () => "Nothing is to be done.",
+  },
+];
+
+/** Clerk has answered with the user. */
+export const presentRules: readonly UserRule[] = [
+  {
+    code: "tombstone",
+    when: ({ clerk, users, state }) => clerk.state === "present" && isGone(users) && Boolean(state?.deleted_at),
+    what: ({ state }) =>
+      `Clerk has this user, but said at ${state?.deleted_at} that they were deleted. No event revives a deleted user.`,
+    remedy: () => "Resync the user: only a fresh read from Clerk's API brings a deleted one back.",
+  },
+  {
+    code: "never_delivered",
+    when: ({ clerk, users, jobs }) => clerk.state === "present" && isGone(users) && jobs.length === 0,
+    what: () => "Clerk has this user, but no event of theirs ever arrived.",
+    remedy: () =>
+      "Resync the user. Then see in Clerk's dashboard, under Webhooks, the endpoint, why it was not delivered; are there more, start a backfill.",
+  },
+  {
+    code: "row_missing",
+    when: ({ clerk, users }) => clerk.state === "present" && isGone(users),
+    what: () =>
+      "Clerk has this user and their events were applied, and yet there is no row: it was deleted in the database.",
+    remedy: () => "Resync the user: the row is made again.",
+  },
+  {
+    code: "email_held",
+    when: ({ clerk, users }) => Boolean(clerk.values.email) && users.state === "present" && users.values.email === null,
+    what: () => "The user's address is held by the row of another user, so theirs has none: the newest claim has it.",
+    remedy: () =>
+      "Search users for the address and resync who has it. If that row has no Clerk id, give it this user's, or remove its address; then resync this user.",
+  },
+  {
+    code: "stale",
+    when: ({ difference }) => difference?.kind === "stale" || difference?.kind === "pending",
+    what: ({ clerk, users }) =>
+      `Clerk's newest change is of ${clerk.values.updated_at}; applied is that of ${users.values.updated_at ?? "no time"}. The event has not arrived.`,
+    remedy: () =>
+      "Resync the user. Then see in Clerk's dashboard, under Webhooks, the endpoint, why it was not delivered.",
+  },
+  {
+    code: "row_differs",
+    when: ({ difference }) => difference?.kind === "differs",
+    what: ({ differences }) =>
+      `The newest change was applied, but the row has other values (${differences.join(", ")}): it was edited here.`,
+    remedy: () => "Resync the user: what Clerk has is written again.",
+  },
+  {
+    code: "edited",
+    inStep: true,
+    when: ({ difference }) => difference?.kind === "edited",
+    what: () => "All is in step but the name, which users may edit here themselves.",
+    remedy: () => "Nothing is to be done. A resync writes Clerk's name again.",
+  },
+];
+
+/** The row is right, or nobody says otherwise; Supabase Auth is another matter. */
+export const authRules: readonly UserRule[] = [
+  {
+    code: "auth_unanswered",
+    when: ({ auth }) => auth.state === "unknown",
+    what: ({ auth }) => `The row is right, but Supabase Auth has not answered: ${auth.reason ?? ""}`,
+    remedy: () => "Ask again. If it stays so, check SUPABASE_URL and the secret key.",
+  },
+  {
+    code: "auth_skipped",
+    inStep: true,
+    when: ({ auth, users }) =>
+      auth.state === "absent" && users.state === "present" && users.values.email === null && !users.values.phone,
+    what: () => "The row is right. Supabase Auth has nobody without an address and a number.",
+    remedy: () => "Nothing is to be done.",
+  },
+  {
+    code: "auth_missing",
+    when: ({ auth, users }) => auth.state === "absent" && users.state === "present",
+    what: () =>
+      "The row is right, but Supabase Auth does not have the user: deleted there, or the mirror was off when they came.",
+    remedy: () => "Resync the user: they are made there again.",
+  },
+  {
+    code: "auth_behind",
+    when: ({ auth, difference, differences }) =>
+      auth.state === "present" && (difference?.kind === "unmirrored" || differences.length > 0),
+    what: ({ differences }) =>
+      `The row is right, but Supabase Auth has other values (${differences.join(", ") || "an older version"}).`,
+    remedy: () => "Resync the user: the mirror is written again.",
+  },
+];
+
+/** No row, or one that is only kept (DELETE_MODE=soft). */
+export function isGone({ state, reason }: UserFacts["users"]): boolean {
+  return state === "absent" || reason === "deleted_at is set.";
+}

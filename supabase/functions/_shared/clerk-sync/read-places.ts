@@ -1,0 +1,126 @@
+import type { StoredUser } from "./admin-database.ts";
+import type { Place } from "./admin-users-contract.ts";
+import type { AuthAdmin, AuthUser } from "./auth-admin.ts";
+import type { FreshUser } from "./clerk-api.ts";
+import { errorCode, errorMessage, SyncError } from "./errors.ts";
+import { logger } from "./logger.ts";
+import { mapUser } from "./map-user.ts";
+import { authUserIdOf } from "./mirror-user.ts";
+import type { ReadUser } from "./read-user.ts";
+
+/** What is asked live; null: not configured. */
+export type PlaceReaders = { clerk: ReadUser | null; auth: AuthAdmin | null };
+
+/** A person waits for the answer; who has not answered by then is unknown. */
+export const placeMilliseconds = 4000;
+
+/** What Clerk's API says of a user; `fresh` is null unless it answered. */
+export type ClerkLook = { place: Place; fresh: FreshUser | null };
+
+const nothing: Pick<Place, "id" | "values"> = { id: null, values: {} };
+const off: Place = { state: "off", reason: null, ...nothing };
+const absent: Place = { state: "absent", reason: null, ...nothing };
+
+/** Asks Clerk's API for a user. Never throws: what goes wrong is the reason why the place is unknown. */
+export async function readClerkPlace(clerkId: string, readUser: ReadUser | null): Promise<ClerkLook> {
+  if (readUser === null) return { place: { ...off, reason: "CLERK_SECRET_KEY is not set." }, fresh: null };
+  try {
+    const fresh = await inTime("Clerk's API", () => readUser(clerkId));
+    return { place: fresh.deleted ? absent : toClerkPlace(fresh), fresh };
+  } catch (error) {
+    return { place: unknownPlace("clerk", error), fresh: null };
+  }
+}
+
+/** Asks Supabase Auth for the mirror of a user. Never throws, as readClerkPlace. */
+export async function readAuthPlace(
+  clerkId: string,
+  stored: Promise<StoredUser>,
+  auth: AuthAdmin | null,
+  now: number,
+): Promise<Place> {
+  if (auth === null) return { ...off, reason: "AUTH_MIRROR is off, or Supabase Auth is not configured." };
+  const { state } = await stored;
+  try {
+    const id = state?.auth_user_id ?? authUserIdOf(clerkId);
+    const answer = await inTime("Supabase Auth", () => auth.getUser(id));
+    if (answer.ok) return toAuthPlace(answer.user, state, now);
+    if (answer.status === 404) return absent;
+    return unknownPlace(
+      "auth",
+      new SyncError("auth_rejected", `Supabase Auth answered ${answer.status} ${answer.code}.`),
+    );
+  } catch (error) {
+    return unknownPlace("auth", error);
+  }
+}
+
+/** The row of users with what the sync keeps beside it. updated_at is Clerk's time of what was applied. */
+export function toUsersPlace({ row, state, values }: StoredUser): Place {
+  if (row === null) return absent;
+  return {
+    state: "present",
+    reason: row["deleted_at"] ? "deleted_at is set." : null,
+    id: textOf(row["id"]),
+    values: {
+      email: textOf(row["email"]),
+      name: textOf(row["name"]),
+      role: textOf(row["role"]),
+      ...(values === null ? {} : { phone: values.phone, banned: values.banned }),
+      updated_at: timeOf(state?.version),
+    },
+  };
+}
+
+function toClerkPlace({ user, version }: Extract<FreshUser, { deleted: false }>): Place {
+  const { email, name, user_role, phone, banned } = mapUser(user);
+  const values = { email, name, role: user_role, phone, banned, updated_at: timeOf(version) };
+  return { state: "present", reason: null, id: user.id, values };
+}
+
+/** updated_at is Clerk's time of what was mirrored: Auth's own says when somebody signed in, too. */
+function toAuthPlace(user: AuthUser, state: StoredUser["state"], now: number): Place {
+  const bannedUntil = user.banned_until ? Date.parse(user.banned_until) : 0;
+  return {
+    state: "present",
+    reason: null,
+    id: user.id,
+    values: {
+      email: user.email?.endsWith("@removed.invalid") ? null : user.email || null,
+      name: textOf(user.user_metadata?.["full_name"]),
+      role: textOf(user.app_metadata["role"]),
+      phone: user.phone || null,
+      banned: bannedUntil > now,
+      updated_at: timeOf(state?.mirrored_version),
+    },
+  };
+}
+
+/** What is taken for an answer is an answer: a call that hangs ends by the place's own timeout, unheard. */
+async function inTime<Output>(who: string, ask: () => Promise<Output>): Promise<Output> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new SyncError("endpoint_unreachable", `${who} did not answer within ${placeMilliseconds / 1000} s.`);
+    timer = setTimeout(() => reject(error), placeMilliseconds);
+  });
+  try {
+    return await Promise.race([ask(), late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function unknownPlace(place: string, error: unknown): Place {
+  logger.warn("admin.place_unknown", { place, code: errorCode(error) });
+  if (!(error instanceof SyncError)) logger.error("admin.failed", { error: errorMessage(error) });
+  const reason = error instanceof SyncError ? `${error.code}: ${error.message}` : "internal: see the log";
+  return { state: "unknown", reason, ...nothing };
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
+function timeOf(version: number | null | undefined): string | null {
+  return version ? new Date(version).toISOString() : null;
+}
