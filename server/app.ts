@@ -1,5 +1,6 @@
 import { getConnInfo } from "@hono/node-server/conninfo";
 import { type Context, Hono } from "hono";
+import type { HandleAdmin } from "#core/handle-admin.ts";
 import { type EnsureUserDependencies, handleEnsureUser } from "#core/handle-ensure-user.ts";
 import { type HealthDependencies, handleHealth } from "#core/handle-health.ts";
 import { handleProcessor, type ProcessorDependencies } from "#core/handle-processor.ts";
@@ -19,6 +20,8 @@ export type AppDependencies = {
   health: () => Promise<Response>;
   /** sync-health: how the sync is, whichever instance is asked. */
   syncHealth: HealthDependencies;
+  /** sync-admin: what operators do, on every instance. */
+  admin: HandleAdmin;
   /** GET /metrics, for Prometheus; null: nothing is configured that would prove who may read. */
   metrics: ((request: Request) => Promise<Response>) | null;
   /** Null where it was not built. */
@@ -29,7 +32,7 @@ export type AppDependencies = {
 
 /** The routes of the server: those of Supabase at the paths they have there, and the probes. */
 export function createApp(dependencies: AppDependencies): Hono {
-  const { webhook, trustedProxies, processor, ensureUser, health, syncHealth, metrics, adminPage, standIns } =
+  const { webhook, trustedProxies, processor, ensureUser, health, syncHealth, admin, metrics, adminPage, standIns } =
     dependencies;
   const app = new Hono({ strict: false }); // a trailing slash in Clerk's dashboard is no reason to lose events
   app.get("/health", () => health());
@@ -46,6 +49,9 @@ export function createApp(dependencies: AppDependencies): Hono {
   if (ensureUser !== null)
     app.all("/functions/v1/ensure-user", (context) => handleEnsureUser(context.req.raw, ensureUser));
   app.all("/functions/v1/sync-health", (context) => handleHealth(context.req.raw, syncHealth));
+  for (const path of ["/functions/v1/sync-admin", "/functions/v1/sync-admin/*"]) {
+    app.all(path, (context) => admin(context.req.raw, sourceOf(context, trustedProxies)));
+  }
   if (adminPage !== null) {
     for (const path of ["/admin", "/admin/*"]) app.get(path, (context) => adminPage(context.req.raw));
   }

@@ -10,6 +10,7 @@ import type { Config } from "#core/config.ts";
 import { createSlices } from "#core/create-slices.ts";
 import { type CallFunction, createDatabase } from "#core/database.ts";
 import { createEnsureUser } from "#core/ensure-user.ts";
+import { createHandleAdmin } from "#core/handle-admin.ts";
 import type { EnsureUserDependencies } from "#core/handle-ensure-user.ts";
 import type { WebhookDependencies } from "#core/handle-webhook.ts";
 import { createLoadLimit } from "#core/limit-load.ts";
@@ -75,6 +76,7 @@ export function compose(config: Config, composition: Composition): Parts {
     ensureUser: only === "worker" ? null : makeEnsureUser(config, work, onQueued),
     health: createHealth({ database: work.database, now }),
     syncHealth: { readHealth: createReadHealth({ call, now }), checkCaller: createCheckCaller(secretKeys) },
+    admin: createHandleAdmin({ ...work, config, secretKeys, call, onQueued }),
     metrics: createMetrics(call, config.metricsToken === null ? secretKeys : [...secretKeys, config.metricsToken]),
     adminPage: readAdminPage(),
     standIns: composition.standIns,
@@ -83,9 +85,11 @@ export function compose(config: Config, composition: Composition): Parts {
 }
 
 function makeWork(config: Config, { auth, now }: Composition, call: CallFunction) {
+  const authAdmin = auth === null ? null : createAuthAdmin(auth);
   return {
     database: createDatabase(call),
-    mirrorUser: auth === null ? null : createMirrorUser(createAuthAdmin(auth)),
+    auth: authAdmin,
+    mirrorUser: authAdmin && createMirrorUser(authAdmin),
     readUser: createReadUser(config, call),
     slices: createSlices(config, call, auth === null ? {} : { auth: createAuthAdmin(auth) }),
     deleteMode: config.deleteMode,

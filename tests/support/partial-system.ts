@@ -99,6 +99,7 @@ function createRoutes(queue: Queue, url: string, faults: PartialSystem["faults"]
       readHealth: createReadHealth({ call: createCallFunction(queue.pool), now: Date.now }),
       checkCaller: createCheckCaller([secretKey]),
     },
+    admin: async () => new Response(null, { status: 404 }),
     metrics: null,
     adminPage: null,
     standIns: { "/rest/v1": createRestStandIn({ pool: queue.pool, secretKey }), "/auth/v1": authStandIn },

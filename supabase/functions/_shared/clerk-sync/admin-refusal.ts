@@ -29,7 +29,8 @@ export function refuse(thrown: unknown): Response {
   const { code, message, retryAfterSeconds } = error;
   const status = statusOfCode[code] ?? 503;
   if (status >= 500) logger.error("admin.failed", { code, reason: message });
-  const headers = retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) };
+  const headers: Record<string, string> =
+    retryAfterSeconds === undefined ? {} : { "retry-after": String(retryAfterSeconds) };
   return json(status, { error: message, code }, headers);
 }
 

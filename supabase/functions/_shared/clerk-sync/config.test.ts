@@ -20,6 +20,8 @@ const defaults = {
   supabaseUrl: null,
   secretKeys: [],
   processorSecret: null,
+  adminRoles: { operator: [], viewer: [] },
+  adminOrigins: [],
   authMirror: true,
   applyAtOnce: true,
   deleteMode: "hard",
@@ -50,8 +52,9 @@ describe("values", () => {
     const others = ["SUPABASE_SERVICE_ROLE_KEY", "PROCESSOR_SECRET", "AUTH_MIRROR", "DELETE_MODE", "MAX_ATTEMPTS"];
     const rest = ["RETENTION_DAYS", "DATABASE_URL", "PORT", "HOST", "LOG_LEVEL", "SUPABASE_SECRET_KEY"];
     const rates = ["WEBHOOK_MAX_PER_SECOND", "WEBHOOK_BAD_SIGNATURES_PER_MINUTE", "TRUST_PROXY", "METRICS_TOKEN"];
+    const admin = ["ADMIN_OPERATOR_ROLES", "ADMIN_VIEWER_ROLES", "ADMIN_ORIGINS"];
     for (const blank of ["", "  \n"]) {
-      const all = [...names, ...others, ...rest, ...rates];
+      const all = [...names, ...others, ...rest, ...rates, ...admin];
       expect(readConfig(Object.fromEntries(all.map((name) => [name, blank])))).toEqual(defaults);
     }
   });
@@ -62,6 +65,9 @@ describe("values", () => {
       SUPABASE_URL: "https://ref.supabase.co",
       SUPABASE_SECRET_KEYS: '{"default":"sb_secret_1"}',
       PROCESSOR_SECRET: "0123456789abcdef",
+      ADMIN_OPERATOR_ROLES: "admin, owner",
+      ADMIN_VIEWER_ROLES: "support",
+      ADMIN_ORIGINS: "https://Admin.example.com/",
       AUTH_MIRROR: "off",
       APPLY_AT_ONCE: "off",
       DELETE_MODE: "soft",
@@ -90,6 +96,8 @@ describe("values", () => {
       supabaseUrl: "https://ref.supabase.co",
       secretKeys: ["sb_secret_1"],
       processorSecret: "0123456789abcdef",
+      adminRoles: { operator: ["admin", "owner"], viewer: ["support"] },
+      adminOrigins: ["https://admin.example.com"],
       authMirror: false,
       applyAtOnce: false,
       deleteMode: "soft",
@@ -167,41 +175,6 @@ describe("webhook secrets", () => {
   test("one bad secret among good ones is refused, not dropped", () => {
     expect(problemsOf({ CLERK_WEBHOOK_SECRET: `${first},sk_test_abc` })).toContain("CLERK_WEBHOOK_SECRET");
   });
-});
-
-describe("secret keys", () => {
-  test("the one named default comes first, and the older variables follow", () => {
-    const environment = {
-      SUPABASE_SECRET_KEYS: '{"ci":"sb_secret_ci","default":"sb_secret_main"}',
-      SUPABASE_SECRET_KEY: "sb_secret_single",
-      SUPABASE_SERVICE_ROLE_KEY: "eyJ.service.role",
-    };
-    expect(readConfig(environment).secretKeys).toEqual([
-      "sb_secret_main",
-      "sb_secret_ci",
-      "sb_secret_single",
-      "eyJ.service.role",
-    ]);
-  });
-
-  test("a key that is given twice counts once", () => {
-    const environment = {
-      SUPABASE_SECRET_KEYS: '{"a":"sb_secret_1","b":"sb_secret_1"}',
-      SUPABASE_SECRET_KEY: "sb_secret_1",
-    };
-    expect(readConfig(environment).secretKeys).toEqual(["sb_secret_1"]);
-  });
-
-  test("the service role key alone is enough", () => {
-    expect(readConfig({ SUPABASE_SERVICE_ROLE_KEY: " eyJ.service.role " }).secretKeys).toEqual(["eyJ.service.role"]);
-  });
-
-  test.each(["sb_secret_1", '["sb_secret_1"]', "null", '{"default":""}', '{"default":7}', '"sb_secret_1"'])(
-    "SUPABASE_SECRET_KEYS=%s is refused",
-    (value) => {
-      expect(problemsOf({ SUPABASE_SECRET_KEYS: value })).toContain("  SUPABASE_SECRET_KEYS ");
-    },
-  );
 });
 
 describe("problems", () => {

@@ -1,0 +1,28 @@
+import { createAuthAdmin } from "./auth-admin.ts";
+import { createBackgroundDrain } from "./background-drain.ts";
+import { createSlices } from "./create-slices.ts";
+import type { EdgeSetup } from "./edge-setup.ts";
+import { createEdgeWork } from "./edge-work.ts";
+import { createHandleAdmin } from "./handle-admin.ts";
+import { readGatewaySource } from "./read-source.ts";
+import { runJobs } from "./run-jobs.ts";
+
+/** sync-admin as an Edge Function; keepAlive lets the queue be worked through after the answer (EdgeRuntime.waitUntil). */
+export function createEdgeAdmin(
+  setup: EdgeSetup,
+  keepAlive: (work: Promise<void>) => unknown,
+): (request: Request) => Promise<Response> {
+  const { config, call, supabaseUrl, secretKey } = setup;
+  const work = createEdgeWork(setup);
+  const handle = createHandleAdmin({
+    config,
+    secretKeys: config.secretKeys,
+    call,
+    readUser: work.readUser,
+    auth: config.authMirror ? createAuthAdmin({ supabaseUrl, secretKey }) : null,
+    slices: createSlices(config, call),
+    onQueued: createBackgroundDrain({ drain: () => runJobs(work, { budgetMilliseconds: 20_000 }), keepAlive }),
+    now: Date.now,
+  });
+  return (request) => handle(request, readGatewaySource(request.headers));
+}
