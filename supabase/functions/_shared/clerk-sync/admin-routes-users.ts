@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { AdminCaller } from "./admin-caller.ts";
+import type { JobSummary } from "./admin-jobs-contract.ts";
 import { type AdminRoute, defineRoute } from "./admin-route.ts";
 import { pageQuery } from "./admin-routes-jobs.ts";
 import { resyncedSchema, type UserSummary, userPageSchema, userSchema } from "./admin-users-contract.ts";
@@ -78,10 +79,18 @@ async function resync(clerkId: string, { name }: AdminCaller, options: UserRoute
   if (options.places.clerk === null) {
     throw new SyncError("config_invalid", "A resync reads the user from Clerk's API: set CLERK_SECRET_KEY.");
   }
-  await options.database.noteAction({ actor: name, code: "resync_user", subject: clerkId });
+  const { database } = options;
+  await database.noteAction({ actor: name, code: "resync_user", subject: clerkId });
+  const stopped = (await database.user(clerkId)).jobs.filter(isStoppedRefresh);
+  if (stopped.length > 0) await database.changeJobs("retry", { ids: stopped.map(({ id }) => id) }, name);
   const requested = await options.requestRefresh([clerkId], "operator");
   options.onQueued();
   return { requested };
+}
+
+/** A refresh that has failed stands in the way of the next one of its user. */
+function isStoppedRefresh({ source, status }: JobSummary): boolean {
+  return source === "refresh" && (status === "DEAD" || status === "FAILED");
 }
 
 function maskSummary(user: UserSummary): UserSummary {

@@ -17,6 +17,8 @@ export type UserFacts = {
   /** What reconcile would say; null: nothing, or Clerk was not asked. */
   difference: Difference | null;
   differences: readonly ComparedField[];
+  /** Another user, whose row has the address that Clerk has for this one, whose row has none; null: nobody known. */
+  emailHolder: string | null;
   /** Unix milliseconds. */
   now: number;
 };

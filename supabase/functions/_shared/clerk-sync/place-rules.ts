@@ -61,9 +61,14 @@ export const presentRules: readonly UserRule[] = [
   {
     code: "email_held",
     when: ({ clerk, users }) => Boolean(clerk.values.email) && users.state === "present" && users.values.email === null,
-    what: () => "The user's address is held by the row of another user, so theirs has none: the newest claim has it.",
-    remedy: () =>
-      "Search users for the address and resync who has it. If that row has no Clerk id, give it this user's, or remove its address; then resync this user.",
+    what: ({ emailHolder }) =>
+      emailHolder === null
+        ? "The row has no address, though Clerk has one: a row without a Clerk id holds it, or it was removed here."
+        : `The row has no address, though Clerk has one: it is held by the row of ${emailHolder}, whose claim is newer.`,
+    remedy: ({ emailHolder }) =>
+      emailHolder === null
+        ? "Find the row with this address in public.users; give it this user's Clerk id, or remove its address. Then resync this user."
+        : `Resync ${emailHolder}, then this user: each is read again from Clerk's API, and who has the address there gets it.`,
   },
   {
     code: "stale",
@@ -114,8 +119,10 @@ export const authRules: readonly UserRule[] = [
   },
   {
     code: "auth_behind",
-    when: ({ auth, difference, differences }) =>
-      auth.state === "present" && (difference?.kind === "unmirrored" || differences.length > 0),
+    // Users may edit their name here; without Clerk's answer nobody can tell it from a mirror that is behind.
+    when: ({ auth, clerk, difference, differences }) =>
+      auth.state === "present" &&
+      (difference?.kind === "unmirrored" || differences.some((field) => field !== "name" || clerk.state === "present")),
     what: ({ differences }) =>
       `The row is right, but Supabase Auth has other values (${differences.join(", ") || "an older version"}).`,
     remedy: () => "Resync the user: the mirror is written again.",

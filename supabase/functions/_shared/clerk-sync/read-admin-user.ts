@@ -4,7 +4,7 @@ import { type ComparedField, comparedFields, type Place, type User } from "./adm
 import type { FreshUser } from "./clerk-api.ts";
 import { judgeUser } from "./judge-user.ts";
 import { mapUser } from "./map-user.ts";
-import { maskEmail, maskText } from "./mask-personal.ts";
+import { maskAddresses, maskEmail, maskText } from "./mask-personal.ts";
 import { type PlaceReaders, readAuthPlace, readClerkPlace, toUsersPlace } from "./read-places.ts";
 import type { Difference, SyncRuns } from "./sync-runs.ts";
 
@@ -29,19 +29,24 @@ export async function readAdminUser(clerkId: string, options: AdminUserOptions):
     database.brake(),
   ]);
   const found = { clerk: clerk.place, users: toUsersPlace(stored), auth };
-  const difference = await compareWithClerk(clerk.fresh, options);
+  const [difference, emailHolder] = await Promise.all([
+    compareWithClerk(clerk.fresh, options),
+    findEmailHolder(clerkId, found, options),
+  ]);
   const differences = findDifferences(found, stored, difference);
   const { state, jobs } = stored;
-  const verdict = judgeUser({ ...found, state, jobs, circuits, brake, difference, differences, now: now() });
+  const facts = { ...found, state, jobs, circuits, brake, difference, differences, emailHolder, now: now() };
+  const verdict = judgeUser(facts);
   return { clerk_id: clerkId, is_revealed: false, verdict, ...found, differences, state, jobs };
 }
 
 /** Emails, names and phones are masked at all places. */
 export function maskUser(user: User): User {
-  const { clerk, users, auth, jobs } = user;
+  const { verdict, clerk, users, auth, jobs } = user;
   return {
     ...user,
     is_revealed: false,
+    verdict: { ...verdict, what: maskAddresses(verdict.what) },
     clerk: maskPlace(clerk),
     users: maskPlace(users),
     auth: maskPlace(auth),
@@ -61,6 +66,21 @@ function maskPlace(place: Place): Place {
     return [field, mask !== undefined && typeof value === "string" ? mask(value) : value];
   });
   return { ...place, values: Object.fromEntries(entries) };
+}
+
+/** Who has the address that this user's row should have. */
+async function findEmailHolder(
+  clerkId: string,
+  { clerk, users }: Places,
+  { database }: AdminUserOptions,
+): Promise<string | null> {
+  const email = clerk.values.email;
+  if (typeof email !== "string" || users.state !== "present" || users.values.email !== null) return null;
+  const page = await database.users(email, { cursor: null, limit: 10 });
+  const holder = page.users.find(
+    (user) => user.clerk_id !== clerkId && user.email?.toLowerCase() === email.toLowerCase(),
+  );
+  return holder?.clerk_id ?? null;
 }
 
 async function compareWithClerk(
