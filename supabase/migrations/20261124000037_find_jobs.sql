@@ -6,13 +6,50 @@
 create index if not exists job_queue_list_idx
   on public.job_queue (status, created_at, id)
   where case when id is not null then true end;
--- A sign-up that never became a row is found by its address. Addresses end at 320: a longer value must not stop the job.
-create index if not exists job_queue_stopped_email_idx
-  on public.job_queue (lower(left(payload ->> 'email', 320)))
-  where status in ('FAILED', 'DEAD', 'CANCELLED');
 
--- The ids of the newest p_most jobs in p_statuses that come after p_place ({at, id}) and were received after p_since: of
--- all, or, unless p_ids and p_clerk_ids are null, only of p_ids and the jobs of these users.
+-- The ids of the newest p_most jobs in p_statuses that come after p_place ({at, id}) and were received after p_since.
+create or replace function clerk_sync.newest_jobs(
+  p_statuses text[],
+  p_since    timestamptz,
+  p_place    jsonb,
+  p_most     integer
+)
+returns uuid[]
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set enable_sort = 'off' -- an index has them in order; what would be sorted is all there is
+as $$
+declare
+  v_at timestamptz := coalesce(p_place ->> 'at', 'infinity')::timestamptz;
+  v_id uuid        := coalesce(p_place ->> 'id', '00000000-0000-0000-0000-000000000000')::uuid;
+begin
+  return array(
+    select n.id
+    from unnest(p_statuses) as s(status)
+    cross join lateral (
+      select j.id, j.created_at
+      from public.job_queue as j
+      where case when j.id is not null then true end
+        and j.status = s.status
+        and j.created_at > p_since
+        and (j.created_at, j.id) < (v_at, v_id)
+      order by j.created_at desc, j.id desc
+      limit p_most
+    ) as n
+    order by n.created_at desc, n.id desc
+    limit p_most
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.newest_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.newest_jobs to service_role;
+
+-- The same, only of p_ids and of the jobs of these users, unless both are null.
 create or replace function clerk_sync.look_at_jobs(
   p_statuses  text[],
   p_ids       uuid[],
@@ -35,22 +72,7 @@ declare
   v_id uuid        := coalesce(p_place ->> 'id', '00000000-0000-0000-0000-000000000000')::uuid;
 begin
   if p_ids is null and p_clerk_ids is null then
-    return array(
-      select n.id
-      from unnest(p_statuses) as s(status)
-      cross join lateral (
-        select j.id, j.created_at
-        from public.job_queue as j
-        where case when j.id is not null then true end
-          and j.status = s.status
-          and j.created_at > p_since
-          and (j.created_at, j.id) < (v_at, v_id)
-        order by j.created_at desc, j.id desc
-        limit p_most
-      ) as n
-      order by n.created_at desc, n.id desc
-      limit p_most
-    );
+    return clerk_sync.newest_jobs(p_statuses, p_since, p_place, p_most);
   end if;
   return array(
     select l.id
@@ -84,64 +106,6 @@ $$;
 
 revoke execute on function clerk_sync.look_at_jobs from public, anon, authenticated;
 grant execute on function clerk_sync.look_at_jobs to service_role;
-
--- Jobs whose user has this address, at most 1,000: of the stopped ones all are looked at, of the open ones the newest
--- 1,000. What a completed job brought is in users.
-create or replace function clerk_sync.jobs_of_email(p_email text)
-returns uuid[]
-language plpgsql
-stable
-security invoker
-set search_path = ''
-set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-as $$
-declare
-  v_email text := lower(left(p_email, 320));
-begin
-  return array(
-    select j.id
-    from public.job_queue as j
-    where lower(left(j.payload ->> 'email', 320)) = v_email
-      and j.status in ('FAILED', 'DEAD', 'CANCELLED')
-    limit 1000
-  ) || array(
-    select j.id
-    from public.job_queue as j
-    where j.id = any (clerk_sync.look_at_jobs('{PENDING,PROCESSING}', null, null, '-infinity', null, 1000))
-      and lower(left(j.payload ->> 'email', 320)) = v_email
-  );
-end
-$$;
-
-revoke execute on function clerk_sync.jobs_of_email from public, anon, authenticated;
-grant execute on function clerk_sync.jobs_of_email to service_role;
-
--- What a free text stands for: a job, event or Clerk id, or an address in any case. ids are jobs; all jobs of clerk_ids
--- are meant as well.
-create or replace function clerk_sync.search_jobs(p_q text, out ids uuid[], out clerk_ids text[])
-language plpgsql
-stable
-security invoker
-set search_path = ''
-set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-as $$
-begin
-  ids := array(select j.id from public.job_queue as j where j.event_id = p_q);
-  clerk_ids := array[p_q];
-  if p_q ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
-    ids := ids || p_q::uuid;
-  end if;
-  if position('@' in p_q) > 0 then
-    ids := ids || clerk_sync.jobs_of_email(p_q);
-    clerk_ids := clerk_ids
-      || array(select u.clerk_id::text from public.users as u where lower(u.email) = lower(p_q) and u.clerk_id is not null)
-      || array(select j.clerk_id from public.job_queue as j where j.id = any (search_jobs.ids) and j.clerk_id is not null);
-  end if;
-end
-$$;
-
-revoke execute on function clerk_sync.search_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.search_jobs to service_role;
 
 -- Of p_ids, in their order, the jobs that match what clerk_sync.look_at_jobs does not look at.
 create or replace function clerk_sync.check_jobs(p_ids uuid[], p_filter jsonb)
