@@ -1,5 +1,5 @@
--- What a finished job keeps of its payload: what was applied, and of the event that brought it no more than
--- its kind, ids and times. The rest (all addresses, metadata, the sender's IP) is nobody's to keep.
+-- A payload whose original_event is cut down to kind, ids and times, as the webhook stores it (core/summarise-event.ts);
+-- for jobs that came in another way.
 create or replace function clerk_sync.audit_payload(p_payload jsonb)
 returns jsonb
 language plpgsql
@@ -119,8 +119,6 @@ begin
     if new.payload ? 'erased' and not old.payload ? 'erased' then
       new.error := split_part(new.error, ':', 1);
       new.history := clerk_sync.history_without_messages(new.history);
-    elsif new.status = 'COMPLETED' and old.status <> 'COMPLETED' then
-      new.payload := clerk_sync.audit_payload(new.payload);
     end if;
   end if;
 

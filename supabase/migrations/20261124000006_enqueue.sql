@@ -1,3 +1,21 @@
+-- A job to come, as the caller names it.
+do $$
+begin
+  if to_regtype('clerk_sync.new_job') is null then
+    create type clerk_sync.new_job as (
+      event_id    text,
+      job_type    text,
+      clerk_id    text,
+      version     bigint,
+      payload     jsonb,
+      source      text,
+      read_at     timestamptz,
+      dead_reason text
+    );
+  end if;
+end
+$$;
+
 -- Puts jobs into the queue. Called by the webhook with one job, by backfill and reconcile with up
 -- to 500; the whole call is one transaction, so what it answers is durable when it returns.
 --
@@ -27,24 +45,24 @@ declare
 begin
   perform clerk_sync.check_event_ids(p_jobs);
   with incoming as materialized (
-    select i.*, clerk_sync.row_as_new(i.event_id, i.job_type, i.clerk_id, i.version) as existing
-    from rows from (
-      jsonb_to_recordset(p_jobs) as (
-        event_id text, job_type text, clerk_id text, version bigint, payload jsonb, source text, read_at timestamptz,
-        dead_reason text
-      )
-    ) with ordinality as i(event_id, job_type, clerk_id, version, payload, source, read_at, dead_reason, place)
+    select i.*, case
+      when i.job_type = 'USER_CREATED' then clerk_sync.row_as_new(i.event_id, i.clerk_id, i.version)
+    end as existing
+    from jsonb_populate_recordset(null::clerk_sync.new_job, p_jobs) with ordinality as i
   ),
   stored as (
     insert into public.job_queue as j
-      (event_id, job_type, clerk_id, version, payload, source, error, status, priority, max_attempts,
-       created_at, updated_at, run_at, result)
+      (event_id, job_type, clerk_id, version, payload, source, error, status, priority, max_attempts, created_at,
+       updated_at, run_at, result)
     select
-      i.event_id, i.job_type, i.clerk_id, coalesce(i.version, 0), i.payload,
-      coalesce(i.source, 'webhook'), i.dead_reason,
+      i.event_id, i.job_type, i.clerk_id, coalesce(i.version, 0), i.payload, coalesce(i.source, 'webhook'), i.dead_reason,
       case when i.dead_reason is null then 'PENDING' else 'DEAD' end,
-      clerk_sync.priority_of(i.job_type, coalesce(i.source, 'webhook')), p_max_attempts,
-      p_now, p_now, p_now, case when i.read_at is not null then jsonb_build_object('read_at', i.read_at) end
+      case -- sign-ups first, then the other live events, then what reconcile and backfill bring
+        when coalesce(i.source, 'webhook') not in ('webhook', 'refresh') then 0
+        when i.job_type = 'USER_CREATED' then 2
+        else 1
+      end,
+      p_max_attempts, p_now, p_now, p_now, case when i.read_at is not null then jsonb_build_object('read_at', i.read_at) end
     from incoming as i
     where i.existing is null
     order by i.event_id -- two calls that share events take them in one order
@@ -64,7 +82,7 @@ begin
     end,
     'job_id', coalesce(n.id, (select o.id from public.job_queue as o where o.event_id = i.event_id)),
     'user', i.existing
-  ) order by i.place), '[]')
+  ) order by i.ordinality), '[]')
   into v_answer
   from incoming as i
   left join stored as n on n.event_id = i.event_id;
@@ -80,7 +98,6 @@ grant execute on function public.clerk_sync_enqueue to service_role;
 -- something (perhaps the mirror).
 create or replace function clerk_sync.row_as_new(
   p_event_id text,
-  p_job_type text,
   p_clerk_id text,
   p_version  bigint
 )
@@ -91,9 +108,6 @@ security invoker
 set search_path = ''
 as $$
 begin
-  if p_job_type <> 'USER_CREATED' then
-    return null;
-  end if;
   return (
     select jsonb_build_object('id', u.id::text, 'clerk_id', u.clerk_id)
     from public.users as u
@@ -135,21 +149,3 @@ $$;
 
 revoke execute on function clerk_sync.check_event_ids from public, anon, authenticated;
 grant execute on function clerk_sync.check_event_ids to service_role;
-
--- Sign-ups first, then the other live events and refreshes, then what reconcile and backfill bring.
-create or replace function clerk_sync.priority_of(p_job_type text, p_source text)
-returns integer
-language sql
-immutable
-security invoker
-set search_path = ''
-as $$
-  select case
-    when p_source not in ('webhook', 'refresh') then 0
-    when p_job_type = 'USER_CREATED' then 2
-    else 1
-  end;
-$$;
-
-revoke execute on function clerk_sync.priority_of from public, anon, authenticated;
-grant execute on function clerk_sync.priority_of to service_role;

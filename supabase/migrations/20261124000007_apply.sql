@@ -105,11 +105,14 @@ security invoker
 set search_path = ''
 set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
 as $$
+declare
+  v_labels text[] := enum_range(null::public."UserRole")::text[];
 begin
   insert into public.users as u
     (clerk_id, email, name, role, "createdAt", "updatedAt", created_at, updated_at)
   select
-    c.clerk_id, c.email, c.name, clerk_sync.allowed_role(c.user_role),
+    c.clerk_id, c.email, c.name,
+    case when c.user_role = any (v_labels) then c.user_role else 'user' end::public."UserRole", -- allowed_role, without a call a row
     coalesce(c.created_at, p_now) at time zone 'utc', p_now at time zone 'utc',
     coalesce(c.created_at, p_now), p_now
   from unnest(p_changes) as c

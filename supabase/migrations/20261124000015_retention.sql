@@ -1,4 +1,4 @@
--- What is kept of a job, and how long. A finished job keeps what was applied (clerk_sync.audit_payload); of a
+-- What is kept of a job, and how long. A job keeps what is applied, and of its event kind, ids and times; of a
 -- deleted user nothing is kept but ids and times; in the end the job goes.
 
 -- Erases what jobs hold of the deleted users whose deletion is complete, given some jobs of theirs. Called when

@@ -196,7 +196,7 @@ begin
     (event_id, job_type, clerk_id, version, source, priority, created_at, updated_at, run_at, result, payload)
   select
     format('reconcile_%s_%s_auth', p_run, s.clerk_id), 'USER_UPDATED', s.clerk_id, s.version, 'reconcile',
-    clerk_sync.priority_of('USER_UPDATED', 'reconcile'), p_now, p_now, p_now, '{"applied": true}',
+    0, p_now, p_now, p_now, '{"applied": true}',
     jsonb_build_object('clerk_id', s.clerk_id, 'retry_count', 0)
   from clerk_sync.user_state as s
   join public.users as u on u.clerk_id = s.clerk_id

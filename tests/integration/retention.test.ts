@@ -12,10 +12,9 @@ const erased = (id: string) => ({ clerk_id: id, retry_count: 0, erased: true, or
 const purge = (days: number, limit: number, later: string) =>
   queue.one(`select public.clerk_sync_purge_jobs($1, $2, now() + interval '${later}') as n`, [days, limit]);
 
-it("a finished job keeps what was applied, and of its event only kind, ids and times", async () => {
+it("a job keeps what is applied, and of its event only kind, ids and times", async () => {
   const event = userEvent("user.created", { id: "user_kept", version: 1, phone: "+15005550006" });
   await queue.send(event, "msg_kept");
-  expect(JSON.stringify((await queue.job("msg_kept")).payload)).toContain("other.user_kept@example.com");
   await queue.run();
   expect((await queue.job("msg_kept")).payload).toEqual({
     clerk_id: "user_kept",
@@ -40,11 +39,13 @@ it("a finished job keeps what was applied, and of its event only kind, ids and t
   });
 });
 
-it("a job that failed keeps its whole payload, so that it can be tried again", async () => {
+it("a job that failed keeps what it is to apply, and of its event no more than a finished one", async () => {
   await queue.pool.query("alter table public.users add constraint nobody check (false) not valid");
   await queue.send(userEvent("user.created", { id: "user_failed", version: 1 }), "msg_failed");
   await queue.run();
-  expect(JSON.stringify((await queue.job("msg_failed")).payload)).toContain("other.user_failed@example.com");
+  const payload = JSON.stringify((await queue.job("msg_failed")).payload);
+  expect(payload).toContain("user_failed@example.com");
+  expect(payload).not.toContain("other.user_failed@example.com");
 });
 
 it("when a user is deleted, all older jobs lose what they held of the person, whatever became of them", async () => {

@@ -2,7 +2,6 @@ import type { Mutation } from "./mutations.ts";
 
 const migration = (name: string) => `supabase/migrations/${name}.sql`;
 const usersSql = migration("20261124000002_users");
-const historySql = migration("20261124000005_job_history");
 const queueSql = migration("20261124000004_job_queue");
 const applySql = migration("20261124000007_apply");
 const emailsSql = migration("20261124000008_emails");
@@ -164,12 +163,12 @@ export const laws: readonly Mutation[] = [
   },
   {
     test: file("retention"),
-    title: "a finished job keeps what was applied, and of its event only kind, ids and times",
+    title: "a job keeps what is applied, and of its event only kind, ids and times",
     edits: [
       {
-        file: historySql,
-        find: "elsif new.status = 'COMPLETED' and old.status <> 'COMPLETED' then",
-        replace: "elsif false then",
+        file: "supabase/functions/_shared/clerk-sync/map-user.ts",
+        find: "summariseEvent(event.original)",
+        replace: "event.original",
       },
     ],
   },

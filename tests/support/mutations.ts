@@ -68,7 +68,13 @@ export const knownFailures: readonly Mutation[] = [
   {
     test,
     title: "a create for a row that is as new says so and makes no job",
-    edits: [{ file: enqueueSql, find: "if p_job_type <> 'USER_CREATED' then", replace: "if true then" }],
+    edits: [
+      {
+        file: enqueueSql,
+        find: "when i.job_type = 'USER_CREATED' then clerk_sync",
+        replace: "when false then clerk_sync",
+      },
+    ],
   },
   {
     test,

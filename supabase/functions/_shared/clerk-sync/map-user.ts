@@ -1,5 +1,6 @@
 import type { NewJob } from "./database.ts";
 import { type ClerkEvent, type ClerkUser, toMilliseconds } from "./parse-event.ts";
+import { summariseEvent } from "./summarise-event.ts";
 
 export type HandledEvent = Exclude<ClerkEvent, { type: "unhandled" }>;
 
@@ -27,7 +28,7 @@ export function mapEvent(event: HandledEvent, eventId: string): NewJob {
     job_type: event.type === "user.created" ? "USER_CREATED" : "USER_UPDATED",
     clerk_id: event.user.id,
     version: event.version,
-    payload: { ...mapUser(event.user), original_event: event.original, retry_count: 0 },
+    payload: { ...mapUser(event.user), original_event: summariseEvent(event.original), retry_count: 0 },
   };
 }
 
@@ -41,7 +42,7 @@ function mapDeletion(event: Extract<ClerkEvent, { type: "user.deleted" }>, event
     payload: {
       clerk_id: event.clerkId,
       external_id: event.externalId,
-      original_event: event.original,
+      original_event: summariseEvent(event.original),
       retry_count: 0,
     },
     ...(names ? {} : { dead_reason: "user_unknown: user.deleted came with neither id nor external_id" }),
