@@ -28,7 +28,7 @@ export async function startEdgeSystem(
   const app = new Hono()
     .route("/rest/v1", createRestStandIn({ pool: database.pool, secretKey }))
     .route("/auth/v1", createAuthStandIn({ pool: database.pool, secretKey }))
-    .all("/functions/v1/:name", (context) => forward(context.req.raw, functions[context.req.param("name")]));
+    .all("/functions/v1/:name/*", (context) => forward(context.req.raw, functions[context.req.param("name")]));
   const server = serve({ fetch: app.fetch, port, hostname: "127.0.0.1" }) as Server;
   await once(server, "listening");
   const keys = { SUPABASE_URL: url, SUPABASE_SECRET_KEYS: JSON.stringify({ default: secretKey }) };
@@ -40,6 +40,7 @@ export async function startEdgeSystem(
   functions["user-job-processor"] = await startDenoFunction("user-job-processor", env);
   functions["ensure-user"] = await startDenoFunction("ensure-user", env);
   functions["sync-health"] = await startDenoFunction("sync-health", env);
+  functions["sync-admin"] = await startDenoFunction("sync-admin", env);
   return {
     settings: { url, databaseUrl: database.url, webhookSecret, secretKey },
     stop: async () => {
@@ -52,12 +53,17 @@ export async function startEdgeSystem(
   };
 }
 
-/** Passes a request on as Supabase's gateway does: the same bytes, the same headers but those of the connection. */
+/**
+ * Passes a request on as Supabase's gateway does: the same bytes, the same headers but those of the connection, and of the
+ * path what begins with the function's name.
+ */
 async function forward(request: Request, to: DenoFunction | undefined): Promise<Response> {
   if (to === undefined) return Response.json({ code: "NOT_FOUND" }, { status: 404 });
   const headers = new Headers(request.headers);
   for (const name of ["host", "connection", "content-length", "transfer-encoding"]) headers.delete(name);
   const hasBody = request.method !== "GET" && request.method !== "HEAD";
   const body = hasBody ? await request.arrayBuffer() : null;
-  return fetch(to.url, { method: request.method, headers, body });
+  const { pathname, search } = new URL(request.url);
+  const url = `${to.url}${pathname.replace("/functions/v1", "")}${search}`;
+  return fetch(url, { method: request.method, headers, body });
 }

@@ -59,18 +59,6 @@ export const presentRules: readonly UserRule[] = [
     remedy: () => "Resync the user: the row is made again.",
   },
   {
-    code: "email_held",
-    when: ({ clerk, users }) => Boolean(clerk.values.email) && users.state === "present" && users.values.email === null,
-    what: ({ emailHolder }) =>
-      emailHolder === null
-        ? "The row has no address, though Clerk has one: a row without a Clerk id holds it, or it was removed here."
-        : `The row has no address, though Clerk has one: it is held by the row of ${emailHolder}, whose claim is newer.`,
-    remedy: ({ emailHolder }) =>
-      emailHolder === null
-        ? "Find the row with this address in public.users; give it this user's Clerk id, or remove its address. Then resync this user."
-        : `Resync ${emailHolder}, then this user: each is read again from Clerk's API, and who has the address there gets it.`,
-  },
-  {
     code: "stale",
     when: ({ difference }) => difference?.kind === "stale" || difference?.kind === "pending",
     what: ({ clerk, users }) =>
@@ -93,6 +81,20 @@ export const presentRules: readonly UserRule[] = [
     remedy: () => "Nothing is to be done. A resync writes Clerk's name again.",
   },
 ];
+
+/** The sync looks again and again, and cannot mend it while two users have the address at Clerk. */
+export const emailRule: UserRule = {
+  code: "email_held",
+  when: ({ clerk, users }) => Boolean(clerk.values.email) && users.state === "present" && users.values.email === null,
+  what: ({ emailHolder }) =>
+    emailHolder === null
+      ? "The row has no address, though Clerk has one: a row without a Clerk id holds it, or it was removed here."
+      : `The row has no address, though Clerk has one: it is held by the row of ${emailHolder}, whose claim is newer.`,
+  remedy: ({ emailHolder }) =>
+    emailHolder === null
+      ? "Find the row with this address in public.users; give it this user's Clerk id, or remove its address. Then resync this user."
+      : `Resync ${emailHolder}, then this user: each is read again from Clerk's API, and who has the address there gets it.`,
+};
 
 /** The row is right, or nobody says otherwise; Supabase Auth is another matter. */
 export const authRules: readonly UserRule[] = [

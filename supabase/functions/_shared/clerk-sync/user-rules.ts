@@ -1,6 +1,6 @@
 import type { JobSummary } from "./admin-jobs-contract.ts";
 import type { UserFacts, UserRule } from "./judge-user.ts";
-import { authRules, deletedRules, isGone, presentRules } from "./place-rules.ts";
+import { authRules, deletedRules, emailRule, isGone, presentRules } from "./place-rules.ts";
 
 /** What to do about a dead letter, by what stands before the colon of its error. */
 const deadRemedies: Readonly<Record<string, string>> = {
@@ -65,6 +65,7 @@ export const userRules: readonly UserRule[] = [
     what: () => "A change of this user is being applied just now.",
     remedy: () => "Look again in a moment.",
   },
+  emailRule,
   {
     code: "refresh_due",
     when: ({ state }) => Boolean(state?.refresh_due_at),
