@@ -17,6 +17,7 @@ const statusOfCode: Readonly<Record<string, number>> = {
   rate_limited: 429,
   run_active: 409,
   run_lost: 409,
+  clerk_instance_mismatch: 409,
 };
 
 /** The answer to whatever was thrown: a sentence that says what to do, and a code that docs/errors.md explains. */
