@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createAuthAdmin } from "#core/auth-admin.ts";
+import { authUserIdOf } from "#core/mirror-user.ts";
 import { type AdminSystem, startAdminSystem } from "../support/admin-system.ts";
 import { deletedEvent } from "../support/build-event.ts";
 import { postEvent } from "../support/post-event.ts";
@@ -89,6 +91,22 @@ describe("a user", () => {
     expect(await system.verdictOf("user_back")).toMatchObject({ code: "tombstone" });
     await resync("user_back");
     expect(await system.verdictOf("user_back")).toMatchObject({ code: "in_step" });
+  });
+
+  it("whom Supabase Auth alone still has is deleted there by a resync", async () => {
+    await system.deliver("user_over");
+    await postEvent(system.server.settings, deletedEvent({ id: "user_over", version: 5 }));
+    await system.server.quiet();
+    const { url, secretKey } = system.server.settings;
+    await createAuthAdmin({ supabaseUrl: url, secretKey }).createUser({
+      id: authUserIdOf("user_over"),
+      email: "user_over@example.com",
+      app_metadata: { clerk_id: "user_over" },
+      user_metadata: {},
+    });
+    expect(await system.verdictOf("user_over")).toMatchObject({ code: "auth_left_over", in_step: false });
+    await resync("user_over");
+    await expect.poll(async () => (await system.verdictOf("user_over")).code, { timeout: 15_000 }).toBe("deleted");
   });
 
   it("whose address another user holds is told who", async () => {
