@@ -1,4 +1,5 @@
-import { Button, Group, Select } from "@mantine/core";
+import { Button, Group } from "@mantine/core";
+import { FilterChoice } from "../../components/filter-choice.tsx";
 import { FilterInput } from "../../components/filter-input.tsx";
 import type { Filters } from "../../filters.ts";
 import { sinceChoices } from "../../since.ts";
@@ -15,8 +16,14 @@ const nothing = Object.fromEntries(filterNames.map((name) => [name, null]));
 export function AuditFilters({ filters, change }: Props) {
   return (
     <Group gap="sm" align="flex-end" mb="md" component="search" aria-label="Filters">
-      <Choice label="Kind" all="Every kind" data={kinds} value={filters.kind} onChange={(kind) => change({ kind })} />
-      <Choice
+      <FilterChoice
+        label="Kind"
+        all="Every kind"
+        data={kinds}
+        value={filters.kind}
+        onChange={(kind) => change({ kind })}
+      />
+      <FilterChoice
         label="Since"
         all="As far as kept"
         data={sinceChoices}
@@ -41,30 +48,5 @@ export function AuditFilters({ filters, change }: Props) {
         </Button>
       )}
     </Group>
-  );
-}
-
-type ChoiceProps = {
-  label: string;
-  all: string;
-  data: readonly { value: string; label: string }[];
-  value: string | undefined;
-  onChange: (value: string | null) => void;
-};
-
-/** A value that is not among the choices came by the address, and is shown as it is. */
-function Choice({ label, all, data, value, onChange }: ChoiceProps) {
-  const isKnown = value === undefined || data.some((choice) => choice.value === value);
-  const choices = [{ value: "", label: all }, ...data, ...(isKnown ? [] : [{ value, label: value }])];
-  return (
-    <Select
-      size="xs"
-      label={label}
-      data={choices}
-      value={value ?? ""}
-      onChange={(chosen) => onChange(chosen || null)}
-      allowDeselect={false}
-      w={190}
-    />
   );
 }

@@ -1,0 +1,32 @@
+import type { JobFilter } from "#core/admin-jobs-contract.ts";
+import type { Client } from "./client.ts";
+
+export type JobVerb = "retry" | "cancel";
+
+export type ChangeMatching = {
+  action: JobVerb;
+  filter: JobFilter;
+  /** Aborting it stops after the slice under way. */
+  signal: AbortSignal;
+  /** How many jobs were changed so far. */
+  onProgress: (changed: number) => void;
+  /** Unix milliseconds: jobs that change after it are left alone. */
+  now?: number;
+};
+
+/**
+ * Retries or cancels all jobs that match, in slices, until none is left or it is stopped; returns how many changed.
+ * Throws ApiError; what was changed until then stays.
+ */
+export async function changeMatching(client: Client, options: ChangeMatching): Promise<number> {
+  const { action, filter, signal, onProgress, now = Date.now() } = options;
+  const slice = { filter, operation: crypto.randomUUID(), before: new Date(now).toISOString() };
+  let changed = 0;
+  while (!signal.aborted) {
+    const answer = await client.post<{ changed: number }>(`/jobs/${action}`, slice);
+    if (answer.changed === 0) break;
+    changed += answer.changed;
+    onProgress(changed);
+  }
+  return changed;
+}

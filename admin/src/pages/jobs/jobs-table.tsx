@@ -1,0 +1,114 @@
+import { Anchor, Checkbox, Table, Text } from "@mantine/core";
+import { Link } from "react-router";
+import type { JobSummary } from "#core/admin-jobs-contract.ts";
+import { StatusBadge } from "../../components/status-badge.tsx";
+import { TimeAgo } from "../../components/time.tsx";
+import { sourceWords, typeWords } from "./job-filter.ts";
+import classes from "./jobs.module.css";
+
+type Props = {
+  jobs: readonly JobSummary[];
+  selected: ReadonlySet<string>;
+  select: (ids: ReadonlySet<string>) => void;
+};
+
+export function JobsTable({ jobs, selected, select }: Props) {
+  const chosen = jobs.filter(({ id }) => selected.has(id)).length;
+  const toggleAll = () => select(new Set(chosen === jobs.length ? [] : jobs.map(({ id }) => id)));
+  const toggle = (id: string) =>
+    select(new Set(selected.has(id) ? [...selected].filter((other) => other !== id) : [...selected, id]));
+  return (
+    <div className="surface table-scroll">
+      <Table aria-label="Jobs" verticalSpacing={6} highlightOnHover>
+        <Table.Thead>
+          <Table.Tr>
+            <Table.Th w={36}>
+              <Checkbox
+                size="xs"
+                aria-label="Select all that are shown"
+                checked={chosen > 0 && chosen === jobs.length}
+                indeterminate={chosen > 0 && chosen < jobs.length}
+                onChange={toggleAll}
+              />
+            </Table.Th>
+            <Table.Th>Received</Table.Th>
+            <Table.Th>Job</Table.Th>
+            <Table.Th>Status</Table.Th>
+            <Table.Th>User</Table.Th>
+            <Table.Th ta="right">Attempts</Table.Th>
+            <Table.Th>What happened</Table.Th>
+          </Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {jobs.map((job) => (
+            <JobRow key={job.id} job={job} isSelected={selected.has(job.id)} onToggle={() => toggle(job.id)} />
+          ))}
+        </Table.Tbody>
+      </Table>
+    </div>
+  );
+}
+
+function JobRow({ job, isSelected, onToggle }: { job: JobSummary; isSelected: boolean; onToggle: () => void }) {
+  const name = typeWords[job.job_type];
+  return (
+    <Table.Tr {...(isSelected && { "data-selected": true })} className={classes.row}>
+      <Table.Td>
+        <Checkbox size="xs" aria-label={`Select job ${job.id}`} checked={isSelected} onChange={onToggle} />
+      </Table.Td>
+      <Table.Td>
+        <TimeAgo at={job.created_at} />
+      </Table.Td>
+      <Table.Td className={classes.job}>
+        <Anchor component={Link} to={`/jobs/${job.id}`} size="sm">
+          {name}
+        </Anchor>
+        <Text size="xs" c="dimmed">
+          {sourceWords[job.source] ?? job.source}
+        </Text>
+      </Table.Td>
+      <Table.Td>
+        <StatusBadge status={job.status} />
+      </Table.Td>
+      <Table.Td className="ids">{job.clerk_id === null ? "–" : <UserLink clerkId={job.clerk_id} />}</Table.Td>
+      <Table.Td ta="right" className="numbers">
+        {job.attempts}/{job.max_attempts}
+      </Table.Td>
+      <Table.Td className={classes.what}>
+        <WhatHappened job={job} />
+      </Table.Td>
+    </Table.Tr>
+  );
+}
+
+function UserLink({ clerkId }: { clerkId: string }) {
+  return (
+    <Anchor component={Link} to={`/users/${encodeURIComponent(clerkId)}`} inherit>
+      {clerkId}
+    </Anchor>
+  );
+}
+
+function WhatHappened({ job: { status, error, run_at, processed_at, waits_for } }: { job: JobSummary }) {
+  if (waits_for !== null)
+    return <Text size="sm">waits until {waits_for === "auth" ? "Supabase Auth" : "Clerk's API"} is back</Text>;
+  return (
+    <>
+      {error !== null && (
+        <Text size="sm" lineClamp={2} title={error}>
+          {error}
+        </Text>
+      )}
+      {status === "FAILED" && (
+        <Text size="xs" c="dimmed">
+          tried again <TimeAgo at={run_at} />
+        </Text>
+      )}
+      {status === "COMPLETED" && (
+        <Text size="xs" c="dimmed">
+          done <TimeAgo at={processed_at} />
+        </Text>
+      )}
+    </>
+  );
+}
