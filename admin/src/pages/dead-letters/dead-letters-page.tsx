@@ -1,5 +1,82 @@
+import { Alert, Anchor, Code, Group, Stack, Text } from "@mantine/core";
+import { Link } from "react-router";
+import type { DeadLetterGroup, DeadLetters, JobFilter } from "#core/admin-jobs-contract.ts";
+import { useReading } from "../../api/use-reading.ts";
+import { BulkAction } from "../../components/bulk-action.tsx";
+import { EmptyState } from "../../components/empty-state.tsx";
+import { explainError } from "../../components/error-remedy.ts";
 import { PageHeader } from "../../components/page-header.tsx";
+import { Panel } from "../../components/panel.tsx";
+import { Reading } from "../../components/reading.tsx";
+import { TimeAgo } from "../../components/time.tsx";
+import { formatCount } from "../../format-time.ts";
+import { listTypes } from "./list-types.ts";
 
+/** The jobs that gave up, by what they failed with. */
 export function DeadLettersPage() {
-  return <PageHeader name="DeadLetters" title="DeadLetters" />;
+  const reading = useReading<DeadLetters>("/dead-letters");
+  return (
+    <>
+      <PageHeader
+        name="Dead letters"
+        title="Dead letters"
+        about="Jobs that gave up and wait for a person, by what they failed with. Mend the reason, then retry them."
+      />
+      <Reading of={reading}>
+        {({ groups, is_complete }) => (
+          <Stack gap="md">
+            {!is_complete && (
+              <Alert color="orange" title="There are more">
+                Only the newest 10,000 dead letters were looked at; the counts are of these.
+              </Alert>
+            )}
+            {groups.map((group) => (
+              <ErrorGroup key={group.code} group={group} />
+            ))}
+            {groups.length === 0 && (
+              <EmptyState title="No dead letters">Every job was applied, or is still being tried.</EmptyState>
+            )}
+          </Stack>
+        )}
+      </Reading>
+    </>
+  );
+}
+
+function ErrorGroup({ group }: { group: DeadLetterGroup }) {
+  const { code, count, oldest_at, newest_at, job_types, sample_error, sample_job_id } = group;
+  const { what, remedy } = explainError(sample_error);
+  const filter: JobFilter = { status: ["DEAD"], code };
+  return (
+    <Panel title={`${formatCount(count)} × ${code || "no code"}`} aside={<Actions filter={filter} code={code} />}>
+      <Text size="sm">
+        {what} <strong>{remedy}</strong>
+      </Text>
+      <Code block style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>
+        {sample_error}
+      </Code>
+      <Group gap="md" justify="space-between">
+        <Text size="xs" c="dimmed" component="div">
+          {listTypes(job_types)}; the oldest died <TimeAgo at={oldest_at} />, the newest <TimeAgo at={newest_at} />
+        </Text>
+        <Group gap="md">
+          <Anchor component={Link} to={`/jobs/${sample_job_id}`} size="sm">
+            An example
+          </Anchor>
+          <Anchor component={Link} to={`/jobs?status=DEAD&code=${encodeURIComponent(code)}`} size="sm">
+            {count === 1 ? "The job" : "All of these jobs"}
+          </Anchor>
+        </Group>
+      </Group>
+    </Panel>
+  );
+}
+
+function Actions({ filter, code }: { filter: JobFilter; code: string }) {
+  return (
+    <Group gap="xs">
+      <BulkAction action="retry" filter={filter} label={`Retry all of ${code}`} />
+      <BulkAction action="cancel" filter={filter} label={`Cancel all of ${code}`} />
+    </Group>
+  );
 }

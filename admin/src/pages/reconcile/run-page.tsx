@@ -1,9 +1,10 @@
-import { Alert, Anchor, SimpleGrid, Stack, Table, Text } from "@mantine/core";
+import { Alert, Anchor, Stack, Table } from "@mantine/core";
 import type { ReactNode } from "react";
 import { Link, useParams } from "react-router";
 import type { AdminRun } from "#core/admin-overview-contract.ts";
 import { useReading } from "../../api/use-reading.ts";
 import { Copyable } from "../../components/copyable.tsx";
+import { FactList } from "../../components/fact-list.tsx";
 import { PageHeader } from "../../components/page-header.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { Reading } from "../../components/reading.tsx";
@@ -68,20 +69,7 @@ function Facts({ run }: { run: AdminRun }) {
     ["Phase", run.phase],
     ["Steps", formatCount(run.steps)],
   ];
-  return (
-    <SimpleGrid component="dl" cols={{ base: 1, xs: 2, md: 4 }} spacing="sm" m={0}>
-      {facts.map(([name, value]) => (
-        <div key={name}>
-          <Text component="dt" size="xs" c="dimmed">
-            {name}
-          </Text>
-          <Text component="dd" size="sm" m={0} className="numbers">
-            {value}
-          </Text>
-        </div>
-      ))}
-    </SimpleGrid>
-  );
+  return <FactList facts={facts} />;
 }
 
 function Counts({ counts }: Pick<AdminRun, "counts">) {
