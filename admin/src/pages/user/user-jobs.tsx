@@ -1,0 +1,62 @@
+import { Anchor, Table, Text } from "@mantine/core";
+import { Link } from "react-router";
+import type { JobSummary } from "#core/admin-jobs-contract.ts";
+import { Panel } from "../../components/panel.tsx";
+import { StatusBadge } from "../../components/status-badge.tsx";
+import { TimeAgo } from "../../components/time.tsx";
+import { sourceWords, typeWords } from "../jobs/job-filter.ts";
+
+/** Every event and repair of the user that is still kept, newest first. */
+export function UserJobs({ jobs }: { jobs: readonly JobSummary[] }) {
+  return (
+    <Panel title="What happened">
+      {jobs.length === 0 ? (
+        <Text size="sm">No job of this user is kept: no event came, or its jobs were purged since.</Text>
+      ) : (
+        <div className="table-scroll">
+          <Table aria-label="Jobs of this user" verticalSpacing={6}>
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>Received</Table.Th>
+                <Table.Th>Job</Table.Th>
+                <Table.Th>Status</Table.Th>
+                <Table.Th ta="right">Attempts</Table.Th>
+                <Table.Th>Error</Table.Th>
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {jobs.map((job) => (
+                <JobRow key={job.id} job={job} />
+              ))}
+            </Table.Tbody>
+          </Table>
+        </div>
+      )}
+    </Panel>
+  );
+}
+
+function JobRow({ job }: { job: JobSummary }) {
+  return (
+    <Table.Tr>
+      <Table.Td>
+        <TimeAgo at={job.created_at} />
+      </Table.Td>
+      <Table.Td>
+        <Anchor component={Link} to={`/jobs/${job.id}`} size="sm">
+          {typeWords[job.job_type]}
+        </Anchor>
+        <Text size="xs" c="dimmed">
+          {sourceWords[job.source] ?? job.source}
+        </Text>
+      </Table.Td>
+      <Table.Td>
+        <StatusBadge status={job.status} />
+      </Table.Td>
+      <Table.Td ta="right" className="numbers">
+        {job.attempts}
+      </Table.Td>
+      <Table.Td style={{ overflowWrap: "anywhere" }}>{job.error ?? "–"}</Table.Td>
+    </Table.Tr>
+  );
+}

@@ -1,0 +1,15 @@
+import type { UserSummary } from "#core/admin-users-contract.ts";
+import { formatCount } from "../../format-time.ts";
+
+export type Mark = { text: string; color: string };
+
+/** What is worth a look about a user in a list; nothing for most. */
+export function listMarks({ has_row, deleted_at, open_jobs, dead_jobs }: UserSummary): Mark[] {
+  const isMissing = !has_row && deleted_at === null;
+  return [
+    ...(isMissing ? [{ text: "no row", color: "red" }] : []),
+    ...(deleted_at !== null ? [{ text: "deleted", color: "gray" }] : []),
+    ...(dead_jobs > 0 ? [{ text: `${formatCount(dead_jobs)} dead`, color: "red" }] : []),
+    ...(open_jobs > 0 ? [{ text: `${formatCount(open_jobs)} open`, color: "blue" }] : []),
+  ];
+}
