@@ -19,7 +19,7 @@ export function JobsTable({ jobs, selected, select }: Props) {
     select(new Set(selected.has(id) ? [...selected].filter((other) => other !== id) : [...selected, id]));
   return (
     <div className="surface table-scroll">
-      <Table aria-label="Jobs" verticalSpacing={6} highlightOnHover>
+      <Table miw={860} aria-label="Jobs" verticalSpacing={6} highlightOnHover>
         <Table.Thead>
           <Table.Tr>
             <Table.Th w={36}>

@@ -13,7 +13,7 @@ export function PlacesPanel({ user }: { user: User }) {
       aside={<Text size="xs">{user.is_revealed ? "revealed; it is in the audit" : "personal values are masked"}</Text>}
     >
       <div className="table-scroll">
-        <Table aria-label="Side by side" verticalSpacing={6}>
+        <Table miw={720} aria-label="Side by side" verticalSpacing={6}>
           <Table.Thead>
             <Table.Tr>
               <Table.Th>Field</Table.Th>

@@ -14,7 +14,7 @@ export function UserJobs({ jobs }: { jobs: readonly JobSummary[] }) {
         <Text size="sm">No job of this user is kept: no event came, or its jobs were purged since.</Text>
       ) : (
         <div className="table-scroll">
-          <Table aria-label="Jobs of this user" verticalSpacing={6}>
+          <Table miw={620} aria-label="Jobs of this user" verticalSpacing={6}>
             <Table.Thead>
               <Table.Tr>
                 <Table.Th>Received</Table.Th>

@@ -7,7 +7,7 @@ import { listMarks } from "./list-marks.ts";
 export function UsersTable({ users }: { users: readonly UserSummary[] }) {
   return (
     <div className="surface table-scroll">
-      <Table aria-label="Users" verticalSpacing={6} highlightOnHover>
+      <Table miw={860} aria-label="Users" verticalSpacing={6} highlightOnHover>
         <Table.Thead>
           <Table.Tr>
             <Table.Th>User</Table.Th>
