@@ -12,10 +12,13 @@ import { addAuditCommand } from "./commands/audit.ts";
 import { addBackfillCommand } from "./commands/backfill.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addInitCommand } from "./commands/init.ts";
+import { addJobsCommand } from "./commands/jobs.ts";
 import { addMigrateCommand } from "./commands/migrate.ts";
 import { addReconcileCommand } from "./commands/reconcile.ts";
 import { addServeCommand } from "./commands/serve.ts";
 import { addSimulateCommand } from "./commands/simulate.ts";
+import { addStatusCommand } from "./commands/status.ts";
+import { addUsersCommand } from "./commands/users.ts";
 import { addVerifyCommand } from "./commands/verify.ts";
 import { confirmOnTerminal } from "./confirm-on-terminal.ts";
 import { findPackageRoot } from "./find-package-root.ts";
@@ -59,6 +62,9 @@ function createProgram(io: CommandIo): Command {
   addReconcileCommand(program, io);
   addAuditCommand(program, io);
   addAlertsCommand(program, io);
+  addStatusCommand(program, io);
+  addJobsCommand(program, io);
+  addUsersCommand(program, io);
   for (const command of program.commands) {
     command.showHelpAfterError(`(clerk-sync ${command.name()} --help shows what there is)`);
   }

@@ -1,0 +1,67 @@
+import type { Command } from "commander";
+import { z } from "zod";
+import { resyncedSchema, userPageSchema, userSchema } from "#core/admin-users-contract.ts";
+import type { CommandIo } from "../command-io.ts";
+import { addAdminOptions, adminOptionsSchema, openAdmin, readOptions } from "../operate/admin-options.ts";
+import { formatUser, formatUsers } from "../operate/format-user.ts";
+
+const examples = `
+Examples:
+  $ clerk-sync users list --q ada@example.com
+  $ clerk-sync users show user_2abc
+  $ clerk-sync users resync user_2abc --env-file .env.clerk-sync
+
+show exits with 1 when the user is out of step.`;
+
+const listSchema = adminOptionsSchema.extend({
+  q: z.string().optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  cursor: z.string().optional(),
+});
+const showSchema = adminOptionsSchema.extend({ reveal: z.boolean().default(false) });
+
+/** Adds `clerk-sync users list|show|resync`. */
+export function addUsersCommand(program: Command, io: CommandIo): void {
+  const users = program
+    .command("users")
+    .description("Find a user, see why one is out of step, and resync.")
+    .addHelpText("after", examples);
+  addAdminOptions(users.command("list").description("The newest users, or those a search finds; values are masked."))
+    .option("--q <text>", "a Clerk id, an email, or the beginning of a name")
+    .option("--limit <n>", "how many at most", "50")
+    .option("--cursor <text>", "where the page before ended")
+    .action(async (given: unknown) => list(readOptions(listSchema, given), io));
+  addAdminOptions(
+    users
+      .command("show <clerk-id>")
+      .description("Clerk, users and Supabase Auth side by side, and what keeps them apart."),
+  )
+    .option("--reveal", "show personal values; that goes into the audit")
+    .action(async (id: string, given: unknown) => show(id, readOptions(showSchema, given), io));
+  addAdminOptions(
+    users.command("resync <clerk-id>").description("Read the user again from Clerk's API, at once."),
+  ).action(async (id: string, given: unknown) => resync(id, readOptions(adminOptionsSchema, given), io));
+}
+
+async function list(options: z.infer<typeof listSchema>, io: CommandIo): Promise<void> {
+  const { q, limit, cursor } = options;
+  const page = await (await openAdmin(options, io)).get("/users", userPageSchema, { q, limit, cursor });
+  if (options.json) return io.print(JSON.stringify(page));
+  for (const line of formatUsers(page.users)) io.print(line);
+  if (page.next !== null) io.note(`There are more: --cursor ${page.next}`);
+}
+
+async function show(id: string, options: z.infer<typeof showSchema>, io: CommandIo): Promise<void> {
+  const call = await openAdmin(options, io);
+  const path = `/users/${encodeURIComponent(id)}`;
+  const user = options.reveal ? await call.post(`${path}/reveal`, userSchema) : await call.get(path, userSchema);
+  for (const line of options.json ? [JSON.stringify(user)] : formatUser(user)) io.print(line);
+  io.setExitCode(user.verdict.in_step ? 0 : 1);
+}
+
+async function resync(id: string, options: z.infer<typeof adminOptionsSchema>, io: CommandIo): Promise<void> {
+  const call = await openAdmin(options, io);
+  const answer = await call.post(`/users/${encodeURIComponent(id)}/resync`, resyncedSchema);
+  const text = `${id} is read again from Clerk, at once. clerk-sync users show ${id} tells what came of it.`;
+  io.print(options.json ? JSON.stringify(answer) : text);
+}

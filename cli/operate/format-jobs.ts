@@ -1,0 +1,38 @@
+import type { Job, JobSummary } from "#core/admin-jobs-contract.ts";
+
+/** Lines of a list: time, status, type, user, error; columns as wide as what stands in them. */
+export function formatJobs(jobs: readonly JobSummary[]): string[] {
+  if (jobs.length === 0) return ["No job matches. Finished jobs are purged after RETENTION_DAYS."];
+  const rows = jobs.map((job) => [job.created_at.slice(0, 19), job.id, job.status, job.job_type, job.clerk_id ?? "-"]);
+  const widths = rows.reduce((most, row) => row.map((cell, place) => Math.max(cell.length, most[place] ?? 0)), [0]);
+  return jobs.map((job, place) => {
+    const cells = (rows[place] ?? []).map((cell, column) => cell.padEnd(widths[column] ?? 0));
+    return [...cells, job.error ?? ""].join("  ").trimEnd();
+  });
+}
+
+/** One job: what it is, why it is where it is, and every step of its history. */
+export function formatJob(job: Job): string[] {
+  return [
+    `${job.job_type} ${job.status}, attempt ${job.attempts} of ${job.max_attempts}`,
+    `  job       ${job.id}`,
+    `  user      ${job.clerk_id ?? "none is named"}`,
+    `  event     ${job.event_id ?? "none"}`,
+    `  source    ${job.source}`,
+    `  received  ${job.created_at}`,
+    ...(job.status === "PENDING" || job.status === "FAILED" ? [`  due       ${job.run_at}`] : []),
+    ...(job.waits_for === null ? [] : [`  waits for ${job.waits_for}: its circuit is open`]),
+    ...(job.error === null ? [] : [`  error     ${job.error}`]),
+    "  history",
+    ...job.history.map(formatStep),
+    `  payload   ${job.is_revealed ? "" : "(personal values are masked; --reveal shows them, and is audited) "}`.trimEnd(),
+    ...JSON.stringify(job.payload, null, 2)
+      .split("\n")
+      .map((line) => `    ${line}`),
+  ];
+}
+
+function formatStep({ at, status, attempt, error, by }: Job["history"][number]): string {
+  const hand = by === undefined ? "" : ` by hand: ${by}`;
+  return `    ${at}  ${status.padEnd(10)} attempt ${attempt}${error === undefined ? "" : `  ${error}`}${hand}`;
+}

@@ -1,0 +1,46 @@
+import type { Overview } from "#core/admin-overview-contract.ts";
+
+const signs = { healthy: "✓", degraded: "!", compromised: "✗" } as const;
+
+/** The state of the sync on one screen. `now` in Unix milliseconds. */
+export function formatStatus(overview: Overview, now: number): string[] {
+  const { health, jobs, users, oldest_due_at, last_event_at, last_applied_at, drift } = overview;
+  const counts = Object.entries(jobs.statuses).map(
+    ([status, count]) => `${status.toLowerCase()} ${count}${count >= jobs.most ? "+" : ""}`,
+  );
+  const ago = (at: string | null) => formatAgo(at, now);
+  return [
+    `${signs[health.status]} ${health.status}`,
+    ...health.reasons.flatMap(({ code, status, what, since, remedy }) => [
+      `  ${signs[status]} ${code}${since ? `, since ${ago(since)}` : ""}: ${what}`,
+      `      ${remedy}`,
+    ]),
+    "",
+    `  users         ${users}`,
+    `  jobs          ${counts.join(", ") || "none"}`,
+    `  oldest due    ${oldest_due_at === null ? "none" : ago(oldest_due_at)}`,
+    `  last event    ${ago(last_event_at)}; last applied ${ago(last_applied_at)}`,
+    `  out of step   ${drift === null ? "never compared: clerk-sync reconcile" : `${drift.users} of ${drift.read}, ${ago(drift.at)}`}`,
+    ...formatParts(overview),
+  ];
+}
+
+function formatParts({ circuits, brake, open_run }: Overview): string[] {
+  const states = circuits.map(
+    ({ name, state, waiting }) => `${name} ${state}${waiting > 0 ? ` (${waiting} wait)` : ""}`,
+  );
+  return [
+    `  circuits      ${states.join(", ")}`,
+    `  delete brake  ${brake.engaged_at === null ? "off" : `engaged: ${brake.waiting} deletions wait`}`,
+    ...(open_run === null ? [] : [`  run           ${open_run.kind}, ${open_run.counts["read"] ?? 0} users read`]),
+  ];
+}
+
+/** "12 s ago", "never". */
+export function formatAgo(at: string | null, now: number): string {
+  if (at === null) return "never";
+  const seconds = Math.max(0, Math.round((now - Date.parse(at)) / 1000));
+  if (seconds < 120) return `${seconds} s ago`;
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min ago`;
+  return seconds < 172_800 ? `${Math.round(seconds / 3600)} h ago` : `${Math.round(seconds / 86_400)} d ago`;
+}

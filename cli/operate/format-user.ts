@@ -1,0 +1,62 @@
+import { comparedFields, type Place, type User, type UserSummary } from "#core/admin-users-contract.ts";
+import { formatJobs } from "./format-jobs.ts";
+
+const placeNames = { clerk: "Clerk", users: "users", auth: "Auth" } as const;
+
+/** One user: the verdict first, then the three places side by side, then the newest jobs. */
+export function formatUser(user: User): string[] {
+  const { verdict, clerk_id, jobs } = user;
+  return [
+    `${verdict.in_step ? "✓" : "✗"} ${clerk_id}: ${verdict.what}`,
+    ...(verdict.remedy === "" ? [] : [`    ${verdict.remedy}`]),
+    ...(verdict.job_id === null ? [] : [`    clerk-sync jobs show ${verdict.job_id}`]),
+    "",
+    ...formatPlaces(user),
+    "",
+    ...(jobs.length === 0 ? ["No job of this user is kept."] : formatJobs(jobs.slice(0, 10))),
+  ];
+}
+
+function formatPlaces(user: User): string[] {
+  const places = (Object.keys(placeNames) as (keyof typeof placeNames)[]).map((key) => ({
+    name: placeNames[key],
+    place: user[key],
+  }));
+  const rows = [
+    ["", ...places.map(({ name }) => name), ""],
+    ["is there", ...places.map(({ place }) => place.state), ""],
+    ...comparedFields.map((field) => [
+      field,
+      ...places.map(({ place }) => showValue(place, field)),
+      user.differences.includes(field) ? "differs" : "",
+    ]),
+  ];
+  const reasons = places.filter(({ place }) => place.reason !== null);
+  return [...align(rows), ...reasons.map(({ name, place }) => `  ${name}: ${place.reason}`)];
+}
+
+function showValue({ state, values }: Place, field: (typeof comparedFields)[number]): string {
+  const value = values[field];
+  return state !== "present" || value === undefined ? "-" : String(value ?? "none");
+}
+
+function align(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd());
+}
+
+/** Lines of a list of users. */
+export function formatUsers(users: readonly UserSummary[]): string[] {
+  if (users.length === 0)
+    return ["Nobody is found. A search takes a Clerk id, a whole email, or the beginning of a name."];
+  const marks = ({ has_row, deleted_at, open_jobs, dead_jobs }: UserSummary) =>
+    [
+      ...(has_row || deleted_at !== null ? [] : ["no row"]),
+      ...(deleted_at === null ? [] : ["deleted"]),
+      ...(open_jobs === 0 ? [] : [`${open_jobs} open`]),
+      ...(dead_jobs === 0 ? [] : [`${dead_jobs} dead`]),
+    ].join(", ");
+  return align(
+    users.map((user) => [user.clerk_id, user.email ?? "-", user.name ?? "-", user.role ?? "-", marks(user)]),
+  );
+}
