@@ -85,6 +85,7 @@ as $$
       from (
         select s.status, clerk_sync.count_jobs_in(s.status, p_most) as jobs
         from unnest('{PENDING,FAILED,PROCESSING}'::text[]) as s(status)
+        offset 0 -- counts once, not wherever jobs is named
       ) as g
     ),
     'dead', (
@@ -115,7 +116,7 @@ as $$
     when n.users < 10000 then n.users
     else greatest(n.users, (select c.reltuples from pg_catalog.pg_class as c where c.oid = 'public.users'::regclass))
   end::bigint
-  from (select clerk_sync.count_users(10000) as users) as n;
+  from (select clerk_sync.count_users(10000) as users offset 0) as n; -- counts once, not wherever users is named
 $$;
 
 revoke execute on function clerk_sync.estimate_users from public, anon, authenticated;
