@@ -1,4 +1,5 @@
 import type { Scenario } from "./scenario.ts";
+import { admin } from "./scenarios/admin.ts";
 import { backfill } from "./scenarios/backfill.ts";
 import { coldStart } from "./scenarios/cold-start.ts";
 import { drain } from "./scenarios/drain.ts";
@@ -22,4 +23,5 @@ export const scenarios: readonly Scenario[] = [
   idle,
   memory,
   scale,
+  admin,
 ];

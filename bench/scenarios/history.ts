@@ -60,7 +60,7 @@ async function run({ createDatabase, options, say, addUndo }: Context): Promise<
 }
 
 /** Jobs as they are when finished: mapped user, trimmed event. The trigger is off, it would take an hour. */
-async function makeHistory(pool: pg.Pool, count: number): Promise<void> {
+export async function makeHistory(pool: pg.Pool, count: number): Promise<void> {
   const client = await pool.connect();
   await client.query("set session_replication_role = replica");
   await client.query(

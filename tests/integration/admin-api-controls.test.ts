@@ -24,6 +24,13 @@ it("the overview and the charts are there before anything happened", async () =>
   }
 });
 
+it("the metrics are text for Prometheus, for whoever may read", async () => {
+  const response = await fetch(`${system.url}/metrics`, { headers: { apikey: system.server.settings.secretKey } });
+  expect([response.status, response.headers.get("content-type")]).toEqual([200, expect.stringMatching(/^text\/plain/)]);
+  expect(await response.text()).toMatch(/^# HELP clerk_sync_.*^clerk_sync_users 0$/ms);
+  expect((await fetch(`${system.url}/metrics`)).status).toBe(401);
+});
+
 describe("a session", () => {
   const sessionOf = async (id: string, claims: Record<string, unknown> = {}) => ({
     authorization: `Bearer ${await system.clerk.tokens.sign({ sub: id, azp: authorizedParty, ...claims })}`,

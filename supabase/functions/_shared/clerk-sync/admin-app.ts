@@ -107,11 +107,12 @@ function addRoute(app: AdminApp, route: AdminRoute): void {
       query: route.query && valid("query"),
       body: route.body && valid("json"),
     };
-    return json(200, await route.handle(input, context.get("caller"))) as never;
+    const answer = await route.handle(input, context.get("caller"));
+    return (answer instanceof Response ? answer : json(200, answer)) as never;
   });
 }
 
-function defineOpenApi({ method, path, summary, right, params, query, body, answer }: AdminRoute) {
+function defineOpenApi({ method, path, summary, right, params, query, body, answer, media }: AdminRoute) {
   return createRoute({
     method,
     path,
@@ -123,15 +124,15 @@ function defineOpenApi({ method, path, summary, right, params, query, body, answ
       ...(body && { body: { required: true, content: contentOf(body) } }),
     },
     responses: {
-      200: { description: summary, content: contentOf(answer) },
+      200: { description: summary, content: contentOf(answer, media) },
       "4XX": { description: "Refused", content: contentOf(refusalSchema) },
       "5XX": { description: "Cannot be answered now", content: contentOf(refusalSchema) },
     },
   });
 }
 
-function contentOf(schema: z.ZodType) {
-  return { "application/json": { schema } };
+function contentOf(schema: z.ZodType, media = "application/json") {
+  return { [media]: { schema } };
 }
 
 function checkRight({ right }: AdminRoute, caller: AdminCaller): void {

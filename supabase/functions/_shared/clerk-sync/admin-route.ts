@@ -13,6 +13,8 @@ export type AdminRoute = {
   query?: z.ZodObject | undefined;
   body?: z.ZodType | undefined;
   answer: z.ZodType;
+  /** Of an answer that is no JSON; its handler answers a Response. */
+  media?: string | undefined;
   handle: (input: RouteInput, caller: AdminCaller) => Promise<unknown>;
 };
 
@@ -33,12 +35,12 @@ export function defineRoute<
   Query extends z.ZodObject | None = None,
   Body extends z.ZodType = None,
 >(
-  route: Pick<AdminRoute, "method" | "path" | "summary" | "right"> & {
+  route: Pick<AdminRoute, "method" | "path" | "summary" | "right" | "media"> & {
     params?: Params;
     query?: Query;
     body?: Body;
     answer: Answer;
-    handle: (input: Input<Params, Query, Body>, caller: AdminCaller) => Promise<z.input<Answer>>;
+    handle: (input: Input<Params, Query, Body>, caller: AdminCaller) => Promise<z.input<Answer> | Response>;
   },
 ): AdminRoute {
   return route as unknown as AdminRoute;

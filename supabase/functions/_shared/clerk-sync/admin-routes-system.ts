@@ -28,6 +28,7 @@ export type SystemRouteOptions = {
   /** The document of all routes. */
   describe: () => Record<string, unknown>;
   onQueued: () => void;
+  readMetrics: () => Promise<Response>;
 };
 
 /** Who asks, the whole system at one look, charts, audit, and the controls of brake and circuits. */
@@ -65,8 +66,17 @@ function createCallerRoutes(options: SystemRouteOptions): AdminRoute[] {
   ];
 }
 
-function createSystemReads({ database }: SystemRouteOptions): AdminRoute[] {
+function createSystemReads({ database, readMetrics }: SystemRouteOptions): AdminRoute[] {
   return [
+    defineRoute({
+      method: "get",
+      path: "/metrics",
+      summary: "What the queue does, in Prometheus' text format",
+      right: "viewer",
+      media: "text/plain",
+      answer: z.string(),
+      handle: readMetrics,
+    }),
     defineRoute({
       method: "get",
       path: "/overview",

@@ -13,6 +13,7 @@ import { createCheckCaller } from "./check-caller.ts";
 import type { Config } from "./config.ts";
 import { type CallFunction, createDatabase } from "./database.ts";
 import { createSignInLimit } from "./limit-sign-in.ts";
+import { createMetricsResponse } from "./metrics-response.ts";
 import type { ReadUser } from "./read-user.ts";
 import type { SliceDependencies } from "./run-slice.ts";
 import { createSyncRuns } from "./sync-runs.ts";
@@ -56,7 +57,13 @@ export function createAdmin(options: AdminOptions) {
   const database = createAdminDatabase(call);
   const tokens = createAdminTokens({ secretKeys, now });
   const routes: AdminRoute[] = [
-    ...createSystemRoutes({ ...options, database, tokens, describe: () => describeAdmin(app) }),
+    ...createSystemRoutes({
+      ...options,
+      database,
+      tokens,
+      describe: () => describeAdmin(app),
+      readMetrics: createMetricsResponse(call),
+    }),
     ...createJobRoutes({ ...options, database }),
     ...createUserRoutes({
       ...options,
