@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { cp, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { acceptPromises } from "./support/accept-mutations.ts";
 import { alertPromises } from "./support/alert-mutations.ts";
 import { circuitLaws } from "./support/circuit-mutations.ts";
 import { ensurePromises } from "./support/ensure-mutations.ts";
@@ -33,6 +34,7 @@ const all = [
   ...supervision,
   ...counting,
   ...alertPromises,
+  ...acceptPromises,
 ];
 const chosen = all.filter((mutation) => mutation.title.includes(word));
 const count = { passed: 0, failed: 0 };

@@ -1,0 +1,45 @@
+import type { Mutation } from "./mutations.ts";
+
+const acceptSql = "supabase/migrations/20261124000049_accept.sql";
+const test = "tests/integration/accept.test.ts";
+
+/** What the webhook's own applying must not do, each with the line that upholds it. */
+export const acceptPromises: readonly Mutation[] = [
+  {
+    test,
+    title: "an event that cannot be applied is queued all the same, and a worker finds out why",
+    edits: [{ file: acceptSql, find: "  when others then --", replace: "  when sqlstate 'P0001' then --" }],
+  },
+  {
+    test,
+    title: "an event whose row an app's transaction holds is queued, and its sender hardly waits",
+    edits: [{ file: acceptSql, find: "set lock_timeout = '100ms'\n", replace: "" }],
+  },
+  {
+    test,
+    title: "deletions beyond the delete brake wait, as those of a worker do",
+    edits: [{ file: acceptSql, find: "clerk_sync.hold_deletes(v_ids, p_delete_brake, p_now)", replace: "v_ids" }],
+  },
+  {
+    test,
+    title: "a user whose mirror call is under way is left to the worker that makes it",
+    edits: [
+      {
+        file: "supabase/migrations/20261124000009_claim_jobs.sql",
+        find: "r.clerk_id = j.clerk_id and r.status = 'PROCESSING'",
+        replace: "false",
+      },
+    ],
+  },
+  {
+    test,
+    title: "an event that was applied and then overtaken says so of itself",
+    edits: [
+      {
+        file: "supabase/migrations/20261124000011_run_jobs.sql",
+        find: "        when j.result @> '{\"applied\": true}' then j.result\n",
+        replace: "",
+      },
+    ],
+  },
+];
