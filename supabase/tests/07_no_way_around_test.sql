@@ -28,8 +28,12 @@ select is_empty(
     from pg_catalog.pg_class as c
     where c.relnamespace = 'clerk_sync'::regnamespace
       and c.relkind in ('v', 'm', 'f')
+      and (c.relkind <> 'v'
+        or not coalesce('security_invoker=true' = any (c.reloptions), false)
+        or has_table_privilege('anon', c.oid, 'select')
+        or has_table_privilege('authenticated', c.oid, 'select'))
   $$,
-  'no view shows the state'
+  'a view of the state has no rights of its owner''s and is the service role''s alone'
 );
 
 set local role authenticated;

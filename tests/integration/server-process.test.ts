@@ -4,7 +4,7 @@ import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import path from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { isAlive } from "../../server/postgres/embedded-postgres.ts";
+import { findFreePort, isAlive } from "../../server/postgres/embedded-postgres.ts";
 import { userEvent } from "../support/build-event.ts";
 import { postEvent } from "../support/post-event.ts";
 import {
@@ -155,7 +155,7 @@ it("a port in use is refused with the way out, before anything was started", asy
 
 it("a second server in the same folder is refused, the first goes on", async () => {
   const first = await start();
-  await refuses(/Another server \(process \d+\) works in/, { PORT: String(folder.port + 1) });
+  await refuses(/Another server \(process \d+\) works in/, { PORT: String(await findFreePort()) });
   expect((await postEvent(first.settings, userEvent("user.created", { id: "user_1", version: 1 }))).status).toBe(202);
 });
 
