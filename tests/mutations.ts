@@ -3,15 +3,8 @@ import { once } from "node:events";
 import { cp, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { acceptPromises } from "./support/accept-mutations.ts";
-import { alertPromises } from "./support/alert-mutations.ts";
-import { circuitLaws } from "./support/circuit-mutations.ts";
-import { ensurePromises } from "./support/ensure-mutations.ts";
-import { laws } from "./support/law-mutations.ts";
-import { counting } from "./support/metric-mutations.ts";
-import { knownFailures, type Mutation } from "./support/mutations.ts";
-import { runRules } from "./support/run-mutations.ts";
-import { supervision } from "./support/supervision-mutations.ts";
+import { allMutations } from "./support/all-mutations.ts";
+import type { Mutation } from "./support/mutations.ts";
 
 // Takes each fix and each law out of a copy of the project and expects its test to fail there.
 // `npm run test:mutations -- WORD` runs only those whose title holds the word.
@@ -25,18 +18,7 @@ await rm(folder, { recursive: true, force: true });
 for (const copy of copies) await makeCopy(copy);
 
 const word = process.argv[2] ?? "";
-const all = [
-  ...knownFailures,
-  ...laws,
-  ...circuitLaws,
-  ...ensurePromises,
-  ...runRules,
-  ...supervision,
-  ...counting,
-  ...alertPromises,
-  ...acceptPromises,
-];
-const chosen = all.filter((mutation) => mutation.title.includes(word));
+const chosen = allMutations.filter((mutation) => mutation.title.includes(word));
 const count = { passed: 0, failed: 0 };
 const waiting = [...chosen];
 await Promise.all(copies.map(breakOneByOne));

@@ -19,7 +19,7 @@ export const circuitLaws: readonly Mutation[] = [
     test: file("circuits"),
     title:
       "while the circuit of Auth is open rows are written at once and their jobs wait: no call, no attempt, no entry in their history, nothing due",
-    edits: [{ file: runSql, find: "p_token is not null and clerk_sync.circuit_is_open('auth')", replace: "false" }],
+    edits: [{ file: runSql, find: "clerk_sync.circuit_is_open('auth')", replace: "false" }],
   },
   {
     test: file("circuits"),

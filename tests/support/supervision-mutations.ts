@@ -6,6 +6,7 @@ const silenceSql = "supabase/migrations/20261124000031_silence.sql";
 const partsSql = "supabase/migrations/20261124000032_part_facts.sql";
 const factsSql = "supabase/migrations/20261124000033_health_facts.sql";
 const auditSql = "supabase/migrations/20261124000036_audit.sql";
+const countsSql = "supabase/migrations/20261124000040_metric_counts.sql";
 
 /** What is said of the sync itself: no false alarm, no false peace. */
 export const supervision: readonly Mutation[] = [
@@ -38,7 +39,7 @@ export const supervision: readonly Mutation[] = [
   {
     test: "tests/integration/silence.test.ts",
     title: "it ends by itself > with the next delivery, and says from when until when to replay",
-    edits: [{ file: auditSql, find: "perform clerk_sync.end_silence(p_accepted_at);", replace: "" }],
+    edits: [{ file: countsSql, find: "perform clerk_sync.end_silence(p_accepted_at);", replace: "" }],
   },
   {
     test: "tests/integration/audit.test.ts",

@@ -1,0 +1,22 @@
+import { acceptPromises } from "./accept-mutations.ts";
+import { alertPromises } from "./alert-mutations.ts";
+import { circuitLaws } from "./circuit-mutations.ts";
+import { ensurePromises } from "./ensure-mutations.ts";
+import { laws } from "./law-mutations.ts";
+import { counting } from "./metric-mutations.ts";
+import { knownFailures, type Mutation } from "./mutations.ts";
+import { runRules } from "./run-mutations.ts";
+import { supervision } from "./supervision-mutations.ts";
+
+/** Every fix and law that a test is known to hold. */
+export const allMutations: readonly Mutation[] = [
+  ...knownFailures,
+  ...laws,
+  ...circuitLaws,
+  ...ensurePromises,
+  ...runRules,
+  ...supervision,
+  ...counting,
+  ...alertPromises,
+  ...acceptPromises,
+];
