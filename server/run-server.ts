@@ -53,6 +53,7 @@ function describe({ settings }: RunningLocalServer, config: Config): string {
   Processor       ${settings.url}/functions/v1/user-job-processor
   Secret key      ${secretKey}
   Database        ${database}
+  Admin page      ${settings.adminUrl}
   Written to      ${path.join(".clerk-sync", "local.json")}
 
   Try it, in another terminal:  npx clerk-sync simulate --count 100

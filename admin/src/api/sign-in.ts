@@ -5,8 +5,11 @@ import type { Session } from "./session.ts";
 export type Proof = { kind: "secret_key" | "session_token"; secret: string };
 type SignedIn = { token: string; caller: Caller };
 
-/** Exchanges a secret key or a Clerk session token for an admin token, which alone is kept. */
-export async function signIn(apiUrl: string, proof: Proof, given: { name: string; right: Right }): Promise<Session> {
+/**
+ * Exchanges a secret key or a Clerk session token for an admin token, which alone is kept. Without a right it has that of
+ * the proof: a session may be a viewer's.
+ */
+export async function signIn(apiUrl: string, proof: Proof, given: { name: string; right?: Right }): Promise<Session> {
   const secret = proof.secret.trim();
   const headers: Record<string, string> =
     proof.kind === "secret_key" ? { apikey: secret } : { authorization: `Bearer ${secret}` };

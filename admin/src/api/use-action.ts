@@ -10,6 +10,8 @@ export type Action<Input, Result> = {
   done: (result: Result, input: Input) => string | null;
 };
 
+const closeButtonProps = { "aria-label": "Close the message" };
+
 /** Does something, says how it ended, and reads everything shown again. */
 export function useAction<Input, Result>({
   run,
@@ -21,14 +23,18 @@ export function useAction<Input, Result>({
     mutationFn: (input: Input) => run(client, input),
     onSuccess: (result, input) => {
       const message = done(result, input);
-      if (message !== null) notifications.show({ message, color: "teal" });
+      if (message !== null) showDone(message);
     },
     onError: (error: Error) => showFailure(error),
     onSettled: () => queries.invalidateQueries(),
   });
 }
 
+export function showDone(message: string): void {
+  notifications.show({ message, color: "teal", closeButtonProps });
+}
+
 export function showFailure(failure: unknown): void {
   const { error, code } = describeError(failure);
-  notifications.show({ title: code, message: error, color: "red", autoClose: 12_000 });
+  notifications.show({ title: code, message: error, color: "red", autoClose: 12_000, closeButtonProps });
 }

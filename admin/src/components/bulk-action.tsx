@@ -1,10 +1,9 @@
 import { Button, Group, Modal, Progress, Stack, Text } from "@mantine/core";
-import { notifications } from "@mantine/notifications";
 import { useQueryClient } from "@tanstack/react-query";
 import { useRef, useState } from "react";
 import type { JobFilter } from "#core/admin-jobs-contract.ts";
 import { changeMatching, type JobVerb } from "../api/change-jobs.ts";
-import { showFailure } from "../api/use-action.ts";
+import { showDone, showFailure } from "../api/use-action.ts";
 import { useClient } from "../api/use-client.ts";
 import { formatCount } from "../format-time.ts";
 import { ActionButton } from "./action-button.tsx";
@@ -74,7 +73,7 @@ function useBulkAction(action: JobVerb, filter: JobFilter) {
     setProgress({ changed: 0, count });
     const onProgress = (changed: number) => setProgress({ changed, count: Math.max(count, changed) });
     const changed = await changeMatching(client, { action, filter, signal: stopper.current.signal, onProgress });
-    notifications.show({ message: `${formatCount(changed)} jobs are ${words[action].done}.`, color: "teal" });
+    showDone(`${formatCount(changed)} jobs are ${words[action].done}.`);
   };
   const start = async () => {
     try {

@@ -102,8 +102,8 @@ function useSubmit({ kind, secret, name, readsOnly, address }: Entered, forget: 
   const enter = async () => {
     const apiUrl = isServedByApi() ? ownApiUrl() : readApiUrl(address);
     if (apiUrl === null) throw new Error("The address must be a URL that begins with https://.");
-    const right = readsOnly ? "viewer" : "operator";
-    const session = await signIn(apiUrl, { kind, secret }, { name: name.trim(), right });
+    const asked = { name: name.trim(), ...(readsOnly ? { right: "viewer" as const } : {}) };
+    const session = await signIn(apiUrl, { kind, secret }, asked);
     rememberApiUrl(apiUrl);
     forget();
     startSession(session);
