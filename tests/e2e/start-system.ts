@@ -5,12 +5,16 @@ import { createServerFolder, startServerProcess } from "../support/server-proces
  * Starts the system as npm start does and hands its settings to the specs. With CLERK_SYNC_SETTINGS set to
  * the JSON of a local.json, the specs run against that system instead.
  */
-async function startSystem(): Promise<() => Promise<void>> {
+export async function startSystem(env: Record<string, string> = {}): Promise<() => Promise<void>> {
   if (process.env["CLERK_SYNC_SETTINGS"]) return async () => undefined;
   const folder = await createServerFolder();
   const clerk = await planClerkInstance();
   process.env["CLERK_SYNC_INSTANCE"] = JSON.stringify(clerk);
-  const server = await startServerProcess(folder.path, { PORT: String(folder.port), ...clerkEnvironment(clerk) });
+  const server = await startServerProcess(folder.path, {
+    PORT: String(folder.port),
+    ...clerkEnvironment(clerk),
+    ...env,
+  });
   process.env["CLERK_SYNC_SETTINGS"] = JSON.stringify(server.settings);
   return async () => {
     await server.end("SIGTERM");
@@ -18,4 +22,4 @@ async function startSystem(): Promise<() => Promise<void>> {
   };
 }
 
-export default startSystem;
+export default () => startSystem();

@@ -1,0 +1,19 @@
+import { defineConfig } from "@playwright/test";
+import { findChromium } from "./support/find-chromium.ts";
+
+const results = "../../.test-results/browser";
+
+/** The admin page in a real Chromium, over a server as npm start runs it. */
+export default defineConfig({
+  testDir: ".",
+  outputDir: results,
+  globalSetup: "./support/start-browser-system.ts",
+  workers: 1,
+  timeout: 30_000,
+  reporter: [["list"], ["json", { outputFile: `${results}.json` }]],
+  use: { launchOptions: await findChromium(), viewport: { width: 1280, height: 860 }, locale: "en-US" },
+  projects: [
+    { name: "pages", testIgnore: "controls.spec.ts" },
+    { name: "controls", testMatch: "controls.spec.ts", dependencies: ["pages"] },
+  ],
+});
