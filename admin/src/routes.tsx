@@ -35,5 +35,5 @@ export const router = createBrowserRouter(
       children: [{ ErrorBoundary: PageFailure, children: pages }],
     },
   ],
-  { basename: import.meta.env.BASE_URL },
+  { basename: import.meta.env.BASE_URL.replace(/(?<=.)\/$/, "") }, // /admin is the same as /admin/,
 );

@@ -1,5 +1,6 @@
 import type { Page } from "@playwright/test";
 import type { System } from "../e2e/system.ts";
+import { deletedEvent } from "../support/build-event.ts";
 import { expect, test } from "./support/admin-page.ts";
 import { countReadings, findPart } from "./support/find-part.ts";
 
@@ -10,16 +11,13 @@ const openCircuit = (system: System) =>
      where name = 'clerk'`,
   );
 
+/** Deletions that come while the brake is engaged. */
 async function holdDeletions(system: System, clerkIds: string[]): Promise<void> {
-  await system.query(
-    "update clerk_sync.delete_brake set engaged_at = now(), reason = 'more than 2 deletions within 60 minutes'",
-  );
-  await system.query(
-    `insert into job_queue (job_type, clerk_id, clerk_version, status, error, run_at)
-     select 'USER_DELETED', id, 1763999999000, 'PENDING', 'delete_brake: more than 2 deletions', now() + interval '1 day'
-     from unnest($1::text[]) as id`,
-    [clerkIds],
-  );
+  const reason = "more than 2 deletions within 60 minutes";
+  await system.query("update clerk_sync.delete_brake set engaged_at = now(), reason = $1", [reason]);
+  for (const id of clerkIds) await system.send(deletedEvent({ id, version: 2 }));
+  const held = "select count(*)::int as count from job_queue where error like 'delete_brake: %' and status = 'PENDING'";
+  await expect.poll(async () => (await system.query(held))[0]?.["count"]).toBe(clerkIds.length);
 }
 
 test("each reason of health has its remedy and leads to where it is seen", async ({ open, system }) => {
