@@ -5,6 +5,7 @@ import { at, userEvent } from "../../support/build-event.ts";
 import { type ClerkInstance, type ClerkInstancePlace, startClerkInstance } from "../../support/clerk-instance.ts";
 import type { LocalSettings } from "../../support/server-process.ts";
 import { watchControls } from "./controls.ts";
+import { holdEmail } from "./hold-email.ts";
 
 export type Noise = {
   /** What the page wrote to the console as an error, threw, or asked of another host. */
@@ -13,14 +14,16 @@ export type Noise = {
   allow: (pattern: RegExp) => void;
 };
 
-type Facts = Partial<Parameters<typeof userEvent>[1]> & { isLost?: boolean };
+type Facts = Partial<Parameters<typeof userEvent>[1]> & { isLost?: boolean; status?: string };
 
 type Fixtures = {
   noise: Noise;
   controls: undefined;
+  /** Signs up at Clerk with an address that an Auth user of somebody else holds: a dead letter, until it is freed. */
+  signUpInConflict: (email?: string) => Promise<{ id: string; free: () => Promise<void> }>;
   /** Opens a page of the admin page, signed in by a link with a token. */
   open: (path: string, right?: Right) => Promise<Page>;
-  /** Signs up at Clerk; the event arrives unless it is lost. Answers the Clerk id. */
+  /** Signs up at Clerk; the event arrives unless it is lost, and its job ends COMPLETED or as said. Answers the Clerk id. */
   signUp: (facts?: Facts) => Promise<string>;
 };
 
@@ -69,14 +72,20 @@ export const test = base.extend<Fixtures, { clerk: ClerkInstance; tokens: Record
     });
   },
   signUp: async ({ system, clerk }, use) => {
-    await use(async ({ isLost = false, ...facts } = {}) => {
+    await use(async ({ isLost = false, status = "COMPLETED", ...facts } = {}) => {
       const id = facts.id ?? newClerkId();
       const event = userEvent("user.created", { version: 1, ...facts, id });
       clerk.users.set(id, { ...event.data, id, created_at: at(1), updated_at: event.data.updated_at });
       if (isLost) return id;
       await system.send(event);
-      await system.settled(id);
+      await system.settled(id, [status]);
       return id;
+    });
+  },
+  signUpInConflict: async ({ system, signUp }, use) => {
+    await use(async (email = `${newClerkId().toLowerCase()}@example.com`) => {
+      const free = await holdEmail(system, email);
+      return { id: await signUp({ email, verified: false, status: "DEAD" }), free };
     });
   },
 });

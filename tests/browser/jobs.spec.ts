@@ -1,0 +1,122 @@
+import type { Page } from "@playwright/test";
+import { expect, test } from "./support/admin-page.ts";
+
+const rowsOf = (page: Page) => page.getByRole("table", { name: "Jobs" }).getByRole("row");
+const rowOf = (page: Page, clerkId: string) => rowsOf(page).filter({ hasText: clerkId });
+
+test("a job that failed is found, says why, is retried and is seen done", async ({ open, signUpInConflict }) => {
+  const { id, free } = await signUpInConflict();
+  const page = await open("/");
+  await page.getByRole("link", { name: "Jobs", exact: true }).click();
+  await page.getByRole("tab", { name: /^dead/ }).click();
+  await page.getByRole("textbox", { name: "User" }).fill(id);
+  await expect(rowOf(page, id)).toContainText("auth_email_conflict");
+  await free();
+  await rowOf(page, id).getByRole("checkbox").check();
+  await page.getByRole("button", { name: "Retry selected" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Retry" }).click();
+  await expect(page.getByText("1 job is due again.")).toBeVisible();
+  await page.getByRole("tab", { name: /^completed/ }).click();
+  await expect(rowOf(page, id)).toContainText("done");
+});
+
+test("all that match one error are counted, retried with progress, and seen done", async ({
+  open,
+  system,
+  signUpInConflict,
+}) => {
+  const failed = [await signUpInConflict(), await signUpInConflict(), await signUpInConflict()];
+  for (const { free } of failed) await free();
+  const page = await open("/jobs?status=DEAD&code=auth_email_conflict");
+  for (const { id } of failed) await expect(rowOf(page, id)).toBeVisible();
+  const dead = (await rowsOf(page).count()) - 1;
+  await page.getByRole("button", { name: "Retry all that match" }).click();
+  const question = page.getByRole("dialog", { name: `Retry ${dead} jobs?` });
+  await question.getByRole("button", { name: "Leave it" }).click();
+  await expect(rowsOf(page)).toHaveCount(dead + 1);
+  await page.getByRole("button", { name: "Retry all that match" }).click();
+  await question.getByRole("button", { name: `Retry ${dead} jobs` }).click();
+  await expect(page.getByText(`${dead} jobs are due again.`)).toBeVisible();
+  for (const { id } of failed) await system.settled(id);
+  await expect(page.getByText("No job matches")).toBeVisible();
+});
+
+test("work on all that match is stopped in the middle", async ({ open, page, system }) => {
+  await system.query(
+    `insert into job_queue (job_type, status, error, clerk_id)
+     select 'USER_UPDATED', 'DEAD', 'made_up: 1', 'user_stop' || n from generate_series(1, 3) as n`,
+  );
+  await page.route("**/jobs/retry", async (route) => {
+    const body = { ...route.request().postDataJSON(), limit: 1 };
+    await page.getByRole("button", { name: "Stop", exact: true }).click();
+    await route.continue({ postData: JSON.stringify(body) });
+  });
+  await open("/jobs?code=made_up&status=DEAD");
+  await page.getByRole("button", { name: "Retry all that match" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Retry 3 jobs" }).click();
+  await expect(page.getByText(/^1 jobs? (is|are) due again/)).toBeVisible();
+  await expect(rowsOf(page)).toHaveCount(3);
+  await page.unroute("**/jobs/retry");
+  await page.getByRole("button", { name: "Cancel all that match" }).click();
+  await page.getByRole("button", { name: "Cancel 2 jobs" }).click();
+  await expect(page.getByText("2 jobs are cancelled.")).toBeVisible();
+});
+
+test("selected jobs are cancelled", async ({ open, signUpInConflict }) => {
+  const { id } = await signUpInConflict();
+  const page = await open(`/jobs?clerk_id=${id}`);
+  await page.getByRole("checkbox", { name: "Select all that are shown" }).check();
+  await page.getByRole("button", { name: "Cancel selected" }).click();
+  await page.getByRole("dialog", { name: "Cancel one job?" }).getByRole("button", { name: "Cancel" }).click();
+  await expect(rowOf(page, id)).toContainText("cancelled");
+});
+
+test("jobs are searched and filtered, and the address keeps by what", async ({ open, signUp }) => {
+  const [ada, grace] = [await signUp({ firstName: "Ada" }), await signUp({ firstName: "Grace" })];
+  const page = await open("/jobs");
+  await page.getByRole("main").getByRole("textbox", { name: "Search" }).fill(`${ada.toLowerCase()}@example.com`);
+  await expect(rowOf(page, ada)).toBeVisible();
+  await expect(rowOf(page, grace)).toBeHidden();
+  for (const [name, option, filter] of [
+    ["Type", "created", "job_type"],
+    ["Source", "webhook", "source"],
+    ["Received", "Last hour", "since"],
+  ] as const) {
+    await page.getByRole("combobox", { name }).click();
+    await page.getByRole("option", { name: new RegExp(option, "i") }).first().click();
+    await expect(page).toHaveURL(new RegExp(`[?&]${filter}=`));
+    await expect(rowOf(page, ada)).toBeVisible();
+  }
+  await page.reload();
+  await expect(rowOf(page, ada)).toBeVisible();
+  await expect(rowOf(page, grace)).toBeHidden();
+  await page.getByRole("textbox", { name: "Before" }).fill("2020-01-01");
+  await expect(page.getByText("No job matches")).toBeVisible();
+  await page.getByRole("textbox", { name: "Error code" }).fill("auth_rejected");
+  await page.getByRole("button", { name: "Take out all filters" }).click();
+  await expect(page).toHaveURL(/\/jobs$/);
+  await expect(rowOf(page, grace)).toBeVisible();
+});
+
+test("a long list is read on", async ({ open, system }) => {
+  await system.query(
+    `insert into job_queue (job_type, status, clerk_id, event_id)
+     select 'USER_UPDATED', 'CANCELLED', 'user_long', 'msg_long_' || n from generate_series(1, 60) as n`,
+  );
+  const page = await open("/jobs?clerk_id=user_long");
+  await expect(rowsOf(page)).toHaveCount(51);
+  await page.getByRole("button", { name: "Load more" }).click();
+  await expect(rowsOf(page)).toHaveCount(61);
+  await expect(page.getByText("This is all: 60 entries.")).toBeVisible();
+});
+
+test("a viewer sees jobs, and is told why nothing can be done to them", async ({ open, signUp }) => {
+  const id = await signUp();
+  const page = await open(`/jobs?clerk_id=${id}`, "viewer");
+  await expect(rowOf(page, id)).toBeVisible();
+  const retry = page.getByRole("button", { name: "Retry all that match" });
+  await expect(retry).toBeDisabled();
+  await expect(retry).toHaveAccessibleDescription(/viewer/);
+  await rowOf(page, id).getByRole("checkbox").check();
+  await expect(page.getByRole("button", { name: "Cancel selected" })).toBeDisabled();
+});
