@@ -67,7 +67,7 @@ test("a sweep looks at who changed, and leads to what it counted and whom it fou
   await choose(page, "Sweep");
   await page.getByRole("button", { name: "Dry run: only look" }).click();
   await page.getByRole("table", { name: "Differences" }).getByRole("link", { name: id }).click();
-  await expect(page.getByRole("heading", { level: 1 })).toBeVisible();
+  await expect(page.getByRole("heading", { level: 1, name: "User" })).toBeVisible();
   await page.goBack();
   await page.getByRole("table", { name: "Runs" }).getByRole("link", { name: "dry sweep" }).first().click();
   await expect(page.getByRole("table", { name: "Counts" })).toContainText("missing");

@@ -1,4 +1,4 @@
-import { Badge, Button, Group, Menu, Stack, Text, useMantineColorScheme } from "@mantine/core";
+import { Badge, Button, Group, type MantineColorScheme, Menu, Stack, Text, useMantineColorScheme } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { endSession, useSession } from "../../api/session.ts";
 import { formatTime } from "../../format-time.ts";
@@ -65,18 +65,13 @@ function SchemeItems() {
   return (
     <>
       <Menu.Label>Colours</Menu.Label>
-      {schemes.map(({ value, label, icon }) => (
-        <Menu.Item
-          key={value}
-          role="menuitemradio"
-          aria-checked={colorScheme === value}
-          leftSection={<Icon name={icon} size={16} />}
-          rightSection={colorScheme === value ? <Icon name="check" size={14} /> : null}
-          onClick={() => setColorScheme(value)}
-        >
-          {label}
-        </Menu.Item>
-      ))}
+      <Menu.RadioGroup value={colorScheme} onChange={(value) => setColorScheme(value as MantineColorScheme)}>
+        {schemes.map(({ value, label, icon }) => (
+          <Menu.RadioItem key={value} value={value} rightSection={<Icon name={icon} size={16} />} closeMenuOnClick>
+            {label}
+          </Menu.RadioItem>
+        ))}
+      </Menu.RadioGroup>
     </>
   );
 }

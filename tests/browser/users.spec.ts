@@ -1,0 +1,172 @@
+import type { Page } from "@playwright/test";
+import { expect, newClerkId, test } from "./support/admin-page.ts";
+import { findPart } from "./support/find-part.ts";
+
+const verdict = (page: Page) =>
+  page.getByRole("alert").filter({ has: page.getByRole("button", { name: "Resync from Clerk" }) });
+
+async function search(page: Page, text: string): Promise<void> {
+  await page.getByRole("textbox", { name: /^Search by/ }).fill(text);
+  await page.keyboard.press("Enter");
+  await expect(page.getByRole("heading", { level: 1, name: "User" })).toBeVisible();
+}
+
+test("why a user is missing whose webhook never came is seen, and a resync mends it", async ({ open, system, signUp }) => {
+  const id = await signUp({ isLost: true });
+  const page = await open("/");
+  await search(page, id);
+  await expect(verdict(page)).toContainText(/event/i);
+  await expect(verdict(page)).toContainText(/resync/i);
+  const places = page.getByRole("table", { name: "Side by side" });
+  await expect(places.getByRole("row", { name: /^Is there/ })).toContainText("yes");
+  await expect(page.getByText("No job of this user is kept")).toBeVisible();
+  await verdict(page).getByRole("button", { name: "Resync from Clerk" }).click();
+  await expect(page.getByText("The user is read again from Clerk, at once.")).toBeVisible();
+  await system.settled(id);
+  await expect(verdict(page)).toContainText("In step", { timeout: 20_000 });
+  expect(await system.user(id)).toMatchObject({ clerk_id: id });
+  expect(await system.authUser(id)).not.toBeNull();
+});
+
+test("why a user is missing in Auth whose job is dead is seen, and a retry mends it", async ({
+  open,
+  system,
+  signUpInConflict,
+}) => {
+  const { id, free } = await signUpInConflict();
+  const page = await open("/");
+  await search(page, id);
+  await expect(verdict(page)).toContainText(/auth/i);
+  await verdict(page).getByRole("link", { name: "The job that tells more" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Job: user created" })).toBeVisible();
+  await expect(page.getByRole("alert")).toContainText("auth_email_conflict");
+  await expect(findPart(page, "What happened")).toContainText("Gave up after attempt 1");
+  await page.getByRole("main").getByRole("link", { name: id }).click();
+  await free();
+  await verdict(page).getByRole("button", { name: "Retry the job" }).click();
+  await expect(page.getByText("The job is due again.")).toBeVisible();
+  await system.settled(id);
+  await expect(verdict(page)).toContainText("In step", { timeout: 20_000 });
+});
+
+test("a user's timeline tells every event and what became of it", async ({ open, system, signUp }) => {
+  const id = await signUp();
+  await system.query("select public.clerk_sync_request_refresh(array[$1::text])", [id]);
+  await system.settled(id);
+  const page = await open(`/users/${id}`);
+  const jobs = page.getByRole("table", { name: "Jobs of this user" }).getByRole("row");
+  await expect(jobs.filter({ hasText: "webhook" })).toContainText("completed");
+  await jobs.filter({ hasText: "webhook" }).getByRole("link", { name: "user created" }).click();
+  await expect(findPart(page, "What happened")).toContainText("Attempt 1 began");
+  await page.getByRole("link", { name: "All jobs" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Jobs" })).toBeVisible();
+});
+
+test("what a person typed as a name stays text, masked and revealed", async ({ open, page, signUp }) => {
+  const name = "<img src=x onerror=document.title='run'>";
+  const id = await signUp({ firstName: name });
+  await open(`/users/${id}`);
+  await expect(page.getByText("personal values are masked")).toBeVisible();
+  await expect(page.getByText("onerror")).toBeHidden();
+  await page.getByRole("button", { name: "Reveal" }).click();
+  await page.getByRole("dialog", { name: "Reveal personal values?" }).getByRole("button", { name: "Reveal" }).click();
+  await expect(page.getByRole("cell", { name }).first()).toBeVisible();
+  await page.getByRole("table", { name: "Jobs of this user" }).getByRole("link", { name: "user created" }).click();
+  await page.getByRole("button", { name: "Reveal" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Reveal" }).click();
+  await expect(page.getByText(name).first()).toBeVisible();
+  expect(await page.title()).not.toBe("run");
+  await expect(page.getByRole("img", { name: "" })).toHaveCount(0);
+  await page.goto("/admin/audit");
+  await expect(page.getByRole("row").filter({ hasText: "reveal" }).filter({ hasText: id }).first()).toContainText("Ada");
+});
+
+test("a job is retried and cancelled on its own page, and shows what it carries", async ({
+  open,
+  system,
+  signUpInConflict,
+}) => {
+  const { id } = await signUpInConflict();
+  const page = await open(`/jobs/${String((await system.jobs(id))[0]?.["id"])}`);
+  await page.getByRole("button", { name: "Retry", exact: true }).click();
+  await page.getByRole("button", { name: "Retry it" }).click();
+  await expect(page.getByText("The job is due again.")).toBeVisible();
+  await system.settled(id, ["DEAD"]);
+  await expect(findPart(page, "What happened")).toContainText("Queued again, from the start");
+  await page.getByRole("button", { name: "Cancel", exact: true }).click();
+  await page.getByRole("button", { name: "Cancel it" }).click();
+  await expect(findPart(page, "What happened")).toContainText("Cancelled");
+  await expect(page.getByRole("button", { name: "Cancel", exact: true })).toBeDisabled();
+  await page.getByRole("button", { name: "Copy the job id" }).click();
+  await page.getByRole("button", { name: "Copy the event id" }).click();
+  await page.getByText("Payload", { exact: true }).last().click();
+  await expect(page.getByText("original_event")).toBeHidden();
+});
+
+test("users are listed and found, and the list is read on", async ({ open, system, signUp }) => {
+  const id = await signUp({ firstName: "Hedy" });
+  await system.query(
+    `insert into users (clerk_id, name) select 'user_listed' || n, 'Listed ' || n from generate_series(1, 60) as n
+     on conflict do nothing`,
+  );
+  const page = await open("/users");
+  const rows = page.getByRole("table", { name: "Users" }).getByRole("row");
+  await expect(rows).toHaveCount(51);
+  await page.getByRole("button", { name: "Load more" }).click();
+  await expect(rows.nth(60)).toBeVisible();
+  await page.getByRole("textbox", { name: "Find users" }).fill("hedy");
+  await expect(rows).toHaveCount(2);
+  await rows.getByRole("link", { name: id }).click();
+  await expect(verdict(page)).toContainText("In step");
+  await page.getByRole("button", { name: "Copy the Clerk id" }).click();
+  await page.getByRole("link", { name: "All users" }).click();
+  await page.getByRole("textbox", { name: "Find users" }).fill(newClerkId());
+  await expect(page.getByText("Nobody is found")).toBeVisible();
+});
+
+test("dead letters stand by their error with what to do; all of one error are retried", async ({
+  open,
+  system,
+  signUpInConflict,
+}) => {
+  const failed = [await signUpInConflict(), await signUpInConflict()];
+  const page = await open("/dead-letters");
+  const group = findPart(page, /auth_email_conflict/);
+  await expect(group).toContainText("delete it or change its email");
+  await group.getByRole("link", { name: "An example" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Job: user created" })).toBeVisible();
+  await page.goBack();
+  await group.getByRole("link", { name: /of these jobs/ }).click();
+  await expect(page.getByRole("table", { name: "Jobs" })).toContainText(failed[0]?.id ?? "");
+  await page.goBack();
+  for (const { free } of failed) await free();
+  await group.getByRole("button", { name: "Retry all of auth_email_conflict" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: /^Retry \d+ jobs$/ }).click();
+  await expect(page.getByText(/jobs are due again/)).toBeVisible();
+  for (const { id } of failed) await system.settled(id);
+});
+
+test("all dead letters of one error are cancelled", async ({ open, system }) => {
+  await system.query(
+    `insert into job_queue (job_type, status, error, clerk_id)
+     select 'USER_UPDATED', 'DEAD', 'made_up_again: 1', 'user_cancel' || n from generate_series(1, 3) as n`,
+  );
+  const page = await open("/dead-letters");
+  await page.getByRole("button", { name: "Cancel all of made_up_again" }).click();
+  await page.getByRole("button", { name: "Cancel 3 jobs" }).click();
+  await expect(page.getByText("3 jobs are cancelled.")).toBeVisible();
+  await expect(findPart(page, /made_up_again/)).toBeHidden();
+});
+
+test("a viewer finds out why a user is missing, and cannot mend, retry or reveal", async ({ open, signUpInConflict }) => {
+  const { id } = await signUpInConflict();
+  const page = await open(`/users/${id}`, "viewer");
+  for (const name of ["Retry the job", "Resync from Clerk", "Reveal"]) {
+    const button = page.getByRole("button", { name });
+    await expect(button).toBeDisabled();
+    await button.click({ force: true });
+  }
+  await expect(page.getByRole("dialog")).toBeHidden();
+  await page.getByRole("link", { name: "The job that tells more" }).click();
+  await expect(page.getByRole("button", { name: "Retry", exact: true })).toBeDisabled();
+});
