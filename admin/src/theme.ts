@@ -1,9 +1,36 @@
-import { createTheme, Modal, Table, Tooltip } from "@mantine/core";
+import {
+  createTheme,
+  defaultVariantColorsResolver,
+  Modal,
+  parseThemeColor,
+  Table,
+  Tooltip,
+  type VariantColorsResolver,
+} from "@mantine/core";
+
+/** Badges and alerts: a tint of their colour, under words that can be read on it in both schemes. */
+const variantColorResolver: VariantColorsResolver = (input) => {
+  const resolved = defaultVariantColorsResolver(input);
+  const { isThemeColor, color } = parseThemeColor({
+    color: input.color ?? input.theme.primaryColor,
+    theme: input.theme,
+  });
+  if (input.variant !== "light" || !isThemeColor) return resolved;
+  const shade = (place: number) => `var(--mantine-color-${color}-${place})`;
+  return {
+    ...resolved,
+    background: `light-dark(${mix(shade(6), 12, "transparent")}, ${mix(shade(6), 20, "transparent")})`,
+    color: `light-dark(${mix(shade(9), 72, "black")}, ${shade(2)})`,
+  };
+};
+
+const mix = (color: string, percent: number, other: string) => `color-mix(in srgb, ${color} ${percent}%, ${other})`;
 
 export const theme = createTheme({
   primaryColor: "indigo",
   primaryShade: { light: 8, dark: 7 },
   autoContrast: true,
+  variantColorResolver,
   defaultRadius: "sm",
   cursorType: "pointer",
   respectReducedMotion: true,

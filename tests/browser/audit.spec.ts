@@ -3,7 +3,10 @@ import { expect, test } from "./support/admin-page.ts";
 
 const rowsOf = (page: Page) => page.getByRole("table", { name: "Audit" }).getByRole("row");
 
-test("what was just done stands in the audit, with who, to what, and leads there", async ({ open, signUpInConflict }) => {
+test("what was just done stands in the audit, with who, to what, and leads there", async ({
+  open,
+  signUpInConflict,
+}) => {
   const { id } = await signUpInConflict();
   const page = await open(`/jobs?clerk_id=${id}`);
   await page.getByRole("checkbox", { name: "Select all that are shown" }).check();

@@ -43,14 +43,18 @@ test.describe("the keyboard", () => {
     const shortcuts = page.getByRole("dialog", { name: "Keyboard shortcuts" });
     await page.getByRole("button", { name: "Keyboard" }).click();
     await shortcuts.getByRole("button", { name: "Close" }).click();
-    await page.getByRole("button", { name: "Ada, operator: menu" }).click();
+    await page.getByRole("button", { name: "Ada operator menu" }).click();
     await page.getByRole("menuitem", { name: "Keyboard shortcuts" }).click();
     await expect(shortcuts).toBeVisible();
   });
 });
 
 test.describe("the search", () => {
-  test("leads from an email, a Clerk id, an event id and a job id to what it is of", async ({ open, system, signUp }) => {
+  test("leads from an email, a Clerk id, an event id and a job id to what it is of", async ({
+    open,
+    system,
+    signUp,
+  }) => {
     const id = await signUp();
     const [job] = await system.jobs(id);
     const page = await open("/");
@@ -81,7 +85,7 @@ test("the colours are the system's, or those chosen, also after a reload", async
   const page = await open("/");
   const scheme = () => page.evaluate(() => getComputedStyle(document.documentElement).colorScheme);
   const choose = async (name: string) => {
-    await page.getByRole("button", { name: "Ada, operator: menu" }).click();
+    await page.getByRole("button", { name: "Ada operator menu" }).click();
     await page.getByRole("menuitemradio", { name }).click();
   };
   await page.emulateMedia({ colorScheme: "dark" });

@@ -83,7 +83,10 @@ test("jobs are searched and filtered, and the address keeps by what", async ({ o
     ["Received", "Last hour", "since"],
   ] as const) {
     await page.getByRole("combobox", { name }).click();
-    await page.getByRole("option", { name: new RegExp(option, "i") }).first().click();
+    await page
+      .getByRole("option", { name: new RegExp(option, "i") })
+      .first()
+      .click();
     await expect(page).toHaveURL(new RegExp(`[?&]${filter}=`));
     await expect(rowOf(page, ada)).toBeVisible();
   }

@@ -62,7 +62,12 @@ test("deletions that the brake holds are cancelled, and the users stay", async (
   expect(await system.user(ids[0] ?? "")).toBeDefined();
 });
 
-test("deletions that the brake holds are applied only after typing how many", async ({ open, system, signUp, clerk }) => {
+test("deletions that the brake holds are applied only after typing how many", async ({
+  open,
+  system,
+  signUp,
+  clerk,
+}) => {
   const ids = [await signUp(), await signUp(), await signUp()];
   for (const id of ids) clerk.users.delete(id);
   await holdDeletions(system, ids);
@@ -115,10 +120,13 @@ test("what is shown is read again by itself, unless it was stopped", async ({ pa
 
 /** Chromium without a window hides no tab: the page is told that it is hidden. */
 async function hide(page: Page, isHidden: boolean): Promise<void> {
-  await page.evaluate((state) => {
-    Object.defineProperty(document, "visibilityState", { configurable: true, value: state });
-    document.dispatchEvent(new Event("visibilitychange"));
-  }, isHidden ? "hidden" : "visible");
+  await page.evaluate(
+    (state) => {
+      Object.defineProperty(document, "visibilityState", { configurable: true, value: state });
+      document.dispatchEvent(new Event("visibilitychange"));
+    },
+    isHidden ? "hidden" : "visible",
+  );
 }
 
 test("a tab that is hidden asks nothing, and asks at once when it is seen again", async ({ page, open }) => {

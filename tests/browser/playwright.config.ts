@@ -12,7 +12,12 @@ export default defineConfig({
   timeout: 30_000,
   expect: { timeout: 10_000 }, // the page reads again every five seconds
   reporter: [["list"], ["json", { outputFile: `${results}.json` }]],
-  use: { screenshot: "only-on-failure", launchOptions: await findChromium(), viewport: { width: 1280, height: 860 }, locale: "en-US" },
+  use: {
+    screenshot: "only-on-failure",
+    launchOptions: await findChromium(),
+    viewport: { width: 1280, height: 860 },
+    locale: "en-US",
+  },
   projects: [
     { name: "pages", testIgnore: "controls.spec.ts" },
     { name: "controls", testMatch: "controls.spec.ts", dependencies: ["pages"] },

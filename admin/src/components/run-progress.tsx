@@ -10,7 +10,7 @@ export function RunProgress({ run: { counts, users_at_clerk, phase, status } }: 
     ? `${formatCount(read)} of ${formatCount(users_at_clerk)} users read`
     : `${formatCount(read)} users read`;
   return (
-    <Stack gap={4} flex="1 1 220px">
+    <Stack gap={4}>
       <Progress.Root size="sm">
         <Progress.Section value={part} aria-label="Users read" animated={status === "RUNNING"} />
       </Progress.Root>

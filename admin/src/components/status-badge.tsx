@@ -20,7 +20,14 @@ const colors: Readonly<Record<string, string>> = {
 /** The status of a job, a run, a circuit or the sync: the word, and a colour that says no more than it. */
 export function StatusBadge({ status, size = "sm" }: { status: string; size?: "xs" | "sm" | "md" | "lg" }) {
   return (
-    <Badge variant="light" radius="sm" size={size} color={colors[status] ?? "gray"} tt="none" style={{ flexShrink: 0 }}>
+    <Badge
+      variant="light"
+      radius="sm"
+      size={size}
+      color={colors[status] ?? "gray"}
+      tt="none"
+      style={{ flexShrink: 0, minWidth: "max-content" }}
+    >
       {status.toLowerCase().replace("_", " ")}
     </Badge>
   );

@@ -52,9 +52,7 @@ function noteControls(): void {
   };
   const headingOf = (cell: HTMLTableCellElement) => cell.closest("table")?.rows[0]?.cells[cell.cellIndex]?.textContent;
   const withoutIds = (text: string) =>
-    text
-      .replace(/[0-9a-f]{8}-[0-9a-f-]{27}|(?:user|msg|inst?)_\w+|\S+@\S+/gi, "<id>")
-      .replace(/\d[\d,.]*\+?/g, "#");
+    text.replace(/[0-9a-f]{8}-[0-9a-f-]{27}|(?:user|msg|inst?)_\w+|\S+@\S+/gi, "<id>").replace(/\d[\d,.]*\+?/g, "#");
   const roleOf = (element: Element) => {
     const roles: Record<string, string> = { A: "link", BUTTON: "button", INPUT: "input", SUMMARY: "summary" };
     return element.getAttribute("role") ?? roles[element.tagName] ?? element.tagName.toLowerCase();

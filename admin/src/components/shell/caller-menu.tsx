@@ -1,4 +1,14 @@
-import { Badge, Button, Group, type MantineColorScheme, Menu, Stack, Text, useMantineColorScheme } from "@mantine/core";
+import {
+  Badge,
+  Button,
+  Group,
+  type MantineColorScheme,
+  Menu,
+  Stack,
+  Text,
+  useMantineColorScheme,
+  VisuallyHidden,
+} from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { endSession, useSession } from "../../api/session.ts";
 import { formatTime } from "../../format-time.ts";
@@ -19,7 +29,7 @@ export function CallerMenu({ showHelp }: { showHelp: () => void }) {
     <>
       <Menu position="bottom-end" width={260} withinPortal>
         <Menu.Target>
-          <Button variant="default" size="xs" px="xs" aria-label={`${caller.name}, ${caller.right}: menu`}>
+          <Button variant="default" size="xs" px="xs">
             <Group gap={6} wrap="nowrap">
               <Text size="xs" maw={120} truncate visibleFrom="xs">
                 {caller.name}
@@ -33,6 +43,7 @@ export function CallerMenu({ showHelp }: { showHelp: () => void }) {
               >
                 {caller.right}
               </Badge>
+              <VisuallyHidden>menu</VisuallyHidden>
               <Icon name="down" size={12} />
             </Group>
           </Button>

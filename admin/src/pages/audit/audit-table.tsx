@@ -10,7 +10,7 @@ import { linkSubject } from "./link-subject.ts";
 export function AuditTable({ entries }: { entries: readonly AuditEntry[] }) {
   return (
     <div className="surface table-scroll">
-      <Table aria-label="Audit" verticalSpacing={6}>
+      <Table miw={820} aria-label="Audit" verticalSpacing={6}>
         <Table.Thead>
           <Table.Tr>
             <Table.Th>When</Table.Th>

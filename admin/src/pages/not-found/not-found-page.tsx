@@ -9,7 +9,7 @@ export function NotFoundPage() {
       <PageHeader name="Not found" title="Not found" />
       <EmptyState title="There is no page at this address">
         Choose one from the navigation, or go to the{" "}
-        <Anchor component={Link} to="/">
+        <Anchor component={Link} to="/" underline="always">
           overview
         </Anchor>
         .

@@ -35,7 +35,7 @@ function Waiting({ brake: { waiting, reason, engaged_at } }: { brake: Brake }) {
   return (
     <>
       <Text size="sm" component="div">
-        <Anchor component={Link} to="/jobs?status=PENDING&job_type=USER_DELETED&code=delete_brake">
+        <Anchor component={Link} underline="always" to="/jobs?status=PENDING&job_type=USER_DELETED&code=delete_brake">
           {waiting === 1 ? "1 deletion waits" : `${formatCount(waiting)} deletions wait`}
         </Anchor>{" "}
         since <TimeAgo at={engaged_at} />

@@ -27,7 +27,7 @@ const common = {
   strokeDasharray: "2 4",
   tickLine: "none",
   xAxisProps: { minTickGap: 48 },
-  yAxisProps: { width: 56 },
+  yAxisProps: { width: 68 },
 } as const;
 const line = { ...common, curveType: "linear", withDots: false, strokeWidth: 1.5, connectNulls: false } as const;
 

@@ -47,7 +47,7 @@ function Reason({ reason: { code, status, what, since, remedy } }: { reason: Hea
       <Text size="sm" mt={2}>
         {remedy}{" "}
         {place && (
-          <Anchor component={Link} to={place.path} size="sm">
+          <Anchor component={Link} to={place.path} size="sm" underline="always">
             {place.name}
           </Anchor>
         )}

@@ -2,16 +2,24 @@ import { Anchor, Group, Text } from "@mantine/core";
 import { Link } from "react-router";
 import type { AdminRun } from "#core/admin-overview-contract.ts";
 import { RunProgress } from "../../components/run-progress.tsx";
+import classes from "./overview.module.css";
 
 /** The run that goes on just now. */
 export function OpenRun({ run }: { run: AdminRun }) {
   return (
     <Group className="surface" px="md" py="sm" gap="md">
       <Text size="sm">
-        A <Anchor component={Link} to={`/reconcile/${run.id}`}>{`${run.applies ? "" : "dry "}${run.kind}`}</Anchor> is
-        running.
+        A{" "}
+        <Anchor
+          component={Link}
+          underline="always"
+          to={`/reconcile/${run.id}`}
+        >{`${run.applies ? "" : "dry "}${run.kind}`}</Anchor>{" "}
+        is running.
       </Text>
-      <RunProgress run={run} />
+      <div className={classes.progress}>
+        <RunProgress run={run} />
+      </div>
     </Group>
   );
 }

@@ -18,7 +18,7 @@ export function Differences({ drive: { differences, more, isDriving, applies } }
         {more > 0 && ` The first ${formatCount(differences.length)} are shown.`}
       </Text>
       <div className="table-scroll">
-        <Table aria-label="Differences">
+        <Table miw={640} aria-label="Differences">
           <Table.Thead>
             <Table.Tr>
               <Table.Th>User</Table.Th>

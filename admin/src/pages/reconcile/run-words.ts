@@ -40,6 +40,7 @@ export const countWords: Readonly<Record<string, string>> = {
   exists: "were here and as new already",
   unreadable: "could not be read and were left out",
   users_here: "users here",
+  auth_read: "users read from Supabase Auth",
   dead: "became dead letters",
   retrying: "failed, and are tried again",
   held: "deletions that wait for the delete brake",

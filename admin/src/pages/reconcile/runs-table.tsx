@@ -22,7 +22,7 @@ export function RunsTable({ runs }: { runs: readonly AdminRun[] }) {
   return (
     <Panel title="Runs">
       <div className="table-scroll">
-        <Table aria-label="Runs" highlightOnHover>
+        <Table miw={640} aria-label="Runs" highlightOnHover>
           <Table.Thead>
             <Table.Tr>
               <Table.Th>Started</Table.Th>

@@ -1,0 +1,29 @@
+import { readdir, readFile, stat } from "node:fs/promises";
+import path from "node:path";
+import { expect, it } from "vitest";
+import { adminDist, ensureAdminPage } from "../../build/admin-page.ts";
+
+const assets = path.join(adminDist, "assets");
+const bytesOf = async (name: string) => (await stat(path.join(assets, `${name}.gz`))).size;
+
+/** What the browser loads before anything can be used: what index.html names, and the first page. */
+async function readFirstLoad(): Promise<string[]> {
+  const index = await readFile(path.join(adminDist, "index.html"), "utf8");
+  const named = [...index.matchAll(/assets\/([^"]+\.(?:js|css))"/g)].map(([, name = ""]) => name);
+  const overview = (await readdir(assets)).filter((name) => /^overview-page-.*\.(js|css)$/.test(name));
+  return [...new Set([...named, ...overview])];
+}
+
+it("the admin page needs less than 350 kB, compressed, before its first page stands", { timeout: 60_000 }, async () => {
+  await ensureAdminPage();
+  const names = await readFirstLoad();
+  expect(names.length).toBeGreaterThan(3);
+  const sizes = await Promise.all(names.map(bytesOf));
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(350_000);
+});
+
+it("the charts, and with them all of the overview, come to less than 550 kB", { timeout: 60_000 }, async () => {
+  const charts = (await readdir(assets)).filter((name) => /^charts-.*\.(js|css)$/.test(name));
+  const sizes = await Promise.all([...(await readFirstLoad()), ...charts].map(bytesOf));
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(550_000);
+});
