@@ -10,6 +10,7 @@ test("a job that failed is found, says why, is retried and is seen done", async 
   await page.getByRole("link", { name: "Jobs", exact: true }).click();
   await page.getByRole("tab", { name: /^dead/ }).click();
   await page.getByRole("textbox", { name: "User" }).fill(id);
+  await expect(page).toHaveURL(/clerk_id=/);
   await expect(rowOf(page, id)).toContainText("auth_email_conflict");
   await free();
   await rowOf(page, id).getByRole("checkbox").check();
@@ -69,6 +70,22 @@ test("selected jobs are cancelled", async ({ open, signUpInConflict }) => {
   await page.getByRole("button", { name: "Cancel selected" }).click();
   await page.getByRole("dialog", { name: "Cancel one job?" }).getByRole("button", { name: "Cancel" }).click();
   await expect(rowOf(page, id)).toContainText("cancelled");
+});
+
+test("each status has its tab, and each row leads to its job and its user", async ({ open, signUp }) => {
+  const id = await signUp();
+  const page = await open("/jobs");
+  for (const name of ["dead", "failed", "pending", "processing", "cancelled", "completed"]) {
+    await page.getByRole("tab", { name: new RegExp(`^${name}`) }).click();
+    await expect(page).toHaveURL(new RegExp(`status=${name.toUpperCase()}`));
+  }
+  await page.getByRole("tab", { name: "All" }).click();
+  await rowOf(page, id).getByRole("link", { name: "user created" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Job: user created" })).toBeVisible();
+  await page.getByText("Result", { exact: true }).click();
+  await page.goBack();
+  await rowOf(page, id).getByRole("link", { name: id }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "User" })).toBeVisible();
 });
 
 test("jobs are searched and filtered, and the address keeps by what", async ({ open, signUp }) => {

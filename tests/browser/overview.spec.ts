@@ -54,6 +54,10 @@ test("deletions that the brake holds are cancelled, and the users stay", async (
   const page = await open("/");
   const brake = findPart(page, "Delete brake");
   await expect(brake).toContainText("2 deletions wait");
+  await page.getByRole("link", { name: "Show the delete brake" }).click();
+  await brake.getByRole("link", { name: "2 deletions wait" }).click();
+  await expect(page.getByRole("table", { name: "Jobs" })).toContainText(ids[0] ?? "");
+  await page.goBack();
   await brake.getByRole("button", { name: "Cancel the deletions …" }).click();
   await page.getByRole("button", { name: "Cancel 2 deletions" }).click();
   await expect(page.getByText("2 deletions were cancelled.")).toBeVisible();
@@ -141,6 +145,17 @@ test("a tab that is hidden asks nothing, and asks at once when it is seen again"
   await hide(page, false);
   await page.clock.runFor(1000);
   await expect.poll(readings.count).toBeGreaterThan(0);
+});
+
+test("dead letters are a reason, and lead to them", async ({ open, signUpInConflict }) => {
+  await signUpInConflict();
+  const page = await open("/");
+  await page.getByRole("link", { name: "Show the dead letters" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Dead letters" })).toBeVisible();
+  await findPart(page, /auth_email_conflict/)
+    .getByRole("link", { name: /^(The job|All of these jobs)$/ })
+    .click();
+  await expect(page.getByRole("heading", { level: 1, name: "Jobs" })).toBeVisible();
 });
 
 test("every link of the overview leads to a page that exists", async ({ open }) => {

@@ -26,6 +26,9 @@ test("a dry run names who is missing, a run mends it, and the next finds nothing
   expect(await system.user(id)).toMatchObject({ clerk_id: id });
   await page.getByRole("button", { name: "Dry run: only look" }).click();
   await expect(page.getByText(/^0 users out of step; nothing was changed/)).toBeVisible();
+  await page.getByRole("navigation").getByRole("link", { name: "Overview" }).click();
+  await page.getByRole("main").getByRole("link", { name: "reconcile" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Reconcile" })).toBeVisible();
 });
 
 test("a run that waits for Clerk is paused, carried on and cancelled, and its page tells of it", async ({
@@ -50,6 +53,8 @@ test("a run that waits for Clerk is paused, carried on and cancelled, and its pa
   await expect(page.getByRole("heading", { level: 1, name: "Run: backfill" })).toBeVisible();
   await page.getByRole("button", { name: "Copy the run id" }).click();
   await page.getByRole("link", { name: "All runs" }).click();
+  await run.getByRole("button", { name: "Cancel the run …" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Leave it" }).click();
   await run.getByRole("link", { name: "All its counts" }).click();
   await page.getByRole("button", { name: "Cancel the run …" }).click();
   await page.getByRole("button", { name: "Cancel the run", exact: true }).click();

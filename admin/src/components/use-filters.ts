@@ -11,7 +11,9 @@ export function useFilters<Name extends string>(
   const [query, setQuery] = useSearchParams();
   const filters = useMemo(() => readFilters(query, names), [query, names]);
   const change = useCallback(
-    (changes: Changes<Name>) => setQuery((before) => writeFilters(before, changes), { replace: true }),
+    // Of the address itself: what was rendered last may be older, and a change right before this one would be lost.
+    (changes: Changes<Name>) =>
+      setQuery(writeFilters(new URLSearchParams(window.location.search), changes), { replace: true }),
     [setQuery],
   );
   return [filters, change];
