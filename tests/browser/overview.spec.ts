@@ -101,6 +101,7 @@ test("the charts show an hour, a day or a week, and the address keeps which", as
     await expect(charts.getByRole("figure", { name: "Errors" })).toBeVisible();
   }
   await charts.getByRole("radio", { name: "24 hours" }).press("Space");
+  await expect(page).toHaveURL(/window=24h/);
   await page.reload();
   await expect(charts.getByRole("radio", { name: "24 hours" })).toBeChecked();
   await expect(charts.getByRole("figure", { name: "Jobs per minute" })).toContainText(/received/);
