@@ -12,13 +12,6 @@ test("an error that is not known leads to the page of errors", () => {
   expect(explainError("constructor: x").remedy).toContain("docs/errors.md");
 });
 
-test.each([
-  "database_rejected",
-  "auth_email_conflict",
-  "clerk_unauthorized",
-  "lease_expired",
-  "delete_brake",
-  "user_unknown",
-])("%s is explained here", (code) => {
-  expect(explainError(`${code}: x`).remedy).not.toContain("docs/errors.md");
+test("a job without an error is not sent to the page of errors", () => {
+  expect(explainError("")).toMatchObject({ what: "No error was recorded." });
 });

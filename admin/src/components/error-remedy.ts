@@ -30,6 +30,10 @@ const remedies: Readonly<Record<string, Remedy>> = {
   },
   clerk_unavailable: { what: "Clerk's API did not answer.", remedy: "Once it is back, retry." },
   clerk_rate_limited: { what: "Clerk's API asked for fewer calls.", remedy: "Wait, then retry." },
+  clerk_budget_used: {
+    what: "The share of Clerk's rate that this work may take was used up.",
+    remedy: "Wait a minute, then retry.",
+  },
   clerk_unauthorized: {
     what: "Clerk's API refused the key.",
     remedy: "Set CLERK_SECRET_KEY of this instance, then retry.",
@@ -58,12 +62,19 @@ const unknown: Remedy = {
   remedy: "docs/errors.md explains the code. When the reason is gone, retry.",
 };
 
+/** For a job that carries no error at all. */
+const silent: Remedy = {
+  what: "No error was recorded.",
+  remedy: "Somebody set the job's status in the database. Read its history, then retry it.",
+};
+
 /** What stands before the colon of an error. */
 export function codeOf(error: string): string {
   return /^[a-z_]+/.exec(error)?.[0] ?? "";
 }
 
 export function explainError(error: string): Remedy {
+  if (error === "") return silent;
   const code = codeOf(error);
   return (Object.hasOwn(remedies, code) ? remedies[code] : undefined) ?? unknown;
 }
