@@ -8,6 +8,7 @@ import { styleNonce } from "./api/api-url.ts";
 import { RefreshingProvider } from "./api/refreshing.tsx";
 import { RunDriverProvider } from "./api/run-driver.tsx";
 import { useSessionState } from "./api/session.ts";
+import { BulkWorkProvider } from "./components/bulk-work.tsx";
 import { ConfirmProvider } from "./components/confirm.tsx";
 import { LoginPage } from "./pages/login/login-page.tsx";
 import { router } from "./routes.tsx";
@@ -37,7 +38,9 @@ function SignedIn() {
       <RefreshingProvider>
         <RunDriverProvider>
           <ConfirmProvider>
-            <RouterProvider router={router} />
+            <BulkWorkProvider>
+              <RouterProvider router={router} />
+            </BulkWorkProvider>
           </ConfirmProvider>
         </RunDriverProvider>
       </RefreshingProvider>

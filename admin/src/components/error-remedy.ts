@@ -65,7 +65,7 @@ const unknown: Remedy = {
 /** For a job that carries no error at all. */
 const silent: Remedy = {
   what: "No error was recorded.",
-  remedy: "Somebody set the job's status in the database. Read its history, then retry it.",
+  remedy: "Read the job's history, then retry it.",
 };
 
 /** What stands before the colon of an error. */
