@@ -1,10 +1,15 @@
 import { SimpleGrid, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 
+type Props = {
+  facts: readonly (readonly [string, ReactNode])[] /** Where there is room; long ids want fewer. */;
+  columns?: number;
+};
+
 /** Names and values, in as many columns as there is room for. */
-export function FactList({ facts }: { facts: readonly (readonly [string, ReactNode])[] }) {
+export function FactList({ facts, columns = 4 }: Props) {
   return (
-    <SimpleGrid component="dl" cols={{ base: 1, xs: 2, md: 4 }} spacing="sm" m={0}>
+    <SimpleGrid component="dl" cols={{ base: 1, xs: 2, md: columns }} spacing="sm" m={0}>
       {facts.map(([name, value]) => (
         <div key={name}>
           <Text component="dt" size="xs" c="dimmed">

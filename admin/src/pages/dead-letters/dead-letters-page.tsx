@@ -1,6 +1,6 @@
 import { Alert, Anchor, Code, Group, Stack, Text } from "@mantine/core";
 import { Link } from "react-router";
-import type { DeadLetterGroup, DeadLetters, JobFilter } from "#core/admin-jobs-contract.ts";
+import type { DeadLetterGroup, DeadLetters } from "#core/admin-jobs-contract.ts";
 import { useReading } from "../../api/use-reading.ts";
 import { BulkAction } from "../../components/bulk-action.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";
@@ -10,7 +10,10 @@ import { Panel } from "../../components/panel.tsx";
 import { Reading } from "../../components/reading.tsx";
 import { TimeAgo } from "../../components/time.tsx";
 import { formatCount } from "../../format-time.ts";
+import { groupFilter } from "./group-filter.ts";
 import { listTypes } from "./list-types.ts";
+
+const wrapping = { whiteSpace: "pre-wrap", overflowWrap: "anywhere" } as const;
 
 /** The jobs that gave up, by what they failed with. */
 export function DeadLettersPage() {
@@ -46,15 +49,17 @@ export function DeadLettersPage() {
 function ErrorGroup({ group }: { group: DeadLetterGroup }) {
   const { code, count, oldest_at, newest_at, job_types, sample_error, sample_job_id } = group;
   const { what, remedy } = explainError(sample_error);
-  const filter: JobFilter = { status: ["DEAD"], code };
+  const isFiltered = groupFilter(code) !== null;
   return (
-    <Panel title={`${formatCount(count)} × ${code || "no code"}`} aside={<Actions filter={filter} code={code} />}>
+    <Panel title={`${formatCount(count)} × ${code || "no error"}`} aside={<Actions code={code} />}>
       <Text size="sm">
         {what} <strong>{remedy}</strong>
       </Text>
-      <Code block style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>
-        {sample_error}
-      </Code>
+      {sample_error !== "" && (
+        <Code block style={wrapping}>
+          {sample_error}
+        </Code>
+      )}
       <Group gap="md" justify="space-between">
         <Text size="xs" c="dimmed" component="div">
           {listTypes(job_types)}; the oldest died <TimeAgo at={oldest_at} />, the newest <TimeAgo at={newest_at} />
@@ -63,16 +68,20 @@ function ErrorGroup({ group }: { group: DeadLetterGroup }) {
           <Anchor component={Link} to={`/jobs/${sample_job_id}`} size="sm">
             An example
           </Anchor>
-          <Anchor component={Link} to={`/jobs?status=DEAD&code=${encodeURIComponent(code)}`} size="sm">
-            {count === 1 ? "The job" : "All of these jobs"}
-          </Anchor>
+          {isFiltered && (
+            <Anchor component={Link} to={`/jobs?status=DEAD&code=${encodeURIComponent(code)}`} size="sm">
+              {count === 1 ? "The job" : "All of these jobs"}
+            </Anchor>
+          )}
         </Group>
       </Group>
     </Panel>
   );
 }
 
-function Actions({ filter, code }: { filter: JobFilter; code: string }) {
+function Actions({ code }: { code: string }) {
+  const filter = groupFilter(code);
+  if (filter === null) return null;
   return (
     <Group gap="xs">
       <BulkAction action="retry" filter={filter} label={`Retry all of ${code}`} />

@@ -10,6 +10,7 @@ const words = {
     label: "Retry",
     refused: "Only a job that failed, is dead or was cancelled can be retried.",
     done: "The job is due again.",
+    inAttempt: "The job is due again.",
     unchanged: "The job has changed meanwhile and was left as it is.",
     body: "It is tried from the start, at once; its history stays.",
   },
@@ -17,6 +18,7 @@ const words = {
     label: "Cancel",
     refused: "A finished job cannot be cancelled.",
     done: "The job is cancelled.",
+    inAttempt: "The job is cancelled when the attempt under way ends.",
     unchanged: "The job has changed meanwhile and was left as it is.",
     body: "What it was to bring is not applied. It can be retried later.",
   },
@@ -33,10 +35,10 @@ export function JobActions({ job }: { job: Job }) {
 
 function ChangeJob({ action, job }: { action: JobVerb; job: Job }) {
   const confirm = useConfirm();
-  const { label, refused, done, unchanged, body } = words[action];
+  const { label, refused, done, inAttempt, unchanged, body } = words[action];
   const change = useAction({
     run: (client) => client.post<{ changed: number }>(`/jobs/${action}`, { ids: [job.id] }),
-    done: ({ changed }) => (changed === 0 ? unchanged : done),
+    done: ({ changed }) => (changed === 0 ? unchanged : job.status === "PROCESSING" ? inAttempt : done),
   });
   const ask = async () => {
     const isDangerous = action === "cancel";

@@ -15,20 +15,28 @@ export function JobHistory({ job: { history, status, run_at } }: { job: Job }) {
           <Timeline.Item
             key={[entry.at, entry.status, entry.attempt].join()}
             color={colors[entry.status] ?? "blue"}
-            title={describeStep(entry, place)}
+            title={<Title words={describeStep(entry, place)} />}
           >
             <Step entry={entry} />
           </Timeline.Item>
         ))}
         {status === "FAILED" && (
-          <Timeline.Item title="Tried again" lineVariant="dashed">
+          <Timeline.Item title={<Title words="Due again" />} lineVariant="dashed">
             <Text size="xs" c="dimmed">
-              <TimeAgo at={run_at} />
+              <ExactTime at={run_at} />, <TimeAgo at={run_at} />
             </Text>
           </Timeline.Item>
         )}
       </Timeline>
     </Panel>
+  );
+}
+
+function Title({ words }: { words: string }) {
+  return (
+    <Text size="sm" fw={600}>
+      {words}
+    </Text>
   );
 }
 

@@ -1,0 +1,51 @@
+import { Anchor } from "@mantine/core";
+import type { ReactNode } from "react";
+import { Link } from "react-router";
+import type { Job } from "#core/admin-jobs-contract.ts";
+import { Copyable } from "../../components/copyable.tsx";
+import { FactList } from "../../components/fact-list.tsx";
+import { ExactTime, TimeAgo } from "../../components/time.tsx";
+import { sourceWords } from "../jobs/job-filter.ts";
+
+/** What the job is, who it is about, and its times. */
+export function JobFacts({ job }: { job: Job }) {
+  const { id, clerk_id, event_id, source, attempts, max_attempts, created_at } = job;
+  return (
+    <FactList
+      columns={3}
+      facts={[
+        ["User", clerk_id === null ? "none is named" : <UserLink key="user" clerkId={clerk_id} />],
+        ["Job id", <Copyable key="id" value={id} what="job id" />],
+        ["Event id", event_id === null ? "–" : <Copyable key="event" value={event_id} what="event id" />],
+        ["Source", sourceWords[source] ?? source],
+        ["Attempts", `${attempts} of ${max_attempts}`],
+        ["Received", <BothTimes key="received" at={created_at} />],
+        nextTime(job),
+      ]}
+    />
+  );
+}
+
+/** The time that matters in the job's status: when it is due, given up by its worker, or when it ended. */
+function nextTime({ status, run_at, lease_until, processed_at }: Job): readonly [string, ReactNode] {
+  if (status === "PENDING" || status === "FAILED") return ["Due", <BothTimes key="due" at={run_at} />];
+  if (status === "PROCESSING") return ["Lease until", <BothTimes key="lease" at={lease_until} />];
+  return ["Ended", <BothTimes key="ended" at={processed_at} />];
+}
+
+function BothTimes({ at }: { at: string | null }) {
+  if (at === null) return "–";
+  return (
+    <>
+      <ExactTime at={at} />, <TimeAgo at={at} />
+    </>
+  );
+}
+
+function UserLink({ clerkId }: { clerkId: string }) {
+  return (
+    <Anchor component={Link} to={`/users/${encodeURIComponent(clerkId)}`} className="ids">
+      {clerkId}
+    </Anchor>
+  );
+}
