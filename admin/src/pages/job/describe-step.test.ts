@@ -14,3 +14,9 @@ test.each([
 ] as const)("%s at attempt %i and place %i reads: %s", (status, attempt, place, words) => {
   expect(describeStep({ at, status, attempt }, place)).toBe(words);
 });
+
+test("a change by hand that leaves the status is no new attempt", () => {
+  const before = { at, status: "PROCESSING", attempt: 1 } as const;
+  expect(describeStep({ ...before, by: "postgres" }, 2, before)).toBe("Changed");
+  expect(describeStep({ ...before, attempt: 2, by: "postgres" }, 2, before)).toBe("Attempt 2 began");
+});

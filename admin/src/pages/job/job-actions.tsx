@@ -45,10 +45,15 @@ function ChangeJob({ action, job }: { action: JobVerb; job: Job }) {
     if (await confirm({ title: `${label} this job?`, body, action: `${label} it`, isDangerous }))
       change.mutate(undefined);
   };
-  const refusal = idsFor(action, [job]).length === 0 ? refused : null;
+  const refusal = idsFor(action, [job]).length === 0 ? refused : alreadyAsked(action, job);
   return (
     <ActionButton onClick={() => void ask()} loading={change.isPending} refusal={refusal}>
       {label}
     </ActionButton>
   );
+}
+
+function alreadyAsked(action: JobVerb, { cancel_requested_at }: Job): string | null {
+  if (action !== "cancel" || cancel_requested_at === null) return null;
+  return "It is being cancelled: the attempt under way ends first.";
 }

@@ -27,10 +27,13 @@ export function JobFacts({ job }: { job: Job }) {
 }
 
 /** The time that matters in the job's status: when it is due, given up by its worker, or when it ended. */
-function nextTime({ status, run_at, lease_until, processed_at }: Job): readonly [string, ReactNode] {
+function nextTime({ status, run_at, lease_until, processed_at, history }: Job): readonly [string, ReactNode] {
   if (status === "PENDING" || status === "FAILED") return ["Due", <BothTimes key="due" at={run_at} />];
   if (status === "PROCESSING") return ["Lease until", <BothTimes key="lease" at={lease_until} />];
-  return ["Ended", <BothTimes key="ended" at={processed_at} />];
+  // A dead letter that is cancelled keeps the time at which it died as processed_at.
+  const cancelled = history.findLast((entry) => entry.status === "CANCELLED");
+  const ended = status === "CANCELLED" ? (cancelled?.at ?? processed_at) : processed_at;
+  return ["Ended", <BothTimes key="ended" at={ended} />];
 }
 
 function BothTimes({ at }: { at: string | null }) {

@@ -1,13 +1,20 @@
 import { Text, Timeline } from "@mantine/core";
 import type { HistoryEntry, Job } from "#core/admin-jobs-contract.ts";
+import type { AuditEntry, AuditPage } from "#core/admin-overview-contract.ts";
+import { useReading } from "../../api/use-reading.ts";
 import { Panel } from "../../components/panel.tsx";
 import { ExactTime, TimeAgo } from "../../components/time.tsx";
 import { describeStep } from "./describe-step.ts";
+import { whoDid } from "./who-did.ts";
 
 const colors: Readonly<Record<string, string>> = { COMPLETED: "teal", FAILED: "orange", DEAD: "red" };
 
-/** Every change of the job's state, as the database recorded it. */
-export function JobHistory({ job: { history, status, run_at } }: { job: Job }) {
+const nothing: readonly AuditEntry[] = [];
+
+/** Every change of the job's state, as the database recorded it, with who did what the audit knows of. */
+export function JobHistory({ job: { id, history, status, run_at } }: { job: Job }) {
+  const { data, error: unread } = useReading<AuditPage>("/audit", { subject: id });
+  const audit = data?.entries ?? nothing;
   return (
     <Panel title="What happened">
       <Timeline active={history.length} bulletSize={14} lineWidth={2}>
@@ -15,9 +22,9 @@ export function JobHistory({ job: { history, status, run_at } }: { job: Job }) {
           <Timeline.Item
             key={[entry.at, entry.status, entry.attempt].join()}
             color={colors[entry.status] ?? "blue"}
-            title={<Title words={describeStep(entry, place)} />}
+            title={<Title words={describeStep(entry, place, history[place - 1])} />}
           >
-            <Step entry={entry} />
+            <Step entry={entry} names={whoDid(entry, audit)} />
           </Timeline.Item>
         ))}
         {status === "FAILED" && (
@@ -28,6 +35,11 @@ export function JobHistory({ job: { history, status, run_at } }: { job: Job }) {
           </Timeline.Item>
         )}
       </Timeline>
+      {unread && (
+        <Text size="xs" c="dimmed">
+          The audit could not be read: who retried or cancelled is not shown.
+        </Text>
+      )}
     </Panel>
   );
 }
@@ -40,7 +52,7 @@ function Title({ words }: { words: string }) {
   );
 }
 
-function Step({ entry: { at, error, by } }: { entry: HistoryEntry }) {
+function Step({ entry: { at, error, by }, names }: { entry: HistoryEntry; names: readonly string[] }) {
   return (
     <>
       {error !== undefined && (
@@ -50,7 +62,8 @@ function Step({ entry: { at, error, by } }: { entry: HistoryEntry }) {
       )}
       <Text size="xs" c="dimmed">
         <ExactTime at={at} />, <TimeAgo at={at} />
-        {by !== undefined && `, by hand: ${by}`}
+        {names.length > 0 && `, by ${names.join(" or ")}`}
+        {by !== undefined && `, by hand in the database: ${by}`}
       </Text>
     </>
   );
