@@ -45,10 +45,13 @@ function BothTimes({ at }: { at: string | null }) {
   );
 }
 
+/** The link to the user, and a button that copies the Clerk id. */
 function UserLink({ clerkId }: { clerkId: string }) {
   return (
-    <Anchor component={Link} to={`/users/${encodeURIComponent(clerkId)}`} className="ids">
-      {clerkId}
-    </Anchor>
+    <Copyable what="Clerk id" value={clerkId}>
+      <Anchor component={Link} to={`/users/${encodeURIComponent(clerkId)}`} inherit>
+        {clerkId}
+      </Anchor>
+    </Copyable>
   );
 }
