@@ -34,6 +34,11 @@ export function showDone(message: string): void {
   notifications.show({ message, color: "teal", closeButtonProps });
 }
 
+/** What is no failure, and not all that was asked for. */
+export function showNote(message: string, color: "gray" | "orange"): void {
+  notifications.show({ message, color, closeButtonProps });
+}
+
 export function showFailure(failure: unknown): void {
   const { error, code } = describeError(failure);
   notifications.show({ title: code, message: error, color: "red", autoClose: 12_000, closeButtonProps });

@@ -1,9 +1,8 @@
-import { notifications } from "@mantine/notifications";
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import type { JobFilter } from "#core/admin-jobs-contract.ts";
 import type { JobVerb } from "../api/change-jobs.ts";
-import { showFailure } from "../api/use-action.ts";
+import { showFailure, showNote } from "../api/use-action.ts";
 import { useClient } from "../api/use-client.ts";
 import { ActionButton } from "./action-button.tsx";
 import { askForAll, type Count, tellNone } from "./bulk-words.ts";
@@ -26,7 +25,7 @@ export function BulkAction({ action, filter, label }: Props) {
   const start = async () => {
     const counted = await count();
     if (counted.count === 0) {
-      notifications.show({ message: tellNone(action), color: "gray" });
+      showNote(tellNone(action), "gray");
       await queries.invalidateQueries();
       return;
     }

@@ -1,11 +1,10 @@
 import { Button, Group, Modal, Progress, Stack, Text } from "@mantine/core";
-import { notifications } from "@mantine/notifications";
 import { useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useCallback, useContext, useEffect, useRef, useState } from "react";
 import type { JobFilter } from "#core/admin-jobs-contract.ts";
 import { changeMatching, type JobVerb } from "../api/change-jobs.ts";
 import type { Client } from "../api/client.ts";
-import { showFailure } from "../api/use-action.ts";
+import { showDone, showFailure, showNote } from "../api/use-action.ts";
 import { useClient } from "../api/use-client.ts";
 import { tellProgress, tellResult } from "./bulk-words.ts";
 
@@ -73,7 +72,9 @@ async function change(client: Client, work: Work, { signal, show }: Watching): P
     showFailure(error);
   }
   const isWhole = !hasFailed && !signal.aborted;
-  notifications.show({ message: tellResult(action, { changed, isWhole }), color: isWhole ? "teal" : "orange" });
+  const message = tellResult(action, { changed, isWhole });
+  if (isWhole) showDone(message);
+  else showNote(message, "orange");
 }
 
 function Stoppable({ work, stop }: { work: UnderWay; stop: () => void }) {
