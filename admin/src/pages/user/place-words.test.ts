@@ -1,13 +1,25 @@
 import { expect, test } from "vitest";
-import type { Place } from "#core/admin-users-contract.ts";
+import type { Place, User } from "#core/admin-users-contract.ts";
 import { canRetry } from "./can-retry.ts";
-import { showValue } from "./place-words.ts";
+import { explainState, isStillCurrent, presenceDiffers, showValue } from "./place-words.ts";
 
 const place: Place = {
   state: "present",
   reason: null,
   id: null,
   values: { email: null, banned: true, name: "<b>", updated_at: "x" },
+};
+const verdict = { code: "stale", in_step: false, what: "", remedy: "", job_id: null };
+const user: User = {
+  clerk_id: "user_1",
+  is_revealed: false,
+  verdict,
+  clerk: place,
+  users: place,
+  auth: place,
+  differences: [],
+  state: null,
+  jobs: [],
 };
 const formatTime = (at: string) => `at ${at}`;
 
@@ -22,10 +34,38 @@ test("a place without the user shows no values", () => {
   expect(showValue({ ...place, state: "absent" }, "name", formatTime)).toBe("–");
 });
 
+test("a place says in words that it has nobody, gave no answer or is off, and why", () => {
+  const explain = (state: Place["state"], reason: string | null) =>
+    explainState({ ...place, state, reason }, "No row.");
+  expect(explain("absent", null)).toBe("No row.");
+  expect(explain("unknown", "late")).toBe("It gave no answer: late");
+  expect(explain("off", "No key.")).toBe("It is off: No key.");
+  expect(explain("present", null)).toBeNull();
+  expect(explain("present", "deleted_at is set.")).toBe("deleted_at is set.");
+});
+
+test("a user who is at one place and not at another is marked, unless that is as it should be", () => {
+  const missing = { ...user, users: { ...place, state: "absent" as const } };
+  expect(presenceDiffers(missing)).toBe(true);
+  expect(presenceDiffers({ ...missing, verdict: { ...verdict, in_step: true } })).toBe(false);
+  expect(presenceDiffers({ ...user, clerk: { ...place, state: "off" } })).toBe(false);
+});
+
+test("revealed values are shown no longer when something has changed since", () => {
+  const masked = { ...user, users: { ...place, values: { ...place.values, name: "<***" } } };
+  expect(isStillCurrent(user, masked)).toBe(true);
+  expect(isStillCurrent(user, { ...masked, differences: ["name"] })).toBe(false);
+  expect(isStillCurrent(user, { ...masked, auth: { ...place, state: "absent" } })).toBe(false);
+  expect(isStillCurrent(user, { ...masked, users: { ...place, values: { ...place.values, updated_at: "y" } } })).toBe(
+    false,
+  );
+  expect(isStillCurrent(user, { ...masked, clerk_id: "user_2" })).toBe(false);
+});
+
 test("only a job that stopped is offered for a retry", () => {
-  const verdict = { code: "dead_letter", in_step: false, what: "", remedy: "", job_id: "1" };
+  const named = { ...verdict, code: "dead_letter", job_id: "1" };
   const job = { id: "1", status: "DEAD" } as Parameters<typeof canRetry>[0]["jobs"][number];
-  expect(canRetry({ verdict, jobs: [job] })).toBe(true);
-  expect(canRetry({ verdict, jobs: [{ ...job, status: "PENDING" }] })).toBe(false);
-  expect(canRetry({ verdict, jobs: [] })).toBe(false);
+  expect(canRetry({ verdict: named, jobs: [job] })).toBe(true);
+  expect(canRetry({ verdict: named, jobs: [{ ...job, status: "PENDING" }] })).toBe(false);
+  expect(canRetry({ verdict: named, jobs: [] })).toBe(false);
 });

@@ -1,9 +1,10 @@
-import type { ComparedField, Place } from "#core/admin-users-contract.ts";
+import type { ComparedField, Place, User } from "#core/admin-users-contract.ts";
+import type { IconName } from "../../components/icon.tsx";
 
 export const places = [
-  { key: "clerk", name: "Clerk" },
-  { key: "users", name: "users" },
-  { key: "auth", name: "Supabase Auth" },
+  { key: "clerk", name: "Clerk", absent: "Clerk has no such user." },
+  { key: "users", name: "users table", absent: "There is no row." },
+  { key: "auth", name: "Supabase Auth", absent: "Supabase Auth has no such user." },
 ] as const;
 
 export const fieldWords: Readonly<Record<ComparedField, string>> = {
@@ -12,8 +13,24 @@ export const fieldWords: Readonly<Record<ComparedField, string>> = {
   role: "Role",
   phone: "Phone",
   banned: "Banned",
-  updated_at: "Changed",
+  updated_at: "Changed at Clerk",
 };
+
+export type StateWords = { text: string; icon: IconName };
+
+export const stateWords: Readonly<Record<Place["state"], StateWords>> = {
+  present: { text: "yes", icon: "check" },
+  absent: { text: "no", icon: "close" },
+  unknown: { text: "not known", icon: "warning" },
+  off: { text: "not asked", icon: "info" },
+};
+
+/** What the state of a place means, and why it is so; null: nothing is to be said beside "yes". */
+export function explainState({ state, reason }: Place, absent: string): string | null {
+  if (state === "unknown") return `It gave no answer: ${reason ?? "no reason is known"}`;
+  if (state === "off") return `It is off: ${reason ?? "not configured."}`;
+  return state === "absent" ? (reason ?? absent) : reason;
+}
 
 /** A field of a place as text: a dash where the place does not have the field, "none" where it is empty. */
 export function showValue({ state, values }: Place, field: ComparedField, formatTime: (at: string) => string): string {
@@ -22,4 +39,26 @@ export function showValue({ state, values }: Place, field: ComparedField, format
   if (value === null) return "none";
   if (typeof value === "boolean") return value ? "yes" : "no";
   return field === "updated_at" ? formatTime(value) : value;
+}
+
+/** Whether one place has the user and another has not, and that is a fault. */
+export function presenceDiffers({ verdict, clerk, users, auth }: User): boolean {
+  const states = [clerk.state, users.state, auth.state];
+  return !verdict.in_step && states.includes("present") && states.includes("absent");
+}
+
+/** What can be compared with a masked reading. */
+const openFields = ["role", "banned", "updated_at"] as const;
+
+/** Whether values revealed earlier are still what the places have, as far as a masked reading shows. */
+export function isStillCurrent(revealed: User, user: User): boolean {
+  return sketch(revealed) === sketch(user);
+}
+
+function sketch({ clerk_id, differences, ...user }: User): string {
+  const seen = places.map(({ key }) => {
+    const { state, id, values } = user[key];
+    return [state, id, openFields.map((field) => values[field])];
+  });
+  return JSON.stringify([clerk_id, differences, seen]);
 }

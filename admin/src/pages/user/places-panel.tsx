@@ -1,9 +1,11 @@
-import { Group, Table, Text } from "@mantine/core";
+import { Box, Group, Table, Text } from "@mantine/core";
+import type { ReactNode } from "react";
 import type { ComparedField, Place, User } from "#core/admin-users-contract.ts";
 import { Icon } from "../../components/icon.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { formatTime } from "../../format-time.ts";
-import { fieldWords, places, showValue } from "./place-words.ts";
+import { explainState, fieldWords, places, presenceDiffers, showValue, stateWords } from "./place-words.ts";
+import classes from "./places.module.css";
 
 /** What Clerk, the users table and Supabase Auth know of the user, side by side. */
 export function PlacesPanel({ user }: { user: User }) {
@@ -12,82 +14,79 @@ export function PlacesPanel({ user }: { user: User }) {
       title="Side by side"
       aside={<Text size="xs">{user.is_revealed ? "revealed; it is in the audit" : "personal values are masked"}</Text>}
     >
-      <div className="table-scroll">
-        <Table miw={720} aria-label="Side by side" verticalSpacing={6}>
+      <Box className="table-scroll" tabIndex={0} role="group" aria-label="The three places">
+        <Table miw={600} layout="fixed" aria-label="Side by side" verticalSpacing={6} className={classes.table}>
           <Table.Thead>
             <Table.Tr>
-              <Table.Th>Field</Table.Th>
+              <Table.Th w={112}>Field</Table.Th>
               {places.map(({ key, name }) => (
                 <Table.Th key={key}>{name}</Table.Th>
               ))}
-              <Table.Th>Same?</Table.Th>
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
-            <Table.Tr>
-              <Table.Th scope="row">Is there</Table.Th>
-              {places.map(({ key }) => (
+            <Row name="Is there" differs={presenceDiffers(user)}>
+              {places.map(({ key, absent }) => (
                 <Table.Td key={key}>
-                  <Presence place={user[key]} />
+                  <Presence place={user[key]} absent={absent} />
                 </Table.Td>
               ))}
-              <Table.Td />
-            </Table.Tr>
+            </Row>
             {Object.entries(fieldWords).map(([field, name]) => (
               <FieldRow key={field} user={user} field={field as ComparedField} name={name} />
             ))}
           </Table.Tbody>
         </Table>
-      </div>
+      </Box>
     </Panel>
   );
 }
 
-const stateWords: Readonly<Record<Place["state"], string>> = {
-  present: "yes",
-  absent: "no",
-  unknown: "not known",
-  off: "not looked at",
-};
-
-function Presence({ place: { state, reason, id } }: { place: Place }) {
+function Presence({ place, absent }: { place: Place; absent: string }) {
+  const { text, icon } = stateWords[place.state];
+  const why = explainState(place, absent);
   return (
     <>
-      <Text size="sm" fw={600}>
-        {stateWords[state]}
-      </Text>
-      {id !== null && (
+      <Group gap={4} wrap="nowrap">
+        <Icon name={icon} size={14} />
+        <Text size="sm" fw={600}>
+          {text}
+        </Text>
+      </Group>
+      {place.id !== null && (
         <Text size="xs" c="dimmed" className="ids">
-          {id}
+          {place.id}
         </Text>
       )}
-      {reason !== null && (
-        <Text size="xs" c="dimmed">
-          {reason}
-        </Text>
-      )}
+      {why !== null && <Text size="xs">{why}</Text>}
     </>
   );
 }
 
 function FieldRow({ user, field, name }: { user: User; field: ComparedField; name: string }) {
-  const differs = user.differences.includes(field);
   return (
-    <Table.Tr {...(differs && { bg: "var(--mantine-color-orange-light)" })}>
-      <Table.Th scope="row">{name}</Table.Th>
+    <Row name={name} differs={user.differences.includes(field)}>
       {places.map(({ key }) => (
-        <Table.Td key={key} style={{ overflowWrap: "anywhere" }}>
-          {showValue(user[key], field, formatTime)}
-        </Table.Td>
+        <Table.Td key={key}>{showValue(user[key], field, formatTime)}</Table.Td>
       ))}
-      <Table.Td>
+    </Row>
+  );
+}
+
+/** The mark stands beside the name, which stays in sight when a phone scrolls to the other places. */
+function Row({ name, differs, children }: { name: string; differs: boolean; children: ReactNode }) {
+  return (
+    <Table.Tr {...(differs && { className: classes.differs })}>
+      <Table.Th scope="row">
+        {name}
         {differs && (
-          <Group gap={4} wrap="nowrap">
+          <Group gap={4} wrap="nowrap" className={classes.mark}>
             <Icon name="warning" size={14} />
-            <Text size="sm">differs</Text>
+            <span>differs</span>
           </Group>
         )}
-      </Table.Td>
+      </Table.Th>
+      {children}
     </Table.Tr>
   );
 }

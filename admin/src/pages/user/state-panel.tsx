@@ -1,8 +1,11 @@
 import { Text } from "@mantine/core";
+import type { ReactNode } from "react";
 import type { UserState } from "#core/admin-users-contract.ts";
 import { FactList } from "../../components/fact-list.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { ExactTime } from "../../components/time.tsx";
+
+type Fact = readonly [string, ReactNode];
 
 /** What the sync remembers of the user. */
 export function StatePanel({ state }: { state: UserState | null }) {
@@ -20,14 +23,27 @@ export function StatePanel({ state }: { state: UserState | null }) {
           ["Newest change applied", <Version key="version" version={state.version} />],
           ["Applied", <ExactTime key="synced" at={state.synced_at} />],
           ["Newest change in Auth", <Version key="mirrored" version={state.mirrored_version} />],
-          ["Auth user id", state.auth_user_id ?? "–"],
-          ["Deleted", <ExactTime key="deleted" at={state.deleted_at} />],
-          ["Read again from Clerk", <ExactTime key="refresh" at={state.refresh_due_at} />],
-          ["Why", state.refresh_reason ?? "–"],
+          ["Auth user id", <AuthUserId key="auth" id={state.auth_user_id} />],
+          ...factsOfDeletion(state),
+          ...factsOfRefresh(state),
         ]}
       />
     </Panel>
   );
+}
+
+function AuthUserId({ id }: { id: string | null }) {
+  return id === null ? "none yet" : <span className="ids">{id}</span>;
+}
+
+function factsOfDeletion({ deleted_at }: UserState): Fact[] {
+  return deleted_at === null ? [] : [["Deleted at Clerk", <ExactTime key="deleted" at={deleted_at} />]];
+}
+
+function factsOfRefresh({ refresh_due_at, refresh_reason }: UserState): Fact[] {
+  if (refresh_due_at === null) return [];
+  const due: Fact = ["To be read again from Clerk", <ExactTime key="refresh" at={refresh_due_at} />];
+  return [due, ["Why it is read again", refresh_reason ?? "–"]];
 }
 
 /** A version is Clerk's updated_at in milliseconds. */

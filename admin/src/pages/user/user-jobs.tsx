@@ -14,7 +14,7 @@ export function UserJobs({ jobs }: { jobs: readonly JobSummary[] }) {
         <Text size="sm">No job of this user is kept: no event came, or its jobs were purged since.</Text>
       ) : (
         <div className="table-scroll">
-          <Table miw={620} aria-label="Jobs of this user" verticalSpacing={6}>
+          <Table miw={520} aria-label="Jobs of this user" verticalSpacing={6}>
             <Table.Thead>
               <Table.Tr>
                 <Table.Th>Received</Table.Th>
@@ -56,7 +56,9 @@ function JobRow({ job }: { job: JobSummary }) {
       <Table.Td ta="right" className="numbers">
         {job.attempts}
       </Table.Td>
-      <Table.Td style={{ overflowWrap: "anywhere" }}>{job.error ?? "–"}</Table.Td>
+      <Table.Td miw={180} style={{ overflowWrap: "anywhere" }}>
+        {job.error ?? "–"}
+      </Table.Td>
     </Table.Tr>
   );
 }

@@ -6,6 +6,7 @@ import { useReading } from "../../api/use-reading.ts";
 import { Copyable } from "../../components/copyable.tsx";
 import { PageHeader } from "../../components/page-header.tsx";
 import { Reading } from "../../components/reading.tsx";
+import { isStillCurrent } from "./place-words.ts";
 import { PlacesPanel } from "./places-panel.tsx";
 import { RevealUser } from "./reveal-user.tsx";
 import { StatePanel } from "./state-panel.tsx";
@@ -18,34 +19,45 @@ const refreshMilliseconds = 15_000;
 /** One user: what keeps them out of step, the three places side by side, and everything that happened. */
 export function UserPage() {
   const { clerkId = "" } = useParams();
-  const reading = useReading<User>(`/users/${encodeURIComponent(clerkId)}`, {}, { every: refreshMilliseconds });
+  return <OneUser key={clerkId} clerkId={clerkId} />;
+}
+
+function OneUser({ clerkId }: { clerkId: string }) {
+  const { data, error, refetch } = useReading<User>(
+    `/users/${encodeURIComponent(clerkId)}`,
+    {},
+    { every: refreshMilliseconds },
+  );
   const [revealed, setRevealed] = useState<User | null>(null);
+  // What was read of another user stays in `data` until the answer is there; it must not stand under this id.
+  const user = data?.clerk_id === clerkId ? data : undefined;
+  const shown = revealed !== null && user !== undefined && isStillCurrent(revealed, user) ? revealed : null;
   return (
     <>
-      <PageHeader
-        name="User"
-        title="User"
-        about={
-          <Stack gap={2} align="flex-start">
-            <Copyable value={clerkId} what="Clerk id" />
-            <Anchor component={Link} to="/users" size="sm">
-              All users
-            </Anchor>
-          </Stack>
-        }
-      >
-        <RevealUser clerkId={clerkId} onRevealed={setRevealed} />
+      <PageHeader name="User" title="User" about={<About clerkId={clerkId} />}>
+        <RevealUser clerkId={clerkId} isRevealed={shown !== null} onRevealed={setRevealed} />
       </PageHeader>
-      <Reading of={reading}>
-        {(user) => (
+      <Reading of={{ data: user, error, refetch }}>
+        {(read) => (
           <Stack gap="md">
-            <VerdictPanel user={user} />
-            <PlacesPanel user={revealed?.clerk_id === clerkId ? revealed : user} />
-            <UserJobs jobs={user.jobs} />
-            <StatePanel state={user.state} />
+            <VerdictPanel user={read} />
+            <PlacesPanel user={shown ?? read} />
+            <UserJobs jobs={read.jobs} />
+            <StatePanel state={read.state} />
           </Stack>
         )}
       </Reading>
     </>
+  );
+}
+
+function About({ clerkId }: { clerkId: string }) {
+  return (
+    <Stack gap={2} align="flex-start">
+      <Copyable value={clerkId} what="Clerk id" />
+      <Anchor component={Link} to="/users" size="sm">
+        All users
+      </Anchor>
+    </Stack>
   );
 }

@@ -1,57 +1,53 @@
 import { Alert, Anchor, Group, Text } from "@mantine/core";
+import type { ReactNode } from "react";
 import { Link } from "react-router";
 import type { User } from "#core/admin-users-contract.ts";
-import { useAction } from "../../api/use-action.ts";
-import { ActionButton } from "../../components/action-button.tsx";
 import { Icon } from "../../components/icon.tsx";
 import { canRetry } from "./can-retry.ts";
+import { Resync, RetryJob } from "./user-actions.tsx";
+import { describeVerdict, findElsewhere, findOtherUsers, withReadableTimes } from "./verdict-words.ts";
 
 /** Whether the user is in step; if not, why, and the button that mends it. */
 export function VerdictPanel({ user }: { user: User }) {
   const { verdict } = user;
+  const { title, icon, color } = describeVerdict(verdict);
   return (
-    <Alert
-      component="section"
-      aria-label="Verdict"
-      color={verdict.in_step ? "teal" : "orange"}
-      icon={<Icon name={verdict.in_step ? "check" : "warning"} />}
-      title={verdict.in_step ? "In step" : verdict.what}
-    >
-      <Text size="sm">{verdict.in_step ? verdict.what : verdict.remedy}</Text>
-      <Group gap="xs" mt="sm">
-        {verdict.job_id !== null && canRetry(user) && <RetryJob jobId={verdict.job_id} />}
-        <Resync clerkId={user.clerk_id} />
-        {verdict.job_id !== null && (
-          <Anchor component={Link} to={`/jobs/${verdict.job_id}`} size="sm">
-            The job that tells more
-          </Anchor>
-        )}
-      </Group>
+    <Alert component="section" aria-label="Verdict" color={color} icon={<Icon name={icon} />} title={title}>
+      <Text size="sm" style={{ overflowWrap: "anywhere" }}>
+        {withReadableTimes(verdict.what)}
+      </Text>
+      <Text size="sm" mt={4} style={{ overflowWrap: "anywhere" }}>
+        <strong>What to do:</strong> {withReadableTimes(verdict.remedy)}
+      </Text>
+      <Remedies user={user} />
     </Alert>
   );
 }
 
-function RetryJob({ jobId }: { jobId: string }) {
-  const retry = useAction({
-    run: (client) => client.post<{ changed: number }>("/jobs/retry", { ids: [jobId] }),
-    done: ({ changed }) =>
-      changed === 0 ? "The job has changed meanwhile and was left as it is." : "The job is due again.",
-  });
+function Remedies({ user }: { user: User }) {
+  const { code, in_step, job_id } = user.verdict;
+  const retries = job_id !== null && canRetry(user);
+  const elsewhere = findElsewhere(code);
+  const isResyncFirst = !in_step && !retries;
   return (
-    <ActionButton onClick={() => retry.mutate(undefined)} loading={retry.isPending}>
-      Retry the job
-    </ActionButton>
+    <Group gap="xs" mt="sm">
+      {retries && <RetryJob jobId={job_id} />}
+      <Resync user={user} isFirst={isResyncFirst} />
+      {job_id !== null && <PageLink to={`/jobs/${job_id}`}>The job that tells more</PageLink>}
+      {elsewhere !== null && <PageLink to={elsewhere.to}>{elsewhere.text}</PageLink>}
+      {findOtherUsers(user).map((id) => (
+        <PageLink key={id} to={`/users/${encodeURIComponent(id)}`}>
+          Open {id}
+        </PageLink>
+      ))}
+    </Group>
   );
 }
 
-function Resync({ clerkId }: { clerkId: string }) {
-  const resync = useAction({
-    run: (client) => client.post<{ requested: number }>(`/users/${encodeURIComponent(clerkId)}/resync`),
-    done: () => "The user is read again from Clerk, at once.",
-  });
+function PageLink({ to, children }: { to: string; children: ReactNode }) {
   return (
-    <ActionButton onClick={() => resync.mutate(undefined)} loading={resync.isPending}>
-      Resync from Clerk
-    </ActionButton>
+    <Anchor component={Link} to={to} size="sm" style={{ overflowWrap: "anywhere" }}>
+      {children}
+    </Anchor>
   );
 }

@@ -1,0 +1,49 @@
+import type { User } from "#core/admin-users-contract.ts";
+import { useAction } from "../../api/use-action.ts";
+import { ActionButton } from "../../components/action-button.tsx";
+import { useConfirm } from "../../components/confirm.tsx";
+import { removesByResync } from "./verdict-words.ts";
+
+export function RetryJob({ jobId }: { jobId: string }) {
+  const retry = useAction({
+    run: (client) => client.post<{ changed: number }>("/jobs/retry", { ids: [jobId] }),
+    done: ({ changed }) =>
+      changed === 0 ? "The job has changed meanwhile and was left as it is." : "The job is due again.",
+  });
+  return (
+    <ActionButton variant="filled" onClick={() => retry.mutate(undefined)} loading={retry.isPending}>
+      Retry the job
+    </ActionButton>
+  );
+}
+
+const removal = {
+  title: "Resync a user whom Clerk does not have?",
+  body: "Clerk has answered that there is no such user. If it says so again, the user is deleted here as well, and in Supabase Auth.",
+  action: "Resync",
+  isDangerous: true,
+};
+
+const clerkOff = "A resync reads the user from Clerk's API: set CLERK_SECRET_KEY first.";
+
+/** Has the user read again from Clerk. `isFirst`: it is what the verdict asks for. */
+export function Resync({ user, isFirst }: { user: User; isFirst: boolean }) {
+  const confirm = useConfirm();
+  const resync = useAction({
+    run: (client) => client.post<{ requested: number }>(`/users/${encodeURIComponent(user.clerk_id)}/resync`),
+    done: () => "The user is read again from Clerk, at once.",
+  });
+  const ask = async () => {
+    if (!removesByResync(user) || (await confirm(removal))) resync.mutate(undefined);
+  };
+  return (
+    <ActionButton
+      variant={isFirst ? "filled" : "default"}
+      onClick={() => void ask()}
+      loading={resync.isPending}
+      refusal={user.clerk.state === "off" ? clerkOff : null}
+    >
+      Resync from Clerk
+    </ActionButton>
+  );
+}
