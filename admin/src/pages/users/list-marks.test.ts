@@ -25,5 +25,5 @@ test("a user without a row is marked, unless that is because of a deletion", () 
 });
 
 test("open and dead jobs are counted", () => {
-  expect(texts({ open_jobs: 2, dead_jobs: 1 })).toEqual(["1 dead", "2 open"]);
+  expect(texts({ open_jobs: 2, dead_jobs: 1 })).toEqual(["1 dead job", "2 open jobs"]);
 });

@@ -9,7 +9,11 @@ export function listMarks({ has_row, deleted_at, open_jobs, dead_jobs }: UserSum
   return [
     ...(isMissing ? [{ text: "no row", color: "red" }] : []),
     ...(deleted_at !== null ? [{ text: "deleted", color: "gray" }] : []),
-    ...(dead_jobs > 0 ? [{ text: `${formatCount(dead_jobs)} dead`, color: "red" }] : []),
-    ...(open_jobs > 0 ? [{ text: `${formatCount(open_jobs)} open`, color: "blue" }] : []),
+    ...(dead_jobs > 0 ? [{ text: countJobs(dead_jobs, "dead"), color: "red" }] : []),
+    ...(open_jobs > 0 ? [{ text: countJobs(open_jobs, "open"), color: "blue" }] : []),
   ];
+}
+
+function countJobs(count: number, kind: string): string {
+  return `${formatCount(count)} ${kind} ${count === 1 ? "job" : "jobs"}`;
 }

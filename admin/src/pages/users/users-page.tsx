@@ -1,12 +1,12 @@
 import { Group } from "@mantine/core";
 import type { UserPage } from "#core/admin-users-contract.ts";
 import { usePages } from "../../api/use-reading.ts";
-import { EmptyState } from "../../components/empty-state.tsx";
 import { FilterInput } from "../../components/filter-input.tsx";
 import { LoadMore } from "../../components/load-more.tsx";
 import { PageHeader } from "../../components/page-header.tsx";
 import { Reading } from "../../components/reading.tsx";
 import { useFilters } from "../../components/use-filters.ts";
+import { NobodyFound } from "./nobody-found.tsx";
 import { UsersTable } from "./users-table.tsx";
 
 const filterNames = ["q"] as const;
@@ -28,13 +28,15 @@ export function UsersPage() {
           placeholder="Clerk id, email, or the beginning of a name"
           value={q}
           onChange={(text) => change({ q: text })}
-          w={320}
+          w={340}
+          maw="100%"
+          maxLength={255}
         />
       </Group>
       <Reading of={pages}>
         {(data) => {
           const users = data.pages.flatMap((page) => page.users);
-          if (users.length === 0) return <Nothing q={q} />;
+          if (users.length === 0) return <NobodyFound q={q} onClear={() => change({ q: null })} />;
           return (
             <div>
               <UsersTable users={users} />
@@ -44,22 +46,5 @@ export function UsersPage() {
         }}
       </Reading>
     </>
-  );
-}
-
-function Nothing({ q }: { q: string | undefined }) {
-  if (q === undefined) {
-    return (
-      <EmptyState title="No users yet">
-        They come with Clerk's events. Those who signed up before come by a backfill: see Reconcile.
-      </EmptyState>
-    );
-  }
-  return (
-    <EmptyState title="Nobody is found">
-      A search finds a whole Clerk id, a whole email, or the beginning of a name. If the user is at Clerk and no event
-      has come, only the Clerk id (user_…, in Clerk's dashboard) leads there: type it here, and open the user by the
-      search box above.
-    </EmptyState>
   );
 }

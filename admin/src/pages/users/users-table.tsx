@@ -1,21 +1,25 @@
-import { Anchor, Badge, Group, Table } from "@mantine/core";
+import { Anchor, Badge, Group, Table, Text } from "@mantine/core";
 import { Link } from "react-router";
 import type { UserSummary } from "#core/admin-users-contract.ts";
 import { TimeAgo } from "../../components/time.tsx";
 import { listMarks } from "./list-marks.ts";
+import classes from "./users.module.css";
 
+const columns = ["Name", "Email", "Role", "Marks", "Synced"] as const;
+
+/** A row opens its user. On a phone all stands in one column. */
 export function UsersTable({ users }: { users: readonly UserSummary[] }) {
   return (
     <div className="surface table-scroll">
-      <Table miw={860} aria-label="Users" verticalSpacing={6} highlightOnHover>
+      <Table aria-label="Users" verticalSpacing={6} highlightOnHover>
         <Table.Thead>
           <Table.Tr>
             <Table.Th>User</Table.Th>
-            <Table.Th>Name</Table.Th>
-            <Table.Th>Email</Table.Th>
-            <Table.Th>Role</Table.Th>
-            <Table.Th>Marks</Table.Th>
-            <Table.Th>Synced</Table.Th>
+            {columns.map((name) => (
+              <Table.Th key={name} visibleFrom="sm">
+                {name}
+              </Table.Th>
+            ))}
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
@@ -30,27 +34,66 @@ export function UsersTable({ users }: { users: readonly UserSummary[] }) {
 
 function UserRow({ user }: { user: UserSummary }) {
   return (
-    <Table.Tr>
-      <Table.Td className="ids">
-        <Anchor component={Link} to={`/users/${encodeURIComponent(user.clerk_id)}`} inherit>
+    <Table.Tr className={classes.row}>
+      <Table.Td>
+        <Anchor
+          component={Link}
+          to={`/users/${encodeURIComponent(user.clerk_id)}`}
+          className={`ids ${classes.link}`}
+          underline="hover"
+        >
           {user.clerk_id}
         </Anchor>
+        <Below user={user} />
       </Table.Td>
-      <Table.Td>{user.name ?? "–"}</Table.Td>
-      <Table.Td>{user.email ?? "–"}</Table.Td>
-      <Table.Td>{user.role ?? "–"}</Table.Td>
-      <Table.Td>
-        <Group gap={4}>
-          {listMarks(user).map(({ text, color }) => (
-            <Badge key={text} variant="light" radius="sm" size="sm" color={color} tt="none" style={{ flexShrink: 0 }}>
-              {text}
-            </Badge>
-          ))}
-        </Group>
+      <Table.Td visibleFrom="sm">{user.name ?? "–"}</Table.Td>
+      <Table.Td visibleFrom="sm">{user.email ?? "–"}</Table.Td>
+      <Table.Td visibleFrom="sm">{user.role ?? "–"}</Table.Td>
+      <Table.Td visibleFrom="sm">
+        <Marks user={user} />
       </Table.Td>
-      <Table.Td>
-        <TimeAgo at={user.synced_at} />
+      <Table.Td visibleFrom="sm">
+        <Synced user={user} />
       </Table.Td>
     </Table.Tr>
+  );
+}
+
+/** What the other columns say, where there is room for one only. */
+function Below({ user }: { user: UserSummary }) {
+  const { name, email, role } = user;
+  const known = [name, email, role].filter((value) => value !== null);
+  return (
+    <Group gap={4} hiddenFrom="sm">
+      <Text size="xs" w="100%" style={{ overflowWrap: "anywhere" }}>
+        {known.length === 0 ? "no name, no email" : known.join(" · ")}
+      </Text>
+      <Text size="xs" c="dimmed" component="span">
+        synced <Synced user={user} />
+      </Text>
+      <Marks user={user} />
+    </Group>
+  );
+}
+
+/** Above the link of the row, so that the exact time shows beside the pointer. */
+function Synced({ user: { synced_at } }: { user: UserSummary }) {
+  if (synced_at === null) return <span>never</span>;
+  return (
+    <span className={classes.time}>
+      <TimeAgo at={synced_at} />
+    </span>
+  );
+}
+
+function Marks({ user }: { user: UserSummary }) {
+  return (
+    <Group gap={4}>
+      {listMarks(user).map(({ text, color }) => (
+        <Badge key={text} variant="light" radius="sm" size="sm" color={color} tt="none" style={{ flexShrink: 0 }}>
+          {text}
+        </Badge>
+      ))}
+    </Group>
   );
 }
