@@ -15,7 +15,7 @@ export function PlacesPanel({ user }: { user: User }) {
       aside={<Text size="xs">{user.is_revealed ? "revealed; it is in the audit" : "personal values are masked"}</Text>}
     >
       <Box className="table-scroll" tabIndex={0} role="group" aria-label="The three places">
-        <Table miw={600} layout="fixed" aria-label="Side by side" verticalSpacing={6} className={classes.table}>
+        <Table miw={540} layout="fixed" aria-label="Side by side" verticalSpacing={6} className={classes.table}>
           <Table.Thead>
             <Table.Tr>
               <Table.Th w={112}>Field</Table.Th>

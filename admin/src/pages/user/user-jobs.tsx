@@ -6,7 +6,7 @@ import { StatusBadge } from "../../components/status-badge.tsx";
 import { TimeAgo } from "../../components/time.tsx";
 import { sourceWords, typeWords } from "../jobs/job-filter.ts";
 
-/** Every event and repair of the user that is still kept, newest first. */
+/** Every event and repair of the user that is still kept, newest first; on a phone an error stands below its job. */
 export function UserJobs({ jobs }: { jobs: readonly JobSummary[] }) {
   return (
     <Panel title="What happened">
@@ -14,14 +14,16 @@ export function UserJobs({ jobs }: { jobs: readonly JobSummary[] }) {
         <Text size="sm">No job of this user is kept: no event came, or its jobs were purged since.</Text>
       ) : (
         <div className="table-scroll">
-          <Table miw={520} aria-label="Jobs of this user" verticalSpacing={6}>
+          <Table aria-label="Jobs of this user" verticalSpacing={6}>
             <Table.Thead>
               <Table.Tr>
                 <Table.Th>Received</Table.Th>
                 <Table.Th>Job</Table.Th>
                 <Table.Th>Status</Table.Th>
-                <Table.Th ta="right">Attempts</Table.Th>
-                <Table.Th>Error</Table.Th>
+                <Table.Th ta="right" visibleFrom="sm">
+                  Attempts
+                </Table.Th>
+                <Table.Th visibleFrom="sm">Error</Table.Th>
               </Table.Tr>
             </Table.Thead>
             <Table.Tbody>
@@ -49,14 +51,17 @@ function JobRow({ job }: { job: JobSummary }) {
         <Text size="xs" c="dimmed">
           {sourceWords[job.source] ?? job.source}
         </Text>
+        <Text size="xs" hiddenFrom="sm" style={{ overflowWrap: "anywhere" }}>
+          {job.error}
+        </Text>
       </Table.Td>
-      <Table.Td>
+      <Table.Td w={118}>
         <StatusBadge status={job.status} />
       </Table.Td>
-      <Table.Td ta="right" className="numbers">
+      <Table.Td ta="right" className="numbers" visibleFrom="sm">
         {job.attempts}
       </Table.Td>
-      <Table.Td miw={180} style={{ overflowWrap: "anywhere" }}>
+      <Table.Td visibleFrom="sm" style={{ overflowWrap: "anywhere" }}>
         {job.error ?? "–"}
       </Table.Td>
     </Table.Tr>
