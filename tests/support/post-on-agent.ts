@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { Agent, request } from "node:http";
+import { Agent, type IncomingMessage, type RequestOptions, request } from "node:http";
 import { json } from "node:stream/consumers";
 import { signWebhook } from "#core/sign-webhook.ts";
 import type { Target } from "./post-event.ts";
@@ -16,12 +16,10 @@ export function createPoster({ url, webhookSecret }: Target, connections: number
       const signed = await signWebhook({ secret: webhookSecret, id: eventId, timestamp, body });
       const headers = { "content-type": "application/json", "content-length": String(body.length), ...signed };
       const start = performance.now();
-      const sent = request(`${url}/functions/v1/clerk-webhook`, { method: "POST", agent, headers });
-      sent.end(body);
-      const [response] = await once(sent, "response");
+      const response = await send(`${url}/functions/v1/clerk-webhook`, { method: "POST", agent, headers }, body);
       const answer = await json(response);
       return {
-        status: response.statusCode,
+        status: response.statusCode ?? 0,
         retryAfter: response.headers["retry-after"],
         milliseconds: performance.now() - start,
         body: answer,
@@ -29,4 +27,18 @@ export function createPoster({ url, webhookSecret }: Target, connections: number
     },
     close: () => agent.destroy(),
   };
+}
+
+/** A connection that was kept open may be closed by the server just as it is used again: then it is sent once more. */
+async function send(url: string, options: RequestOptions, body: Uint8Array): Promise<IncomingMessage> {
+  const sent = request(url, options);
+  sent.end(body);
+  try {
+    const [response] = await once(sent, "response");
+    return response;
+  } catch (error) {
+    const isClosed = error instanceof Error && "code" in error && error.code === "ECONNRESET";
+    if (isClosed && sent.reusedSocket) return send(url, options, body);
+    throw error;
+  }
 }
