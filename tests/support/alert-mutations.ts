@@ -34,15 +34,6 @@ export const alertPromises: readonly Mutation[] = [
   },
   {
     test: delivery,
-    title:
-      "a target that fails > with 500 gets the notice again after half a minute, then a minute, until it accepts it: then no more",
-    edits: [
-      { file: noticesSql, find: "where n.sent_at is null\n    and n.next_at", replace: "where n.next_at" },
-      { file: noticesSql, find: "\n    and n.sent_at is null;", replace: ";" },
-    ],
-  },
-  {
-    test: delivery,
     title: "a target that fails > does not make another be told twice",
     edits: [
       {
