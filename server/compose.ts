@@ -91,7 +91,7 @@ function makeWork(config: Config, { auth, now }: Composition, call: CallFunction
     auth: authAdmin,
     mirrorUser: authAdmin && createMirrorUser(authAdmin),
     readUser: createReadUser(config, call),
-    slices: createSlices(config, call, auth === null ? {} : { auth: createAuthAdmin(auth) }),
+    slices: createSlices(config, call, authAdmin === null ? {} : { auth: authAdmin }),
     deleteMode: config.deleteMode,
     deleteBrake: config.deleteBrake,
     now,

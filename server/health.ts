@@ -1,5 +1,6 @@
 import type { Database } from "#core/database.ts";
 import { errorCode, SyncError } from "#core/errors.ts";
+import { inTime } from "#core/in-time.ts";
 import { json } from "#core/json-response.ts";
 import { checkSchemaVersion } from "#core/schema-version.ts";
 
@@ -29,19 +30,13 @@ export function createHealth({ database, now }: HealthDependencies): () => Promi
 /** The code of what is wrong; null when nothing is. */
 async function findReason(database: HealthDependencies["database"]): Promise<string | null> {
   try {
-    checkSchemaVersion(await withinTime(database.schemaVersion()));
+    checkSchemaVersion(await inTime(database.schemaVersion(), timeoutMilliseconds, refuseLate));
     return null;
   } catch (error) {
     return errorCode(error);
   }
 }
 
-async function withinTime<Result>(work: Promise<Result>): Promise<Result> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const timeout = new Promise<never>((_, reject) => {
-    const error = new SyncError("database_unavailable", "The database did not answer within 2 s.");
-    timer = setTimeout(() => reject(error), timeoutMilliseconds);
-  });
-  work.catch(() => undefined); // may fail after we gave up
-  return Promise.race([work, timeout]).finally(() => clearTimeout(timer));
+function refuseLate(): never {
+  throw new SyncError("database_unavailable", "The database did not answer within 2 s.");
 }

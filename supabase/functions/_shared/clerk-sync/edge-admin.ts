@@ -1,4 +1,3 @@
-import { createAuthAdmin } from "./auth-admin.ts";
 import { createBackgroundDrain } from "./background-drain.ts";
 import { createSlices } from "./create-slices.ts";
 import type { EdgeSetup } from "./edge-setup.ts";
@@ -12,14 +11,14 @@ export function createEdgeAdmin(
   setup: EdgeSetup,
   keepAlive: (work: Promise<void>) => unknown,
 ): (request: Request) => Promise<Response> {
-  const { config, call, supabaseUrl, secretKey } = setup;
+  const { config, call } = setup;
   const work = createEdgeWork(setup);
   const handle = createHandleAdmin({
     config,
     secretKeys: config.secretKeys,
     call,
     readUser: work.readUser,
-    auth: config.authMirror ? createAuthAdmin({ supabaseUrl, secretKey }) : null,
+    auth: work.auth,
     slices: createSlices(config, call),
     onQueued: createBackgroundDrain({ drain: () => runJobs(work, { budgetMilliseconds: 20_000 }), keepAlive }),
     now: Date.now,

@@ -1,14 +1,22 @@
-import { createAuthAdmin } from "./auth-admin.ts";
+import { type AuthAdmin, createAuthAdmin } from "./auth-admin.ts";
 import type { EdgeSetup } from "./edge-setup.ts";
 import { createMirrorUser } from "./mirror-user.ts";
 import { createReadUser } from "./read-user.ts";
 import type { RunDependencies } from "./run-jobs.ts";
 
 /** What an Edge Function needs to work through the queue. */
-export function createEdgeWork({ config, call, database, supabaseUrl, secretKey }: EdgeSetup): RunDependencies {
+export function createEdgeWork({
+  config,
+  call,
+  database,
+  supabaseUrl,
+  secretKey,
+}: EdgeSetup): RunDependencies & { auth: AuthAdmin | null } {
+  const auth = config.authMirror ? createAuthAdmin({ supabaseUrl, secretKey }) : null;
   return {
     database,
-    mirrorUser: config.authMirror ? createMirrorUser(createAuthAdmin({ supabaseUrl, secretKey })) : null,
+    auth,
+    mirrorUser: auth && createMirrorUser(auth),
     readUser: createReadUser(config, call),
     deleteMode: config.deleteMode,
     deleteBrake: config.deleteBrake,

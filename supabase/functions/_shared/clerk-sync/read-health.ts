@@ -1,5 +1,6 @@
 import type { CallFunction } from "./database.ts";
 import { errorCode, errorMessage, SyncError } from "./errors.ts";
+import { inTime } from "./in-time.ts";
 import { type Health, judgeFailure, judgeHealth } from "./judge-health.ts";
 import { logger } from "./logger.ts";
 
@@ -35,7 +36,7 @@ export function createReadHealth(options: ReadHealthOptions): ReadHealth {
   };
   return () => {
     if (reading === null || isOver(reading, now(), shareMilliseconds)) reading = start();
-    return orLate(reading.answer, timeoutMilliseconds);
+    return inTime(reading.answer, timeoutMilliseconds, () => tellLate(timeoutMilliseconds));
   };
 }
 
@@ -53,16 +54,7 @@ async function ask(call: CallFunction): Promise<Health> {
   }
 }
 
-async function orLate(answer: Promise<Health>, timeoutMilliseconds: number): Promise<Health> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<Health>((resolve) => {
-    const message = `The database did not answer within ${timeoutMilliseconds} ms.`;
-    timer = setTimeout(
-      () => resolve(judgeFailure(new SyncError("database_unavailable", message))),
-      timeoutMilliseconds,
-    );
-  });
-  const first = await Promise.race([answer, late]);
-  clearTimeout(timer);
-  return first;
+function tellLate(timeoutMilliseconds: number): Health {
+  const message = `The database did not answer within ${timeoutMilliseconds} ms.`;
+  return judgeFailure(new SyncError("database_unavailable", message));
 }

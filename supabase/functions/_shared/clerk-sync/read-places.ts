@@ -3,6 +3,7 @@ import type { Place } from "./admin-users-contract.ts";
 import type { AuthAdmin, AuthUser } from "./auth-admin.ts";
 import type { FreshUser } from "./clerk-api.ts";
 import { errorCode, errorMessage, SyncError } from "./errors.ts";
+import { inTime } from "./in-time.ts";
 import { logger } from "./logger.ts";
 import { mapUser } from "./map-user.ts";
 import { authUserIdOf } from "./mirror-user.ts";
@@ -25,7 +26,7 @@ const absent: Place = { state: "absent", reason: null, ...nothing };
 export async function readClerkPlace(clerkId: string, readUser: ReadUser | null): Promise<ClerkLook> {
   if (readUser === null) return { place: { ...off, reason: "CLERK_SECRET_KEY is not set." }, fresh: null };
   try {
-    const fresh = await inTime("Clerk's API", () => readUser(clerkId));
+    const fresh = await askInTime("Clerk's API", () => readUser(clerkId));
     return { place: fresh.deleted ? absent : toClerkPlace(fresh), fresh };
   } catch (error) {
     return { place: unknownPlace("clerk", error), fresh: null };
@@ -43,7 +44,7 @@ export async function readAuthPlace(
   const { state } = await stored;
   try {
     const id = state?.auth_user_id ?? authUserIdOf(clerkId);
-    const answer = await inTime("Supabase Auth", () => auth.getUser(id));
+    const answer = await askInTime("Supabase Auth", () => auth.getUser(id));
     if (answer.ok) return toAuthPlace(answer.user, state, now);
     if (answer.status === 404) return absent;
     return unknownPlace(
@@ -96,18 +97,11 @@ function toAuthPlace(user: AuthUser, state: StoredUser["state"], now: number): P
   };
 }
 
-/** What is taken for an answer is an answer: a call that hangs ends by the place's own timeout, unheard. */
-async function inTime<Output>(who: string, ask: () => Promise<Output>): Promise<Output> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = new SyncError("endpoint_unreachable", `${who} did not answer within ${placeMilliseconds / 1000} s.`);
-    timer = setTimeout(() => reject(error), placeMilliseconds);
+/** A call that hangs ends by the place's own timeout, unheard. */
+function askInTime<Output>(who: string, ask: () => Promise<Output>): Promise<Output> {
+  return inTime(ask(), placeMilliseconds, () => {
+    throw new SyncError("endpoint_unreachable", `${who} did not answer within ${placeMilliseconds / 1000} s.`);
   });
-  try {
-    return await Promise.race([ask(), late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 function unknownPlace(place: string, error: unknown): Place {
