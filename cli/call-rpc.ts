@@ -15,6 +15,9 @@ export type RpcFailure = {
   isForeign?: true;
 };
 
+/** What every command says of a key that is refused. */
+export const keyRefused = "The secret key is refused. Take sb_secret_… or the service role key of this project.";
+
 const timeoutMilliseconds = 15_000;
 const shownCharacters = 200;
 

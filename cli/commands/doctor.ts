@@ -8,7 +8,7 @@ import { checkEndpoint } from "../doctor/check-endpoint.ts";
 import { checkEnvironment } from "../doctor/check-environment.ts";
 import { checkProcessor } from "../doctor/check-processor.ts";
 import { exitCodeOf, type Finding, formatFindings } from "../doctor/finding.ts";
-import { readEnvironmentFile } from "../read-environment-file.ts";
+import { readEnvironment } from "../read-environment-file.ts";
 import { readLocalSettings, resolveTarget, targetOptionsSchema } from "../read-target.ts";
 
 const examples = `
@@ -44,7 +44,7 @@ export function addDoctorCommand(program: Command, io: CommandIo): void {
 }
 
 async function doctor(options: Options, io: CommandIo): Promise<void> {
-  const environment = { ...io.environment, ...(await readEnvironmentFile(options.envFile, io.folder)) };
+  const environment = await readEnvironment(options, io);
   const findings = await examine(options, environment, io);
   if (options.json) io.print(JSON.stringify(findings));
   else for (const line of formatFindings(findings)) io.print(line);

@@ -4,7 +4,7 @@ import type { Environment } from "#core/config.ts";
 import { SyncError } from "#core/errors.ts";
 import { importWebhookSecret } from "#core/sign-webhook.ts";
 import type { CommandIo } from "../command-io.ts";
-import { readEnvironmentFile } from "../read-environment-file.ts";
+import { readEnvironment } from "../read-environment-file.ts";
 import { readLocalSettings, requireSecret, resolveTarget, type Target, targetOptionsSchema } from "../read-target.ts";
 import { wholeNumber } from "../simulate/read-options.ts";
 import { clocks, exitCodeOf, formatStep, formatVerdict } from "../verify/report.ts";
@@ -51,7 +51,7 @@ function readOptions(given: unknown): z.infer<typeof optionsSchema> {
 }
 
 async function verify(options: z.infer<typeof optionsSchema>, io: CommandIo): Promise<void> {
-  const environment = { ...io.environment, ...(await readEnvironmentFile(options.envFile, io.folder)) };
+  const environment = await readEnvironment(options, io);
   const local = await readLocalSettings(io.folder, options, environment);
   const target = requireSecret(resolveTarget(options, local, environment));
   const rest = requireRest(target);

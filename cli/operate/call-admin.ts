@@ -3,7 +3,7 @@ import type { z } from "zod";
 import { refusalSchema } from "#core/admin-overview-contract.ts";
 import { type ErrorCode, SyncError } from "#core/errors.ts";
 import { networkReason } from "#core/network-reason.ts";
-import type { Rest } from "../call-rpc.ts";
+import { keyRefused, type Rest } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
 
 /** Calls of sync-admin. They throw SyncError: `endpoint_unreachable`, `caller_unauthorized`, or what sync-admin refuses with. */
@@ -58,10 +58,7 @@ async function send(io: Pick<CommandIo, "fetch">, url: string, init: RequestInit
 }
 
 function readRefusal(status: number, answer: unknown, base: string): SyncError {
-  if (status === 401) {
-    const message = "The secret key is refused. Take sb_secret_… or the service role key of this project.";
-    return new SyncError("caller_unauthorized", message);
-  }
+  if (status === 401) return new SyncError("caller_unauthorized", keyRefused);
   const refusal = refusalSchema.safeParse(answer);
   if (refusal.success) return new SyncError(refusal.data.code as ErrorCode, refusal.data.error);
   const message = `${base} answered ${status}, and not as sync-admin does. Is the address right, and is the function deployed? supabase functions deploy sync-admin`;

@@ -1,11 +1,11 @@
 import { z } from "zod";
 import type { CallFunction } from "#core/database.ts";
 import { SyncError } from "#core/errors.ts";
-import { callRpc, type Rest, type RpcFailure } from "../call-rpc.ts";
+import { callRpc, keyRefused, type Rest, type RpcFailure } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
 
 const refusals: Readonly<Record<number, string>> = {
-  401: "The secret key is refused. Take sb_secret_… or the service role key of this project.",
+  401: keyRefused,
   403: "The key may not call the functions. Take the secret key, not the publishable or anon key.",
   404: "The functions are missing in this project. Apply the migrations. Run: npx supabase db push --remote",
 };

@@ -6,7 +6,7 @@ import { runSlice, type SliceDependencies } from "#core/run-slice.ts";
 import { createSyncRuns, type Run, type RunKind } from "#core/sync-runs.ts";
 import type { Rest } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
-import { readEnvironmentFile } from "../read-environment-file.ts";
+import { readEnvironment } from "../read-environment-file.ts";
 import { readLocalSettings, resolveRest } from "../read-target.ts";
 import { createBarProgress, createLineProgress, noProgress, type Progress } from "../simulate/progress.ts";
 import { createProjectCall } from "./call-project.ts";
@@ -68,11 +68,6 @@ async function sleepUnlessAborted(milliseconds: number, signal: AbortSignal, io:
 export async function cancelRun(options: RunOptions, io: CommandIo): Promise<Run | null> {
   const rest = await findRest(options, await readEnvironment(options, io), io);
   return await createSyncRuns(createProjectCall(rest, io), 1).cancel();
-}
-
-/** The variables of --env-file come before those of the process. */
-async function readEnvironment({ envFile }: RunOptions, io: CommandIo): Promise<Environment> {
-  return { ...io.environment, ...(await readEnvironmentFile(envFile, io.folder)) };
 }
 
 async function findRest(options: RunOptions, environment: Environment, io: CommandIo): Promise<Rest> {

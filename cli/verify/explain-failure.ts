@@ -1,4 +1,4 @@
-import type { RpcFailure } from "../call-rpc.ts";
+import { keyRefused, type RpcFailure } from "../call-rpc.ts";
 import type { Difference } from "../simulate/compare-user.ts";
 import type { Outcome } from "../simulate/deliver.ts";
 import { isHeldByBrake, type Job } from "./job.ts";
@@ -15,7 +15,6 @@ const runDoctor =
 const setInstance =
   "The endpoint applies events of CLERK_INSTANCE_ID only: give verify the same, in the environment or by --env-file.";
 const nobodyAnswers = "Is the server running, and is the URL right?";
-const keyRefused = "The secret key is refused. Take sb_secret_… or the service role key of this project.";
 
 /** The endpoint did not answer what it must. */
 export function explainAnswer({ status, text }: Outcome, wanted: string): Failure {
