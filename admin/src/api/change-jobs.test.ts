@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { changeMatching } from "./change-jobs.ts";
+import { changeMatching, idsFor } from "./change-jobs.ts";
 import type { Client } from "./client.ts";
 
 /** An API that changes so many jobs with each slice, and what it was asked. */
@@ -37,4 +37,13 @@ test("an action that is stopped sends nothing more, and says how far it came", a
   const onProgress = () => stop.abort();
   expect(await changeMatching(client, { ...options, filter, signal: stop.signal, onProgress })).toBe(500);
   expect(asked).toHaveLength(1);
+});
+
+test("of what is selected only those jobs are retried or cancelled that can be", () => {
+  const jobs = ["PENDING", "PROCESSING", "FAILED", "DEAD", "CANCELLED", "COMPLETED"].map((status) => ({
+    id: status,
+    status,
+  }));
+  expect(idsFor("retry", jobs)).toEqual(["FAILED", "DEAD", "CANCELLED"]);
+  expect(idsFor("cancel", jobs)).toEqual(["PENDING", "PROCESSING", "FAILED", "DEAD"]);
 });

@@ -30,3 +30,14 @@ export async function changeMatching(client: Client, options: ChangeMatching): P
   }
   return changed;
 }
+
+/** The statuses an action can change. */
+const changeable: Readonly<Record<JobVerb, readonly string[]>> = {
+  retry: ["FAILED", "DEAD", "CANCELLED"],
+  cancel: ["PENDING", "PROCESSING", "FAILED", "DEAD"],
+};
+
+/** The ids of those jobs that the action would change. */
+export function idsFor(action: JobVerb, jobs: readonly { id: string; status: string }[]): string[] {
+  return jobs.filter(({ status }) => changeable[action].includes(status)).map(({ id }) => id);
+}

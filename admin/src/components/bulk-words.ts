@@ -27,6 +27,19 @@ export function askForAll(action: JobVerb, { count, is_exact }: Count): Question
   return { title: `${verb} ${many}?`, body, action: `${verb} ${many}`, isDangerous: action === "cancel" };
 }
 
+/** The same of jobs that were selected one by one. */
+export function askForSelected(action: JobVerb, count: number): Question {
+  return { ...askForAll(action, { count, is_exact: true }), action: words[action].verb };
+}
+
+export function nameSelectedAction(action: JobVerb): string {
+  return `${words[action].verb} selected`;
+}
+
+export function tellNoneSelected(action: JobVerb): string {
+  return `None of the selected jobs can be ${words[action].participle}.`;
+}
+
 /** What is said instead when there is nothing to change. */
 export function tellNone(action: JobVerb): string {
   return `No job that matches can be ${words[action].participle}.`;

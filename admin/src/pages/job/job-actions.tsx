@@ -1,9 +1,8 @@
 import type { Job } from "#core/admin-jobs-contract.ts";
-import type { JobVerb } from "../../api/change-jobs.ts";
+import { idsFor, type JobVerb } from "../../api/change-jobs.ts";
 import { useAction } from "../../api/use-action.ts";
 import { ActionButton } from "../../components/action-button.tsx";
 import { useConfirm } from "../../components/confirm.tsx";
-import { idsFor } from "../jobs/job-filter.ts";
 
 const words = {
   retry: {

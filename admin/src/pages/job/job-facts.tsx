@@ -5,7 +5,7 @@ import type { Job } from "#core/admin-jobs-contract.ts";
 import { Copyable } from "../../components/copyable.tsx";
 import { FactList } from "../../components/fact-list.tsx";
 import { ExactTime, TimeAgo } from "../../components/time.tsx";
-import { sourceWords } from "../jobs/job-filter.ts";
+import { sourceWords } from "../../job-words.ts";
 
 /** What the job is, who it is about, and its times. */
 export function JobFacts({ job }: { job: Job }) {

@@ -7,7 +7,7 @@ import { PageHeader } from "../../components/page-header.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { Reading } from "../../components/reading.tsx";
 import { StatusBadge } from "../../components/status-badge.tsx";
-import { typeWords } from "../jobs/job-filter.ts";
+import { typeWords } from "../../job-words.ts";
 import { isNoJob } from "./is-no-job.ts";
 import { JobActions } from "./job-actions.tsx";
 import { JobFacts } from "./job-facts.tsx";

@@ -1,9 +1,7 @@
 import { Code, Group, Text } from "@mantine/core";
 import type { Job } from "#core/admin-jobs-contract.ts";
-import { useAction } from "../../api/use-action.ts";
-import { ActionButton } from "../../components/action-button.tsx";
-import { useConfirm } from "../../components/confirm.tsx";
 import { Panel } from "../../components/panel.tsx";
+import { RevealButton } from "../../components/reveal-button.tsx";
 import classes from "./payload.module.css";
 
 type Props = { job: Job; onRevealed: (job: Job) => void };
@@ -17,7 +15,7 @@ export function PayloadPanel({ job, onRevealed }: Props) {
         job.is_revealed ? (
           <Text size="xs">revealed; it is in the audit</Text>
         ) : (
-          <Reveal job={job} onRevealed={onRevealed} />
+          <RevealButton path={`/jobs/${encodeURIComponent(job.id)}`} label="Reveal" onRevealed={onRevealed} />
         )
       }
     >
@@ -29,26 +27,6 @@ export function PayloadPanel({ job, onRevealed }: Props) {
       <Json name="Payload" value={job.payload} isOpen />
       {job.result !== null && <Json name="Result" value={job.result} isOpen={false} />}
     </Panel>
-  );
-}
-
-function Reveal({ job, onRevealed }: Props) {
-  const confirm = useConfirm();
-  const reveal = useAction({
-    run: (client) => client.post<Job>(`/jobs/${encodeURIComponent(job.id)}/reveal`),
-    done: (revealed) => {
-      onRevealed(revealed);
-      return null;
-    },
-  });
-  const ask = async () => {
-    const body = "The audit records that you looked, and when.";
-    if (await confirm({ title: "Reveal personal values?", body, action: "Reveal" })) reveal.mutate(undefined);
-  };
-  return (
-    <ActionButton onClick={() => void ask()} loading={reveal.isPending}>
-      Reveal
-    </ActionButton>
   );
 }
 

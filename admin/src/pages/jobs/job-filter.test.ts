@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { idsFor, toJobFilter } from "./job-filter.ts";
+import { toJobFilter } from "./job-filter.ts";
 
 const now = Date.UTC(2026, 10, 25, 12);
 
@@ -15,13 +15,4 @@ test("what stands in the address becomes the filter of the API", () => {
 
 test("a status, type or time that there is none of filters nothing", () => {
   expect(toJobFilter({ status: "LOST", job_type: "toString", since: "soon" }, now)).toEqual({});
-});
-
-test("of what is selected only those jobs are retried or cancelled that can be", () => {
-  const jobs = ["PENDING", "PROCESSING", "FAILED", "DEAD", "CANCELLED", "COMPLETED"].map((status) => ({
-    id: status,
-    status,
-  }));
-  expect(idsFor("retry", jobs)).toEqual(["FAILED", "DEAD", "CANCELLED"]);
-  expect(idsFor("cancel", jobs)).toEqual(["PENDING", "PROCESSING", "FAILED", "DEAD"]);
 });

@@ -1,8 +1,9 @@
 import { Button, Group } from "@mantine/core";
 import { FilterChoice } from "../../components/filter-choice.tsx";
 import { FilterInput } from "../../components/filter-input.tsx";
+import { sourceWords, typeWords } from "../../job-words.ts";
 import { sinceChoices } from "../../since.ts";
-import { type FilterName, type JobFilters as Filters, filterNames, sourceWords, typeWords } from "./job-filter.ts";
+import { type FilterName, type JobFilters as Filters, filterNames } from "./job-filter.ts";
 
 type Props = { filters: Filters; change: (changes: Partial<Record<FilterName, string | null>>) => void };
 

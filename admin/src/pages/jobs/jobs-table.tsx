@@ -1,9 +1,9 @@
 import { Anchor, Checkbox, Table, Text } from "@mantine/core";
 import { Link } from "react-router";
 import type { JobSummary } from "#core/admin-jobs-contract.ts";
+import { JobName } from "../../components/job-name.tsx";
 import { StatusBadge } from "../../components/status-badge.tsx";
 import { TimeAgo } from "../../components/time.tsx";
-import { sourceWords, typeWords } from "./job-filter.ts";
 import classes from "./jobs.module.css";
 
 type Props = {
@@ -50,7 +50,6 @@ export function JobsTable({ jobs, selected, select }: Props) {
 }
 
 function JobRow({ job, isSelected, onToggle }: { job: JobSummary; isSelected: boolean; onToggle: () => void }) {
-  const name = typeWords[job.job_type];
   return (
     <Table.Tr {...(isSelected && { "data-selected": true })} className={classes.row}>
       <Table.Td>
@@ -60,12 +59,7 @@ function JobRow({ job, isSelected, onToggle }: { job: JobSummary; isSelected: bo
         <TimeAgo at={job.created_at} />
       </Table.Td>
       <Table.Td className={classes.job}>
-        <Anchor component={Link} to={`/jobs/${job.id}`} size="sm">
-          {name}
-        </Anchor>
-        <Text size="xs" c="dimmed">
-          {sourceWords[job.source] ?? job.source}
-        </Text>
+        <JobName job={job} />
       </Table.Td>
       <Table.Td>
         <StatusBadge status={job.status} />

@@ -1,10 +1,9 @@
-import { Anchor, Table, Text } from "@mantine/core";
-import { Link } from "react-router";
+import { Table, Text } from "@mantine/core";
 import type { JobSummary } from "#core/admin-jobs-contract.ts";
+import { JobName } from "../../components/job-name.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { StatusBadge } from "../../components/status-badge.tsx";
 import { TimeAgo } from "../../components/time.tsx";
-import { sourceWords, typeWords } from "../jobs/job-filter.ts";
 
 /** Every event and repair of the user that is still kept, newest first; on a phone an error stands below its job. */
 export function UserJobs({ jobs }: { jobs: readonly JobSummary[] }) {
@@ -45,12 +44,7 @@ function JobRow({ job }: { job: JobSummary }) {
         <TimeAgo at={job.created_at} />
       </Table.Td>
       <Table.Td>
-        <Anchor component={Link} to={`/jobs/${job.id}`} size="sm">
-          {typeWords[job.job_type]}
-        </Anchor>
-        <Text size="xs" c="dimmed">
-          {sourceWords[job.source] ?? job.source}
-        </Text>
+        <JobName job={job} />
         <Text size="xs" hiddenFrom="sm" style={{ overflowWrap: "anywhere" }}>
           {job.error}
         </Text>
