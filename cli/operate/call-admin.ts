@@ -1,12 +1,16 @@
 import { userInfo } from "node:os";
+import process from "node:process";
 import type { z } from "zod";
-import { refusalSchema } from "#core/admin-overview-contract.ts";
-import { type ErrorCode, SyncError } from "#core/errors.ts";
+import { SyncError } from "#core/errors.ts";
 import { networkReason } from "#core/network-reason.ts";
-import { keyRefused, type Rest } from "../call-rpc.ts";
+import type { Rest } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
+import { answerUnknown, readRefusal } from "./read-refusal.ts";
 
-/** Calls of sync-admin. They throw SyncError: `endpoint_unreachable`, `caller_unauthorized`, or what sync-admin refuses with. */
+/**
+ * Calls of sync-admin. They throw SyncError: `endpoint_unreachable` (nobody there, or no sync-admin), `caller_unauthorized`,
+ * `database_answer_invalid` (another version), or what sync-admin refuses with.
+ */
 export type CallAdmin = {
   get: <Answer>(path: string, schema: z.ZodType<Answer>, query?: Query) => Promise<Answer>;
   post: <Answer>(path: string, schema: z.ZodType<Answer>, body?: unknown) => Promise<Answer>;
@@ -21,15 +25,13 @@ const longestActor = 80;
 /** Makes calls that carry the project's secret key, and who calls, for the audit. */
 export function createCallAdmin({ baseUrl, secretKey }: Rest, io: Pick<CommandIo, "fetch">): CallAdmin {
   const base = `${baseUrl}/functions/v1/sync-admin`;
-  const headers = { apikey: secretKey, "x-clerk-sync-actor": actor(), "content-type": "application/json" };
+  const headers = { apikey: secretKey, "x-clerk-sync-actor": nameActor(), "content-type": "application/json" };
   const call = async <Answer>(path: string, schema: z.ZodType<Answer>, init: RequestInit): Promise<Answer> => {
-    const response = await send(io, `${base}${path}`, { ...init, headers });
-    const answer: unknown = await response.json().catch(() => undefined);
-    if (!response.ok) throw readRefusal(response.status, answer, base);
+    const { status, answer } = await send(io, `${base}${path}`, { ...init, headers });
+    if (status < 200 || status > 299) throw readRefusal({ base, path, status, answer });
     const parsed = schema.safeParse(answer);
     if (parsed.success) return parsed.data;
-    const message = `${base}${path} answered in a form this version does not know. Deploy sync-admin of this version.`;
-    throw new SyncError("database_answer_invalid", message, { cause: parsed.error });
+    throw answerUnknown(base, path, parsed.error);
   };
   return {
     get: (path, schema, query = {}) => call(`${path}${formatQuery(query)}`, schema, {}),
@@ -37,9 +39,17 @@ export function createCallAdmin({ baseUrl, secretKey }: Rest, io: Pick<CommandIo
   };
 }
 
-/** "cli ada", in what a header can carry. */
-function actor(): string {
-  return `cli ${userInfo().username}`.replace(/[^\x20-\x7e]/g, "?").slice(0, longestActor);
+/** "cli ada", in what a header can carry; a container may run as a number that has no name. */
+export function nameActor(readName: () => string = () => userInfo().username): string {
+  return `cli ${nameOrNumber(readName)}`.replace(/[^\x20-\x7e]/g, "?").slice(0, longestActor);
+}
+
+function nameOrNumber(readName: () => string): string {
+  try {
+    return readName();
+  } catch {
+    return `uid ${process.getuid?.() ?? "unknown"}`;
+  }
 }
 
 function formatQuery(query: Query): string {
@@ -48,19 +58,22 @@ function formatQuery(query: Query): string {
   return parameters.size === 0 ? "" : `?${parameters}`;
 }
 
-async function send(io: Pick<CommandIo, "fetch">, url: string, init: RequestInit): Promise<Response> {
+async function send(io: Pick<CommandIo, "fetch">, url: string, init: RequestInit) {
   try {
-    return await io.fetch(url, { ...init, redirect: "manual", signal: AbortSignal.timeout(timeoutMilliseconds) });
+    const signal = AbortSignal.timeout(timeoutMilliseconds);
+    const response = await io.fetch(url, { ...init, redirect: "manual", signal });
+    return { status: response.status, answer: parseJson(await response.text()) };
   } catch (error) {
-    const message = `Nothing answers at ${url}: ${networkReason(error)}`;
+    const message = `Nothing answers at ${url.replace(/\?.*$/, "")}: ${networkReason(error)}`;
     throw new SyncError("endpoint_unreachable", message, { retryable: true, cause: error });
   }
 }
 
-function readRefusal(status: number, answer: unknown, base: string): SyncError {
-  if (status === 401) return new SyncError("caller_unauthorized", keyRefused);
-  const refusal = refusalSchema.safeParse(answer);
-  if (refusal.success) return new SyncError(refusal.data.code as ErrorCode, refusal.data.error);
-  const message = `${base} answered ${status}, and not as sync-admin does. Is the address right, and is the function deployed? supabase functions deploy sync-admin`;
-  return new SyncError("endpoint_unreachable", message);
+/** Undefined for what is no JSON: a page of a gateway. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
