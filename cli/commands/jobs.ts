@@ -1,12 +1,14 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import { changedSchema, jobPageSchema, jobSchema } from "#core/admin-jobs-contract.ts";
+import { type JobFilter, jobPageSchema, jobSchema } from "#core/admin-jobs-contract.ts";
 import { SyncError } from "#core/errors.ts";
 import type { CommandIo } from "../command-io.ts";
 import { addAdminOptions, adminOptionsSchema, openAdmin, readOptions } from "../operate/admin-options.ts";
-import { changeMatching, type JobVerb } from "../operate/change-matching.ts";
+import { changeMatching, changeNamed, type JobVerb } from "../operate/change-matching.ts";
 import { formatJob, formatJobs } from "../operate/format-jobs.ts";
 import { addFilterOptions, filterOptionsSchema, toFilter } from "../operate/job-filter.ts";
+import { printLines } from "../operate/print-lines.ts";
+import { createBarProgress, createLineProgress, noProgress, type Progress } from "../simulate/progress.ts";
 
 const examples = `
 Examples:
@@ -15,6 +17,8 @@ Examples:
   $ clerk-sync jobs retry --all --status dead --code auth_unavailable
   $ clerk-sync jobs cancel 0191… 0192… --json
 
+retry and cancel take ids, or --all with what the jobs have to match: then they count, ask, and work in slices; Ctrl-C
+stops between two. They exit with 1 when not all that was asked for changed.
 Who did it goes into the audit as "cli" and the name of the user of this machine.`;
 
 const listSchema = adminOptionsSchema.extend(filterOptionsSchema.shape).extend({
@@ -26,6 +30,9 @@ const changeSchema = adminOptionsSchema.extend(filterOptionsSchema.shape).extend
   all: z.boolean().default(false),
   yes: z.boolean().default(false),
 });
+
+type ListOptions = z.infer<typeof listSchema>;
+type ChangeOptions = z.infer<typeof changeSchema>;
 
 /** Adds `clerk-sync jobs list|show|retry|cancel`. */
 export function addJobsCommand(program: Command, io: CommandIo): void {
@@ -48,38 +55,75 @@ function addChange(jobs: Command, verb: JobVerb, io: CommandIo): void {
     .action(async (ids: string[], given: unknown) => change(verb, ids, readOptions(changeSchema, given), io));
 }
 
-async function list(options: z.infer<typeof listSchema>, io: CommandIo): Promise<void> {
+async function list(options: ListOptions, io: CommandIo): Promise<void> {
   const call = await openAdmin(options, io);
   const { limit, cursor } = options;
   const page = await call.get("/jobs", jobPageSchema, { ...toFilter(options, io.clock.now()), limit, cursor });
   if (options.json) return io.print(JSON.stringify(page));
-  for (const line of formatJobs(page.jobs)) io.print(line);
-  if (page.next !== null) io.note(`There are more: --cursor ${page.next}`);
+  printLines(formatJobs(page.jobs, page.next !== null), io);
+  if (page.next !== null) io.note(`There may be more. The next page: the same command with --cursor ${page.next}`);
 }
 
 async function show(id: string, options: z.infer<typeof showSchema>, io: CommandIo): Promise<void> {
+  checkIds([id]);
   const call = await openAdmin(options, io);
-  const path = `/jobs/${encodeURIComponent(id)}`;
+  const path = `/jobs/${id}`;
   const job = options.reveal ? await call.post(`${path}/reveal`, jobSchema) : await call.get(path, jobSchema);
   if (options.json) return io.print(JSON.stringify(job));
-  for (const line of formatJob(job)) io.print(line);
+  printLines(formatJob(job), io);
 }
 
-async function change(
-  verb: JobVerb,
-  ids: string[],
-  options: z.infer<typeof changeSchema>,
-  io: CommandIo,
-): Promise<void> {
-  if (ids.length > 0 === options.all) {
+async function change(verb: JobVerb, given: string[], options: ChangeOptions, io: CommandIo): Promise<void> {
+  const ids = [...new Set(given)];
+  const filter = toFilter(options, io.clock.now());
+  checkChoice(ids, filter, options.all);
+  const call = await openAdmin(options, io);
+  if (options.all) {
+    const progress = chooseProgress(options, io);
+    return report(verb, await changeMatching(call, { verb, filter, isAgreed: options.yes, progress }, io), options, io);
+  }
+  const changed = await changeNamed(call, verb, ids);
+  report(verb, { changed, end: changed < ids.length ? "refused" : "done" }, options, io);
+}
+
+/** What is told of jobs that were not changed. */
+const ends = {
+  done: null,
+  declined: "Nothing was changed.",
+  stopped: "Stopped: the others are left as they were. The same command goes on with them.",
+  refused: "The others are finished, unknown, or in no state for it: clerk-sync jobs show <id> tells.",
+} as const;
+
+type Outcome = { changed: number; end: keyof typeof ends };
+
+/** Says how many changed, and fails when that is not all. */
+function report(verb: JobVerb, { changed, end }: Outcome, { json }: ChangeOptions, io: CommandIo): void {
+  const done = verb === "retry" ? "due again" : "cancelled";
+  if (json) io.print(JSON.stringify({ changed, is_complete: end === "done" }));
+  else if (end !== "declined") io.print(`${changed} ${changed === 1 ? "job is" : "jobs are"} ${done}.`);
+  if (end === "done") return;
+  io.note(ends[end]);
+  io.setExitCode(1);
+}
+
+function chooseProgress({ json }: ChangeOptions, io: CommandIo): Progress {
+  if (json) return noProgress;
+  return io.terminal === null ? createLineProgress(io.note) : createBarProgress(io.terminal);
+}
+
+/** Ids or a filter, never both: a condition beside ids would be passed over. */
+function checkChoice(ids: readonly string[], filter: JobFilter, all: boolean): void {
+  if (ids.length > 0 === all) {
     throw new SyncError("usage_invalid", "Name the jobs by their ids, or pass --all with what they have to match.");
   }
-  const call = await openAdmin(options, io);
-  const filter = toFilter(options, io.clock.now());
-  const changed = options.all
-    ? await changeMatching(call, { verb, filter, isAgreed: options.yes }, io)
-    : (await call.post(`/jobs/${verb}`, changedSchema, { ids })).changed;
-  const done = verb === "retry" ? "due again" : "cancelled";
-  io.print(options.json ? JSON.stringify({ changed }) : `${changed} ${changed === 1 ? "job is" : "jobs are"} ${done}.`);
-  if (!options.all && changed < ids.length) io.setExitCode(1); // some are finished, unknown, or not in a state for it
+  if (!all && Object.keys(filter).length > 0) {
+    throw new SyncError("usage_invalid", "Jobs named by their ids are not filtered. Leave the other options out.");
+  }
+  checkIds(ids);
+}
+
+function checkIds(ids: readonly string[]): void {
+  const wrong = ids.find((id) => !z.uuid().safeParse(id).success);
+  if (wrong === undefined) return;
+  throw new SyncError("usage_invalid", `${wrong} is not a job's id: clerk-sync jobs list shows them, whole.`);
 }

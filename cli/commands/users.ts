@@ -4,6 +4,7 @@ import { resyncedSchema, userPageSchema, userSchema } from "#core/admin-users-co
 import type { CommandIo } from "../command-io.ts";
 import { addAdminOptions, adminOptionsSchema, openAdmin, readOptions } from "../operate/admin-options.ts";
 import { formatUser, formatUsers } from "../operate/format-user.ts";
+import { printLines } from "../operate/print-lines.ts";
 
 const examples = `
 Examples:
@@ -47,15 +48,16 @@ async function list(options: z.infer<typeof listSchema>, io: CommandIo): Promise
   const { q, limit, cursor } = options;
   const page = await (await openAdmin(options, io)).get("/users", userPageSchema, { q, limit, cursor });
   if (options.json) return io.print(JSON.stringify(page));
-  for (const line of formatUsers(page.users)) io.print(line);
-  if (page.next !== null) io.note(`There are more: --cursor ${page.next}`);
+  printLines(formatUsers(page.users), io);
+  if (page.next !== null) io.note(`There may be more. The next page: the same command with --cursor ${page.next}`);
 }
 
 async function show(id: string, options: z.infer<typeof showSchema>, io: CommandIo): Promise<void> {
   const call = await openAdmin(options, io);
   const path = `/users/${encodeURIComponent(id)}`;
   const user = options.reveal ? await call.post(`${path}/reveal`, userSchema) : await call.get(path, userSchema);
-  for (const line of options.json ? [JSON.stringify(user)] : formatUser(user)) io.print(line);
+  if (options.json) io.print(JSON.stringify(user));
+  else printLines(formatUser(user), io);
   io.setExitCode(user.verdict.in_step ? 0 : 1);
 }
 

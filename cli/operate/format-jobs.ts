@@ -1,8 +1,12 @@
 import type { Job, JobSummary } from "#core/admin-jobs-contract.ts";
 
-/** Lines of a list: time, status, type, user, error; columns as wide as what stands in them. */
-export function formatJobs(jobs: readonly JobSummary[]): string[] {
-  if (jobs.length === 0) return ["No job matches. Finished jobs are purged after RETENTION_DAYS."];
+/** What a page without jobs says: the newest were looked at, and older ones may match. */
+const noneYet = "None of the jobs looked at matches; older ones may.";
+const none = "No job matches. Finished jobs are purged after RETENTION_DAYS.";
+
+/** Lines of a list: time, id, status, type, user, error; columns as wide as what stands in them. */
+export function formatJobs(jobs: readonly JobSummary[], hasMore = false): string[] {
+  if (jobs.length === 0) return [hasMore ? noneYet : none];
   const rows = jobs.map((job) => [job.created_at.slice(0, 19), job.id, job.status, job.job_type, job.clerk_id ?? "-"]);
   const widths = rows.reduce((most, row) => row.map((cell, place) => Math.max(cell.length, most[place] ?? 0)), [0]);
   return jobs.map((job, place) => {

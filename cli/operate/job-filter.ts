@@ -43,7 +43,7 @@ export function toFilter(options: z.infer<typeof filterOptionsSchema>, now: numb
     ...(code && { code }),
     ...(user && { clerk_id: user }),
     ...(since && { created_after: readSince(since, now) }),
-    ...(until && { created_before: readSince(until, now) }),
+    ...(until && { created_before: readSince(until, now, "--until") }),
     ...(q && { q }),
   };
 }

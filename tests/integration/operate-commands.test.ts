@@ -73,7 +73,7 @@ it("all that match are changed after a yes, in slices, and the audit names who d
   });
   const questions: string[] = [];
   const confirm = async (question: string) => questions.push(question) > 1;
-  expect((await run(args, { confirm })).stdout).toBe("0 jobs are cancelled.");
+  expect(await run(args, { confirm })).toEqual({ exitCode: 1, stdout: "", stderr: "Nothing was changed." });
   expect((await run(args, { confirm })).stdout).toBe("701 jobs are cancelled.");
   expect(questions).toEqual(["Cancel 701 jobs?", "Cancel 701 jobs?"]);
   const entries = (await auditOf("cancel_jobs")).filter(({ count }) => count > 1);
@@ -90,7 +90,7 @@ it("an action that is stopped leaves the others as they were", async () => {
     return () => undefined;
   };
   const args = ["jobs", "retry", "--all", "--code", "clerk_unavailable", "--yes"];
-  expect((await run(args, { note, onInterrupt })).stdout).toBe("500 jobs are due again.");
+  expect(await run(args, { note, onInterrupt })).toMatchObject({ exitCode: 1, stdout: "500 jobs are due again." });
 });
 
 it("a user is shown with the verdict first and values masked, and found by email", async () => {
