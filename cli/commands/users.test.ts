@@ -1,0 +1,118 @@
+import { describe, expect, test } from "vitest";
+import { main } from "../main.ts";
+
+const place = (state: string, values: Record<string, string | boolean | null>, why: string | null = null) => ({
+  state,
+  reason: why,
+  id: null,
+  values,
+});
+const jobId = "0191d7c5-0000-7000-8000-000000000001";
+const user = {
+  clerk_id: "user_ada",
+  is_revealed: false,
+  verdict: { code: "dead", in_step: false, what: "Its job gave up.", remedy: "Retry it.", job_id: jobId },
+  clerk: place("present", { email: "a***@e***.com", name: "A***", role: "admin" }),
+  users: place("present", { email: "a***@e***.com", name: "A***", role: "user" }),
+  auth: place("unknown", {}, "It did not answer."),
+  differences: ["role"],
+  state: null,
+  jobs: [],
+};
+const summary = {
+  clerk_id: "user_ada",
+  email: "a***@e***.com",
+  name: "A***",
+  role: "user",
+  has_row: false,
+  deleted_at: null,
+  synced_at: null,
+  open_jobs: 1,
+  dead_jobs: 2,
+};
+
+/** Runs the command against a sync-admin that answers this, and tells what it was asked. */
+async function run(args: string[], answer: unknown) {
+  const [stdout, stderr, asked]: [string[], string[], string[]] = [[], [], []];
+  const exitCode = await main(["users", ...args, "--url", "https://abc.supabase.co", "--secret-key", "sb_secret_1"], {
+    print: (line) => stdout.push(line),
+    note: (line) => stderr.push(line),
+    environment: {},
+    fetch: async (url, init) => {
+      asked.push(`${init?.method ?? "GET"} ${String(url).split("/sync-admin")[1]}`);
+      return Response.json(answer);
+    },
+  });
+  return { exitCode, stdout: stdout.join("\n"), stderr: stderr.join("\n"), asked };
+}
+
+describe("users show", () => {
+  test("says the verdict first, then the places side by side with what differs", async () => {
+    const { exitCode, stdout, asked } = await run(["show", "user_ada"], user);
+    expect(stdout.split("\n")).toEqual([
+      "✗ user_ada: Its job gave up.",
+      "    Retry it.",
+      `    clerk-sync jobs show ${jobId}`,
+      "",
+      "              Clerk          users          Auth",
+      "  is there    present        present        unknown",
+      "  email       a***@e***.com  a***@e***.com  -",
+      "  name        A***           A***           -",
+      "  role        admin          user           -        differs",
+      "  phone       -              -              -",
+      "  banned      -              -              -",
+      "  updated_at  -              -              -",
+      "  Auth: It did not answer.",
+      "",
+      "No job of this user is kept.",
+    ]);
+    expect([exitCode, asked]).toEqual([1, ["GET /users/user_ada"]]);
+  });
+
+  test("exits with 0 when the user is in step", async () => {
+    const inStep = { ...user, verdict: { ...user.verdict, in_step: true } };
+    expect((await run(["show", "user_ada"], inStep)).exitCode).toBe(0);
+  });
+
+  test("reveals by the call that is audited, and lets no name send commands to the terminal", async () => {
+    const revealed = { ...user, is_revealed: true, users: place("present", { name: "A\u001b]0;evil\u0007\nda" }) };
+    const { stdout, asked } = await run(["show", "user_ada", "--reveal"], revealed);
+    expect(asked).toEqual(["POST /users/user_ada/reveal"]);
+    expect(stdout).toContain("A�]0;evil��da");
+  });
+
+  test("asks for an id as it is written, whatever it holds", async () => {
+    expect((await run(["show", "../jobs?q=1"], user)).asked).toEqual(["GET /users/..%2Fjobs%3Fq%3D1"]);
+  });
+});
+
+describe("users list", () => {
+  test("finds by what is asked for, and says what is wrong with each", async () => {
+    const { stdout, stderr, asked } = await run(["list", "--q", "ada", "--limit", "1"], {
+      users: [summary],
+      next: "c",
+    });
+    expect(asked).toEqual(["GET /users?q=ada&limit=1"]);
+    expect(stdout).toBe("  user_ada  a***@e***.com  A***  user  no row, 1 open, 2 dead");
+    expect(stderr).toContain("--cursor c");
+  });
+
+  test("says what a search takes when nobody is found", async () => {
+    expect((await run(["list", "--q", "x"], { users: [], next: null })).stdout).toMatch(/^Nobody is found\..*Clerk id/);
+  });
+});
+
+test("users resync says what was asked for and where to see what came of it", async () => {
+  const { stdout, asked } = await run(["resync", "user_ada"], { requested: 1 });
+  expect(asked).toEqual(["POST /users/user_ada/resync"]);
+  expect(stdout).toMatch(/clerk-sync users show user_ada/);
+});
+
+test.each([
+  [["list"], { users: [summary], next: "c" }],
+  [["show", "user_ada"], user],
+  [["resync", "user_ada"], { requested: 1 }],
+])("users %j prints with --json one value and nothing else", async (args, answer) => {
+  const { stdout, stderr } = await run([...args, "--json"], answer);
+  expect([JSON.parse(stdout), stderr]).toEqual([answer, ""]);
+});
