@@ -1,3 +1,4 @@
+import type { JobCounts } from "#core/admin-jobs-contract.ts";
 import type { Overview } from "#core/admin-overview-contract.ts";
 
 const signs = { healthy: "✓", degraded: "!", compromised: "✗" } as const;
@@ -5,9 +6,6 @@ const signs = { healthy: "✓", degraded: "!", compromised: "✗" } as const;
 /** The state of the sync on one screen. `now` in Unix milliseconds. */
 export function formatStatus(overview: Overview, now: number): string[] {
   const { health, jobs, users, oldest_due_at, last_event_at, last_applied_at, drift } = overview;
-  const counts = Object.entries(jobs.statuses).map(
-    ([status, count]) => `${status.toLowerCase()} ${count}${count >= jobs.most ? "+" : ""}`,
-  );
   const ago = (at: string | null) => formatAgo(at, now);
   return [
     `${signs[health.status]} ${health.status}`,
@@ -17,12 +15,32 @@ export function formatStatus(overview: Overview, now: number): string[] {
     ]),
     "",
     `  users         ${users}`,
-    `  jobs          ${counts.join(", ") || "none"}`,
+    `  jobs          ${formatCounts(jobs)}`,
+    ...formatDead(jobs),
     `  oldest due    ${oldest_due_at === null ? "none" : ago(oldest_due_at)}`,
     `  last event    ${ago(last_event_at)}; last applied ${ago(last_applied_at)}`,
     `  out of step   ${drift === null ? "never compared: clerk-sync reconcile" : `${drift.users} of ${drift.read}, ${ago(drift.at)}`}`,
     ...formatParts(overview),
   ];
+}
+
+/** "completed 12, dead 10000+": the + says that there are more than were looked at. */
+function formatCounts(jobs: JobCounts): string {
+  const counts = Object.keys(jobs.statuses).map((status) => `${status.toLowerCase()} ${formatCount(jobs, status)}`);
+  return counts.join(", ") || "none";
+}
+
+function formatCount({ statuses, at_least, most }: JobCounts, status: string): string {
+  const entry = Object.entries(statuses).find(([name]) => name === status);
+  const count = entry?.[1] ?? 0;
+  // An API older than at_least names no status; there, as many as are looked at may be more.
+  const hasMore = at_least === undefined ? count >= most : at_least.some((name) => name === status);
+  return `${count}${hasMore ? "+" : ""}`;
+}
+
+function formatDead(jobs: JobCounts): string[] {
+  if ((jobs.statuses.DEAD ?? 0) === 0) return [];
+  return [`  dead letters  ${formatCount(jobs, "DEAD")} wait for a person: clerk-sync jobs list --status dead`];
 }
 
 function formatParts({ circuits, brake, open_run }: Overview): string[] {
