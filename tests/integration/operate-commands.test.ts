@@ -108,6 +108,27 @@ it("a user is shown with the verdict first and values masked, and found by email
   });
 });
 
+it("a revealed name reaches the terminal as text", async () => {
+  const firstName = "Bo\u001b]0;evil\u0007b";
+  await postEvent(server.settings, userEvent("user.created", { id: "user_bob", version: 1, firstName }));
+  await server.quiet();
+  expect((await run(["users", "show", "user_bob", "--reveal"])).stdout).toContain("Bo�]0;evil�b");
+});
+
+it("a job that is gone and a function that is missing are told apart", async () => {
+  const nobody = "00000000-0000-4000-8000-000000000000";
+  expect(await run(["jobs", "show", nobody])).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringMatching(/not_found/),
+  });
+  const elsewhere = `${server.settings.url}/other/functions/v1/clerk-webhook`;
+  const missing = await runCommand(["status", "--url", elsewhere, "--secret-key", server.settings.secretKey]);
+  expect(missing).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringMatching(/_unreachable.*functions deploy sync-admin/),
+  });
+});
+
 it("what cannot be done says what to do", async () => {
   const resync = await run(["users", "resync", "user_ada"]);
   expect(resync).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/config_invalid.*CLERK_SECRET_KEY/) });
