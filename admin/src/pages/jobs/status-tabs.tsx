@@ -1,7 +1,7 @@
 import { Tabs, Text } from "@mantine/core";
 import type { JobCounts, JobFilter } from "#core/admin-jobs-contract.ts";
 import { useReading } from "../../api/use-reading.ts";
-import { formatCount } from "../../format-time.ts";
+import { tellCount } from "./count-words.ts";
 import { statusTabs } from "./job-filter.ts";
 
 type Props = { filter: JobFilter; onChange: (status: string | null) => void };
@@ -33,11 +33,9 @@ export function StatusTabs({ filter: { status, ...others }, onChange }: Props) {
 
 function Count({ counts, status }: { counts: JobCounts | undefined; status: (typeof statusTabs)[number] }) {
   if (counts === undefined) return null;
-  const count = counts.statuses[status] ?? 0;
   return (
     <Text span size="xs" c="dimmed" className="numbers">
-      {formatCount(count)}
-      {count >= counts.most ? "+" : ""}
+      {tellCount(counts, status)}
     </Text>
   );
 }
