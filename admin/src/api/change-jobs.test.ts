@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { changeMatching, idsFor } from "./change-jobs.ts";
+import { changeMatching, changeThese, idsFor } from "./change-jobs.ts";
 import type { Client } from "./client.ts";
 
 /** An API that changes so many jobs with each slice, and what it was asked. */
@@ -46,4 +46,12 @@ test("of what is selected only those jobs are retried or cancelled that can be",
   }));
   expect(idsFor("retry", jobs)).toEqual(["FAILED", "DEAD", "CANCELLED"]);
   expect(idsFor("cancel", jobs)).toEqual(["PENDING", "PROCESSING", "FAILED", "DEAD"]);
+});
+
+test("more selected jobs than a call takes are changed in several calls, and none is left out", async () => {
+  const { client, asked } = setUp([500, 400, 1]);
+  const ids = Array.from({ length: 1001 }, (_, place) => `job ${place}`);
+  expect(await changeThese(client, "retry", ids)).toBe(901);
+  expect(asked.map(({ body }) => (body as { ids: string[] }).ids.length)).toEqual([500, 500, 1]);
+  expect(asked.flatMap(({ body }) => (body as { ids: string[] }).ids)).toEqual(ids);
 });

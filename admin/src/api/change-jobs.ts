@@ -41,3 +41,16 @@ const changeable: Readonly<Record<JobVerb, readonly string[]>> = {
 export function idsFor(action: JobVerb, jobs: readonly { id: string; status: string }[]): string[] {
   return jobs.filter(({ status }) => changeable[action].includes(status)).map(({ id }) => id);
 }
+
+/** A call takes at most so many ids. Source: jobActionSchema. */
+const mostIds = 500;
+
+/** Retries or cancels these jobs, in as many calls as it takes; returns how many changed. Throws ApiError; what was changed until then stays. */
+export async function changeThese(client: Client, action: JobVerb, ids: readonly string[]): Promise<number> {
+  let changed = 0;
+  for (let from = 0; from < ids.length; from += mostIds) {
+    const slice = { ids: ids.slice(from, from + mostIds) };
+    changed += (await client.post<{ changed: number }>(`/jobs/${action}`, slice)).changed;
+  }
+  return changed;
+}

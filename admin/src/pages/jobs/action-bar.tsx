@@ -1,6 +1,6 @@
 import { Group, Text } from "@mantine/core";
 import type { JobFilter, JobSummary } from "#core/admin-jobs-contract.ts";
-import { idsFor, type JobVerb } from "../../api/change-jobs.ts";
+import { changeThese, idsFor, type JobVerb } from "../../api/change-jobs.ts";
 import { useAction } from "../../api/use-action.ts";
 import { ActionButton } from "../../components/action-button.tsx";
 import { BulkAction } from "../../components/bulk-action.tsx";
@@ -31,15 +31,12 @@ export function ActionBar({ filter, selected, onDone }: Props) {
   );
 }
 
-/** A call takes at most so many ids. */
-const mostIds = 500;
-
 function ChangeSelected({ action, selected, onDone }: Omit<Props, "filter"> & { action: JobVerb }) {
   const confirm = useConfirm();
-  const ids = idsFor(action, selected).slice(0, mostIds);
+  const ids = idsFor(action, selected);
   const change = useAction({
-    run: (client) => client.post<{ changed: number }>(`/jobs/${action}`, { ids }),
-    done: ({ changed }) => tellResult(action, { changed, isWhole: true }),
+    run: (client) => changeThese(client, action, ids),
+    done: (changed) => tellResult(action, { changed, isWhole: true }),
   });
   const ask = async () => {
     if (await confirm(askForSelected(action, ids.length))) change.mutate(undefined, { onSuccess: onDone });
