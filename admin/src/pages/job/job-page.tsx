@@ -19,9 +19,13 @@ import { Trouble } from "./trouble.tsx";
 /** One job: what it is, why it is where it is, what happened to it, and what it carries. */
 export function JobPage() {
   const { id = "" } = useParams();
+  return <OneJob key={id} id={id} />; // nothing of the job before it stays on the page
+}
+
+function OneJob({ id }: { id: string }) {
   const reading = useReading<Job>(`/jobs/${encodeURIComponent(id)}`);
   const [revealed, setRevealed] = useState<Job | null>(null);
-  const shown = revealed?.id === id ? revealed : null;
+  const shown = revealed?.updated_at === reading.data?.updated_at ? revealed : null;
   const isMissing = reading.data === undefined && isNoJob(reading.error);
   return (
     <>
