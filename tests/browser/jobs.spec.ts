@@ -110,12 +110,63 @@ test("jobs are searched and filtered, and the address keeps by what", async ({ o
   await page.reload();
   await expect(rowOf(page, ada)).toBeVisible();
   await expect(rowOf(page, grace)).toBeHidden();
-  await page.getByRole("textbox", { name: "Before" }).fill("2020-01-01");
+  await page.getByRole("combobox", { name: "Received" }).click();
+  await page.getByRole("option", { name: "From … to …" }).click();
+  await page.getByLabel("From", { exact: true }).fill("2019-01-01T08:00");
+  await page.getByLabel("Before", { exact: true }).fill("2020-01-01T08:00");
   await expect(page.getByText("No job matches")).toBeVisible();
+  await expect(page).toHaveURL(/since=20(18|19)-.*&until=20(19|20)-/);
   await page.getByRole("textbox", { name: "Error code" }).fill("auth_rejected");
   await page.getByRole("button", { name: "Take out all filters" }).click();
   await expect(page).toHaveURL(/\/jobs$/);
   await expect(rowOf(page, grace)).toBeVisible();
+});
+
+test("what is filtered by stands in words, and each filter is taken out alone", async ({ open }) => {
+  const others = "source=ensure&code=made_up_too&clerk_id=user_nobody&q=nothing";
+  const times = "since=2020-01-01T00:00:00.000Z&until=2020-01-02T00:00:00.000Z";
+  const page = await open(`/jobs?status=PENDING,FAILED&job_type=USER_DELETED&${others}&${times}`);
+  const chips = page.getByRole("group", { name: "Filtered by" });
+  await expect(chips).toContainText("Status: pending or failed");
+  await expect(chips).toContainText("Type: user deleted");
+  for (const name of ["Status", "Type", "Source", "Error code", "User", "Received", "Before", "Search"]) {
+    await chips.getByRole("button", { name: `Take out the filter ${name}` }).click();
+    await expect(chips.getByText(`${name}:`)).toHaveCount(0);
+  }
+  await expect(page).toHaveURL(/\/jobs$/);
+  await expect(chips).toBeHidden();
+});
+
+test("all of a row opens its job; its user and its box stay their own, on a phone too", async ({
+  open,
+  page,
+  signUp,
+}) => {
+  const id = await signUp();
+  for (const width of [1280, 390]) {
+    await page.setViewportSize({ width, height: 860 });
+    await open(`/jobs?clerk_id=${id}`);
+    await rowOf(page, id).getByRole("checkbox").check();
+    await expect(page.getByText("1 selected")).toBeVisible();
+    await rowOf(page, id).getByText("completed").click({ force: true }); // the link lies above the badge
+    await expect(page.getByRole("heading", { level: 1, name: "Job: user created" })).toBeVisible();
+    await page.goBack();
+    await rowOf(page, id).getByRole("link", { name: id }).click();
+    await expect(page.getByRole("heading", { level: 1, name: "User" })).toBeVisible();
+  }
+});
+
+test("a count that is only a beginning says so", async ({ open, system, page }) => {
+  await page.route("**/jobs/counts*", async (route) => {
+    const response = await route.fetch();
+    const counts = (await response.json()) as { at_least?: string[] };
+    await route.fulfill({ response, json: { ...counts, at_least: ["CANCELLED"] } });
+  });
+  await system.query(
+    "insert into job_queue (job_type, status, clerk_id) values ('USER_UPDATED', 'CANCELLED', 'user_bound')",
+  );
+  await open("/jobs?clerk_id=user_bound");
+  await expect(page.getByRole("tab", { name: "cancelled 1+" })).toBeVisible();
 });
 
 test("a long list is read on", async ({ open, system }) => {

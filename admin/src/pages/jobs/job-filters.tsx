@@ -1,34 +1,35 @@
-import { Button, Group } from "@mantine/core";
+import { Button, Group, Pill, Stack } from "@mantine/core";
 import { FilterChoice } from "../../components/filter-choice.tsx";
 import { FilterInput } from "../../components/filter-input.tsx";
 import { sourceWords, typeWords } from "../../job-words.ts";
-import { sinceChoices } from "../../since.ts";
+import { describeFilters } from "./filter-chips.ts";
 import { type FilterName, type JobFilters as Filters, filterNames } from "./job-filter.ts";
+import { TimeRange } from "./time-range.tsx";
 
 type Props = { filters: Filters; change: (changes: Partial<Record<FilterName, string | null>>) => void };
 
 const types = Object.entries(typeWords).map(([value, label]) => ({ value, label }));
 const sources = Object.entries(sourceWords).map(([value, label]) => ({ value, label }));
+const reachable = { "aria-hidden": false, tabIndex: 0 } as const;
 const nothing = Object.fromEntries(filterNames.map((name) => [name, null]));
 
 export function JobFilters({ filters, change }: Props) {
   return (
-    <Group gap="sm" align="flex-end" mb="md" component="search" aria-label="Filters">
-      <FilterInput
-        label="Search"
-        placeholder="Clerk id, email, event id or job id"
-        value={filters.q}
-        onChange={(q) => change({ q })}
-        w={280}
-      />
-      <KindFilters filters={filters} change={change} />
-      <TimeFilters filters={filters} change={change} />
-      {Object.keys(filters).length > 0 && (
-        <Button variant="subtle" size="xs" onClick={() => change(nothing)}>
-          Take out all filters
-        </Button>
-      )}
-    </Group>
+    <Stack component="search" gap="sm" mb="md" aria-label="Filters">
+      <Group gap="sm" align="flex-end">
+        <FilterInput
+          label="Search"
+          placeholder="Clerk id, email, event id or job id"
+          value={filters.q}
+          onChange={(q) => change({ q })}
+          maxLength={255}
+          w={280}
+        />
+        <KindFilters filters={filters} change={change} />
+        <TimeRange filters={filters} change={change} />
+      </Group>
+      <Chips filters={filters} change={change} />
+    </Stack>
   );
 }
 
@@ -55,33 +56,39 @@ function KindFilters({ filters, change }: Props) {
         placeholder="auth_unavailable"
         value={code}
         onChange={(value) => change({ code: value })}
+        maxLength={80}
       />
       <FilterInput
         label="User"
         placeholder="user_…"
         value={clerk_id}
         onChange={(value) => change({ clerk_id: value })}
+        maxLength={255}
       />
     </>
   );
 }
 
-function TimeFilters({ filters: { since, until }, change }: Props) {
+/** What is filtered by, in words. An address from elsewhere may filter by more than the fields show. */
+function Chips({ filters, change }: Props) {
+  const chips = describeFilters(filters, Date.now());
+  if (chips.length === 0) return null;
   return (
-    <>
-      <FilterChoice
-        label="Received"
-        all="As far as kept"
-        data={sinceChoices}
-        value={since}
-        onChange={(value) => change({ since: value })}
-      />
-      <FilterInput
-        label="Before"
-        placeholder="24h, 7d or a time"
-        value={until}
-        onChange={(value) => change({ until: value })}
-      />
-    </>
+    <Group gap={6} role="group" aria-label="Filtered by">
+      {chips.map(({ name, label, value }) => (
+        <Pill
+          key={name}
+          maw="100%"
+          withRemoveButton
+          onRemove={() => change({ [name]: null })}
+          removeButtonProps={{ ...reachable, "aria-label": `Take out the filter ${label}` }}
+        >
+          {label}: {value}
+        </Pill>
+      ))}
+      <Button variant="subtle" size="compact-xs" onClick={() => change(nothing)}>
+        Take out all filters
+      </Button>
+    </Group>
   );
 }

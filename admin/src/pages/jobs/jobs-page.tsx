@@ -1,3 +1,4 @@
+import { Text } from "@mantine/core";
 import { useMemo, useState } from "react";
 import type { JobFilter, JobPage } from "#core/admin-jobs-contract.ts";
 import { usePages } from "../../api/use-reading.ts";
@@ -50,6 +51,11 @@ function JobsList({ filter, selected, select }: ListProps) {
         return (
           <div>
             <ActionBar filter={filter} selected={chosen} onDone={() => select(none)} />
+            {jobs.length === 0 && (
+              <Text size="sm" mb="xs">
+                None of the jobs looked at so far matches. Load more to look further back.
+              </Text>
+            )}
             <JobsTable jobs={jobs} selected={selected} select={select} />
             <LoadMore of={pages} shown={jobs.length} />
           </div>

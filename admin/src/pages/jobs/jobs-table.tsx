@@ -1,4 +1,4 @@
-import { Anchor, Checkbox, Table, Text } from "@mantine/core";
+import { Anchor, Box, Checkbox, Table, Text } from "@mantine/core";
 import { Link } from "react-router";
 import type { JobSummary } from "#core/admin-jobs-contract.ts";
 import { JobName } from "../../components/job-name.tsx";
@@ -19,7 +19,7 @@ export function JobsTable({ jobs, selected, select }: Props) {
     select(new Set(selected.has(id) ? [...selected].filter((other) => other !== id) : [...selected, id]));
   return (
     <div className="surface table-scroll">
-      <Table miw={860} aria-label="Jobs" verticalSpacing={6} highlightOnHover>
+      <Table aria-label="Jobs" verticalSpacing={6} highlightOnHover>
         <Table.Thead>
           <Table.Tr>
             <Table.Th w={36}>
@@ -31,12 +31,14 @@ export function JobsTable({ jobs, selected, select }: Props) {
                 onChange={toggleAll}
               />
             </Table.Th>
-            <Table.Th>Received</Table.Th>
+            <Table.Th visibleFrom="sm">Received</Table.Th>
             <Table.Th>Job</Table.Th>
             <Table.Th>Status</Table.Th>
-            <Table.Th>User</Table.Th>
-            <Table.Th ta="right">Attempts</Table.Th>
-            <Table.Th>What happened</Table.Th>
+            <Table.Th visibleFrom="sm">User</Table.Th>
+            <Table.Th ta="right" visibleFrom="sm">
+              Attempts
+            </Table.Th>
+            <Table.Th visibleFrom="sm">What happened</Table.Th>
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
@@ -49,35 +51,68 @@ export function JobsTable({ jobs, selected, select }: Props) {
   );
 }
 
-function JobRow({ job, isSelected, onToggle }: { job: JobSummary; isSelected: boolean; onToggle: () => void }) {
+type RowProps = { job: JobSummary; isSelected: boolean; onToggle: () => void };
+
+/** All of the row opens the job, except what is above the link. */
+function JobRow({ job, isSelected, onToggle }: RowProps) {
   return (
     <Table.Tr {...(isSelected && { "data-selected": true })} className={classes.row}>
-      <Table.Td>
+      <Table.Td className={classes.above}>
         <Checkbox size="xs" aria-label={`Select job ${job.id}`} checked={isSelected} onChange={onToggle} />
       </Table.Td>
-      <Table.Td>
-        <TimeAgo at={job.created_at} />
+      <Table.Td visibleFrom="sm">
+        <Received job={job} />
       </Table.Td>
       <Table.Td className={classes.job}>
-        <JobName job={job} />
+        <JobName job={job} linkClass={classes.link} />
+        <Below job={job} />
       </Table.Td>
-      <Table.Td>
+      <Table.Td className={classes.status}>
         <StatusBadge status={job.status} />
       </Table.Td>
-      <Table.Td className="ids">{job.clerk_id === null ? "–" : <UserLink clerkId={job.clerk_id} />}</Table.Td>
-      <Table.Td ta="right" className="numbers">
+      <Table.Td className="ids" visibleFrom="sm">
+        <UserLink clerkId={job.clerk_id} />
+      </Table.Td>
+      <Table.Td ta="right" className="numbers" visibleFrom="sm">
         {job.attempts}/{job.max_attempts}
       </Table.Td>
-      <Table.Td className={classes.what}>
+      <Table.Td className={classes.what} visibleFrom="sm">
         <WhatHappened job={job} />
       </Table.Td>
     </Table.Tr>
   );
 }
 
-function UserLink({ clerkId }: { clerkId: string }) {
+/** What the other columns say, where there is no room for them. */
+function Below({ job }: { job: JobSummary }) {
   return (
-    <Anchor component={Link} to={`/users/${encodeURIComponent(clerkId)}`} inherit>
+    <Box hiddenFrom="sm" className={classes.below}>
+      <Text size="xs" c="dimmed">
+        received <Received job={job} />
+      </Text>
+      {job.clerk_id !== null && (
+        <Text size="xs" component="div" className="ids">
+          <UserLink clerkId={job.clerk_id} />
+        </Text>
+      )}
+      <WhatHappened job={job} />
+    </Box>
+  );
+}
+
+/** Above the link of the row, so that the exact time shows beside the pointer. */
+function Received({ job }: { job: JobSummary }) {
+  return (
+    <span className={classes.above}>
+      <TimeAgo at={job.created_at} />
+    </span>
+  );
+}
+
+function UserLink({ clerkId }: { clerkId: string | null }) {
+  if (clerkId === null) return "–";
+  return (
+    <Anchor component={Link} to={`/users/${encodeURIComponent(clerkId)}`} inherit className={classes.above ?? ""}>
       {clerkId}
     </Anchor>
   );
@@ -89,7 +124,7 @@ function WhatHappened({ job: { status, error, run_at, processed_at, waits_for } 
   return (
     <>
       {error !== null && (
-        <Text size="sm" lineClamp={2} title={error}>
+        <Text size="sm" lineClamp={3}>
           {error}
         </Text>
       )}
