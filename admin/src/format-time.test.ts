@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { formatAgo, formatCount, formatDuration, formatTime } from "./format-time.ts";
+import { formatAgo, formatCount, formatDuration, formatShort, formatTime } from "./format-time.ts";
 
 describe("a duration", () => {
   it.each([
@@ -45,4 +45,8 @@ it("a time stands in the reader's zone, with two digits everywhere", () => {
 
 it("a count has its thousands apart", () => {
   expect(formatCount(1_234_567)).toBe("1,234,567");
+});
+
+it("a count is short where there is little room", () => {
+  expect([0, 999, 1000, 2752, 10_000].map(formatShort)).toEqual(["0", "999", "1k", "2k", "10k"]);
 });

@@ -46,3 +46,8 @@ export function formatTime(at: string): string {
 export function formatCount(count: number): string {
   return count.toLocaleString("en-US");
 }
+
+/** "999", "1k", "10k": where there is room for no more; whole thousands, rounded down. */
+export function formatShort(count: number): string {
+  return count < 1000 ? String(count) : `${formatCount(Math.floor(count / 1000))}k`;
+}

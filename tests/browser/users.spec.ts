@@ -111,6 +111,32 @@ test("a job is retried and cancelled on its own page, and shows what it carries"
   await expect(page.getByText("original_event")).toBeHidden();
 });
 
+test("a job that changes after it was revealed is masked again", async ({ open, system, signUpInConflict }) => {
+  const { id, free } = await signUpInConflict();
+  await free();
+  const page = await open(`/jobs/${String((await system.jobs(id))[0]?.["id"])}`);
+  await page.getByRole("button", { name: "Reveal" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Reveal" }).click();
+  await expect(page.getByText("revealed; it is in the audit")).toBeVisible();
+  await page.getByRole("button", { name: "Retry", exact: true }).click();
+  await page.getByRole("button", { name: "Retry it" }).click();
+  await system.settled(id);
+  await expect(page.getByText("Personal values are masked.")).toBeVisible();
+  await expect(findPart(page, "What happened")).toContainText("Done, at attempt 1");
+});
+
+test("a job does not stand under the address of another", async ({ open, page, system, signUp, signUpInConflict }) => {
+  const [dead, done] = [(await signUpInConflict()).id, await signUp()];
+  const [deadJob, doneJob] = [await system.jobs(dead), await system.jobs(done)].map(([job]) => String(job?.["id"]));
+  await open(`/jobs/${deadJob}`);
+  await expect(page.getByRole("button", { name: "Retry", exact: true })).toBeEnabled();
+  await page.route(`**/sync-admin/jobs/${doneJob}`, () => undefined); // no answer
+  await page.evaluate((path) => history.pushState({}, "", path), `/admin/jobs/${doneJob}`);
+  await page.evaluate(() => dispatchEvent(new PopStateEvent("popstate", { state: {} })));
+  await expect(page.getByRole("status", { name: "Loading" })).toBeVisible();
+  await expect(page.getByRole("button", { name: "Retry", exact: true })).toBeHidden();
+});
+
 test("users are listed and found, and the list is read on", async ({ open, system, signUp }) => {
   const id = await signUp({ firstName: "Hedy" });
   await system.query(

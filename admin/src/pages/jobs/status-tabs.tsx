@@ -33,9 +33,11 @@ export function StatusTabs({ filter: { status, ...others }, onChange }: Props) {
 
 function Count({ counts, status }: { counts: JobCounts | undefined; status: (typeof statusTabs)[number] }) {
   if (counts === undefined) return null;
+  const text = tellCount(counts, status);
+  const title = text.endsWith("+") ? "Only the newest jobs were looked at: there may be more" : undefined;
   return (
-    <Text span size="xs" c="dimmed" className="numbers">
-      {tellCount(counts, status)}
+    <Text span size="xs" c="dimmed" className="numbers" title={title}>
+      {text}
     </Text>
   );
 }
