@@ -98,6 +98,7 @@ test("the charts show an hour, a day or a week, and the address keeps which", as
   ] as const) {
     await charts.getByRole("radio", { name }).press("Space");
     await expect(page).toHaveURL(new RegExp(`window=${window}`));
+    await expect(charts.getByRole("radio", { name })).toBeChecked(); // drawn later than the address changes
     await expect(charts.getByRole("figure", { name: "Errors" })).toBeVisible();
   }
   await charts.getByRole("radio", { name: "24 hours" }).press("Space");

@@ -17,6 +17,7 @@ async function look(page: Page, name: string): Promise<void> {
   for (const colorScheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
     await page.setViewportSize({ width: 1280, height: 860 });
+    await expect(page.locator("html")).toHaveAttribute("data-mantine-color-scheme", colorScheme);
     await endTransitions(page);
     const { violations } = await new AxeBuilder({ page }).options({ resultTypes: ["violations"] }).analyze();
     const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
