@@ -24,6 +24,9 @@ test("why a user is missing whose webhook never came is seen, and a resync mends
   const places = page.getByRole("table", { name: "Side by side" });
   await expect(places.getByRole("row", { name: /^Is there/ })).toContainText("yes");
   await expect(page.getByText("No job of this user is kept")).toBeVisible();
+  await verdict(page).getByRole("link", { name: "Start a backfill" }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Reconcile" })).toBeVisible();
+  await page.goBack();
   await verdict(page).getByRole("button", { name: "Resync from Clerk" }).click();
   await expect(page.getByText("The user is read again from Clerk, at once.")).toBeVisible();
   await system.settled(id);
@@ -77,6 +80,8 @@ test("what a person typed as a name stays text, masked and revealed", async ({ o
   await page.getByRole("button", { name: "Reveal" }).click();
   await page.getByRole("dialog", { name: "Reveal personal values?" }).getByRole("button", { name: "Reveal" }).click();
   await expect(page.getByRole("cell", { name }).first()).toBeVisible();
+  await page.getByRole("button", { name: "Hide personal values" }).click();
+  await expect(page.getByText("onerror")).toBeHidden();
   await page.getByRole("table", { name: "Jobs of this user" }).getByRole("link", { name: "user created" }).click();
   await page.getByRole("button", { name: "Reveal" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Reveal" }).click();
@@ -105,7 +110,9 @@ test("a job is retried and cancelled on its own page, and shows what it carries"
   await page.getByRole("button", { name: "Cancel it" }).click();
   await expect(findPart(page, "What happened")).toContainText("Cancelled");
   await expect(page.getByRole("button", { name: "Cancel", exact: true })).toBeDisabled();
+  await page.getByRole("button", { name: "Close the message" }).first().click();
   await page.getByRole("button", { name: "Copy the job id" }).click();
+  await page.getByRole("button", { name: "Copy the Clerk id" }).click();
   await page.getByRole("button", { name: "Copy the event id" }).click();
   await page.getByText("Payload", { exact: true }).last().click();
   await expect(page.getByText("original_event")).toBeHidden();
@@ -156,6 +163,11 @@ test("users are listed and found, and the list is read on", async ({ open, syste
   await page.getByRole("link", { name: "All users" }).click();
   await page.getByRole("textbox", { name: "Find users" }).fill(newClerkId());
   await expect(page.getByText("Nobody is found")).toBeVisible();
+  await page.getByRole("link", { name: /^Open user_/ }).click();
+  await expect(page.getByText("Nobody has this id")).toBeVisible();
+  await page.goBack();
+  await page.getByRole("button", { name: "Show all users" }).click();
+  await expect(rows.nth(50)).toBeVisible();
 });
 
 test("dead letters stand by their error with what to do; all of one error are retried", async ({

@@ -56,7 +56,7 @@ function describeControls(): void {
   };
   const placeOf = (element: Element) => {
     if (element.closest("[role=dialog]") !== null) return "dialog";
-    if (element.closest("header, nav, [role=menu]") !== null) return "frame";
+    if (element.closest("header, nav, [role=menu], .mantine-Notifications-root") !== null) return "frame";
     return (document.querySelector("h1")?.textContent ?? "").replace(/:.*/, ""); // "Job: user created"
   };
   (globalThis as unknown as InPage).describeControl = (element) => {
