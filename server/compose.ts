@@ -29,6 +29,7 @@ import { createCallFunction } from "./call-function.ts";
 import type { Half } from "./half.ts";
 import { createHealth } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
+import { createNodeHmac } from "./node-hmac.ts";
 import { watchDatabase } from "./watch-database.ts";
 import { createWorker, type Worker, type WorkerDependencies } from "./worker.ts";
 
@@ -119,7 +120,7 @@ function makeWebhook(
   return {
     ...parts,
     ...recorder.hooks,
-    verifySignature: webhookSecrets.length === 0 ? null : createVerifySignature(webhookSecrets, now),
+    verifySignature: webhookSecrets.length === 0 ? null : createVerifySignature(webhookSecrets, now, createNodeHmac),
     loadLimit: createLoadLimit({ ...mostInHand, now }),
     rateLimit: createRateLimit({ ...config.webhookRate, now }),
     maxAttempts: config.maxAttempts,

@@ -6,12 +6,13 @@ import type { NewJob } from "#core/database.ts";
 import { mapEvent } from "#core/map-user.ts";
 import { parseEvent } from "#core/parse-event.ts";
 import { createVerifySignature } from "#core/verify-signature.ts";
+import { createNodeHmac } from "../../server/node-hmac.ts";
 import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
 import { webhookPath, webhookSecret } from "../load/payload.ts";
 
 /** The HTTP server that every peer stands behind: our own router, signature check and mapping, and nothing else. */
 export async function servePeer(take: (job: NewJob) => Promise<unknown>): Promise<{ port: number }> {
-  const verifySignature = createVerifySignature([webhookSecret], Date.now);
+  const verifySignature = createVerifySignature([webhookSecret], Date.now, createNodeHmac);
   const app = new Hono().post(webhookPath, async (context) => {
     const body = new Uint8Array(await context.req.raw.arrayBuffer());
     const eventId = await verifySignature(context.req.raw.headers, body);

@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import type { Environment } from "#core/config.ts";
 import { SyncError } from "#core/errors.ts";
-import { importWebhookSecret } from "#core/sign-webhook.ts";
+import { readWebhookSecret } from "#core/sign-webhook.ts";
 import type { CommandIo } from "../command-io.ts";
 import { readEnvironment } from "../read-environment-file.ts";
 import { readLocalSettings, requireSecret, resolveTarget, type Target, targetOptionsSchema } from "../read-target.ts";
@@ -55,7 +55,7 @@ async function verify(options: z.infer<typeof optionsSchema>, io: CommandIo): Pr
   const local = await readLocalSettings(io.folder, options, environment);
   const target = requireSecret(resolveTarget(options, local, environment));
   const rest = requireRest(target);
-  await importWebhookSecret(target.webhookSecret); // a damaged secret fails here, with its reason
+  readWebhookSecret(target.webhookSecret); // a damaged secret fails here, with its reason
   const print = options.json ? () => undefined : io.print;
   print(`A canary goes to ${target.webhookUrl}.`);
   const verification = await interruptible(io, (signal) =>

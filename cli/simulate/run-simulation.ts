@@ -1,4 +1,4 @@
-import { importWebhookSecret } from "#core/sign-webhook.ts";
+import { readWebhookSecret } from "#core/sign-webhook.ts";
 import type { CommandIo } from "../command-io.ts";
 import type { SignedTarget } from "../read-target.ts";
 import { buildMessage } from "./build-event.ts";
@@ -37,7 +37,7 @@ export async function runSimulation(
   context: RunContext,
   io: Pick<CommandIo, "fetch" | "clock">,
 ): Promise<SimulationResult> {
-  await importWebhookSecret(context.target.webhookSecret); // a damaged secret fails here, with its reason
+  readWebhookSecret(context.target.webhookSecret); // a damaged secret fails here, with its reason
   const start = io.clock.now();
   const tally = await post(simulation, context, io);
   const seconds = (io.clock.now() - start) / 1000;

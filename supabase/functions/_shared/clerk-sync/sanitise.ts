@@ -34,6 +34,7 @@ function sanitiseObject(value: object, depth: number): Json {
 
 /** Takes out what text in PostgreSQL cannot hold: NUL and surrogates without their pair. */
 function sanitiseText(text: string): string {
+  if (text.isWellFormed() && !text.includes("\0")) return text;
   // With the u flag \p{Surrogate} matches only surrogates that are not part of a pair.
   return text.replaceAll("\0", "").replace(/\p{Surrogate}/gu, "");
 }

@@ -14,10 +14,10 @@ export type SignWebhookInput = {
 const encoder = new TextEncoder();
 
 /**
- * Imports a `whsec_…` secret as an HMAC-SHA256 key.
+ * The bytes of a `whsec_…` secret, the key of HMAC-SHA256.
  * Throws SyncError `config_invalid` when what follows the prefix is not base64.
  */
-export async function importWebhookSecret(secret: string): Promise<CryptoKey> {
+export function readWebhookSecret(secret: string): Uint8Array<ArrayBuffer> {
   const encoded = secret.startsWith("whsec_") ? secret.slice("whsec_".length) : secret;
   const bytes = decodeBase64(encoded);
   if (bytes === null || bytes.length === 0) {
@@ -26,7 +26,7 @@ export async function importWebhookSecret(secret: string): Promise<CryptoKey> {
       "A webhook secret is not whsec_ followed by base64. Copy it again from Clerk's dashboard: Webhooks, the endpoint, Signing Secret.",
     );
   }
-  return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
+  return bytes;
 }
 
 /** The bytes Svix signs: `id.timestamp.body` (docs.svix.com, "Verifying payloads manually"). */
@@ -49,7 +49,8 @@ export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | null {
 
 /** Signs one delivery as Svix does and returns its three `svix-*` headers. */
 export async function signWebhook(input: SignWebhookInput): Promise<Record<string, string>> {
-  const key = await importWebhookSecret(input.secret);
+  const bytes = readWebhookSecret(input.secret);
+  const key = await crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
   const timestamp = String(input.timestamp);
   const mac = await crypto.subtle.sign("HMAC", key, signedContent(input.id, timestamp, input.body));
   return {

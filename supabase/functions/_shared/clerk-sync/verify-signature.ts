@@ -1,5 +1,5 @@
 import { SyncError } from "./errors.ts";
-import { decodeBase64, importWebhookSecret, signedContent } from "./sign-webhook.ts";
+import { decodeBase64, readWebhookSecret, signedContent } from "./sign-webhook.ts";
 
 /** How far a delivery's timestamp may be from our clock (Svix, "Verifying payloads manually"). */
 const toleranceSeconds = 5 * 60;
@@ -13,29 +13,50 @@ const signatureBytes = 32;
 /** Returns the message id of a delivery whose signature holds; throws SyncError otherwise. */
 export type VerifySignature = (headers: Headers, body: Uint8Array) => Promise<string>;
 
+/** Makes what computes HMAC-SHA256 with this key. */
+export type CreateHmac = (key: Uint8Array<ArrayBuffer>) => (content: Uint8Array<ArrayBuffer>) => Mac | Promise<Mac>;
+type Mac = ArrayLike<number>;
+
 /**
  * Makes the signature check for a list of secrets: any of them may have signed, so that a secret is
- * rotated without a lost event. `now` gives Unix milliseconds.
- * The check throws SyncError `signature_missing` or `signature_invalid`; both are answered 401.
+ * rotated without a lost event. `now` gives Unix milliseconds. `createHmac`: a quicker one where there is one; on Node
+ * handing a body to WebCrypto's threads takes ten times as long as hashing it.
+ * The check throws SyncError `signature_missing` or `signature_invalid`; both are answered 401. Of a secret that is
+ * none it throws `config_invalid`.
  */
-export function createVerifySignature(secrets: readonly string[], now: () => number): VerifySignature {
-  const keys = Promise.all(secrets.map(importWebhookSecret));
-  keys.catch(() => undefined); // awaited by every check; without this an idle process would die of it
+export function createVerifySignature(
+  secrets: readonly string[],
+  now: () => number,
+  createHmac: CreateHmac = createWebHmac,
+): VerifySignature {
+  let hmacs: ReturnType<CreateHmac>[] | undefined;
   return async (headers, body) => {
     const { id, timestamp, signatures } = readHeaders(headers);
     checkAge(timestamp, now());
+    hmacs ??= secrets.map((secret) => createHmac(readWebhookSecret(secret)));
     const content = signedContent(id, timestamp, body);
-    for (const key of await keys) {
-      for (const signature of signatures) {
-        // crypto.subtle.verify compares in constant time.
-        if (await crypto.subtle.verify("HMAC", key, signature, content)) return id;
-      }
+    for (const hmac of hmacs) {
+      const mac = await hmac(content);
+      if (signatures.some((signature) => isSame(signature, mac))) return id;
     }
     throw new SyncError(
       "signature_invalid",
       "No signature matches. Is CLERK_WEBHOOK_SECRET the secret of this endpoint?",
     );
   };
+}
+
+const createWebHmac: CreateHmac = (bytes) => {
+  const key = crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  return async (content) => new Uint8Array(await crypto.subtle.sign("HMAC", await key, content));
+};
+
+/** Looks at every byte, wherever the first difference is: how long it takes must not tell how much is right. */
+function isSame(one: Mac, other: Mac): boolean {
+  if (one.length !== other.length) return false;
+  let difference = 0;
+  for (let place = 0; place < one.length; place += 1) difference |= (one[place] ?? 0) ^ (other[place] ?? 0);
+  return difference === 0;
 }
 
 /**
