@@ -54,6 +54,19 @@ test("events that come while two calls are under way share the next one, and eac
   expect(await Promise.all(stored)).toEqual(["job_a", "job_b", "job_c", "job_d", "job_e"]);
 });
 
+test("while four events are in hand the next ones wait to share a call, unless they fill one", async () => {
+  const { calls, store } = setUp();
+  for (const id of ["x", "y", "a", "b", "c", "d"]) void store(id);
+  calls[0]?.answer();
+  calls[1]?.answer();
+  await settle();
+  expect(calls[2]?.ids).toEqual(["a", "b", "c", "d"]);
+  for (let place = 0; place < 49; place += 1) void store(`e${place}`);
+  expect(calls).toHaveLength(3);
+  void store("e49");
+  expect(calls[3]?.ids).toHaveLength(50);
+});
+
 test("an event that is delivered twice at once is in one call once", async () => {
   const { calls, store } = setUp();
   for (const id of ["x", "y", "a", "a", "b"]) void store(id);
