@@ -1,4 +1,4 @@
--- A job to come, as the caller names it.
+-- A job to come: first what the caller names, then what is found out of it on the way to the queue.
 do $$
 begin
   if to_regtype('clerk_sync.new_job') is null then
@@ -10,7 +10,13 @@ begin
       payload     jsonb,
       source      text,
       read_at     timestamptz,
-      dead_reason text
+      dead_reason text,
+      id          uuid,
+      status      text,
+      attempts    integer,
+      waits_for   text,
+      result      jsonb,
+      existing    jsonb
     );
   end if;
 end
@@ -27,7 +33,6 @@ $$;
 --   duplicate  the event is known and its job is not dead; nothing was done
 --   exists     a create for a row that is already as new; nothing was stored
 --   dead       stored as a dead letter at once, because it can never succeed (dead_reason)
--- Known jobs are looked up by subquery, not by join: one index lookup a job, whatever the statistics say.
 create or replace function public.clerk_sync_enqueue(
   p_jobs         jsonb,
   p_max_attempts integer default 15,
@@ -39,113 +44,121 @@ volatile
 security invoker
 set search_path = ''
 set enable_seqscan = 'off' -- a plan made while the table was small would read all of it for ever
+set plan_cache_mode = 'force_generic_plan' -- as clerk_sync_run_jobs
 as $$
-declare
-  v_answer jsonb;
 begin
-  perform clerk_sync.check_event_ids(p_jobs);
-  with incoming as materialized (
-    select i.*, case
-      when i.job_type = 'USER_CREATED' then clerk_sync.row_as_new(i.event_id, i.clerk_id, i.version)
-    end as existing
-    from jsonb_populate_recordset(null::clerk_sync.new_job, p_jobs) with ordinality as i
-  ),
-  stored as (
-    insert into public.job_queue as j
-      (event_id, job_type, clerk_id, version, payload, source, error, status, priority, max_attempts, created_at,
-       updated_at, run_at, result)
-    select
-      i.event_id, i.job_type, i.clerk_id, coalesce(i.version, 0), i.payload, coalesce(i.source, 'webhook'), i.dead_reason,
-      case when i.dead_reason is null then 'PENDING' else 'DEAD' end,
-      case -- sign-ups first, then the other live events, then what reconcile and backfill bring
-        when coalesce(i.source, 'webhook') not in ('webhook', 'refresh') then 0
-        when i.job_type = 'USER_CREATED' then 2
-        else 1
-      end,
-      p_max_attempts, p_now, p_now, p_now, case when i.read_at is not null then jsonb_build_object('read_at', i.read_at) end
-    from incoming as i
-    where i.existing is null
-    order by i.event_id -- two calls that share events take them in one order
-    on conflict (event_id) do update
-      set status = 'PENDING', attempts = 0, error = null, run_at = p_now, updated_at = p_now
-      where j.status = 'DEAD' and excluded.status = 'PENDING'
-    returning j.id, j.event_id, j.status, (j.xmax = 0) as is_new
-  )
-  select coalesce(jsonb_agg(jsonb_build_object(
-    'event_id', i.event_id,
-    'outcome', case
-      when i.existing is not null then 'exists'
-      when n.id is null then 'duplicate'
-      when n.status = 'DEAD' then 'dead'
-      when n.is_new then 'queued'
-      else 'requeued'
-    end,
-    'job_id', coalesce(n.id, (select o.id from public.job_queue as o where o.event_id = i.event_id)),
-    'user', i.existing
-  ) order by i.ordinality), '[]')
-  into v_answer
-  from incoming as i
-  left join stored as n on n.event_id = i.event_id;
-  return v_answer;
+  return clerk_sync.store_jobs(clerk_sync.read_jobs(p_jobs), p_max_attempts, p_now);
 end
 $$;
 
 revoke execute on function public.clerk_sync_enqueue from public, anon, authenticated;
 grant execute on function public.clerk_sync_enqueue to service_role;
 
--- {id, clerk_id} of the row a create would make, when it is there and already as new; null otherwise. Also
--- null for an event that is in the queue (a duplicate), and while a dead letter of the user still owes
--- something (perhaps the mirror).
-create or replace function clerk_sync.row_as_new(
-  p_event_id text,
-  p_clerk_id text,
-  p_version  bigint
-)
-returns jsonb
+-- The jobs of a call, each with an id and, where it would make a row that is there and already as new, that row: {id,
+-- clerk_id}. Not for an event that is in the queue (a duplicate), nor while a dead letter of the user still owes something
+-- (perhaps the mirror). Raises SY003 unless each has an event_id of its own: of two that share one, or have none, one
+-- would be swallowed.
+create or replace function clerk_sync.read_jobs(p_jobs jsonb)
+returns clerk_sync.new_job[]
 language plpgsql
-stable
+volatile
 security invoker
 set search_path = ''
 as $$
+declare
+  v_jobs clerk_sync.new_job[] := array(
+    select row(
+      i.event_id, i.job_type, coalesce(i.clerk_id, nullif(i.payload ->> 'clerk_id', '')), coalesce(i.version, 0),
+      i.payload, coalesce(i.source, 'webhook'), i.read_at, i.dead_reason, gen_random_uuid(),
+      case when i.dead_reason is null then 'PENDING' else 'DEAD' end, 0, null,
+      case when i.read_at is not null then jsonb_build_object('read_at', i.read_at) end,
+      case
+        when i.job_type = 'USER_CREATED' then (
+          select jsonb_build_object('id', u.id::text, 'clerk_id', u.clerk_id)
+          from public.users as u
+          join clerk_sync.user_state as s on s.clerk_id = u.clerk_id
+          where u.clerk_id = i.clerk_id
+            and u.deleted_at is null
+            and s.deleted_at is null
+            and s.version >= i.version
+            and not exists (select 1 from public.job_queue as j where j.event_id = i.event_id)
+            and not exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id and j.status = 'DEAD')
+        )
+      end
+    )::clerk_sync.new_job
+    from jsonb_populate_recordset(null::clerk_sync.new_job, p_jobs) as i
+  );
 begin
+  if (select count(distinct i.event_id) < count(*) from unnest(v_jobs) as i) then
+    raise exception 'each job of a call needs an event_id of its own' using errcode = 'SY003';
+  end if;
+  return v_jobs;
+end
+$$;
+
+revoke execute on function clerk_sync.read_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.read_jobs to service_role;
+
+-- Stores jobs, and answers as clerk_sync_enqueue does. Known ones are looked up by subquery, not by join: one index
+-- lookup a job, whatever the statistics say. The insert writes its history itself, sooner than the trigger would.
+create or replace function clerk_sync.store_jobs(
+  p_jobs         clerk_sync.new_job[],
+  p_max_attempts integer,
+  p_now          timestamptz
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_done   timestamptz := p_now + (clock_timestamp() - statement_timestamp());
+  v_stored jsonb; -- job ids by event id: a join would compare each with each, as few are expected
+begin
+  perform set_config('clerk_sync.recorded', 'insert', true);
+  with stored as (
+    insert into public.job_queue as j
+      (id, event_id, job_type, clerk_id, version, payload, source, error, status, priority, attempts, max_attempts,
+       created_at, updated_at, run_at, processed_at, waits_for, result, history)
+    select
+      i.id, i.event_id, i.job_type, i.clerk_id, i.version, i.payload, i.source, i.dead_reason, i.status,
+      case -- sign-ups first, then the other live events, then what reconcile and backfill bring
+        when i.source not in ('webhook', 'refresh') then 0
+        when i.job_type = 'USER_CREATED' then 2
+        else 1
+      end,
+      i.attempts, p_max_attempts, p_now, p_now, p_now, case when i.status <> 'PENDING' then v_done end, i.waits_for, i.result,
+      jsonb_build_array(clerk_sync.history_entry(i.status, i.attempts, i.dead_reason, null))
+    from unnest(p_jobs) as i
+    where i.existing is null
+    order by i.event_id -- two calls that share events take them in one order
+    on conflict (event_id) do update
+      set status = 'PENDING', attempts = 0, error = null, run_at = p_now, updated_at = p_now
+      where j.status = 'DEAD' and excluded.status = 'PENDING'
+    returning j.id, j.event_id
+  )
+  select coalesce(jsonb_object_agg(n.event_id, n.id), '{}')
+  into v_stored
+  from stored as n;
+  perform set_config('clerk_sync.recorded', '', true);
   return (
-    select jsonb_build_object('id', u.id::text, 'clerk_id', u.clerk_id)
-    from public.users as u
-    join clerk_sync.user_state as s on s.clerk_id = u.clerk_id
-    where u.clerk_id = p_clerk_id
-      and u.deleted_at is null
-      and s.deleted_at is null
-      and s.version >= p_version
-      and not exists (select 1 from public.job_queue as j where j.event_id = p_event_id)
-      and not exists (select 1 from public.job_queue as j where j.clerk_id = p_clerk_id and j.status = 'DEAD')
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'event_id', i.event_id,
+      'outcome', case
+        when i.existing is not null then 'exists'
+        when not v_stored ? i.event_id then 'duplicate'
+        when (v_stored ->> i.event_id)::uuid <> i.id then 'requeued'
+        when i.status = 'DEAD' then 'dead'
+        else 'queued'
+      end,
+      'job_id', coalesce(v_stored ->> i.event_id, (select o.id::text from public.job_queue as o where o.event_id = i.event_id)),
+      'user', i.existing
+    ) order by i.ordinality), '[]')
+    from unnest(p_jobs) with ordinality as i
   );
 end
 $$;
 
-revoke execute on function clerk_sync.row_as_new from public, anon, authenticated;
-grant execute on function clerk_sync.row_as_new to service_role;
-
--- Raises SY003 unless each job of a call has an event_id of its own: of two that share one, or have none,
--- one would be swallowed.
-create or replace function clerk_sync.check_event_ids(p_jobs jsonb)
-returns void
-language plpgsql
-immutable
-security invoker
-set search_path = ''
-as $$
-begin
-  if exists (
-    select 1
-    from jsonb_array_elements(p_jobs) as i
-    group by i.value ->> 'event_id'
-    having count(*) > 1
-        or i.value ->> 'event_id' is null
-  ) then
-    raise exception 'each job of a call needs an event_id of its own' using errcode = 'SY003';
-  end if;
-end
-$$;
-
-revoke execute on function clerk_sync.check_event_ids from public, anon, authenticated;
-grant execute on function clerk_sync.check_event_ids to service_role;
+revoke execute on function clerk_sync.store_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.store_jobs to service_role;

@@ -29,12 +29,29 @@ begin
 end
 $$;
 
+-- What a change is made of: a job, in the queue already or on its way there.
+do $$
+begin
+  if to_regtype('clerk_sync.change_source') is null then
+    create type clerk_sync.change_source as (
+      id         uuid,
+      job_type   text,
+      clerk_id   text,
+      version    bigint,
+      payload    jsonb,
+      result     jsonb,
+      created_at timestamptz
+    );
+  end if;
+end
+$$;
+
 -- A job that was applied before and comes again (its mirror failed) is mirror_only: a row may have changed
 -- since at the same version, or been edited by its user, and must not be set back.
 -- Law 3, newest wins and deletes are final: per user the deletion if there is one, else the newest
 -- snapshot, and only where it is not older than what was applied and the user has no tombstone. A fresh
 -- snapshot was read from Clerk's API; when that read began after the tombstone was set, it revives the user.
-create or replace function clerk_sync.newest_changes(p_ids uuid[])
+create or replace function clerk_sync.newest_changes(p_sources clerk_sync.change_source[])
 returns clerk_sync.user_change[]
 language plpgsql
 stable
@@ -55,14 +72,13 @@ begin
           j.job_type <> 'USER_DELETED' and coalesce(j.result @> '{"applied": true}', false),
           j.result ? 'read_at'
         )::clerk_sync.user_change as change
-      from public.job_queue as j
+      from unnest(p_sources) as j
       join clerk_sync.user_state as s on s.clerk_id = j.clerk_id
       cross join lateral jsonb_to_record(j.payload) as p(
         email text, email_verified boolean, phone text, name text, user_role text, external_id text,
         banned boolean, locked boolean, deprovisioned boolean, created_at timestamptz
       )
-      where j.id = any (p_ids)
-        and case
+      where case
           when j.job_type = 'USER_DELETED' then true
           when j.payload ? 'erased' then false
           when s.deleted_at is not null then (j.result ->> 'read_at')::timestamptz > s.deleted_at
@@ -77,23 +93,6 @@ $$;
 
 revoke execute on function clerk_sync.newest_changes from public, anon, authenticated;
 grant execute on function clerk_sync.newest_changes to service_role;
-
--- A role is taken only when it is a label of "UserRole"; everybody else is a plain user (law 10).
-create or replace function clerk_sync.allowed_role(p_role text)
-returns public."UserRole"
-language sql
-stable
-security invoker
-set search_path = ''
-as $$
-  select case
-    when p_role = any (enum_range(null::public."UserRole")::text[]) then p_role
-    else 'user'
-  end::public."UserRole";
-$$;
-
-revoke execute on function clerk_sync.allowed_role from public, anon, authenticated;
-grant execute on function clerk_sync.allowed_role to service_role;
 
 -- The only function that sets columns of public.users from Clerk: to write other columns, too, restate
 -- this one and delete_users. A row that would not change is not written, so updated_at stays true.
@@ -112,7 +111,7 @@ begin
     (clerk_id, email, name, role, "createdAt", "updatedAt", created_at, updated_at)
   select
     c.clerk_id, c.email, c.name,
-    case when c.user_role = any (v_labels) then c.user_role else 'user' end::public."UserRole", -- allowed_role, without a call a row
+    case when c.user_role = any (v_labels) then c.user_role else 'user' end::public."UserRole", -- as allowed_role, law 10
     coalesce(c.created_at, p_now) at time zone 'utc', p_now at time zone 'utc',
     coalesce(c.created_at, p_now), p_now
   from unnest(p_changes) as c

@@ -5,25 +5,24 @@
 -- True when some address a batch wants is wanted twice or held by a row of somebody else.
 create or replace function clerk_sync.has_email_conflict(p_changes clerk_sync.user_change[])
 returns boolean
-language sql
+language plpgsql
 stable
 security invoker
 set search_path = ''
 as $$
-  select exists (
+begin
+  return exists (
     select 1
     from unnest(p_changes) as c
     join public.users as u on u.email = c.email
     where not c.deletes
       and u.clerk_id is distinct from c.clerk_id
-  ) or exists (
-    select 1
+  ) or (
+    select count(distinct c.email) < count(c.email)
     from unnest(p_changes) as c
     where not c.deletes
-      and c.email is not null
-    group by c.email
-    having count(*) > 1
   );
+end
 $$;
 
 revoke execute on function clerk_sync.has_email_conflict from public, anon, authenticated;

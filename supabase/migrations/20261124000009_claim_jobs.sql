@@ -40,8 +40,7 @@ $$;
 revoke execute on function clerk_sync.claim_jobs from public, anon, authenticated;
 grant execute on function clerk_sync.claim_jobs to service_role;
 
--- Locks the users of these jobs, which the caller holds; returns the jobs of those it got. A user whom another worker
--- has in hand is not waited for.
+-- Locks the users of these jobs, which the caller holds; returns the jobs of those it got.
 create or replace function clerk_sync.claim_users(p_ids uuid[], p_now timestamptz)
 returns uuid[]
 language plpgsql
@@ -50,24 +49,18 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_users text[];
+  v_all  text[] := array(select distinct j.clerk_id from public.job_queue as j where j.id = any (p_ids) and j.clerk_id is not null);
+  v_live text[] := array(select j.clerk_id from public.job_queue as j where j.id = any (p_ids) and j.source = 'webhook');
+  v_free text[] := clerk_sync.lock_free_users(v_all, v_live, p_now);
 begin
-  perform clerk_sync.insert_user_state(p_ids, p_now);
-  v_users := array(
-    select s.clerk_id
-    from clerk_sync.user_state as s
-    where s.clerk_id in (select j.clerk_id from public.job_queue as j where j.id = any (p_ids))
-    for update skip locked
-  );
-  -- A look at PROCESSING (in claim_jobs the second), now that nobody else can claim these users.
+  if cardinality(v_free) = cardinality(v_all) then
+    return p_ids;
+  end if;
   return array(
     select j.id
     from public.job_queue as j
     where j.id = any (p_ids)
-      and (j.clerk_id is null or j.clerk_id = any (v_users))
-      and not exists (
-        select 1 from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING'
-      )
+      and (j.clerk_id is null or j.clerk_id = any (v_free))
   );
 end
 $$;
@@ -75,9 +68,42 @@ $$;
 revoke execute on function clerk_sync.claim_users from public, anon, authenticated;
 grant execute on function clerk_sync.claim_users to service_role;
 
+-- Locks these users and returns those it got: a user whom another worker has in hand is not waited for. p_live: those
+-- whom Clerk's own event brings, who are first seen now.
+create or replace function clerk_sync.lock_free_users(p_clerk_ids text[], p_live text[], p_now timestamptz)
+returns text[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_users text[];
+begin
+  perform clerk_sync.insert_user_state(p_clerk_ids, p_live, p_now);
+  v_users := array(
+    select s.clerk_id
+    from clerk_sync.user_state as s
+    where s.clerk_id = any (p_clerk_ids)
+    for update skip locked
+  );
+  -- A look at PROCESSING (in claim_jobs the second), now that nobody else can claim these users.
+  return array(
+    select i.clerk_id
+    from unnest(v_users) as i(clerk_id)
+    where not exists (
+      select 1 from public.job_queue as r where r.clerk_id = i.clerk_id and r.status = 'PROCESSING'
+    )
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.lock_free_users from public, anon, authenticated;
+grant execute on function clerk_sync.lock_free_users to service_role;
+
 -- Makes the state rows of users never seen. An insert would wait for another worker's insert of the same
 -- user, so a user whom another worker is making is left out, by a lock that is not waited for.
-create or replace function clerk_sync.insert_user_state(p_ids uuid[], p_now timestamptz)
+create or replace function clerk_sync.insert_user_state(p_clerk_ids text[], p_live text[], p_now timestamptz)
 returns void
 language plpgsql
 volatile
@@ -89,15 +115,13 @@ begin
   select
     n.clerk_id,
     case
-      when n.is_live and not exists (select 1 from public.users as u where u.clerk_id = n.clerk_id) then p_now
+      when n.clerk_id = any (p_live)
+        and not exists (select 1 from public.users as u where u.clerk_id = n.clerk_id) then p_now
     end
   from (
-    select j.clerk_id, bool_or(j.source = 'webhook') as is_live
-    from public.job_queue as j
-    where j.id = any (p_ids)
-      and j.clerk_id is not null
-      and not exists (select 1 from clerk_sync.user_state as k where k.clerk_id = j.clerk_id)
-    group by j.clerk_id
+    select i.clerk_id
+    from unnest(p_clerk_ids) as i(clerk_id)
+    where not exists (select 1 from clerk_sync.user_state as k where k.clerk_id = i.clerk_id)
     offset 0 -- keeps the lock below from being asked for rows this filter drops
   ) as n
   where pg_try_advisory_xact_lock(hashtextextended(n.clerk_id, 7461203))

@@ -1,76 +1,6 @@
 -- The processor's database half: claim a batch of due jobs, apply it and complete it, all in one
 -- transaction (law 2). What the mirror still owes comes back as PROCESSING under a lease.
 
--- Writes what the jobs bring and moves them on: COMPLETED, or PROCESSING under p_token where the
--- mirror is owed; while the circuit of Supabase Auth is open it waits for that instead, and the attempt does not
--- count. An older job of a user owes nothing: the newest carries the state to the mirror.
--- Jobs that are PROCESSING already (their user was read from Clerk's API) are in an attempt that counts.
--- p_mirror_later: what the mirror is owed stays PENDING, for a worker to carry there; that is no attempt yet.
-create or replace function clerk_sync.apply_jobs(
-  p_ids          uuid[],
-  p_token        uuid,
-  p_lease_until  timestamptz,
-  p_delete_mode  text,
-  p_now          timestamptz,
-  p_with_email   boolean default true,
-  p_mirror_later boolean default false
-)
-returns void
-language plpgsql
-volatile
-security invoker
-set search_path = ''
-as $$
-declare
-  v_changes clerk_sync.user_change[] := clerk_sync.newest_changes(p_ids);
-  v_waits   boolean := (p_token is not null or p_mirror_later) and clerk_sync.circuit_is_open('auth');
-begin
-  if not p_with_email then
-    v_changes := clerk_sync.without_emails(v_changes, array(select c.clerk_id from unnest(v_changes) as c));
-  end if;
-  perform clerk_sync.delete_users(v_changes, p_delete_mode, p_now);
-  v_changes := clerk_sync.resolve_emails(array(select c from unnest(v_changes) as c where not c.mirror_only), p_now)
-    || array(select c from unnest(v_changes) as c where c.mirror_only);
-  perform clerk_sync.write_users(v_changes, p_now);
-  perform clerk_sync.write_user_state(v_changes, p_now);
-
-  update public.job_queue as j
-  set status = case
-        when c.job_id is null or (p_token is null and not p_mirror_later) then 'COMPLETED'
-        when v_waits or p_mirror_later then 'PENDING'
-        else 'PROCESSING'
-      end,
-      attempts = j.attempts
-        + case when j.status = 'PROCESSING' then 0 else 1 end
-        - case when (v_waits or p_mirror_later) and c.job_id is not null then 1 else 0 end,
-      waits_for = case when v_waits and c.job_id is not null then 'auth' end,
-      error = null,
-      lease_token = p_token,
-      lease_until = p_lease_until,
-      updated_at = p_now,
-      result = case
-        when c.mirror_only then j.result
-        when c.job_id is not null then jsonb_build_object('applied', true)
-        when j.result @> '{"applied": true}' then j.result
-        else clerk_sync.describe_unapplied(j.clerk_id)
-      end
-      || case
-        when c.refresh_reason is not null then jsonb_build_object('refresh', c.refresh_reason)
-        else '{}'
-      end
-  from unnest(p_ids) as i(id)
-  left join unnest(v_changes) as c on c.job_id = i.id
-  where j.id = i.id;
-
-  if cardinality(p_ids) > cardinality(v_changes) or exists (select 1 from unnest(v_changes) as c where c.deletes) then
-    perform clerk_sync.erase_deleted(p_ids);
-  end if;
-end
-$$;
-
-revoke execute on function clerk_sync.apply_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.apply_jobs to service_role;
-
 -- Applies one job in a savepoint of its own; whatever it raises is its outcome, recorded on it. When the table's
 -- owner made addresses unique in another way than we compare them (by lower(), say), the user gets a row without.
 create or replace function clerk_sync.apply_job(
@@ -203,6 +133,7 @@ set search_path = ''
 set lock_timeout = '500ms'
 set enable_seqscan = 'off' -- while statistics lag behind a backfill, plans would read whole tables,
 set enable_bitmapscan = 'off' -- or the partial index of all finished jobs
+set plan_cache_mode = 'force_generic_plan' -- there is one good plan then; to look for it each time takes longer than to run it
 as $$
 declare
   v_token       uuid := gen_random_uuid();

@@ -1,5 +1,22 @@
 -- How users at Clerk and ours are compared.
 
+-- A role is taken only when it is a label of "UserRole"; everybody else is a plain user (law 10).
+create or replace function clerk_sync.allowed_role(p_role text)
+returns public."UserRole"
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select case
+    when p_role = any (enum_range(null::public."UserRole")::text[]) then p_role
+    else 'user'
+  end::public."UserRole";
+$$;
+
+revoke execute on function clerk_sync.allowed_role from public, anon, authenticated;
+grant execute on function clerk_sync.allowed_role to service_role;
+
 -- What Clerk has of a user against what we have: {field: {clerk, here}} for each field that differs. Only a role
 -- that may be stored counts.
 create or replace function clerk_sync.differing_fields(

@@ -17,17 +17,25 @@ security invoker
 set search_path = ''
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off'
+set plan_cache_mode = 'force_generic_plan'
 as $$
 declare
-  v_answer  jsonb  := public.clerk_sync_enqueue(p_jobs, p_max_attempts, p_now);
-  v_applied uuid[] := clerk_sync.apply_at_once(
-    array(select (e.value ->> 'job_id')::uuid from jsonb_array_elements(v_answer) as e where e.value ->> 'outcome' = 'queued'),
-    p_mirrors, p_delete_mode, p_delete_brake, p_now
+  v_jobs    clerk_sync.new_job[] := clerk_sync.write_new_jobs(clerk_sync.read_jobs(p_jobs), p_mirrors, p_now);
+  v_written uuid[] := array(select i.id from unnest(v_jobs) as i where i.result @> '{"applied": true}');
+  v_answer  jsonb  := clerk_sync.store_jobs(v_jobs, p_max_attempts, p_now);
+  v_left    uuid[] := array(
+    select (e.value ->> 'job_id')::uuid
+    from jsonb_array_elements(v_answer) as e
+    where e.value ->> 'outcome' = 'queued'
+      and (e.value ->> 'job_id')::uuid <> all (v_written)
   );
 begin
+  if cardinality(v_left) > 0 then
+    v_written := v_written || clerk_sync.apply_at_once(v_left, p_mirrors, p_delete_mode, p_delete_brake, p_now);
+  end if;
   return (
     select coalesce(jsonb_agg(e.value || jsonb_build_object('applied', case
-      when (e.value ->> 'job_id')::uuid <> all (v_applied) or e.value ->> 'outcome' <> 'queued' then 'no'
+      when (e.value ->> 'job_id')::uuid <> all (v_written) or e.value ->> 'outcome' <> 'queued' then 'no'
       when p_mirrors then 'row'
       else 'all'
     end) order by e.place), '[]'::jsonb)
@@ -38,6 +46,90 @@ $$;
 
 revoke execute on function public.clerk_sync_accept from public, anon, authenticated;
 grant execute on function public.clerk_sync_accept to service_role;
+
+-- Writes what new snapshots bring before they are stored, so that each job is stored once, as it then stands; returns the
+-- jobs, those written with the result applied. Deletions, events that are known, and users whom another worker has in
+-- hand are left to what follows. Nothing is waited for longer than a sender notices.
+create or replace function clerk_sync.write_new_jobs(p_jobs clerk_sync.new_job[], p_mirrors boolean, p_now timestamptz)
+returns clerk_sync.new_job[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set lock_timeout = '100ms'
+as $$
+declare
+  v_users   text[];
+  v_changes clerk_sync.user_change[];
+  v_jobs    clerk_sync.new_job[] := array(
+    select i
+    from unnest(p_jobs) as i
+    where i.status = 'PENDING'
+      and i.job_type <> 'USER_DELETED'
+      and i.clerk_id is not null
+      and i.existing is null
+      and not exists (select 1 from public.job_queue as j where j.event_id = i.event_id)
+  );
+begin
+  if cardinality(v_jobs) = 0 then
+    return p_jobs;
+  end if;
+  v_users := clerk_sync.lock_free_users(
+    array(select distinct i.clerk_id from unnest(v_jobs) as i),
+    array(select i.clerk_id from unnest(v_jobs) as i where i.source = 'webhook'),
+    p_now
+  );
+  v_changes := clerk_sync.newest_changes(array(
+    select row(i.id, i.job_type, i.clerk_id, i.version, i.payload, i.result, p_now)::clerk_sync.change_source
+    from unnest(v_jobs) as i
+    where i.clerk_id = any (v_users)
+  ));
+  v_changes := clerk_sync.write_changes(v_changes, 'hard', p_now);
+  return clerk_sync.mark_written(p_jobs, v_changes, p_mirrors);
+exception
+  when others then -- they are stored as they came: a worker applies them, or finds out what is wrong
+    return p_jobs;
+end
+$$;
+
+revoke execute on function clerk_sync.write_new_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.write_new_jobs to service_role;
+
+-- The jobs, those of them whose changes are written done, or, where the mirror is owed, waiting for it.
+create or replace function clerk_sync.mark_written(
+  p_jobs    clerk_sync.new_job[],
+  p_changes clerk_sync.user_change[],
+  p_mirrors boolean
+)
+returns clerk_sync.new_job[]
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_status    text    := case when p_mirrors then 'PENDING' else 'COMPLETED' end;
+  v_attempts  integer := case when p_mirrors then 0 else 1 end;
+  v_waits_for text    := case when p_mirrors and clerk_sync.circuit_is_open('auth') then 'auth' end;
+begin
+  return array(
+    select case
+      when c.job_id is null then i.job
+      else row(
+        (i.job).event_id, (i.job).job_type, (i.job).clerk_id, (i.job).version, (i.job).payload, (i.job).source,
+        (i.job).read_at, null, (i.job).id, v_status, v_attempts, v_waits_for,
+        jsonb_strip_nulls(jsonb_build_object('applied', true, 'refresh', c.refresh_reason)), null
+      )::clerk_sync.new_job
+    end
+    from (select e as job, e.id, row_number() over () as place from unnest(p_jobs) as e) as i
+    left join unnest(p_changes) as c on c.job_id = i.id
+    order by i.place
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.mark_written from public, anon, authenticated;
+grant execute on function clerk_sync.mark_written to service_role;
 
 -- Applies jobs of this transaction and returns which. Nothing is waited for longer than a sender notices.
 create or replace function clerk_sync.apply_at_once(

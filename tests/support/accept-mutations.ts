@@ -26,8 +26,30 @@ export const acceptPromises: readonly Mutation[] = [
     edits: [
       {
         file: "supabase/migrations/20261124000009_claim_jobs.sql",
-        find: "r.clerk_id = j.clerk_id and r.status = 'PROCESSING'",
+        find: "r.clerk_id = i.clerk_id and r.status = 'PROCESSING'",
         replace: "false",
+      },
+    ],
+  },
+  {
+    test,
+    title: "a known event does nothing, and one that was dead is queued for a worker",
+    edits: [
+      {
+        file: acceptSql,
+        find: "      and not exists (select 1 from public.job_queue as j where j.event_id = i.event_id)\n",
+        replace: "",
+      },
+    ],
+  },
+  {
+    test: "tests/integration/job-history.test.ts",
+    title: "every change of state is recorded with its time, also one made by hand",
+    edits: [
+      {
+        file: "supabase/migrations/20261124000057_apply_jobs.sql",
+        find: "when n.status = j.status then j.history",
+        replace: "when true then j.history",
       },
     ],
   },
@@ -36,7 +58,7 @@ export const acceptPromises: readonly Mutation[] = [
     title: "an event that was applied and then overtaken says so of itself",
     edits: [
       {
-        file: "supabase/migrations/20261124000011_run_jobs.sql",
+        file: "supabase/migrations/20261124000057_apply_jobs.sql",
         find: "        when j.result @> '{\"applied\": true}' then j.result\n",
         replace: "",
       },

@@ -3,6 +3,7 @@ import type { Mutation } from "./mutations.ts";
 const migration = (name: string) => `supabase/migrations/${name}.sql`;
 const claimSql = migration("20261124000009_claim_jobs");
 const runSql = migration("20261124000011_run_jobs");
+const applyJobsSql = migration("20261124000057_apply_jobs");
 const rescueSql = migration("20261124000014_rescue");
 const circuitsSql = migration("20261124000030_circuits");
 
@@ -19,7 +20,7 @@ export const circuitLaws: readonly Mutation[] = [
     test: file("circuits"),
     title:
       "while the circuit of Auth is open rows are written at once and their jobs wait: no call, no attempt, no entry in their history, nothing due",
-    edits: [{ file: runSql, find: "clerk_sync.circuit_is_open('auth')", replace: "false" }],
+    edits: [{ file: applyJobsSql, find: "clerk_sync.circuit_is_open('auth')", replace: "false" }],
   },
   {
     test: file("circuits"),

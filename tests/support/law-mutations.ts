@@ -8,6 +8,7 @@ const emailsSql = migration("20261124000008_emails");
 const claimSql = migration("20261124000009_claim_jobs");
 const brakeSql = migration("20261124000010_delete_brake");
 const runSql = migration("20261124000011_run_jobs");
+const applyJobsSql = migration("20261124000057_apply_jobs");
 const refreshSql = migration("20261124000012_refresh");
 const settleSql = migration("20261124000013_settle_jobs");
 const retentionSql = migration("20261124000015_retention");
@@ -76,6 +77,7 @@ export const laws: readonly Mutation[] = [
         replace: "create index if not exists job_queue_one_processing_per_user",
       },
       { file: claimSql, find: "r.clerk_id = j.clerk_id and r.status = 'PROCESSING'", replace: "false" },
+      { file: claimSql, find: "r.clerk_id = i.clerk_id and r.status = 'PROCESSING'", replace: "false" },
     ],
   },
   {
@@ -175,7 +177,7 @@ export const laws: readonly Mutation[] = [
   {
     test: file("retention"),
     title: "when a user is deleted, all older jobs lose what they held of the person, whatever became of them",
-    edits: [{ file: runSql, find: "    perform clerk_sync.erase_deleted(p_ids);\n", replace: "    null;\n" }],
+    edits: [{ file: applyJobsSql, find: "    perform clerk_sync.erase_deleted(p_ids);\n", replace: "    null;\n" }],
   },
   {
     test: file("retention"),

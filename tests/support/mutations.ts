@@ -19,6 +19,7 @@ export const knownFailures: readonly Mutation[] = [
       { file: claimSql, find: "    for update skip locked\n", replace: "" },
       { file: claimSql, find: "where pg_try_advisory_xact_lock(hashtextextended(n.clerk_id, 7461203))", replace: "" },
       { file: claimSql, find: "r.clerk_id = j.clerk_id and r.status = 'PROCESSING'", replace: "false" },
+      { file: claimSql, find: "r.clerk_id = i.clerk_id and r.status = 'PROCESSING'", replace: "false" },
     ],
   },
   {
@@ -52,9 +53,9 @@ export const knownFailures: readonly Mutation[] = [
     edits: [
       {
         file: applySql,
-        find: "      where j.id = any (p_ids)\n",
+        find: "      where case\n",
         replace:
-          "      where j.id = any (p_ids) and (j.job_type <> 'USER_UPDATED' or exists (select 1 from public.users as u where u.clerk_id = j.clerk_id))\n",
+          "      where (j.job_type <> 'USER_UPDATED' or exists (select 1 from public.users as u where u.clerk_id = j.clerk_id)) and case\n",
       },
     ],
   },
@@ -71,8 +72,8 @@ export const knownFailures: readonly Mutation[] = [
     edits: [
       {
         file: enqueueSql,
-        find: "when i.job_type = 'USER_CREATED' then clerk_sync",
-        replace: "when false then clerk_sync",
+        find: "when i.job_type = 'USER_CREATED' then (",
+        replace: "when false then (",
       },
     ],
   },
