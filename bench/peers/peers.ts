@@ -6,6 +6,7 @@ import { bareHttp, plainUpsert, singleInserts } from "./limits.ts";
 import type { Peer } from "./peer.ts";
 import { pgBoss, pgBossNotify } from "./pg-boss.ts";
 import { writeInRequest } from "./write-in-request.ts";
+import { writesAlone } from "./writes-alone.ts";
 
 export const peers: readonly Peer[] = [
   clerkSync,
@@ -18,6 +19,7 @@ export const peers: readonly Peer[] = [
   handWritten,
   singleInserts,
   plainUpsert,
+  writesAlone,
   bareHttp,
   authCalls,
 ];

@@ -10,10 +10,11 @@ import type { Peer } from "../peers/peer.ts";
 import { pgBoss } from "../peers/pg-boss.ts";
 import { type PeerProgram, startPeer } from "../peers/start-peer.ts";
 import { queryOf, toUserRow, upsertUsers } from "../peers/upsert-users.ts";
+import { writesAlone } from "../peers/writes-alone.ts";
 import { makeRow, only, type Row } from "../row.ts";
 import type { Context, Scenario } from "../scenario.ts";
 
-const sides: readonly Peer[] = [clerkSync, pgBoss, graphileWorker, handWritten, plainUpsert];
+const sides: readonly Peer[] = [clerkSync, pgBoss, graphileWorker, handWritten, plainUpsert, writesAlone];
 const queues = [pgBoss.name, graphileWorker.name];
 const workerCounts = [1, 2, 4] as const;
 const updatesPerUser = 50;
@@ -69,7 +70,7 @@ async function measure(context: Context, opened: [string, Side][], load: Load): 
     return count / (await program.ask("drain", { workers, count }));
   });
   const values = Object.fromEntries(rates);
-  const [of, limit] = [clerkSync.name, plainUpsert.name];
+  const [of, limit, floor] = [clerkSync.name, plainUpsert.name, writesAlone.name];
   return [
     makeRow({ what, unit: "jobs/s", sides: values, of, against: queues, goal: 3 }),
     makeRow({
@@ -79,6 +80,13 @@ async function measure(context: Context, opened: [string, Side][], load: Load): 
       of,
       against: [limit],
       goal: 0.6,
+    }),
+    makeRow({
+      what: `${what}, against its own writes alone`,
+      unit: "jobs/s",
+      sides: only(values, [of, floor]),
+      of,
+      against: [floor],
     }),
   ];
 }

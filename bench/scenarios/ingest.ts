@@ -19,6 +19,13 @@ const connectionCounts = [1, 20, 100] as const;
 /** So many requests are signed beforehand; no side answers more. */
 const mostPerSecond = 10_000;
 
+/** Our own server when it leaves rows to workers, as both queues do. */
+const queueOnly = {
+  name: "clerk-sync, queue only",
+  settings:
+    "clerk-sync, queue only: the same with `APPLY_AT_ONCE=off`; the event is durable in the queue, and a worker writes the row.",
+};
+
 /** Takes events in whatever way the side takes them. */
 type Side = (load: { connections: number; prefix: string }) => Promise<Sent>;
 type Measured = { perSecond: number; p50: number; p99: number };
@@ -29,7 +36,8 @@ export const ingest: Scenario = {
   question: "how many signed events a second are taken until they are durable, and how long does each wait?",
   notes: [
     "Signed HTTP requests of a user.created event (2.4 kB), each of another user, sent by a process of its own over connections that are kept open; answered when durable. The queue is filled, no worker runs.",
-    clerkSync.settings.replace("serve`", "serve --only webhook`"),
+    `${clerkSync.settings.replace("serve`", "serve --only webhook`")} It answers when the row of the user is written as well.`,
+    queueOnly.settings,
     ...[...served, singleInserts].map(({ settings }) => settings),
   ],
   run,
@@ -67,6 +75,10 @@ async function startSides(context: Context, sender: Sender): Promise<[string, Si
   const ours = await serveProduct(await context.createDatabase("ingest_clerk_sync"), ["--only", "webhook"]);
   context.addUndo(ours.stop);
   const sides: [string, Side][] = [[clerkSync.name, over(ours.port)]];
+  const env = { APPLY_AT_ONCE: "off" };
+  const queueing = await serveProduct(await context.createDatabase("ingest_queue_only"), ["--only", "webhook"], env);
+  context.addUndo(queueing.stop);
+  sides.push([queueOnly.name, over(queueing.port)]);
   for (const [place, peer] of served.entries()) {
     const program = await start(context, peer, `ingest_${place}`, 10);
     sides.push([peer.name, over((await program.ask("serve", null)).port)]);
@@ -107,6 +119,14 @@ function toRows(what: string, measured: Map<string, Measured[]>, connections: nu
       of,
       against: bare,
       goal: hasGoal ? 0.5 : undefined,
+    }),
+    makeRow({
+      what: `${what}, queue only`,
+      unit: "req/s",
+      sides: only(rates, [queueOnly.name, ...queues, ...bare]),
+      of: queueOnly.name,
+      against: queues,
+      goal: hasGoal ? 3 : undefined,
     }),
     makeRow({ what: `${what}, p50`, unit: "ms", sides: pick(measured, ({ p50 }) => p50), of, against: queues }),
     makeRow({ what: `${what}, p99`, unit: "ms", sides: pick(measured, ({ p99 }) => p99), of, against: queues }),
