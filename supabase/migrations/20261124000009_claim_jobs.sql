@@ -2,7 +2,7 @@
 
 -- Locks up to p_limit due jobs and their users for this transaction; returns the job ids. Nothing is
 -- waited for: a job or user that another worker holds is left for the next round. Refreshes are left to
--- workers that can read from Clerk's API.
+-- workers that can read from Clerk's API. Where a user has several jobs, the others of these users come along.
 create or replace function clerk_sync.claim_jobs(p_limit integer, p_can_read boolean, p_now timestamptz)
 returns uuid[]
 language plpgsql
@@ -11,7 +11,8 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_due uuid[];
+  v_due     uuid[];
+  v_claimed uuid[];
 begin
   -- = any(array(...)) and not a join: the plan stays an index scan whatever the statistics say.
   v_due := array(
@@ -32,13 +33,54 @@ begin
     return v_due;
   end if;
   perform clerk_sync.find_users_by_external_id(v_due);
-
-  return clerk_sync.claim_users(v_due, p_now);
+  v_claimed := clerk_sync.claim_users(v_due, p_now);
+  return v_claimed || clerk_sync.claim_rest(v_claimed, p_limit, p_can_read, p_now);
 end
 $$;
 
 revoke execute on function clerk_sync.claim_jobs from public, anon, authenticated;
 grant execute on function clerk_sync.claim_jobs to service_role;
+
+-- Locks further due jobs of users who have several in a batch, up to three times p_limit: the newest carries the state,
+-- the others are only marked. Left behind they would be passed over by every other worker while their users are locked.
+create or replace function clerk_sync.claim_rest(p_ids uuid[], p_limit integer, p_can_read boolean, p_now timestamptz)
+returns uuid[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_users text[] := array(
+    select j.clerk_id
+    from public.job_queue as j
+    where j.id = any (p_ids)
+      and j.clerk_id is not null
+    group by j.clerk_id
+    having count(*) > 1
+  );
+  v_more  uuid[];
+begin
+  if cardinality(v_users) = 0 then
+    return '{}'::uuid[];
+  end if;
+  v_more := array(
+    select j.id
+    from public.job_queue as j
+    where j.clerk_id = any (v_users)
+      and j.status in ('PENDING', 'FAILED')
+      and j.waits_for is null
+      and j.run_at <= p_now
+      and (p_can_read or j.source <> 'refresh')
+    limit p_limit * 4
+    for update skip locked
+  );
+  return array(select i from unnest(v_more) as i except select i from unnest(p_ids) as i limit p_limit * 3);
+end
+$$;
+
+revoke execute on function clerk_sync.claim_rest from public, anon, authenticated;
+grant execute on function clerk_sync.claim_rest to service_role;
 
 -- Locks the users of these jobs, which the caller holds; returns the jobs of those it got.
 create or replace function clerk_sync.claim_users(p_ids uuid[], p_now timestamptz)
@@ -132,88 +174,6 @@ $$;
 
 revoke execute on function clerk_sync.insert_user_state from public, anon, authenticated;
 grant execute on function clerk_sync.insert_user_state to service_role;
-
--- True while jobs that need this service have to wait; also during a probe, for all others.
-create or replace function clerk_sync.circuit_is_open(p_name text)
-returns boolean
-language plpgsql
-stable
-security invoker
-set search_path = ''
-as $$
-begin
-  return exists (select 1 from clerk_sync.circuits as c where c.name = p_name and c.state <> 'closed');
-end
-$$;
-
-revoke execute on function clerk_sync.circuit_is_open from public, anon, authenticated;
-grant execute on function clerk_sync.circuit_is_open to service_role;
-
--- Lets jobs that waited be claimed again, at most p_limit of each service, so that nobody is overrun when it is back.
--- A worker without a mirror (p_mirrors false) completes them without Auth.
-create or replace function clerk_sync.wake_jobs(p_limit integer, p_mirrors boolean, p_now timestamptz)
-returns void
-language plpgsql
-volatile
-security invoker
-set search_path = ''
-as $$
-declare
-  v_name text;
-begin
-  if not exists (select 1 from public.job_queue as j where j.waits_for is not null) then
-    return;
-  end if;
-  for v_name in
-    select c.name
-    from clerk_sync.circuits as c
-    where c.state = 'closed'
-       or (c.name = 'auth' and not p_mirrors)
-  loop
-    update public.job_queue as j
-    set waits_for = null,
-        updated_at = p_now
-    where j.id = any (array(
-      select w.id
-      from public.job_queue as w
-      where w.waits_for = v_name
-      order by w.run_at, w.id
-      limit p_limit
-      for update skip locked
-    ));
-  end loop;
-end
-$$;
-
-revoke execute on function clerk_sync.wake_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.wake_jobs to service_role;
-
--- Of the jobs of a batch, lets those refreshes wait whose read Clerk's API would not answer: all that are unread while
--- its circuit is open. Returns the others.
-create or replace function clerk_sync.hold_reads(p_ids uuid[])
-returns uuid[]
-language plpgsql
-volatile
-security invoker
-set search_path = ''
-as $$
-declare
-  v_ready uuid[];
-begin
-  if not clerk_sync.circuit_is_open('clerk') then
-    return p_ids;
-  end if;
-  v_ready := clerk_sync.without_unread(p_ids);
-  update public.job_queue as j
-  set waits_for = 'clerk'
-  where j.id = any (p_ids)
-    and j.id <> all (v_ready);
-  return v_ready;
-end
-$$;
-
-revoke execute on function clerk_sync.hold_reads from public, anon, authenticated;
-grant execute on function clerk_sync.hold_reads to service_role;
 
 -- Leases jobs for what they still need, a call: a read of their user from Clerk's API, or the mirror. read_at is when
 -- the read can begin.

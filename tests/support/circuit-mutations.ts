@@ -1,7 +1,7 @@
 import type { Mutation } from "./mutations.ts";
 
 const migration = (name: string) => `supabase/migrations/${name}.sql`;
-const claimSql = migration("20261124000009_claim_jobs");
+const waitingSql = migration("20261124000058_waiting_jobs");
 const runSql = migration("20261124000011_run_jobs");
 const applyJobsSql = migration("20261124000057_apply_jobs");
 const rescueSql = migration("20261124000014_rescue");
@@ -25,7 +25,7 @@ export const circuitLaws: readonly Mutation[] = [
   {
     test: file("circuits"),
     title: "while the circuit of Auth is open a worker that mirrors nothing completes what waits",
-    edits: [{ file: claimSql, find: "       or (c.name = 'auth' and not p_mirrors)\n", replace: "" }],
+    edits: [{ file: waitingSql, find: "       or (c.name = 'auth' and not p_mirrors)\n", replace: "" }],
   },
   {
     test: file("circuits"),

@@ -60,6 +60,11 @@ export const knownFailures: readonly Mutation[] = [
     ],
   },
   {
+    test: "tests/integration/batches.test.ts",
+    title: "the other due jobs of users who have several in a batch come along, up to three times as many",
+    edits: [{ file: claimSql, find: "    having count(*) > 1\n", replace: "    having false\n" }],
+  },
+  {
     test,
     title: "a repeated delivery makes no second job",
     edits: [
