@@ -5,13 +5,27 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { allMutations } from "./support/all-mutations.ts";
 import type { Mutation } from "./support/mutations.ts";
+import { sharedPostgres, startTestPostgres } from "./support/start-postgres.ts";
+
+type Lane = { copy: string; postgresUrl: string };
+type Run = { failed: boolean; passed: boolean; ranOutOfTime: boolean; milliseconds: number };
+type Report = {
+  numFailedTests: number;
+  numPassedTests: number;
+  testResults: { assertionResults: { duration?: number | null; failureMessages?: string[] | null }[] }[];
+};
 
 // Takes each fix and each law out of a copy of the project and expects its test to fail there.
 // `npm run test:mutations -- WORD` runs only those whose title holds the word.
 const root = fileURLToPath(new URL("../", import.meta.url));
 const folder = path.join(root, ".test-results", "mutations");
-/** Each run waits more than it computes; two at a time, each in a copy of its own, keep two cores busy. */
+/** Each run waits more than it computes; two at a time, each with its own copy and PostgreSQL, keep two cores busy. */
 const copies = ["a", "b"].map((name) => path.join(folder, name));
+/**
+ * A test that waits for ever without the fix need not wait for its own limit of a minute. That it ran out of this
+ * shorter one counts only when the same test without the edits needs less than a third of it.
+ */
+const hangMilliseconds = 9000;
 const copied = ["package.json", "vitest.config.ts", "supabase", "server", "cli", "tests"];
 
 await rm(folder, { recursive: true, force: true });
@@ -34,14 +48,38 @@ async function makeCopy(copy: string): Promise<void> {
 }
 
 async function breakOneByOne(copy: string): Promise<void> {
-  for (let mutation = waiting.shift(); mutation !== undefined; mutation = waiting.shift()) {
-    const isCaught = await breakAndTest(copy, mutation);
-    count[isCaught ? "passed" : "failed"] += 1;
-    console.log(`${isCaught ? "✓ caught" : "✗ NOT CAUGHT"}: ${mutation.title}`);
+  const postgres = await startTestPostgres();
+  try {
+    for (let mutation = waiting.shift(); mutation !== undefined; mutation = waiting.shift()) {
+      const start = performance.now();
+      const isCaught = await breakAndTest({ copy, postgresUrl: postgres.url }, mutation);
+      count[isCaught ? "passed" : "failed"] += 1;
+      const seconds = ((performance.now() - start) / 1000).toFixed(1);
+      console.log(`${isCaught ? "✓ caught" : "✗ NOT CAUGHT"} in ${seconds} s: ${mutation.title}`);
+    }
+  } finally {
+    await postgres.stop();
   }
 }
 
-async function breakAndTest(copy: string, { test, title, edits }: Mutation): Promise<boolean> {
+async function breakAndTest(lane: Lane, mutation: Mutation): Promise<boolean> {
+  const mend = await breakFiles(lane.copy, mutation);
+  const broken = await runTest(lane, mutation, hangMilliseconds);
+  if (!broken.ranOutOfTime) {
+    await mend();
+    return broken.failed;
+  }
+  await mend();
+  const whole = await runTest(lane, mutation, hangMilliseconds);
+  if (whole.passed && whole.milliseconds < hangMilliseconds / 3) return true;
+  const mendAgain = await breakFiles(lane.copy, mutation);
+  const { failed } = await runTest(lane, mutation);
+  await mendAgain();
+  return failed;
+}
+
+/** Makes the edits; what is returned takes them back. */
+async function breakFiles(copy: string, { title, edits }: Mutation): Promise<() => Promise<void>> {
   const originals = new Map<string, string>();
   for (const { file, find, replace } of edits) {
     const target = path.join(copy, file);
@@ -51,20 +89,31 @@ async function breakAndTest(copy: string, { test, title, edits }: Mutation): Pro
     if (!originals.has(target)) originals.set(target, text);
     await writeFile(target, text.replaceAll(find, replace));
   }
-  const failed = await testFails(copy, test, title);
-  for (const [target, text] of originals) await writeFile(target, text);
-  return failed;
+  return async () => {
+    for (const [target, text] of originals) await writeFile(target, text);
+  };
 }
 
-/** True when the test ran and failed; a run that tests nothing catches nothing. */
-async function testFails(copy: string, test: string, title: string): Promise<boolean> {
-  const report = path.join(copy, "report.json");
+/** Runs the one test, within its own limit or a shorter one; a run that tests nothing neither passes nor fails. */
+async function runTest(lane: Lane, { test, title }: Mutation, limit?: number): Promise<Run> {
+  const report = path.join(lane.copy, "report.json");
   await rm(report, { force: true });
   const program = path.join(root, "node_modules", ".bin", "vitest");
   const pattern = `^${title.replaceAll(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`;
   const args = ["run", test, "-t", pattern, "--reporter=json", `--outputFile=${report}`];
-  const child = spawn(program, args, { cwd: copy, stdio: "ignore" });
+  const limits = limit === undefined ? [] : [`--testTimeout=${limit}`];
+  const env = { ...process.env, [sharedPostgres]: lane.postgresUrl };
+  const child = spawn(program, [...args, ...limits], { cwd: lane.copy, stdio: "ignore", env });
   await once(child, "close");
-  const { numFailedTests, numPassedTests } = JSON.parse(await readFile(report, "utf8"));
-  return numFailedTests >= 1 && numPassedTests === 0;
+  return readRun(JSON.parse(await readFile(report, "utf8")));
+}
+
+function readRun({ numFailedTests, numPassedTests, testResults }: Report): Run {
+  const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
+  return {
+    failed: numFailedTests >= 1 && numPassedTests === 0,
+    passed: numPassedTests >= 1 && numFailedTests === 0,
+    ranOutOfTime: tests.some(({ failureMessages }) => failureMessages?.some((text) => /timed out in \d+ms/.test(text))),
+    milliseconds: Math.max(0, ...tests.map(({ duration }) => duration ?? 0)),
+  };
 }
