@@ -3,6 +3,7 @@ import type { Mutation } from "./mutations.ts";
 const core = "supabase/functions/_shared/clerk-sync";
 const incidentsSql = "supabase/migrations/20261124000044_incidents.sql";
 const noticesSql = "supabase/migrations/20261124000045_notices.sql";
+const settleSql = "supabase/migrations/20261124000046_send_notices.sql";
 const alerts = "tests/integration/alerts.test.ts";
 const delivery = "tests/integration/alert-delivery.test.ts";
 
@@ -34,6 +35,21 @@ export const alertPromises: readonly Mutation[] = [
   },
   {
     test: delivery,
+    title:
+      "a target that fails > with 500 gets the notice again after half a minute, then a minute, until it accepts it: then no more",
+    edits: [{ file: settleSql, find: "case when r.outcome = 'sent' then p_now end", replace: "p_now" }],
+  },
+  {
+    test: delivery,
+    title:
+      "a target that fails > with 500 gets the notice again after half a minute, then a minute, until it accepts it: then no more",
+    edits: [
+      { file: noticesSql, find: "where n.sent_at is null\n    and n.next_at", replace: "where n.next_at" },
+      { file: noticesSql, find: "\n    and n.sent_at is null;", replace: "\n;" },
+    ],
+  },
+  {
+    test: delivery,
     title: "a target that fails > does not make another be told twice",
     edits: [
       {
@@ -53,8 +69,6 @@ export const alertPromises: readonly Mutation[] = [
     test: delivery,
     title:
       "a worker that dies between sending and saying so > leaves its notices to others after two minutes, and can say nothing of them any more",
-    edits: [
-      { file: "supabase/migrations/20261124000046_send_notices.sql", find: "    and n.token = r.token\n", replace: "" },
-    ],
+    edits: [{ file: settleSql, find: "    and n.token = r.token\n", replace: "" }],
   },
 ];
