@@ -29,6 +29,7 @@ export default defineConfig({
       {
         test: {
           name: "schedules",
+          maxWorkers: 2,
           include: ["tests/schedules/**/*.test.ts"],
           globalSetup: ["tests/support/start-postgres.ts"],
           hookTimeout: 120_000,

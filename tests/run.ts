@@ -24,6 +24,11 @@ const suites = [
   },
   { name: "e2e", command: ["playwright", "test", "--config", "tests/e2e/playwright.config.ts"], read: readPlaywright },
   { name: "e2e-deno", command: ["playwright", "test", "--config", "tests/e2e/deno.config.ts"], read: readPlaywright },
+  {
+    name: "browser",
+    command: ["playwright", "test", "--config", "tests/browser/playwright.config.ts"],
+    read: readPlaywright,
+  },
   { name: "mutations", command: ["node", "tests/mutations.ts"], read: readMutations },
 ];
 

@@ -1,26 +1,16 @@
 import fc from "fast-check";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import type pg from "pg";
+import { expect } from "vitest";
 import { authUserIdOf } from "#core/mirror-user.ts";
-import { at } from "../support/build-event.ts";
-import { type Model, type ModelUser, playHistory } from "../support/clerk-model.ts";
-import { runSchedule } from "../support/run-schedule.ts";
-import { schedules } from "../support/schedule.ts";
-import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
-
-// SCHEDULES says how many, SEED repeats a run: SEED=123 SCHEDULES=100000 npm run test:schedules
-const runs = Number(process.env["SCHEDULES"] ?? 2000);
-const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-
-let database: TestDatabase;
-beforeAll(async () => {
-  database = await createTestDatabase();
-});
-afterAll(() => database?.drop());
+import { at } from "./build-event.ts";
+import { type Model, type ModelUser, playHistory } from "./clerk-model.ts";
+import { runSchedule } from "./run-schedule.ts";
+import { type Schedule, schedules } from "./schedule.ts";
 
 type AuthUsers = Awaited<ReturnType<typeof runSchedule>>;
 
-async function readRows(prefix: string): Promise<Record<string, unknown>[]> {
-  const { rows } = await database.pool.query(
+async function readRows(pool: pg.Pool, prefix: string): Promise<Record<string, unknown>[]> {
+  const { rows } = await pool.query(
     "select clerk_id, email, name, role from public.users where clerk_id like $1 order by clerk_id",
     [`user_${prefix}_%`],
   );
@@ -54,8 +44,8 @@ function expectAuth(user: ModelUser, users: AuthUsers): void {
 }
 
 /** What the sync knows of living users, and which deleted ones it knows to be deleted. */
-async function readStates(prefix: string): Promise<Record<string, unknown>[]> {
-  const { rows } = await database.pool.query(
+async function readStates(pool: pg.Pool, prefix: string): Promise<Record<string, unknown>[]> {
+  const { rows } = await pool.query(
     `select clerk_id, case when deleted_at is null then version end as version, deleted_at is not null as deleted, refresh_reason
      from clerk_sync.user_state where clerk_id like $1 order by clerk_id`,
     [`user_${prefix}_%`],
@@ -75,32 +65,44 @@ function expectedStates({ users }: Model): Record<string, unknown>[] {
 }
 
 /** Jobs that still hold something of a deleted person. */
-async function readLeftovers(): Promise<unknown[]> {
-  const { rows } = await database.pool.query(
+async function readLeftovers(pool: pg.Pool): Promise<unknown[]> {
+  const { rows } = await pool.query(
     `select j.payload from public.job_queue as j join clerk_sync.user_state as s on s.clerk_id = j.clerk_id
      where s.deleted_at is not null and (j.payload ? 'email' or j.payload ? 'name')`,
   );
   return rows;
 }
 
-it(`after any of ${runs} schedules users, user state and Auth are what Clerk has (seed ${seed})`, async () => {
+/**
+ * Plays so many schedules on an empty database and expects after each that users, user state and Auth are what Clerk
+ * has. Answers in how many a circuit opened.
+ */
+export async function checkSchedules(pool: pg.Pool, { runs, seed }: { runs: number; seed: number }): Promise<number> {
   let count = 0;
   let opened = 0;
   const property = fc.asyncProperty(schedules, async (schedule) => {
-    const prefix = `s${count++}`;
-    const model = playHistory(schedule.steps, prefix);
-    const auth = await runSchedule(database.pool, schedule, model, prefix);
-    expect(await readRows(prefix)).toEqual(expectedRows(model));
-    expect(await readStates(prefix)).toEqual(expectedStates(model));
-    expect(await readLeftovers()).toEqual([]);
-    for (const user of model.users) expectAuth(user, auth);
-    expect(auth.size).toBeLessThanOrEqual(model.users.filter((user) => !user.deleted).length);
-    await database.pool.query("truncate public.job_queue, public.users, clerk_sync.user_state");
-    const { rows } = await database.pool.query(
-      "select openings > 0 as opened, clerk_sync_reset_circuit(name) from clerk_sync.circuits",
-    );
-    opened += rows.some((row) => row.opened) ? 1 : 0;
+    await checkSchedule(pool, schedule, `s${count++}`);
+    opened += (await clearAway(pool)) ? 1 : 0;
   });
   await fc.assert(property, { numRuns: runs, seed, endOnFailure: false });
-  console.log(`a circuit opened in ${opened} of ${runs} schedules`);
-}, 3_600_000);
+  return opened;
+}
+
+async function checkSchedule(pool: pg.Pool, schedule: Schedule, prefix: string): Promise<void> {
+  const model = playHistory(schedule.steps, prefix);
+  const auth = await runSchedule(pool, schedule, model, prefix);
+  expect(await readRows(pool, prefix)).toEqual(expectedRows(model));
+  expect(await readStates(pool, prefix)).toEqual(expectedStates(model));
+  expect(await readLeftovers(pool)).toEqual([]);
+  for (const user of model.users) expectAuth(user, auth);
+  expect(auth.size).toBeLessThanOrEqual(model.users.filter((user) => !user.deleted).length);
+}
+
+/** Makes room for the next; true when a circuit had opened. */
+async function clearAway(pool: pg.Pool): Promise<boolean> {
+  await pool.query("truncate public.job_queue, public.users, clerk_sync.user_state");
+  const { rows } = await pool.query(
+    "select openings > 0 as opened, clerk_sync_reset_circuit(name) from clerk_sync.circuits",
+  );
+  return rows.some((row) => row.opened);
+}

@@ -1,0 +1,3 @@
+import { playHalf } from "../support/play-half.ts";
+
+playHalf(0);
