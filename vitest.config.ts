@@ -19,7 +19,7 @@ export default defineConfig({
       {
         test: {
           name: "integration",
-          maxWorkers: 2, // half of the time a test waits for a process or a clock
+          maxWorkers: 3, // half of the time a test waits for a process or a clock
           include: ["tests/integration/**/*.test.ts"],
           globalSetup: ["tests/support/start-postgres.ts"],
           testTimeout: 60_000,
