@@ -37,7 +37,7 @@ test("all that match one error are counted, retried with progress, and seen done
   await expect(rowsOf(page)).toHaveCount(dead + 1);
   await page.getByRole("button", { name: "Retry all that match" }).click();
   await question.getByRole("button", { name: `Retry ${dead} jobs` }).click();
-  await expect(page.getByText(`${dead} jobs are due again.`)).toBeVisible();
+  await expect(page.getByText(`${dead} jobs are due again.`, { exact: true })).toBeVisible();
   for (const { id } of failed) await system.settled(id);
   await expect(page.getByText("No job matches")).toBeVisible();
 });
@@ -60,7 +60,7 @@ test("work on all that match is stopped in the middle", async ({ open, page, sys
   await page.unroute("**/jobs/retry");
   await page.getByRole("button", { name: "Cancel all that match" }).click();
   await page.getByRole("button", { name: "Cancel 2 jobs" }).click();
-  await expect(page.getByText("2 jobs are cancelled.")).toBeVisible();
+  await expect(page.getByText("2 jobs are cancelled.", { exact: true })).toBeVisible();
 });
 
 test("selected jobs are cancelled", async ({ open, signUpInConflict }) => {

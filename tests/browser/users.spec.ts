@@ -191,7 +191,7 @@ test("dead letters stand by their error with what to do; all of one error are re
     .getByRole("dialog")
     .getByRole("button", { name: /^Retry \d+ jobs$/ })
     .click();
-  await expect(page.getByText(/jobs are due again/)).toBeVisible();
+  await expect(page.getByText(/^\d+ jobs are due again/)).toBeVisible();
   for (const { id } of failed) await system.settled(id);
 });
 
@@ -203,7 +203,7 @@ test("all dead letters of one error are cancelled", async ({ open, system }) => 
   const page = await open("/dead-letters");
   await page.getByRole("button", { name: "Cancel all of made_up_again" }).click();
   await page.getByRole("button", { name: "Cancel 3 jobs" }).click();
-  await expect(page.getByText("3 jobs are cancelled.")).toBeVisible();
+  await expect(page.getByText("3 jobs are cancelled.", { exact: true })).toBeVisible();
   await expect(findPart(page, /made_up_again/)).toBeHidden();
 });
 
