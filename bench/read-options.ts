@@ -13,11 +13,12 @@ const numbers = {
   load: { value: 500, least: 100 },
   jobs: { value: 4000, least: 100 },
   queued: { value: 100_000, least: 1000 },
+  users: { value: 50_000, least: 1000 },
 } as const;
 
 /**
  * Reads the command line: names of scenarios (none: all), --rounds N, --history N, --long-history N, --load MILLISECONDS,
- * --jobs N, --queued N, --out FOLDER. Throws SyncError `usage_invalid`.
+ * --jobs N, --queued N, --users N, --out FOLDER. Throws SyncError `usage_invalid`.
  */
 export function readOptions(args: readonly string[], known: readonly string[]): Run {
   const names = Object.keys(numbers) as (keyof typeof numbers)[];
@@ -45,6 +46,7 @@ export function readOptions(args: readonly string[], known: readonly string[]): 
       load: read("load"),
       jobs: read("jobs"),
       queued: read("queued"),
+      users: read("users"),
     },
     out: typeof values["out"] === "string" ? values["out"] : null,
   };

@@ -12,6 +12,8 @@ export type Options = {
   jobs: number;
   /** Jobs in the queue for the scenario of memory. */
   queued: number;
+  /** Users in the tables whose size is measured. */
+  users: number;
 };
 
 export type Context = {

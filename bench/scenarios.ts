@@ -10,6 +10,7 @@ import { latency } from "./scenarios/latency.ts";
 import { memory } from "./scenarios/memory.ts";
 import { mirror } from "./scenarios/mirror.ts";
 import { scale } from "./scenarios/scale.ts";
+import { size } from "./scenarios/size.ts";
 
 /** In the order in which they run, and stand on the page. */
 export const scenarios: readonly Scenario[] = [
@@ -23,5 +24,6 @@ export const scenarios: readonly Scenario[] = [
   idle,
   memory,
   scale,
+  size,
   admin,
 ];

@@ -43,12 +43,16 @@ export function* eventBodies({ prefix, count, users }: Events): Generator<{ id: 
 
 /** The jobs that the webhook makes of the events. */
 export function makeJobs(events: Events): NewJob[] {
-  const encoder = new TextEncoder();
-  return [...eventBodies(events)].map(({ id, body }) => {
-    const event = parseEvent(encoder.encode(body));
-    if (event.type === "unhandled") throw new TypeError("the fixture is no event of a user");
-    return mapEvent(event, id);
-  });
+  return [...eventBodies(events)].map(({ id, body }) => makeJob(id, body));
+}
+
+const encoder = new TextEncoder();
+
+/** The job that the webhook makes of one event. */
+export function makeJob(id: string, body: string): NewJob {
+  const event = parseEvent(encoder.encode(body));
+  if (event.type === "unhandled") throw new TypeError("the fixture is no event of a user");
+  return mapEvent(event, id);
 }
 
 export type SignedRequest = { user: string; bytes: Buffer };
