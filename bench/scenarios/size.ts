@@ -4,13 +4,15 @@ import type { NewJob } from "#core/database.ts";
 import { eventBody, makeJob } from "../load/payload.ts";
 import { bareTable, clerkSyncTables, type OpenSizeSide, pgBossTables, type SizeSide } from "../load/size-sides.ts";
 import { openPool } from "../open-database.ts";
+import { slices } from "../peers/peer.ts";
 import { makeRow, type Row } from "../row.ts";
 import type { Context, Scenario } from "../scenario.ts";
 
 const sides: readonly SizeSide[] = [clerkSyncTables, pgBossTables, bareTable];
 const [ours, boss, bare] = [clerkSyncTables.name, pgBossTables.name, bareTable.name];
 const before = "before the purge";
-const atOnce = 5000;
+/** Parts in which the events of all users come. */
+const parts = 10;
 /** Of each user, after the first event. */
 const updates = 2;
 /** Events right after a checkpoint, each of a user far from the last one's. */
@@ -30,7 +32,7 @@ export const size: Scenario = {
   name: "size",
   question: "how many bytes of disk does a user take, and a finished job?",
   notes: [
-    `So many users (\`--users\`) come in through the queue, and change ${updates} times each; then the tables are vacuumed and measured with their indexes and TOAST, and divided by users, or by finished jobs, of which there are ${updates + 1} for each user. Once for each side, not in rounds: sizes hardly vary. Ids are as long as Clerk's and Svix's and grow as theirs do; addresses have 44 characters, more than most.`,
+    `So many users (\`--users\`) come in through the queue, and change ${updates} times each, with a vacuum after every tenth of the users; then the tables are measured with their indexes and TOAST, and divided by users, or by finished jobs, of which there are ${updates + 1} for each user. Once for each side, not in rounds: sizes hardly vary. Ids are as long as Clerk's and Svix's and grow as theirs do; addresses have 44 characters, more than most.`,
     `${ours}: new users by \`clerk_sync_enqueue\` and the worker's loop, updates by the call of the webhook, which writes the row at once. ${boss} queues both, and keeps its finished jobs as well. ${bare}: the users table with its own columns and constraints alone, upserted 500 rows a statement.`,
     `WAL is what replicas and point-in-time recovery are fed with. Right after a checkpoint PostgreSQL writes whole pages: ${coldEvents} events, each of a user far from the last one's, show what an event costs whose pages nobody else has touched since.`,
     "The purge takes the oldest third of the jobs, as retention does: the file keeps its size, and what comes next takes the space. All bytes of these two rows are divided by the jobs that were there before.",
@@ -57,17 +59,17 @@ async function run(context: Context): Promise<Row[]> {
 async function measure({ options, say }: Context, name: string, open: OpenSizeSide, pool: pg.Pool): Promise<Measured> {
   const places = Array.from({ length: options.users }, (_, place) => place);
   say(`${name}: ${options.users.toLocaleString("en-US")} users …`);
-  const created = await walOf(pool, () => writeAll(open.queue, places, 0));
+  const created = await walOf(pool, () => writeAll(open.queue, places, 0, pool));
   let updated = 0;
   for (let version = 1; version <= updates; version++) {
     say(`${name}: each of them changes …`);
-    updated += await walOf(pool, () => writeAll(open.apply, places, version));
+    updated += await walOf(pool, () => writeAll(open.apply, places, version, pool));
   }
   await pool.query("vacuum analyze");
   const sizes = await readSizes(pool);
   const far = places.filter((place) => place % Math.ceil(options.users / coldEvents) === 0);
   await pool.query("checkpoint");
-  const cold = (await walOf(pool, () => writeAll(open.apply, far, updates + 1))) / far.length;
+  const cold = (await walOf(pool, () => open.apply(far.map((place) => jobOf(place, updates + 1))))) / far.length;
   const result = { sizes, wal: { created, updated, cold } };
   say(`${name}: ${JSON.stringify(result)}`);
   return result;
@@ -88,16 +90,23 @@ async function measurePurge({ options, say }: Context, open: OpenSizeSide, pool:
   await pool.query("vacuum analyze");
   const after = (await readSizes(pool)).jobs ?? 0;
   const places = Array.from({ length: options.users }, (_, place) => place);
-  await writeAll(open.apply, places, updates + 2);
+  await writeAll(open.apply, places, updates + 2, pool);
   await pool.query("vacuum analyze");
   const again = (await readSizes(pool)).jobs ?? 0;
   say(`${ours}: ${JSON.stringify({ after, again })}`);
   return { after, again };
 }
 
-async function writeAll(write: OpenSizeSide["queue"], places: readonly number[], version: number): Promise<void> {
-  for (let start = 0; start < places.length; start += atOnce) {
-    await write(places.slice(start, start + atOnce).map((place) => jobOf(place, version)));
+/** Vacuums as often as autovacuum would if it all came more slowly: the quicker side must not be the more bloated one. */
+async function writeAll(
+  write: OpenSizeSide["queue"],
+  places: readonly number[],
+  version: number,
+  pool: pg.Pool,
+): Promise<void> {
+  for (const part of slices(places, Math.ceil(places.length / parts))) {
+    await write(part.map((place) => jobOf(place, version)));
+    await pool.query("vacuum");
   }
 }
 
