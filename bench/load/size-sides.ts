@@ -53,14 +53,27 @@ export const pgBossTables: SizeSide = {
   },
 };
 
+/** What the migrations add to a users table. */
+const takeOursAway = `
+  alter table public.users drop column preferences, drop column medical_profile, drop column deleted_at;
+  do $$
+  declare
+    v_index regclass;
+  begin
+    for v_index in
+      select i.indexrelid from pg_index as i where i.indrelid = 'public.users'::regclass and i.indexrelid::regclass::text like 'clerk_sync_%'
+    loop
+      execute format('drop index %s', v_index);
+    end loop;
+  end
+  $$`;
+
 /** The table as a project has it that was not made for us, with its own constraints, written by one upsert a batch. */
 export const bareTable: SizeSide = {
   name: "bare table",
   open: async (url) => {
     const pool = new pg.Pool({ connectionString: url, max: 1 });
-    await pool.query(
-      "alter table public.users drop column preferences, drop column medical_profile, drop column deleted_at",
-    );
+    await pool.query(takeOursAway);
     const write = async (jobs: readonly NewJob[]) => {
       for (const slice of slices(jobs, batch)) await upsertUsers(queryOf(pool), slice.map(toUserRow));
     };

@@ -32,8 +32,8 @@ export const size: Scenario = {
   name: "size",
   question: "how many bytes of disk does a user take, and a finished job?",
   notes: [
-    `So many users (\`--users\`) come in through the queue, and change ${updates} times each, with a vacuum after every tenth of the users; then the tables are measured with their indexes and TOAST, and divided by users, or by finished jobs, of which there are ${updates + 1} for each user. Once for each side, not in rounds: sizes hardly vary. Ids are as long as Clerk's and Svix's and grow as theirs do; addresses have 44 characters, more than most.`,
-    `${ours}: new users by \`clerk_sync_enqueue\` and the worker's loop, updates by the call of the webhook, which writes the row at once. ${boss} queues both, and keeps its finished jobs as well. ${bare}: the users table with its own columns and constraints alone, upserted 500 rows a statement.`,
+    `So many users (\`--users\`) come in through the queue, and change their name ${updates} times each, with a vacuum after every tenth of the users; then the tables are measured with their indexes and TOAST, and divided by users, or by finished jobs, of which there are ${updates + 1} for each user. Once for each side, not in rounds. The vacuums stand for an autovacuum that keeps up: where it does not, dead rows come on top, half as much and more. Ids are as long as Clerk's and Svix's and grow as theirs do; addresses have 44 characters, more than most.`,
+    `${ours}: new users by \`clerk_sync_enqueue\` and the worker's loop, updates by the call of the webhook, which writes the row at once. ${boss} queues both, and keeps its finished jobs as well. ${bare}: the users table without the columns and the indexes that the migrations add to it (the indexes are those of the admin page's lists), upserted 500 rows a statement.`,
     `WAL is what replicas and point-in-time recovery are fed with. Right after a checkpoint PostgreSQL writes whole pages: ${coldEvents} events, each of a user far from the last one's, show what an event costs whose pages nobody else has touched since.`,
     "The purge takes the oldest third of the jobs, as retention does: the file keeps its size, and what comes next takes the space. All bytes of these two rows are divided by the jobs that were there before.",
   ],
@@ -111,7 +111,8 @@ async function writeAll(
 }
 
 function jobOf(place: number, version: number): NewJob {
-  return makeJob(idOf("msg", place, version), eventBody(idOf("user", place, 0), version));
+  const body = eventBody(idOf("user", place, 0), version).replaceAll("Lovelace", `Lovelace ${version}`);
+  return makeJob(idOf("msg", place, version), body);
 }
 
 /** As long as an id of Clerk or Svix, and like theirs first by time and then by chance. */
