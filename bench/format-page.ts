@@ -5,7 +5,7 @@ import type { Result } from "./result.ts";
 const head = `# Performance
 
 Written by \`npm run bench\`, not by hand, from the stored results in \`bench/results/\`, which hold every single measurement.
-[How it is measured](../bench/README.md).
+[How it is measured](../bench/README.md). [What 1, 10 and 100 million users need](scale.md) is reckoned from it.
 
 Read the ratio: above 1 it is in favour of this project. Where two or more others did the same work it is held against the best
 of them. Client, servers and PostgreSQL share one machine with a local disk: rates elsewhere differ, ratios should not by much.

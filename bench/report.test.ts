@@ -85,7 +85,7 @@ test("a plot has a bar for every side of the rows in the first one's unit, each 
 describe("docs/performance.md", () => {
   const docs = new URL("../docs/", import.meta.url);
 
-  test("and its plots are what npm run bench writes of the stored results", async () => {
+  test("scale.md and the plots are what npm run bench writes of the stored results", async () => {
     const written = formatDocs(await readResults(storedFolder), order);
     for (const [name, text] of written) expect(await readFile(new URL(name, docs), "utf8"), name).toBe(text);
     const plots = (await readdir(new URL("performance/", docs))).map((name) => `performance/${name}`);

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { capitalise, formatPage } from "./format-page.ts";
 import { formatPlot } from "./format-plot.ts";
 import { readResults } from "./read-results.ts";
+import { formatScale } from "./reckoning/format-scale.ts";
 import type { Result } from "./result.ts";
 
 /** Where the results are that changes are held against. */
@@ -12,7 +13,7 @@ const docs = new URL("../docs/", import.meta.url);
 
 /**
  * Writes the result with every single measurement: into a folder of the caller's, or else as the stored one, and then
- * the page and the plots of all stored results anew. `order`: of the scenarios on the page.
+ * the pages and the plots of all stored results anew. `order`: of the scenarios on the page.
  */
 export async function writeResult(result: Result, out: string | null, order: readonly string[]): Promise<void> {
   const folder = out ?? storedFolder;
@@ -21,7 +22,7 @@ export async function writeResult(result: Result, out: string | null, order: rea
   if (out === null) await writeDocs(order);
 }
 
-/** Writes docs/performance.md and its plots of the stored results. */
+/** Writes docs/performance.md, its plots and docs/scale.md of the stored results. */
 export async function writeDocs(order: readonly string[]): Promise<void> {
   for (const [name, text] of formatDocs(await readResults(storedFolder), order)) {
     const file = new URL(name, docs);
@@ -45,5 +46,5 @@ export function formatDocs(results: readonly Result[], order: readonly string[])
   const plots = results.map(
     ({ scenario, question, rows }) => [`performance/${scenario}.svg`, formatPlot(capitalise(question), rows)] as const,
   );
-  return new Map([["performance.md", formatPage(results, order)], ...plots]);
+  return new Map([["performance.md", formatPage(results, order)], ["scale.md", formatScale(results)], ...plots]);
 }

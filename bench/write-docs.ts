@@ -1,5 +1,5 @@
 import { writeDocs } from "./report.ts";
 import { scenarios } from "./scenarios.ts";
 
-// node bench/write-docs.ts: the page and the plots of the stored results, measured before.
+// node bench/write-docs.ts: the pages and the plots of the stored results, measured before.
 await writeDocs(scenarios.map(({ name }) => name));
