@@ -21,7 +21,7 @@ export type Worker = {
 const pollMilliseconds = 1000;
 const rescueEveryMilliseconds = 5000;
 const purgeEveryMilliseconds = 60_000;
-const purgeLimit = 5000;
+const purgeLimit = 20_000;
 const budgetMilliseconds = 60_000;
 /** Runs are looked after at this interval, and for the first time so long after the start. */
 const runsEveryMilliseconds = 600_000;

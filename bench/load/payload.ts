@@ -22,6 +22,7 @@ function makeTemplate(event: z.infer<typeof eventSchema>): string {
   const data = {
     ...event.data,
     id: "%id%",
+    last_name: "L %version%", // an event that changes nothing would leave a row unwritten
     updated_at: "%version%",
     email_addresses: [{ ...address, id: "idn_primary", email_address: "%id%@example.com" }],
     primary_email_address_id: "idn_primary",

@@ -37,7 +37,8 @@ export const ours = {
   /** Connections of a Node process. */
   poolConnections: 10,
   /** Jobs that one purge deletes, and the seconds between two by pg_cron and by a Node worker. */
-  purgedJobs: 5000,
+  purgedBySchedule: 50_000,
+  purgedByWorker: 20_000,
   purgeSecondsOfSchedule: 300,
   purgeSecondsOfWorker: 60,
   /** Seconds between two calls of the processor while there is work, and the pages of a compare that one call walks. */

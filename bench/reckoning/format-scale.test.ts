@@ -47,15 +47,13 @@ describe("docs/scale.md", () => {
 });
 
 describe("what is said of this project is what its files say:", () => {
-  const limit = ours.purgedJobs;
   test.each([
     ["server/database.ts", `max: ${ours.poolConnections},`],
-    ["server/worker.ts", `purgeLimit = ${limit};`],
+    ["server/worker.ts", "purgeLimit = 20_000;"],
     ["server/worker.ts", "purgeEveryMilliseconds = 60_000;"],
-    ["supabase/migrations/20261124000015_retention.sql", `p_limit integer default ${limit},`],
     [
       "supabase/migrations/20261124000021_schedule.sql",
-      `'*/${ours.purgeSecondsOfSchedule / 60} * * * *', format('select public.clerk_sync_purge_jobs(%s)'`,
+      `'*/${ours.purgeSecondsOfSchedule / 60} * * * *', format('select public.clerk_sync_purge_jobs(%s, ${ours.purgedBySchedule})'`,
     ],
     [
       "supabase/migrations/20261124000021_schedule.sql",

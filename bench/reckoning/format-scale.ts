@@ -112,7 +112,7 @@ function formatTaken(taken: readonly Taken[], results: readonly Result[]): strin
 
 function describeSettings(): string {
   return [
-    `- Finished jobs are kept ${ours.retentionDays} days (\`RETENTION_DAYS\`); a purge deletes up to ${ours.purgedJobs.toLocaleString("en-US")}, every ${ours.purgeSecondsOfSchedule} s by the schedule, every ${ours.purgeSecondsOfWorker} s by each Node worker.`,
+    `- Finished jobs are kept ${ours.retentionDays} days (\`RETENTION_DAYS\`); a purge deletes up to ${ours.purgedBySchedule.toLocaleString("en-US")}, every ${ours.purgeSecondsOfSchedule} s, by the schedule, and up to ${ours.purgedByWorker.toLocaleString("en-US")}, every ${ours.purgeSecondsOfWorker} s, by each Node worker.`,
     `- The schedule calls the processor every ${ours.callSeconds} s while there is work; a call walks up to ${ours.pagesPerCall} pages of a run, ${ours.usersPerPage} users of Clerk or ${ours.authUsersPerPage} of Supabase Auth each. A quiet project is called ${ours.quietCallsPerDay} times a day. A call that had work to do purges as well, which is not counted on here.`,
     `- Backfill and reconcile take ${ours.clerkBackgroundPercent} % of Clerk's rate. A Node process has ${ours.poolConnections} connections. A process or isolate takes ${ours.webhookMaxPerSecond.toLocaleString("en-US")} events a second (\`WEBHOOK_MAX_PER_SECOND\`).`,
   ].join("\n");

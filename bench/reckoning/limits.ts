@@ -68,13 +68,13 @@ const bounds: readonly Bound[] = [
   {
     name: "purge of the schedule",
     need: ({ averagePerSecond }) => averagePerSecond,
-    most: ({ ours }) => ours.purgedJobs / ours.purgeSecondsOfSchedule,
-    next: "the history would grow on: `select cron.schedule('clerk-sync-purge-more', '* * * * *', 'select public.clerk_sync_purge_jobs(30, 20000)')`, or Node workers beside, each of which purges every minute",
+    most: ({ ours }) => ours.purgedBySchedule / ours.purgeSecondsOfSchedule,
+    next: "the history would grow on: `select cron.schedule('clerk-sync-purge-more', '* * * * *', 'select public.clerk_sync_purge_jobs(30, 50000)')`, or Node workers beside, each of which purges every minute",
   },
   {
     name: "purge of one Node worker",
     need: ({ averagePerSecond }) => averagePerSecond,
-    most: ({ ours }) => ours.purgedJobs / ours.purgeSecondsOfWorker,
+    most: ({ ours }) => ours.purgedByWorker / ours.purgeSecondsOfWorker,
     next: "several workers, or the line of `cron.schedule` above",
   },
   {

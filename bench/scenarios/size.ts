@@ -111,7 +111,7 @@ async function writeAll(
 }
 
 function jobOf(place: number, version: number): NewJob {
-  const body = eventBody(idOf("user", place, 0), version).replaceAll("Lovelace", `Lovelace ${version}`);
+  const body = eventBody(idOf("user", place, 0), version);
   return makeJob(idOf("msg", place, version), body);
 }
 

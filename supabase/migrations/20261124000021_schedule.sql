@@ -56,7 +56,7 @@ begin
   perform cron.schedule('clerk-sync-sweep', '7 * * * *', 'select clerk_sync.call_processor(''sweep'')');
   perform cron.schedule('clerk-sync-compare', '23 3 * * *', 'select clerk_sync.call_processor(''compare'')');
   perform cron.schedule(
-    'clerk-sync-purge', '*/5 * * * *', format('select public.clerk_sync_purge_jobs(%s)', p_retention_days)
+    'clerk-sync-purge', '*/5 * * * *', format('select public.clerk_sync_purge_jobs(%s, 50000)', p_retention_days)
   );
   perform cron.schedule('clerk-sync-audit', '*/5 * * * *', 'select public.clerk_sync_audit_jobs()');
   perform cron.schedule(
