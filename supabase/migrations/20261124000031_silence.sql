@@ -163,9 +163,29 @@ $$;
 revoke execute on function public.clerk_sync_users_behind from public, anon, authenticated;
 grant execute on function public.clerk_sync_users_behind to service_role;
 
+-- What holds after a check that found p_found of a silence that was p_before, when the last delivery came at p_heard_at;
+-- null: none. Only a delivery ends one: that nothing is missing any more may be a reconcile's work, while the endpoint is
+-- as dead as before.
+create or replace function clerk_sync.silence_after(p_before clerk_sync.silence, p_found jsonb, p_heard_at timestamptz)
+returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select case
+    when date_trunc('milliseconds', p_heard_at) -- since is a caller's, who has no more of it
+      > coalesce(p_before.since, (p_found ->> 'since')::timestamptz) then null
+    when 'confirmed' in (p_before.state, p_found ->> 'state') then 'confirmed'
+    else coalesce(p_found ->> 'state', p_before.state)
+  end;
+$$;
+
+revoke execute on function clerk_sync.silence_after from public, anon, authenticated;
+grant execute on function clerk_sync.silence_after to service_role;
+
 -- Takes down what a check found: {error} when Clerk did not answer, which changes nothing else; or
--- {state: null | suspected | confirmed, since, missing, users_at_clerk}. The end of a silence is remembered.
--- Answers {state, since, changed}.
+-- {state: null | suspected | confirmed, since, missing, users_at_clerk}. Answers {state, since, changed}.
 create or replace function public.clerk_sync_end_silence_check(
   p_found jsonb,
   p_now   timestamptz default clock_timestamp()
@@ -178,6 +198,7 @@ set search_path = ''
 as $$
 declare
   v_before clerk_sync.silence;
+  v_state  text;
   v_here   bigint;
 begin
   select * into v_before from clerk_sync.silence as s for update;
@@ -185,26 +206,23 @@ begin
     update clerk_sync.silence as s set error = p_found ->> 'error';
     return jsonb_build_object('state', v_before.state, 'since', v_before.since, 'changed', false);
   end if;
+  v_state := clerk_sync.silence_after(
+    v_before, p_found, (select h.at from clerk_sync.heartbeats as h where h.name = 'webhook')
+  );
   v_here := (
     select count(*)
-    from (
-      select 1 from public.users as u where u.clerk_id is not null and u.deleted_at is null limit 100001
-    ) as n
+    from (select 1 from public.users as u where u.clerk_id is not null and u.deleted_at is null limit 100001) as n
   );
   update clerk_sync.silence as s
   set checked_at = p_now,
       error = null,
-      state = p_found ->> 'state',
-      since = case when p_found ->> 'state' is not null then coalesce(s.since, (p_found ->> 'since')::timestamptz) end,
+      state = v_state,
+      since = case when v_state is not null then coalesce(s.since, (p_found ->> 'since')::timestamptz) end,
       missing = (p_found ->> 'missing')::integer,
       users_at_clerk = (p_found ->> 'users_at_clerk')::bigint,
-      users_here = case when v_here <= 100000 then v_here end,
-      ended_since = case when p_found ->> 'state' is null and s.state is not null then s.since else s.ended_since end,
-      ended_at = case when p_found ->> 'state' is null and s.state is not null then p_now else s.ended_at end;
-  return (
-    select jsonb_build_object('state', s.state, 'since', s.since, 'changed', s.state is distinct from v_before.state)
-    from clerk_sync.silence as s
-  );
+      users_here = case when v_here <= 100000 then v_here end;
+  return (select jsonb_build_object('state', s.state, 'since', s.since, 'changed', s.state is distinct from v_before.state)
+    from clerk_sync.silence as s);
 end
 $$;
 

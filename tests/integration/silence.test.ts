@@ -4,10 +4,7 @@ import { createSilenceCheck, type SilenceResult } from "#core/detect-silence.ts"
 import { createCallFunction } from "../../server/call-function.ts";
 import { at, type UserFacts, userEvent } from "../support/build-event.ts";
 import { type ClerkStandIn, startClerkStandIn } from "../support/clerk-stand-in/start-clerk-stand-in.ts";
-import { startDenoFunction } from "../support/deno-function.ts";
 import { createQueue, type Queue } from "../support/queue.ts";
-import { startSupabaseStandIn } from "../support/supabase-stand-in.ts";
-import { startTestServer } from "../support/test-server.ts";
 
 // Versions are minutes here: the sync is installed in minute 0, and the tests say in which minute they look.
 const minute = 60_000;
@@ -140,6 +137,16 @@ describe("there is no alarm", () => {
     expect(await check(90)).toBe("none");
   });
 
+  it("when a delivery was taken while Clerk was being asked", async () => {
+    await deliver(change("user_1", 1), 1);
+    change("user_1", 20, { firstName: "Lost" });
+    clerk.beforeAnswer(async (request) => {
+      if (request === "GET /v1/users/user_1") await accept(90);
+    });
+    expect(await check(90)).toBe("none");
+    clerk.beforeAnswer(() => undefined);
+  });
+
   it("for a change whose delivery arrives while it is being looked at", async () => {
     await deliver(change("user_1", 1), 1);
     const event = change("user_1", 20, { firstName: "Just Now" });
@@ -168,10 +175,24 @@ describe("it ends by itself", () => {
     expect(await check(81)).toBe("none");
   });
 
-  it("with the next check when the change came in another way", async () => {
+  it("and not with a reconcile, or a resync, that brings what was missing: the endpoint is as dead as before", async () => {
+    await queue.pool.query("select clerk_sync_request_refresh(array['user_1'])");
     await queue.send(userEvent("user.updated", { id: "user_1", version: 20 * minute, firstName: "Augusta" }));
-    expect(await check(80)).toBe("none");
-    expect(await silence()).toMatchObject({ state: null, ended_at: new Date(time(80)) });
+    await queue.pool.query("update job_queue set source = 'reconcile' where version = $1", [at(20 * minute)]);
+    await queue.run();
+    expect([await check(80), await check(90)]).toEqual(["confirmed", "confirmed"]);
+    expect(await silence()).toMatchObject({ state: "confirmed", since: new Date(time(1)), missing: 0, ended_at: null });
+    await accept(100);
+    expect(await check(101)).toBe("none");
+    expect(await silence()).toMatchObject({ ended_since: new Date(time(1)), ended_at: new Date(time(100)) });
+  });
+
+  it("and one that is confirmed is not suspected again because of a newer change", async () => {
+    await queue.send(userEvent("user.updated", { id: "user_1", version: 20 * minute, firstName: "Augusta" }));
+    await queue.run();
+    change("user_1", 60, { firstName: "Byron" });
+    expect(await check(75)).toBe("confirmed");
+    expect(await silence()).toMatchObject({ state: "confirmed", since: new Date(time(1)), missing: 1 });
   });
 });
 
@@ -196,40 +217,4 @@ it("the users at Clerk and here are counted", async () => {
 
 it("who checks too soon after another does not", async () => {
   expect([await check(10, 900), await check(20, 900), await check(26, 900)]).toEqual(["none", "skipped", "none"]);
-});
-
-describe("the call that the schedule makes", () => {
-  const environment = () => ({ CLERK_SECRET_KEY: clerk.secretKey, CLERK_API_URL: clerk.url });
-  const call = (url: string, key: string) =>
-    fetch(url, {
-      method: "POST",
-      headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
-      body: '{"source": "schedule", "check": "silence"}',
-    });
-  const checked = "select checked_at is not null as checked, error, users_at_clerk from clerk_sync.silence";
-
-  it("has the processor check under Deno", async () => {
-    const supabase = await startSupabaseStandIn();
-    const processor = await startDenoFunction("user-job-processor", {
-      SUPABASE_URL: supabase.url,
-      SUPABASE_SECRET_KEYS: JSON.stringify({ default: supabase.keys.secret }),
-      ...environment(),
-    });
-    clerk.users.set("user_1", userEvent("user.created", { id: "user_1", version: 1 }).data);
-    const { status } = await call(processor.url, supabase.keys.secret);
-    await processor.stop();
-    const found = await supabase.one(checked);
-    const heartbeats = await supabase.one("select name from clerk_sync.heartbeats");
-    await supabase.stop();
-    expect([status, found]).toEqual([200, { checked: true, error: null, users_at_clerk: "1" }]);
-    expect(heartbeats).toEqual({ name: "processor" });
-  });
-
-  it("has the Node server check", async () => {
-    const server = await startTestServer(environment());
-    const { status } = await call(`${server.settings.url}/functions/v1/user-job-processor`, server.settings.secretKey);
-    const found = await server.one(checked);
-    await server.stop();
-    expect([status, found]).toEqual([200, { checked: true, error: null, users_at_clerk: "0" }]);
-  });
 });

@@ -42,6 +42,19 @@ export const supervision: readonly Mutation[] = [
     edits: [{ file: countsSql, find: "perform clerk_sync.end_silence(p_accepted_at);", replace: "" }],
   },
   {
+    test: "tests/integration/silence.test.ts",
+    title:
+      "it ends by itself > and not with a reconcile, or a resync, that brings what was missing: the endpoint is as dead as before",
+    edits: [
+      {
+        file: silenceSql,
+        find: "else coalesce(p_found ->> 'state', p_before.state)",
+        replace: "else p_found ->> 'state'",
+      },
+      { file: silenceSql, find: "'confirmed' in (p_before.state, p_found", replace: "'confirmed' in (p_found" },
+    ],
+  },
+  {
     test: "tests/integration/audit.test.ts",
     title: "a job > that our functions move, from the first call to the purge, is nobody's edit",
     edits: [{ file: historySql, find: "if v_calls ~ 'function", replace: "if v_calls ~ 'no function" }],

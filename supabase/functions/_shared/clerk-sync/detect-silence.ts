@@ -28,7 +28,11 @@ const mostConfirmed = 5;
 
 const begunSchema = z.object({ now: z.string(), installed_at: z.string(), last_accepted_at: z.string().nullable() });
 const behindSchema = z.array(z.object({ clerk_id: z.string(), known: z.boolean(), fields: z.array(z.string()) }));
-const endedSchema = z.object({ state: z.string().nullable(), since: z.string().nullable(), changed: z.boolean() });
+const endedSchema = z.object({
+  state: z.enum(["suspected", "confirmed"]).nullable(),
+  since: z.string().nullable(),
+  changed: z.boolean(),
+});
 
 type Found = { state: "suspected" | "confirmed" | null; since: string | null; missing: number; users_at_clerk: number };
 type Moments = { now: number; after: number; lastAccepted: number | null };
@@ -37,6 +41,7 @@ type Moments = { now: number; after: number; lastAccepted: number | null };
  * Makes the check that tells silence from quiet: Clerk's newest changes are compared with what is here. A newer
  * `updated_at` alone proves nothing, a sign-in may move it without an event; what counts is a user who is unknown here
  * or differs, still does when read again, and changed after the last delivery that was taken, more than ten minutes ago.
+ * Only a delivery ends a silence: what was missing may have been brought by a reconcile.
  * Throws SyncError of the database; what Clerk's API says no to is recorded as not known.
  */
 export function createSilenceCheck(dependencies: SilenceDependencies): CheckSilence {
@@ -50,12 +55,12 @@ export function createSilenceCheck(dependencies: SilenceDependencies): CheckSile
       logger.warn("silence.unknown", { code: found.error });
       return "unknown";
     }
-    if (ended.changed) report(found, ended.since);
-    return found.state ?? "none";
+    if (ended.changed) report(ended, found.missing);
+    return ended.state ?? "none";
   };
 }
 
-function report({ state, missing }: Found, since: string | null): void {
+function report({ state, since }: z.infer<typeof endedSchema>, missing: number): void {
   if (state === null) {
     logger.warn("silence.ended");
     return;
