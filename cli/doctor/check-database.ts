@@ -100,16 +100,19 @@ function explainPrivileges(wrong: z.infer<typeof privilegesSchema>): Finding[] {
 function explainBrake({ engaged_at, reason, waiting }: z.infer<typeof brakeSchema>): Finding {
   const check = "delete brake";
   if (engaged_at === null) return { check, state: "ok", what: "off" };
-  const remedy = "select clerk_sync_release_delete_brake('apply') if they are meant, 'cancel' if not.";
-  return { check, state: "warning", what: `${waiting} deletions wait since ${engaged_at}: ${reason}`, remedy };
+  const remedy =
+    "On the admin page, Overview, Delete brake: apply them if they are meant, cancel them if not. In SQL: select clerk_sync_release_delete_brake('apply') or ('cancel').";
+  const deletions = waiting === 1 ? "1 deletion waits" : `${waiting} deletions wait`;
+  return { check, state: "warning", what: `${deletions} since ${engaged_at}: ${reason}`, remedy };
 }
 
 function explainDead(count: number): Finding {
   const check = "dead letters";
   if (count === 0) return { check, state: "ok", what: "none" };
   const remedy =
-    "select error, count(*) from job_queue where status = 'DEAD' group by error; then clerk_sync_retry_matching_jobs.";
-  return { check, state: "warning", what: `${count} jobs gave up and wait for a person`, remedy };
+    "On the admin page, Dead letters: correct what each error names, then retry all of it. Or clerk-sync jobs list --status dead, then clerk-sync jobs retry --all --status dead.";
+  const what = count === 1 ? "1 job gave up and waits for a person" : `${count} jobs gave up and wait for a person`;
+  return { check, state: "warning", what, remedy };
 }
 
 /** Development users cannot be moved to production (Clerk docs, "Migrating"): both in one table is an accident. */
@@ -118,7 +121,7 @@ function explainInstances(instances: z.infer<typeof instancesSchema>): Finding {
   if (instances.length <= 1) return { check, state: "ok", what: "all events are of one Clerk instance" };
   const names = instances.map(
     ({ instance_id, jobs }) =>
-      `${instance_id === simulatedInstanceId ? "clerk-sync simulate" : instance_id} (${jobs} jobs)`,
+      `${instance_id === simulatedInstanceId ? "clerk-sync simulate" : instance_id} (${jobs} ${jobs === 1 ? "job" : "jobs"})`,
   );
   const remedy =
     "Give each instance a database of its own: take the endpoint that points here out of the others' dashboard.";

@@ -47,9 +47,10 @@ function formatParts({ circuits, brake, open_run }: Overview): string[] {
   const states = circuits.map(
     ({ name, state, waiting }) => `${name} ${state}${waiting > 0 ? ` (${waiting} wait)` : ""}`,
   );
+  const waiting = brake.waiting === 1 ? "1 deletion waits" : `${brake.waiting} deletions wait`;
   return [
     `  circuits      ${states.join(", ")}`,
-    `  delete brake  ${brake.engaged_at === null ? "off" : `engaged: ${brake.waiting} deletions wait`}`,
+    `  delete brake  ${brake.engaged_at === null ? "off" : `engaged: ${waiting}`}`,
     ...(open_run === null ? [] : [`  run           ${open_run.kind}, ${open_run.counts["read"] ?? 0} users read`]),
   ];
 }

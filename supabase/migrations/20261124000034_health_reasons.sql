@@ -58,14 +58,15 @@ as $$
         end,
         'Work that is due waits.',
         f.due_at,
-        'Is anything working on the queue? See heartbeats; on Supabase: select clerk_sync_schedule_state().'
+        'Does anything work on the queue? clerk-sync status says what last did; on Supabase clerk-sync doctor checks the schedule.'
       ),
       (
         'dead_letters',
         case when f.dead >= f.most_dead and f.dead > 0 then 'compromised' when f.dead > 0 then 'degraded' end,
-        format('%s jobs gave up and wait for a person.', f.dead),
+        format(case f.dead when 1 then '1 job gave up and waits for a person.' else '%s jobs gave up and wait for a person.' end, f.dead),
         (p_facts #>> '{dead,newest_at}')::timestamptz,
-        'select error, count(*) from job_queue where status = ''DEAD'' group by error; then retry or cancel them.'
+        'On the admin page, Dead letters: correct what each error names, then retry all of it. Or clerk-sync jobs list '
+          || '--status dead, then clerk-sync jobs retry --all --status dead.'
       ),
       (
         'refreshes_wait',
@@ -99,7 +100,8 @@ as $$
         case when p_facts #> '{delete_brake,engaged_at}' <> 'null' then 'degraded' end,
         'Deletions wait: ' || (p_facts #>> '{delete_brake,reason}'),
         (p_facts #>> '{delete_brake,engaged_at}')::timestamptz,
-        'select clerk_sync_delete_brake(); then clerk_sync_release_delete_brake(''apply'') or (''cancel'').'
+        'Find out whether they are meant; then, on the admin page, Overview, Delete brake: apply or cancel them. In SQL: '
+          || 'clerk_sync_release_delete_brake(''apply'') or (''cancel'').'
       ),
       (
         'schedule_incomplete',
@@ -111,7 +113,7 @@ as $$
         end,
         'The schedule is not set up: nothing that has to be tried again will be.',
         null,
-        'select clerk_sync_schedule_state() says what is missing; README, Deploy to Supabase, step 5.'
+        'clerk-sync doctor says what is missing; README, Deploy to Supabase, step 5.'
       ),
       (
         'instance_unknown',
@@ -137,7 +139,10 @@ set search_path = ''
 as $$
   with f as (
     select
-      string_agg(format('%s (%s)', c.key, c.value ->> 'code'), ', ' order by c.key) as circuits,
+      string_agg(
+        format('%s (%s)', case c.key when 'auth' then 'Supabase Auth' else 'Clerk''s API' end, c.value ->> 'code'),
+        ', ' order by c.key
+      ) as circuits,
       min((c.value ->> 'since')::timestamptz) as since,
       (p_facts #>> '{runs,compare,drift}')::bigint as drift,
       (p_facts #>> '{runs,compare,read}')::bigint as read
@@ -151,9 +156,10 @@ as $$
       (
         'circuit_open',
         case when f.circuits is not null then 'degraded' end,
-        'Calls are paused to ' || f.circuits || '. Users are written, what needs the service waits.',
+        'Calls are paused to ' || f.circuits || '. Users are written all the same; what needs the service waits.',
         f.since,
-        'It is tried again by itself; select clerk_sync_circuits() says when. The code is explained in docs/errors.md.'
+        'It is tried again by itself: the admin page, Overview, Circuits says when. Was a key wrong? Correct it, then reset '
+          || 'the circuit there. docs/errors.md explains the code.'
       ),
       (
         'drift',
@@ -164,14 +170,15 @@ as $$
         end,
         format('The last compare with Clerk found %s users out of step.', f.drift),
         (p_facts #>> '{runs,compare,finished_at}')::timestamptz,
-        'Events were lost or late: see Clerk''s message log. clerk-sync reconcile looks again, with --apply it repairs.'
+        'Events were lost or late: see Clerk''s message log. On the admin page, Reconcile, Run and mend; or clerk-sync '
+          || 'reconcile --apply.'
       ),
       (
         'run_failed',
         case when p_facts #> '{runs,failed}' <> 'null' then 'degraded' end,
         format('The last %s failed: %s.', p_facts #>> '{runs,failed,kind}', p_facts #>> '{runs,failed,code}'),
         (p_facts #>> '{runs,failed,finished_at}')::timestamptz,
-        'select clerk_sync_list_runs(5) says more, docs/errors.md explains the code; the next one that completes ends it.'
+        'The admin page, Reconcile, says more, docs/errors.md explains the code; the next one that completes ends it.'
       )
   ) as r(code, status, what, since, remedy);
 $$;
@@ -205,7 +212,8 @@ as $$
         'Deliveries have stopped, the endpoint may be disabled: changes at Clerk have not arrived.',
         s.since,
         format(
-          'In Clerk''s dashboard, Webhooks, the endpoint: enable it; then Replay, missing messages since %s.',
+          'In Clerk''s dashboard, Webhooks, the endpoint: enable it; then Replay, missing messages since %s. It ends with '
+            || 'the next delivery.',
           to_char(s.since at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
         )
       ),
@@ -228,9 +236,9 @@ as $$
             (p_t ->> 'users_differ')::integer, s.at_clerk * (p_t ->> 'users_differ_percent')::numeric / 100
           ) then 'degraded'
         end,
-        format('Clerk has %s users, here are %s.', s.at_clerk, s.here),
+        format('Users at Clerk: %s, here: %s.', s.at_clerk, s.here),
         s.checked_at,
-        'Compare with Clerk and repair; users from before the installation need a backfill.'
+        'On the admin page, Reconcile, or by clerk-sync reconcile --apply; users from before the installation need a backfill.'
       )
   ) as r(code, status, what, since, remedy);
 $$;

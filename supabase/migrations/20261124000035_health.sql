@@ -17,7 +17,7 @@ as $$
     'status', 'degraded',
     'what', format('Of the last %s jobs that were tried %s failed.', f.tried, f.failed),
     'since', f.since,
-    'remedy', 'select error, count(*) from job_queue where status in (''FAILED'', ''DEAD'') group by error;'
+    'remedy', 'See their errors on the admin page, Jobs, failed; or by clerk-sync jobs list --status failed,dead.'
       || ' docs/errors.md explains the codes.'
   )), '[]')
   from f

@@ -98,7 +98,8 @@ as $$
     case
       when c.key is null then r.what
       else format(
-        'Calls to %s are paused (%s). Users are written, what needs the service waits.', c.key, c.value ->> 'code'
+        'Calls to %s are paused (%s). Users are written all the same; what needs the service waits.',
+        case c.key when 'auth' then 'Supabase Auth' else 'Clerk''s API' end, c.value ->> 'code'
       )
     end,
     r.remedy,

@@ -146,7 +146,7 @@ it("events of two instances in one queue are a warning that counts them", async 
   await server.quiet();
   expect((await findings("--secret-key", server.settings.secretKey)).get("instances")).toMatchObject({
     state: "warning",
-    what: expect.stringMatching(/^the last jobs came from (ins_(production|development) \(1 jobs\)(, )?){2}$/),
+    what: expect.stringMatching(/^the last jobs came from (ins_(production|development) \(1 job\)(, )?){2}$/),
   });
 });
 
@@ -164,7 +164,7 @@ it("dead letters and an engaged delete brake are warnings that say what to do", 
   );
   await server.pool.query("update clerk_sync.delete_brake set engaged_at = now(), reason = 'more than 5 deletions'");
   const found = await findings("--secret-key", server.settings.secretKey);
-  expect(found.get("dead letters")).toMatchObject({ state: "warning", what: "1 jobs gave up and wait for a person" });
+  expect(found.get("dead letters")).toMatchObject({ state: "warning", what: "1 job gave up and waits for a person" });
   expect(found.get("delete brake")).toMatchObject({
     state: "warning",
     remedy: expect.stringContaining("clerk_sync_release_delete_brake"),

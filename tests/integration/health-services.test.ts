@@ -33,7 +33,7 @@ describe("a service that is down", () => {
     const { status, reasons, facts } = await health("1 day");
     expect([status, reasons.map(({ code }) => code)]).toEqual(["degraded", ["circuit_open"]]);
     expect(reasons[0]).toMatchObject({
-      what: "Calls are paused to auth (auth_unavailable). Users are written, what needs the service waits.",
+      what: "Calls are paused to Supabase Auth (auth_unavailable). Users are written all the same; what needs the service waits.",
       since: "2026-11-20T10:00:00+00:00",
     });
     expect(facts).toMatchObject({ oldest_due_at: null, open: { PENDING: 1 }, circuits: { auth: { state: "open" } } });
