@@ -103,7 +103,8 @@ $$;
 revoke execute on function clerk_sync.history_entry from public, anon, authenticated;
 grant execute on function clerk_sync.history_entry to service_role;
 
--- The history of a job has one entry per change of state or attempt, or by hand. It is written by this trigger, so that
+-- The history of a job has one entry per change of state or attempt, or by hand; operator in it did it through the admin
+-- API, see clerk_sync.change_jobs. It is written by this trigger, so that
 -- a change made by hand in the SQL editor is on record like any other, and what hangs on the status (lease,
 -- processed_at) stays true. Two statements, which most jobs go through, write all that themselves at a third of the
 -- cost: the insert of store_jobs and the update of finish_jobs. They say so by the setting clerk_sync.recorded.
@@ -156,7 +157,10 @@ begin
   end;
 
   if v_changed then
-    new.history := new.history || clerk_sync.history_entry(new.status, new.attempts, new.error, v_editor);
+    new.history := new.history || (
+      clerk_sync.history_entry(new.status, new.attempts, new.error, v_editor)
+      || jsonb_strip_nulls(jsonb_build_object('operator', nullif(current_setting('clerk_sync.operator', true), '')))
+    );
   end if;
   if v_editor is not null then
     perform clerk_sync.note_edit(new.id);

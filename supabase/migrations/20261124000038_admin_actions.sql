@@ -25,9 +25,12 @@ $$;
 revoke execute on function public.clerk_sync_note_action from public, anon, authenticated;
 grant execute on function public.clerk_sync_note_action to service_role;
 
+drop function if exists clerk_sync.change_jobs(text, jsonb, timestamptz); -- before it was told of the operator
+
 -- Changes the jobs named or matched: {ids} or {filter, before, limit}, the filter as clerk_sync.find_jobs. before leaves
--- out what was changed since: a job that fails again after its retry does not match. Answers how many changed.
-create or replace function clerk_sync.change_jobs(p_action text, p_target jsonb, p_now timestamptz)
+-- out what was changed since: a job that fails again after its retry does not match. The history of each bears the name
+-- of p_actor. Answers how many changed.
+create or replace function clerk_sync.change_jobs(p_action text, p_target jsonb, p_actor text, p_now timestamptz)
 returns integer
 language plpgsql
 volatile
@@ -37,6 +40,7 @@ as $$
 declare
   v_statuses text[] := clerk_sync.changeable_statuses(p_action, coalesce(p_target -> 'filter', '{}'));
   v_ids      uuid[];
+  v_changed  integer;
 begin
   v_ids := case
     when p_target ? 'ids' then array(select i::uuid from jsonb_array_elements_text(p_target -> 'ids') as i)
@@ -45,10 +49,13 @@ begin
       v_statuses, coalesce((p_target ->> 'limit')::integer, 500)
     )
   end;
-  return case p_action
+  perform set_config('clerk_sync.operator', p_actor, true);
+  v_changed := case p_action
     when 'retry' then public.clerk_sync_retry_jobs(v_ids, p_now)
     else public.clerk_sync_cancel_jobs(v_ids, p_now)
   end;
+  perform set_config('clerk_sync.operator', '', true);
+  return v_changed;
 end
 $$;
 
@@ -72,7 +79,7 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_changed integer := clerk_sync.change_jobs(p_action, p_target, p_now);
+  v_changed integer := clerk_sync.change_jobs(p_action, p_target, p_actor, p_now);
 begin
   if v_changed > 0 then
     perform public.clerk_sync_note_action(

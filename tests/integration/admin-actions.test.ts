@@ -71,6 +71,25 @@ it("an action on all that match goes on in slices until none is left, is one ent
   }
 });
 
+it("each job of an action on several, and on all that match, has in its history who did it; what a worker does is nobody's", async () => {
+  const ids = [await insert({ status: "DEAD" }), await insert({ status: "DEAD" })];
+  const before = new Date(Date.now() + 60_000).toISOString();
+  await change("retry", { ids });
+  await change("cancel", { filter: { status: ["PENDING"] }, operation: randomUUID(), before });
+  await queue.pool.query("select clerk_sync_retry_jobs($1)", [ids]);
+  const entries =
+    "select e ->> 'status' as status, e ->> 'operator' as operator from job_queue, jsonb_array_elements(history) as e";
+  for (const id of ids) {
+    const { rows } = await queue.pool.query(`${entries} where id = $1`, [id]);
+    expect(rows.map(({ status, operator }) => [status, operator])).toEqual([
+      ["DEAD", null],
+      ["PENDING", "ada"],
+      ["CANCELLED", "ada"],
+      ["PENDING", null],
+    ]);
+  }
+});
+
 it("an action leaves alone what changed since it began", async () => {
   const ids = [await insert({ status: "DEAD" })];
   expect(await change("retry", { filter: {}, operation: randomUUID(), before: "2020-01-01T00:00:00Z" })).toBe(0);

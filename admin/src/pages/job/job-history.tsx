@@ -1,20 +1,13 @@
 import { Text, Timeline } from "@mantine/core";
 import type { HistoryEntry, Job } from "#core/admin-jobs-contract.ts";
-import type { AuditEntry, AuditPage } from "#core/admin-overview-contract.ts";
-import { useReading } from "../../api/use-reading.ts";
 import { Panel } from "../../components/panel.tsx";
 import { ExactTime, TimeAgo } from "../../components/time.tsx";
 import { describeStep } from "./describe-step.ts";
-import { whoDid } from "./who-did.ts";
 
 const colors: Readonly<Record<string, string>> = { COMPLETED: "teal", FAILED: "orange", DEAD: "red" };
 
-const nothing: readonly AuditEntry[] = [];
-
-/** Every change of the job's state, as the database recorded it, with who did what the audit knows of. */
-export function JobHistory({ job: { id, history, status, run_at } }: { job: Job }) {
-  const { data, error: unread } = useReading<AuditPage>("/audit", { subject: id });
-  const audit = data?.entries ?? nothing;
+/** Every change of the job's state, as the database recorded it, with who made it. */
+export function JobHistory({ job: { history, status, run_at } }: { job: Job }) {
   return (
     <Panel title="What happened">
       <Timeline active={history.length} bulletSize={14} lineWidth={2}>
@@ -24,7 +17,7 @@ export function JobHistory({ job: { id, history, status, run_at } }: { job: Job 
             color={colors[entry.status] ?? "blue"}
             title={<Title words={describeStep(entry, place, history[place - 1])} />}
           >
-            <Step entry={entry} names={whoDid(entry, audit)} />
+            <Step entry={entry} />
           </Timeline.Item>
         ))}
         {status === "FAILED" && (
@@ -35,11 +28,6 @@ export function JobHistory({ job: { id, history, status, run_at } }: { job: Job 
           </Timeline.Item>
         )}
       </Timeline>
-      {unread && (
-        <Text size="xs" c="dimmed">
-          The audit could not be read: who retried or cancelled is not shown.
-        </Text>
-      )}
     </Panel>
   );
 }
@@ -52,7 +40,7 @@ function Title({ words }: { words: string }) {
   );
 }
 
-function Step({ entry: { at, error, by }, names }: { entry: HistoryEntry; names: readonly string[] }) {
+function Step({ entry: { at, error, by, operator } }: { entry: HistoryEntry }) {
   return (
     <>
       {error !== undefined && (
@@ -62,7 +50,7 @@ function Step({ entry: { at, error, by }, names }: { entry: HistoryEntry; names:
       )}
       <Text size="xs" c="dimmed">
         <ExactTime at={at} />, <TimeAgo at={at} />
-        {names.length > 0 && `, by ${names.join(" or ")}`}
+        {operator !== undefined && `, by ${operator}`}
         {by !== undefined && `, by hand in the database: ${by}`}
       </Text>
     </>

@@ -65,8 +65,10 @@ export const historyEntrySchema = z.object({
   status: z.enum(jobStatuses),
   attempt: z.number().int(),
   error: z.string().optional(),
-  /** Who changed it by hand. */
+  /** The database user who changed it by hand. */
   by: z.string().optional(),
+  /** Who retried or cancelled it, through the page, the API or the command line. */
+  operator: z.string().optional(),
 });
 
 export const jobSchema = jobSummarySchema.extend({
