@@ -67,6 +67,18 @@ describe("an answer that is none says what to do", () => {
     ["another form", async () => Response.json({ changed: "2" }), "database_answer_invalid", /of another version/],
     ["a redirect", async () => new Response(null, { status: 302 }), "endpoint_unreachable", /answered 302, and not as/],
     ["a refusal", refusal(400, "request_invalid", "cursor: too long."), "request_invalid", /^cursor: too long\.$/],
+    [
+      "a code of another version",
+      refusal(409, "new_code", "Not now."),
+      "endpoint_unreachable",
+      /409 \(new_code\): Not now/,
+    ],
+    [
+      "what no code names",
+      refusal(500, "internal", "The log says more."),
+      "endpoint_unreachable",
+      /500 \(internal\): The log/,
+    ],
   ] as const)("%s", async (_, answer, code, message) => {
     const error = await failureOf(answer);
     expect([error.code, error.message]).toEqual([code, expect.stringMatching(message)]);

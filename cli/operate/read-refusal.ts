@@ -1,5 +1,5 @@
 import { refusalSchema } from "#core/admin-overview-contract.ts";
-import { type ErrorCode, SyncError } from "#core/errors.ts";
+import { isErrorCode, SyncError } from "#core/errors.ts";
 import { keyRefused } from "../call-rpc.ts";
 
 /** What was asked, and what came back; `answer` is undefined when it was no JSON. */
@@ -10,7 +10,8 @@ const deploy = "Run: npx supabase functions deploy sync-admin, or update the ser
 const jobPath = /^\/jobs\/[0-9a-f-]{36}([/?]|$)/i;
 
 /**
- * The error that an answer stands for. A refusal of sync-admin keeps its code and its sentence; a 404 that is about no job
+ * The error that an answer stands for. A refusal of sync-admin keeps its sentence, and its code if this version knows
+ * it, else it is `endpoint_unreachable`; a 404 that is about no job
  * means that the function, or this route of it, is not there. The gateway before the function answers in forms of its own.
  */
 export function readRefusal({ base, path, status, answer }: Refused): SyncError {
@@ -18,7 +19,11 @@ export function readRefusal({ base, path, status, answer }: Refused): SyncError 
   const retryable = status >= 500 || status === 429;
   const refusal = refusalSchema.safeParse(answer);
   if (status === 404 && !(refusal.success && jobPath.test(path))) return missing(base, path);
-  if (refusal.success) return new SyncError(refusal.data.code as ErrorCode, refusal.data.error, { retryable });
+  if (refusal.success) {
+    const { code, error } = refusal.data;
+    if (isErrorCode(code)) return new SyncError(code, error, { retryable });
+    return new SyncError("endpoint_unreachable", `${base} answered ${status} (${code}): ${error}`, { retryable });
+  }
   const message = `${base} answered ${status}, and not as sync-admin does. Is the address right?`;
   return new SyncError("endpoint_unreachable", message, { retryable });
 }

@@ -1,57 +1,60 @@
 /** Every code an error of this system can carry; docs/errors.md says what each means and what to do. */
-export type ErrorCode =
-  | "config_invalid"
-  | "signature_missing"
-  | "signature_invalid"
-  | "body_too_large"
-  | "body_incomplete"
-  | "event_malformed"
-  | "caller_unauthorized"
-  | "right_missing"
-  | "admin_token_expired"
-  | "admin_token_invalid"
-  | "request_invalid"
-  | "not_found"
-  | "method_not_allowed"
-  | "session_token_invalid"
-  | "user_pending"
-  | "user_deleted"
-  | "database_unavailable"
-  | "database_rejected"
-  | "database_answer_invalid"
-  | "auth_unavailable"
-  | "auth_rate_limited"
-  | "auth_unauthorized"
-  | "auth_rejected"
-  | "auth_email_conflict"
-  | "clerk_unavailable"
-  | "clerk_rate_limited"
-  | "clerk_budget_used"
-  | "clerk_unauthorized"
-  | "clerk_rejected"
-  | "clerk_instance_mismatch"
-  | "alert_unavailable"
-  | "alert_rate_limited"
-  | "alert_rejected"
-  | "run_active"
-  | "run_lost"
-  | "overloaded"
-  | "rate_limited"
-  | "port_in_use"
-  | "data_folder_in_use"
-  | "data_folder_unusable"
-  | "postgres_failed"
-  | "migration_failed"
-  | "migration_refused"
-  | "schema_newer"
-  | "schema_outdated"
-  | "endpoint_unreachable"
-  | "project_not_found"
-  | "project_invalid"
-  | "path_unusable"
-  | "install_incomplete"
-  | "package_incomplete"
-  | "usage_invalid";
+export const errorCodes = [
+  "config_invalid",
+  "signature_missing",
+  "signature_invalid",
+  "body_too_large",
+  "body_incomplete",
+  "event_malformed",
+  "caller_unauthorized",
+  "right_missing",
+  "admin_token_expired",
+  "admin_token_invalid",
+  "request_invalid",
+  "not_found",
+  "method_not_allowed",
+  "session_token_invalid",
+  "user_pending",
+  "user_deleted",
+  "database_unavailable",
+  "database_rejected",
+  "database_answer_invalid",
+  "auth_unavailable",
+  "auth_rate_limited",
+  "auth_unauthorized",
+  "auth_rejected",
+  "auth_email_conflict",
+  "clerk_unavailable",
+  "clerk_rate_limited",
+  "clerk_budget_used",
+  "clerk_unauthorized",
+  "clerk_rejected",
+  "clerk_instance_mismatch",
+  "alert_unavailable",
+  "alert_rate_limited",
+  "alert_rejected",
+  "run_active",
+  "run_lost",
+  "overloaded",
+  "rate_limited",
+  "port_in_use",
+  "data_folder_in_use",
+  "data_folder_unusable",
+  "postgres_failed",
+  "migration_failed",
+  "migration_refused",
+  "schema_newer",
+  "schema_outdated",
+  "endpoint_unreachable",
+  "project_not_found",
+  "project_invalid",
+  "path_unusable",
+  "install_incomplete",
+  "package_incomplete",
+  "usage_invalid",
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
 
 export type SyncErrorOptions = {
   /** True when the same work may succeed later without anybody changing anything. */
@@ -74,6 +77,11 @@ export class SyncError extends Error {
     this.retryable = options.retryable ?? false;
     this.retryAfterSeconds = options.retryAfterSeconds;
   }
+}
+
+/** Whether a text is a code that this version knows; an answer of another version may carry others. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return (errorCodes as readonly string[]).includes(text);
 }
 
 /** The code of anything that was thrown, for a log or an answer. */
