@@ -39,6 +39,7 @@ export const theme = createTheme({
   headings: { fontWeight: "600", sizes: { h1: { fontSize: "1.25rem" }, h2: { fontSize: "0.95rem" } } },
   components: {
     Modal: Modal.extend({ defaultProps: { centered: true, transitionProps: { duration: 100 } } }),
+    ModalHeader: Modal.Header.extend({ defaultProps: { role: "none" } }), // a <header> of its own is a second banner
     Table: Table.extend({ defaultProps: { verticalSpacing: 6, horizontalSpacing: "sm" } }),
     Tooltip: Tooltip.extend({
       defaultProps: { multiline: true, maw: 320, openDelay: 200, events: { hover: true, focus: true, touch: true } },

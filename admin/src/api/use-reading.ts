@@ -9,9 +9,9 @@ import type { Query } from "./client.ts";
 import { useRefreshing } from "./refreshing.tsx";
 import { useClient } from "./use-client.ts";
 
-export type ReadingOptions = {
-  /** How often it is read again while the tab is seen; milliseconds. */
-  every?: number;
+export type ReadingOptions<Answer> = {
+  /** After how many milliseconds it is read again while the tab is seen, or what says so of the newest answer. */
+  every?: number | ((answer: Answer | undefined) => number);
   isEnabled?: boolean;
 };
 
@@ -24,26 +24,27 @@ const usually = 5000;
 export function useReading<Answer>(
   path: string,
   query: Query = {},
-  { every = usually, isEnabled = true }: ReadingOptions = {},
+  { every = usually, isEnabled = true }: ReadingOptions<Answer> = {},
 ): UseQueryResult<Answer, Error> {
   const client = useClient();
   const { isPaused } = useRefreshing();
   return useQuery({
     queryKey: [path, query],
     queryFn: ({ signal }) => client.get<Answer>(path, query, signal),
-    refetchInterval: isPaused ? false : every,
+    refetchInterval: isPaused ? false : typeof every === "number" ? every : ({ state }) => every(state.data),
     placeholderData: keepPreviousData,
     enabled: isEnabled,
   });
 }
 
 type Page = { next?: string | null };
+type PagesOptions = { every?: number; isEnabled?: boolean };
 
 /** Like useReading, of a list with keyset pages: `fetchNextPage` reads on, a refresh reads all pages shown. */
 export function usePages<Answer extends Page>(
   path: string,
   query: Query = {},
-  { every = usually, isEnabled = true }: ReadingOptions = {},
+  { every = usually, isEnabled = true }: PagesOptions = {},
 ): UseInfiniteQueryResult<{ pages: Answer[] }, Error> {
   const client = useClient();
   const { isPaused } = useRefreshing();

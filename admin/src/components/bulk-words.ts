@@ -46,7 +46,8 @@ export function tellNone(action: JobVerb): string {
 }
 
 export function tellProgress(action: JobVerb, { changed, count }: { changed: number; count: number }): string {
-  return `${formatCount(changed)} of ${formatCount(count)} jobs are ${words[action].done}.`;
+  const jobs = count === 1 ? "1 job is" : `${formatCount(count)} jobs are`;
+  return `${formatCount(changed)} of ${jobs} ${words[action].done}.`;
 }
 
 /** How it ended: `isWhole` is false when it was stopped, or failed on the way. */

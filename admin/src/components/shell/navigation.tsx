@@ -2,7 +2,8 @@ import { AppShell, Badge, Button, Kbd, NavLink } from "@mantine/core";
 import { NavLink as RouterLink, useLocation } from "react-router";
 import type { Overview } from "#core/admin-overview-contract.ts";
 import { useReading } from "../../api/use-reading.ts";
-import { formatCount, formatShort } from "../../format-time.ts";
+import { countOf } from "../../count-words.ts";
+import { formatShort } from "../../format-time.ts";
 import { Icon } from "../icon.tsx";
 import { type PageLink, pageLinks } from "./pages.ts";
 import classes from "./shell.module.css";
@@ -49,7 +50,7 @@ function PageEntry({ page, count, onChosen }: { page: PageLink; count: number; o
       leftSection={<Icon name={page.icon} />}
       rightSection={
         count > 0 ? (
-          <Badge size="sm" color="red" variant="light" aria-label={`${formatCount(count)} dead letters`}>
+          <Badge size="sm" color="red" variant="light" aria-label={countOf(count, "dead letter", "dead letters")}>
             {formatShort(count)}
           </Badge>
         ) : null

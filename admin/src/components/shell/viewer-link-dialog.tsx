@@ -55,7 +55,7 @@ function Made({ token, until }: { token: string; until: string | null }) {
   const value = isServedByApi() ? makeLink(`${location.origin}${import.meta.env.BASE_URL}`, token) : token;
   return (
     <Stack gap="md">
-      <Alert color="indigo">
+      <Alert color="indigo" role="status">
         It is shown only now. Whoever has it can look{until ? ` until ${formatTime(until)}` : ""}.
       </Alert>
       <Code block style={{ whiteSpace: "pre-wrap", overflowWrap: "anywhere" }}>

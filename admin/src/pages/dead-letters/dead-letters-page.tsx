@@ -29,7 +29,7 @@ export function DeadLettersPage() {
         {({ groups, is_complete }) => (
           <Stack gap="md">
             {!is_complete && (
-              <Alert color="orange" title="There are more">
+              <Alert color="orange" title="There are more" role="note">
                 Only the newest 10,000 dead letters were looked at; the counts are of these.
               </Alert>
             )}

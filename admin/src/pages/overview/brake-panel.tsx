@@ -8,7 +8,7 @@ import { type Question, useConfirm } from "../../components/confirm.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { StatusBadge } from "../../components/status-badge.tsx";
 import { TimeAgo } from "../../components/time.tsx";
-import { formatCount } from "../../format-time.ts";
+import { countOf } from "../../count-words.ts";
 
 type Decision = "apply" | "cancel";
 type Released = { changed: number; left?: number };
@@ -36,7 +36,7 @@ function Waiting({ brake: { waiting, reason, engaged_at } }: { brake: Brake }) {
     <>
       <Text size="sm" component="div">
         <Anchor component={Link} underline="always" to="/jobs?status=PENDING&job_type=USER_DELETED&code=delete_brake">
-          {waiting === 1 ? "1 deletion waits" : `${formatCount(waiting)} deletions wait`}
+          {countOf(waiting, "deletion waits", "deletions wait")}
         </Anchor>{" "}
         since <TimeAgo at={engaged_at} />
         {reason && `: ${reason}`}
@@ -53,7 +53,7 @@ function Release({ decision, waiting }: { decision: Decision; waiting: number })
   const confirm = useConfirm();
   const release = useAction({
     run: (client) => releaseAll(client, decision),
-    done: (changed) => `${formatCount(changed)} deletions ${decision === "apply" ? "are applied" : "were cancelled"}.`,
+    done: (changed) => tellReleased(decision, changed),
   });
   const ask = async () => {
     if (await confirm(questions[decision](waiting))) release.mutate(undefined);
@@ -73,17 +73,23 @@ function Release({ decision, waiting }: { decision: Decision; waiting: number })
 const questions: Readonly<Record<Decision, (waiting: number) => Question>> = {
   apply: (waiting) => ({
     title: "Delete these users?",
-    body: `${formatCount(waiting)} users are deleted here and in Supabase Auth. It cannot be taken back.`,
-    action: `Delete ${formatCount(waiting)} users`,
+    body: `${countOf(waiting, "user is", "users are")} deleted here and in Supabase Auth. It cannot be taken back.`,
+    action: `Delete ${countOf(waiting, "user", "users")}`,
     typed: `delete ${waiting}`,
     isDangerous: true,
   }),
   cancel: (waiting) => ({
     title: "Cancel these deletions?",
-    body: `${formatCount(waiting)} users stay, though Clerk has deleted them. A compare finds them as extra and can delete them later.`,
-    action: `Cancel ${formatCount(waiting)} deletions`,
+    body: `${countOf(waiting, "user stays", "users stay")}, though Clerk has deleted them. A compare finds them as extra and can delete them later.`,
+    action: `Cancel ${countOf(waiting, "deletion", "deletions")}`,
   }),
 };
+
+function tellReleased(decision: Decision, changed: number): string {
+  const applied = countOf(changed, "deletion is applied", "deletions are applied");
+  const cancelled = countOf(changed, "deletion was cancelled", "deletions were cancelled");
+  return `${decision === "apply" ? applied : cancelled}.`;
+}
 
 /** A call takes so many; called until none is left. */
 async function releaseAll(client: Client, decision: Decision): Promise<number> {

@@ -1,14 +1,10 @@
 import { Group, Stack, Text } from "@mantine/core";
 import type { Circuit } from "#core/admin-overview-contract.ts";
-import { useAction } from "../../api/use-action.ts";
-import { ActionButton } from "../../components/action-button.tsx";
-import { useConfirm } from "../../components/confirm.tsx";
 import { Panel } from "../../components/panel.tsx";
+import { nameService, ResetCircuit } from "../../components/reset-circuit.tsx";
 import { StatusBadge } from "../../components/status-badge.tsx";
 import { TimeAgo } from "../../components/time.tsx";
-import { formatCount } from "../../format-time.ts";
-
-const services: Readonly<Record<string, string>> = { auth: "Supabase Auth", clerk: "Clerk's API" };
+import { countOf } from "../../count-words.ts";
 
 /** Whether the services are called, and what waits for one that is not. */
 export function CircuitsPanel({ circuits }: { circuits: readonly Circuit[] }) {
@@ -27,21 +23,20 @@ export function CircuitsPanel({ circuits }: { circuits: readonly Circuit[] }) {
 
 function CircuitState({ circuit }: { circuit: Circuit }) {
   const { name, state, since, failures, next_probe, last_error, waiting } = circuit;
-  const service = services[name] ?? name;
   const isClosed = state === "closed";
   return (
     <Group justify="space-between" align="flex-start" wrap="nowrap">
       <Stack gap={2} miw={0}>
         <Group gap="xs">
           <Text size="sm" fw={600}>
-            {service}
+            {nameService(name)}
           </Text>
           <StatusBadge status={state} />
         </Group>
         {!isClosed && (
           <Text size="sm" component="div">
-            since <TimeAgo at={since} />, {failures} failures, {formatCount(waiting)} jobs wait; tried again{" "}
-            <TimeAgo at={next_probe} />
+            since <TimeAgo at={since} />, {countOf(failures, "failure", "failures")},{" "}
+            {countOf(waiting, "job waits", "jobs wait")}; tried again <TimeAgo at={next_probe} />
           </Text>
         )}
         {!isClosed && last_error && (
@@ -50,33 +45,9 @@ function CircuitState({ circuit }: { circuit: Circuit }) {
           </Text>
         )}
       </Stack>
-      <Reset name={name} service={service} refusal={isClosed ? "It is closed: calls go through." : null} />
+      <ResetCircuit name={name} refusal={isClosed ? "It is closed: calls go through." : null}>
+        Reset
+      </ResetCircuit>
     </Group>
-  );
-}
-
-function Reset({ name, service, refusal }: { name: string; service: string; refusal: string | null }) {
-  const confirm = useConfirm();
-  const reset = useAction({
-    run: (client) => client.post(`/circuits/${encodeURIComponent(name)}/reset`),
-    done: () => `Calls to ${service} go through again.`,
-  });
-  const ask = async () => {
-    const isWanted = await confirm({
-      title: `Call ${service} again?`,
-      body: "Do it when you know that the service is back. If it is not, the calls fail again and are paused again.",
-      action: "Reset the circuit",
-    });
-    if (isWanted) reset.mutate(undefined);
-  };
-  return (
-    <ActionButton
-      onClick={() => void ask()}
-      loading={reset.isPending}
-      refusal={refusal}
-      aria-label={`Reset ${service}`}
-    >
-      Reset
-    </ActionButton>
   );
 }

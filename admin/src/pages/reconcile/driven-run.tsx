@@ -7,7 +7,7 @@ import { Panel } from "../../components/panel.tsx";
 import { RunProgress } from "../../components/run-progress.tsx";
 import { StatusBadge } from "../../components/status-badge.tsx";
 import { useNow } from "../../components/use-now.ts";
-import { formatCount } from "../../format-time.ts";
+import { countOf } from "../../count-words.ts";
 import { CancelRun } from "./cancel-run.tsx";
 import { countDrift, estimateRest, formatRunTime, nameRun } from "./run-words.ts";
 
@@ -51,7 +51,7 @@ function Controls({ run, isDriving }: { run: AdminRun; isDriving: boolean }) {
 function Result({ run }: { run: AdminRun }) {
   const now = useNow();
   if (run.error !== null) return <>It failed: {run.error}</>;
-  const found = `${formatCount(countDrift(run.counts))} users out of step`;
+  const found = countOf(countDrift(run.counts), "user out of step", "users out of step");
   const rest = estimateRest(run, now);
   if (run.status === "RUNNING") return <>{[`${found} so far`, rest].filter(Boolean).join("; ")}</>;
   const mended = run.applies ? "what was found is in the queue" : "nothing was changed";

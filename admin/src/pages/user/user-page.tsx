@@ -6,15 +6,13 @@ import { useReading } from "../../api/use-reading.ts";
 import { Copyable } from "../../components/copyable.tsx";
 import { PageHeader } from "../../components/page-header.tsx";
 import { Reading } from "../../components/reading.tsx";
+import { type Acted, lookAgainIn } from "./look-again.ts";
 import { isStillCurrent } from "./place-words.ts";
 import { PlacesPanel } from "./places-panel.tsx";
 import { RevealUser } from "./reveal-user.tsx";
 import { StatePanel } from "./state-panel.tsx";
 import { UserJobs } from "./user-jobs.tsx";
 import { VerdictPanel } from "./verdict-panel.tsx";
-
-/** Clerk and Supabase Auth are asked each time; both count their calls. */
-const refreshMilliseconds = 15_000;
 
 /** One user: what keeps them out of step, the three places side by side, and everything that happened. */
 export function UserPage() {
@@ -23,10 +21,11 @@ export function UserPage() {
 }
 
 function OneUser({ clerkId }: { clerkId: string }) {
+  const [acted, setActed] = useState<Acted | null>(null);
   const { data, error, refetch } = useReading<User>(
     `/users/${encodeURIComponent(clerkId)}`,
     {},
-    { every: refreshMilliseconds },
+    { every: (answer) => lookAgainIn(answer?.verdict, acted, Date.now()) },
   );
   const [revealed, setRevealed] = useState<User | null>(null);
   // What was read of another user stays in `data` until the answer is there; it must not stand under this id.
@@ -40,7 +39,7 @@ function OneUser({ clerkId }: { clerkId: string }) {
       <Reading of={{ data: user, error, refetch }}>
         {(read) => (
           <Stack gap="md">
-            <VerdictPanel user={read} />
+            <VerdictPanel user={read} onActed={() => setActed({ at: Date.now(), code: read.verdict.code })} />
             <PlacesPanel user={shown ?? read} />
             <UserJobs jobs={read.jobs} />
             <StatePanel state={read.state} />

@@ -14,13 +14,21 @@ test("what nobody could find out is not known, what is being applied is on its w
   const titles = (["auth_unanswered", "under_way", "stale", "constructor"] as const).map(
     (code) => describeVerdict({ ...verdict, code }).title,
   );
-  expect(titles).toEqual(["Not known", "On its way", "Out of step", "Out of step"]);
+  expect(titles).toEqual(["Not known", "On its way", "Out of step: a change at Clerk has not come", "Out of step"]);
   expect(describeVerdict({ ...verdict, code: "in_step", in_step: true }).title).toBe("In step");
 });
 
+test("only what somebody should mend interrupts who listens to the page", () => {
+  const roles = (["stale", "clerk_unanswered", "under_way", "refresh_due", "unknown_user", "deleted"] as const).map(
+    (code) => describeVerdict({ ...verdict, code }).role,
+  );
+  expect(roles).toEqual(["alert", "alert", "status", "status", "status", "status"]);
+  expect(describeVerdict({ ...verdict, code: "in_step", in_step: true }).role).toBe("status");
+});
+
 test("a remedy that is on another page leads there", () => {
-  expect(findElsewhere("delete_brake")).toMatchObject({ to: "/" });
-  expect(findElsewhere("never_delivered")).toMatchObject({ to: "/reconcile" });
+  expect(findElsewhere("delete_brake")).toMatchObject({ to: "/#brake", isFirst: true });
+  expect(findElsewhere("never_delivered")).toMatchObject({ to: "/reconcile", isFirst: false });
   expect(findElsewhere("stale")).toBeNull();
 });
 

@@ -145,6 +145,11 @@ it("a dead letter says what to do about its error, and names the job's error whe
   });
 });
 
+it("one attempt is told as one", () => {
+  expect(judge({ jobs: [dead] }).what).toContain("after 1 attempt:");
+  expect(judge({ jobs: [{ ...dead, attempts: 15 }] }).what).toContain("after 15 attempts:");
+});
+
 it("who holds the address is named, and that nobody is known as well", () => {
   expect(judge({ users: withoutEmail, emailHolder: "user_2" }).what).toContain("user_2");
   expect(judge({ users: withoutEmail }).what).toContain("without a Clerk id");

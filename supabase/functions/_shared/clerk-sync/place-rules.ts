@@ -92,8 +92,8 @@ export const emailRule: UserRule = {
       : `The row has no address, though Clerk has one: it is held by the row of ${emailHolder}, whose claim is newer.`,
   remedy: ({ emailHolder }) =>
     emailHolder === null
-      ? "Find the row with this address in public.users; give it this user's Clerk id, or remove its address. Then resync this user."
-      : `Resync ${emailHolder}, then this user: each is read again from Clerk's API, and who has the address there gets it.`,
+      ? "In Supabase's Table Editor find the row of public.users with this address; give it this user's Clerk id, or remove its address. Then resync this user."
+      : `Resync both, ${emailHolder} first: each is read again from Clerk's API, and who has the address there gets it.`,
 };
 
 /** The row is right, or nobody says otherwise; Supabase Auth is another matter. */

@@ -5,7 +5,7 @@ import { authRules, deletedRules, emailRule, isGone, presentRules } from "./plac
 /** What to do about a dead letter, by what stands before the colon of its error. */
 const deadRemedies: Readonly<Record<string, string>> = {
   auth_email_conflict:
-    "Another user of Supabase Auth holds this address or number. Remove or change that one in Authentication, Users; then retry the job.",
+    "Another user of Supabase Auth holds this address or number. Remove or change that one in Supabase's dashboard, Authentication, Users; then retry the job.",
   auth_rejected:
     "Supabase Auth refused the user; the error says why. Correct it at Clerk or in Auth, then retry the job.",
   clerk_rejected:
@@ -27,7 +27,7 @@ export const userRules: readonly UserRule[] = [
     code: "dead_letter",
     when: ({ jobs }) => openDeadLetter(jobs),
     what: (_, job) =>
-      `A job of this user has failed for good after ${job?.attempts} attempts: ${job?.error ?? "no reason is known"}`,
+      `A job of this user has failed for good after ${countAttempts(job)}: ${job?.error ?? "no reason is known"}`,
     remedy: (_, job) => deadRemedies[codeOf(job)] ?? "Correct what the error names, then retry the job.",
   },
   {
@@ -36,14 +36,14 @@ export const userRules: readonly UserRule[] = [
     what: ({ brake }) =>
       `The deletion of this user is held back by the delete brake: ${brake.reason ?? "too many deletions at once"}`,
     remedy: () =>
-      "Find out whether the deletions are meant. Then release the brake: apply lets them pass, cancel keeps the users.",
+      "Find out whether the deletions are meant, then decide at the delete brake: apply them, or cancel them and keep the users.",
   },
   {
     code: "circuit_open",
     when: ({ jobs }) => jobs.find((job) => job.waits_for !== null && isOpen(job)),
     what: (facts, job) => circuitText(facts, job),
     remedy: () =>
-      "When the service answers again the job goes on by itself. Was its key wrong? Correct it, then reset the circuit.",
+      "When the service answers again the job goes on by itself. Was its key wrong? Correct it, then reset the circuit: the job is tried at once.",
   },
   {
     code: "waiting_retry",
@@ -114,6 +114,10 @@ export const userRules: readonly UserRule[] = [
   },
   ...authRules,
 ];
+
+function countAttempts(job: JobSummary | null): string {
+  return job?.attempts === 1 ? "1 attempt" : `${job?.attempts} attempts`;
+}
 
 function isOpen({ status }: JobSummary): boolean {
   return status === "PENDING" || status === "PROCESSING" || status === "FAILED";
