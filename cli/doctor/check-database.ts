@@ -101,7 +101,7 @@ function explainBrake({ engaged_at, reason, waiting }: z.infer<typeof brakeSchem
   const check = "delete brake";
   if (engaged_at === null) return { check, state: "ok", what: "off" };
   const remedy =
-    "On the admin page, Overview, Delete brake: apply them if they are meant, cancel them if not. In SQL: select clerk_sync_release_delete_brake('apply') or ('cancel').";
+    "Apply them if they are meant, cancel them if not: admin page, Overview, Delete brake. In SQL: select clerk_sync_release_delete_brake('apply') or ('cancel').";
   const deletions = waiting === 1 ? "1 deletion waits" : `${waiting} deletions wait`;
   return { check, state: "warning", what: `${deletions} since ${engaged_at}: ${reason}`, remedy };
 }
@@ -110,7 +110,7 @@ function explainDead(count: number): Finding {
   const check = "dead letters";
   if (count === 0) return { check, state: "ok", what: "none" };
   const remedy =
-    "On the admin page, Dead letters: correct what each error names, then retry all of it. Or clerk-sync jobs list --status dead, then clerk-sync jobs retry --all --status dead.";
+    "Correct what each error names, then retry all of it: admin page, Dead letters; or clerk-sync jobs list --status dead, then clerk-sync jobs retry --all --status dead.";
   const what = count === 1 ? "1 job gave up and waits for a person" : `${count} jobs gave up and wait for a person`;
   return { check, state: "warning", what, remedy };
 }

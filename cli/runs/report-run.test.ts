@@ -29,8 +29,8 @@ describe("a backfill", () => {
     expect(summary.unexplained).toBe(0);
     expect(formatRun(summary).slice(2)).toEqual([
       "  2 could not be read and were left out: user_a, user_b",
-      "  3 dead letters: select clerk_id, error from job_queue where status = 'DEAD' and priority = 0",
-      "  1 jobs failed and will be tried again: select clerk_id, error from job_queue where status = 'FAILED'",
+      "  3 dead letters: clerk-sync jobs list --status dead",
+      "  1 job failed and will be tried again: clerk-sync jobs list --status failed",
       "  Clerk has 20 users, 14 are here",
     ]);
   });

@@ -98,18 +98,29 @@ function formatDifference({ clerk_id, kind, fields }: Difference): string {
 /** What did not get through, each with where to look. */
 function formatLeft({ counts, unreadable }: RunSummary): string[] {
   const ids = unreadable.slice(0, shownIds).join(", ");
-  const lines: readonly (readonly [string, string])[] = [
-    ["unreadable", `could not be read and were left out: ${ids}${unreadable.length > shownIds ? ", …" : ""}`],
-    ["dead", "dead letters: select clerk_id, error from job_queue where status = 'DEAD' and priority = 0"],
-    ["retrying", "jobs failed and will be tried again: select clerk_id, error from job_queue where status = 'FAILED'"],
-    ["held", "deletions wait for an operator: select clerk_sync_delete_brake()"],
+  const unread = `could not be read and were left out: ${ids}${unreadable.length > shownIds ? ", …" : ""}`;
+  const lines: readonly (readonly [name: string, one: string, many?: string])[] = [
+    ["unreadable", unread],
+    ["dead", "dead letter: clerk-sync jobs list --status dead", "dead letters: clerk-sync jobs list --status dead"],
+    [
+      "retrying",
+      "job failed and will be tried again: clerk-sync jobs list --status failed",
+      "jobs failed and will be tried again: clerk-sync jobs list --status failed",
+    ],
+    [
+      "held",
+      "deletion waits for an operator: admin page, Overview, Delete brake",
+      "deletions wait for an operator: admin page, Overview, Delete brake",
+    ],
     [
       "auth_deleted",
       "soft-deleted in Supabase Auth, which nothing but a deletion for good mends: see clerk-sync reconcile --help",
     ],
   ];
   return [
-    ...lines.filter(([name]) => counts[name]).map(([name, what]) => `  ${format(counts[name] ?? 0)} ${what}`),
+    ...lines
+      .filter(([name]) => counts[name])
+      .map(([name, one, many = one]) => `  ${format(counts[name] ?? 0)} ${counts[name] === 1 ? one : many}`),
     ...(counts["auth_unread"]
       ? ["  Supabase Auth did not answer: its users were not all compared. Run this again."]
       : []),

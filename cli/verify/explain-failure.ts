@@ -43,7 +43,7 @@ const explanations: readonly Explanation[] = [
     when: isHeldByBrake,
     what: ({ error }) => `the deletion waits: ${error}`,
     remedy: () =>
-      "Look with select clerk_sync_delete_brake(); then clerk_sync_release_delete_brake('apply') if the deletions are meant, 'cancel' if not.",
+      "Apply the deletions if they are meant, cancel them if not: admin page, Overview, Delete brake. In SQL: clerk_sync_release_delete_brake('apply') or ('cancel').",
   },
   {
     when: ({ status }) => status === "PENDING",

@@ -89,7 +89,7 @@ describe("a backfill", () => {
     await server.pool.query("alter table job_queue alter column max_attempts set default 1");
     const environment = { ...cli().environment, MAX_ATTEMPTS: "1" };
     const done = await runCli(["backfill", ...cli().options], environment);
-    expect(done.stdout).toContain("1 dead letters: select clerk_id");
+    expect(done.stdout).toContain("1 dead letter: clerk-sync jobs list --status dead");
     expect(done.stdout).not.toContain("see clerk-sync reconcile");
     expect(done.exitCode).toBe(1);
   });

@@ -121,7 +121,7 @@ describe("a compare of Supabase Auth", () => {
       await insertAuthUser(authIdOf(place), `gone${place}@example.com`, { clerk_id: clerkIdOf(place), role: "user" });
     }
     const held = await system.cli.run("reconcile", "--apply");
-    expect(held.stdout).toContain("5 deletions wait for an operator: select clerk_sync_delete_brake()");
+    expect(held.stdout).toContain("5 deletions wait for an operator: admin page, Overview, Delete brake");
     expect(held.exitCode).toBe(1);
     expect(await authUsers()).toHaveLength(8);
     expect((await system.cli.json("reconcile", "--apply")).summary.counts["auth_extra"]).toBeUndefined(); // they wait

@@ -80,7 +80,7 @@ describe("deletions", () => {
     for (let place = 0; place < 5; place++) await system.remove(place, 50, true);
     const done = await system.cli.run("reconcile", "--apply");
     expect(done.exitCode).toBe(1);
-    expect(done.stdout).toContain("5 deletions wait for an operator: select clerk_sync_delete_brake()");
+    expect(done.stdout).toContain("5 deletions wait for an operator: admin page, Overview, Delete brake");
     expect(await system.rowsHere()).toHaveLength(40);
   });
 
