@@ -141,7 +141,9 @@ as $$
         'drift', (
           select coalesce(sum(c.value::bigint), 0)
           from jsonb_each_text(s.counts) as c
-          where c.key in ('missing', 'stale', 'differs', 'extra', 'auth_missing', 'auth_differs', 'auth_extra')
+          where c.key in (
+            'missing', 'stale', 'differs', 'extra', 'unmirrored', 'auth_missing', 'auth_differs', 'auth_extra', 'auth_deleted'
+          )
         )
       )
       from clerk_sync.sync_runs as s

@@ -66,7 +66,7 @@ describe("the last compare", () => {
        values ($1, $2, $3, $4, 'clerk_instance_mismatch: too many', now() - $5::interval, now() - $5::interval)`,
       [kind, status, changes.applies ?? true, JSON.stringify(changes.counts ?? {}), `${hours} hours`],
     );
-  const drifted = { read: 500, missing: 4, stale: 3, differs: 2, extra: 2, edited: 90, foreign: 90 };
+  const drifted = { read: 500, missing: 4, stale: 3, differs: 2, extra: 1, unmirrored: 1, edited: 90, foreign: 90 };
 
   it("that found more users out of step than is usual degrades, until one finds fewer", async () => {
     await insertRun("compare", "COMPLETED", 3, { counts: drifted });
@@ -76,7 +76,7 @@ describe("the last compare", () => {
     });
     await insertRun("sweep", "COMPLETED", 2, { counts: { read: 5 } });
     expect(await codes()).toEqual(["degraded", "drift degraded"]);
-    await insertRun("compare", "COMPLETED", 1, { counts: { ...drifted, extra: 1 }, applies: false });
+    await insertRun("compare", "COMPLETED", 1, { counts: { ...drifted, extra: 0 }, applies: false });
     expect(await codes()).toEqual(["healthy"]);
   });
 

@@ -18,13 +18,13 @@ export function Differences({ drive: { differences, more, isDriving, applies } }
         {more > 0 && ` The first ${formatCount(differences.length)} are shown.`}
       </Text>
       <div className="table-scroll">
-        <Table miw={640} aria-label="Differences">
+        <Table aria-label="Differences">
           <Table.Thead>
             <Table.Tr>
               <Table.Th>User</Table.Th>
               <Table.Th>Kind</Table.Th>
-              <Table.Th>Fields</Table.Th>
-              <Table.Th>Meaning</Table.Th>
+              <Table.Th visibleFrom="sm">Fields</Table.Th>
+              <Table.Th visibleFrom="sm">Meaning</Table.Th>
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
@@ -34,10 +34,15 @@ export function Differences({ drive: { differences, more, isDriving, applies } }
                   <Anchor component={Link} to={`/users/${encodeURIComponent(clerk_id)}`} inherit>
                     {clerk_id}
                   </Anchor>
+                  <Text size="xs" c="dimmed" ff="text" hiddenFrom="sm">
+                    {[countWords[kind], fields.join(", ")].filter(Boolean).join(": ")}
+                  </Text>
                 </Table.Td>
                 <Table.Td>{kind}</Table.Td>
-                <Table.Td>{fields.join(", ") || "–"}</Table.Td>
-                <Table.Td c="dimmed">{countWords[kind] ?? ""}</Table.Td>
+                <Table.Td visibleFrom="sm">{fields.join(", ") || "–"}</Table.Td>
+                <Table.Td c="dimmed" visibleFrom="sm">
+                  {countWords[kind] ?? ""}
+                </Table.Td>
               </Table.Tr>
             ))}
           </Table.Tbody>

@@ -6,10 +6,9 @@ import { ActionButton } from "../../components/action-button.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { RunProgress } from "../../components/run-progress.tsx";
 import { StatusBadge } from "../../components/status-badge.tsx";
-import { useNow } from "../../components/use-now.ts";
-import { countOf } from "../../count-words.ts";
 import { CancelRun } from "./cancel-run.tsx";
-import { countDrift, estimateRest, formatRunTime, nameRun } from "./run-words.ts";
+import { RunResult } from "./run-result.tsx";
+import { nameRun } from "./run-words.ts";
 
 /** The run of this tab, or else the one that is open. */
 export function DrivenRun({ open }: { open: AdminRun | null }) {
@@ -21,9 +20,7 @@ export function DrivenRun({ open }: { open: AdminRun | null }) {
   return (
     <Panel title={`${name[0]?.toUpperCase()}${name.slice(1)}`} aside={<StatusBadge status={run.status} />}>
       <RunProgress run={run} />
-      <Text size="sm" aria-live="polite">
-        <Result run={run} />
-      </Text>
+      <RunResult run={run} />
       <Group gap="xs">
         {isOpen && <Controls run={run} isDriving={drive?.isDriving ?? false} />}
         <Anchor component={Link} to={`/reconcile/${run.id}`} size="sm">
@@ -46,14 +43,4 @@ function Controls({ run, isDriving }: { run: AdminRun; isDriving: boolean }) {
       <CancelRun run={run} />
     </>
   );
-}
-
-function Result({ run }: { run: AdminRun }) {
-  const now = useNow();
-  if (run.error !== null) return <>It failed: {run.error}</>;
-  const found = countOf(countDrift(run.counts), "user out of step", "users out of step");
-  const rest = estimateRest(run, now);
-  if (run.status === "RUNNING") return <>{[`${found} so far`, rest].filter(Boolean).join("; ")}</>;
-  const mended = run.applies ? "what was found is in the queue" : "nothing was changed";
-  return <>{`${found}; ${mended}. Ended after ${formatRunTime(run, now)}.`}</>;
 }

@@ -14,7 +14,8 @@ import { ExactTime } from "../../components/time.tsx";
 import { useNow } from "../../components/use-now.ts";
 import { formatCount } from "../../format-time.ts";
 import { CancelRun } from "./cancel-run.tsx";
-import { countWords, formatRunTime, nameRun, sortCounts } from "./run-words.ts";
+import { RunResult } from "./run-result.tsx";
+import { countWords, describePhase, formatRunTime, nameRun, sortCounts } from "./run-words.ts";
 
 /** One run: how far it came and what it counted. */
 export function RunPage() {
@@ -48,6 +49,7 @@ function RunDetail({ run }: { run: AdminRun }) {
       )}
       <Panel title="Progress" aside={<StatusBadge status={run.status} />}>
         <RunProgress run={run} />
+        {run.error === null && <RunResult run={run} />}
         <Facts run={run} />
       </Panel>
       <Panel title="Counts">
@@ -66,10 +68,10 @@ function Facts({ run }: { run: AdminRun }) {
     ["Last step", <ExactTime key="updated" at={run.updated_at} />],
     ["Ended", <ExactTime key="finished" at={run.finished_at} />],
     ["Took", formatRunTime(run, now)],
-    ["Phase", run.phase],
     ["Steps", formatCount(run.steps)],
+    ...(run.status === "RUNNING" ? ([["Just now", describePhase(run.phase)]] as const) : []),
   ];
-  return <FactList facts={facts} />;
+  return <FactList facts={facts} columns={3} />;
 }
 
 function Counts({ counts }: Pick<AdminRun, "counts">) {

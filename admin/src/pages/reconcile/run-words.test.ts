@@ -26,11 +26,17 @@ it("out of step is who is to be mended, not who is left as they are", () => {
     differs: 3,
     unmirrored: 4,
     extra: 5,
+    auth_missing: 6,
+    auth_differs: 7,
+    auth_extra: 8,
+    auth_deleted: 9,
+    auth_foreign: 90,
+    auth_read: 90,
     edited: 90,
     foreign: 90,
     pending: 90,
   };
-  expect(countDrift(counts)).toBe(15);
+  expect(countDrift(counts)).toBe(45);
 });
 
 it("counts are in one order, zeros left out, unknown ones last", () => {

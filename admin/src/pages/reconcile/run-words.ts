@@ -41,12 +41,43 @@ export const countWords: Readonly<Record<string, string>> = {
   unreadable: "could not be read and were left out",
   users_here: "users here",
   auth_read: "users read from Supabase Auth",
+  auth_missing: "was in Supabase Auth, and is gone there",
+  auth_differs: "other values in Supabase Auth",
+  auth_extra: "in Supabase Auth, and deleted at Clerk",
+  auth_deleted: "soft-deleted in Supabase Auth: delete it there for good, then it is made again",
+  auth_foreign: "in Supabase Auth, not made by the sync: left as they are",
+  auth_unread: "Supabase Auth did not answer: run it again",
   dead: "became dead letters",
   retrying: "failed, and are tried again",
   held: "deletions that wait for the delete brake",
 };
 
-const driftKinds = ["missing", "stale", "differs", "unmirrored", "extra"];
+/** As the command line and health count them. */
+const driftKinds = [
+  "missing",
+  "stale",
+  "differs",
+  "unmirrored",
+  "extra",
+  "auth_missing",
+  "auth_differs",
+  "auth_extra",
+  "auth_deleted",
+];
+
+/** What a run does in each phase. Source: core run-step.ts. */
+const phaseWords: Readonly<Record<string, string>> = {
+  check: "checks the Clerk instance",
+  walk: "reads the users of Clerk",
+  deleted: "looks for users deleted at Clerk",
+  auth: "reads the users of Supabase Auth",
+  auth_missing: "looks for users missing in Supabase Auth",
+  settle: "waits for the jobs it queued",
+};
+
+export function describePhase(phase: string): string {
+  return Object.hasOwn(phaseWords, phase) ? (phaseWords[phase] ?? phase) : phase;
+}
 
 /** How many users a run found that are to be mended. */
 export function countDrift(counts: AdminRun["counts"]): number {

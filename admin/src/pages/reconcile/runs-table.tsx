@@ -1,4 +1,4 @@
-import { Anchor, Table } from "@mantine/core";
+import { Anchor, Table, Text } from "@mantine/core";
 import { Link } from "react-router";
 import type { AdminRun } from "#core/admin-overview-contract.ts";
 import { EmptyState } from "../../components/empty-state.tsx";
@@ -22,16 +22,22 @@ export function RunsTable({ runs }: { runs: readonly AdminRun[] }) {
   return (
     <Panel title="Runs">
       <div className="table-scroll">
-        <Table miw={640} aria-label="Runs" highlightOnHover>
+        <Table aria-label="Runs" highlightOnHover>
           <Table.Thead>
             <Table.Tr>
               <Table.Th>Started</Table.Th>
               <Table.Th>Run</Table.Th>
               <Table.Th>Status</Table.Th>
-              <Table.Th ta="right">Read</Table.Th>
-              <Table.Th ta="right">Out of step</Table.Th>
-              <Table.Th ta="right">Queued</Table.Th>
-              <Table.Th>Took</Table.Th>
+              <Table.Th ta="right" visibleFrom="sm">
+                Read
+              </Table.Th>
+              <Table.Th ta="right" visibleFrom="sm">
+                Out of step
+              </Table.Th>
+              <Table.Th ta="right" visibleFrom="sm">
+                Queued
+              </Table.Th>
+              <Table.Th visibleFrom="sm">Took</Table.Th>
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody className="numbers">
@@ -47,6 +53,8 @@ export function RunsTable({ runs }: { runs: readonly AdminRun[] }) {
 
 function RunRow({ run }: { run: AdminRun }) {
   const now = useNow();
+  const read = formatCount(run.counts["read"] ?? 0);
+  const out = run.kind === "backfill" ? "–" : formatCount(countDrift(run.counts));
   return (
     <Table.Tr>
       <Table.Td>
@@ -56,14 +64,25 @@ function RunRow({ run }: { run: AdminRun }) {
         <Anchor component={Link} to={`/reconcile/${run.id}`} size="sm">
           {nameRun(run)}
         </Anchor>
+        <Text size="xs" c="dimmed" hiddenFrom="sm">
+          {out} out of step of {read}
+        </Text>
       </Table.Td>
       <Table.Td>
         <StatusBadge status={run.status} />
       </Table.Td>
-      <Table.Td ta="right">{formatCount(run.counts["read"] ?? 0)}</Table.Td>
-      <Table.Td ta="right">{run.kind === "backfill" ? "–" : formatCount(countDrift(run.counts))}</Table.Td>
-      <Table.Td ta="right">{formatCount(run.counts["queued"] ?? 0)}</Table.Td>
-      <Table.Td style={{ whiteSpace: "nowrap" }}>{formatRunTime(run, now)}</Table.Td>
+      <Table.Td ta="right" visibleFrom="sm">
+        {read}
+      </Table.Td>
+      <Table.Td ta="right" visibleFrom="sm">
+        {out}
+      </Table.Td>
+      <Table.Td ta="right" visibleFrom="sm">
+        {formatCount(run.counts["queued"] ?? 0)}
+      </Table.Td>
+      <Table.Td style={{ whiteSpace: "nowrap" }} visibleFrom="sm">
+        {formatRunTime(run, now)}
+      </Table.Td>
     </Table.Tr>
   );
 }
