@@ -1,3 +1,4 @@
+import { AxeBuilder } from "@axe-core/playwright";
 import { expect, test } from "./support/admin-page.ts";
 
 test.describe("the keyboard", () => {
@@ -46,6 +47,9 @@ test.describe("the keyboard", () => {
     await page.getByRole("button", { name: "Ada operator menu" }).click();
     await page.getByRole("menuitem", { name: "Keyboard shortcuts" }).click();
     await expect(shortcuts).toBeVisible();
+    const landmarks = ["landmark-no-duplicate-banner", "landmark-banner-is-top-level", "landmark-unique"];
+    const { violations } = await new AxeBuilder({ page }).withRules(landmarks).analyze();
+    expect(violations.map(({ id }) => id)).toEqual([]);
   });
 });
 

@@ -1,24 +1,7 @@
 import type { Page } from "@playwright/test";
-import type { System } from "../e2e/system.ts";
-import { deletedEvent } from "../support/build-event.ts";
 import { expect, test } from "./support/admin-page.ts";
 import { countReadings, findPart } from "./support/find-part.ts";
-
-const openCircuit = (system: System) =>
-  system.query(
-    `update clerk_sync.circuits
-     set state = 'open', failures = 5, openings = 5, probe_at = now() + interval '1 hour', last_error = 'clerk_unavailable'
-     where name = 'clerk'`,
-  );
-
-/** Deletions that come while the brake is engaged. */
-async function holdDeletions(system: System, clerkIds: string[]): Promise<void> {
-  const reason = "more than 2 deletions within 60 minutes";
-  await system.query("update clerk_sync.delete_brake set engaged_at = now(), reason = $1", [reason]);
-  for (const id of clerkIds) await system.send(deletedEvent({ id, version: 2 }));
-  const held = "select count(*)::int as count from job_queue where error like 'delete_brake: %' and status = 'PENDING'";
-  await expect.poll(async () => (await system.query(held))[0]?.["count"]).toBe(clerkIds.length);
-}
+import { holdDeletions, openCircuit } from "./support/troubles.ts";
 
 test("each reason of health has its remedy and leads to where it is seen", async ({ open, system }) => {
   await openCircuit(system);

@@ -2,16 +2,9 @@ import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { expect, test } from "./support/admin-page.ts";
 import { fillWithExamples } from "./support/example-data.ts";
-import { takeScreenshot } from "./support/take-screenshot.ts";
+import { endTransitions, takeScreenshot } from "./support/take-screenshot.ts";
 
 // Each page in both colours: what axe says of it, whether it fits a phone, and a picture for a person to look at.
-
-/** A colour on its way from one scheme to the other has no contrast yet. */
-async function endTransitions(page: Page): Promise<void> {
-  await page.evaluate(() => {
-    for (const animation of document.getAnimations()) if (animation instanceof CSSTransition) animation.finish();
-  });
-}
 
 async function look(page: Page, name: string): Promise<void> {
   for (const colorScheme of ["light", "dark"] as const) {
@@ -40,11 +33,12 @@ test("no page has a serious fault of access, in light and dark, nor is wider tha
   open,
   page,
   system,
+  clerk,
   signUp,
   signUpInConflict,
 }) => {
-  test.setTimeout(120_000);
-  const examples = await fillWithExamples(system);
+  test.setTimeout(240_000);
+  const examples = await fillWithExamples(system, clerk);
   const [ada, missing, conflict] = [await signUp(), await signUp({ isLost: true }), await signUpInConflict()];
   await system.query(
     "update clerk_sync.circuits set state = 'open', failures = 5, probe_at = now() + interval '9 minutes', last_error = 'clerk_unavailable' where name = 'clerk'",
@@ -55,6 +49,7 @@ test("no page has a serious fault of access, in light and dark, nor is wider tha
   await look(page, "reconcile");
   const paths = {
     overview: { path: "/", heading: "Overview" },
+    "overview-week": { path: "/?window=7d", heading: "Overview" },
     jobs: { path: "/jobs", heading: "Jobs" },
     job: { path: `/jobs/${String((await system.jobs(conflict.id))[0]?.["id"] ?? examples.deadJob)}`, heading: "Job" },
     "dead-letters": { path: "/dead-letters", heading: "Dead letters" },

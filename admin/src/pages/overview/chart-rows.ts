@@ -24,6 +24,27 @@ export function toRows({ points, window, interval_seconds }: Series): ChartRow[]
   }));
 }
 
+/** A line of the axis every so many minutes, at round times of the reader's zone. */
+const tickMinutes: Readonly<Record<Series["window"], number>> = { "1h": 15, "24h": 360, "7d": 1440 };
+
+/** The times of the rows that are lines of the axis: the first one of every quarter of an hour, quarter of a day, or day. */
+export function chooseTicks({ points, window }: Series): string[] {
+  const places = points.map(({ at }) => Math.floor(localMinutes(at) / tickMinutes[window]));
+  return points
+    .filter((_, index) => index > 0 && places[index] !== places[index - 1])
+    .map(({ at }) => formatTick(at, window));
+}
+
+function localMinutes(at: string): number {
+  const date = new Date(at);
+  return date.getTime() / 60_000 - date.getTimezoneOffset();
+}
+
+/** "Nov 25" of "Nov 25 14:00": a week has a line a day. */
+export function shortenTick(time: string): string {
+  return time.replace(/ \d\d:\d\d$/, "");
+}
+
 /** "14:05" within a day, "Nov 25 14:00" within a week; in the reader's zone. */
 function formatTick(at: string, window: Series["window"]): string {
   const date = new Date(at);
