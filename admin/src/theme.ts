@@ -1,6 +1,7 @@
 import {
   createTheme,
   defaultVariantColorsResolver,
+  type MantineColorsTuple,
   Modal,
   parseThemeColor,
   Table,
@@ -26,9 +27,24 @@ const variantColorResolver: VariantColorsResolver = (input) => {
 
 const mix = (color: string, percent: number, other: string) => `color-mix(in srgb, ${color} ${percent}%, ${other})`;
 
+/** The greys of the dark scheme, in the tone of its surfaces (styles.css). */
+const dark: MantineColorsTuple = [
+  "#d3d6dc",
+  "#b6bac2",
+  "#8b929d",
+  "#6b727e",
+  "#3d424c",
+  "#30343c",
+  "#272b33",
+  "#1d2026",
+  "#16181d",
+  "#101216",
+];
+
 export const theme = createTheme({
   primaryColor: "indigo",
   primaryShade: { light: 8, dark: 7 },
+  colors: { dark },
   autoContrast: true,
   variantColorResolver,
   defaultRadius: "sm",

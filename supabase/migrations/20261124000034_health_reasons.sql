@@ -65,8 +65,8 @@ as $$
         case when f.dead >= f.most_dead and f.dead > 0 then 'compromised' when f.dead > 0 then 'degraded' end,
         format(case f.dead when 1 then '1 job gave up and waits for a person.' else '%s jobs gave up and wait for a person.' end, f.dead),
         (p_facts #>> '{dead,newest_at}')::timestamptz,
-        'On the admin page, Dead letters: correct what each error names, then retry all of it. Or clerk-sync jobs list '
-          || '--status dead, then clerk-sync jobs retry --all --status dead.'
+        'Correct what each error names, then retry all of it: admin page, Dead letters; or clerk-sync jobs list --status '
+          || 'dead, then clerk-sync jobs retry --all --status dead.'
       ),
       (
         'refreshes_wait',
@@ -100,7 +100,7 @@ as $$
         case when p_facts #> '{delete_brake,engaged_at}' <> 'null' then 'degraded' end,
         'Deletions wait: ' || (p_facts #>> '{delete_brake,reason}'),
         (p_facts #>> '{delete_brake,engaged_at}')::timestamptz,
-        'Find out whether they are meant; then, on the admin page, Overview, Delete brake: apply or cancel them. In SQL: '
+        'Find out whether they are meant, then apply or cancel them: admin page, Overview, Delete brake. In SQL: '
           || 'clerk_sync_release_delete_brake(''apply'') or (''cancel'').'
       ),
       (
@@ -158,8 +158,8 @@ as $$
         case when f.circuits is not null then 'degraded' end,
         'Calls are paused to ' || f.circuits || '. Users are written all the same; what needs the service waits.',
         f.since,
-        'It is tried again by itself: the admin page, Overview, Circuits says when. Was a key wrong? Correct it, then reset '
-          || 'the circuit there. docs/errors.md explains the code.'
+        'It is tried again by itself. Was a key wrong? Correct it, then reset the circuit: admin page, Overview, Circuits. '
+          || 'docs/errors.md explains the code.'
       ),
       (
         'drift',
@@ -170,15 +170,15 @@ as $$
         end,
         format('The last compare with Clerk found %s users out of step.', f.drift),
         (p_facts #>> '{runs,compare,finished_at}')::timestamptz,
-        'Events were lost or late: see Clerk''s message log. On the admin page, Reconcile, Run and mend; or clerk-sync '
-          || 'reconcile --apply.'
+        'Events were lost or late: see Clerk''s message log. Mend them: admin page, Reconcile, Run and mend; or '
+          || 'clerk-sync reconcile --apply.'
       ),
       (
         'run_failed',
         case when p_facts #> '{runs,failed}' <> 'null' then 'degraded' end,
         format('The last %s failed: %s.', p_facts #>> '{runs,failed,kind}', p_facts #>> '{runs,failed,code}'),
         (p_facts #>> '{runs,failed,finished_at}')::timestamptz,
-        'The admin page, Reconcile, says more, docs/errors.md explains the code; the next one that completes ends it.'
+        'docs/errors.md explains the code, the admin page, Reconcile, says more; the next one that completes ends it.'
       )
   ) as r(code, status, what, since, remedy);
 $$;
@@ -238,7 +238,7 @@ as $$
         end,
         format('Users at Clerk: %s, here: %s.', s.at_clerk, s.here),
         s.checked_at,
-        'On the admin page, Reconcile, or by clerk-sync reconcile --apply; users from before the installation need a backfill.'
+        'Compare and mend: admin page, Reconcile; or clerk-sync reconcile. Users from before the installation need a backfill.'
       )
   ) as r(code, status, what, since, remedy);
 $$;

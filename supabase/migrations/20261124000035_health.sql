@@ -17,7 +17,7 @@ as $$
     'status', 'degraded',
     'what', format('Of the last %s jobs that were tried %s failed.', f.tried, f.failed),
     'since', f.since,
-    'remedy', 'See their errors on the admin page, Jobs, failed; or by clerk-sync jobs list --status failed,dead.'
+    'remedy', 'See their errors: admin page, Jobs, failed; or clerk-sync jobs list --status failed,dead.'
       || ' docs/errors.md explains the codes.'
   )), '[]')
   from f

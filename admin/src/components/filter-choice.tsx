@@ -21,7 +21,7 @@ export function FilterChoice({ label, all, data, value, onChange }: Props) {
       value={value ?? ""}
       onChange={(chosen) => onChange(chosen || null)}
       allowDeselect={false}
-      w={170}
+      w={{ base: 170, sm: 146 }}
     />
   );
 }

@@ -4,25 +4,27 @@ import type { AuditEntry } from "#core/admin-overview-contract.ts";
 import { TimeAgo } from "../../components/time.tsx";
 import { formatCount } from "../../format-time.ts";
 import classes from "./audit.module.css";
-import { kindWords } from "./filter-names.ts";
+import { describeEntry, newestFirst } from "./describe-entry.ts";
 import { linkSubject } from "./link-subject.ts";
 
 export function AuditTable({ entries }: { entries: readonly AuditEntry[] }) {
   return (
     <div className="surface table-scroll">
-      <Table miw={820} aria-label="Audit" verticalSpacing={6}>
+      <Table aria-label="Audit" verticalSpacing={6}>
         <Table.Thead>
           <Table.Tr>
             <Table.Th>When</Table.Th>
             <Table.Th>What</Table.Th>
-            <Table.Th>Code</Table.Th>
-            <Table.Th>Source</Table.Th>
-            <Table.Th>Subject</Table.Th>
-            <Table.Th ta="right">Count</Table.Th>
+            <Table.Th visibleFrom="sm">Code</Table.Th>
+            <Table.Th visibleFrom="sm">Who / source</Table.Th>
+            <Table.Th visibleFrom="sm">Subject</Table.Th>
+            <Table.Th ta="right" visibleFrom="sm">
+              Count
+            </Table.Th>
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
-          {entries.map((entry) => (
+          {newestFirst(entries).map((entry) => (
             <Entry key={[entry.kind, entry.at, entry.source, entry.subject, entry.code].join("\n")} entry={entry} />
           ))}
         </Table.Tbody>
@@ -38,15 +40,24 @@ function Entry({ entry: { kind, last_at, source, subject, code, count, detail } 
         <TimeAgo at={last_at} />
       </Table.Td>
       <Table.Td>
-        <Text size="sm">{kindWords[kind] ?? kind}</Text>
+        <Text size="sm">{describeEntry({ kind, code })}</Text>
+        <Text size="xs" hiddenFrom="sm" className="ids">
+          {[source, code, count === 1 ? "" : `${formatCount(count)} ×`].filter((part) => part !== "").join(" · ")}
+          <br />
+          <Subject subject={subject} />
+        </Text>
         <Detail detail={detail} />
       </Table.Td>
-      <Table.Td className="ids">{code || "–"}</Table.Td>
-      <Table.Td className="ids">{source || "–"}</Table.Td>
-      <Table.Td className="ids">
+      <Table.Td className="ids" visibleFrom="sm">
+        {code || "–"}
+      </Table.Td>
+      <Table.Td className="ids" visibleFrom="sm">
+        {source || "–"}
+      </Table.Td>
+      <Table.Td className="ids" visibleFrom="sm">
         <Subject subject={subject} />
       </Table.Td>
-      <Table.Td ta="right" className="numbers">
+      <Table.Td ta="right" className="numbers" visibleFrom="sm">
         {formatCount(count)}
       </Table.Td>
     </Table.Tr>

@@ -23,7 +23,7 @@ export function JobFilters({ filters, change }: Props) {
           value={filters.q}
           onChange={(q) => change({ q })}
           maxLength={255}
-          w={280}
+          w={{ base: 280, sm: 232 }}
         />
         <KindFilters filters={filters} change={change} />
         <TimeRange filters={filters} change={change} />
@@ -54,6 +54,7 @@ function KindFilters({ filters, change }: Props) {
       <FilterInput
         label="Error code"
         placeholder="auth_unavailable"
+        w={{ base: 170, sm: 146 }}
         value={code}
         onChange={(value) => change({ code: value })}
         maxLength={80}
@@ -61,6 +62,7 @@ function KindFilters({ filters, change }: Props) {
       <FilterInput
         label="User"
         placeholder="user_…"
+        w={{ base: 170, sm: 146 }}
         value={clerk_id}
         onChange={(value) => change({ clerk_id: value })}
         maxLength={255}

@@ -52,6 +52,8 @@ export function judgeUser(facts: UserFacts): Verdict {
 
 function inStepText({ clerk, auth }: UserFacts): string {
   const asked =
-    clerk.state === "present" ? "Clerk and users agree" : "Everything that Clerk sent of this user was applied";
+    clerk.state === "present"
+      ? "Clerk and the users table agree"
+      : "Everything that Clerk sent of this user was applied";
   return auth.state === "present" ? `${asked}, and Supabase Auth has the same.` : `${asked}.`;
 }
