@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { environmentSchema, noteOf } from "#core/environment-schema.ts";
 import { schemaVersion } from "#core/schema-version.ts";
+import { actionWords } from "../../admin/src/pages/audit/filter-names.ts";
 import { formatConfiguration } from "../../docs/format-configuration.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -49,6 +50,16 @@ describe("docs/errors.md", () => {
     ].map((m) => m[1]);
     const explained = [...(await read("docs/errors.md")).matchAll(/^### `([a-z_]+)`/gm)].map((match) => match[1]);
     expect(explained.slice().sort()).toEqual(codes.slice().sort());
+  });
+});
+
+describe("the audit page", () => {
+  it("has words for whatever the API notes of an operator", async () => {
+    const sources = [...(await readCore()).values()];
+    const noted = sources.join("\n").matchAll(/noteAction\(\{[^}]*?code: "([a-z_]+)"/g);
+    const codes = [...noted].map(([, code]) => code);
+    expect(codes.length).toBeGreaterThan(7);
+    expect(Object.keys(actionWords)).toEqual(expect.arrayContaining(codes));
   });
 });
 

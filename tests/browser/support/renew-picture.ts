@@ -1,7 +1,8 @@
 import { copyFile, mkdir, stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
-// After `npm run test:browser`: node tests/browser/support/renew-picture.ts takes the picture of the README anew.
+// Takes the picture of the README anew: `npm run test:browser -- --project=pages pages.spec`, which leaves no other jobs in
+// the charts than those of example-data.ts, then node tests/browser/support/renew-picture.ts.
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const source = `${root}.test-results/screenshots/overview-light.png`;
 const most = 200_000;

@@ -4,6 +4,7 @@ export type FilterName = (typeof filterNames)[number];
 /** What an operator did. Codes: core admin-routes-*.ts and the SQL function clerk_sync_admin_change_jobs. */
 export const actionWords: Readonly<Record<string, string>> = {
   sign_in: "signed a person in",
+  sign_in_refused: "tried to sign in, and was refused",
   retry_jobs: "retried jobs",
   cancel_jobs: "cancelled jobs",
   reveal_job: "revealed a job's payload",
