@@ -20,6 +20,19 @@ test("what was just done stands in the audit, with who, to what, and leads there
   await expect(page.getByRole("heading", { level: 1, name: "Job: user created" })).toBeVisible();
 });
 
+test("on a phone an entry says who did it and leads to what it is about, too", async ({ open, page, signUp }) => {
+  const id = await signUp();
+  await open(`/users/${id}`);
+  await page.getByRole("button", { name: "Resync from Clerk" }).click();
+  await expect(page.getByText("The user is read again from Clerk, at once.")).toBeVisible();
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.goto(`/admin/audit?subject=${id}`);
+  await expect(rowsOf(page).nth(1)).toContainText("had a user read again");
+  await expect(rowsOf(page).nth(1).getByText("Ada · resync_user")).toBeVisible();
+  await rowsOf(page).nth(1).getByRole("link", { name: id }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "User" })).toBeVisible();
+});
+
 test("the filters stand in the address, and a reload keeps them", async ({ open, system }) => {
   await system.query(
     `insert into clerk_sync.audit (kind, at, source, subject, code, count, last_at, detail)

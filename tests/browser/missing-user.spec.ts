@@ -64,6 +64,9 @@ test("a user whose deletion the brake holds leads to where it is decided", async
   await fault(page).getByRole("link", { name: "Decide at the delete brake" }).click();
   const brake = findPart(page, "Delete brake");
   await expect(brake).toBeInViewport();
+  await brake.getByRole("link", { name: "1 deletion waits" }).click();
+  await expect(page.getByRole("table", { name: "Jobs" })).toContainText(id);
+  await page.goBack();
   await brake.getByRole("button", { name: "Cancel the deletions …" }).click();
   await page.getByRole("button", { name: "Cancel 1 deletion" }).click();
   await expect(page.getByText("1 deletion was cancelled.")).toBeVisible();
@@ -89,6 +92,8 @@ test("a user whose job waits for a service is let go by resetting its circuit", 
   await takeScreenshot(page, "missing-circuit");
   await fault(page).getByRole("link", { name: "See the circuit" }).click();
   await expect(findPart(page, "Circuits")).toBeInViewport();
+  await findPart(page, "Circuits").getByRole("button", { name: "Reset Supabase Auth" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Leave it" }).click();
   await page.goBack();
   await fault(page).getByRole("link", { name: "The job that tells more" }).click();
   await page.getByRole("main").getByRole("link", { name: "See since when and why" }).click();
