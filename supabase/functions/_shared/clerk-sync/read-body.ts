@@ -3,12 +3,15 @@ import { errorMessage, SyncError } from "./errors.ts";
 /** Svix accepts messages up to about 350 kB; an event of Clerk's is 2 to 30 kB. */
 export const maxBodyBytes = 512 * 1024;
 
+/** A body that says to be no larger is read in one piece, at a third of the cost: nearly every event of Clerk's. */
+const smallBodyBytes = 32 * 1024;
+
 /** So much of a refused body is still read and dropped, so that the sender can go on using its connection. */
 const maxDroppedBytes = 2 * 1024 * 1024;
 
 /**
  * Reads the body of a request as the bytes that were sent: a signature covers these, not a parsed and
- * re-serialised copy. Counts what arrives; Content-Length is only believed when it is already too large.
+ * re-serialised copy. Counts what arrives; Content-Length is only believed when it is already too large, or small.
  * Calls onBytes with the size of each piece; what that throws is thrown on when the rest has arrived unread.
  * Throws SyncError `body_too_large`, or `body_incomplete` when the sender went away.
  */
@@ -18,15 +21,15 @@ export async function readBody(
   limit = maxBodyBytes,
 ): Promise<Uint8Array> {
   const tooLarge = () => new SyncError("body_too_large", `The body is larger than ${limit} bytes.`);
-  if (Number(request.headers.get("content-length") ?? 0) > limit) throw tooLarge();
-  if (request.body === null) return new Uint8Array();
-
+  const announced = Number(request.headers.get("content-length") ?? 0);
+  if (announced > limit) throw tooLarge();
   const kept = keepChunks((size, added) => {
     if (size > limit) throw tooLarge();
     onBytes(added);
   });
   try {
-    for await (const chunk of request.body) if (!kept.add(chunk)) break;
+    if (announced > 0 && announced <= smallBodyBytes) kept.add(new Uint8Array(await request.arrayBuffer()));
+    else for await (const chunk of request.body ?? []) if (!kept.add(chunk)) break;
   } catch (cause) {
     throw new SyncError("body_incomplete", `The body did not arrive: ${errorMessage(cause)}`, { cause });
   }
@@ -61,6 +64,8 @@ function keepChunks(check: (size: number, added: number) => void) {
 }
 
 function concatenate(chunks: readonly Uint8Array[], size: number): Uint8Array {
+  const [first] = chunks;
+  if (chunks.length === 1 && first !== undefined) return first;
   const bytes = new Uint8Array(size);
   let offset = 0;
   for (const chunk of chunks) {

@@ -25,10 +25,11 @@ export function sanitise(value: unknown, depth = 0): Json {
 }
 
 function sanitiseObject(value: object, depth: number): Json {
-  const entries = Object.entries(value)
-    .map(([key, item]) => [sanitiseText(key), item] as const)
-    .filter(([key]) => !forbiddenKeys.has(key))
-    .map(([key, item]) => [key, sanitise(item, depth + 1)]);
+  const entries: [string, Json][] = [];
+  for (const [name, item] of Object.entries(value)) {
+    const key = sanitiseText(name);
+    if (!forbiddenKeys.has(key)) entries.push([key, sanitise(item, depth + 1)]);
+  }
   return Object.fromEntries(entries);
 }
 
