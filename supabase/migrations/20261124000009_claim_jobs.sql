@@ -91,11 +91,21 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_all  text[] := array(select distinct j.clerk_id from public.job_queue as j where j.id = any (p_ids) and j.clerk_id is not null);
-  v_live text[] := array(select j.clerk_id from public.job_queue as j where j.id = any (p_ids) and j.source = 'webhook');
-  v_free text[] := clerk_sync.lock_free_users(v_all, v_live, p_now);
+  v_users text[];
+  v_live  boolean[];
+  v_free  text[];
 begin
-  if cardinality(v_free) = cardinality(v_all) then
+  select array_agg(u.clerk_id), array_agg(u.is_live)
+  into v_users, v_live
+  from (
+    select j.clerk_id, bool_or(j.source = 'webhook') as is_live
+    from public.job_queue as j
+    where j.id = any (p_ids)
+      and j.clerk_id is not null
+    group by j.clerk_id
+  ) as u;
+  v_free := clerk_sync.lock_free_users(v_users, v_live, p_now);
+  if cardinality(v_free) = cardinality(v_users) then
     return p_ids;
   end if;
   return array(
@@ -110,9 +120,9 @@ $$;
 revoke execute on function clerk_sync.claim_users from public, anon, authenticated;
 grant execute on function clerk_sync.claim_users to service_role;
 
--- Locks these users and returns those it got: a user whom another worker has in hand is not waited for. p_live: those
--- whom Clerk's own event brings, who are first seen now.
-create or replace function clerk_sync.lock_free_users(p_clerk_ids text[], p_live text[], p_now timestamptz)
+-- Locks these users and returns those it got: a user whom another worker has in hand is not waited for. p_live: whether
+-- Clerk's own event brings each, who is first seen now.
+create or replace function clerk_sync.lock_free_users(p_clerk_ids text[], p_live boolean[], p_now timestamptz)
 returns text[]
 language plpgsql
 volatile
@@ -145,7 +155,7 @@ grant execute on function clerk_sync.lock_free_users to service_role;
 
 -- Makes the state rows of users never seen. An insert would wait for another worker's insert of the same
 -- user, so a user whom another worker is making is left out, by a lock that is not waited for.
-create or replace function clerk_sync.insert_user_state(p_clerk_ids text[], p_live text[], p_now timestamptz)
+create or replace function clerk_sync.insert_user_state(p_clerk_ids text[], p_live boolean[], p_now timestamptz)
 returns void
 language plpgsql
 volatile
@@ -157,12 +167,11 @@ begin
   select
     n.clerk_id,
     case
-      when n.clerk_id = any (p_live)
-        and not exists (select 1 from public.users as u where u.clerk_id = n.clerk_id) then p_now
+      when n.is_live and not exists (select 1 from public.users as u where u.clerk_id = n.clerk_id) then p_now
     end
   from (
-    select i.clerk_id
-    from unnest(p_clerk_ids) as i(clerk_id)
+    select i.clerk_id, i.is_live
+    from unnest(p_clerk_ids, p_live) as i(clerk_id, is_live)
     where not exists (select 1 from clerk_sync.user_state as k where k.clerk_id = i.clerk_id)
     offset 0 -- keeps the lock below from being asked for rows this filter drops
   ) as n

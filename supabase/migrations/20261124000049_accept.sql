@@ -60,6 +60,7 @@ set lock_timeout = '100ms'
 as $$
 declare
   v_users   text[];
+  v_live    boolean[];
   v_changes clerk_sync.user_change[];
   v_jobs    clerk_sync.new_job[] := array(
     select i
@@ -74,11 +75,10 @@ begin
   if cardinality(v_jobs) = 0 then
     return p_jobs;
   end if;
-  v_users := clerk_sync.lock_free_users(
-    array(select distinct i.clerk_id from unnest(v_jobs) as i),
-    array(select i.clerk_id from unnest(v_jobs) as i where i.source = 'webhook'),
-    p_now
-  );
+  select array_agg(u.clerk_id), array_agg(u.is_live)
+  into v_users, v_live
+  from (select i.clerk_id, bool_or(i.source = 'webhook') as is_live from unnest(v_jobs) as i group by i.clerk_id) as u;
+  v_users := clerk_sync.lock_free_users(v_users, v_live, p_now);
   v_changes := clerk_sync.newest_changes(array(
     select row(i.id, i.job_type, i.clerk_id, i.version, i.payload, i.result, p_now)::clerk_sync.change_source
     from unnest(v_jobs) as i
