@@ -134,7 +134,7 @@ describe("from the database", () => {
     await queue.pool.query("update clerk_sync.silence set state = 'suspected', since = now(), checked_at = now()");
     await queue.pool.query(
       `insert into clerk_sync.sync_runs (kind, status, counts, finished_at)
-       values ('compare', 'COMPLETED', '{"read": 50, "missing": 2, "unmirrored": 3, "enqueued": 5}', now()),
+       values ('compare', 'COMPLETED', '{"read": 50, "missing": 2, "unmirrored": 3, "auth_missing": 4, "enqueued": 5}', now()),
               ('sweep', 'FAILED', '{}', now())`,
     );
     const metrics = await scrape();
@@ -146,6 +146,7 @@ describe("from the database", () => {
     expect(metrics.valueOf("clerk_sync_drift_users", { kind: "missing" })).toBe(2);
     expect(metrics.valueOf("clerk_sync_drift_users", { kind: "stale" })).toBe(0);
     expect(metrics.valueOf("clerk_sync_drift_users", { kind: "unmirrored" })).toBe(3);
+    expect(metrics.valueOf("clerk_sync_drift_users", { kind: "auth_missing" })).toBe(4);
     expect(metrics.valueOf("clerk_sync_compared_users")).toBe(50);
     expect(metrics.valueOf("clerk_sync_run_age_seconds", { kind: "compare" })).toBeLessThan(60);
     expect(metrics.valueOf("clerk_sync_run_failed", { kind: "sweep" })).toBe(1);
