@@ -54,17 +54,16 @@ it("a job whose row a user's own transaction holds waits for no one and fails al
 });
 
 it("the other due jobs of users who have several in a batch come along, up to three times as many", async () => {
-  const events = ["user_a", "user_b"].flatMap((id) =>
-    Array.from({ length: 30 }, (_, place) => userEvent("user.updated", { id, version: place + 1 })),
+  const events = Array.from({ length: 61 }, (_, place) =>
+    userEvent("user.updated", { id: "user_a", version: place + 1 }),
   );
   await queue.sendAll(events);
-  await queue.send(userEvent("user.updated", { id: "user_single", version: 1 }), "msg_single");
   const [first, second] = [await queue.database.runJobs({ ...plain, limit: 10 }), await queue.database.runJobs(plain)];
   expect([first.jobs.length, second.jobs.length]).toEqual([40, 21]);
   expect(new Set([...first.jobs, ...second.jobs].map((job) => job.job_id)).size).toBe(61);
   const newest = "select max(j.version) from public.job_queue as j where j.clerk_id = s.clerk_id";
   const inStep = `select count(*)::int as n from clerk_sync.user_state as s where s.version = (${newest})`;
-  expect(await queue.one(inStep)).toEqual({ n: 3 });
+  expect(await queue.one(inStep)).toEqual({ n: 1 });
 });
 
 it("four workers that run at once never take the same job", async () => {
