@@ -39,6 +39,7 @@ function describeControls(): void {
       .replace(/[0-9a-f]{8}-[0-9a-f-]{27}|(?:user|msg|inst?)_\w+|\S+@\S+/gi, "<id>")
       .replace(/\b[a-z]+_[a-z_]+/g, "<code>")
       .replace(/\b(?:Ada|Bob|Grace)/, "<name>")
+      .replace(/^Copied$/, "") // what a copy button is called for a second
       .replace(/(?:operator|viewer)(?=menu$)/, "")
       .replace(/\d[\d,.]*\+?$/, "")
       .replace(/\d[\d,.]*\+?/g, "#");
