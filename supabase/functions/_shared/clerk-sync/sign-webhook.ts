@@ -11,7 +11,18 @@ export type SignWebhookInput = {
   body: Uint8Array;
 };
 
+/** Makes what computes HMAC-SHA256 with this key. */
+export type CreateHmac = (key: Uint8Array<ArrayBuffer>) => (content: Uint8Array<ArrayBuffer>) => Mac | Promise<Mac>;
+type Mac = ArrayLike<number>;
+
 const encoder = new TextEncoder();
+
+/** HMAC-SHA256 by WebCrypto, which every runtime has. */
+export const createWebHmac = (bytes: Uint8Array<ArrayBuffer>) => {
+  const key = crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  return async (content: Uint8Array<ArrayBuffer>) =>
+    new Uint8Array(await crypto.subtle.sign("HMAC", await key, content));
+};
 
 /**
  * The bytes of a `whsec_…` secret, the key of HMAC-SHA256.
@@ -49,13 +60,12 @@ export function decodeBase64(text: string): Uint8Array<ArrayBuffer> | null {
 
 /** Signs one delivery as Svix does and returns its three `svix-*` headers. */
 export async function signWebhook(input: SignWebhookInput): Promise<Record<string, string>> {
-  const bytes = readWebhookSecret(input.secret);
-  const key = await crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+  const hmac = createWebHmac(readWebhookSecret(input.secret));
   const timestamp = String(input.timestamp);
-  const mac = await crypto.subtle.sign("HMAC", key, signedContent(input.id, timestamp, input.body));
+  const mac = await hmac(signedContent(input.id, timestamp, input.body));
   return {
     "svix-id": input.id,
     "svix-timestamp": timestamp,
-    "svix-signature": `v1,${btoa(String.fromCharCode(...new Uint8Array(mac)))}`,
+    "svix-signature": `v1,${btoa(String.fromCharCode(...mac))}`,
   };
 }

@@ -1,5 +1,5 @@
 import { SyncError } from "./errors.ts";
-import { decodeBase64, readWebhookSecret, signedContent } from "./sign-webhook.ts";
+import { type CreateHmac, createWebHmac, decodeBase64, readWebhookSecret, signedContent } from "./sign-webhook.ts";
 
 /** How far a delivery's timestamp may be from our clock (Svix, "Verifying payloads manually"). */
 const toleranceSeconds = 5 * 60;
@@ -12,10 +12,6 @@ const signatureBytes = 32;
 
 /** Returns the message id of a delivery whose signature holds; throws SyncError otherwise. */
 export type VerifySignature = (headers: Headers, body: Uint8Array) => Promise<string>;
-
-/** Makes what computes HMAC-SHA256 with this key. */
-export type CreateHmac = (key: Uint8Array<ArrayBuffer>) => (content: Uint8Array<ArrayBuffer>) => Mac | Promise<Mac>;
-type Mac = ArrayLike<number>;
 
 /**
  * Makes the signature check for a list of secrets: any of them may have signed, so that a secret is
@@ -46,13 +42,8 @@ export function createVerifySignature(
   };
 }
 
-const createWebHmac: CreateHmac = (bytes) => {
-  const key = crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
-  return async (content) => new Uint8Array(await crypto.subtle.sign("HMAC", await key, content));
-};
-
 /** Looks at every byte, wherever the first difference is: how long it takes must not tell how much is right. */
-function isSame(one: Mac, other: Mac): boolean {
+function isSame(one: ArrayLike<number>, other: ArrayLike<number>): boolean {
   if (one.length !== other.length) return false;
   let difference = 0;
   for (let place = 0; place < one.length; place += 1) difference |= (one[place] ?? 0) ^ (other[place] ?? 0);
