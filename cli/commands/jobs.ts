@@ -8,7 +8,7 @@ import { changeMatching, changeNamed, type JobVerb } from "../operate/change-mat
 import { formatJob, formatJobs } from "../operate/format-jobs.ts";
 import { addFilterOptions, filterOptionsSchema, toFilter } from "../operate/job-filter.ts";
 import { printLines } from "../operate/print-lines.ts";
-import { createBarProgress, createLineProgress, noProgress, type Progress } from "../simulate/progress.ts";
+import { chooseProgress } from "../simulate/progress.ts";
 
 const examples = `
 Examples:
@@ -79,7 +79,7 @@ async function change(verb: JobVerb, given: string[], options: ChangeOptions, io
   checkChoice(ids, filter, options.all);
   const call = await openAdmin(options, io);
   if (options.all) {
-    const progress = chooseProgress(options, io);
+    const progress = chooseProgress(options.json, io.terminal, io.note);
     return report(verb, await changeMatching(call, { verb, filter, isAgreed: options.yes, progress }, io), options, io);
   }
   const changed = await changeNamed(call, verb, ids);
@@ -104,11 +104,6 @@ function report(verb: JobVerb, { changed, end }: Outcome, { json }: ChangeOption
   if (end === "done") return;
   io.note(ends[end]);
   io.setExitCode(1);
-}
-
-function chooseProgress({ json }: ChangeOptions, io: CommandIo): Progress {
-  if (json) return noProgress;
-  return io.terminal === null ? createLineProgress(io.note) : createBarProgress(io.terminal);
 }
 
 /** Ids or a filter, never both: a condition beside ids would be passed over. */

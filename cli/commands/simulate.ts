@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { CommandIo } from "../command-io.ts";
 import { readLocalSettings, requireSecret, resolveTarget } from "../read-target.ts";
-import { createBarProgress, createLineProgress, noProgress, type Progress } from "../simulate/progress.ts";
+import { chooseProgress } from "../simulate/progress.ts";
 import { readOptions, type SimulateOptions } from "../simulate/read-options.ts";
 import { formatPlan, formatResult, isInStep, summarise } from "../simulate/report.ts";
 import { planSimulation, runSimulation } from "../simulate/run-simulation.ts";
@@ -42,15 +42,14 @@ async function simulate(options: SimulateOptions, io: CommandIo): Promise<void> 
   const simulation = planSimulation(options, options.seed ?? io.drawSeed(), io.clock.now());
   if (!options.json) io.print(formatPlan(simulation, target.webhookUrl));
 
-  const result = await runSimulation(simulation, { options, target, progress: chooseProgress(options, io) }, io);
+  const result = await runSimulation(
+    simulation,
+    { options, target, progress: chooseProgress(options.json, io.terminal, io.print) },
+    io,
+  );
   const summary = summarise(simulation, result);
   if (options.json) io.print(JSON.stringify(summary));
   else for (const line of formatResult(summary, result)) io.print(line);
   if (options.json && result.rows.state === "unchecked") io.note(`Rows were not checked: ${result.rows.reason}.`);
   io.setExitCode(isInStep(summary) ? 0 : 1);
-}
-
-function chooseProgress(options: SimulateOptions, io: CommandIo): Progress {
-  if (options.json) return noProgress;
-  return io.terminal === null ? createLineProgress(io.print) : createBarProgress(io.terminal);
 }

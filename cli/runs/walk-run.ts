@@ -8,7 +8,7 @@ import type { Rest } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
 import { readEnvironment } from "../read-environment-file.ts";
 import { readLocalSettings, resolveRest } from "../read-target.ts";
-import { createBarProgress, createLineProgress, noProgress, type Progress } from "../simulate/progress.ts";
+import { chooseProgress } from "../simulate/progress.ts";
 import { createProjectCall } from "./call-project.ts";
 import type { RunOptions } from "./run-options.ts";
 import { type RunFindings, watchRun } from "./watch-run.ts";
@@ -23,7 +23,7 @@ export type RunReport = RunFindings & { run: Run; isComplete: boolean; seconds: 
 export async function walkRun(kind: RunKind, applies: boolean, options: RunOptions, io: CommandIo): Promise<RunReport> {
   const start = io.clock.now();
   const found: RunFindings = { readSeconds: 0, requests: 0, differences: [], moreDifferences: 0, unreadable: [] };
-  const progress = chooseProgress(options, io);
+  const progress = chooseProgress(options.json, io.terminal, io.print);
   const { signal, release } = listenForInterrupt(io);
   const fetchCounted: typeof fetch = async (input, init) => {
     found.requests += 1;
@@ -95,11 +95,6 @@ async function openSlices(
     "config_invalid",
     "CLERK_SECRET_KEY is not set here: Clerk's dashboard shows it under API keys, sk_live_… or sk_test_….",
   );
-}
-
-function chooseProgress({ json }: RunOptions, io: CommandIo): Progress {
-  if (json) return noProgress;
-  return io.terminal === null ? createLineProgress(io.print) : createBarProgress(io.terminal);
 }
 
 function active(run: Run | null): SyncError {

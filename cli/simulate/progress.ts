@@ -15,6 +15,16 @@ function ignore(): void {
   // says nothing
 }
 
+/** Nothing beside --json, a bar on a terminal, else lines by `say`. */
+export function chooseProgress(
+  json: boolean,
+  terminal: NodeJS.WriteStream | null,
+  say: (line: string) => void,
+): Progress {
+  if (json) return noProgress;
+  return terminal === null ? createLineProgress(say) : createBarProgress(terminal);
+}
+
 /** Draws a bar on a terminal. */
 export function createBarProgress(terminal: NodeJS.WriteStream): Progress {
   const format = "{label} {bar} {value}/{total}  {rate}";
