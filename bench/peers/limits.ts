@@ -1,6 +1,6 @@
 import pg from "pg";
 import type { NewJob } from "#core/database.ts";
-import { atOnce, noPeer, type Peer, slices, timed } from "./peer.ts";
+import { noPeer, type Peer, writeSlices } from "./peer.ts";
 import { queryOf, toUserRow, upsertUsers } from "./upsert-users.ts";
 
 const rowsPerStatement = 500;
@@ -41,12 +41,10 @@ export const plainUpsert: Peer = {
         jobs = [...jobs, ...given];
       },
       drain: (workers) => {
-        const left = slices(jobs, rowsPerStatement);
+        const given = jobs;
         jobs = [];
-        return timed(() =>
-          atOnce(workers, async () => {
-            for (const slice of left) await upsertUsers(queryOf(pool), slice.map(toUserRow));
-          }),
+        return writeSlices(given, { size: rowsPerStatement, workers }, (slice) =>
+          upsertUsers(queryOf(pool), slice.map(toUserRow)),
         );
       },
       close: () => pool.end(),

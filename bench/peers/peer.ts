@@ -45,6 +45,20 @@ export async function atOnce(count: number, work: () => Promise<unknown>): Promi
   await Promise.all(Array.from({ length: count }, work));
 }
 
+/** Writes the items in slices, so many workers at once; answers the seconds. */
+export function writeSlices<Item>(
+  items: readonly Item[],
+  { size, workers }: { size: number; workers: number },
+  write: (slice: Item[]) => Promise<unknown>,
+): Promise<number> {
+  const left = slices(items, size);
+  return timed(() =>
+    atOnce(workers, async () => {
+      for (const slice of left) await write(slice);
+    }),
+  );
+}
+
 export function* slices<Item>(items: readonly Item[], size: number): Generator<Item[]> {
   for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
 }

@@ -1,7 +1,7 @@
 import pg from "pg";
 import { createDatabase } from "#core/database.ts";
 import { createCallFunction } from "../../server/call-function.ts";
-import { atOnce, noPeer, type Peer, slices, timed } from "./peer.ts";
+import { noPeer, type Peer, slices, writeSlices } from "./peer.ts";
 
 const batchSize = 250;
 
@@ -20,13 +20,9 @@ export const writesAlone: Peer = {
           ids = ids.concat((await database.enqueue(slice, 15)).flatMap(({ job_id }) => job_id ?? []));
       },
       drain: (workers) => {
-        const left = slices(ids, batchSize);
+        const given = ids;
         ids = [];
-        return timed(() =>
-          atOnce(workers, async () => {
-            for (const slice of left) await write(pool, slice);
-          }),
-        );
+        return writeSlices(given, { size: batchSize, workers }, (slice) => write(pool, slice));
       },
       close: () => pool.end(),
     };
