@@ -1,4 +1,5 @@
 import type { JobVerb } from "../api/change-jobs.ts";
+import { countOf } from "../count-words.ts";
 import { formatCount } from "../format-time.ts";
 import type { Question } from "./confirm.tsx";
 
@@ -46,12 +47,10 @@ export function tellNone(action: JobVerb): string {
 }
 
 export function tellProgress(action: JobVerb, { changed, count }: { changed: number; count: number }): string {
-  const jobs = count === 1 ? "1 job is" : `${formatCount(count)} jobs are`;
-  return `${formatCount(changed)} of ${jobs} ${words[action].done}.`;
+  return `${formatCount(changed)} of ${countOf(count, "job is", "jobs are")} ${words[action].done}.`;
 }
 
 /** How it ended: `isWhole` is false when it was stopped, or failed on the way. */
 export function tellResult(action: JobVerb, { changed, isWhole }: { changed: number; isWhole: boolean }): string {
-  const jobs = changed === 1 ? "1 job is" : `${formatCount(changed)} jobs are`;
-  return `${jobs} ${words[action].done}${isWhole ? "" : "; the others were left as they are"}.`;
+  return `${countOf(changed, "job is", "jobs are")} ${words[action].done}${isWhole ? "" : "; the others were left as they are"}.`;
 }

@@ -1,5 +1,5 @@
 import type { UserSummary } from "#core/admin-users-contract.ts";
-import { formatCount } from "../../format-time.ts";
+import { countOf } from "../../count-words.ts";
 
 export type Mark = { text: string; color: string };
 
@@ -15,5 +15,5 @@ export function listMarks({ has_row, deleted_at, open_jobs, dead_jobs }: UserSum
 }
 
 function countJobs(count: number, kind: string): string {
-  return `${formatCount(count)} ${kind} ${count === 1 ? "job" : "jobs"}`;
+  return countOf(count, `${kind} job`, `${kind} jobs`);
 }
