@@ -11,7 +11,7 @@ const numbers = {
   history: { value: 1_000_000, least: 1 },
   "long-history": { value: 0, least: 0 },
   load: { value: 500, least: 100 },
-  jobs: { value: 4000, least: 100 },
+  jobs: { value: 20_000, least: 100 },
   queued: { value: 100_000, least: 1000 },
   users: { value: 50_000, least: 1000 },
 } as const;

@@ -26,7 +26,7 @@ export const drain: Scenario = {
   name: "drain",
   question: "how many queued jobs a second become rows of users?",
   notes: [
-    "Each side works through a queue that was filled before, in a process of its own with so many workers: every job another user's, or 50 jobs of each user, who has a row already, each newer. The rows are the same in public.users; clerk-sync also keeps the state and the history of each job. Before each drain the database is vacuumed and analysed, not measured: with statistics of a smaller queue pg-boss does a quarter.",
+    "Each side works through a queue that was filled before, in a process of its own with so many workers: every job another user's, or 50 jobs of each user, who has a row already, each newer. The rows are the same in public.users; clerk-sync also keeps the state and the history of each job. Its workers do not wait for the disk, since a job that a crash takes back is done again; the others do. Before each drain the database is vacuumed and analysed, not measured: with statistics of a smaller queue pg-boss does a quarter.",
     ...sides.map(({ settings }) => settings),
     `hand-written is given ${handWrittenPart * 100} % of the jobs.`,
   ],

@@ -9,7 +9,7 @@ import type { Context, Scenario } from "../scenario.ts";
 const answerMilliseconds = 5;
 const peers = [clerkSyncMirror, authCalls] as const;
 /** Each job waits for an answer. */
-const part = 0.25;
+const part = 0.05;
 
 /** How quickly are users mirrored? */
 export const mirror: Scenario = {

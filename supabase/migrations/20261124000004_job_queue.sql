@@ -103,9 +103,10 @@ create index if not exists job_queue_waiting_idx
 create unique index if not exists job_queue_one_processing_per_user
   on public.job_queue (clerk_id)
   where status = 'PROCESSING';
+-- Not by status: a look whether a user's job is PROCESSING must not go through all that are.
 create index if not exists job_queue_lease_idx
   on public.job_queue (lease_until)
-  where status = 'PROCESSING';
+  where lease_until is not null;
 create index if not exists job_queue_user_idx
   on public.job_queue (clerk_id, status, created_at);
 -- What a person looks at: everything that went wrong or was stopped.

@@ -106,7 +106,7 @@ grant execute on function clerk_sync.history_entry to service_role;
 -- The history of a job has one entry per change of state or attempt, or by hand; operator in it did it through the admin
 -- API, see clerk_sync.change_jobs. It is written by this trigger, so that a change made by hand in the SQL editor is on
 -- record like any other, and what hangs on the status (lease, processed_at) stays true. Two statements, which most jobs
--- go through, write all that themselves at a third of the cost: the insert of store_jobs and the update of finish_jobs.
+-- go through, write all that themselves at a third of the cost: the insert of store_jobs and the update of move_jobs.
 -- They say so by the setting clerk_sync.recorded.
 create or replace function clerk_sync.record_transition()
 returns trigger

@@ -27,7 +27,8 @@ $$;
 --
 -- p_jobs: [{event_id, job_type, clerk_id?, version, payload, source?, read_at?, dead_reason?}]; read_at: the payload was
 -- read from Clerk's API, and that read began then.
--- Answers, in the same order: [{event_id, outcome, job_id, user}], where outcome is
+-- Answers, in the same order: [{event_id, outcome, applied, job_id, user}], where applied is no (see clerk_sync_accept)
+-- and outcome is
 --   queued     a new job
 --   requeued   the event was a dead letter and is tried again from the start
 --   duplicate  the event is known and its job is not dead; nothing was done
@@ -89,6 +90,9 @@ declare
     from jsonb_populate_recordset(null::clerk_sync.new_job, p_jobs) as i
   );
 begin
+  if cardinality(v_jobs) = 1 and v_jobs[1].event_id is not null then
+    return v_jobs;
+  end if;
   if (select count(distinct i.event_id) < count(*) from unnest(v_jobs) as i) then
     raise exception 'each job of a call needs an event_id of its own' using errcode = 'SY003';
   end if;
@@ -99,8 +103,43 @@ $$;
 revoke execute on function clerk_sync.read_jobs from public, anon, authenticated;
 grant execute on function clerk_sync.read_jobs to service_role;
 
--- Stores jobs, and answers as clerk_sync_enqueue does. Known ones are looked up by subquery, not by join: one index
--- lookup a job, whatever the statistics say. The insert writes its history itself, sooner than the trigger would.
+-- What became of jobs, as clerk_sync_enqueue answers it; p_stored: ids of what was stored, by event id. Known ones are
+-- looked up by subquery, not by join: one index lookup a job, whatever the statistics say.
+create or replace function clerk_sync.describe_stored(p_jobs clerk_sync.new_job[], p_stored jsonb)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'event_id', i.event_id,
+      'outcome', case
+        when i.existing is not null then 'exists'
+        when not p_stored ? i.event_id then 'duplicate'
+        when (p_stored ->> i.event_id)::uuid <> i.id then 'requeued'
+        when i.status = 'DEAD' then 'dead'
+        else 'queued'
+      end,
+      'applied', case
+        when not p_stored ? i.event_id or not coalesce(i.result @> '{"applied": true}', false) then 'no'
+        when i.status = 'COMPLETED' then 'all'
+        else 'row'
+      end,
+      'job_id', coalesce(p_stored ->> i.event_id, (select o.id::text from public.job_queue as o where o.event_id = i.event_id)),
+      'user', i.existing
+    ) order by i.ordinality), '[]')
+    from unnest(p_jobs) with ordinality as i
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.describe_stored from public, anon, authenticated;
+grant execute on function clerk_sync.describe_stored to service_role;
+
+-- Stores jobs, and answers as clerk_sync_enqueue does. The insert writes its history itself, sooner than the trigger would.
 create or replace function clerk_sync.store_jobs(
   p_jobs         clerk_sync.new_job[],
   p_max_attempts integer,
@@ -129,7 +168,9 @@ begin
         else 1
       end,
       i.attempts, p_max_attempts, p_now, p_now, p_now, case when i.status <> 'PENDING' then v_done end, i.waits_for, i.result,
-      jsonb_build_array(clerk_sync.history_entry(i.status, i.attempts, i.dead_reason, null))
+      jsonb_build_array(jsonb_strip_nulls(jsonb_build_object( -- as history_entry
+        'at', clock_timestamp(), 'status', i.status, 'attempt', i.attempts, 'error', i.dead_reason
+      )))
     from unnest(p_jobs) as i
     where i.existing is null
     order by i.event_id -- two calls that share events take them in one order
@@ -142,21 +183,7 @@ begin
   into v_stored
   from stored as n;
   perform set_config('clerk_sync.recorded', '', true);
-  return (
-    select coalesce(jsonb_agg(jsonb_build_object(
-      'event_id', i.event_id,
-      'outcome', case
-        when i.existing is not null then 'exists'
-        when not v_stored ? i.event_id then 'duplicate'
-        when (v_stored ->> i.event_id)::uuid <> i.id then 'requeued'
-        when i.status = 'DEAD' then 'dead'
-        else 'queued'
-      end,
-      'job_id', coalesce(v_stored ->> i.event_id, (select o.id::text from public.job_queue as o where o.event_id = i.event_id)),
-      'user', i.existing
-    ) order by i.ordinality), '[]')
-    from unnest(p_jobs) with ordinality as i
-  );
+  return clerk_sync.describe_stored(p_jobs, v_stored);
 end
 $$;
 

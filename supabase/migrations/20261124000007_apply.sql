@@ -23,13 +23,14 @@ begin
       created_at     timestamptz,
       refresh_reason text,
       mirror_only    boolean,
-      fresh          boolean
+      fresh          boolean,
+      is_new         boolean
     );
   end if;
 end
 $$;
 
--- What a change is made of: a job, in the queue already or on its way there.
+-- What a change is made of: a job, in the queue already or on its way there. is_live: Clerk's own event brings it.
 do $$
 begin
   if to_regtype('clerk_sync.change_source') is null then
@@ -40,7 +41,8 @@ begin
       version    bigint,
       payload    jsonb,
       result     jsonb,
-      created_at timestamptz
+      created_at timestamptz,
+      is_live    boolean
     );
   end if;
 end
@@ -60,33 +62,35 @@ set search_path = ''
 as $$
 begin
   return (
-    select coalesce(array_agg(n.change order by n.clerk_id), '{}')
+    select coalesce(array_agg(row(
+      n.clerk_id, n.id, n.deletes, n.version,
+      p.email, coalesce(p.email_verified, false), p.phone, p.name, p.user_role, p.external_id,
+      coalesce(p.banned, false), coalesce(p.locked, false), coalesce(p.deprovisioned, false),
+      p.created_at, null, n.was_applied and not n.deletes, n.is_fresh, n.is_new
+    )::clerk_sync.user_change), '{}')
     from (
       select distinct on (j.clerk_id)
-        j.clerk_id,
-        row(
-          j.clerk_id, j.id, j.job_type = 'USER_DELETED', j.version,
-          p.email, coalesce(p.email_verified, false), p.phone, p.name, p.user_role, p.external_id,
-          coalesce(p.banned, false), coalesce(p.locked, false), coalesce(p.deprovisioned, false),
-          p.created_at, null,
-          j.job_type <> 'USER_DELETED' and coalesce(j.result @> '{"applied": true}', false),
-          j.result ? 'read_at'
-        )::clerk_sync.user_change as change
+        j.clerk_id, j.id, j.version, j.payload,
+        j.job_type = 'USER_DELETED' as deletes,
+        coalesce(j.result @> '{"applied": true}', false) as was_applied,
+        coalesce(j.result ? 'read_at', false) as is_fresh,
+        coalesce(j.is_live, false) and s.clerk_id is null as is_new
       from unnest(p_sources) as j
-      join clerk_sync.user_state as s on s.clerk_id = j.clerk_id
-      cross join lateral jsonb_to_record(j.payload) as p(
-        email text, email_verified boolean, phone text, name text, user_role text, external_id text,
-        banned boolean, locked boolean, deprovisioned boolean, created_at timestamptz
-      )
+      left join lateral ( -- a lookup each, whatever the statistics say
+        select k.clerk_id, k.version, k.deleted_at from clerk_sync.user_state as k where k.clerk_id = j.clerk_id offset 0
+      ) as s on true
       where case
           when j.job_type = 'USER_DELETED' then true
           when j.payload ? 'erased' then false
           when s.deleted_at is not null then (j.result ->> 'read_at')::timestamptz > s.deleted_at
-          else j.version >= s.version
+          else j.version >= coalesce(s.version, 0)
         end
-      order by j.clerk_id, (j.job_type = 'USER_DELETED') desc, j.version desc,
-        coalesce(j.result @> '{"applied": true}', false), j.created_at desc, j.id
+      order by j.clerk_id, deletes desc, j.version desc, was_applied, j.created_at desc, j.id
     ) as n
+    cross join lateral jsonb_to_record(n.payload) as p(
+      email text, email_verified boolean, phone text, name text, user_role text, external_id text,
+      banned boolean, locked boolean, deprovisioned boolean, created_at timestamptz
+    )
   );
 end
 $$;
@@ -172,6 +176,7 @@ grant execute on function clerk_sync.delete_users to service_role;
 -- Remembers what was applied. A tombstone keeps the mirror's Auth id until the mirror is gone too, the
 -- external_id by which the deletion may come again, and nothing else of the person. Who did not get the
 -- address claimed is to be read from Clerk's API: at once, and when that read says the same, five times more.
+-- Before the rows are written: a user who has none is seen for the first time.
 create or replace function clerk_sync.write_user_state(p_changes clerk_sync.user_change[], p_now timestamptz)
 returns void
 language plpgsql
@@ -180,29 +185,38 @@ security invoker
 set search_path = ''
 as $$
 begin
-  update clerk_sync.user_state as s
-  set version = case
-        when s.deleted_at is not null and not c.deletes then c.version -- revived: the tombstone's does not count
-        else greatest(s.version, c.version)
-      end,
-      deleted_at = case when c.deletes then coalesce(s.deleted_at, p_now) end,
-      external_id = case when c.deletes then s.external_id else c.external_id end,
-      phone = case when c.deletes then null else c.phone end,
-      email_verified = not c.deletes and c.email_verified,
-      banned = not c.deletes and c.banned,
-      locked = not c.deletes and c.locked,
-      deprovisioned = not c.deletes and c.deprovisioned,
-      refresh_reason = c.refresh_reason,
-      refresh_attempts = case when c.fresh and c.refresh_reason is not null then s.refresh_attempts + 1 else 0 end,
-      refresh_due_at = case
-        when c.refresh_reason is null then null
-        when not c.fresh then p_now
-        when s.refresh_attempts < 5 then p_now + 4 ^ s.refresh_attempts * interval '1 minute'
-      end,
-      last_synced_at = p_now
+  insert into clerk_sync.user_state as s
+    (clerk_id, version, deleted_at, external_id, phone, email_verified, banned, locked, deprovisioned,
+     refresh_reason, refresh_attempts, refresh_due_at, last_synced_at, first_seen_at)
+  select
+    c.clerk_id, c.version, case when c.deletes then p_now end,
+    case when not c.deletes then c.external_id end, case when not c.deletes then c.phone end,
+    not c.deletes and c.email_verified, not c.deletes and c.banned, not c.deletes and c.locked,
+    not c.deletes and c.deprovisioned,
+    c.refresh_reason, (c.fresh and c.refresh_reason is not null)::integer, case when c.refresh_reason is not null then p_now end,
+    p_now,
+    case when c.is_new and (select true from public.users as u where u.clerk_id = c.clerk_id) is null then p_now end
   from unnest(p_changes) as c
-  where s.clerk_id = c.clerk_id
-    and not c.mirror_only;
+  where not c.mirror_only
+  on conflict (clerk_id) do update
+    set version = case
+          when s.deleted_at is not null and excluded.deleted_at is null then excluded.version -- revived: the tombstone's does not count
+          else greatest(s.version, excluded.version)
+        end,
+        deleted_at = case when excluded.deleted_at is not null then coalesce(s.deleted_at, excluded.deleted_at) end,
+        external_id = case when excluded.deleted_at is not null then s.external_id else excluded.external_id end,
+        phone = excluded.phone,
+        email_verified = excluded.email_verified,
+        banned = excluded.banned,
+        locked = excluded.locked,
+        deprovisioned = excluded.deprovisioned,
+        refresh_reason = excluded.refresh_reason,
+        refresh_attempts = case when excluded.refresh_attempts > 0 then s.refresh_attempts + 1 else 0 end,
+        refresh_due_at = case
+          when excluded.refresh_attempts = 0 then excluded.refresh_due_at
+          when s.refresh_attempts < 5 then p_now + 4 ^ s.refresh_attempts * interval '1 minute'
+        end,
+        last_synced_at = excluded.last_synced_at;
 end
 $$;
 

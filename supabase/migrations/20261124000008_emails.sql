@@ -14,9 +14,11 @@ begin
   return exists (
     select 1
     from unnest(p_changes) as c
-    join public.users as u on u.email = c.email
     where not c.deletes
-      and u.clerk_id is distinct from c.clerk_id
+      -- a lookup each, whatever the statistics say
+      and exists (
+        select 1 from public.users as u where u.email = c.email and u.clerk_id is distinct from c.clerk_id offset 0
+      )
   ) or (
     select count(distinct c.email) < count(c.email)
     from unnest(p_changes) as c

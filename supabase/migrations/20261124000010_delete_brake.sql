@@ -126,18 +126,24 @@ begin
     return v_reason;
   end if;
   v_counting := array(
-    select distinct s.clerk_id
+    select distinct j.clerk_id
     from public.job_queue as j
-    join clerk_sync.user_state as s on s.clerk_id = j.clerk_id
     where j.id = any (p_deletes)
-      and coalesce(s.first_seen_at <= p_now - make_interval(mins => (p_brake ->> 'minutes')::integer), true)
-      and not clerk_sync.is_canary(s.clerk_id)
+      and j.clerk_id is not null
+      and coalesce(
+        (select s.first_seen_at from clerk_sync.user_state as s where s.clerk_id = j.clerk_id)
+          <= p_now - make_interval(mins => (p_brake ->> 'minutes')::integer),
+        true
+      )
+      and not clerk_sync.is_canary(j.clerk_id)
   );
   v_reason := clerk_sync.too_many_deletions(cardinality(v_counting), p_brake, p_now);
   if v_reason is null or cardinality(v_counting) = 0 then
-    update clerk_sync.user_state as s
-    set delete_counted_at = p_now
-    where s.clerk_id = any (v_counting);
+    insert into clerk_sync.user_state (clerk_id, delete_counted_at)
+    select i, p_now
+    from unnest(v_counting) as i
+    on conflict (clerk_id) do update
+      set delete_counted_at = excluded.delete_counted_at;
     return null;
   end if;
   update clerk_sync.delete_brake as b
@@ -173,7 +179,7 @@ declare
         j.payload ? 'auth_only'
         -- Subqueries and not joins: they stay index lookups, whatever the statistics say.
         or (
-          (select s.deleted_at is null from clerk_sync.user_state as s where s.clerk_id = j.clerk_id)
+          coalesce((select s.deleted_at is null from clerk_sync.user_state as s where s.clerk_id = j.clerk_id), true)
           and (select u.deleted_at is null from public.users as u where u.clerk_id = j.clerk_id)
         )
       )

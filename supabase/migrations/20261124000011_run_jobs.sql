@@ -143,6 +143,8 @@ declare
   v_ids         uuid[];
   v_probes      uuid[] := array[]::uuid[];
 begin
+  -- A crash may take the last batches back; their jobs are in the queue, then, and done again.
+  perform set_config('synchronous_commit', 'off', true);
   perform clerk_sync.wake_jobs(p_limit, p_lease_seconds is not null, p_now);
   if p_can_read then
     perform clerk_sync.learn_key();

@@ -18,6 +18,7 @@ as $$
 declare
   v_count integer;
 begin
+  perform clerk_sync.lock_new_users(p_clerk_ids);
   insert into clerk_sync.user_state as s (clerk_id, refresh_reason, refresh_due_at)
   select distinct i.clerk_id, p_reason, p_now
   from unnest(p_clerk_ids) as i(clerk_id)
@@ -49,13 +50,12 @@ declare
     select s.clerk_id
     from clerk_sync.user_state as s
     where s.refresh_due_at <= p_now
-      and not exists (
-        select 1
+      and (
+        select r.source
         from public.job_queue as r
         where r.clerk_id = s.clerk_id
           and r.status = 'PROCESSING'
-          and r.source = 'refresh'
-      )
+      ) is distinct from 'refresh'
     order by s.refresh_due_at
     limit p_limit
     for update skip locked
@@ -78,6 +78,7 @@ begin
         and r.status in ('PENDING', 'FAILED', 'DEAD')
         and r.source = 'refresh'
         and not coalesce(r.result @> '{"applied": true}', false)
+      offset 0
     );
   update clerk_sync.user_state as s
   set refresh_due_at = null
@@ -125,15 +126,22 @@ set search_path = ''
 as $$
 declare
   v_ready uuid[] := clerk_sync.without_unread(p_ids);
-  v_reads uuid[] := array(
+  v_reads uuid[];
+begin
+  if cardinality(v_ready) = cardinality(p_ids) then
+    return '{}'::uuid[];
+  end if;
+  v_reads := array(
     select distinct on (j.clerk_id) j.id
-    from public.job_queue as j
-    where j.id = any (p_ids)
-      and j.id <> all (v_ready)
-      and not exists (select 1 from public.job_queue as o where o.id = any (v_ready) and o.clerk_id = j.clerk_id)
+    from (
+      select k.id, k.clerk_id, k.run_at
+      from public.job_queue as k
+      where k.id = any (array(select i from unnest(p_ids) as i except select i from unnest(v_ready) as i))
+      offset 0
+    ) as j
+    where j.clerk_id <> all (array(select o.clerk_id from public.job_queue as o where o.id = any (v_ready)))
     order by j.clerk_id, j.run_at, j.id
   );
-begin
   perform clerk_sync.lease_calls(v_reads, true, p_token, p_lease_until, p_now);
   return v_reads;
 end
@@ -153,25 +161,22 @@ security invoker
 set search_path = ''
 as $$
 declare
+  v_reads jsonb := (select jsonb_object_agg(r.value ->> 'job_id', r.value) from jsonb_array_elements(p_reads) as r); -- by job
   v_stale uuid[];
 begin
   update public.job_queue as j
-  set job_type = case when r.deleted then 'USER_DELETED' else 'USER_UPDATED' end,
-      version = coalesce(r.version, j.version),
-      payload = (j.payload - 'erased') || coalesce(r.payload, '{}'),
+  set job_type = case when (v_reads -> j.id::text ->> 'deleted')::boolean then 'USER_DELETED' else 'USER_UPDATED' end,
+      version = coalesce((v_reads -> j.id::text ->> 'version')::bigint, j.version),
+      payload = (j.payload - 'erased') || coalesce(nullif(v_reads -> j.id::text -> 'payload', 'null'), '{}'),
       updated_at = p_now
-  from jsonb_to_recordset(p_reads) as r(job_id uuid, deleted boolean, version bigint, payload jsonb)
-  where j.id = r.job_id
-    and j.id = any (p_ids);
+  where j.id = any (p_ids);
 
   v_stale := array(
     select j.id
     from public.job_queue as j
-    join clerk_sync.user_state as s on s.clerk_id = j.clerk_id
     where j.id = any (p_ids)
       and j.job_type <> 'USER_DELETED'
-      and s.deleted_at is null
-      and j.version < s.version
+      and (select s.deleted_at is null and j.version < s.version from clerk_sync.user_state as s where s.clerk_id = j.clerk_id)
   );
   perform clerk_sync.fail_job(
     j.id, j.attempts, 'clerk_stale: Clerk''s API answered an older state than is known', false, null, p_now
@@ -204,16 +209,18 @@ set search_path = ''
 set lock_timeout = '500ms'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off'
+set plan_cache_mode = 'force_generic_plan'
 as $$
 declare
   v_lease_until timestamptz;
   v_leased      uuid[];
   v_ids         uuid[];
 begin
+  perform set_config('synchronous_commit', 'off', true); -- as clerk_sync_run_jobs
   v_leased := array(
     select j.id
     from public.job_queue as j
-    where j.id in (select (r.value ->> 'job_id')::uuid from jsonb_array_elements(p_reads) as r)
+    where j.id = any (array(select (r.value ->> 'job_id')::uuid from jsonb_array_elements(p_reads) as r))
       and j.status = 'PROCESSING'
       and j.lease_token = p_token
       and j.source = 'refresh'
@@ -224,7 +231,7 @@ begin
   -- In one order for all, and before any other lock that is waited for.
   perform 1
   from clerk_sync.user_state as s
-  where s.clerk_id in (select j.clerk_id from public.job_queue as j where j.id = any (v_leased))
+  where s.clerk_id = any (array(select j.clerk_id from public.job_queue as j where j.id = any (v_leased)))
   order by s.clerk_id
   for update;
   v_ids := clerk_sync.store_reads(v_leased, p_reads, p_now);

@@ -77,15 +77,17 @@ set search_path = ''
 set lock_timeout = '500ms'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off'
+set plan_cache_mode = 'force_generic_plan'
 as $$
 declare
   v_ids      uuid[];
   v_circuits jsonb;
 begin
+  perform set_config('synchronous_commit', 'off', true); -- as clerk_sync_run_jobs
   v_ids := array(
     select j.id
     from public.job_queue as j
-    where j.id in (select (o.value ->> 'job_id')::uuid from jsonb_array_elements(p_outcomes) as o)
+    where j.id = any (array(select (o.value ->> 'job_id')::uuid from jsonb_array_elements(p_outcomes) as o))
       and j.status = 'PROCESSING'
       and j.lease_token = p_token
     order by j.id
@@ -130,18 +132,20 @@ begin
   set status = case when j.cancel_requested_at is null then 'PENDING' else 'CANCELLED' end,
       attempts = j.attempts - 1,
       updated_at = p_now
-  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text)
-  where j.id = o.job_id
-    and j.id = any (p_ids)
-    and o.outcome = 'released';
+  where j.id = any (array(
+    select o.job_id
+    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text)
+    where o.outcome = 'released'
+      and o.job_id = any (p_ids)
+  ));
 
   perform clerk_sync.fail_job(
     j.id, j.attempts, o.error, o.outcome = 'dead', make_interval(secs => o.retry_after), p_now
   )
   from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, retry_after double precision)
-  join public.job_queue as j on j.id = o.job_id
-  where j.id = any (p_ids)
-    and j.id <> all (v_waiting)
+  cross join lateral (select k.id, k.attempts from public.job_queue as k where k.id = o.job_id offset 0) as j
+  where o.job_id = any (p_ids)
+    and o.job_id <> all (v_waiting)
     and o.outcome in ('retry', 'dead');
 end
 $$;
@@ -194,25 +198,35 @@ volatile
 security invoker
 set search_path = ''
 as $$
+declare
+  v_jobs    uuid[];
+  v_mirrors jsonb; -- by job
+  v_users   text[];
+  v_auth    jsonb; -- by user
 begin
+  -- By key and not by join: one lookup each, whatever the statistics say.
+  select
+    array_agg(o.job_id), jsonb_object_agg(o.job_id, o.mirror),
+    array_agg(o.clerk_id), jsonb_object_agg(o.clerk_id, o.auth_user_id) filter (where o.clerk_id is not null)
+  into v_jobs, v_mirrors, v_users, v_auth
+  from (
+    select c.job_id, c.mirror, c.auth_user_id, (select j.clerk_id from public.job_queue as j where j.id = c.job_id) as clerk_id
+    from jsonb_to_recordset(p_outcomes) as c(job_id uuid, outcome text, auth_user_id uuid, mirror jsonb)
+    where c.outcome = 'completed'
+      and c.job_id = any (p_ids)
+  ) as o;
+
   update clerk_sync.user_state as s
-  set auth_user_id = o.auth_user_id,
+  set auth_user_id = (v_auth ->> s.clerk_id)::uuid,
       mirrored_version = s.version,
       mirrored_at = p_now
-  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, auth_user_id uuid)
-  join public.job_queue as j on j.id = o.job_id
-  where s.clerk_id = j.clerk_id
-    and j.id = any (p_ids)
-    and o.outcome = 'completed';
+  where s.clerk_id = any (v_users);
 
   update public.job_queue as j
   set status = 'COMPLETED',
-      result = coalesce(j.result, '{}') || jsonb_build_object('mirror', o.mirror),
+      result = coalesce(j.result, '{}') || jsonb_build_object('mirror', v_mirrors -> j.id::text),
       updated_at = p_now
-  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, mirror jsonb)
-  where j.id = o.job_id
-    and j.id = any (p_ids)
-    and o.outcome = 'completed';
+  where j.id = any (v_jobs);
 
   perform clerk_sync.erase_deleted(p_ids);
 end

@@ -9,7 +9,12 @@ volatile
 security invoker
 set search_path = ''
 as $$
+declare
+  v_nameless uuid[] := array(select j.id from public.job_queue as j where j.id = any (p_ids) and j.clerk_id is null);
 begin
+  if cardinality(v_nameless) = 0 then
+    return p_ids;
+  end if;
   perform clerk_sync.fail_job(
     j.id,
     j.attempts + 1,
@@ -22,15 +27,8 @@ begin
     p_now
   )
   from public.job_queue as j
-  where j.id = any (p_ids)
-    and j.clerk_id is null;
-
-  return array(
-    select j.id
-    from public.job_queue as j
-    where j.id = any (p_ids)
-      and j.clerk_id is not null
-  );
+  where j.id = any (v_nameless);
+  return array(select i from unnest(p_ids) as i except select i from unnest(v_nameless) as i);
 end
 $$;
 
@@ -167,24 +165,23 @@ declare
   v_waiting uuid[] := array(
     select j.id
     from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, circuit text)
-    join public.job_queue as j on j.id = o.job_id
-    where j.id = any (p_ids)
+    cross join lateral (select k.id, k.created_at from public.job_queue as k where k.id = o.job_id offset 0) as j
+    where o.job_id = any (p_ids)
       and (
         o.outcome = 'waiting'
         or o.outcome = 'retry' and clerk_sync.circuit_is_open(o.circuit) and j.created_at > p_now - interval '1 day'
       )
   );
+  v_outcomes jsonb := (select jsonb_object_agg(o.value ->> 'job_id', o.value) from jsonb_array_elements(p_outcomes) as o);
 begin
   update public.job_queue as j
   set status = case when j.cancel_requested_at is null then 'PENDING' else 'CANCELLED' end,
       attempts = j.attempts - 1,
-      error = o.error,
-      waits_for = o.circuit,
-      run_at = case when o.outcome = 'retry' then p_now else j.run_at end, -- another one is the next probe
+      error = v_outcomes -> j.id::text ->> 'error',
+      waits_for = v_outcomes -> j.id::text ->> 'circuit',
+      run_at = case when v_outcomes -> j.id::text ->> 'outcome' = 'retry' then p_now else j.run_at end, -- another one is the next probe
       updated_at = p_now
-  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, circuit text)
-  where j.id = o.job_id
-    and j.id = any (v_waiting);
+  where j.id = any (v_waiting);
   return v_waiting;
 end
 $$;

@@ -23,12 +23,15 @@ begin
     select o.id
     from public.job_queue as o
     where o.clerk_id = any (array(
-        select q.clerk_id
-        from public.job_queue as q
-        where q.id = any (p_ids)
-          -- By case and subquery: as conditions to plan with they would lead to all finished jobs.
-          and case when q.status = 'COMPLETED' then true end
-          and (select s.deleted_at is not null from clerk_sync.user_state as s where s.clerk_id = q.clerk_id)
+        select d.clerk_id
+        from (
+          select distinct q.clerk_id
+          from public.job_queue as q
+          where q.id = any (p_ids)
+            -- By case and subquery: as conditions to plan with they would lead to all finished jobs.
+            and case when q.status = 'COMPLETED' then true end
+        ) as d
+        where (select s.deleted_at is not null from clerk_sync.user_state as s where s.clerk_id = d.clerk_id)
       ))
       and o.status <> 'PROCESSING'
       and not o.payload ? 'erased'

@@ -18,9 +18,12 @@ begin
     s.clerk_id, s.version, p_reason, p_now, p_now, p_now, '{"applied": true}',
     jsonb_build_object('clerk_id', s.clerk_id, 'retry_count', 0)
   from clerk_sync.user_state as s
-  left join public.users as u on u.clerk_id = s.clerk_id
   where s.clerk_id = any (p_clerk_ids)
-    and (s.deleted_at is not null or u.clerk_id is not null);
+    and (
+      s.deleted_at is not null
+      -- offset 0: a lookup each, whatever the statistics say
+      or exists (select 1 from public.users as u where u.clerk_id = s.clerk_id offset 0)
+    );
 end
 $$;
 

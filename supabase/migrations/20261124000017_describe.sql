@@ -10,15 +10,12 @@ set search_path = ''
 as $$
 begin
   return (
-    select coalesce(jsonb_agg(jsonb_build_object(
-      'job_id', j.id,
-      'job_type', j.job_type,
-      'status', j.status,
-      'attempts', j.attempts,
-      'error', j.error
-    )), '[]')
-    from public.job_queue as j
-    where j.id = any (p_ids)
+    select coalesce(to_jsonb(array_agg(r)), '[]')
+    from (
+      select j.id as job_id, j.job_type, j.status, j.attempts, j.error
+      from public.job_queue as j
+      where j.id = any (p_ids)
+    ) as r
   );
 end
 $$;
@@ -69,8 +66,9 @@ begin
       'auth_user_id', s.auth_user_id
     )), '[]')
     from public.job_queue as j
-    join clerk_sync.user_state as s on s.clerk_id = j.clerk_id
-    left join public.users as u on u.clerk_id = j.clerk_id
+    -- offset 0: a lookup each, whatever the statistics say
+    cross join lateral (select * from clerk_sync.user_state as k where k.clerk_id = j.clerk_id offset 0) as s
+    left join lateral (select k.email, k.name, k.role from public.users as k where k.clerk_id = j.clerk_id offset 0) as u on true
     where j.id = any (p_ids)
       and j.status = 'PROCESSING'
   );
@@ -79,29 +77,6 @@ $$;
 
 revoke execute on function clerk_sync.describe_mirror from public, anon, authenticated;
 grant execute on function clerk_sync.describe_mirror to service_role;
-
--- Why a snapshot of this user was put aside: {applied: false, reason, version?}.
-create or replace function clerk_sync.describe_unapplied(p_clerk_id text)
-returns jsonb
-language plpgsql
-stable
-security invoker
-set search_path = ''
-as $$
-begin
-  return (
-    select case
-      when s.deleted_at is not null then jsonb_build_object('applied', false, 'reason', 'user_deleted')
-      else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', s.version)
-    end
-    from clerk_sync.user_state as s
-    where s.clerk_id = p_clerk_id
-  );
-end
-$$;
-
-revoke execute on function clerk_sync.describe_unapplied from public, anon, authenticated;
-grant execute on function clerk_sync.describe_unapplied to service_role;
 
 -- The users of p_clerk_ids that were ever seen: [{clerk_id, row, deleted, version,
 -- auth_user_id, refresh_reason, open_jobs}].

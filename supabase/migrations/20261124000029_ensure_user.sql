@@ -41,7 +41,7 @@ begin
     )
     from (
       select
-        u as found,
+        u.found,
         s.version,
         case
           when s.deleted_at is not null or u.deleted_at is not null then 'deleted'
@@ -49,8 +49,13 @@ begin
           else 'present'
         end as state
       from (values (p_clerk_id)) as i(clerk_id)
-      left join public.users as u on u.clerk_id = i.clerk_id
-      left join clerk_sync.user_state as s on s.clerk_id = i.clerk_id
+      -- offset 0: looked up by key, whatever the statistics say
+      left join lateral (
+        select r as found, r.clerk_id, r.deleted_at from public.users as r where r.clerk_id = i.clerk_id offset 0
+      ) as u on true
+      left join lateral (
+        select r.version, r.deleted_at from clerk_sync.user_state as r where r.clerk_id = i.clerk_id offset 0
+      ) as s on true
     ) as o
   );
 end
@@ -69,8 +74,7 @@ security invoker
 set search_path = ''
 as $$
 begin
-  -- The lock under which clerk_sync.insert_user_state makes users never seen.
-  perform pg_advisory_xact_lock(hashtextextended(p_clerk_id, 7461203));
+  perform clerk_sync.lock_new_users(array[p_clerk_id]);
   insert into clerk_sync.user_state as s (clerk_id, first_seen_at)
   values (p_clerk_id, p_signed_up_at)
   on conflict (clerk_id) do nothing;
@@ -148,6 +152,7 @@ set search_path = ''
 set lock_timeout = '1s'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off'
+set plan_cache_mode = 'force_generic_plan'
 as $$
 declare
   v_own jsonb;

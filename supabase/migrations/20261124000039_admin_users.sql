@@ -1,13 +1,16 @@
 -- What the admin API answers of users, in the shapes of admin-users-contract.ts; values are unmasked, the handler masks.
 
 -- The newest users first; an address in any case; a beginning of a name. Of a name the first hundred characters are
--- looked at: users may set their own, and a long one must not be refused for our sake.
+-- looked at: users may set their own, and a long one must not be refused for our sake. Those with a clerk_id have the
+-- condition of job_queue_list_idx, so that nobody's row is looked up through them.
 create index if not exists clerk_sync_users_newest_idx
-  on public.users ("createdAt", clerk_id);
+  on public.users ("createdAt", clerk_id)
+  where case when id is not null then true end;
 create index if not exists clerk_sync_users_email_idx
   on public.users (lower(email));
 create index if not exists clerk_sync_users_name_idx
-  on public.users (lower(left(name, 100)) collate "C", clerk_id collate "C");
+  on public.users (lower(left(name, 100)) collate "C", clerk_id collate "C")
+  where case when id is not null then true end;
 
 -- Users as a list shows them, in the order of p_clerk_ids; of one without a row email and name are what the newest job
 -- brought. Jobs are counted as far as 1,000. Times of a column without time zone are UTC, as the sync writes them.
@@ -84,7 +87,8 @@ begin
       (
         select u.clerk_id, u."createdAt"::timestamp as at
         from public.users as u
-        where u.clerk_id is not null
+        where case when u.id is not null then true end -- clerk_sync_users_newest_idx
+          and u.clerk_id is not null
           and (u."createdAt", u.clerk_id) < (v_at, v_id)
         order by u."createdAt" desc, u.clerk_id desc
         limit p_limit
@@ -93,7 +97,8 @@ begin
       (
         select u.clerk_id, '-infinity'::timestamp
         from public.users as u
-        where u.clerk_id is not null
+        where case when u.id is not null then true end
+          and u.clerk_id is not null
           and u."createdAt" is null
           and ('-infinity'::timestamp, u.clerk_id) < (v_at, v_id)
         order by u.clerk_id desc
@@ -129,7 +134,8 @@ begin
     from (
       select u.clerk_id::text, lower(left(u.name, 100)) as name
       from public.users as u
-      where u.clerk_id is not null
+      where case when u.id is not null then true end -- clerk_sync_users_name_idx
+        and u.clerk_id is not null
         and (lower(left(u.name, 100)) collate "C", u.clerk_id collate "C") > (v_name, v_id)
         and lower(left(u.name, 100)) collate "C" < v_q || chr(1114111) -- the last character there is
       order by lower(left(u.name, 100)) collate "C", u.clerk_id collate "C"

@@ -1,7 +1,7 @@
 -- What the webhook calls: events go into the queue and, where nothing stands in the way, into their users' rows in the
 -- same transaction, so that the row is there when the 202 leaves. Whatever hinders that leaves the job queued, as if
 -- it had not been tried: another worker has the user in hand, the delete brake holds, or applying fails.
--- Answers what clerk_sync_enqueue does, and in each entry applied: no, row (the mirror is owed), or all.
+-- Answers what clerk_sync_enqueue does; applied may be row (the mirror is owed), or all.
 create or replace function public.clerk_sync_accept(
   p_jobs         jsonb,
   p_max_attempts integer default 15,
@@ -21,24 +21,28 @@ set plan_cache_mode = 'force_generic_plan'
 as $$
 declare
   v_jobs    clerk_sync.new_job[] := clerk_sync.write_new_jobs(clerk_sync.read_jobs(p_jobs), p_mirrors, p_now);
-  v_written uuid[] := array(select i.id from unnest(v_jobs) as i where i.result @> '{"applied": true}');
-  v_answer  jsonb  := clerk_sync.store_jobs(v_jobs, p_max_attempts, p_now);
-  v_left    uuid[] := array(
-    select (e.value ->> 'job_id')::uuid
-    from jsonb_array_elements(v_answer) as e
-    where e.value ->> 'outcome' = 'queued'
-      and (e.value ->> 'job_id')::uuid <> all (v_written)
-  );
+  v_answer  jsonb := clerk_sync.store_jobs(v_jobs, p_max_attempts, p_now);
+  v_written uuid[];
 begin
-  if cardinality(v_left) > 0 then
-    v_written := v_written || clerk_sync.apply_at_once(v_left, p_mirrors, p_delete_mode, p_delete_brake, p_now);
+  if not v_answer @> '[{"outcome": "queued", "applied": "no"}]' then
+    return v_answer;
   end if;
+  v_written := clerk_sync.apply_at_once(
+    array(
+      select (e.value ->> 'job_id')::uuid
+      from jsonb_array_elements(v_answer) as e
+      where e.value @> '{"outcome": "queued", "applied": "no"}'
+    ),
+    p_mirrors, p_delete_mode, p_delete_brake, p_now
+  );
   return (
-    select coalesce(jsonb_agg(e.value || jsonb_build_object('applied', case
-      when (e.value ->> 'job_id')::uuid <> all (v_written) or e.value ->> 'outcome' <> 'queued' then 'no'
-      when p_mirrors then 'row'
-      else 'all'
-    end) order by e.place), '[]'::jsonb)
+    select jsonb_agg(
+      case
+        when (e.value ->> 'job_id')::uuid <> all (v_written) then e.value
+        else e.value || jsonb_build_object('applied', case when p_mirrors then 'row' else 'all' end)
+      end
+      order by e.place
+    )
     from jsonb_array_elements(v_answer) with ordinality as e(value, place)
   );
 end
@@ -60,7 +64,6 @@ set lock_timeout = '100ms'
 as $$
 declare
   v_users   text[];
-  v_live    boolean[];
   v_changes clerk_sync.user_change[];
   v_jobs    clerk_sync.new_job[] := array(
     select i
@@ -75,16 +78,16 @@ begin
   if cardinality(v_jobs) = 0 then
     return p_jobs;
   end if;
-  select array_agg(u.clerk_id), array_agg(u.is_live)
-  into v_users, v_live
-  from (select i.clerk_id, bool_or(i.source = 'webhook') as is_live from unnest(v_jobs) as i group by i.clerk_id) as u;
-  v_users := clerk_sync.lock_free_users(v_users, v_live, p_now);
+  v_users := clerk_sync.lock_free_users(array(select distinct i.clerk_id from unnest(v_jobs) as i));
   v_changes := clerk_sync.newest_changes(array(
-    select row(i.id, i.job_type, i.clerk_id, i.version, i.payload, i.result, p_now)::clerk_sync.change_source
+    select row(i.id, i.job_type, i.clerk_id, i.version, i.payload, i.result, p_now, i.source = 'webhook')::clerk_sync.change_source
     from unnest(v_jobs) as i
     where i.clerk_id = any (v_users)
   ));
-  v_changes := clerk_sync.write_changes(v_changes, 'hard', p_now);
+  -- As write_changes, which knows more kinds of changes.
+  v_changes := clerk_sync.resolve_emails(v_changes, p_now);
+  perform clerk_sync.write_user_state(v_changes, p_now);
+  perform clerk_sync.write_users(v_changes, p_now);
   return clerk_sync.mark_written(p_jobs, v_changes, p_mirrors);
 exception
   when others then -- they are stored as they came: a worker applies them, or finds out what is wrong
@@ -147,15 +150,16 @@ set search_path = ''
 set lock_timeout = '100ms'
 as $$
 declare
+  v_due clerk_sync.due_job[];
   v_ids uuid[];
 begin
-  if cardinality(p_ids) = 0 then
-    return p_ids;
-  end if;
-  v_ids := clerk_sync.claim_users(
-    array(select j.id from public.job_queue as j where j.id = any (p_ids) and j.clerk_id is not null), p_now
-  );
-  v_ids := clerk_sync.hold_deletes(v_ids, p_delete_brake, p_now);
+  v_due := clerk_sync.claim_users(array(
+    select row(j.id, j.clerk_id)::clerk_sync.due_job
+    from public.job_queue as j
+    where j.id = any (p_ids)
+      and j.clerk_id is not null
+  ));
+  v_ids := clerk_sync.hold_deletes(array(select d.id from unnest(v_due) as d), p_delete_brake, p_now);
   if cardinality(v_ids) > 0 then
     perform clerk_sync.apply_jobs(v_ids, null, null, p_delete_mode, p_now, true, p_mirrors);
   end if;

@@ -18,8 +18,8 @@ begin
   perform clerk_sync.delete_users(p_changes, p_delete_mode, p_now);
   v_changes := clerk_sync.resolve_emails(array(select c from unnest(p_changes) as c where not c.mirror_only), p_now)
     || array(select c from unnest(p_changes) as c where c.mirror_only);
-  perform clerk_sync.write_users(v_changes, p_now);
   perform clerk_sync.write_user_state(v_changes, p_now);
+  perform clerk_sync.write_users(v_changes, p_now);
   return v_changes;
 end
 $$;
@@ -49,7 +49,7 @@ set search_path = ''
 as $$
 declare
   v_changes clerk_sync.user_change[] := clerk_sync.newest_changes(array(
-    select row(j.id, j.job_type, j.clerk_id, j.version, j.payload, j.result, j.created_at)::clerk_sync.change_source
+    select row(j.id, j.job_type, j.clerk_id, j.version, j.payload, j.result, j.created_at, j.source = 'webhook')::clerk_sync.change_source
     from public.job_queue as j
     where j.id = any (p_ids)
   ));
@@ -68,7 +68,7 @@ $$;
 revoke execute on function clerk_sync.apply_jobs from public, anon, authenticated;
 grant execute on function clerk_sync.apply_jobs to service_role;
 
--- Moves jobs on whose changes are written, as apply_jobs says; with their history, which the trigger then need not write.
+-- Moves jobs on whose changes are written, as apply_jobs says: those that carry a change, and the others, which are done.
 create or replace function clerk_sync.finish_jobs(
   p_ids          uuid[],
   p_changes      clerk_sync.user_change[],
@@ -87,48 +87,83 @@ declare
   v_mirrors boolean := p_token is not null or p_mirror_later;
   v_waits   boolean := v_mirrors and clerk_sync.circuit_is_open('auth');
   v_owed    text    := case when v_waits or p_mirror_later then 'PENDING' when v_mirrors then 'PROCESSING' else 'COMPLETED' end;
-  v_others  uuid[]  := array(select i from unnest(p_ids) as i except select c.job_id from unnest(p_changes) as c);
+  v_changed uuid[];
+  v_reasons jsonb; -- why users are to be read again, by job
+  v_others  uuid[];
 begin
+  select array_agg(c.job_id), jsonb_object_agg(c.job_id, c.refresh_reason) filter (where c.refresh_reason is not null)
+  into v_changed, v_reasons
+  from unnest(p_changes) as c;
   perform set_config('clerk_sync.recorded', 'update', true);
-  update public.job_queue as j
-  set status = n.status,
-      attempts = j.attempts + (j.status <> 'PROCESSING')::integer - n.uncounted,
-      payload = case
-        when j.attempts = 0 then j.payload
-        else j.payload || jsonb_build_object(
-          'retry_count', greatest(j.attempts + (j.status <> 'PROCESSING')::integer - n.uncounted - 1, 0)
-        )
-      end,
-      waits_for = case when v_waits and n.status = 'PENDING' then 'auth' end,
-      error = null,
-      lease_token = case when n.status = 'PROCESSING' then p_token end,
-      lease_until = case when n.status = 'PROCESSING' then p_lease_until end,
-      cancel_requested_at = case when n.status = 'PROCESSING' then j.cancel_requested_at end,
-      processed_at = case when n.status = 'COMPLETED' then p_now end,
-      updated_at = p_now,
-      result = case
-        when n.mirror_only then j.result
-        when n.is_change then '{"applied": true}'
-        when j.result @> '{"applied": true}' then j.result
-        else clerk_sync.describe_unapplied(j.clerk_id)
-      end || case when n.refresh_reason is not null then jsonb_build_object('refresh', n.refresh_reason) else '{}' end,
-      history = case
-        when n.status = j.status then j.history
-        else j.history || clerk_sync.history_entry(
-          n.status, j.attempts + (j.status <> 'PROCESSING')::integer - n.uncounted, null, null
-        )
-      end
-  from (
-    select c.job_id, v_owed as status, (v_owed = 'PENDING')::integer as uncounted, c.mirror_only, c.refresh_reason, true as is_change
-    from unnest(p_changes) as c
-    union all
-    select i, 'COMPLETED', 0, false, null, false
-    from unnest(v_others) as i
-  ) as n
-  where j.id = n.job_id;
+  perform clerk_sync.move_jobs(v_changed, v_owed, case when v_waits then 'auth' end, v_reasons, p_token, p_lease_until, p_now);
+  if cardinality(p_ids) > cardinality(p_changes) then
+    v_others := array(select i from unnest(p_ids) as i except select i from unnest(v_changed) as i);
+    perform clerk_sync.move_jobs(v_others, null, null, null, p_token, p_lease_until, p_now);
+  end if;
   perform set_config('clerk_sync.recorded', '', true);
 end
 $$;
 
 revoke execute on function clerk_sync.finish_jobs from public, anon, authenticated;
 grant execute on function clerk_sync.finish_jobs to service_role;
+
+-- Moves jobs to a status, with their history, which the trigger then need not write. p_status null: jobs that brought
+-- nothing newer; they are done, and say why they were put aside, unless they were applied before. PENDING is no attempt.
+create or replace function clerk_sync.move_jobs(
+  p_ids         uuid[],
+  p_status      text,
+  p_waits_for   text,
+  p_reasons     jsonb,
+  p_token       uuid,
+  p_lease_until timestamptz,
+  p_now         timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_status    text    := coalesce(p_status, 'COMPLETED');
+  v_is_leased boolean := v_status = 'PROCESSING';
+  v_counts    integer := (v_status <> 'PENDING')::integer;
+begin
+  update public.job_queue as j
+  set status = v_status,
+      attempts = j.attempts + v_counts - (j.status = 'PROCESSING')::integer,
+      payload = case
+        when j.attempts = 0 then j.payload
+        else j.payload || jsonb_build_object('retry_count', greatest(j.attempts + v_counts - (j.status = 'PROCESSING')::integer - 1, 0))
+      end,
+      waits_for = p_waits_for,
+      error = null,
+      lease_token = case when v_is_leased then p_token end,
+      lease_until = case when v_is_leased then p_lease_until end,
+      cancel_requested_at = case when v_is_leased then j.cancel_requested_at end,
+      processed_at = case when v_status = 'COMPLETED' then p_now end,
+      updated_at = p_now,
+      result = case
+        when j.result @> '{"applied": true}' and (j.job_type <> 'USER_DELETED' or p_status is null) then j.result
+        when p_status is not null then '{"applied": true}'
+        else (
+          select case
+            when s.deleted_at is not null then '{"applied": false, "reason": "user_deleted"}'
+            else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', s.version)
+          end
+          from clerk_sync.user_state as s
+          where s.clerk_id = j.clerk_id
+        )
+      end || case when p_reasons ? j.id::text then jsonb_build_object('refresh', p_reasons -> j.id::text) else '{}' end,
+      history = case
+        when v_status = j.status then j.history
+        else j.history || jsonb_build_object( -- as history_entry
+          'at', clock_timestamp(), 'status', v_status, 'attempt', j.attempts + v_counts - (j.status = 'PROCESSING')::integer
+        )
+      end
+  where j.id = any (p_ids);
+end
+$$;
+
+revoke execute on function clerk_sync.move_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.move_jobs to service_role;

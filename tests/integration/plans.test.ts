@@ -6,7 +6,8 @@ import { deletedEvent, userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue, toJob } from "../support/queue.ts";
 
 // A connection keeps the plans it made while the tables were empty, until autovacuum comes by. Work per job must
-// not grow with the tables then: every lookup has to be by key.
+// not grow with the tables then: every lookup has to be by key. Of a table that was analysed while it was empty
+// PostgreSQL is sure that it is; of one that never was it assumes ten pages.
 let queue: Queue;
 let worker: pg.Pool;
 beforeEach(async () => {
@@ -40,10 +41,17 @@ async function readsPerJob(jobs: number, work: () => Promise<unknown>): Promise<
   return ((await countReads()) - before) / jobs;
 }
 
-it("what a job reads stays the same while the tables grow from nothing", async () => {
+const states = [
+  ["that were never analysed", "select 1", 0],
+  ["that were analysed while they were empty", "vacuum analyze", 0],
+  ["that held one user when the plans were made", "vacuum analyze", 1],
+] as const;
+
+it.each(states)("what a job reads stays the same while tables grow %s", async (_, prepare, first) => {
+  await queue.pool.query(prepare);
   const database = createDatabase(createCallFunction(worker));
-  const enqueue = async (build: (id: string) => unknown, prefix: string) => {
-    for (let place = 0; place < users; place++) {
+  const enqueue = async (build: (id: string) => unknown, prefix: string, [from, to] = [first, users]) => {
+    for (let place = from; place < to; place++) {
       await database.enqueue([toJob(build(`user_${place}`), `msg_${prefix}_${place}`)], 15);
     }
   };
@@ -55,8 +63,11 @@ it("what a job reads stays the same while the tables grow from nothing", async (
       if (outcomes.length > 0) await database.settleJobs(batch.token, outcomes);
     }
   };
+  const creates = (id: string) => userEvent("user.created", { id, version: 1 });
+  await enqueue(creates, "create", [0, first]);
+  await drain(60);
   const reads = {
-    creates: await readsPerJob(users, () => enqueue((id) => userEvent("user.created", { id, version: 1 }), "create")),
+    creates: await readsPerJob(users, () => enqueue(creates, "create")),
     applies: await readsPerJob(users, () => drain(null)),
     updates: await readsPerJob(users, () => enqueue((id) => userEvent("user.updated", { id, version: 2 }), "update")),
     mirrors: await readsPerJob(users, () => drain(60)),
@@ -64,10 +75,30 @@ it("what a job reads stays the same while the tables grow from nothing", async (
     deletions: await readsPerJob(users, () => drain(60)),
   };
   console.log("rows and index entries read per job", JSON.stringify(reads));
-  for (const [kind, count] of Object.entries(reads)) expect(count, kind).toBeLessThan(100);
+  const most = { creates: 5, applies: 20, updates: 5, mirrors: 50, deletes: 5, deletions: 80 };
+  for (const [kind, count] of Object.entries(reads)) expect(count, kind).toBeLessThan(most[kind as keyof typeof most]);
 });
 
-it("what a call for the own row reads stays the same as well", async () => {
+// What an index leaves out by itself is not counted as read, so the plan is looked at as well.
+it.each([
+  ["public.users", "clerk_id", "User_clerkId_key"],
+  ["public.users", "email", "User_email_key"],
+  ["clerk_sync.user_state", "clerk_id", "user_state_pkey"],
+  ["public.job_queue", "event_id", "job_queue_event_id_key"],
+])(
+  "a row is looked up by its own index, also in a table that was analysed while it was empty: %s (%s)",
+  async (table, column, index) => {
+    await queue.pool.query("vacuum analyze");
+    await worker.query("set enable_seqscan = off; set enable_bitmapscan = off");
+    const { rows } = await worker.query<{ "QUERY PLAN": string }>(
+      `explain select (select true from ${table} as t where t.${column} = i) from unnest('{a}'::text[]) as i`,
+    );
+    expect(rows.map((row) => row["QUERY PLAN"].replaceAll('"', "")).join("\n")).toContain(`using ${index} on`);
+  },
+);
+
+it.each(states.slice(0, 2))("what a call for the own row reads stays the same in tables %s", async (_, prepare) => {
+  await queue.pool.query(prepare);
   const database = createDatabase(createCallFunction(worker));
   const each = async (work: (clerkId: string) => Promise<unknown>) => {
     for (let place = 0; place < users; place++) await work(`user_${place}`);
@@ -82,5 +113,5 @@ it("what a call for the own row reads stays the same as well", async () => {
     present: await readsPerJob(users, () => each(database.ownRow)),
   };
   console.log("rows and index entries read per call", JSON.stringify(reads));
-  for (const [kind, count] of Object.entries(reads)) expect(count, kind).toBeLessThan(100);
+  for (const [kind, count] of Object.entries(reads)) expect(count, kind).toBeLessThan(20);
 });

@@ -18,7 +18,13 @@ export const acceptPromises: readonly Mutation[] = [
   {
     test,
     title: "deletions beyond the delete brake wait, as those of a worker do",
-    edits: [{ file: acceptSql, find: "clerk_sync.hold_deletes(v_ids, p_delete_brake, p_now)", replace: "v_ids" }],
+    edits: [
+      {
+        file: acceptSql,
+        find: "clerk_sync.hold_deletes(array(select d.id from unnest(v_due) as d), p_delete_brake, p_now)",
+        replace: "array(select d.id from unnest(v_due) as d)",
+      },
+    ],
   },
   {
     test,
@@ -48,7 +54,7 @@ export const acceptPromises: readonly Mutation[] = [
     edits: [
       {
         file: "supabase/migrations/20261124000057_apply_jobs.sql",
-        find: "when n.status = j.status then j.history",
+        find: "when v_status = j.status then j.history",
         replace: "when true then j.history",
       },
     ],
@@ -59,7 +65,7 @@ export const acceptPromises: readonly Mutation[] = [
     edits: [
       {
         file: "supabase/migrations/20261124000057_apply_jobs.sql",
-        find: "        when j.result @> '{\"applied\": true}' then j.result\n",
+        find: "        when j.result @> '{\"applied\": true}' and (j.job_type <> 'USER_DELETED' or p_status is null) then j.result\n",
         replace: "",
       },
     ],

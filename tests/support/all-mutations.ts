@@ -7,6 +7,7 @@ import { counting } from "./metric-mutations.ts";
 import { knownFailures, type Mutation } from "./mutations.ts";
 import { runRules } from "./run-mutations.ts";
 import { supervision } from "./supervision-mutations.ts";
+import { unseenUsers } from "./unseen-mutations.ts";
 
 /** Every fix and law that a test is known to hold. */
 export const allMutations: readonly Mutation[] = [
@@ -19,4 +20,5 @@ export const allMutations: readonly Mutation[] = [
   ...counting,
   ...alertPromises,
   ...acceptPromises,
+  ...unseenUsers,
 ];

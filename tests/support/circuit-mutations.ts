@@ -54,7 +54,11 @@ export const circuitLaws: readonly Mutation[] = [
     title:
       "a probe that fails keeps the circuit open for longer; the next one is another job, for it may be the job that is at fault",
     edits: [
-      { file: rescueSql, find: "case when o.outcome = 'retry' then p_now else j.run_at end", replace: "j.run_at" },
+      {
+        file: rescueSql,
+        find: "case when v_outcomes -> j.id::text ->> 'outcome' = 'retry' then p_now else j.run_at end",
+        replace: "j.run_at",
+      },
     ],
   },
   {

@@ -54,8 +54,7 @@ export const ensurePromises: readonly Mutation[] = [
   ),
   races(
     "while a worker's batch with the user is not committed, the call waits and answers the worker's row",
-    "pg_advisory_xact_lock(",
-    "pg_try_advisory_xact_lock(",
+    "  perform clerk_sync.lock_new_users(array[p_clerk_id]);\n",
   ),
   races(
     "fifty isolates that ask for one missing user make one row and one mirror job",

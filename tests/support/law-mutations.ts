@@ -55,7 +55,7 @@ export const laws: readonly Mutation[] = [
   {
     test: file("refresh"),
     title: "a read that is older than what a webhook brought is tried again and changes nothing",
-    edits: [{ file: refreshSql, find: "      and j.version < s.version\n", replace: "      and false\n" }],
+    edits: [{ file: refreshSql, find: "s.deleted_at is null and j.version < s.version", replace: "false" }],
   },
   {
     test: file("emails"),
