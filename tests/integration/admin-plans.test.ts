@@ -1,7 +1,8 @@
-import pg from "pg";
+import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { clearQueue } from "../support/admin-calls.ts";
 import { createQueue, type Queue } from "../support/queue.ts";
+import { openPool } from "../support/test-database.ts";
 
 // What an answer of the admin API reads is bounded, whatever the filter is and however much there is to read. Rows and
 // index entries are counted, not milliseconds. Tables are analysed only before the second half: the planner knows
@@ -11,7 +12,7 @@ let queue: Queue;
 let reader: pg.Pool;
 beforeAll(async () => {
   queue = await createQueue();
-  reader = new pg.Pool({ connectionString: queue.url, max: 1 });
+  reader = openPool(queue.url, { max: 1 });
   for (const table of ["public.job_queue", "public.users", "clerk_sync.user_state", "clerk_sync.audit"]) {
     await queue.pool.query(`alter table ${table} set (autovacuum_enabled = off)`);
   }

@@ -1,10 +1,10 @@
-import pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createDatabase } from "#core/database.ts";
 import { runJobs } from "#core/run-jobs.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { deletedEvent, userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue, toJob } from "../support/queue.ts";
+import { openPool } from "../support/test-database.ts";
 
 let queue: Queue;
 beforeAll(async () => {
@@ -80,7 +80,7 @@ it("a job that hangs longer than the database allows fails alone, and the others
   );
   await queue.send(userEvent("user.created", { id: "user_hang", version: 1, email: "hang@example.com" }), "msg_hang");
   await queue.send(userEvent("user.created", { id: "user_behind", version: 1 }), "msg_behind");
-  const impatient = new pg.Pool({ connectionString: queue.url, statement_timeout: 400 });
+  const impatient = openPool(queue.url, { statement_timeout: 400 });
   const database = createDatabase(createCallFunction(impatient));
   await runJobs(
     { database, mirrorUser: null, readUser: null, deleteMode: "hard", deleteBrake: null, now: Date.now },

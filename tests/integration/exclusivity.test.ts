@@ -1,4 +1,4 @@
-import pg from "pg";
+import type pg from "pg";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { createAuthAdmin } from "#core/auth-admin.ts";
 import { createDatabase } from "#core/database.ts";
@@ -8,6 +8,7 @@ import { createCallFunction } from "../../server/call-function.ts";
 import { userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue } from "../support/queue.ts";
 import { startSlowAuthServer } from "../support/slow-auth-server.ts";
+import { openPool } from "../support/test-database.ts";
 import { waitFor } from "../support/wait-for.ts";
 
 let queue: Queue;
@@ -25,7 +26,7 @@ afterEach(async () => {
 
 /** A worker with one connection of its own and real HTTP to Auth. */
 function createWorker() {
-  const pool = new pg.Pool({ connectionString: queue.url, max: 1 });
+  const pool = openPool(queue.url, { max: 1 });
   workers.push(pool);
   const mirrorUser = createMirrorUser(createAuthAdmin({ supabaseUrl: auth.url, secretKey: "sb_secret_test" }));
   const rules = { readUser: null, deleteMode: "hard", deleteBrake: null, now: Date.now } as const;

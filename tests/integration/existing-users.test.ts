@@ -1,5 +1,4 @@
 import { readFile } from "node:fs/promises";
-import pg from "pg";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createDatabase, type Database } from "#core/database.ts";
 import { createCallFunction } from "../../server/call-function.ts";
@@ -7,7 +6,7 @@ import { applyPrelude } from "../../server/migrate.ts";
 import { at, deletedEvent, userEvent } from "../support/build-event.ts";
 import { toJob } from "../support/queue.ts";
 import { runCommand } from "../support/run-command.ts";
-import { createEmptyDatabase, type TestDatabase } from "../support/test-database.ts";
+import { createEmptyDatabase, openPool, type TestDatabase } from "../support/test-database.ts";
 
 const existingUsers = await readFile(new URL("../fixtures/existing-users.sql", import.meta.url), "utf8");
 
@@ -222,7 +221,7 @@ it("extra columns, and the times in either type, pass; both types say UTC whatev
        deleted_at timestamp, team text, points integer not null default 0)`,
   );
   expect(await migrate()).toMatchObject({ exitCode: 0, stderr: "" });
-  const inTokyo = new pg.Pool({ connectionString: opened.url, options: "-c timezone=Asia/Tokyo" });
+  const inTokyo = openPool(opened.url, { options: "-c timezone=Asia/Tokyo" });
   database = createDatabase(createCallFunction(inTokyo));
   await expectEveryWriteToWork();
   await inTokyo.end();

@@ -1,9 +1,10 @@
-import pg from "pg";
+import type pg from "pg";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { createDatabase } from "#core/database.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { deletedEvent, userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue, toJob } from "../support/queue.ts";
+import { openPool } from "../support/test-database.ts";
 
 // A connection keeps the plans it made while the tables were empty, until autovacuum comes by. Work per job must
 // not grow with the tables then: every lookup has to be by key. Of a table that was analysed while it was empty
@@ -12,7 +13,7 @@ let queue: Queue;
 let worker: pg.Pool;
 beforeEach(async () => {
   queue = await createQueue();
-  worker = new pg.Pool({ connectionString: queue.url, max: 1 });
+  worker = openPool(queue.url, { max: 1 });
   for (const table of ["public.job_queue", "public.users", "clerk_sync.user_state"]) {
     await queue.pool.query(`alter table ${table} set (autovacuum_enabled = off)`);
   }

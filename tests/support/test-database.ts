@@ -20,10 +20,7 @@ async function createDatabaseFrom(template: string, serverUrl: string): Promise<
   await onServer(serverUrl, `create database ${name} template ${template}`);
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
-  const pool = new pg.Pool({ connectionString: url.href, max: 20 });
-  // Dropping the database ends its connections, also one that a failed test never gave back.
-  pool.on("error", () => undefined);
-  pool.on("connect", (client) => client.on("error", () => undefined));
+  const pool = openPool(url.href, { max: 20 });
   return {
     pool,
     url: url.href,
@@ -32,6 +29,14 @@ async function createDatabaseFrom(template: string, serverUrl: string): Promise<
       await onServer(serverUrl, `drop database ${name} with (force)`);
     },
   };
+}
+
+/** Connections that may be ended with their database, also after the pool has let go of them. */
+export function openPool(url: string, config: pg.PoolConfig = {}): pg.Pool {
+  const pool = new pg.Pool({ connectionString: url, ...config });
+  pool.on("error", () => undefined);
+  pool.on("connect", (client) => client.on("error", () => undefined));
+  return pool;
 }
 
 async function onServer(serverUrl: string, sql: string): Promise<void> {
