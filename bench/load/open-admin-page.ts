@@ -21,6 +21,7 @@ export async function openAdminPage(url: string, secretKey: string): Promise<Adm
   await figures.waitFor();
   return {
     reload: async () => {
+      await page.waitForLoadState("networkidle"); // a page that still draws its charts is left late
       const start = performance.now();
       await page.reload({ waitUntil: "commit" });
       await figures.waitFor();
