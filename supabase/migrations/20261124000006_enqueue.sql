@@ -67,10 +67,15 @@ security invoker
 set search_path = ''
 as $$
 declare
+  -- Ids begin with the time (UUID version 7), so that new jobs are neighbours in an index of millions.
+  v_time text := overlay(
+    lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0') placing '-' from 9 for 0
+  ) || '-7';
   v_jobs clerk_sync.new_job[] := array(
     select row(
       i.event_id, i.job_type, coalesce(i.clerk_id, nullif(i.payload ->> 'clerk_id', '')), coalesce(i.version, 0),
-      i.payload, coalesce(i.source, 'webhook'), i.read_at, i.dead_reason, gen_random_uuid(),
+      i.payload, coalesce(i.source, 'webhook'), i.read_at, i.dead_reason,
+      overlay(gen_random_uuid()::text placing v_time from 1 for 15)::uuid,
       case when i.dead_reason is null then 'PENDING' else 'DEAD' end, 0, null,
       case when i.read_at is not null then jsonb_build_object('read_at', i.read_at) end,
       case

@@ -99,6 +99,9 @@ begin
   if p_delete_mode is null or p_delete_mode not in ('hard', 'soft') then
     raise exception 'p_delete_mode is %, it must be hard or soft', p_delete_mode using errcode = 'SY002';
   end if;
+  if cardinality(p_ids) = 0 then
+    return;
+  end if;
   begin
     perform clerk_sync.apply_jobs(p_ids, p_token, p_lease_until, p_delete_mode, p_now);
   exception
@@ -140,7 +143,7 @@ declare
   v_lease_until timestamptz := p_now + make_interval(secs => coalesce(p_lease_seconds, 60));
   v_claimed     uuid[];
   v_reads       uuid[] := '{}'::uuid[];
-  v_ids         uuid[];
+  v_ids         uuid[] := '{}'::uuid[];
   v_probes      uuid[] := array[]::uuid[];
 begin
   -- A crash may take the last batches back; their jobs are in the queue, then, and done again.
@@ -151,14 +154,18 @@ begin
     perform clerk_sync.queue_refreshes(p_limit, p_now);
   end if;
   v_claimed := clerk_sync.claim_jobs(p_limit, p_can_read, p_now);
-  v_ids := clerk_sync.fail_jobs_without_user(v_claimed, p_now);
+  if cardinality(v_claimed) > 0 then
+    v_ids := clerk_sync.fail_jobs_without_user(v_claimed, p_now);
+    if p_can_read then
+      v_ids := clerk_sync.hold_reads(v_ids);
+      v_reads := clerk_sync.lease_reads(v_ids, v_token, v_lease_until, p_now);
+      v_ids := clerk_sync.without_unread(v_ids);
+    end if;
+    v_ids := clerk_sync.hold_deletes(v_ids, p_delete_brake, p_now);
+  end if;
   if p_can_read then
-    v_ids := clerk_sync.hold_reads(v_ids);
-    v_reads := clerk_sync.lease_reads(v_ids, v_token, v_lease_until, p_now);
-    v_ids := clerk_sync.without_unread(v_ids);
     v_reads := v_reads || clerk_sync.lease_probe('clerk', v_token, v_lease_until, p_now);
   end if;
-  v_ids := clerk_sync.hold_deletes(v_ids, p_delete_brake, p_now);
   perform clerk_sync.apply_batch(
     v_ids, case when p_lease_seconds is not null then v_token end, v_lease_until, p_delete_mode, p_now
   );

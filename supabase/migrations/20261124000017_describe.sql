@@ -9,6 +9,9 @@ security invoker
 set search_path = ''
 as $$
 begin
+  if cardinality(p_ids) = 0 then
+    return '[]';
+  end if;
   return (
     select coalesce(to_jsonb(array_agg(r)), '[]')
     from (
@@ -32,6 +35,9 @@ security invoker
 set search_path = ''
 as $$
 begin
+  if cardinality(p_ids) = 0 then
+    return '[]';
+  end if;
   return (
     select coalesce(jsonb_agg(jsonb_build_object('job_id', j.id, 'clerk_id', j.clerk_id)), '[]')
     from public.job_queue as j
@@ -52,6 +58,9 @@ security invoker
 set search_path = ''
 as $$
 begin
+  if cardinality(p_ids) = 0 then
+    return '[]';
+  end if;
   return (
     select coalesce(jsonb_agg(jsonb_build_object(
       'job_id', j.id,

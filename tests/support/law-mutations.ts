@@ -115,7 +115,7 @@ export const laws: readonly Mutation[] = [
   },
   {
     test: file("plans"),
-    title: "what a job reads stays the same while the tables grow from nothing",
+    title: "what a job reads stays the same while tables grow that held one user when the plans were made",
     edits: [
       { file: retentionSql, find: "case when q.status = 'COMPLETED' then true end", replace: "q.status = 'COMPLETED'" },
       { file: settleSql, find: "set enable_bitmapscan = 'off'", replace: "set enable_bitmapscan = 'on'" },
