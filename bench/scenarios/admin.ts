@@ -23,6 +23,7 @@ const lists: Readonly<Record<string, string>> = {
   "users by the beginning of a name": "/users?q=Ada",
   overview: "/overview",
   "charts of 7 days": "/series?window=7d",
+  "a scrape of the metrics": "/metrics",
 };
 
 /** Does the admin page stay quick with a long history? */
