@@ -10,7 +10,7 @@ set search_path = ''
 as $$
 begin
   if cardinality(p_ids) = 0 then
-    return '[]';
+    return '[]'::jsonb;
   end if;
   return (
     select coalesce(to_jsonb(array_agg(r)), '[]')
@@ -36,7 +36,7 @@ set search_path = ''
 as $$
 begin
   if cardinality(p_ids) = 0 then
-    return '[]';
+    return '[]'::jsonb;
   end if;
   return (
     select coalesce(jsonb_agg(jsonb_build_object('job_id', j.id, 'clerk_id', j.clerk_id)), '[]')
@@ -59,7 +59,7 @@ set search_path = ''
 as $$
 begin
   if cardinality(p_ids) = 0 then
-    return '[]';
+    return '[]'::jsonb;
   end if;
   return (
     select coalesce(jsonb_agg(jsonb_build_object(
