@@ -24,6 +24,9 @@ create table if not exists clerk_sync.user_state (
   constraint due_refresh_has_reason check (refresh_due_at is null or refresh_reason is not null)
 );
 
+alter table clerk_sync.user_state
+  add column if not exists withheld_email text;
+
 comment on column clerk_sync.user_state.version is
   'Clerk''s updated_at in ms of the newest applied snapshot; 0 until one was applied';
 comment on column clerk_sync.user_state.deleted_at is
@@ -37,6 +40,12 @@ comment on column clerk_sync.user_state.first_seen_at is
 comment on column clerk_sync.user_state.delete_counted_at is
   'when the deletion was counted by the delete brake';
 
+comment on column clerk_sync.user_state.withheld_email is
+  'the address the user claims at Clerk and does not get, because another claim to it is better';
+
+create index if not exists user_state_withheld_email_idx
+  on clerk_sync.user_state (withheld_email)
+  where withheld_email is not null;
 create index if not exists user_state_external_id_idx
   on clerk_sync.user_state (external_id)
   where external_id is not null;

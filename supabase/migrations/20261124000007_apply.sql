@@ -24,7 +24,8 @@ begin
       refresh_reason text,
       mirror_only    boolean,
       fresh          boolean,
-      is_new         boolean
+      is_new         boolean,
+      withheld_email text
     );
   end if;
 end
@@ -66,7 +67,7 @@ begin
       n.clerk_id, n.id, n.deletes, n.version,
       p.email, coalesce(p.email_verified, false), p.phone, p.name, p.user_role, p.external_id,
       coalesce(p.banned, false), coalesce(p.locked, false), coalesce(p.deprovisioned, false),
-      p.created_at, null, n.was_applied and not n.deletes, n.is_fresh, n.is_new
+      p.created_at, null, n.was_applied and not n.deletes, n.is_fresh, n.is_new, null
     )::clerk_sync.user_change), '{}')
     from (
       select distinct on (j.clerk_id)
@@ -187,7 +188,8 @@ as $$
 begin
   insert into clerk_sync.user_state as s
     (clerk_id, version, deleted_at, external_id, phone, email_verified, banned, locked, deprovisioned,
-     refresh_reason, refresh_attempts, refresh_due_at, last_synced_at, first_seen_at)
+     refresh_reason, refresh_attempts, refresh_due_at, last_synced_at, first_seen_at,
+     withheld_email)
   select
     c.clerk_id, c.version, case when c.deletes then p_now end,
     case when not c.deletes then c.external_id end, case when not c.deletes then c.phone end,
@@ -195,7 +197,8 @@ begin
     not c.deletes and c.deprovisioned,
     c.refresh_reason, (c.fresh and c.refresh_reason is not null)::integer, case when c.refresh_reason is not null then p_now end,
     p_now,
-    case when c.is_new and (select true from public.users as u where u.clerk_id = c.clerk_id) is null then p_now end
+    case when c.is_new and (select true from public.users as u where u.clerk_id = c.clerk_id) is null then p_now end,
+    c.withheld_email
   from unnest(p_changes) as c
   where not c.mirror_only
   on conflict (clerk_id) do update
@@ -216,7 +219,8 @@ begin
           when excluded.refresh_attempts = 0 then excluded.refresh_due_at
           when s.refresh_attempts < 5 then p_now + 4 ^ s.refresh_attempts * interval '1 minute'
         end,
-        last_synced_at = excluded.last_synced_at;
+        last_synced_at = excluded.last_synced_at,
+        withheld_email = excluded.withheld_email;
 end
 $$;
 
@@ -236,6 +240,7 @@ declare
 begin
   for v_place in 1 .. cardinality(v_changes) loop
     if v_changes[v_place].email is not null and v_changes[v_place].clerk_id = any (p_clerk_ids) then
+      v_changes[v_place].withheld_email := v_changes[v_place].email;
       v_changes[v_place].email := null;
       v_changes[v_place].refresh_reason := 'email_held';
     end if;

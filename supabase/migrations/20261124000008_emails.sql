@@ -1,6 +1,7 @@
 -- users.email is unique, and Clerk lets an address move from one account to another while its
--- events arrive in any order. The newest claim, by (version, clerk_id), holds the address; every
--- other user has none until a newer snapshot says otherwise, and is read afresh from Clerk's API.
+-- events arrive in any order. A claim whose address Clerk has verified comes before one that is not, then the newest by
+-- (version, clerk_id): it holds the address. Every other user has none, and is read again from Clerk's API, also when
+-- the holder gives the address up later.
 
 -- True when some address a batch wants is wanted twice or held by a row of somebody else.
 create or replace function clerk_sync.has_email_conflict(p_changes clerk_sync.user_change[])
@@ -53,6 +54,7 @@ begin
       from unnest(p_changes) as rival
       where rival.email = c.email
         and not rival.deletes
+        and rival.email_verified
         and (rival.version, rival.clerk_id) > (c.version, c.clerk_id)
     );
 end
@@ -61,7 +63,7 @@ $$;
 revoke execute on function clerk_sync.adopt_rows from public, anon, authenticated;
 grant execute on function clerk_sync.adopt_rows to service_role;
 
--- Who may not have the address it claims: [clerk_id]. Holders outside the batch claim with the
+-- Who may not have the address it claims: [clerk_id]. Holders outside the batch claim with the verification and
 -- version of their last snapshot, rows without a Clerk id keep theirs, deleted users claim nothing.
 create or replace function clerk_sync.email_losers(p_changes clerk_sync.user_change[])
 returns text[]
@@ -71,12 +73,12 @@ security invoker
 set search_path = ''
 as $$
   with claims as (
-    select c.email, c.clerk_id, c.version, false as is_unlinked
+    select c.email, c.clerk_id, c.email_verified, c.version, false as is_unlinked
     from unnest(p_changes) as c
     where not c.deletes
       and c.email is not null
     union all
-    select distinct u.email, u.clerk_id, coalesce(s.version, 0), coalesce(u.clerk_id, 'NULL') = 'NULL'
+    select distinct u.email, u.clerk_id, coalesce(s.email_verified, false), coalesce(s.version, 0), coalesce(u.clerk_id, 'NULL') = 'NULL'
     from unnest(p_changes) as c
     join public.users as u on u.email = c.email
     left join clerk_sync.user_state as s on s.clerk_id = u.clerk_id
@@ -89,7 +91,7 @@ as $$
       q.clerk_id,
       row_number() over (
         partition by q.email
-        order by q.is_unlinked desc, q.version desc, q.clerk_id desc
+        order by q.is_unlinked desc, q.email_verified desc, q.version desc, q.clerk_id desc
       ) as place
     from claims as q
   )
@@ -150,7 +152,8 @@ begin
   update clerk_sync.user_state as s
   set refresh_reason = 'email_taken',
       refresh_due_at = p_now,
-      refresh_attempts = 0
+      refresh_attempts = 0,
+      withheld_email = (select u.email from public.users as u where u.clerk_id = s.clerk_id)
   where s.clerk_id = any (p_clerk_ids)
     and s.deleted_at is null;
 
@@ -195,6 +198,61 @@ $$;
 
 revoke execute on function clerk_sync.doubt_holders from public, anon, authenticated;
 grant execute on function clerk_sync.doubt_holders to service_role;
+
+-- Has the users read again whose claim to an address was withheld from them, when these changes give that address up:
+-- its holder has another one now, is deleted, or is no longer verified. Before the rows are written.
+create or replace function clerk_sync.offer_emails(p_changes clerk_sync.user_change[], p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_given_up  text[];
+  v_claimants text[];
+begin
+  if not exists (select 1 from clerk_sync.user_state as s where s.withheld_email is not null) then
+    return;
+  end if;
+  v_given_up := array(
+    select h.email
+    from unnest(p_changes) as c
+    cross join lateral ( -- a lookup each, whatever the statistics say
+      select u.email, (select s.email_verified from clerk_sync.user_state as s where s.clerk_id = u.clerk_id) as was_verified
+      from public.users as u
+      where u.clerk_id = c.clerk_id
+        and u.email is not null
+      offset 0
+    ) as h
+    where not c.mirror_only
+      and (
+        c.deletes
+        or c.email is distinct from h.email
+        or (h.was_verified and not c.email_verified)
+      )
+  );
+  v_claimants := array(
+    select s.clerk_id
+    from clerk_sync.user_state as s
+    where s.withheld_email = any (v_given_up)
+      and s.clerk_id <> all (array(select c.clerk_id from unnest(p_changes) as c))
+  );
+  if cardinality(v_claimants) = 0 then
+    return;
+  end if;
+  -- Without waiting, as everywhere: two workers that want each other's users must fail and retry, not deadlock.
+  perform clerk_sync.lock_users(v_claimants);
+  update clerk_sync.user_state as s
+  set refresh_reason = 'email_free',
+      refresh_due_at = p_now,
+      refresh_attempts = 0
+  where s.clerk_id = any (v_claimants);
+end
+$$;
+
+revoke execute on function clerk_sync.offer_emails from public, anon, authenticated;
+grant execute on function clerk_sync.offer_emails to service_role;
 
 -- Settles who holds which address before the rows are written; returns the changes, the email of every loser null.
 create or replace function clerk_sync.resolve_emails(p_changes clerk_sync.user_change[], p_now timestamptz)

@@ -85,6 +85,7 @@ begin
     where i.clerk_id = any (v_users)
   ));
   -- As write_changes, which knows more kinds of changes.
+  perform clerk_sync.offer_emails(v_changes, p_now);
   v_changes := clerk_sync.resolve_emails(v_changes, p_now);
   perform clerk_sync.write_user_state(v_changes, p_now);
   perform clerk_sync.write_users(v_changes, p_now);

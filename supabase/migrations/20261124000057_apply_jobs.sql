@@ -15,6 +15,7 @@ as $$
 declare
   v_changes clerk_sync.user_change[];
 begin
+  perform clerk_sync.offer_emails(p_changes, p_now);
   perform clerk_sync.delete_users(p_changes, p_delete_mode, p_now);
   v_changes := clerk_sync.resolve_emails(array(select c from unnest(p_changes) as c where not c.mirror_only), p_now)
     || array(select c from unnest(p_changes) as c where c.mirror_only);

@@ -34,6 +34,70 @@ it("an older claim that arrives late does not take the address back", async () =
   expect(await queue.job("msg_held")).toMatchObject({ result: { applied: true, refresh: "email_held" } });
 });
 
+/** Two users with one primary address at Clerk; the version of the unverified claim is newer. */
+const verifiedClaim = (id: string, email: string) => userEvent("user.created", { id, version: 1, email });
+const unverifiedClaim = (id: string, email: string) =>
+  userEvent("user.created", { id, version: 5, email, verified: false });
+
+it.each([
+  ["verified first", false, false],
+  ["unverified first", true, false],
+  ["both in one batch", false, true],
+])(
+  "an unverified claim takes no address from a verified user, however new it is (%s)",
+  async (_, isTurned, isOneBatch) => {
+    const name = `proof${isTurned ? 1 : 0}${isOneBatch ? 1 : 0}`;
+    const email = `${name}@example.com`;
+    const claims = [verifiedClaim(`user_${name}_owner`, email), unverifiedClaim(`user_${name}_typist`, email)];
+    for (const claim of isTurned ? claims.reverse() : claims) {
+      await queue.send(claim);
+      if (!isOneBatch) await queue.run();
+    }
+    await queue.run();
+    expect([await emailOf(`user_${name}_owner`), await emailOf(`user_${name}_typist`)]).toEqual([email, null]);
+    expect(await queue.state(`user_${name}_owner`)).toMatchObject({ refresh_reason: null });
+    expect(await queue.state(`user_${name}_typist`)).toMatchObject({
+      refresh_reason: expect.stringMatching(/^email_(held|taken)$/),
+      refresh_due_at: expect.any(Date),
+      withheld_email: email,
+    });
+  },
+);
+
+it("of two unverified claims the newest holds the address", async () => {
+  const email = "nobody.proved@example.com";
+  await queue.send(unverifiedClaim("user_typed_new", email));
+  await queue.run();
+  await queue.send(userEvent("user.created", { id: "user_typed_old", version: 2, email, verified: false }));
+  await queue.run();
+  expect([await emailOf("user_typed_new"), await emailOf("user_typed_old")]).toEqual([email, null]);
+});
+
+it.each([
+  [
+    "takes another address",
+    (id: string, _: string) => userEvent("user.updated", { id, version: 7, email: `${id}@example.com` }),
+  ],
+  [
+    "is no longer verified",
+    (id: string, email: string) => userEvent("user.updated", { id, version: 7, email, verified: false }),
+  ],
+  ["is deleted", (id: string, _: string) => deletedEvent({ id, version: 7 })],
+])("when the holder %s, the user whose claim was withheld is read again", async (what, change) => {
+  const name = what.replaceAll(" ", "_");
+  const email = `${name}@example.com`;
+  await queue.send(verifiedClaim(`user_${name}_owner`, email));
+  await queue.send(unverifiedClaim(`user_${name}_typist`, email));
+  await queue.run();
+  await queue.pool.query("update clerk_sync.user_state set refresh_due_at = null");
+  await queue.send(change(`user_${name}_owner`, email));
+  await queue.run();
+  expect(await queue.state(`user_${name}_typist`)).toMatchObject({
+    refresh_reason: "email_free",
+    refresh_due_at: expect.any(Date),
+  });
+});
+
 it.each([1, 250])("two users swap addresses, in batches of %i", async (limit) => {
   const [left, right] = [`user_left${limit}`, `user_right${limit}`];
   const [l, r] = [`left${limit}@example.com`, `right${limit}@example.com`];

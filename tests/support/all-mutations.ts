@@ -8,6 +8,7 @@ import { knownFailures, type Mutation } from "./mutations.ts";
 import { runRules } from "./run-mutations.ts";
 import { supervision } from "./supervision-mutations.ts";
 import { unseenUsers } from "./unseen-mutations.ts";
+import { versionRules } from "./version-mutations.ts";
 
 /** Every fix and law that a test is known to hold. */
 export const allMutations: readonly Mutation[] = [
@@ -21,4 +22,5 @@ export const allMutations: readonly Mutation[] = [
   ...alertPromises,
   ...acceptPromises,
   ...unseenUsers,
+  ...versionRules,
 ];

@@ -10,6 +10,7 @@ export type ModelUser = {
   deleted: boolean;
   firstName: string;
   email: string | null;
+  emailVerified: boolean;
   role: string;
   banned: boolean;
 };
@@ -21,10 +22,12 @@ export type Change = { user: ModelUser; event: unknown };
 export type Model = { users: ModelUser[]; changes: Change[] };
 
 /**
- * Plays a history on a model of Clerk: an address belongs to one user at a time, a deleted user stays deleted,
- * every change makes an event with a full snapshot. Steps that Clerk would refuse change nothing.
+ * Plays a history on a model of Clerk: a verified address belongs to one user at a time, a deleted user stays deleted,
+ * every change makes an event with a full snapshot. Steps that Clerk would refuse change nothing. canRead false: every
+ * address is verified. A withheld claim needs a read from Clerk's API when the holder gives the address up.
  */
-export function playHistory(steps: readonly Step[], prefix: string): Model {
+export function playHistory(history: readonly Step[], prefix: string, canRead: boolean): Model {
+  const steps = canRead ? history : history.map((step) => ({ ...step, verified: true }));
   const users = new Map<number, ModelUser>();
   const changes: Change[] = [];
   for (const [place, step] of steps.entries()) {
@@ -38,6 +41,13 @@ export function playHistory(steps: readonly Step[], prefix: string): Model {
   return { users: [...users.values()], changes };
 }
 
+/** The address that the row of a user must have: its own, unless another user's claim is better. */
+export function heldEmail({ users }: Model, user: ModelUser): string | null {
+  const rank = ({ emailVerified, version }: ModelUser) => (emailVerified ? 1_000_000 : 0) + version;
+  const rivals = users.filter(({ deleted, email }) => !deleted && email === user.email);
+  return rivals.some((rival) => rank(rival) > rank(user)) ? null : user.email;
+}
+
 /** What Clerk's API says of a user after the first `count` changes; null when it has never heard of the user. */
 export function readAt({ changes }: Model, count: number, clerkId: string): FreshUser | null {
   const user = changes.slice(0, count).findLast((change) => change.user.clerkId === clerkId)?.user;
@@ -48,15 +58,24 @@ export function readAt({ changes }: Model, count: number, clerkId: string): Fres
 }
 
 function newUser(clerkId: string): ModelUser {
-  return { clerkId, version: 0, deleted: false, firstName: "Ada", email: null, role: "user", banned: false };
+  return {
+    clerkId,
+    version: 0,
+    deleted: false,
+    firstName: "Ada",
+    email: null,
+    emailVerified: true,
+    role: "user",
+    banned: false,
+  };
 }
 
 function isAllowed(step: Step, user: ModelUser, users: ReadonlyMap<number, ModelUser>, prefix: string): boolean {
   if (step.kind === "delete") return user.version > 0;
-  if (step.kind !== "email" || step.email === null) return true;
+  if (step.kind !== "email" || step.email === null || !step.verified) return true;
   const email = addressOf(step.email, prefix);
   return ![...users.values()].some(
-    (other) => !other.deleted && other.clerkId !== user.clerkId && other.email === email,
+    (other) => !other.deleted && other.clerkId !== user.clerkId && other.email === email && other.emailVerified,
   );
 }
 
@@ -65,7 +84,9 @@ function applyStep(step: Step, user: ModelUser, prefix: string): ModelUser {
   if (step.kind === "ban") return { ...user, banned: !user.banned };
   if (step.kind === "role") return { ...user, role: user.role === "user" ? "admin" : "user" };
   if (step.kind === "delete") return { ...user, deleted: true };
-  if (step.kind === "email") return { ...user, email: step.email === null ? null : addressOf(step.email, prefix) };
+  if (step.kind === "email") {
+    return { ...user, email: step.email === null ? null : addressOf(step.email, prefix), emailVerified: step.verified };
+  }
   return user;
 }
 
@@ -75,8 +96,8 @@ function deletion({ clerkId, version }: ModelUser): unknown {
 }
 
 function snapshot(user: ModelUser, isNew: boolean) {
-  const { clerkId: id, version, email, firstName, role, banned } = user;
-  return userEvent(isNew ? "user.created" : "user.updated", { id, version, email, firstName, role, banned });
+  const { clerkId: id, version, email, emailVerified: verified, firstName, role, banned } = user;
+  return userEvent(isNew ? "user.created" : "user.updated", { id, version, email, verified, firstName, role, banned });
 }
 
 function addressOf(email: number, prefix: string): string {

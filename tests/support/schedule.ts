@@ -3,7 +3,8 @@ import fc from "fast-check";
 /** What Clerk did to a user, in the order of Clerk's own clock. */
 export type Step =
   | { kind: "create" | "rename" | "ban" | "role" | "delete"; user: number }
-  | { kind: "email"; user: number; email: number | null };
+  /** verified: whether Clerk has verified the address; Clerk lets several users have one that nobody verified. */
+  | { kind: "email"; user: number; email: number | null; verified: boolean };
 
 /** What happens next in the system, as if by chance. */
 export type Action =
@@ -48,7 +49,12 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("rename", "ban", "role"), user }) },
   {
     weight: 6,
-    arbitrary: fc.record({ kind: fc.constant("email"), user, email: fc.option(fc.nat(emailCount - 1), { freq: 3 }) }),
+    arbitrary: fc.record({
+      kind: fc.constant("email"),
+      user,
+      email: fc.option(fc.nat(emailCount - 1), { freq: 3 }),
+      verified: fc.oneof({ weight: 3, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
+    }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("create", "delete", "delete"), user }) },
 ) as fc.Arbitrary<Step>;

@@ -89,7 +89,7 @@ export const emailRule: UserRule = {
   what: ({ emailHolder }) =>
     emailHolder === null
       ? "The row has no address, though Clerk has one: a row without a Clerk id holds it, or it was removed here."
-      : `The row has no address, though Clerk has one: it is held by the row of ${emailHolder}, whose claim is newer.`,
+      : `The row has no address, though Clerk has one: it is held by the row of ${emailHolder}, whose claim is better: verified, or newer.`,
   remedy: ({ emailHolder }) =>
     emailHolder === null
       ? "In Supabase's Table Editor find the row of public.users with this address; give it this user's Clerk id, or remove its address. Then resync this user."
