@@ -5,6 +5,7 @@ import { ensurePromises } from "./ensure-mutations.ts";
 import { laws } from "./law-mutations.ts";
 import { counting } from "./metric-mutations.ts";
 import { knownFailures, type Mutation } from "./mutations.ts";
+import { payloadRules } from "./payload-mutations.ts";
 import { runRules } from "./run-mutations.ts";
 import { supervision } from "./supervision-mutations.ts";
 import { unseenUsers } from "./unseen-mutations.ts";
@@ -22,5 +23,6 @@ export const allMutations: readonly Mutation[] = [
   ...alertPromises,
   ...acceptPromises,
   ...unseenUsers,
+  ...payloadRules,
   ...versionRules,
 ];

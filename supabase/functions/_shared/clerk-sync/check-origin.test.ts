@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fixtureBytes, jsonBytes } from "../../../../tests/support/clerk-fixture.ts";
+import { fixtureBytes, fixtureNames, jsonBytes } from "../../../../tests/support/clerk-fixture.ts";
 import { checkOrigin } from "./check-origin.ts";
 import type { HandledEvent } from "./map-user.ts";
 import { parseEvent } from "./parse-event.ts";
@@ -20,21 +20,28 @@ test("an event that names no instance is not of a pinned one", () => {
   expect(checkOrigin(event, [own])).toBe("other_instance");
 });
 
-test.each(["dashboard-sample.user.created", "openapi-sample.user.created.seconds-timestamp"])(
-  "%s is a sample, pinned or not",
-  (name) => {
-    const event = parse(fixtureBytes(name));
+test.each(fixtureNames().filter((name) => /sample\.user\./.test(name)))("%s is a sample, pinned or not", (name) => {
+  const event = parse(fixtureBytes(name));
+  expect(checkOrigin(event, [])).toBe("sample");
+  expect(checkOrigin(event, [own])).toBe("sample");
+});
+
+test.each(["ins_123", "ins_2g7np7Hrk0SN6kj5EDMLDaKNL0S"])(
+  "an event of the samples' instance %s is a sample",
+  (instance_id) => {
+    const event = parse(jsonBytes({ type: "user.deleted", instance_id, data: { external_id: "ex_1" } }));
     expect(checkOrigin(event, [])).toBe("sample");
-    expect(checkOrigin(event, [own])).toBe("sample");
   },
 );
 
-test("whatever the sample's instance sends is a sample", () => {
-  const event = parse(jsonBytes({ type: "user.deleted", instance_id: "ins_123", data: { id: "user_1" } }));
-  expect(checkOrigin(event, [])).toBe("sample");
-});
+/** By kind: in Clerk's event catalog the sample of each has an id of its own. */
+const sampleIds = [
+  "user_29w83sxmDNGwOuEthce5gg56FcC",
+  "user_29wBMCtzATuFJut8jO2VNTVekS4",
+  "user_2g7np7Hrk0SN6kj5EDMLDaKNL0S",
+];
+const kinds = ["user.created", "user.updated", "user.deleted"];
 
-test("a deletion of the sample's user is a sample, too", () => {
-  const data = { id: "user_29w83sxmDNGwOuEthce5gg56FcC", deleted: true };
-  expect(checkOrigin(parse(jsonBytes({ type: "user.deleted", data })), [])).toBe("sample");
+test.each(kinds.flatMap((type) => sampleIds.map((id) => [type, id])))("%s of %s is a sample", (type, id) => {
+  expect(checkOrigin(parse(jsonBytes({ type, data: { id } })), [])).toBe("sample");
 });

@@ -2,10 +2,16 @@ import type { HandledEvent } from "./map-user.ts";
 
 /**
  * What Clerk's dashboard sends by "Send Example": events signed with the real secret about users there are not. The
- * ids are those of Clerk's event catalog (docs, "Webhooks overview") and of its OpenAPI description.
+ * ids are those of Clerk's event catalog, where user.deleted has another user than user.created and user.updated, and of
+ * Clerk's OpenAPI description (webhooks/2025-04-15.yml).
  */
-const sampleUsers = new Set(["user_29w83sxmDNGwOuEthce5gg56FcC", "user_2g7np7Hrk0SN6kj5EDMLDaKNL0S"]);
-const sampleInstance = "ins_123";
+const sampleUsers = new Set([
+  "user_29w83sxmDNGwOuEthce5gg56FcC",
+  "user_29wBMCtzATuFJut8jO2VNTVekS4",
+  "user_2g7np7Hrk0SN6kj5EDMLDaKNL0S",
+]);
+/** Of Clerk's docs ("Webhooks overview") and of the same description. */
+const sampleInstances = new Set(["ins_123", "ins_2g7np7Hrk0SN6kj5EDMLDaKNL0S"]);
 
 /** Users of `clerk-sync verify`, whose events come from the command; clerk_sync.is_canary knows them alike. */
 export const canaryPrefix = "user_clerksync_canary_";
@@ -22,7 +28,7 @@ export type Origin = "instance" | "other_instance" | "sample";
 export function checkOrigin(event: HandledEvent, instanceIds: readonly string[]): Origin {
   const clerkId = clerkIdOf(event);
   const { instanceId } = event;
-  if (sampleUsers.has(clerkId ?? "") || instanceId === sampleInstance) return "sample";
+  if (sampleUsers.has(clerkId ?? "") || sampleInstances.has(instanceId ?? "")) return "sample";
   if (instanceIds.length === 0 || instanceIds.includes(instanceId ?? "")) return "instance";
   return "other_instance";
 }
