@@ -1,5 +1,34 @@
 import { defineConfig } from "vitest/config";
 
+/** Tests of tests/integration that take long, and run in npm run test:long: loads, Deno, a schedule's real minute. */
+const long = [
+  "admin-plans",
+  "auth-outage",
+  "backfill-process",
+  "backfill-trouble",
+  "crashes",
+  "edge-admin",
+  "edge-alerts",
+  "edge-functions",
+  "edge-runs",
+  "getting-started",
+  "init-functions",
+  "load",
+  "outages",
+  "package",
+  "schedule",
+  "sync-health",
+].map((name) => `tests/integration/${name}.test.ts`);
+
+/** So long that no busy machine reaches it: a limit is for what hangs. */
+const patience = { testTimeout: 600_000, hookTimeout: 600_000, expect: { poll: { timeout: 120_000 } } };
+
+const integration = {
+  maxWorkers: 3, // half of the time a test waits for a process or a clock
+  globalSetup: ["tests/support/start-postgres.ts"],
+  ...patience,
+};
+
 export default defineConfig({
   test: {
     projects: [
@@ -14,25 +43,18 @@ export default defineConfig({
             "admin/src/**/*.test.ts",
             "tests/unit/**/*.test.ts",
           ],
+          ...patience,
         },
       },
-      {
-        test: {
-          name: "integration",
-          maxWorkers: 3, // half of the time a test waits for a process or a clock
-          include: ["tests/integration/**/*.test.ts"],
-          globalSetup: ["tests/support/start-postgres.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
-        },
-      },
+      { test: { name: "integration", include: ["tests/integration/**/*.test.ts"], exclude: long, ...integration } },
+      { test: { name: "integration-long", include: long, ...integration } },
       {
         test: {
           name: "schedules",
           maxWorkers: 2,
           include: ["tests/schedules/**/*.test.ts"],
           globalSetup: ["tests/support/start-postgres.ts"],
-          hookTimeout: 120_000,
+          ...patience,
         },
       },
     ],

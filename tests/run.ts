@@ -1,81 +1,101 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { add, type Count, nothing, readMutations, readPlaywright, readVitest } from "./support/read-report.ts";
 
-// npm test: every suite one after the other, then one line with the sum. A suite that reports nothing,
-// or ends badly without a failed test, counts as one failure.
-type Count = { passed: number; failed: number; skipped: number };
+// node tests/run.ts PART: the suites of npm test, test:long or test:soak one after the other, then one line with their sum.
+// node tests/run.ts sum PART…: the sum of what parts came to, for .ci/run.
+// A suite that reports nothing, or ends badly without a failed test, counts as one failure; so does a part without a sum.
+type Suite = {
+  name: string;
+  command: readonly string[];
+  // biome-ignore lint/suspicious/noExplicitAny: each reads the report of its own program
+  read: (report: any) => Count;
+  env?: Record<string, string>;
+};
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const results = `${root}.test-results/`;
+const soak = { SOAK: "10", SCHEDULES: "100000", BACKFILL_USERS: "100000", BACKFILL_KILLS: "120,40,20" };
 
-const suites = [
-  { name: "unit", command: ["vitest", "run", "--project", "unit", ...vitestReporters("unit")], read: readVitest },
-  {
-    name: "integration",
-    command: ["vitest", "run", "--project", "integration", ...vitestReporters("integration")],
-    read: readVitest,
-  },
-  {
-    name: "schedules",
-    command: ["vitest", "run", "--project", "schedules", ...vitestReporters("schedules")],
-    read: readVitest,
-  },
-  { name: "e2e", command: ["playwright", "test", "--config", "tests/e2e/playwright.config.ts"], read: readPlaywright },
-  { name: "e2e-deno", command: ["playwright", "test", "--config", "tests/e2e/deno.config.ts"], read: readPlaywright },
-  {
-    name: "browser",
-    command: ["playwright", "test", "--config", "tests/browser/playwright.config.ts"],
-    read: readPlaywright,
-  },
-  { name: "mutations", command: ["node", "tests/mutations.ts"], read: readMutations },
-];
+const parts: Record<string, readonly Suite[]> = {
+  test: [
+    vitest("unit", ["--project=unit"]),
+    vitest("integration", ["--project=integration"]),
+    vitest("schedules", ["--project=schedules"], { SCHEDULES: "300" }),
+    playwright("e2e", "tests/e2e/playwright.config.ts"),
+    playwright("browser", "tests/browser/playwright.config.ts"),
+  ],
+  long: [
+    vitest("integration-long", ["--project=integration-long"]),
+    vitest("schedules-long", ["--project=schedules"], { SCHEDULES: "1700" }),
+    playwright("e2e-deno", "tests/e2e/deno.config.ts"),
+    { name: "mutations", command: ["node", "tests/mutations.ts"], read: readMutations },
+  ],
+  soak: [
+    vitest("schedules-soak", ["--project=schedules"], soak),
+    vitest("integration-soak", ["--project=integration-long", "load", "crashes", "outages", "backfill-process"], soak),
+  ],
+};
 
 await mkdir(results, { recursive: true });
-const total: Count = { passed: 0, failed: 0, skipped: 0 };
-for (const suite of suites) {
-  console.log(`\n=== ${suite.name}`);
-  const count = await runSuite(suite);
-  total.passed += count.passed;
-  total.failed += count.failed;
-  total.skipped += count.skipped;
-}
+const [part = "", ...rest] = process.argv.slice(2);
+const total = part === "sum" ? await readSums(rest) : await runPart(part);
 if (total.skipped > 0) console.log(`\n${total.skipped} skipped; the output above says what they need`);
 console.log(`\n${total.passed} passed, ${total.failed} failed`);
 process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
 
-function vitestReporters(name: string): string[] {
-  return ["--reporter=default", "--reporter=json", `--outputFile.json=${results}${name}.json`];
+function vitest(name: string, args: readonly string[], env: Record<string, string> = {}): Suite {
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${results}${name}.json`];
+  return { name, command: ["vitest", "run", ...args, ...reporters], read: readVitest, env };
 }
 
-async function runSuite({ name, command, read }: (typeof suites)[number]): Promise<Count> {
+/** Its configuration names the report. */
+function playwright(name: string, config: string): Suite {
+  return { name, command: ["playwright", "test", "--config", config], read: readPlaywright };
+}
+
+async function runPart(name: string): Promise<Count> {
+  const suites = parts[name];
+  if (suites === undefined) throw new Error(`There is no part ${name}; there are ${Object.keys(parts).join(", ")}`);
+  await rm(sumFile(name), { force: true });
+  let sum = nothing;
+  for (const suite of suites) {
+    console.log(`\n=== ${suite.name}`);
+    sum = add(sum, await runSuite(suite));
+  }
+  await writeFile(sumFile(name), JSON.stringify(sum));
+  return sum;
+}
+
+async function runSuite({ name, command, read, env }: Suite): Promise<Count> {
   const file = `${results}${name}.json`;
   await rm(file, { force: true });
   const [program = "", ...args] = command;
   const child = spawn(`${root}node_modules/.bin/${program}`, args, {
     cwd: root,
+    env: { ...process.env, ...env },
     stdio: ["ignore", "inherit", "inherit"],
   });
   const [code] = await once(child, "close");
   const count = await readFile(file, "utf8").then(
     (text) => read(JSON.parse(text)),
-    () => ({ passed: 0, failed: 1, skipped: 0 }),
+    () => ({ ...nothing, failed: 1 }),
   );
   return code !== 0 && count.failed === 0 ? { ...count, failed: 1 } : count;
 }
 
-function readVitest(report: { numPassedTests: number; numFailedTests: number; numPendingTests: number }): Count {
-  return { passed: report.numPassedTests, failed: report.numFailedTests, skipped: report.numPendingTests };
+function sumFile(name: string): string {
+  return `${results}sum-of-${name}.json`;
 }
 
-function readPlaywright(report: {
-  stats: { expected: number; unexpected: number; flaky: number; skipped: number };
-}): Count {
-  const { expected, unexpected, flaky, skipped } = report.stats;
-  return { passed: expected, failed: unexpected + flaky, skipped };
-}
-
-function readMutations(report: { passed: number; failed: number }): Count {
-  return { ...report, skipped: 0 };
+async function readSums(names: readonly string[]): Promise<Count> {
+  const sums = names.map((name) =>
+    readFile(sumFile(name), "utf8").then(
+      (text) => JSON.parse(text) as Count,
+      () => ({ ...nothing, failed: 1 }),
+    ),
+  );
+  return (await Promise.all(sums)).reduce(add, nothing);
 }

@@ -37,7 +37,6 @@ test("no page has a serious fault of access, in light and dark, nor is wider tha
   signUp,
   signUpInConflict,
 }) => {
-  test.setTimeout(240_000);
   const examples = await fillWithExamples(system, clerk);
   const [ada, missing, conflict] = [await signUp(), await signUp({ isLost: true }), await signUpInConflict()];
   await system.query(

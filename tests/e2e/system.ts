@@ -53,7 +53,7 @@ export const test = base.extend<{ system: System }>({
       },
       settled: async (clerkId, statuses = ["COMPLETED"]) => {
         await expect
-          .poll(async () => [...new Set((await jobs(clerkId)).map((job) => job["status"]))], { timeout: 15_000 })
+          .poll(async () => [...new Set((await jobs(clerkId)).map((job) => job["status"]))])
           .toEqual(statuses);
       },
     });

@@ -15,7 +15,7 @@ describe("a user", () => {
   const resync = async (id: string) => {
     expect((await system.ask("POST", `/users/${id}/resync`)).body).toEqual({ requested: 1 });
     const isDone = async () => (await system.verdictOf(id)).code;
-    await expect.poll(isDone, { timeout: 15_000 }).not.toMatch(/under_way|refresh_due/);
+    await expect.poll(isDone).not.toMatch(/under_way|refresh_due/);
   };
 
   it("whom no event ever brought is found out to be missing, and is in step after a resync", async () => {
@@ -76,7 +76,7 @@ describe("a user", () => {
     await system.deliver("user_left");
     expect(await system.verdictOf("user_left")).toMatchObject({ code: "row_not_at_clerk" });
     await resync("user_left");
-    await expect.poll(async () => (await system.verdictOf("user_left")).code, { timeout: 15_000 }).toBe("deleted");
+    await expect.poll(async () => (await system.verdictOf("user_left")).code).toBe("deleted");
     expect((await system.ask("GET", "/users/user_left")).body).toMatchObject({
       users: { state: "absent" },
       auth: { state: "absent" },
@@ -106,7 +106,7 @@ describe("a user", () => {
     });
     expect(await system.verdictOf("user_over")).toMatchObject({ code: "auth_left_over", in_step: false });
     await resync("user_over");
-    await expect.poll(async () => (await system.verdictOf("user_over")).code, { timeout: 15_000 }).toBe("deleted");
+    await expect.poll(async () => (await system.verdictOf("user_over")).code).toBe("deleted");
   });
 
   it("whose address another user holds is told who", async () => {
@@ -116,7 +116,7 @@ describe("a user", () => {
     await resync("user_newer");
     const verdict = () => system.verdictOf("user_owner");
     const isHeld = { code: "email_held", what: expect.stringContaining("user_newer") };
-    await expect.poll(verdict, { timeout: 15_000 }).toMatchObject(isHeld); // who lost it is read again first
+    await expect.poll(verdict).toMatchObject(isHeld); // who lost it is read again first
   });
 
   it("whom Supabase Auth has lost, and whose row was deleted by hand, are made again", async () => {

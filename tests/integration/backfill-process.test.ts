@@ -66,7 +66,7 @@ it("killed twice on the way, a backfill goes on where it was, and no user is que
       "select count(*)::int as jobs, count(distinct clerk_id)::int as users from job_queue where source = 'backfill'",
     ),
   ).toEqual({ jobs: killed, users: killed });
-}, 600_000);
+});
 
 it(`${many} users are brought in from nothing, within Clerk's rate, in the memory that a fifth of them take`, async () => {
   clerk.users.fill(makeUsers(many / 5));
@@ -84,4 +84,4 @@ it(`${many} users are brought in from nothing, within Clerk's rate, in the memor
   expect(await server.one("select count(*)::int as n from users")).toEqual({ n: many });
   expect(clerk.requests.length - asked).toBe(many / 500 + 4); // two counts; the end, seen in two ways
   expect(large.peakMegabytes / small.peakMegabytes).toBeLessThan(1.3);
-}, 600_000);
+});

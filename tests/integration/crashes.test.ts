@@ -2,9 +2,11 @@ import pg from "pg";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { countEffects, deliverAll, expireLeases, isQuiet } from "../support/deliver-all.ts";
 import { createServerFolder, startServerProcess } from "../support/server-process.ts";
+import { soak } from "../support/soak.ts";
 import { waitFor } from "../support/wait-for.ts";
 
-const load = { users: 1000, versions: 5 };
+const load = { users: 1000 * soak, versions: 5 };
+const mostKills = 3 * soak;
 const eventCount = load.users * load.versions;
 
 let folder: Awaited<ReturnType<typeof createServerFolder>>;
@@ -27,14 +29,14 @@ async function killAndStart(): Promise<void> {
   await start();
 }
 
-it("5,000 events that were answered 2xx are in effect once, although the server is killed three times", async () => {
+it(`${eventCount} events that were answered 2xx are in effect once, although the server is killed ${mostKills} times`, async () => {
   const { settings } = server;
   const kills: Promise<void>[] = [];
   const sent = await deliverAll(
     load,
     () => settings,
     (count) => {
-      if (count % 1250 === 0 && kills.length < 3) kills.push(killAndStart());
+      if (count % 1250 === 0 && kills.length < mostKills) kills.push(killAndStart());
     },
   );
   await Promise.all(kills);
@@ -48,7 +50,7 @@ it("5,000 events that were answered 2xx are in effect once, although the server 
     `${kills.length} kills, ${eventCount} events accepted after ${sent} deliveries, ${result.rescued} jobs rescued`,
   );
   expect(result).toMatchObject({ jobs: eventCount, events: eventCount, rows: load.users, mirrored: load.users });
-  expect(kills).toHaveLength(3);
+  expect(kills).toHaveLength(mostKills);
   expect(sent).toBeGreaterThan(eventCount);
   await pool.end();
-}, 180_000);
+});

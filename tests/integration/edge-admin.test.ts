@@ -42,7 +42,7 @@ it("under Deno a missing user is found out, brought by a resync after the answer
   setAtClerk("user_boss", "admin");
   expect(await codeOf("user_boss")).toBe("never_delivered");
   expect((await ask("POST", "/users/user_boss/resync")).body).toEqual({ requested: 1 });
-  await expect.poll(() => codeOf("user_boss"), { timeout: 15_000 }).toBe("in_step");
+  await expect.poll(() => codeOf("user_boss")).toBe("in_step");
   const token = await clerk.tokens.sign({ sub: "user_boss", azp: "https://app.example.com" });
   const me = await ask("GET", "/me", undefined, { authorization: `Bearer ${token}` });
   expect(me.body).toMatchObject({ name: "user_boss", right: "operator", by: "session_token" });

@@ -70,7 +70,7 @@ it("under Deno an event goes from the signed request to the row and the Auth use
     status: 202,
     body: { success: true, message: "User creation job queued" },
   });
-  await expect.poll(async () => (await supabase.job("msg_alone")).status, { timeout: 15_000 }).toBe("COMPLETED");
+  await expect.poll(async () => (await supabase.job("msg_alone")).status).toBe("COMPLETED");
   expect(await supabase.user("user_alone")).toMatchObject({ name: "Ada Lovelace" });
   expect(await supabase.one("select email from auth.users where id = $1", [authUserIdOf("user_alone")])).toEqual({
     email: "user_alone@example.com",
@@ -85,7 +85,7 @@ it("under Deno a burst of events is in the rows soon after it was answered", asy
   expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([202]));
   const count = async () =>
     (await supabase.one("select count(*)::int as n from users where clerk_id like 'user_burst_%'"))?.["n"];
-  await expect.poll(count, { timeout: 15_000 }).toBe(40);
+  await expect.poll(count).toBe(40);
 });
 
 it("under Deno a wrong signature is 401", async () => {

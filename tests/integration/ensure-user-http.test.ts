@@ -85,7 +85,7 @@ describe.each([
     expect(answers[0]?.body).toMatchObject({ user: { clerk_id: id, name: "Ada Lovelace" } });
     expect(readsOf(id).length - before).toBeLessThanOrEqual(3);
     const mirrored = () => home.one("select email from auth.users where id = $1", [authUserIdOf(id)]);
-    await expect.poll(mirrored, { timeout: 15_000 }).toEqual({ email: `${id}@example.com` });
+    await expect.poll(mirrored).toEqual({ email: `${id}@example.com` });
   });
 
   it("gives waitForUser the row once Clerk's API works again", async () => {

@@ -7,9 +7,10 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
+import { type InstalledRegistry, startInstalledRegistry } from "../support/installed-registry.ts";
 
 // docs/getting-started.md, word for word up to where it needs the internet. Only npm ci is spared: the clone has the
-// packages of this one.
+// packages of this one, and npm installs from what they are.
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -24,6 +25,7 @@ const blocks = [...local.matchAll(/^```sh( background)?\n([\s\S]*?)^```/gm)].map
 
 let folder: string; // outside of the project, where nothing is found but what the page installs
 let env: Record<string, string>;
+let registry: InstalledRegistry | undefined;
 let server: ChildProcess | undefined;
 
 beforeAll(async () => {
@@ -33,16 +35,18 @@ beforeAll(async () => {
   await cp(root, clone, { recursive: true, filter: (source) => !left.has(path.relative(root, source)) });
   await symlink(path.join(root, "node_modules"), path.join(clone, "node_modules"));
   await mkdir(path.join(folder, "app"));
+  registry = await startInstalledRegistry(path.join(folder, "npm"));
   env = {
     PATH: `${path.dirname(process.execPath)}:${process.env["PATH"]}`,
     HOME: process.env["HOME"] ?? folder,
     PORT: String(await findFreePort()),
     SUPABASE_TELEMETRY_DISABLED: "1",
-    npm_config_prefer_offline: "true",
+    ...registry.env,
   };
 });
 afterAll(async () => {
   await stopServer();
+  await registry?.stop();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -77,4 +81,4 @@ it("the commands of docs/getting-started.md do what the page says, as far as the
   expect(outputs.get("npx clerk-sync simulate --count 100 --shuffle --duplicate")).toMatch(/33 of 33 users/);
   expect(outputs.get("npx clerk-sync verify")).toContain("The installation works");
   expect(outputs.get("npx clerk-sync doctor")).not.toMatch(/^[✗!]/m);
-}, 180_000);
+});

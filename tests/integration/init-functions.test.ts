@@ -32,15 +32,13 @@ async function checkFunctions(folder: string): Promise<void> {
   await rm(path.join(folder, "node_modules"));
 }
 
-it("the installed functions pass deno check in the foreign project", { timeout: 180_000 }, async () => {
+it("the installed functions pass deno check in the foreign project", async () => {
   const project = await createSupabaseProject();
   await project.init("--yes");
   await checkFunctions(project.path);
 });
 
-it("supabase functions deploy uploads all that they need, with verify_jwt off, and the owner's as it was", {
-  timeout: 180_000,
-}, async () => {
+it("supabase functions deploy uploads all that they need, with verify_jwt off, and the owner's as it was", async () => {
   const [project, api, uploaded] = [
     await createSupabaseProject(),
     await startManagementApi(),

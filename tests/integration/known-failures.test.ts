@@ -66,7 +66,7 @@ it("a FAILED job is tried again and completes once the reason is gone", async ()
   await sendAndWait(userEvent("user.created", { id: "user_retry", version: 1, firstName: "Retry" }));
   expect(await server.one("select status from job_queue where clerk_id = 'user_retry'")).toEqual({ status: "FAILED" });
   await server.pool.query("alter table users drop constraint no_retry");
-  await expect.poll(() => rowOf("user_retry"), { timeout: 20_000 }).toMatchObject({ name: "Retry Lovelace" });
+  await expect.poll(() => rowOf("user_retry")).toMatchObject({ name: "Retry Lovelace" });
 });
 
 it("an email change finds its Auth user, also past the first page of users", async () => {

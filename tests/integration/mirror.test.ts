@@ -24,7 +24,7 @@ it("an address that passes from one user to another passes in Auth too", async (
   await server.quiet();
   await send(userEvent("user.created", { id: "user_taker", version: 2, email: "pass@example.com" }));
   await expect
-    .poll(() => authEmails("user_giver", "user_taker"), { timeout: 15_000 })
+    .poll(() => authEmails("user_giver", "user_taker"))
     .toEqual([`${authUserIdOf("user_giver")}@removed.invalid`, "pass@example.com"]);
   expect(await server.one("select email from users where clerk_id = 'user_giver'")).toEqual({ email: null });
 });
@@ -35,9 +35,7 @@ it("two users who swap addresses are swapped in Auth after a few attempts", asyn
   await server.quiet();
   await send(userEvent("user.updated", { id: "user_l", version: 2, email: "r@example.com" }));
   await send(userEvent("user.updated", { id: "user_r", version: 2, email: "l@example.com" }));
-  await expect
-    .poll(() => authEmails("user_l", "user_r"), { timeout: 15_000 })
-    .toEqual(["r@example.com", "l@example.com"]);
+  await expect.poll(() => authEmails("user_l", "user_r")).toEqual(["r@example.com", "l@example.com"]);
 });
 
 it("an Auth user who was there before is adopted, remembered, and found again after an email change", async () => {

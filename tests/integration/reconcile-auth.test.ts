@@ -126,7 +126,7 @@ describe("a compare of Supabase Auth", () => {
     expect(await authUsers()).toHaveLength(8);
     expect((await system.cli.json("reconcile", "--apply")).summary.counts["auth_extra"]).toBeUndefined(); // they wait
     await sql("select clerk_sync_release_delete_brake('apply')");
-    await expect.poll(authUsers, { timeout: 10_000 }).toHaveLength(3);
+    await expect.poll(authUsers).toHaveLength(3);
   });
 
   it("counts in the drift that health knows", async () => {

@@ -200,13 +200,13 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
   it("pg_cron runs it by itself, at the latest at the next minute", async () => {
     expect((await state()).last_run).toMatchObject({ active: true });
     const before = await count("net.requests");
-    await expect.poll(() => count("net.requests"), { timeout: 75_000, interval: 500 }).toBeGreaterThan(before);
+    await expect.poll(() => count("net.requests"), { interval: 500 }).toBeGreaterThan(before);
     expect(await count("cron.job_run_details where status = 'failed'")).toBe(0);
     await expect
-      .poll(async () => (await state()).last_run, { timeout: 15_000 })
+      .poll(async () => (await state()).last_run)
       .toMatchObject({ schedule: "* * * * *", status: "succeeded", at: expect.any(String) });
     await one("select clerk_sync_run_jobs()");
-  }, 90_000);
+  });
 
   it("an expired lease and a refresh that is due are work, a lease that runs is not", async () => {
     const hasWork = async (later = "0") =>

@@ -100,7 +100,7 @@ it("what was answered 202 before a stop is in the rows after the next start, wit
   const second = await start();
   expect(second.settings.webhookSecret).toBe(first.settings.webhookSecret);
   const ids = Array.from({ length: 50 }, (_, place) => `user_${place}`);
-  await expect.poll(() => countRows(second.settings, ids), { timeout: 15_000 }).toBe(50);
+  await expect.poll(() => countRows(second.settings, ids)).toBe(50);
 });
 
 async function countRows(settings: { url: string; secretKey: string }, ids: string[]): Promise<number> {
@@ -124,7 +124,7 @@ it("after a kill the next start stops the PostgreSQL that was left behind and go
   expect((await postEvent(server.settings, userEvent("user.created", { id: "user_next", version: 1 }))).status).toBe(
     202,
   );
-  await expect.poll(() => countRows(server.settings, ["user_next"]), { timeout: 15_000 }).toBe(1);
+  await expect.poll(() => countRows(server.settings, ["user_next"])).toBe(1);
 });
 
 it("a process that got the id of a PostgreSQL long gone is left alone, and the start goes on", async () => {

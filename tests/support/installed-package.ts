@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { buildPackage } from "../../build/build-package.ts";
+import { startInstalledRegistry } from "./installed-registry.ts";
 
 const runFile = promisify(execFile);
 
@@ -13,7 +14,7 @@ export type InstalledPackage = {
   /** What was built, before it was packed. */
   built: string;
   /** Environment of a process there: PATH finds `clerk-sync` and the Node of the tests. */
-  env: { PATH: string; HOME: string };
+  env: Record<string, string>;
   remove: () => Promise<void>;
 };
 
@@ -40,10 +41,13 @@ async function installInside(temporary: string, installCommand: string): Promise
   const env = {
     PATH: [path.join(folder, "node_modules/.bin"), path.dirname(process.execPath), process.env["PATH"]].join(":"),
     HOME: process.env["HOME"] ?? temporary,
+    npm_config_offline: "true",
   };
   await buildPackage(built);
   await runFile("npm", ["pack", built, "--pack-destination", tarballs], { cwd: temporary, env });
   const command = installCommand.replaceAll("/package/", `${tarballs}/`);
-  await runFile("sh", ["-c", command], { cwd: folder, env: { ...env, npm_config_prefer_offline: "true" } });
+  const registry = await startInstalledRegistry(inside("npm"));
+  await runFile("sh", ["-c", command], { cwd: folder, env: { ...env, npm_config_offline: "false", ...registry.env } });
+  await registry.stop();
   return { folder, built, env };
 }

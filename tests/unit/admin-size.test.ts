@@ -14,7 +14,7 @@ async function readFirstLoad(): Promise<string[]> {
   return [...new Set([...named, ...overview])];
 }
 
-it("the admin page needs less than 280 kB, compressed, before its first page stands", { timeout: 60_000 }, async () => {
+it("the admin page needs less than 280 kB, compressed, before its first page stands", async () => {
   await ensureAdminPage();
   const names = await readFirstLoad();
   expect(names.length).toBeGreaterThan(3);
@@ -22,7 +22,7 @@ it("the admin page needs less than 280 kB, compressed, before its first page sta
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(280_000);
 });
 
-it("the charts, and with them all of the overview, come to less than 420 kB", { timeout: 60_000 }, async () => {
+it("the charts, and with them all of the overview, come to less than 420 kB", async () => {
   const charts = (await readdir(assets)).filter((name) => /^charts-.*\.(js|css)$/.test(name));
   const sizes = await Promise.all([...(await readFirstLoad()), ...charts].map(bytesOf));
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(420_000);

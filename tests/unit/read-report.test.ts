@@ -1,0 +1,78 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, it, onTestFinished } from "vitest";
+import { type Count, readPlaywright, readVitest } from "../support/read-report.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+/** Runs a test program on these files, in a folder that sees node_modules; its JSON report. */
+async function run(command: readonly string[], files: Record<string, string>) {
+  await mkdir(path.join(root, ".test-results"), { recursive: true });
+  const folder = await mkdtemp(path.join(root, ".test-results", "reports-"));
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  for (const [name, text] of Object.entries(files)) await writeFile(path.join(folder, name), text);
+  const [program = "", ...args] = command;
+  const child = spawn(path.join(root, "node_modules/.bin", program), args, { cwd: folder, stdio: "ignore" });
+  await once(child, "close");
+  return JSON.parse(await readFile(path.join(folder, "report.json"), "utf8"));
+}
+
+async function runVitest(text: string): Promise<Count> {
+  const source = `import { afterAll, beforeAll, describe, expect, it } from "vitest";\n${text}`;
+  const command = ["vitest", "run", "--root=.", "--reporter=json", "--outputFile=report.json"];
+  return readVitest(await run(command, { "some.test.ts": source, "vitest.config.ts": "export default {};" }));
+}
+
+async function runPlaywright(text: string): Promise<Count> {
+  const config =
+    'export default { workers: 1, outputDir: "out", reporter: [["json", { outputFile: "report.json" }]] };';
+  const source = `import { test } from "@playwright/test";\n${text}`;
+  return readPlaywright(await run(["playwright", "test"], { "some.spec.ts": source, "playwright.config.ts": config }));
+}
+
+const fail = '() => { throw new Error("on purpose"); }';
+const two = 'it("a", () => undefined); it("b", () => undefined);';
+
+it.each<[string, string, Count]>([
+  [
+    "passes, fails and skips is told apart",
+    `${two} it("c", ${fail}); it.skip("d");`,
+    { passed: 2, failed: 1, skipped: 1 },
+  ],
+  [
+    "has a failed beforeAll has failed with all its tests",
+    `beforeAll(${fail}); ${two}`,
+    { passed: 0, failed: 2, skipped: 0 },
+  ],
+  [
+    "has a failed beforeAll in a group has failed with the tests of that group",
+    `${two} describe("group", () => { beforeAll(${fail}); it("c", () => undefined); });`,
+    { passed: 2, failed: 1, skipped: 0 },
+  ],
+  ["has a failed afterAll has failed once", `afterAll(${fail}); ${two}`, { passed: 2, failed: 1, skipped: 0 }],
+  ["cannot be loaded has failed once", `import "./nowhere.ts"; ${two}`, { passed: 0, failed: 1, skipped: 0 }],
+])("a file of vitest that %s", async (_, text, count) => {
+  expect(await runVitest(text)).toEqual(count);
+});
+
+const twoSpecs = two.replaceAll("it(", "test(");
+
+it.each<[string, string, Count]>([
+  [
+    "passes, fails and skips is told apart",
+    `${twoSpecs} test("c", ${fail}); test.skip("d", () => undefined);`,
+    { passed: 2, failed: 1, skipped: 1 },
+  ],
+  [
+    "has a failed beforeAll has failed with all its tests",
+    `test.beforeAll(${fail}); ${twoSpecs}`,
+    { passed: 0, failed: 2, skipped: 0 },
+  ],
+  // Playwright then says "No tests found" as well.
+  ["cannot be loaded has failed", `import "./nowhere.ts"; ${twoSpecs}`, { passed: 0, failed: 2, skipped: 0 }],
+])("a file of Playwright that %s", async (_, text, count) => {
+  expect(await runPlaywright(text)).toEqual(count);
+});
