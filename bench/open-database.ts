@@ -24,7 +24,7 @@ export async function prepareDatabases(url: string): Promise<(name: string) => P
 
 /** A pool that survives PostgreSQL being stopped under it: that must not hide why a scenario failed. */
 export function openPool(connectionString: string, max: number): pg.Pool {
-  const pool = new pg.Pool({ connectionString, max });
+  const pool = new pg.Pool({ connectionString, max, pipeline: true }); // as the server's is
   pool.on("error", () => undefined);
   pool.on("connect", (connection) => connection.on("error", () => undefined));
   return pool;

@@ -1,5 +1,7 @@
 import pg from "pg";
 import { type CallFunction, databaseError } from "#core/database.ts";
+import { errorMessage } from "#core/errors.ts";
+import { logger } from "#core/logger.ts";
 
 type Signature = Map<string, string>;
 
@@ -35,21 +37,59 @@ export async function buildStatement(
   return `select public.${quote(name)}(${passed}) as value${source}`;
 }
 
+/** The limit of PostgREST's roles on Supabase, so that both homes behave alike. */
+const usualLimitMilliseconds = 8000;
+
 /** Calls SQL functions over a pool of connections; the Node half of the door in #core/database.ts. */
-export function createCallFunction(pool: pg.Pool): CallFunction {
+export function createCallFunction(pool: pg.Pool, usualLimit = usualLimitMilliseconds): CallFunction {
   const statements = createStatements(pool);
-  return async (name, args) => {
+  return async (name, args, { limitMilliseconds = usualLimit } = {}) => {
     const names = Object.keys(args);
     try {
       const statement = await statements.find(name, names);
       const values = names.length === 0 ? [] : [JSON.stringify(args)];
-      const { rows } = await pool.query<{ value: unknown }>(statement, values);
+      const { rows } = await queryWithin<{ value: unknown }>(pool, limitMilliseconds, statement, values);
       return rows[0]?.value;
     } catch (error) {
-      if (sqlState(error) === undefinedFunction) statements.forget(name, names);
-      throw databaseError(name, sqlState(error), error);
+      const state = sqlState(error);
+      if (state === undefinedFunction) statements.forget(name, names);
+      const failure = databaseError(name, state, error);
+      // The message of such an error names no data. It is the only place that says why the database is not available.
+      if (failure.retryable) logger.warn("database.call_failed", { function: name, reason: errorMessage(error) });
+      throw failure;
     }
   };
+}
+
+/**
+ * Runs one statement in a transaction that carries its own limit of time. PostgreSQL cancels the statement after the
+ * limit; a second later the connection is given up. Nothing is left to the session and nothing to the start of the
+ * connection, because a pooler in transaction mode keeps the one and refuses the other. On a pool with `pipeline` the
+ * three queries are one round trip. The values stay parameters: PostgreSQL logs the text of a statement that fails.
+ */
+export async function queryWithin<Row extends pg.QueryResultRow>(
+  pool: pg.Pool,
+  limitMilliseconds: number,
+  statement: string,
+  values: readonly unknown[] = [],
+): Promise<pg.QueryResult<Row>> {
+  const limit = Math.ceil(limitMilliseconds);
+  const client = await pool.connect();
+  const send = (text: string, parameters: readonly unknown[] = []) => {
+    const query = { text, values: [...parameters], query_timeout: limit + 1000 };
+    return client.query<Row>(query);
+  };
+  const [begun, answered, committed] = await Promise.allSettled([
+    send(`begin; set local statement_timeout = ${limit}`),
+    send(statement, values),
+    send("commit"), // after a failure it rolls back
+  ]);
+  client.release(committed.status === "rejected");
+  // The first failure is the cause of those after it.
+  if (begun.status === "rejected") throw begun.reason;
+  if (answered.status === "rejected") throw answered.reason;
+  if (committed.status === "rejected") throw committed.reason;
+  return answered.value;
 }
 
 const undefinedFunction = "42883";

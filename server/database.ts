@@ -3,6 +3,7 @@ import pg from "pg";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
 import { checkSchemaVersion } from "#core/schema-version.ts";
+import { queryWithin } from "./call-function.ts";
 import { migrateDatabase, readVersion } from "./migrate-database.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres, stopOrphan } from "./postgres/embedded-postgres.ts";
 import { withConnection } from "./with-connection.ts";
@@ -59,6 +60,7 @@ async function prepare(
   };
   try {
     const { hasAuthStandIn } = await bringUpToDate();
+    await checkPool(pool);
     return { url, pool, hasAuthStandIn, gone: own?.ended ?? new Promise(() => undefined), close };
   } catch (error) {
     await close();
@@ -66,15 +68,28 @@ async function prepare(
   }
 }
 
-/** Waiting for a connection and for the answer take 12 s at most: Svix hangs up after 15. */
-function createPool(connectionString: string): pg.Pool {
+/** Makes one call over the pool the way every call is made: a pooler may refuse what a plain connection may do. */
+async function checkPool(pool: pg.Pool): Promise<void> {
+  try {
+    await queryWithin(pool, 8000, "select 1");
+  } catch (cause) {
+    const message = `The database, or the pooler before it, refuses the server's calls: ${errorMessage(cause)}. Each call is a transaction of its own: behind a pooler take transaction or session mode.`;
+    throw new SyncError("database_unavailable", message, { cause });
+  }
+}
+
+/**
+ * Waiting for a connection and for the answer take 12 s at most: Svix hangs up after 15. No parameter is sent at the
+ * start of a connection but user, database and application_name, for PgBouncer refuses others.
+ */
+export function createPool(connectionString: string): pg.Pool {
   const pool = new pg.Pool({
     connectionString,
     max: 10,
     connectionTimeoutMillis: 3000,
-    statement_timeout: 8000, // PostgREST's limit, so that both homes behave alike
     query_timeout: 9000, // for a database that does not answer at all
     application_name: "clerk-sync",
+    pipeline: true,
   });
   // An error nobody listens for ends the process. The query in hand, or else the next one, fails with it.
   pool.on("connect", (client) => client.on("error", () => undefined));

@@ -43,7 +43,7 @@ async function callAsServiceRole(
   try {
     const statement = await buildStatement(client, name, Object.keys(args));
     if (statement === null) return functionNotFound(name, Object.keys(args));
-    await client.query("begin; set local role service_role");
+    await client.query("begin; set local role service_role; set local statement_timeout = 8000");
     const values = Object.keys(args).length === 0 ? [] : [JSON.stringify(args)];
     const { rows } = await client.query<{ value: unknown }>(statement, values);
     await client.query("commit");

@@ -1,9 +1,9 @@
-import pg from "pg";
 import { createAuthAdmin } from "#core/auth-admin.ts";
 import { createDatabase } from "#core/database.ts";
 import { createMirrorUser } from "#core/mirror-user.ts";
 import { type RunDependencies, runJobs } from "#core/run-jobs.ts";
 import { createCallFunction } from "../../server/call-function.ts";
+import { createPool } from "../../server/database.ts";
 import { atOnce, noPeer, type OpenPeer, type Peer, slices, timed } from "./peer.ts";
 
 const maxAttempts = 15;
@@ -24,7 +24,7 @@ export const clerkSyncMirror: Peer = {
 };
 
 async function open(url: string, authUrl: string | null): Promise<OpenPeer> {
-  const pool = new pg.Pool({ connectionString: url, max: 10 });
+  const pool = createPool(url);
   const database = createDatabase(createCallFunction(pool));
   const auth = authUrl === null ? null : createAuthAdmin({ supabaseUrl: authUrl, secretKey: "sb_secret_bench" });
   const dependencies: RunDependencies = {

@@ -1,6 +1,7 @@
-import pg from "pg";
+import type pg from "pg";
 import { createDatabase } from "#core/database.ts";
 import { createCallFunction } from "../../server/call-function.ts";
+import { openPool } from "../open-database.ts";
 import { noPeer, type Peer, slices, writeSlices } from "./peer.ts";
 
 const batchSize = 250;
@@ -10,7 +11,7 @@ export const writesAlone: Peer = {
   name: "the same writes alone",
   settings: `What clerk-sync leaves behind, written by one statement for ${batchSize} jobs whose ids are known: the job completed with its history, the row of users, the state beside it, with all their indexes. Nothing is claimed, locked, compared or reported, nor is the disk waited for.`,
   open: async (url, connections) => {
-    const pool = new pg.Pool({ connectionString: url, max: connections });
+    const pool = openPool(url, connections);
     const database = createDatabase(createCallFunction(pool));
     let ids: string[] = [];
     return {

@@ -80,8 +80,8 @@ it("a job that hangs longer than the database allows fails alone, and the others
   );
   await queue.send(userEvent("user.created", { id: "user_hang", version: 1, email: "hang@example.com" }), "msg_hang");
   await queue.send(userEvent("user.created", { id: "user_behind", version: 1 }), "msg_behind");
-  const impatient = openPool(queue.url, { statement_timeout: 400 });
-  const database = createDatabase(createCallFunction(impatient));
+  const impatient = openPool(queue.url);
+  const database = createDatabase(createCallFunction(impatient, 400));
   await runJobs(
     { database, mirrorUser: null, readUser: null, deleteMode: "hard", deleteBrake: null, now: Date.now },
     { budgetMilliseconds: 5000 },

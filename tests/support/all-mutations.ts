@@ -5,6 +5,7 @@ import { ensurePromises } from "./ensure-mutations.ts";
 import { laws } from "./law-mutations.ts";
 import { counting } from "./metric-mutations.ts";
 import { knownFailures, type Mutation } from "./mutations.ts";
+import { operations } from "./operations-mutations.ts";
 import { payloadRules } from "./payload-mutations.ts";
 import { runRules } from "./run-mutations.ts";
 import { supervision } from "./supervision-mutations.ts";
@@ -25,4 +26,5 @@ export const allMutations: readonly Mutation[] = [
   ...unseenUsers,
   ...payloadRules,
   ...versionRules,
+  ...operations,
 ];

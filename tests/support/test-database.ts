@@ -33,7 +33,7 @@ async function createDatabaseFrom(template: string, serverUrl: string): Promise<
 
 /** Connections that may be ended with their database, also after the pool has let go of them. */
 export function openPool(url: string, config: pg.PoolConfig = {}): pg.Pool {
-  const pool = new pg.Pool({ connectionString: url, ...config });
+  const pool = new pg.Pool({ connectionString: url, pipeline: true, ...config });
   pool.on("error", () => undefined);
   pool.on("connect", (client) => client.on("error", () => undefined));
   return pool;

@@ -147,8 +147,18 @@ export type Database = {
   schemaVersion: () => Promise<string | null>;
 };
 
-/** Calls public.<name> with named arguments and returns its value; adapters supply it (pg, supabase-js). */
-export type CallFunction = (name: string, args: Readonly<Record<string, unknown>>) => Promise<unknown>;
+/** How long a call may take; without it 8 s, which is PostgREST's limit on Supabase. */
+export type CallLimit = { limitMilliseconds?: number };
+
+/**
+ * Calls public.<name> with named arguments and returns its value; adapters supply it (pg, supabase-js). After the limit
+ * pg has the statement cancelled; over PostgREST the caller only stops waiting.
+ */
+export type CallFunction = (
+  name: string,
+  args: Readonly<Record<string, unknown>>,
+  limit?: CallLimit,
+) => Promise<unknown>;
 
 /** Makes the door over one way of calling SQL functions, and checks what comes back. */
 export function createDatabase(call: CallFunction): Database {
@@ -201,8 +211,12 @@ function ensureArguments({ clerkId, version, payload, readAt, maxAttempts }: Ens
 
 /** Makes calls that check what the function answered. They throw SyncError `database_answer_invalid` besides. */
 export function createCallAs(call: CallFunction) {
-  return async <Output>(schema: z.ZodType<Output>, name: string, args: Record<string, unknown>): Promise<Output> =>
-    parseAnswer(schema, name, await call(name, args));
+  return async <Output>(
+    schema: z.ZodType<Output>,
+    name: string,
+    args: Record<string, unknown>,
+    limit?: CallLimit,
+  ): Promise<Output> => parseAnswer(schema, name, await call(name, args, limit));
 }
 
 function parseAnswer<Output>(schema: z.ZodType<Output>, name: string, answer: unknown): Output {

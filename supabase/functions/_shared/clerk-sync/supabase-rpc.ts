@@ -4,8 +4,11 @@ import { type CallFunction, databaseError } from "./database.ts";
 /** Calls SQL functions over Supabase's API (PostgREST) with a secret key; the hosted half of the door in database.ts. */
 export function createSupabaseRpc(supabaseUrl: string, secretKey: string): CallFunction {
   const client = createClient(supabaseUrl, secretKey, { auth: { persistSession: false, autoRefreshToken: false } });
-  return async (name, args) => {
-    const { data, error } = await client.rpc(name, args);
+  return async (name, args, { limitMilliseconds } = {}) => {
+    const called = client.rpc(name, args);
+    const limited =
+      limitMilliseconds === undefined ? called : called.abortSignal(AbortSignal.timeout(limitMilliseconds));
+    const { data, error } = await limited;
     if (error) throw databaseError(name, sqlState(error.code), error);
     return data;
   };

@@ -1,0 +1,106 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { readConfig } from "#core/config.ts";
+import { createCallFunction } from "../../server/call-function.ts";
+import { createPool } from "../../server/database.ts";
+import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
+import { startServer } from "../../server/start-server.ts";
+import { userEvent } from "../support/build-event.ts";
+import { hasPgBouncer, startPgBouncer } from "../support/pgbouncer.ts";
+import { postEvent } from "../support/post-event.ts";
+import { testSecret } from "../support/sign.ts";
+import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { waitFor } from "../support/wait-for.ts";
+
+const isHere = await hasPgBouncer();
+
+let database: TestDatabase;
+let undo: (() => Promise<unknown>)[] = [];
+beforeEach(async () => {
+  database = await createTestDatabase();
+});
+afterEach(async () => {
+  for (const step of undo.reverse()) await step();
+  undo = [];
+  await database.drop();
+});
+
+async function pooled(poolMode: string, settings: Record<string, string | number> = {}): Promise<string> {
+  const bouncer = await startPgBouncer(database.url, { pool_mode: poolMode, ...settings });
+  undo.push(bouncer.stop);
+  return bouncer.url;
+}
+
+async function serve(databaseUrl: string) {
+  const port = await findFreePort();
+  const config = readConfig({
+    DATABASE_URL: databaseUrl,
+    CLERK_WEBHOOK_SECRET: testSecret,
+    AUTH_MIRROR: "off",
+    PORT: String(port),
+  });
+  const server = await startServer({ config });
+  undo.push(server.stop);
+  return { url: server.url, webhookSecret: testSecret };
+}
+
+function openCalls(databaseUrl: string) {
+  const pool = createPool(databaseUrl);
+  undo.push(() => pool.end());
+  return createCallFunction(pool);
+}
+
+const makeFunctions = `
+  create function public.clerk_sync_test_sleep(p_seconds float8) returns text
+  language sql
+  as $$ select pg_sleep(p_seconds)::text $$;
+  create table public.parents (id int primary key);
+  create table public.children (parent int references public.parents deferrable initially deferred);
+  create function public.clerk_sync_test_orphan() returns int
+  language sql
+  as $$ insert into public.children values (1) returning parent $$;`;
+
+describe.skipIf(!isHere).each(["transaction", "session"])("through PgBouncer in pool mode %s", (poolMode) => {
+  it("a server starts, takes events, and the worker writes them", async () => {
+    // More senders than connections to PostgreSQL: the server's statements share them in turn.
+    const target = await serve(await pooled(poolMode, poolMode === "transaction" ? { default_pool_size: 2 } : {}));
+    const events = Array.from({ length: 30 }, (_, place) =>
+      userEvent("user.created", { id: `user_${place}`, version: 1 }),
+    );
+    const answers = await Promise.all(events.map((event) => postEvent(target, event)));
+    expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([202]));
+    await waitFor("the rows", async () => {
+      const { rows } = await database.pool.query("select count(*)::int as n from users");
+      return rows[0].n === events.length;
+    });
+    expect((await fetch(`${target.url}/health`)).status).toBe(200);
+  });
+
+  it("PostgreSQL cancels a call that takes longer than its limit, and the limit does not outlive the call", async () => {
+    await database.pool.query(makeFunctions);
+    const call = openCalls(await pooled(poolMode, { default_pool_size: 1 }));
+    const slow = call("clerk_sync_test_sleep", { p_seconds: 60 }, { limitMilliseconds: 200 });
+    await expect(slow).rejects.toMatchObject({ code: "database_unavailable", cause: { code: "57014" } });
+    expect(await call("clerk_sync_test_sleep", { p_seconds: 0.5 })).toBe("");
+    const { rows } = await database.pool.query(
+      "select count(*)::int as n from pg_stat_activity where query like '%test_sleep%' and state = 'active' and pid <> pg_backend_pid()",
+    );
+    expect(rows[0].n).toBe(0);
+  });
+
+  it("an error at the commit is an error of the call", async () => {
+    await database.pool.query(makeFunctions);
+    const call = openCalls(await pooled(poolMode));
+    await expect(call("clerk_sync_test_orphan", {})).rejects.toMatchObject({
+      code: "database_rejected",
+      cause: { code: "23503", constraint: "children_parent_fkey" },
+    });
+    expect((await database.pool.query("select 1 from children")).rowCount).toBe(0);
+  });
+});
+
+it.skipIf(!isHere)("a pooler that refuses transactions is told at the start, with its reason", async () => {
+  await expect(serve(await pooled("statement"))).rejects.toMatchObject({
+    code: "database_unavailable",
+    message: expect.stringContaining("statement pooling mode"),
+  });
+});

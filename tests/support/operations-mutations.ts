@@ -1,0 +1,24 @@
+import type { Mutation } from "./mutations.ts";
+
+const file = (name: string) => `tests/integration/${name}.test.ts`;
+
+/** What keeps the system's processes, connections and commands as their operator expects them. */
+export const operations: readonly Mutation[] = [
+  {
+    test: file("poolers"),
+    title:
+      "through PgBouncer in pool mode transaction > PostgreSQL cancels a call that takes longer than its limit, and the limit does not outlive the call",
+    edits: [
+      {
+        file: "server/call-function.ts",
+        find: "begin; set local statement_timeout",
+        replace: "begin; set local deadlock_timeout",
+      },
+    ],
+  },
+  {
+    test: file("poolers"),
+    title: "through PgBouncer in pool mode transaction > a server starts, takes events, and the worker writes them",
+    edits: [{ file: "server/database.ts", find: "    pipeline: true,\n", replace: "    statement_timeout: 8000,\n" }],
+  },
+];
