@@ -15,16 +15,36 @@ const userColumns = `
   coalesce(nullif(raw_app_meta_data, 'null'), '{}') as raw_app_meta_data,
   coalesce(nullif(raw_user_meta_data, 'null'), '{}') as raw_user_meta_data, deleted_at, is_anonymous`;
 
+/** GoTrue scans these into Go's strings, which NULL is not: a row that holds one cannot be read (models.User). */
+const stringColumns = [
+  ...["confirmation_token", "recovery_token", "email_change_token_current", "email_change_token_new", "email_change"],
+  ...["phone_change_token", "phone_change", "reauthentication_token"],
+];
+const nullColumn = `case ${stringColumns.map((name) => `when ${name} is null then '${name}'`).join(" ")} end as null_column`;
+
+type ScannedUser = User & { null_column: string | null };
+
+/** Throws what GoTrue's driver says of NULL; one such row fails a whole page. */
+function requireText({ null_column }: Pick<ScannedUser, "null_column">): void {
+  if (null_column === null) return;
+  throw new Error(`sql: Scan error on column "${null_column}": converting NULL to string is unsupported`);
+}
+
+function scanUser({ null_column, ...user }: ScannedUser): User {
+  requireText({ null_column });
+  return user;
+}
+
 /** One user with identities; undefined when there is none. Users of another instance_id do not exist for GoTrue. */
 export async function findUser(pool: pg.Pool, id: string): Promise<UserWithIdentities | undefined> {
-  const users = await pool.query<User>(
-    `select ${userColumns}
+  const users = await pool.query<ScannedUser>(
+    `select ${userColumns}, ${nullColumn}
      from auth.users
      where instance_id = $1
        and id = $2`,
     [nilUuid, id],
   );
-  const [user] = users.rows;
+  const [user] = users.rows.map(scanUser);
   if (user === undefined) return undefined;
   const identities = await pool.query<Identity>(
     `select id, provider_id, user_id, identity_data, provider, last_sign_in_at, created_at, updated_at, email
@@ -38,15 +58,15 @@ export async function findUser(pool: pg.Pool, id: string): Promise<UserWithIdent
 
 /** True when an identity or a user of this audience holds the address; those of single sign-on do not count. */
 export async function isEmailTaken(pool: pg.Pool, email: string, audience: string): Promise<boolean> {
-  const { rowCount } = await pool.query(
-    `select 1
+  const { rows } = await pool.query<{ null_column: string | null }>(
+    `select ${nullColumn}
      from auth.identities as i
      join auth.users as u on u.id = i.user_id
      where i.email = $1
        and i.provider not like 'sso:%'
        and u.aud = $2
      union all
-     select 1
+     select ${nullColumn}
      from auth.users as u
      where u.instance_id = $3
        and lower(u.email) = $1
@@ -55,13 +75,13 @@ export async function isEmailTaken(pool: pg.Pool, email: string, audience: strin
      limit 1`,
     [email, audience, nilUuid],
   );
-  return rowCount !== 0;
+  return rows.map(requireText).length > 0;
 }
 
 /** True when a user of this audience holds the number. */
 export async function isPhoneTaken(pool: pg.Pool, phone: string, audience: string): Promise<boolean> {
-  const { rowCount } = await pool.query(
-    `select 1
+  const { rows } = await pool.query<{ null_column: string | null }>(
+    `select ${nullColumn}
      from auth.users as u
      where u.instance_id = $1
        and u.phone = $2
@@ -70,7 +90,7 @@ export async function isPhoneTaken(pool: pg.Pool, phone: string, audience: strin
      limit 1`,
     [nilUuid, phone, audience],
   );
-  return rowCount !== 0;
+  return rows.map(requireText).length > 0;
 }
 
 /** Writes a new user and its identities in one transaction. */
@@ -154,14 +174,14 @@ export async function listUsers(pool: pg.Pool, query: ListQuery): Promise<{ user
   const parameters = [nilUuid, query.audience, query.filter];
   const counted = await pool.query<{ total: string }>(`select count(*)::text as total ${matching}`, parameters);
   const order = query.sort.map((direction) => `created_at ${direction}`).join(", ");
-  const page = await pool.query<User>(
-    `select ${userColumns} ${matching}
+  const page = await pool.query<ScannedUser>(
+    `select ${userColumns}, ${nullColumn} ${matching}
      order by ${order}
      limit $4
      offset $5`,
     [...parameters, String(query.limit), String(query.offset)],
   );
-  return { users: page.rows, total: BigInt(counted.rows[0]?.total ?? 0) };
+  return { users: page.rows.map(scanUser), total: BigInt(counted.rows[0]?.total ?? 0) };
 }
 
 /** GoTrue hides PostgreSQL's reason when an identity fails: the step's error stands between the two. */

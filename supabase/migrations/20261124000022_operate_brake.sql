@@ -148,7 +148,8 @@ begin
       probe_token = null,
       window_since = null,
       window_calls = 0,
-      window_failures = 0
+      window_failures = 0,
+      failed_users = '{}'
   where c.name = p_name;
   if not found then
     raise exception 'there is no circuit %, only auth and clerk', p_name using errcode = 'SY002';

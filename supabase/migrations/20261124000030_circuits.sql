@@ -1,10 +1,13 @@
 -- Circuit breakers around Supabase Auth ('auth') and Clerk's API ('clerk'). Their state lives here, so that workers and
 -- functions that live for seconds share it:
 --
---   closed ──5 failures in a row, or half of a minute's calls──> open ──probe_at──> half_open ──probe ok──> closed
+--   closed ──5 failures in a row, half of a minute's calls, or 20 users──> open ──probe_at──> half_open ──probe ok──> closed
 --                                                                 ^─────────────probe failed─────┘
 --
--- Only failures that say the service is down or refuses us all are counted, by the workers (watch-circuit.ts). While a
+-- Only failures that say the service is down or refuses us all are counted, by the workers (watch-circuit.ts). After the
+-- failure of one user's call the worker asks the service without a user (ask-service.ts): where it answers, the failure is
+-- that job's own and uses up its attempts. Twenty users whom the service knows and who fail so within a minute, with no
+-- success between them, open the circuit all the same: writes do not work then. While a
 -- circuit is not closed, jobs that need its service wait (job_queue.waits_for): applied, with no attempt used up, and
 -- out of the claim's way. The one that has waited longest is the probe. It is leased like any other job; when its
 -- worker dies, the probe is taken anew after the lease. What becomes of the jobs is in the files of the queue.
@@ -19,6 +22,7 @@ create table if not exists clerk_sync.circuits (
   window_since    timestamptz null,
   window_calls    integer     not null default 0,
   window_failures integer     not null default 0,
+  failed_users    text[]      not null default '{}',
   last_error      text        null,
   constraint circuits_pkey primary key (name),
   constraint circuit_is_known check (name in ('auth', 'clerk')),
@@ -37,6 +41,8 @@ comment on column clerk_sync.circuits.probe_at is
   'open: when the next probe may be taken; half_open: when the lease of the probe runs out';
 comment on column clerk_sync.circuits.window_calls is
   'calls in the minute that began with a failure; nothing is written while all is well';
+comment on column clerk_sync.circuits.failed_users is
+  'users of that minute whose calls failed although the service answers, since the last call that succeeded for a user';
 
 insert into clerk_sync.circuits (name)
 values ('auth'), ('clerk')
@@ -122,6 +128,7 @@ begin
   v_next.window_since := null;
   v_next.window_calls := 0;
   v_next.window_failures := 0;
+  v_next.failed_users := '{}';
   return v_next;
 end
 $$;
@@ -146,6 +153,7 @@ declare
   v_next      clerk_sync.circuits := p_circuit;
   v_successes integer := coalesce((p_calls ->> 'successes')::integer, 0);
   v_failures  integer := coalesce((p_calls ->> 'failures')::integer, 0);
+  v_users     text[]  := array(select jsonb_array_elements_text(p_calls -> 'failed_users'));
 begin
   v_next.failures := (p_calls ->> 'streak')::integer + case when v_successes = 0 then p_circuit.failures else 0 end;
   v_next.last_error := coalesce(p_calls ->> 'code', p_circuit.last_error);
@@ -162,16 +170,22 @@ begin
     return v_next;
   end if;
   if coalesce(p_circuit.window_since <= p_now - interval '1 minute', true) then
-    v_next.window_since := case when v_failures > 0 then p_now end;
+    v_next.window_since := case when v_failures > 0 or cardinality(v_users) > 0 then p_now end;
     v_next.window_calls := 0;
     v_next.window_failures := 0;
+    v_next.failed_users := '{}';
   end if;
+  v_next.failed_users := case
+    when (p_calls ->> 'any_user_worked')::boolean then v_users
+    else array(select unnest(v_next.failed_users) union select unnest(v_users))
+  end;
   if v_next.window_since is not null then
     v_next.window_calls := v_next.window_calls + v_successes + v_failures;
     v_next.window_failures := v_next.window_failures + v_failures;
   end if;
   if (p_calls ->> 'tripped')::boolean
     or v_next.failures >= 5
+    or cardinality(v_next.failed_users) >= 20
     or (v_next.window_calls >= 20 and v_next.window_failures * 2 >= v_next.window_calls) then
     return clerk_sync.opened_circuit(v_next, p_calls, p_now);
   end if;
@@ -184,8 +198,8 @@ grant execute on function clerk_sync.next_circuit to service_role;
 
 -- Takes down what a batch saw of the services, and answers which circuits opened or closed by it:
 -- [{name, state, code, seconds}]. Calls of batches that began before a circuit opened decide nothing any more.
--- p_calls: [{name, successes, failures, streak, tripped, code?, retry_after?}]; streak: failures after the last
--- success; tripped: the worker has given up calling.
+-- p_calls: [{name, successes, failures, streak, tripped, failed_users?, any_user_worked?, code?, retry_after?}]; streak:
+-- failures after the last success; tripped: the worker has given up calling; failed_users as the circuit's.
 create or replace function clerk_sync.record_calls(p_token uuid, p_calls jsonb, p_now timestamptz)
 returns jsonb
 language plpgsql
@@ -205,9 +219,9 @@ begin
     where c.probe_token = p_token
        or c.state = 'closed' and exists (
          select 1
-         from jsonb_to_recordset(p_calls) as r(name text, failures integer)
+         from jsonb_to_recordset(p_calls) as r(name text, failures integer, failed_users jsonb)
          where r.name = c.name
-           and (r.failures > 0 or c.failures > 0 or c.window_since is not null)
+           and (r.failures > 0 or r.failed_users is not null or c.failures > 0 or c.window_since is not null)
        )
     order by c.name
     for update
@@ -216,9 +230,11 @@ begin
       v_old, (select r.value from jsonb_array_elements(p_calls) as r where r.value ->> 'name' = v_old.name), p_now
     );
     update clerk_sync.circuits as c
-    set (state, since, failures, openings, probe_at, probe_token, window_since, window_calls, window_failures, last_error)
+    set (state, since, failures, openings, probe_at, probe_token, window_since, window_calls, window_failures, failed_users,
+         last_error)
       = (v_next.state, v_next.since, v_next.failures, v_next.openings, v_next.probe_at, v_next.probe_token,
-         v_next.window_since, v_next.window_calls, v_next.window_failures, v_next.last_error)
+         v_next.window_since, v_next.window_calls, v_next.window_failures, v_next.failed_users,
+         v_next.last_error)
     where c.name = v_old.name;
     if (v_old.state = 'closed') <> (v_next.state = 'closed') then
       v_changes := v_changes || jsonb_build_object(

@@ -34,6 +34,17 @@ export const circuitLaws: readonly Mutation[] = [
     edits: [{ file: circuitsSql, find: "       or c.state = 'closed' and exists (", replace: "       or exists (" }],
   },
   {
+    test: file("auth-broken-rows"),
+    title: "6 users whom Auth cannot read fail alone and end; 35 others are mirrored immediately",
+    edits: [
+      {
+        file: "supabase/functions/_shared/clerk-sync/ask-service.ts",
+        find: "error.code !== unavailable || !(await works())",
+        replace: "error.code !== unavailable || works !== null",
+      },
+    ],
+  },
+  {
     test: file("circuits"),
     title: "a circuit opens for as long as the service asked",
     edits: [{ file: circuitsSql, find: "(p_calls ->> 'retry_after')::double precision", replace: "0" }],

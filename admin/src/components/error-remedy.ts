@@ -20,6 +20,11 @@ const remedies: Readonly<Record<string, Remedy>> = {
     what: "Supabase Auth refused the secret key.",
     remedy: "Set the project's secret key (SUPABASE_SECRET_KEYS), then retry.",
   },
+  auth_user_failed: {
+    what: "Supabase Auth works, but fails for this user.",
+    remedy:
+      "Look for NULL in the token columns of the user's row in auth.users, and for a trigger there that raises. Correct it, then retry.",
+  },
   auth_rejected: {
     what: "Supabase Auth refused this user.",
     remedy: "The error says which value it does not take. Mend it at Clerk, or turn the mirror off, then retry.",
@@ -37,6 +42,10 @@ const remedies: Readonly<Record<string, Remedy>> = {
   clerk_unauthorized: {
     what: "Clerk's API refused the key.",
     remedy: "Set CLERK_SECRET_KEY of this instance, then retry.",
+  },
+  clerk_user_failed: {
+    what: "Clerk's API works, but fails for this user.",
+    remedy: "Look the user up in Clerk's dashboard. If it shows the user, retry; if it lasts, ask Clerk.",
   },
   clerk_rejected: { what: "Clerk's API refused the request.", remedy: "Look at the error; when it is mended, retry." },
   clerk_stale: {

@@ -1,4 +1,5 @@
 import { v5 as uuidV5 } from "uuid";
+import { askMilliseconds, createJudgement } from "./ask-service.ts";
 import type { AuthAdmin, AuthAnswer, AuthUser, AuthUserInput } from "./auth-admin.ts";
 import type { JobOutcome, MirrorOrder } from "./database.ts";
 import { errorMessage, SyncError } from "./errors.ts";
@@ -13,8 +14,12 @@ export type MirrorResult = {
 
 export type MirrorUser = (order: MirrorOrder) => Promise<MirrorResult>;
 
-/** However many requests one user takes, all of them end by then: the lease must outlive the mirror (law 5). */
-export const mirrorMilliseconds = 12_000;
+/** However many requests one user takes, all of them end by then. */
+const requestMilliseconds = 12_000;
+/** The same with the question whether Auth works at all: the lease must outlive the mirror (law 5). */
+export const mirrorMilliseconds = requestMilliseconds + askMilliseconds;
+/** The id of no user. */
+const noUserId = "00000000-0000-4000-8000-000000000000";
 
 /** Never change it: it decides the Auth id of every Clerk user. */
 const namespace = "5f0d6a0e-4f5c-5d0b-9a57-6a2f3c1d8e42";
@@ -26,11 +31,23 @@ export function authUserIdOf(clerkId: string): string {
 
 /**
  * Makes the function that brings one user's mirror in Supabase Auth to the state given.
- * It throws SyncError `auth_unavailable`, `auth_rate_limited`, `auth_unauthorized`, `auth_email_conflict`
- * (all worth another attempt) or `auth_rejected` (never will be accepted).
+ * It throws SyncError `auth_unavailable`, `auth_rate_limited`, `auth_unauthorized`, `auth_user_failed` (Auth works, but
+ * not for this user), `auth_email_conflict` (all worth another attempt) or `auth_rejected` (never will be accepted).
  */
 export function createMirrorUser(auth: AuthAdmin): MirrorUser {
-  return (order) => mirror(auth.until(AbortSignal.timeout(mirrorMilliseconds)), order);
+  const judge = createJudgement({
+    ask: () => auth.until(AbortSignal.timeout(askMilliseconds)).getUser(noUserId), // any answer will do
+    unavailable: "auth_unavailable",
+    userFailed: "auth_user_failed",
+    remedy: "Is a token in its row of auth.users NULL, or does a trigger there raise? See docs/errors.md.",
+  });
+  return async (order) => {
+    try {
+      return await mirror(auth.until(AbortSignal.timeout(requestMilliseconds)), order);
+    } catch (error) {
+      throw await judge(error);
+    }
+  };
 }
 
 async function mirror(auth: AuthAdmin, order: MirrorOrder): Promise<MirrorResult> {

@@ -1,3 +1,4 @@
+import { askMilliseconds, createJudgement } from "./ask-service.ts";
 import { type ClerkApi, createClerkApi, type FreshUser } from "./clerk-api.ts";
 import type { Config } from "./config.ts";
 import type { CallFunction, JobOutcome, Read, ReadOrder } from "./database.ts";
@@ -23,7 +24,22 @@ export function createReadUser({ clerkSecretKey, clerkApiUrl }: Config, call: Ca
     longestWaitMilliseconds,
     now: Date.now,
   });
-  return createClerkApi({ secretKey: clerkSecretKey, apiUrl: clerkApiUrl, takeRequest }).readUser;
+  const options = { secretKey: clerkSecretKey, apiUrl: clerkApiUrl, takeRequest };
+  const { readUser } = createClerkApi(options);
+  const { countUsers } = createClerkApi({ ...options, timeoutMilliseconds: askMilliseconds });
+  const judge = createJudgement({
+    ask: countUsers,
+    unavailable: "clerk_unavailable",
+    userFailed: "clerk_user_failed",
+    remedy: "Look the user up in Clerk's dashboard; see docs/errors.md.",
+  });
+  return async (clerkId) => {
+    try {
+      return await readUser(clerkId);
+    } catch (error) {
+      throw await judge(error);
+    }
+  };
 }
 
 /** Reads one user from Clerk's API: what is to be applied, or how the attempt ends that could not read it. */

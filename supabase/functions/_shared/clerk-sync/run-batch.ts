@@ -100,7 +100,10 @@ async function mirrorAll(
 /** The one place where a failing mirror call ends: as the outcome of its job. */
 async function mirrorOne(order: MirrorOrder, mirrorUser: MirrorUser, auth: CircuitWatch): Promise<JobOutcome> {
   try {
-    const { authUserId, ...mirror } = await auth.run(() => mirrorUser(order));
+    const { authUserId, ...mirror } = await auth.run(
+      () => mirrorUser(order),
+      order.auth_user_id === null ? null : order.clerk_id,
+    );
     return { job_id: order.job_id, outcome: "completed", auth_user_id: authUserId, mirror };
   } catch (error) {
     return outcomeOfError(order.job_id, error);
@@ -114,7 +117,7 @@ async function readAll(dependencies: BatchDependencies, batch: Batch, bounds: Bo
   const reads: Read[] = [];
   const outcomes: JobOutcome[] = [];
   const { hasTime, clerk } = bounds;
-  const watchedRead: ReadUser = (clerkId) => clerk.run(() => readUser(clerkId));
+  const watchedRead: ReadUser = (clerkId) => clerk.run(() => readUser(clerkId), clerkId);
   await inParallel(batch.reads, concurrency, async (order) => {
     const result = giveBack(order, hasTime, clerk) ?? (await outcomeOfRead(order, watchedRead));
     if ("outcome" in result) outcomes.push(result);

@@ -6,6 +6,10 @@ import { authRules, deletedRules, emailRule, isGone, presentRules } from "./plac
 const deadRemedies: Readonly<Record<string, string>> = {
   auth_email_conflict:
     "Another user of Supabase Auth holds this address or number. Remove or change that one in Supabase's dashboard, Authentication, Users; then retry the job.",
+  auth_user_failed:
+    "Supabase Auth works, but fails for this user. Look for NULL in the token columns of the row in auth.users, and for a trigger there that raises. Correct it, then retry the job.",
+  clerk_user_failed:
+    "Clerk's API works, but fails for this user. Look the user up in Clerk's dashboard, then retry the job.",
   auth_rejected:
     "Supabase Auth refused the user; the error says why. Correct it at Clerk or in Auth, then retry the job.",
   clerk_rejected:

@@ -55,6 +55,7 @@ describe("five failures in a row", () => {
       failures: 5,
       streak: 3,
       tripped: false,
+      any_user_worked: true,
       code: "auth_unavailable",
       retry_after: 0,
     });
@@ -66,6 +67,27 @@ test("a user whom the service refuses shows that it works", async () => {
   const taken = fails(new SyncError("auth_email_conflict", "Another Auth user holds this email.", { retryable: true }));
   const watch = await play([fails(down), refused, taken, refused, taken, refused]);
   expect(watch.calls()).toMatchObject({ successes: 5, failures: 1, streak: 0, tripped: false });
+});
+
+describe("users for whom alone the service fails", () => {
+  const alone = new SyncError("auth_user_failed", "Supabase Auth answered 500.", { retryable: true });
+  const failFor = async (count: number, watch = watchCircuit("auth")) => {
+    for (let user = 0; user < count; user++) await watch.run(fails(alone), `user_${user}`).catch(() => undefined);
+    return watch;
+  };
+
+  test("show that it works, up to nineteen in a row", async () => {
+    const watch = await failFor(19);
+    expect(watch.calls()).toMatchObject({ successes: 19, failures: 0, streak: 0, tripped: false });
+    await watch.run(works, "user_well");
+    expect((await failFor(19, watch)).isTripped()).toBe(false);
+  });
+
+  test("make another call of no use when they are twenty in a row", async () => {
+    const watch = await failFor(20);
+    expect(watch.isTripped()).toBe(true);
+    expect(watch.calls().failed_users).toHaveLength(20);
+  });
 });
 
 test("a fault of our own counts neither way", async () => {

@@ -11,14 +11,21 @@ export type CircuitCalls = {
   /** Failures after the last success. */
   streak: number;
   tripped: boolean;
+  /** Users whose call failed although the service works, since the last user whose call succeeded. */
+  failed_users?: string[];
+  /** A user's call succeeded. */
+  any_user_worked?: boolean;
   code?: ErrorCode;
   retry_after?: number;
 };
 
 export type CircuitWatch = {
   name: CircuitName;
-  /** Makes a call and counts how it ended; returns and throws what it does. */
-  run: <Answer>(call: () => Promise<Answer>) => Promise<Answer>;
+  /**
+   * Makes a call and counts how it ended; returns and throws what it does. `user` is whom it is about, when the service
+   * is known to have the user.
+   */
+  run: <Answer>(call: () => Promise<Answer>, user?: string | null) => Promise<Answer>;
   /** True once so many calls failed in a row that another one is no use in this batch. */
   isTripped: () => boolean;
   calls: () => CircuitCalls;
@@ -26,6 +33,12 @@ export type CircuitWatch = {
 
 /** As many failures in a row open a circuit, here and in clerk_sync.next_circuit. */
 const mostFailures = 5;
+
+/**
+ * As many users in a row open a circuit, each of whom fails alone by the service's answer: reads work and writes do
+ * not, say. Here and in clerk_sync.next_circuit. It is far above what single bad rows bring about.
+ */
+const mostFailedUsers = 20;
 
 /** The failures that say that a service is down or refuses us all. Any other answer shows that it works. */
 const circuitOfCode: Partial<Record<ErrorCode, CircuitName>> = {
@@ -36,6 +49,9 @@ const circuitOfCode: Partial<Record<ErrorCode, CircuitName>> = {
   clerk_rate_limited: "clerk",
   clerk_unauthorized: "clerk",
 };
+
+/** The service works, but not for this user. */
+const userFailures: ReadonlySet<ErrorCode> = new Set(["auth_user_failed", "clerk_user_failed"]);
 
 /** Thrown before a request went out. */
 const notAsked: ReadonlySet<ErrorCode> = new Set(["clerk_budget_used", "database_unavailable"]);
@@ -48,13 +64,27 @@ export function circuitOf(error: unknown): CircuitName | undefined {
 /** Makes the count of the calls that one batch makes to a service. */
 export function watchCircuit(name: CircuitName): CircuitWatch {
   const calls: CircuitCalls = { name, successes: 0, failures: 0, streak: 0, tripped: false };
-  const succeeded = () => {
+  let failedUsers: string[] = [];
+  const answered = () => {
     calls.successes += 1;
     calls.streak = 0;
   };
-  const failed = (error: unknown) => {
+  const succeeded = () => {
+    answered();
+    failedUsers = [];
+    calls.any_user_worked = true;
+  };
+  const failedAlone = (code: ErrorCode, user: string | null) => {
+    answered();
+    if (user === null) return;
+    failedUsers.push(user);
+    calls.code = code;
+    calls.tripped ||= failedUsers.length >= mostFailedUsers;
+  };
+  const failed = (error: unknown, user: string | null) => {
     if (!(error instanceof SyncError) || notAsked.has(error.code)) return; // a fault of our own says nothing of the service
-    if (circuitOf(error) !== name) return succeeded();
+    if (userFailures.has(error.code)) return failedAlone(error.code, user);
+    if (circuitOf(error) !== name) return answered();
     calls.failures += 1;
     calls.streak += 1;
     calls.tripped ||= calls.streak >= mostFailures;
@@ -63,17 +93,17 @@ export function watchCircuit(name: CircuitName): CircuitWatch {
   };
   return {
     name,
-    run: async (call) => {
+    run: async (call, user = null) => {
       try {
         const answer = await call();
         succeeded();
         return answer;
       } catch (error) {
-        failed(error);
+        failed(error, user);
         throw error;
       }
     },
     isTripped: () => calls.tripped,
-    calls: () => ({ ...calls }),
+    calls: () => ({ ...calls, ...(failedUsers.length === 0 ? {} : { failed_users: failedUsers }) }),
   };
 }
