@@ -1,7 +1,7 @@
 -- What keeps the queue moving when workers die, jobs hang, or a service is down.
 
--- Fails the jobs that name no user and returns the others. With an external_id the user may still be
--- on its way through the queue, so they are tried again; without one nothing can help.
+-- Fails the jobs that name no user and returns the others. With an external_id that no user has, the user may still be
+-- on its way through the queue, so they are tried again. Where several users have it a person has to say who is meant.
 create or replace function clerk_sync.fail_jobs_without_user(p_ids uuid[], p_now timestamptz)
 returns uuid[]
 language plpgsql
@@ -20,14 +20,21 @@ begin
     j.attempts + 1,
     case
       when j.payload ->> 'external_id' is null then 'user_unknown: the job names no user'
-      else 'user_unknown: no user has this external_id'
+      when j.found = 0 then 'user_unknown: no user has this external_id'
+      else format('user_ambiguous: %s users have this external_id, so none was deleted', j.found)
     end,
-    j.payload ->> 'external_id' is null,
+    j.payload ->> 'external_id' is null or j.found > 0,
     null,
     p_now
   )
-  from public.job_queue as j
-  where j.id = any (v_nameless);
+  from (
+    select
+      k.id, k.attempts, k.payload,
+      cardinality(clerk_sync.users_with_external_id(k.payload ->> 'external_id', k.version)) as found
+    from public.job_queue as k
+    where k.id = any (v_nameless)
+    offset 0
+  ) as j;
   return array(select i from unnest(p_ids) as i except select i from unnest(v_nameless) as i);
 end
 $$;

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { at, deletedEvent, userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue } from "../support/queue.ts";
 
@@ -96,6 +96,51 @@ it("a delete without an id finds its user by external_id", async () => {
   await queue.send(deletedEvent({ externalId: "crm-7", version: 2000 }));
   expect(await queue.run()).toEqual(["COMPLETED"]);
   expect(await queue.user("user_ext")).toBeUndefined();
+});
+
+describe("a delete without an id, whose external_id two users have", () => {
+  /** Two users who have the external_id, and a deletion of it, applied. */
+  async function deleteOneOfTwo(name: string) {
+    for (const [place, id] of [`user_${name}_1`, `user_${name}_2`].entries()) {
+      await queue.send(userEvent("user.created", { id, version: place + 1, externalId: name }));
+    }
+    await queue.run();
+    await queue.send(deletedEvent({ externalId: name, version: 2000 }), `msg_${name}`);
+    return queue.run();
+  }
+
+  it("is a dead letter that says so, and deletes neither", async () => {
+    expect(await deleteOneOfTwo("twice")).toEqual(["DEAD"]);
+    const error = expect.stringMatching(/^user_ambiguous: 2 users have this external_id/);
+    expect(await queue.job("msg_twice")).toMatchObject({ attempts: 1, error });
+    expect([await queue.user("user_twice_1"), await queue.user("user_twice_2")]).not.toContain(undefined);
+  });
+
+  it("deletes the one who has it still, when it is retried after the other was given another", async () => {
+    await deleteOneOfTwo("moved");
+    await queue.send(userEvent("user.updated", { id: "user_moved_2", version: 3, externalId: "moved-2" }));
+    await queue.run();
+    await queue.pool.query(
+      "select clerk_sync_retry_jobs(array(select id from public.job_queue where event_id = 'msg_moved'))",
+    );
+    expect(await queue.run()).toEqual(["COMPLETED"]);
+    expect(await queue.user("user_moved_1")).toBeUndefined();
+    expect(await queue.user("user_moved_2")).toBeDefined();
+  });
+
+  it("waits for the events of its batch that tell who has it now", async () => {
+    await queue.send(userEvent("user.created", { id: "user_passed_1", version: 1, externalId: "passed" }));
+    await queue.run();
+    await queue.sendAll([
+      userEvent("user.updated", { id: "user_passed_1", version: 2 }),
+      userEvent("user.created", { id: "user_passed_2", version: 3, externalId: "passed" }),
+      deletedEvent({ externalId: "passed", version: 2000 }),
+    ]);
+    await queue.run();
+    await queue.run();
+    expect(await queue.user("user_passed_1")).toBeDefined();
+    expect(await queue.user("user_passed_2")).toBeUndefined();
+  });
 });
 
 it("a delete by an external_id nobody has yet is tried again", async () => {

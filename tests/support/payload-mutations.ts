@@ -1,6 +1,7 @@
 import type { Mutation } from "./mutations.ts";
 
 const core = (name: string) => `supabase/functions/_shared/clerk-sync/${name}.ts`;
+const migration = (name: string) => `supabase/migrations/${name}.sql`;
 
 /** What payloads of an unexpected form must not do, each with the line that upholds it. */
 export const payloadRules: readonly Mutation[] = [
@@ -8,5 +9,17 @@ export const payloadRules: readonly Mutation[] = [
     test: core("check-origin").replace(".ts", ".test.ts"),
     title: "user.deleted of user_29wBMCtzATuFJut8jO2VNTVekS4 is a sample",
     edits: [{ file: core("check-origin"), find: '  "user_29wBMCtzATuFJut8jO2VNTVekS4",\n', replace: "" }],
+  },
+  {
+    test: "tests/integration/apply.test.ts",
+    title:
+      "a delete without an id, whose external_id two users have > is a dead letter that says so, and deletes neither",
+    edits: [
+      {
+        file: migration("20261124000054_find_users"),
+        find: "    and cardinality(m.clerk_ids) = 1;",
+        replace: "    and true;",
+      },
+    ],
   },
 ];

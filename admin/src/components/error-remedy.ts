@@ -56,6 +56,10 @@ const remedies: Readonly<Record<string, Remedy>> = {
     what: "The event was a deletion that names no user known here.",
     remedy: "There is nothing to delete. Cancel it.",
   },
+  user_ambiguous: {
+    what: "The event was a deletion that names its user by an external_id, and several users here have it. None was deleted.",
+    remedy: "Search Clerk for the external_id, resync the user who is gone, then cancel it.",
+  },
   lease_expired: {
     what: "Its worker died or was too slow, again and again.",
     remedy: "Look whether workers are killed (memory, time limits), then retry.",

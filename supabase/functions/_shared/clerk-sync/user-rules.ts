@@ -16,6 +16,8 @@ const deadRemedies: Readonly<Record<string, string>> = {
     "Clerk's API refused the request. Check that CLERK_SECRET_KEY belongs to the instance of this user, then retry the job.",
   clerk_unauthorized: "Clerk's API refused the key. Set the right CLERK_SECRET_KEY, then retry the job.",
   auth_unauthorized: "Supabase Auth refused the key. Set the right secret key, then retry the job.",
+  user_ambiguous:
+    "The deletion names its user by an external_id that several users have, so none was deleted. Find out at Clerk who is gone and resync that user; then cancel the job.",
   user_unknown:
     "The deletion names nobody, so nothing can be deleted by it. Find the user at Clerk and resync them; then cancel the job.",
 };
