@@ -49,6 +49,9 @@ create index if not exists user_state_withheld_email_idx
 create index if not exists user_state_external_id_idx
   on clerk_sync.user_state (external_id)
   where external_id is not null;
+create index if not exists user_state_auth_user_id_idx
+  on clerk_sync.user_state (auth_user_id)
+  where auth_user_id is not null;
 create index if not exists user_state_refresh_idx
   on clerk_sync.user_state (refresh_due_at)
   where refresh_due_at is not null;

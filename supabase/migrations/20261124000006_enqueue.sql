@@ -44,6 +44,7 @@ language plpgsql
 volatile
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off' -- a plan made while the table was small would read all of it for ever
 set plan_cache_mode = 'force_generic_plan' -- as clerk_sync_run_jobs
 as $$

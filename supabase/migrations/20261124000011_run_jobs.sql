@@ -134,6 +134,7 @@ volatile
 security invoker
 set search_path = ''
 set lock_timeout = '500ms'
+set jit = 'off' -- what is off still counts as cost, so much that PostgreSQL would compile each call
 set enable_seqscan = 'off' -- while statistics lag behind a backfill, plans would read whole tables,
 set enable_bitmapscan = 'off' -- or the partial index of all finished jobs
 set plan_cache_mode = 'force_generic_plan' -- there is one good plan then; to look for it each time takes longer than to run it

@@ -19,6 +19,7 @@ language plpgsql
 volatile
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_enqueue
 as $$
 declare

@@ -29,6 +29,7 @@ language plpgsql
 stable
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 as $$
 begin
@@ -150,6 +151,7 @@ volatile
 security invoker
 set search_path = ''
 set lock_timeout = '1s'
+set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off'
 set plan_cache_mode = 'force_generic_plan'

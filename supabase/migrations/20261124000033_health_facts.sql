@@ -55,6 +55,7 @@ language sql
 stable
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off'
 as $$
@@ -173,6 +174,7 @@ language plpgsql
 volatile
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off' -- a bitmap is made of all that match, whatever the limit
 as $$

@@ -87,6 +87,7 @@ language sql
 stable
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off'
 as $$

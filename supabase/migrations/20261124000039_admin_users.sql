@@ -21,6 +21,7 @@ stable
 security invoker
 set search_path = ''
 set timezone = 'UTC'
+set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 as $$
 begin
@@ -73,6 +74,7 @@ stable
 security invoker
 set search_path = ''
 set timezone = 'UTC'
+set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off'
 set enable_sort = 'off' -- as clerk_sync.look_at_jobs
@@ -120,6 +122,7 @@ language plpgsql
 stable
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off'
 set enable_sort = 'off' -- as clerk_sync.look_at_jobs
@@ -155,6 +158,7 @@ language plpgsql
 stable
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 as $$
 begin

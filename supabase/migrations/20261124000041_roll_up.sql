@@ -15,6 +15,7 @@ language sql
 stable
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off'
 as $$
@@ -82,6 +83,7 @@ language sql
 stable
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off'
 set enable_bitmapscan = 'off'
 as $$
@@ -107,6 +109,7 @@ language sql
 volatile
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off'
 as $$
   with taken as (
@@ -134,6 +137,7 @@ language plpgsql
 volatile
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off'
 set enable_bitmapscan = 'off'
 as $$
@@ -216,6 +220,7 @@ language plpgsql
 volatile
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off'
 as $$
 begin

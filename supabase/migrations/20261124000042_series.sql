@@ -7,6 +7,7 @@ language sql
 stable
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off'
 as $$
@@ -91,6 +92,7 @@ language sql
 stable
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off'
 set enable_bitmapscan = 'off'
 as $$

@@ -15,6 +15,7 @@ language plpgsql
 volatile
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off'
 set plan_cache_mode = 'force_generic_plan'

@@ -76,6 +76,7 @@ language plpgsql
 stable
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_health
 set enable_bitmapscan = 'off'
 as $$

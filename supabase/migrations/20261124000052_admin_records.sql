@@ -71,6 +71,7 @@ language plpgsql
 stable
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off'
 set enable_sort = 'off' -- as clerk_sync.look_at_jobs

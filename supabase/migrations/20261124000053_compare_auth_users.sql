@@ -84,6 +84,7 @@ language plpgsql
 stable
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 as $$
 begin

@@ -13,6 +13,7 @@ language plpgsql
 stable
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 as $$
 declare
@@ -43,6 +44,7 @@ language plpgsql
 stable
 security invoker
 set search_path = ''
+set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 as $$
 begin

@@ -7,6 +7,7 @@ import { counting } from "./metric-mutations.ts";
 import { knownFailures, type Mutation } from "./mutations.ts";
 import { operations } from "./operations-mutations.ts";
 import { payloadRules } from "./payload-mutations.ts";
+import { quickPlans } from "./plan-mutations.ts";
 import { runRules } from "./run-mutations.ts";
 import { supervision } from "./supervision-mutations.ts";
 import { unseenUsers } from "./unseen-mutations.ts";
@@ -24,6 +25,7 @@ export const allMutations: readonly Mutation[] = [
   ...alertPromises,
   ...acceptPromises,
   ...unseenUsers,
+  ...quickPlans,
   ...payloadRules,
   ...versionRules,
   ...operations,
