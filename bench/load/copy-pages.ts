@@ -12,8 +12,8 @@ export async function copyPages(databaseUrl: string, clerk: { apiUrl: string; se
     let page = await api.listUsers();
     while (page.users.length > 0) {
       const rows = page.users.map(({ user, version }) => {
-        const { clerk_id, email, name, user_role } = mapUser(user);
-        return { clerk_id, email, name, role: user_role, version };
+        const { clerk_id, email = null, name = null, user_role: role = "user" } = mapUser(user);
+        return { clerk_id, email, name, role, version };
       });
       await upsertUsers(queryOf(client), rows);
       page = await api.listUsers({ id: rows.at(-1)?.clerk_id ?? "" });

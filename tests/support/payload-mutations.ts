@@ -22,4 +22,15 @@ export const payloadRules: readonly Mutation[] = [
       },
     ],
   },
+  {
+    test: core("parse-event.malformed").replace(".ts", ".test.ts"),
+    title: 'the id "user_1\\u0000" is refused, not changed into another',
+    edits: [
+      {
+        file: core("parse-event"),
+        find: "const exact = z.string().refine(isStorable, ",
+        replace: "const exact = z.string().transform(sanitiseText).refine(isStorable, ",
+      },
+    ],
+  },
 ];

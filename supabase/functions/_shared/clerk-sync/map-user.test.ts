@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fixtureBytes, fixtureNames, jsonBytes } from "../../../../tests/support/clerk-fixture.ts";
-import { mapUser } from "./map-user.ts";
+import { absentFields, mapUser } from "./map-user.ts";
 import { type ClerkUser, parseEvent } from "./parse-event.ts";
 
 function userOf(body: Uint8Array): ClerkUser {
@@ -11,8 +11,23 @@ function userOf(body: Uint8Array): ClerkUser {
 }
 
 const mapFixture = (name: string) => mapUser(userOf(fixtureBytes(name)));
+/** Every field that the sync reads, without a value. */
+const empty = {
+  id: "user_1",
+  external_id: null,
+  first_name: null,
+  last_name: null,
+  primary_email_address_id: null,
+  primary_phone_number_id: null,
+  email_addresses: [],
+  phone_numbers: [],
+  public_metadata: {},
+  banned: false,
+  locked: false,
+  created_at: null,
+};
 const mapData = (data: Record<string, unknown>) =>
-  mapUser(userOf(jsonBytes({ type: "user.updated", data: { id: "user_1", ...data } })));
+  mapUser(userOf(jsonBytes({ type: "user.updated", data: { ...empty, ...data } })));
 
 const nobody = {
   email: null,
@@ -111,8 +126,9 @@ describe("fixtures", () => {
   });
 
   test("the sparse sample of Clerk's dashboard", () => {
+    const { banned: _, locked: __, ...said } = nobody;
     expect(mapFixture("dashboard-sample.user.created")).toEqual({
-      ...nobody,
+      ...said,
       clerk_id: "user_29w83sxmDNGwOuEthce5gg56FcC",
       email: "example@example.org",
       email_verified: true,
@@ -132,7 +148,11 @@ describe("primary email and phone", () => {
         const mapped = mapData({
           primary_email_address_id: `idn_e${primary}`,
           primary_phone_number_id: `idn_p${primary}`,
-          email_addresses: numbers.map((n) => ({ id: `idn_e${n}`, email_address: `${n}@example.com` })),
+          email_addresses: numbers.map((n) => ({
+            id: `idn_e${n}`,
+            email_address: `${n}@example.com`,
+            verification: null,
+          })),
           phone_numbers: numbers.map((n) => ({ id: `idn_p${n}`, phone_number: `+1555${n}` })),
         });
         const isThere = numbers.includes(primary);
@@ -142,7 +162,7 @@ describe("primary email and phone", () => {
     );
   });
 
-  test.each([null, undefined, "", 7])("are none when the primary id is %o", (id) => {
+  test.each([null, ""])("are none when the primary id is %o", (id) => {
     const mapped = mapData({
       primary_email_address_id: id,
       primary_phone_number_id: id,
@@ -159,7 +179,8 @@ describe("primary email and phone", () => {
     [{ status: null }, false],
     [{}, false],
     [null, false],
-    [undefined, false],
+    ["verified", false],
+    [{ status: "verified\0" }, false],
   ])("with the verification %o the email is verified: %s", (verification, isVerified) => {
     const address = { id: "idn_1", email_address: "a@example.com", verification };
     const other = { id: "idn_2", email_address: "b@example.com", verification: { status: "verified" } };
@@ -172,7 +193,7 @@ describe("primary email and phone", () => {
     const withText = (email: string, phone: string) =>
       mapData({
         ...primaries,
-        email_addresses: [{ id: "idn_1", email_address: email }],
+        email_addresses: [{ id: "idn_1", email_address: email, verification: null }],
         phone_numbers: [{ id: "idn_2", phone_number: phone }],
       });
     expect(withText(" a@example.com ", "\t+1555")).toMatchObject({ email: "a@example.com", phone: "+1555" });
@@ -189,7 +210,6 @@ describe("name", () => {
     ["", "Lovelace", "Lovelace"],
     ["  ", "", null],
     [null, null, null],
-    [undefined, undefined, null],
   ])("%o and %o make %o", (first, last, name) => {
     expect(mapData({ first_name: first, last_name: last }).name).toBe(name);
   });
@@ -200,12 +220,29 @@ describe("role", () => {
     expect(mapData({ public_metadata: { role: "admin" } }).user_role).toBe("admin");
   });
 
-  test.each([null, undefined, "", 1, true, ["admin"], { role: "admin" }])(
-    "is user when public_metadata.role is %o",
-    (role) => {
-      expect(mapData({ public_metadata: { role } }).user_role).toBe("user");
-    },
-  );
+  test.each([null, undefined])("is user when public_metadata.role is %o", (role) => {
+    expect(mapData({ public_metadata: { role } })).toEqual({ ...nobody, clerk_id: "user_1" });
+  });
+
+  test.each([
+    [["admin"], "array"],
+    [{ role: "admin" }, "object"],
+    [1, "number"],
+    [true, "boolean"],
+    ["", "text"],
+    ["admin\0", "text"],
+    ["ad\ud800min", "text"],
+  ])("is user when public_metadata.role is %j, and it is said that %s was ignored", (role, kind) => {
+    expect(mapData({ public_metadata: { role } })).toEqual({
+      ...nobody,
+      clerk_id: "user_1",
+      ignored_role: kind,
+    });
+  });
+
+  test("is no other key that would have to be changed to be role", () => {
+    expect(mapData({ public_metadata: { "role\0": "admin" } }).user_role).toBe("user");
+  });
 
   test("is never taken from what the user can write or from any other place", () => {
     const places = fc.constantFrom("unsafe_metadata", "private_metadata", "metadata", "role", "user_role", "scim");
@@ -233,8 +270,58 @@ describe("the time of sign-up", () => {
   });
 });
 
-test.each(["banned", "locked", "deprovisioned"])("%s alone is mapped to %s alone", (flag) => {
+test.each(["banned", "locked", "deprovisioned"])("%s alone is mapped to itself alone", (flag) => {
   expect(mapData({ [flag]: true })).toEqual({ ...nobody, clerk_id: "user_1", [flag]: true });
+});
+
+describe("absent is not null", () => {
+  const withoutFields = (...fields: string[]) => mapData(Object.fromEntries(fields.map((field) => [field, undefined])));
+
+  test.each([
+    ["email", ["email_addresses"]],
+    ["email", ["primary_email_address_id"]],
+    ["phone", ["phone_numbers"]],
+    ["phone", ["primary_phone_number_id"]],
+    ["name", ["first_name"]],
+    ["name", ["last_name"]],
+    ["user_role", ["public_metadata"]],
+    ["external_id", ["external_id"]],
+    ["banned", ["banned"]],
+    ["locked", ["locked"]],
+    ["created_at", ["created_at"]],
+  ])("nothing is said of the %s without %o", (field, missing) => {
+    const mapped = withoutFields(...missing);
+    expect(absentFields(mapped)).toEqual([field]);
+    expect(mapped).not.toHaveProperty(field);
+    expect(absentFields(mapData({}))).toEqual([]);
+  });
+
+  test("an optional field that is not there has its empty value", () => {
+    expect(withoutFields("deprovisioned")).toEqual({ ...nobody, clerk_id: "user_1" });
+  });
+
+  test.each(["email_addresses", "phone_numbers", "public_metadata", "banned", "locked", "external_id"])(
+    "%s that is null is empty",
+    (field) => {
+      expect(mapData({ [field]: null })).toEqual({ ...nobody, clerk_id: "user_1" });
+    },
+  );
+
+  test("a primary address without its verification, or in a form that cannot be read, is not known", () => {
+    const primary = { primary_email_address_id: "idn_1" };
+    const address = { id: "idn_1", email_address: "a@example.com" };
+    const readable = { id: "idn_2", email_address: "b@example.com", verification: null };
+    expect(absentFields(mapData({ ...primary, email_addresses: [address, readable] }))).toEqual(["email"]);
+    expect(absentFields(mapData({ ...primary, email_addresses: [{ id: "idn_1" }, readable] }))).toEqual(["email"]);
+  });
+
+  test("an address that would have to be changed to be stored is not taken for another", () => {
+    for (const email_address of ["a\0@example.com", "a\ud800@example.com"]) {
+      const address = { id: "idn_1", email_address, verification: { status: "verified" } };
+      const mapped = mapData({ primary_email_address_id: "idn_1", email_addresses: [address] });
+      expect(absentFields(mapped)).toEqual(["email"]);
+    }
+  });
 });
 
 test("an empty external id is none", () => {

@@ -1,24 +1,51 @@
 import type { NewJob } from "./database.ts";
 import { type ClerkEvent, type ClerkUser, toMilliseconds } from "./parse-event.ts";
+import { isStorable } from "./sanitise.ts";
 import { summariseEvent } from "./summarise-event.ts";
 
 export type HandledEvent = Exclude<ClerkEvent, { type: "unhandled" }>;
 
-/** What of a Clerk user goes into the payload of its job, named as the columns it ends in. */
-export type MappedUser = {
-  clerk_id: string;
+/**
+ * What of a Clerk user goes into the payload of its job, named as the columns it ends in. What Clerk did not say is not
+ * there (law 11, absent is not null): its column stays as it is.
+ */
+export type MappedUser = { clerk_id: string; deprovisioned: boolean } & Partial<RequiredFields>;
+
+/** Of fields that Clerk's OpenAPI description (webhooks/2025-04-15.yml, User) requires in every event and answer. */
+type RequiredFields = {
   email: string | null;
+  /** There when the email is. */
   email_verified: boolean;
   phone: string | null;
   name: string | null;
   user_role: string;
+  /** Of what kind public_metadata.role was, when it is no text and can be no role. */
+  ignored_role: IgnoredRole;
   external_id: string | null;
   banned: boolean;
   locked: boolean;
-  deprovisioned: boolean;
   /** ISO 8601, when the user signed up at Clerk; null when the event does not say. */
   created_at: string | null;
 };
+
+export type IgnoredRole = "array" | "object" | "number" | "boolean" | "text";
+
+/** Named by the column that shows it; clerk_sync.absent_fields knows them alike. */
+const requiredFields = [
+  "email",
+  "phone",
+  "name",
+  "user_role",
+  "external_id",
+  "banned",
+  "locked",
+  "created_at",
+] as const satisfies readonly (keyof RequiredFields)[];
+
+/** What an event or an answer should have said of a user and did not: it was trimmed on its way. */
+export function absentFields(user: MappedUser): string[] {
+  return requiredFields.filter((field) => user[field] === undefined);
+}
 
 /** Maps a handled event to the job that applies it. `eventId` is the delivery's svix-id. */
 export function mapEvent(event: HandledEvent, eventId: string): NewJob {
@@ -51,40 +78,78 @@ function mapDeletion(event: Extract<ClerkEvent, { type: "user.deleted" }>, event
 
 /**
  * Maps a Clerk user to what is stored. The primary email and phone are those the primary ids point at,
- * never the first in the list (Clerk does not sort it); without a primary there is none.
+ * never the first in the list (Clerk does not sort it); without a primary there is none. An email, a phone or a name is
+ * known only when all its parts are.
  */
 export function mapUser(user: ClerkUser): MappedUser {
-  const email = user.email_addresses.find((address) => address.id === user.primary_email_address_id);
-  const phone = user.phone_numbers.find((number) => number.id === user.primary_phone_number_id);
-  const createdAt = toMilliseconds(user.created_at);
   return {
     clerk_id: user.id,
-    email: email?.email_address.trim() || null,
-    email_verified: email?.verification?.status === "verified",
-    phone: phone?.phone_number.trim() || null,
-    name: fullName(user),
-    user_role: requestedRole(user),
-    external_id: user.external_id || null,
-    banned: user.banned,
-    locked: user.locked,
-    deprovisioned: user.deprovisioned,
-    created_at: createdAt > 0 && createdAt < endOfCalendar ? new Date(createdAt).toISOString() : null,
+    ...emailOf(user),
+    ...phoneOf(user),
+    ...nameOf(user),
+    ...roleOf(user),
+    ...(user.external_id === undefined ? {} : { external_id: user.external_id || null }),
+    ...(user.banned === undefined ? {} : { banned: user.banned ?? false }),
+    ...(user.locked === undefined ? {} : { locked: user.locked ?? false }),
+    deprovisioned: user.deprovisioned ?? false, // optional at Clerk: not there means false
+    ...(user.created_at === undefined ? {} : { created_at: timeOf(user.created_at) }),
   };
 }
 
 /** The year 10000 in ms: later times have an ISO form that PostgreSQL does not read. */
 const endOfCalendar = 253_402_300_800_000;
 
-function fullName(user: ClerkUser): string | null {
-  const parts = [user.first_name, user.last_name].map((part) => part?.trim()).filter(Boolean);
-  return parts.join(" ") || null;
+function timeOf(createdAt: number | null): string | null {
+  const milliseconds = toMilliseconds(createdAt);
+  return milliseconds > 0 && milliseconds < endOfCalendar ? new Date(milliseconds).toISOString() : null;
+}
+
+/** Without its verification an address is not known: it may be the one that is verified here, or not. */
+function emailOf(user: ClerkUser): Pick<MappedUser, "email" | "email_verified"> {
+  const address = findPrimary(user.email_addresses, user.primary_email_address_id);
+  if (address === null) return { email: null, email_verified: false };
+  if (address?.verification === undefined) return {};
+  const email = address.email_address.trim() || null;
+  return { email, email_verified: address.verification?.status === "verified" };
+}
+
+function phoneOf(user: ClerkUser): Pick<MappedUser, "phone"> {
+  const phone = findPrimary(user.phone_numbers, user.primary_phone_number_id);
+  return phone === undefined ? {} : { phone: phone?.phone_number.trim() || null };
+}
+
+/** Null: there is no primary one; undefined: that is not known, it may be an item that could not be read. */
+function findPrimary<Item extends { id: string }>(
+  items: readonly (Item | null)[] | null | undefined,
+  primaryId: string | null | undefined,
+): Item | null | undefined {
+  if (items === undefined || primaryId === undefined) return undefined;
+  if (items === null || !primaryId) return null;
+  const found = items.find((item) => item?.id === primaryId);
+  return found ?? (items.includes(null) ? undefined : null);
+}
+
+function nameOf({ first_name, last_name }: ClerkUser): Pick<MappedUser, "name"> {
+  if (first_name === undefined || last_name === undefined) return {};
+  const parts = [first_name, last_name].map((part) => part?.trim()).filter(Boolean);
+  return { name: parts.join(" ") || null };
 }
 
 /**
  * Roles come from public_metadata.role only (Clerk, "Basic RBAC"): unsafe_metadata is written by the user.
- * The database lets it pass only when it is a label of "UserRole".
+ * The database lets it pass only when it is a label of "UserRole", and says which others it ignored.
  */
-function requestedRole(user: ClerkUser): string {
-  const role = user.public_metadata["role"];
-  return typeof role === "string" && role !== "" ? role : "user";
+function roleOf({ public_metadata: metadata }: ClerkUser): Pick<MappedUser, "user_role" | "ignored_role"> {
+  if (metadata === undefined) return {};
+  const role = metadata?.["role"];
+  if (role === undefined || role === null) return { user_role: "user" };
+  if (typeof role === "string" && role !== "" && isStorable(role)) return { user_role: role };
+  return { user_role: "user", ignored_role: kindOf(role) };
+}
+
+function kindOf(value: unknown): IgnoredRole {
+  if (Array.isArray(value)) return "array";
+  if (typeof value === "string") return "text";
+  if (typeof value === "number") return "number";
+  return typeof value === "boolean" ? "boolean" : "object";
 }

@@ -68,8 +68,14 @@ test("an id of 255 characters is accepted", () => {
   expect(parseEvent(jsonBytes({ type: "user.created", data: { id } }))).toMatchObject({ user: { id } });
 });
 
-test("an id that is only NUL characters is no id", () => {
-  refusalOf(jsonBytes({ type: "user.created", data: { id: "\0\0" } }));
+test.each(["\0\0", "user_1\0", "user_\ud8001"])("the id %j is refused, not changed into another", (id) => {
+  for (const type of handledTypes) {
+    expect(refusalOf(jsonBytes({ type, data: { id } })).message).toContain("data.id: ");
+  }
+});
+
+test("a type that would have to be changed to be one that is handled is refused", () => {
+  refusalOf(jsonBytes({ type: "user.deleted\0", data: { id: "user_1" } }));
 });
 
 test.each(["[", '{"data":'])("a body of %s nested a hundred thousand deep is refused", (opening) => {

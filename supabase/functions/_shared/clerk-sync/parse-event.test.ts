@@ -37,6 +37,10 @@ describe("fixtures", () => {
     expect(parseEvent(jsonBytes(event))).toEqual({ type: "unhandled", name: "user.teleported" });
   });
 
+  test("an event of an instance whose id would have to be changed to be stored is of none that is known", () => {
+    expect(parseDeleted({ id: "user_1" }, { instance_id: "ins_1\0" })).toMatchObject({ instanceId: null });
+  });
+
   test("an unhandled event need not have data", () => {
     expect(parseEvent(jsonBytes({ type: "user.teleported" }))).toEqual({ type: "unhandled", name: "user.teleported" });
   });
@@ -125,35 +129,38 @@ describe("a user", () => {
   });
 
   test("with nothing but an id is a user", () => {
-    const { user } = parseUser({});
-    expect(user).toMatchObject({ id: "user_1", email_addresses: [], phone_numbers: [], public_metadata: {} });
-    expect(user).toMatchObject({ banned: false, locked: false, deprovisioned: false });
+    expect(parseUser({}).user).toEqual({ id: "user_1" });
   });
 
   test.each([
-    "external_id",
-    "first_name",
-    "last_name",
-    "primary_email_address_id",
-    "primary_phone_number_id",
-    "created_at",
-    "updated_at",
-  ])("whose %s has an unexpected form is read without it", (field) => {
-    expect(parseUser({ [field]: [{}] }).user).toMatchObject({ id: "user_1", [field]: null });
+    ["external_id", 7],
+    ["external_id", "e".repeat(256)],
+    ["external_id", "crm-7\0"],
+    ["first_name", 7],
+    ["last_name", [{}]],
+    ["primary_email_address_id", {}],
+    ["primary_email_address_id", "idn_1\ud800"],
+    ["primary_phone_number_id", true],
+    ["email_addresses", { 0: "x" }],
+    ["phone_numbers", "x"],
+    ["public_metadata", ["admin"]],
+    ["public_metadata", "admin"],
+    ["banned", "true"],
+    ["locked", 1],
+    ["deprovisioned", {}],
+  ])("whose %s is %j is read as if it were not there", (field, value) => {
+    expect(parseUser({ [field]: value }).user).toEqual({ id: "user_1", [field]: undefined });
   });
 
-  test.each(["email_addresses", "phone_numbers"])("whose %s is no list has none", (field) => {
-    expect(parseUser({ [field]: { 0: "x" } }).user).toMatchObject({ [field]: [] });
+  test.each(["created_at", "updated_at"])("whose %s has an unexpected form has none", (field) => {
+    expect(parseUser({ [field]: [{}] }).user).toMatchObject({ id: "user_1", [field]: null });
   });
 
   test.each(["banned", "locked", "deprovisioned"])("is %s only by true itself", (field) => {
     expect(parseUser({ [field]: true }).user).toMatchObject({ [field]: true });
-    for (const value of ["true", 1, null, {}])
-      expect(parseUser({ [field]: value }).user).toMatchObject({ [field]: false });
-  });
-
-  test.each([null, "admin", ["admin"], 1])("whose public_metadata is %o has no metadata", (value) => {
-    expect(parseUser({ public_metadata: value }).user.public_metadata).toEqual({});
+    for (const value of ["true", 1, {}])
+      expect(parseUser({ [field]: value }).user).toMatchObject({ [field]: undefined });
+    expect(parseUser({ [field]: null }).user).toMatchObject({ [field]: null });
   });
 
   test("keeps the items of a list that are as expected when one is not", () => {
@@ -163,8 +170,8 @@ describe("a user", () => {
       email_addresses: [null, 7, { id: "idn_0" }, { email_address: "b@example.com" }, good],
       phone_numbers: [phone, { id: 3, phone_number: "+1" }, "x"],
     });
-    expect(user.email_addresses).toEqual([good]);
-    expect(user.phone_numbers).toEqual([phone]);
+    expect(user.email_addresses).toEqual([null, null, null, null, good]);
+    expect(user.phone_numbers).toEqual([phone, null, null]);
   });
 
   test("keeps an address whose verification has an unexpected form", () => {
@@ -188,6 +195,10 @@ describe("a deletion", () => {
   test("may name nobody", () => {
     expect(parseEvent(fixtureBytes("user.deleted.no-id"))).toMatchObject({ clerkId: null, externalId: null });
     expect(parseDeleted({ id: null, external_id: null })).toMatchObject({ clerkId: null, externalId: null });
+  });
+
+  test("whose external_id would have to be changed to be stored names nobody by it", () => {
+    expect(parseDeleted({ external_id: "crm-7\0" })).toMatchObject({ clerkId: null, externalId: null });
   });
 
   test("whose external_id is empty names nobody by it", () => {

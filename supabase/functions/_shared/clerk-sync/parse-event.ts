@@ -1,32 +1,39 @@
 import { z } from "zod";
 import { SyncError } from "./errors.ts";
-import { type Json, sanitise } from "./sanitise.ts";
+import { isStorable, type Json, sanitise, sanitiseText } from "./sanitise.ts";
 
-const text = z.string().nullish().catch(null);
-const externalId = z.string().max(255).nullish().catch(null);
-const flag = z.boolean().catch(false);
+/** A text that decides by equality: one that would have to be changed to be stored is none (sanitise.ts). */
+const exact = z.string().refine(isStorable, "has a character that PostgreSQL cannot store");
+/** A text that is shown. */
+const text = z.string().transform(sanitiseText).nullish().catch(undefined);
+const id = exact.nullish().catch(undefined);
+const externalId = exact.max(255).nullish().catch(undefined);
+const flag = z.boolean().nullish().catch(undefined);
 const time = z.number().nonnegative().nullish().catch(null);
-const metadata = z.record(z.string(), z.unknown()).catch({});
-const verification = z.object({ status: text }).nullish().catch(null);
+const metadata = z.record(z.string(), z.unknown()).nullish().catch(undefined);
+const verification = z
+  .object({ status: exact.nullish().catch(null) })
+  .nullish()
+  .catch(null);
 
-/** Reads an array item by item: one item of an unexpected shape does not cost the others. */
+/** Reads an array item by item: one item of an unexpected shape is null, and does not cost the others. */
 function listOf<Item>(item: z.ZodType<Item>) {
-  return z
-    .array(item.nullable().catch(null))
-    .catch([])
-    .transform((items) => items.filter((entry) => entry !== null));
+  return z.array(item.nullable().catch(null)).nullish().catch(undefined);
 }
 
-/** What the sync reads of a Clerk user. Strict on nothing but the id: Clerk adds and drops fields. */
+/**
+ * What the sync reads of a Clerk user. Strict on nothing but the id: Clerk adds and drops fields. A field that is not
+ * there, or of an unexpected form, is undefined: nothing is known of it. A field that is null is empty.
+ */
 const userSchema = z.object({
-  id: z.string().min(1).max(255),
+  id: exact.min(1).max(255),
   external_id: externalId,
   first_name: text,
   last_name: text,
-  primary_email_address_id: text,
-  primary_phone_number_id: text,
-  email_addresses: listOf(z.object({ id: z.string(), email_address: z.string(), verification })),
-  phone_numbers: listOf(z.object({ id: z.string(), phone_number: z.string() })),
+  primary_email_address_id: id,
+  primary_phone_number_id: id,
+  email_addresses: listOf(z.object({ id: exact, email_address: exact, verification })),
+  phone_numbers: listOf(z.object({ id: exact, phone_number: exact })),
   public_metadata: metadata,
   banned: flag,
   locked: flag,
@@ -35,9 +42,9 @@ const userSchema = z.object({
   updated_at: time,
 });
 
-const deletedUserSchema = z.object({ id: z.string().min(1).max(255).nullish(), external_id: externalId });
+const deletedUserSchema = z.object({ id: exact.min(1).max(255).nullish(), external_id: externalId });
 const envelopeSchema = z.object({
-  type: z.string().min(1).max(255),
+  type: exact.min(1).max(255),
   timestamp: time,
   instance_id: externalId,
   data: z.unknown().optional(),
@@ -61,8 +68,9 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
  * Throws SyncError `event_malformed` with the reason when it is not UTF-8, not JSON, or not a Clerk event.
  */
 export function parseEvent(body: Uint8Array): ClerkEvent {
-  const original = sanitise(parseJson(body));
-  const envelope = parseAs(envelopeSchema, original, "The event");
+  const sent = parseJson(body);
+  const original = sanitise(sent);
+  const envelope = parseAs(envelopeSchema, sent, "The event");
   const timestamp = toMilliseconds(envelope.timestamp);
   const instanceId = envelope.instance_id || null;
   if (envelope.type === "user.deleted")
@@ -76,7 +84,8 @@ export function parseEvent(body: Uint8Array): ClerkEvent {
 
 /** Parses a Clerk user as it stands in an event or in an answer of Clerk's API. Throws as parseEvent does. */
 export function parseUser(value: unknown): ClerkUser {
-  return parseAs(userSchema, sanitise(value), "data");
+  sanitise(value); // refuses what is nested too deep
+  return parseAs(userSchema, value, "data");
 }
 
 function parseDeleted(data: unknown, envelope: Envelope): ClerkEvent {

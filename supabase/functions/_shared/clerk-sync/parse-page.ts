@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type ClerkUser, parseUser, toMilliseconds } from "./parse-event.ts";
+import { isStorable } from "./sanitise.ts";
 
 /** One user of a page; version and createdAt are Unix milliseconds, 0 when Clerk does not say. */
 export type PageUser = { version: number; createdAt: number; user: ClerkUser };
@@ -12,7 +13,10 @@ export type UserPage = {
   last: { id: string; createdAt: number } | null;
 };
 
-const placeSchema = z.object({ id: z.string().min(1).max(255), created_at: z.number().nullish().catch(null) });
+const placeSchema = z.object({
+  id: z.string().min(1).max(255).refine(isStorable),
+  created_at: z.number().nullish().catch(null),
+});
 
 /**
  * Reads a list of users item by item: one that cannot be read is named and costs the others nothing, one that is

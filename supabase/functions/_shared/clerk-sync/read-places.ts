@@ -74,8 +74,15 @@ export function toUsersPlace({ row, state, values }: StoredUser): Place {
 }
 
 function toClerkPlace({ user, version }: Extract<FreshUser, { deleted: false }>): Place {
-  const { email, name, user_role, phone, banned } = mapUser(user);
-  const values = { email, name, role: user_role, phone, banned, updated_at: timeOf(version) };
+  const { email, name, user_role: role, phone, banned } = mapUser(user);
+  const values: Place["values"] = {
+    ...(email === undefined ? {} : { email }),
+    ...(name === undefined ? {} : { name }),
+    ...(role === undefined ? {} : { role }),
+    ...(phone === undefined ? {} : { phone }),
+    ...(banned === undefined ? {} : { banned }),
+    updated_at: timeOf(version),
+  };
   return { state: "present", reason: null, id: user.id, values };
 }
 

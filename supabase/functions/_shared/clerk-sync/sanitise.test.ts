@@ -79,8 +79,13 @@ describe("text", () => {
     ["a high surrogate without its pair", "a\ud83db", "ab"],
     ["a low surrogate without its pair", "a\ude00b", "ab"],
     ["surrogates in the wrong order", "\ude00\ud83d", ""],
-  ])("%s is taken out of strings and keys, and the rest stays", (_, dirty, clean) => {
-    expect(sanitise({ [dirty]: [dirty] })).toEqual({ [clean]: [clean] });
+  ])("%s is taken out of strings, and the rest stays", (_, dirty, clean) => {
+    expect(sanitise({ key: [dirty] })).toEqual({ key: [clean] });
+  });
+
+  test.each(["ro\0le", "role\ud83d", "\ude00role"])("the key %j is left out: it must not become another", (key) => {
+    expect(sanitise({ [key]: "admin", role: "user" })).toEqual({ role: "user" });
+    expect(sanitise({ role: "user", [key]: "admin" })).toEqual({ role: "user" });
   });
 
   test("surrogates that a NUL kept apart do not survive as lone ones", () => {

@@ -11,7 +11,9 @@ const forbiddenKeys = new Set(["private_metadata"]);
 
 /**
  * Returns a copy of a parsed JSON value that jsonb can store: NUL characters and lone surrogates are
- * taken out of every string and key (PostgreSQL refuses both), and private_metadata is left out at any depth.
+ * taken out of every string (PostgreSQL refuses both), a key that has one is left out with its value, and so is
+ * private_metadata, at any depth. What is left may be equal to what another string said: for what decides by equality
+ * (ids, roles, addresses) ask isStorable of the original instead.
  * Throws SyncError `event_malformed` when the value is nested deeper than 64 levels.
  */
 export function sanitise(value: unknown, depth = 0): Json {
@@ -27,15 +29,19 @@ export function sanitise(value: unknown, depth = 0): Json {
 function sanitiseObject(value: object, depth: number): Json {
   const entries: [string, Json][] = [];
   for (const [name, item] of Object.entries(value)) {
-    const key = sanitiseText(name);
-    if (!forbiddenKeys.has(key)) entries.push([key, sanitise(item, depth + 1)]);
+    if (isStorable(name) && !forbiddenKeys.has(name)) entries.push([name, sanitise(item, depth + 1)]);
   }
   return Object.fromEntries(entries);
 }
 
-/** Takes out what text in PostgreSQL cannot hold: NUL and surrogates without their pair. */
-function sanitiseText(text: string): string {
-  if (text.isWellFormed() && !text.includes("\0")) return text;
+/** Whether text in PostgreSQL can hold it: it has no NUL and no surrogate without its pair. */
+export function isStorable(text: string): boolean {
+  return text.isWellFormed() && !text.includes("\0");
+}
+
+/** Takes out what text in PostgreSQL cannot hold. For texts that are shown, and that decide nothing. */
+export function sanitiseText(text: string): string {
+  if (isStorable(text)) return text;
   // With the u flag \p{Surrogate} matches only surrogates that are not part of a pair.
   return text.replaceAll("\0", "").replace(/\p{Surrogate}/gu, "");
 }
