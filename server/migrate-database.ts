@@ -2,10 +2,17 @@ import { readFile } from "node:fs/promises";
 import type pg from "pg";
 import { SyncError } from "#core/errors.ts";
 import { checkSchemaVersion, schemaVersion } from "#core/schema-version.ts";
-import { applyMigrations, applyPrelude, findMissing, type Migration, withMigrationLock } from "./migrate.ts";
+import {
+  applyMigrations,
+  applyPrelude,
+  findMissing,
+  inMigration,
+  type LockOptions,
+  type Migration,
+} from "./migrate.ts";
 import { withConnection } from "./with-connection.ts";
 
-export type MigrateOptions = {
+export type MigrateOptions = LockOptions & {
   /** The variable or option that holds the URL, for whoever is to correct it. */
   urlName?: string;
   /** Only tells what would be applied. */
@@ -37,19 +44,20 @@ type SchemaState = {
 /**
  * Brings the database at `url` to this version. A database that has this version from elsewhere (`supabase db push`)
  * is left alone. Safe to run twice and by two at once.
- * Throws SyncError `database_unavailable`, `schema_newer`, `migration_refused` or `migration_failed`.
+ * Throws SyncError `database_unavailable`, `schema_newer`, `migration_refused`, `migration_locked` or `migration_failed`.
  */
 export async function migrateDatabase(url: string, options: MigrateOptions = {}): Promise<Migrated> {
   return withConnection(
     url,
     async (client) => {
       if (options.dryRun) return (await plan(client, options)).result;
-      return withMigrationLock(client, async () => {
+      const bringUpToDate = async () => {
         const { missing, needsPrelude, result } = await plan(client, options);
         if (needsPrelude) await applyPrelude(client, result.hasAuthStandIn);
         await applyMigrations(client, missing);
         return result;
-      });
+      };
+      return inMigration(client, bringUpToDate, options);
     },
     options.urlName,
   );

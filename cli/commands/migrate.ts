@@ -39,7 +39,8 @@ export function addMigrateCommand(program: Command, io: CommandIo): void {
 async function migrate(options: MigrateCommandOptions, io: CommandIo): Promise<void> {
   const { url, urlName } = readDatabaseUrl(options, io);
   const { migrateDatabase } = await import("../../server/migrate-database.ts");
-  const migrated = await migrateDatabase(url, { dryRun: options.dryRun, force: options.force, urlName });
+  const onWait = (holder: string) => io.note(`Waiting for another migration of this database: ${holder} …`);
+  const migrated = await migrateDatabase(url, { dryRun: options.dryRun, force: options.force, urlName, onWait });
   if (options.json) io.print(formatJson(migrated, options));
   else for (const line of formatLines(migrated, options)) io.print(line);
 }

@@ -1,14 +1,17 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { readConfig } from "#core/config.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { createPool } from "../../server/database.ts";
+import { readMigrations } from "../../server/migrate.ts";
+import { migrateDatabase } from "../../server/migrate-database.ts";
 import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
 import { startServer } from "../../server/start-server.ts";
 import { userEvent } from "../support/build-event.ts";
+import { spawnCli } from "../support/cli-process.ts";
 import { hasPgBouncer, startPgBouncer } from "../support/pgbouncer.ts";
 import { postEvent } from "../support/post-event.ts";
 import { testSecret } from "../support/sign.ts";
-import { createTestDatabase, type TestDatabase } from "../support/test-database.ts";
+import { createEmptyDatabase, createTestDatabase, type TestDatabase } from "../support/test-database.ts";
 import { waitFor } from "../support/wait-for.ts";
 
 const isHere = await hasPgBouncer();
@@ -101,6 +104,84 @@ describe.skipIf(!isHere).each(["transaction", "session"])("through PgBouncer in 
 it.skipIf(!isHere)("a pooler that refuses transactions is told at the start, with its reason", async () => {
   await expect(serve(await pooled("statement"))).rejects.toMatchObject({
     code: "database_unavailable",
+    message: expect.stringContaining("statement pooling mode"),
+  });
+});
+
+const namesOf = async () => (await readMigrations()).map(({ name }) => name);
+
+describe.skipIf(!isHere).each(["transaction", "session"])(
+  "migrations through PgBouncer in pool mode %s",
+  (poolMode) => {
+    let empty: TestDatabase;
+    let url: string;
+    beforeEach(async () => {
+      empty = await createEmptyDatabase();
+      const bouncer = await startPgBouncer(empty.url, { pool_mode: poolMode });
+      url = bouncer.url;
+      undo.push(empty.drop, bouncer.stop);
+    });
+
+    it("one that has ended leaves no lock behind", async () => {
+      await migrateDatabase(url);
+      const { rows } = await empty.pool.query("select * from pg_locks where locktype = 'advisory'");
+      expect(rows).toEqual([]);
+    });
+
+    it("of two at the same time one applies all, the other nothing; a third one, directly, has not to wait", async () => {
+      const both = await Promise.all([migrateDatabase(url), migrateDatabase(url)]);
+      expect(both.map(({ applied }) => applied.length).sort()).toEqual([0, (await namesOf()).length]);
+      const onWait = vi.fn();
+      expect(await migrateDatabase(empty.url, { waitMilliseconds: 1000, onWait })).toMatchObject({ applied: [] });
+      expect(onWait).not.toHaveBeenCalled();
+    });
+
+    it("one that is killed on its way leaves no lock and nothing half done", async () => {
+      await migrateDatabase(url);
+      const name = (await namesOf()).find((file) => file.endsWith("_job_queue.sql"));
+      await empty.pool.query("update clerk_sync_migrations.applied set checksum = 'another' where name = $1", [name]);
+      const blocker = await empty.pool.connect();
+      undo.push(async () => blocker.release(true));
+      await blocker.query("begin; lock table public.job_queue in access exclusive mode");
+      const killed = spawnCli(["migrate", "--database-url", url], {});
+      await waitFor("the migration to wait for the table", async () => {
+        const { rows } = await empty.pool.query("select 1 from pg_locks where not granted and relation is not null");
+        return rows.length > 0;
+      });
+      killed.process.kill("SIGKILL");
+      await killed.ended;
+      await blocker.query("commit");
+      expect(await migrateDatabase(url, { waitMilliseconds: 10_000 })).toMatchObject({ applied: [name] });
+    });
+  },
+);
+
+it("a migration waits no longer than it says, and names who holds the lock", async () => {
+  const onWait = vi.fn();
+  const holder = await database.pool.connect();
+  await holder.query("set application_name = 'an older migrate'");
+  await holder.query("select pg_advisory_lock(7461203001)"); // as earlier versions took it
+  const { rows } = await holder.query("select pg_backend_pid() as pid");
+  const waiting = migrateDatabase(database.url, { waitMilliseconds: 100, onWait });
+  await expect(waiting).rejects.toMatchObject({
+    code: "migration_locked",
+    message: expect.stringMatching(
+      new RegExp(
+        `within 0.1 s: process ${rows[0].pid} of PostgreSQL \\(an older migrate, since 2.*pg_terminate_backend`,
+      ),
+    ),
+  });
+  expect(onWait).toHaveBeenCalledOnce();
+  await holder.query("select pg_advisory_unlock(7461203001)");
+  holder.release();
+});
+
+it.skipIf(!isHere)("a migration through a pooler in mode statement is refused with the reason", async () => {
+  const empty = await createEmptyDatabase();
+  const bouncer = await startPgBouncer(empty.url, { pool_mode: "statement" });
+  undo.push(empty.drop, bouncer.stop);
+  await expect(migrateDatabase(bouncer.url)).rejects.toMatchObject({
+    code: "migration_failed",
     message: expect.stringContaining("statement pooling mode"),
   });
 });

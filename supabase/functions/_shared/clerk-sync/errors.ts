@@ -45,6 +45,7 @@ export const errorCodes = [
   "postgres_failed",
   "migration_failed",
   "migration_refused",
+  "migration_locked",
   "schema_newer",
   "schema_outdated",
   "endpoint_unreachable",
