@@ -4,6 +4,7 @@ import { errorMessage, SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
 import { checkSchemaVersion } from "#core/schema-version.ts";
 import { queryWithin } from "./call-function.ts";
+import { readLocalPassword } from "./local-settings.ts";
 import { migrateDatabase, readVersion } from "./migrate-database.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres, stopOrphan } from "./postgres/embedded-postgres.ts";
 import { withConnection } from "./with-connection.ts";
@@ -28,7 +29,7 @@ export async function openLocalDatabase(url: string | null, folder: string): Pro
   if (url !== null) return prepare(url, () => bringUpToDate(url), null);
   const dataFolder = path.join(folder, "postgres");
   if (await stopOrphan(dataFolder)) logger.warn("postgres.orphan_stopped");
-  const postgres = await startEmbeddedPostgres({ folder: dataFolder });
+  const postgres = await startEmbeddedPostgres({ folder: dataFolder, password: await readLocalPassword(folder) });
   return prepare(postgres.url, () => bringUpToDate(postgres.url).catch(explainDamage), postgres);
 }
 

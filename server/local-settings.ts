@@ -3,6 +3,7 @@ import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import { errorMessage, SyncError } from "#core/errors.ts";
+import { newDatabasePassword, readDatabasePassword } from "./postgres/embedded-postgres.ts";
 
 /** What a client needs to drive the local server; the content of .clerk-sync/local.json. */
 export type LocalSettings = {
@@ -14,16 +15,25 @@ export type LocalSettings = {
 };
 
 const secretsSchema = z.object({ webhookSecret: z.string().startsWith("whsec_"), secretKey: z.string().min(1) });
+const databaseSchema = z.object({ databaseUrl: z.string().transform(readDatabasePassword) });
 
 /** The secrets of an earlier start, so that a client configured once keeps working; new ones the first time. */
 export async function readLocalSecrets(folder: string): Promise<{ webhookSecret: string; secretKey: string }> {
-  const content = await readFile(settingsFile(folder), "utf8").catch(() => "{}");
-  const parsed = secretsSchema.safeParse(parseJson(content));
+  const parsed = secretsSchema.safeParse(await readSettings(folder));
   if (parsed.success) return parsed.data;
   return {
     webhookSecret: `whsec_${randomBytes(24).toString("base64")}`,
     secretKey: `sb_secret_local_${randomBytes(24).toString("base64url")}`,
   };
+}
+
+/** The embedded PostgreSQL's password of an earlier start; a new one the first time, or where another database was used. */
+export async function readLocalPassword(folder: string): Promise<string> {
+  return databaseSchema.safeParse(await readSettings(folder)).data?.databaseUrl ?? newDatabasePassword();
+}
+
+async function readSettings(folder: string): Promise<unknown> {
+  return parseJson(await readFile(settingsFile(folder), "utf8").catch(() => "{}"));
 }
 
 /** Writes the settings, readable by the owner only. Throws SyncError `data_folder_unusable`. */

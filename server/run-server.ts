@@ -44,7 +44,7 @@ function waitForSignal(): Promise<NodeJS.Signals> {
 function describe({ settings }: RunningLocalServer, config: Config): string {
   const webhookSecret = config.webhookSecrets.length > 0 ? "as in CLERK_WEBHOOK_SECRET" : settings.webhookSecret;
   const secretKey = config.secretKeys.length > 0 ? "as in the environment" : settings.secretKey;
-  const database = config.databaseUrl === null ? settings.databaseUrl : "as in DATABASE_URL";
+  const database = config.databaseUrl === null ? withoutPassword(settings.databaseUrl) : "as in DATABASE_URL";
   return `
   clerk-supabase-sync is running
 
@@ -59,4 +59,11 @@ function describe({ settings }: RunningLocalServer, config: Config): string {
   Try it, in another terminal:  npx clerk-sync simulate --count 100
   Stop it:                      Ctrl-C
 `;
+}
+
+/** Any user of the machine can reach the port, and output ends in logs: the password is in local.json only. */
+function withoutPassword(text: string): string {
+  const url = new URL(text);
+  url.password = "";
+  return `${url.href} (its password is in local.json)`;
 }

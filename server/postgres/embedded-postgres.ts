@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chmod, chown, mkdir, readFile, rm, stat } from "node:fs/promises";
+import { chmod, chown, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -14,12 +15,14 @@ export type EmbeddedPostgresOptions = {
   packageName?: string;
   /** Port of 127.0.0.1; a free one when it is not given. */
   port?: number;
+  /** Letters, digits, `-` and `_`; a new one when it is not given. */
+  password?: string;
   /** Extra `-c name=value` settings. */
   settings?: Readonly<Record<string, string>>;
 };
 
 export type EmbeddedPostgres = {
-  /** postgres://… of the database `postgres`. */
+  /** postgres://… of the database `postgres`, with the password. */
   url: string;
   /** The postmaster's process id. */
   pid: number;
@@ -40,7 +43,9 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   const folder = path.resolve(options.folder);
   const binaries = await findBinaries(options.packageName);
   const { prefix, ...user } = await findPostgresUser([folder, binaries.postgres]);
+  const password = options.password ?? newDatabasePassword();
   await initialise(folder, binaries, { prefix, ...user });
+  await lock(folder, binaries, { prefix, ...user }, password);
   const port = options.port ?? (await findFreePort());
   const [program = "", ...args] = [
     ...prefix,
@@ -55,7 +60,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   });
   await waitUntilReady(server, folder);
   return {
-    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    url: `postgres://postgres:${password}@127.0.0.1:${port}/postgres`,
     pid: server.pid ?? 0,
     ended: once(server, "exit").then(() => undefined),
     stop: () => stop(server),
@@ -76,7 +81,7 @@ async function initialise(folder: string, binaries: PostgresBinaries, postgresUs
     if (await exists(path.join(folder, "PG_VERSION"))) return;
     if (user.uid !== undefined && user.gid !== undefined) await chown(folder, user.uid, user.gid);
     await chmod(folder, 0o700);
-    const options = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"];
+    const options = ["--username=postgres", "--auth=reject", "--encoding=UTF8", "--locale=C"]; // until lock()
     const [program = "", ...args] = [...prefix, binaries.initdb, "-D", folder, ...options];
     await run(program, args, { ...user, cwd: folder });
   } catch (cause) {
@@ -86,6 +91,48 @@ async function initialise(folder: string, binaries: PostgresBinaries, postgresUs
       { cause },
     );
   }
+}
+
+/** The marks of a password of ours: a `databaseUrl` of somebody else's has another. */
+const passwordPattern = /^local_[\w-]{32}$/;
+
+export function newDatabasePassword(): string {
+  return `local_${randomBytes(24).toString("base64url")}`;
+}
+
+/** The password in a URL that startEmbeddedPostgres answered; null for any other URL. */
+export function readDatabasePassword(url: string): string | null {
+  const password = URL.parse(url)?.password ?? "";
+  return passwordPattern.test(password) ? password : null;
+}
+
+const accessRules = `# Written by clerk-supabase-sync at each start.
+local all all              scram-sha-256
+host  all all 127.0.0.1/32 scram-sha-256
+`;
+
+/**
+ * Has PostgreSQL ask everybody for this password: each user of the machine reaches the port. It is done at each start,
+ * so that data of an earlier version, which let everybody in, and a lost local.json need nothing else. The password
+ * goes through the standard input of PostgreSQL's single-user mode: arguments are seen by all users.
+ */
+async function lock(
+  folder: string,
+  binaries: PostgresBinaries,
+  { prefix, ...user }: PostgresUser,
+  password: string,
+): Promise<void> {
+  const [program = "", ...args] = [...prefix, binaries.postgres, "--single", "-D", folder, "postgres"];
+  const postgres = spawn(program, args, { ...user, cwd: folder, detached: true, stdio: ["pipe", "ignore", "pipe"] });
+  const log: string[] = [];
+  postgres.stderr.setEncoding("utf8").on("data", (text: string) => log.push(text));
+  postgres.stdin.on("error", () => undefined); // it ended before it read; its log says why
+  postgres.stdin.end(`alter role postgres password '${password}'\n`);
+  const [code] = await once(postgres, "close").catch((cause: unknown) => {
+    throw new SyncError("postgres_failed", errorMessage(cause), { cause });
+  });
+  if (code !== 0 || /^.*(ERROR|FATAL|PANIC): /m.test(log.join(""))) throw startError(folder, log.join(""));
+  await writeFile(path.join(folder, "pg_hba.conf"), accessRules);
 }
 
 async function waitUntilReady(server: ChildProcess, folder: string): Promise<void> {
@@ -118,7 +165,7 @@ function startError(folder: string, log: string): SyncError {
       `The data folder ${folder} is in use by another PostgreSQL. Stop that one first.`,
     );
   }
-  const reason = log.match(/FATAL:\s*(.*)/)?.[1] ?? "it ended without a reason";
+  const reason = log.match(/(?:FATAL|PANIC|ERROR):\s*(.*)/)?.[1] ?? "it ended without a reason";
   return new SyncError(
     "data_folder_unusable",
     `PostgreSQL cannot start on ${folder}: ${reason}.\nTo begin anew remove the folder .clerk-sync (its local data is lost), or set DATABASE_URL.`,

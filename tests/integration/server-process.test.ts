@@ -1,8 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import path from "node:path";
+import pg from "pg";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { findFreePort, isAlive } from "../../server/postgres/embedded-postgres.ts";
 import { userEvent } from "../support/build-event.ts";
@@ -189,3 +190,46 @@ it("a database that cannot be reached is refused by its variable", async () => {
   });
   expect(running[0]?.output()).not.toContain("secret@");
 });
+
+it("the embedded PostgreSQL asks everybody for a password, which is in local.json and nowhere else", async () => {
+  const server = await start();
+  const url = new URL(server.settings.databaseUrl);
+  expect(url.password).toMatch(/^local_[\w-]{32}$/);
+  expect((await stat(inFolder("local.json"))).mode & 0o777).toBe(0o600);
+  expect(server.output()).not.toContain(url.password);
+  expect(await readFile(`/proc/${await postgresPid()}/cmdline`, "utf8").catch(() => "")).not.toContain(url.password);
+  const kept = url.password;
+  for (const password of ["", "postgres"]) {
+    url.password = password;
+    await expect(query(url.href, "select 1")).rejects.toThrow(/password/i);
+  }
+  await server.end("SIGTERM");
+  expect(new URL((await start()).settings.databaseUrl).password).toBe(kept);
+});
+
+it("data of a version that let everybody in is kept, and its PostgreSQL asks for a password from then on", async () => {
+  const first = await start();
+  await query(first.settings.databaseUrl, "create table public.kept as select 1 as n");
+  await query(first.settings.databaseUrl, "alter role postgres password null");
+  await first.end("SIGTERM");
+  await writeFile(inFolder("postgres", "pg_hba.conf"), "host all all 127.0.0.1/32 trust\n");
+  await writeFile(
+    inFolder("local.json"),
+    JSON.stringify({ ...first.settings, databaseUrl: "postgres://postgres@127.0.0.1:1/postgres" }),
+  );
+  const { settings } = await start();
+  const url = new URL(settings.databaseUrl);
+  expect(await query(url.href, "select n from public.kept")).toEqual([{ n: 1 }]);
+  url.password = "";
+  await expect(query(url.href, "select 1")).rejects.toThrow(/password/i);
+});
+
+async function query(connectionString: string, sql: string): Promise<unknown[]> {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}

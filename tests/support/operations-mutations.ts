@@ -21,4 +21,20 @@ export const operations: readonly Mutation[] = [
     title: "through PgBouncer in pool mode transaction > a server starts, takes events, and the worker writes them",
     edits: [{ file: "server/database.ts", find: "    pipeline: true,\n", replace: "    statement_timeout: 8000,\n" }],
   },
+  {
+    test: file("poolers"),
+    title: "migrations through PgBouncer in pool mode transaction > one that has ended leaves no lock behind",
+    edits: [{ file: "server/migrate.ts", find: "pg_try_advisory_xact_lock", replace: "pg_try_advisory_lock" }],
+  },
+  {
+    test: file("server-process"),
+    title: "the embedded PostgreSQL asks everybody for a password, which is in local.json and nowhere else",
+    edits: [
+      {
+        file: "server/postgres/embedded-postgres.ts",
+        find: "127.0.0.1/32 scram-sha-256",
+        replace: "127.0.0.1/32 trust",
+      },
+    ],
+  },
 ];
