@@ -42,6 +42,12 @@ export function formatTime(at: string): string {
   return `${day} ${[date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":")}`;
 }
 
+/** A version, which is Clerk's updated_at in ms, as ISO 8601; one that no date can be (from 8.64e15 on) as the number it is. */
+export function formatVersion(version: number): string {
+  const date = new Date(version);
+  return Number.isNaN(date.getTime()) ? String(version) : date.toISOString();
+}
+
 /** "1,234,567". */
 export function formatCount(count: number): string {
   return count.toLocaleString("en-US");

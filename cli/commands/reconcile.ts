@@ -12,7 +12,8 @@ Examples:
 
 Without --apply nothing is changed. A user that Clerk's list does not show is deleted only when Clerk says of that very
 user that it does not exist, and many deletions wait for an operator (the delete brake).
-Kinds: missing, stale (an event was lost), differs (same version, other values), unmirrored (not in Supabase Auth),
+Kinds: missing, stale (an event was lost), ahead (what was applied does not come
+from Clerk: a leaked secret, a wrong clock), differs (same version, other values), unmirrored (not in Supabase Auth),
 extra (deleted at Clerk); no drift are edited (only the name, which users may change), pending (in the queue) and
 foreign (unknown to Clerk and never written by the sync: seeded, of another instance, or deleted before the sync came).
 In Supabase Auth, where users are mirrored: auth_missing, auth_differs (changed there by hand), auth_extra (of a user who

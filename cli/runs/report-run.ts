@@ -35,6 +35,7 @@ export function summariseRun({ run, isComplete, seconds, readSeconds, requests, 
 const driftKinds = [
   "missing",
   "stale",
+  "ahead",
   "differs",
   "unmirrored",
   "extra",

@@ -25,7 +25,8 @@ create table if not exists clerk_sync.user_state (
 );
 
 alter table clerk_sync.user_state
-  add column if not exists withheld_email text;
+  add column if not exists withheld_email text,
+  add column if not exists is_doubted     boolean not null default false;
 
 comment on column clerk_sync.user_state.version is
   'Clerk''s updated_at in ms of the newest applied snapshot; 0 until one was applied';
@@ -40,6 +41,8 @@ comment on column clerk_sync.user_state.first_seen_at is
 comment on column clerk_sync.user_state.delete_counted_at is
   'when the deletion was counted by the delete brake';
 
+comment on column clerk_sync.user_state.is_doubted is
+  'true: the newest applied event said a time in the future; any other event, or a read from Clerk''s API, is believed rather';
 comment on column clerk_sync.user_state.withheld_email is
   'the address the user claims at Clerk and does not get, because another claim to it is better';
 

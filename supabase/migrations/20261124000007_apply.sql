@@ -25,7 +25,8 @@ begin
       mirror_only    boolean,
       fresh          boolean,
       is_new         boolean,
-      withheld_email text
+      withheld_email text,
+      is_doubted     boolean
     );
   end if;
 end
@@ -49,44 +50,113 @@ begin
 end
 $$;
 
+-- A version is a time of Clerk's clock, in ms. One that lies more than five minutes ahead of the database's clock is not
+-- believed: a leaked secret or a wrong clock is behind it, and no true event would ever be newer. Answers the latest that
+-- is believed at this time. (Svix allows five minutes between two clocks, too.)
+create or replace function clerk_sync.latest_version(p_at timestamptz)
+returns bigint
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select (extract(epoch from p_at) * 1000)::bigint + 300000;
+$$;
+
+revoke execute on function clerk_sync.latest_version from public, anon, authenticated;
+grant execute on function clerk_sync.latest_version to service_role;
+
+-- Whether a read from Clerk's API settles the state of a user although it brings a lower version: what is known lies in
+-- the future, is doubted since it was taken from an event of the future, or was there for more than five minutes when the read began.
+-- Clerk's API may lag behind its webhooks, but not that long: the newer version does not come from Clerk.
+create or replace function clerk_sync.read_settles(
+  p_version    bigint,
+  p_is_doubted boolean,
+  p_synced_at  timestamptz,
+  p_read_at    timestamptz,
+  p_now        timestamptz
+)
+returns boolean
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(
+    p_version > clerk_sync.latest_version(p_now)
+      or (p_is_doubted and p_read_at >= p_synced_at)
+      or p_read_at > p_synced_at + interval '5 minutes',
+    false
+  );
+$$;
+
+revoke execute on function clerk_sync.read_settles from public, anon, authenticated;
+grant execute on function clerk_sync.read_settles to service_role;
+
 -- A job that was applied before and comes again (its mirror failed) is mirror_only: a row may have changed
 -- since at the same version, or been edited by its user, and must not be set back.
--- Law 3, newest wins and deletes are final: per user the deletion if there is one, else the newest
+-- Law 3, newest wins and deletions are final: per user the deletion if there is one, else the newest
 -- snapshot, and only where it is not older than what was applied and the user has no tombstone. A fresh
 -- snapshot was read from Clerk's API; when that read began after the tombstone was set, it revives the user.
-create or replace function clerk_sync.newest_changes(p_sources clerk_sync.change_source[])
+-- The version of an event from the future becomes the time when it arrived, what it brings is doubted, and its user is
+-- read again from Clerk's API. It comes after the other events of its batch, and without that read any other event
+-- replaces it. A stored version that lies in the future is treated as a doubted one.
+create or replace function clerk_sync.newest_changes(p_sources clerk_sync.change_source[], p_now timestamptz)
 returns clerk_sync.user_change[]
 language plpgsql
 stable
 security invoker
 set search_path = ''
 as $$
+declare
+  v_latest bigint := clerk_sync.latest_version(p_now);
 begin
   return (
     select coalesce(array_agg(row(
-      n.clerk_id, n.id, n.deletes, n.version,
+      n.clerk_id, n.id, n.deletes, n.believed,
       p.email, coalesce(p.email_verified, false), p.phone, p.name, p.user_role, p.external_id,
       coalesce(p.banned, false), coalesce(p.locked, false), coalesce(p.deprovisioned, false),
-      p.created_at, null, n.was_applied and not n.deletes, n.is_fresh, n.is_new, null
+      p.created_at, case when n.is_doubted or n.replaces_doubted then 'version_in_future' end,
+      n.was_applied and not n.deletes, n.is_fresh, n.is_new, null, n.is_doubted and not n.deletes
     )::clerk_sync.user_change), '{}')
     from (
       select distinct on (j.clerk_id)
-        j.clerk_id, j.id, j.version, j.payload,
+        j.clerk_id, j.id, v.believed, j.payload, r.is_fresh,
+        not r.is_fresh and v.believed <> j.version as is_doubted,
+        not r.is_fresh and coalesce(s.is_doubted or s.version > v_latest, false) as replaces_doubted,
         j.job_type = 'USER_DELETED' as deletes,
         coalesce(j.result @> '{"applied": true}', false) as was_applied,
-        coalesce(j.result ? 'read_at', false) as is_fresh,
         coalesce(j.is_live, false) and s.clerk_id is null as is_new
       from unnest(p_sources) as j
+      cross join lateral (
+        select
+          coalesce(j.result ? 'read_at', false) as is_fresh,
+          (j.result ->> 'read_at')::timestamptz as read_at,
+          case when j.result ? 'read_at' then p_now else coalesce(j.created_at, p_now) end as arrived_at
+      ) as r
+      cross join lateral (
+        select case
+          when j.version <= v_latest + (extract(epoch from r.arrived_at - p_now) * 1000)::bigint then j.version
+          else (extract(epoch from r.arrived_at) * 1000)::bigint
+        end as believed
+      ) as v
       left join lateral ( -- a lookup each, whatever the statistics say
-        select k.clerk_id, k.version, k.deleted_at from clerk_sync.user_state as k where k.clerk_id = j.clerk_id offset 0
+        select k.clerk_id, k.version, k.deleted_at, k.is_doubted, k.last_synced_at
+        from clerk_sync.user_state as k
+        where k.clerk_id = j.clerk_id
+        offset 0
       ) as s on true
       where case
-          when j.job_type = 'USER_DELETED' then true
+          -- One that was applied before comes for the mirror alone; a read may have revived its user since.
+          when j.job_type = 'USER_DELETED' then s.deleted_at is not null or not coalesce(j.result @> '{"applied": true}', false)
           when j.payload ? 'erased' then false
-          when s.deleted_at is not null then (j.result ->> 'read_at')::timestamptz > s.deleted_at
-          else j.version >= coalesce(s.version, 0)
+          when s.deleted_at > p_now + interval '5 minutes' then r.is_fresh
+          when s.deleted_at is not null then r.read_at > s.deleted_at
+          when v.believed >= coalesce(s.version, 0) then true
+          when r.is_fresh then clerk_sync.read_settles(s.version, s.is_doubted, s.last_synced_at, r.read_at, p_now)
+          else s.is_doubted or s.version > v_latest
         end
-      order by j.clerk_id, deletes desc, j.version desc, was_applied, j.created_at desc, j.id
+      order by j.clerk_id, deletes desc, is_doubted, v.believed desc, j.version desc, was_applied, j.created_at desc, j.id
     ) as n
     cross join lateral jsonb_to_record(n.payload) as p(
       email text, email_verified boolean, phone text, name text, user_role text, external_id text,
@@ -189,7 +259,7 @@ begin
   insert into clerk_sync.user_state as s
     (clerk_id, version, deleted_at, external_id, phone, email_verified, banned, locked, deprovisioned,
      refresh_reason, refresh_attempts, refresh_due_at, last_synced_at, first_seen_at,
-     withheld_email)
+     withheld_email, is_doubted)
   select
     c.clerk_id, c.version, case when c.deletes then p_now end,
     case when not c.deletes then c.external_id end, case when not c.deletes then c.phone end,
@@ -198,12 +268,12 @@ begin
     c.refresh_reason, (c.fresh and c.refresh_reason is not null)::integer, case when c.refresh_reason is not null then p_now end,
     p_now,
     case when c.is_new and (select true from public.users as u where u.clerk_id = c.clerk_id) is null then p_now end,
-    c.withheld_email
+    c.withheld_email, c.is_doubted
   from unnest(p_changes) as c
   where not c.mirror_only
   on conflict (clerk_id) do update
     set version = case
-          when s.deleted_at is not null and excluded.deleted_at is null then excluded.version -- revived: the tombstone's does not count
+          when excluded.deleted_at is null then excluded.version -- newest_changes let no older one through that is not settled
           else greatest(s.version, excluded.version)
         end,
         deleted_at = case when excluded.deleted_at is not null then coalesce(s.deleted_at, excluded.deleted_at) end,
@@ -220,7 +290,8 @@ begin
           when s.refresh_attempts < 5 then p_now + 4 ^ s.refresh_attempts * interval '1 minute'
         end,
         last_synced_at = excluded.last_synced_at,
-        withheld_email = excluded.withheld_email;
+        withheld_email = excluded.withheld_email,
+        is_doubted = excluded.is_doubted;
 end
 $$;
 

@@ -151,7 +151,7 @@ revoke execute on function clerk_sync.lease_reads from public, anon, authenticat
 grant execute on function clerk_sync.lease_reads to service_role;
 
 -- Takes down in the jobs what was read of their users, fails those whose read is older than what is known
--- (Clerk's API may lag behind its webhooks), and returns the others.
+-- (Clerk's API may lag behind its webhooks) and settles nothing (read_settles), and returns the others.
 -- p_reads: [{job_id, deleted, version?, payload?}]
 create or replace function clerk_sync.store_reads(p_ids uuid[], p_reads jsonb, p_now timestamptz)
 returns uuid[]
@@ -176,7 +176,15 @@ begin
     from public.job_queue as j
     where j.id = any (p_ids)
       and j.job_type <> 'USER_DELETED'
-      and (select s.deleted_at is null and j.version < s.version from clerk_sync.user_state as s where s.clerk_id = j.clerk_id)
+      and (
+        select s.deleted_at is null
+          and j.version < s.version
+          and not clerk_sync.read_settles(
+            s.version, s.is_doubted, s.last_synced_at, (j.result ->> 'read_at')::timestamptz, p_now
+          )
+        from clerk_sync.user_state as s
+        where s.clerk_id = j.clerk_id
+      )
   );
   perform clerk_sync.fail_job(
     j.id, j.attempts, 'clerk_stale: Clerk''s API answered an older state than is known', false, null, p_now

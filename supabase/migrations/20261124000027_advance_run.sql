@@ -130,7 +130,7 @@ $$;
 revoke execute on function public.clerk_sync_cancel_run from public, anon, authenticated;
 grant execute on function public.clerk_sync_cancel_run to service_role;
 
--- The newest runs, the last first. counts.missing, stale, differs, unmirrored and extra of a sweep or compare are how
+-- The newest runs, the last first. counts.missing, stale, ahead, differs, unmirrored and extra of a sweep or compare are how
 -- far out of step it found us, auth_missing, auth_differs, auth_deleted and auth_extra how far Supabase Auth.
 create or replace function public.clerk_sync_list_runs(p_limit integer default 20)
 returns jsonb

@@ -17,6 +17,23 @@ $$;
 revoke execute on function clerk_sync.allowed_role from public, anon, authenticated;
 grant execute on function clerk_sync.allowed_role to service_role;
 
+-- Whether a user has no address here because another row has it, by a better claim: that is how it should be. Clerk lets
+-- several users have one address that is not verified.
+create or replace function clerk_sync.is_withheld(p_email text, p_user public.users, p_state clerk_sync.user_state)
+returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select p_user.email is null
+    and p_state.withheld_email = p_email
+    and exists (select 1 from public.users as u where u.email = p_email and u.clerk_id <> p_user.clerk_id);
+$$;
+
+revoke execute on function clerk_sync.is_withheld from public, anon, authenticated;
+grant execute on function clerk_sync.is_withheld to service_role;
+
 -- What Clerk has of a user against what we have: {field: {clerk, here}} for each field that differs. Only a role
 -- that may be stored counts.
 create or replace function clerk_sync.differing_fields(
@@ -33,7 +50,10 @@ as $$
   select coalesce(jsonb_object_agg(f.name, jsonb_build_object('clerk', f.clerk, 'here', f.here)), '{}')
   from (
     values
-      ('email', p_payload ->> 'email', p_user.email),
+      ('email', p_payload ->> 'email', case
+        when clerk_sync.is_withheld(p_payload ->> 'email', p_user, p_state) then p_payload ->> 'email'
+        else p_user.email
+      end),
       ('name', p_payload ->> 'name', p_user.name),
       ('role', clerk_sync.allowed_role(p_payload ->> 'user_role')::text, p_user.role::text),
       ('phone', p_payload ->> 'phone', p_state.phone),
@@ -49,18 +69,22 @@ $$;
 revoke execute on function clerk_sync.differing_fields from public, anon, authenticated;
 grant execute on function clerk_sync.differing_fields to service_role;
 
+drop function if exists public.clerk_sync_compare_users(jsonb, boolean, boolean); -- before it was told the time
+
 -- Those of p_users ([{clerk_id, version, payload}] as read from Clerk's API) that are not as they are there:
 -- [{clerk_id, kind, fields}] and, with p_with_values, fields as {field: {clerk, here}} instead of their names.
 --   pending     work of this user is in the queue
 --   missing     no row, or a deleted one
 --   stale       what was applied is older, or we never applied anything
+--   ahead       what was applied is newer than what Clerk has, and not because it came just now: it is not of Clerk
 --   differs     the same version with other values
 --   edited      only the name, which users may edit themselves
 --   unmirrored  Supabase Auth has not got it, and p_mirrors
 create or replace function public.clerk_sync_compare_users(
   p_users       jsonb,
   p_mirrors     boolean default false,
-  p_with_values boolean default false
+  p_with_values boolean default false,
+  p_now         timestamptz default clock_timestamp()
 )
 returns jsonb
 language plpgsql
@@ -92,6 +116,10 @@ begin
           ) then 'pending'
           when u.clerk_id is null or u.deleted_at is not null then 'missing'
           when s.clerk_id is null or s.version < i.version then 'stale'
+          -- Ten minutes: what Clerk has was read within the last of them, and wins then (read_settles).
+          when s.version > i.version
+            and (s.version > clerk_sync.latest_version(p_now) or s.last_synced_at < p_now - interval '10 minutes')
+          then 'ahead'
           when s.version > i.version then null -- changed since it was read
           when c.fields - 'name' <> '{}' then 'differs'
           when c.fields <> '{}' then 'edited'

@@ -142,7 +142,7 @@ as $$
           select coalesce(sum(c.value::bigint), 0)
           from jsonb_each_text(s.counts) as c
           where c.key in (
-            'missing', 'stale', 'differs', 'extra', 'unmirrored', 'auth_missing', 'auth_differs', 'auth_extra', 'auth_deleted'
+            'missing', 'stale', 'ahead', 'differs', 'extra', 'unmirrored', 'auth_missing', 'auth_differs', 'auth_extra', 'auth_deleted'
           )
         )
       )

@@ -12,7 +12,7 @@ set search_path = ''
 as $$
   select jsonb_build_object(
     'drift', (
-      select '{"read": 0, "missing": 0, "stale": 0, "differs": 0, "extra": 0, "unmirrored": 0}'::jsonb || s.counts
+      select '{"read": 0, "missing": 0, "stale": 0, "ahead": 0, "differs": 0, "extra": 0, "unmirrored": 0}'::jsonb || s.counts
       from clerk_sync.sync_runs as s
       where s.kind = 'compare'
         and s.status = 'COMPLETED'
@@ -168,7 +168,8 @@ select
   coalesce((s.counts ->> 'stale')::bigint, 0) as stale,
   coalesce((s.counts ->> 'differs')::bigint, 0) as differs,
   coalesce((s.counts ->> 'extra')::bigint, 0) as extra,
-  coalesce((s.counts ->> 'unmirrored')::bigint, 0) as unmirrored
+  coalesce((s.counts ->> 'unmirrored')::bigint, 0) as unmirrored,
+  coalesce((s.counts ->> 'ahead')::bigint, 0) as ahead
 from clerk_sync.sync_runs as s
 where s.kind = 'compare'
   and s.status = 'COMPLETED';

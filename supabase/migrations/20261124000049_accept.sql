@@ -84,7 +84,7 @@ begin
     select row(i.id, i.job_type, i.clerk_id, i.version, i.payload, i.result, p_now, i.source = 'webhook')::clerk_sync.change_source
     from unnest(v_jobs) as i
     where i.clerk_id = any (v_users)
-  ));
+  ), p_now);
   -- As write_changes, which knows more kinds of changes.
   perform clerk_sync.offer_emails(v_changes, p_now);
   v_changes := clerk_sync.resolve_emails(v_changes, p_now);

@@ -53,7 +53,7 @@ declare
     select row(j.id, j.job_type, j.clerk_id, j.version, j.payload, j.result, j.created_at, j.source = 'webhook')::clerk_sync.change_source
     from public.job_queue as j
     where j.id = any (p_ids)
-  ));
+  ), p_now);
 begin
   if not p_with_email then
     v_changes := clerk_sync.without_emails(v_changes, array(select c.clerk_id from unnest(v_changes) as c));

@@ -52,6 +52,33 @@ describe("a user", () => {
     expect(await system.audited("user_grace")).toEqual(["Ada reveal_user"]);
   });
 
+  it("whose state does not come from Clerk is found out, and is as at Clerk after a resync", async () => {
+    await system.deliver("user_forged", { firstName: "Forged" });
+    system.setAtClerk("user_forged", { version: 0 });
+    await system.server.pool.query("update clerk_sync.user_state set last_synced_at = now() - interval '1 hour'");
+    expect((await system.ask("GET", "/users/user_forged")).body).toMatchObject({
+      verdict: { code: "version_ahead", in_step: false, remedy: expect.stringContaining("docs/secret-leaked.md") },
+    });
+    await resync("user_forged");
+    expect((await system.ask("GET", "/users/user_forged")).body).toMatchObject({ verdict: { code: "in_step" } });
+  });
+
+  it.each([8.64e15, 8.64e15 + 1, 9_007_199_254_740_991, 9.2e18])(
+    "has a version that no date can be (%d)",
+    async (version) => {
+      const id = `user_undated_${version}`;
+      await system.deliver(id);
+      await system.server.pool.query("update clerk_sync.user_state set version = $1 where clerk_id = $2", [
+        version,
+        id,
+      ]);
+      const { status, body } = await system.ask("GET", `/users/${id}`);
+      expect(status).toBe(200);
+      const shown = version > 8.64e15 ? String(version) : "+275760-09-13T00:00:00.000Z";
+      expect(body).toMatchObject({ users: { values: { updated_at: shown } }, state: { version } });
+    },
+  );
+
   it("who changed at Clerk without an event is stale, with the fields that differ, until a resync", async () => {
     await system.deliver("user_stale");
     system.setAtClerk("user_stale", { version: 9, firstName: "Countess" });

@@ -25,8 +25,8 @@ export const laws: readonly Mutation[] = [
     edits: [
       {
         file: applySql,
-        find: "(j.result ->> 'read_at')::timestamptz > s.deleted_at",
-        replace: "coalesce(j.result ? 'read_at', false)",
+        find: "r.read_at > s.deleted_at",
+        replace: "r.is_fresh",
       },
     ],
   },
@@ -55,7 +55,7 @@ export const laws: readonly Mutation[] = [
   {
     test: file("refresh"),
     title: "a read that is older than what a webhook brought is tried again and changes nothing",
-    edits: [{ file: refreshSql, find: "s.deleted_at is null and j.version < s.version", replace: "false" }],
+    edits: [{ file: refreshSql, find: "          and j.version < s.version\n", replace: "          and false\n" }],
   },
   {
     test: file("emails"),

@@ -3,6 +3,7 @@ import { createMirrorUser, outcomeOfError } from "#core/mirror-user.ts";
 import { outcomeOfRead } from "#core/read-user.ts";
 import { runJobs } from "#core/run-jobs.ts";
 import { watchCircuit } from "#core/watch-circuit.ts";
+import { at, userEvent } from "./build-event.ts";
 import { type Model, readAt } from "./clerk-model.ts";
 import { createFaultyAuth, createFaultyRead, workerCrash } from "./faulty-auth.ts";
 import { toJob } from "./queue.ts";
@@ -24,6 +25,7 @@ export async function runSchedule(pool: pg.Pool, schedule: Schedule, model: Mode
 async function play(system: System, action: Action): Promise<void> {
   if (action.kind === "deliver") return deliver(system, action.place);
   if (action.kind === "rescue") return expireLeases(system);
+  if (action.kind === "forge") return forge(system, `user_${system.prefix}_${action.user}`);
   if (action.kind === "refresh") return requestRefresh(system, [`user_${system.prefix}_${action.user}`]);
   if (action.kind === "wait") {
     system.clock.seconds += action.seconds;
@@ -45,6 +47,14 @@ async function requestRefresh(system: System, clerkIds: readonly string[]): Prom
   const known = clerkIds.filter((id) => readAt(system.model, system.clock.changes, id) !== null);
   const time = new Date(now(system.clock));
   await system.pool.query("select clerk_sync_request_refresh($1, 'test', $2)", [known, time]);
+}
+
+/** Ten years ahead. Without a read from Clerk's API it would last until the next event, so it is not sent then. */
+async function forge(system: System, id: string): Promise<void> {
+  if (!system.canRead || readAt(system.model, system.clock.changes, id) === null) return;
+  const version = now(system.clock) - at(0) + 10 * 365 * 86_400_000;
+  const event = userEvent("user.updated", { id, version, firstName: "Forged", role: "admin" });
+  await system.accept([toJob(event, `msg_forged_${crypto.randomUUID()}`)], attempts);
 }
 
 async function overtake(system: System, frozen: number): Promise<void> {

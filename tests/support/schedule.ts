@@ -13,6 +13,8 @@ export type Action =
   | { kind: "claim" | "read" | "mirror" | "settle" | "crash" | "overtake"; worker: number }
   /** Somebody asks that a user be read again. */
   | { kind: "refresh"; user: number }
+  /** Somebody who knows the webhook's secret sends an event with a time in the future. */
+  | { kind: "forge"; user: number }
   | { kind: "wait"; seconds: number }
   /** Every lease runs out and the jobs are freed, whether their workers are dead or frozen. */
   | { kind: "rescue" };
@@ -64,6 +66,7 @@ const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant("claim"), worker }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("read"), worker }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("refresh"), user }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant("forge"), user }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant("mirror"), worker }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("settle"), worker }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("crash"), worker }) },

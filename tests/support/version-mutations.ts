@@ -1,5 +1,6 @@
 import type { Mutation } from "./mutations.ts";
 
+const core = (name: string) => `supabase/functions/_shared/clerk-sync/${name}.ts`;
 const migration = (name: string) => `supabase/migrations/${name}.sql`;
 const file = (name: string) => `tests/integration/${name}.test.ts`;
 
@@ -9,6 +10,36 @@ export const versionRules: readonly Mutation[] = [
     test: file("emails"),
     title: "an unverified claim takes no address from a verified user, however new it is (unverified first)",
     edits: [{ file: migration("20261124000008_emails"), find: "q.email_verified desc, ", replace: "" }],
+  },
+  {
+    test: file("versions"),
+    title:
+      "an event from the future, applied by a worker > is settled by the read from Clerk's API, however old the user is there",
+    edits: [
+      { file: migration("20261124000007_apply"), find: "p_is_doubted and p_read_at >= p_synced_at", replace: "false" },
+    ],
+  },
+  {
+    test: file("versions"),
+    title: "a forged event of this very moment > loses against a read that began more than five minutes after it",
+    edits: [
+      {
+        file: migration("20261124000007_apply"),
+        find: "p_read_at > p_synced_at + interval '5 minutes'",
+        replace: "false",
+      },
+    ],
+  },
+  {
+    test: file("admin-api-users"),
+    title: "a user > has a version that no date can be (9007199254740991)",
+    edits: [
+      {
+        file: core("read-places"),
+        find: "describeVersion(version) : null",
+        replace: "new Date(version).toISOString() : null",
+      },
+    ],
   },
   {
     test: file("emails"),

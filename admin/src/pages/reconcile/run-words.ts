@@ -30,6 +30,7 @@ export const countWords: Readonly<Record<string, string>> = {
   read: "users read from Clerk",
   missing: "at Clerk, and not here",
   stale: "older here than at Clerk",
+  ahead: "newer here than at Clerk: not of Clerk",
   differs: "other values here, of the same version",
   unmirrored: "right here, not in Supabase Auth",
   extra: "here, and deleted at Clerk",
@@ -56,6 +57,7 @@ export const countWords: Readonly<Record<string, string>> = {
 const driftKinds = [
   "missing",
   "stale",
+  "ahead",
   "differs",
   "unmirrored",
   "extra",

@@ -4,6 +4,7 @@ import type { UserState } from "#core/admin-users-contract.ts";
 import { FactList } from "../../components/fact-list.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { ExactTime } from "../../components/time.tsx";
+import { formatVersion } from "../../format-time.ts";
 
 type Fact = readonly [string, ReactNode];
 
@@ -48,5 +49,5 @@ function factsOfRefresh({ refresh_due_at, refresh_reason }: UserState): Fact[] {
 
 /** A version is Clerk's updated_at in milliseconds. */
 function Version({ version }: { version: number | null }) {
-  return <ExactTime at={version === null || version === 0 ? null : new Date(version).toISOString()} />;
+  return <ExactTime at={version === null || version === 0 ? null : formatVersion(version)} />;
 }

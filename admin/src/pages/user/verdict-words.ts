@@ -35,6 +35,7 @@ const faults: Readonly<Record<string, string>> = {
   never_delivered: "no event ever came",
   never_seen: "never heard of",
   row_missing: "the row was deleted here",
+  version_ahead: "not of Clerk",
   stale: "a change at Clerk has not come",
   row_differs: "the row was edited here",
   auth_missing: "missing in Supabase Auth",

@@ -4,7 +4,7 @@ import { type HeldRun, type StepDependencies, toRow } from "./run-step.ts";
 import type { Difference, ReadUserRow, RunStep } from "./sync-runs.ts";
 
 /** What is repaired by applying what Clerk has. A name alone is not: users may edit theirs here. */
-const repairable: ReadonlySet<Difference["kind"]> = new Set(["missing", "stale", "differs", "unmirrored"]);
+const repairable: ReadonlySet<Difference["kind"]> = new Set(["missing", "stale", "ahead", "differs", "unmirrored"]);
 
 /** Compares a page of users with ours: the counts by kind, and the jobs that repair when the run applies. */
 export async function comparePage(

@@ -85,6 +85,8 @@ describe.each<[code: string, facts: Partial<UserFacts>, job?: JobSummary]>([
   ["under_way", { jobs: [pending], users: absent }, pending],
   ["under_way", { jobs: [job({ status: "PROCESSING" })] }],
   ["refresh_due", { state: { ...state, refresh_due_at: at, refresh_reason: "email_taken" } }],
+  ["version_ahead", { difference: { clerk_id: "user_1", kind: "ahead", fields: [] } }],
+  ["version_ahead", { clerk: off, state: { ...state, version: now + 300_001 } }],
   ["cancelled", { jobs: [cancelled], ...gone }, cancelled],
   ["row_not_at_clerk", { clerk: absent }],
   ["auth_left_over", { clerk: absent, users: absent, state: tombstone }],

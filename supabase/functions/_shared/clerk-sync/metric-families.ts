@@ -8,7 +8,7 @@ const jobTypes = ["USER_CREATED", "USER_UPDATED", "USER_DELETED"];
 const openStatuses = ["PENDING", "PROCESSING", "FAILED", "DEAD"];
 const runKinds = ["backfill", "sweep", "compare"];
 const authKinds = ["auth_missing", "auth_differs", "auth_extra", "auth_deleted"];
-const driftKinds = ["missing", "stale", "differs", "extra", "unmirrored", ...authKinds];
+const driftKinds = ["missing", "stale", "ahead", "differs", "extra", "unmirrored", ...authKinds];
 
 /** Every metric, in the order they are written and docs/metrics.md lists them. All but those of the process. */
 const definitions: readonly Definition[] = [

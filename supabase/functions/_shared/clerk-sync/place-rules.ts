@@ -59,6 +59,14 @@ export const presentRules: readonly UserRule[] = [
     remedy: () => "Resync the user: the row is made again.",
   },
   {
+    code: "version_ahead",
+    when: ({ difference }) => difference?.kind === "ahead",
+    what: ({ clerk, users }) =>
+      `Applied is a change of ${users.values.updated_at}, but Clerk's newest is of ${clerk.values.updated_at}: what was applied does not come from Clerk. Either a webhook secret leaked, or a clock was wrong.`,
+    remedy: () =>
+      "Resync the user: what Clerk has is written again. Then change the webhook's secret and look for others; docs/secret-leaked.md says how.",
+  },
+  {
     code: "stale",
     when: ({ difference }) => difference?.kind === "stale" || difference?.kind === "pending",
     what: ({ clerk, users }) =>
@@ -94,6 +102,20 @@ export const emailRule: UserRule = {
     emailHolder === null
       ? "In Supabase's Table Editor find the row of public.users with this address; give it this user's Clerk id, or remove its address. Then resync this user."
       : `Resync both, ${emailHolder} first: each is read again from Clerk's API, and who has the address there gets it.`,
+};
+
+/** As clerk_sync.latest_version: how far ahead of our clock a time of Clerk's is believed. */
+const believedAheadMilliseconds = 300_000;
+
+/** Clerk does not say otherwise, but what was applied has a time that has not come yet. */
+export const futureRule: UserRule = {
+  code: "version_ahead",
+  when: ({ clerk, users, state, now }) =>
+    clerk.state !== "present" && !isGone(users) && (state?.version ?? 0) > now + believedAheadMilliseconds,
+  what: ({ users }) =>
+    `Applied is a change of ${users.values.updated_at}, which has not come yet: it does not come from Clerk. Either a webhook secret leaked, or a clock was wrong.`,
+  remedy: () =>
+    "The next event of this user is believed again. To have it right now set CLERK_SECRET_KEY and resync the user; docs/secret-leaked.md says how to find others.",
 };
 
 /** The row is right, or nobody says otherwise; Supabase Auth is another matter. */

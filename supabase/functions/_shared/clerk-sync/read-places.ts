@@ -2,6 +2,7 @@ import type { StoredUser } from "./admin-database.ts";
 import type { Place } from "./admin-users-contract.ts";
 import type { AuthAdmin, AuthUser } from "./auth-admin.ts";
 import type { FreshUser } from "./clerk-api.ts";
+import { describeVersion } from "./describe-version.ts";
 import { errorCode, errorMessage, SyncError } from "./errors.ts";
 import { inTime } from "./in-time.ts";
 import { logger } from "./logger.ts";
@@ -123,5 +124,5 @@ function textOf(value: unknown): string | null {
 }
 
 function timeOf(version: number | null | undefined): string | null {
-  return version ? new Date(version).toISOString() : null;
+  return version ? describeVersion(version) : null;
 }

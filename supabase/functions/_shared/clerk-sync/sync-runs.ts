@@ -35,7 +35,17 @@ const advancedSchema = z.discriminatedUnion("held", [
   z.object({ held: z.literal(true), run: runSchema, read_at: z.string(), open_jobs: z.number() }),
   z.object({ held: z.literal(false) }),
 ]);
-const userKinds = ["pending", "missing", "stale", "differs", "edited", "unmirrored", "extra", "foreign"] as const;
+const userKinds = [
+  "pending",
+  "missing",
+  "stale",
+  "ahead",
+  "differs",
+  "edited",
+  "unmirrored",
+  "extra",
+  "foreign",
+] as const;
 const authKinds = ["auth_missing", "auth_differs", "auth_deleted", "auth_extra"] as const;
 const valuesSchema = z.partialRecord(z.enum(["clerk", "here", "auth"]), z.unknown());
 const fieldsSchema = z.union([z.array(z.string()), z.record(z.string(), valuesSchema)]);

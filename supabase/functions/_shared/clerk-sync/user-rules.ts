@@ -1,6 +1,6 @@
 import type { JobSummary } from "./admin-jobs-contract.ts";
 import type { UserFacts, UserRule } from "./judge-user.ts";
-import { authRules, deletedRules, emailRule, isGone, presentRules } from "./place-rules.ts";
+import { authRules, deletedRules, emailRule, futureRule, isGone, presentRules } from "./place-rules.ts";
 
 /** What to do about a dead letter, by what stands before the colon of its error. */
 const deadRemedies: Readonly<Record<string, string>> = {
@@ -90,6 +90,7 @@ export const userRules: readonly UserRule[] = [
   },
   ...deletedRules,
   ...presentRules,
+  futureRule,
   {
     code: "clerk_unanswered",
     when: ({ clerk }) => clerk.state === "unknown",
