@@ -23,6 +23,7 @@ import { createConfiguredAlerts } from "#core/send-alerts.ts";
 import { createSupervision } from "#core/supervise-sync.ts";
 import { createConfiguredVerify } from "#core/verify-session-token.ts";
 import { createVerifySignature } from "#core/verify-signature.ts";
+import { watchStores } from "#core/watch-stores.ts";
 import { readAdminPage } from "./admin-page.ts";
 import { createApp } from "./app.ts";
 import { createCallFunction } from "./call-function.ts";
@@ -68,15 +69,16 @@ export function compose(config: Config, composition: Composition): Parts {
   const worker = supervised === null ? null : createWorker(supervised);
   const onQueued = () => worker?.wake(); // another instance's worker sees the job within a second
   const recorder = only === "worker" ? null : makeRecorder(call, now);
-  const enqueue = createAcceptEvents({ call, apply: applyRules(config, composition.auth !== null) });
+  const accept = createAcceptEvents({ call, apply: applyRules(config, composition.auth !== null) });
+  const { enqueue, refusal } = watchStores(accept, now);
   const keys = [...secretKeys, ...(config.processorSecret ? [config.processorSecret] : [])];
   const app = createApp({
     webhook: recorder === null ? null : makeWebhook(config, composition, { database: { enqueue }, onQueued, recorder }),
     trustedProxies: config.trustedProxies,
     processor: supervised && { ...supervised, checkCaller: createCheckCaller(keys), budgetMilliseconds: 20_000 },
     ensureUser: only === "worker" ? null : makeEnsureUser(config, work, onQueued),
-    health: createHealth({ database: work.database, now }),
-    syncHealth: { readHealth: createReadHealth({ call, now }), checkCaller: createCheckCaller(secretKeys) },
+    health: createHealth({ database: work.database, refusal, now }),
+    syncHealth: { readHealth: createReadHealth({ call, refusal, now }), checkCaller: createCheckCaller(secretKeys) },
     admin: createHandleAdmin({ ...work, config, secretKeys, call, onQueued }),
     metrics: createMetrics(call, config.metricsToken === null ? secretKeys : [...secretKeys, config.metricsToken]),
     adminPage: readAdminPage(),

@@ -70,7 +70,8 @@ function describe(since: number, now: number): Incident {
     subject: "",
     status: "compromised",
     what: "A server of the sync cannot reach its database. Events are answered 503 meanwhile; Clerk delivers them again.",
-    remedy: "Is PostgreSQL up, has it connections left, and is DATABASE_URL right? GET /health of the server says why.",
+    remedy:
+      "Is PostgreSQL up, has it connections left, does it take writes (a full disk makes it read-only), and is DATABASE_URL right? GET /health of the server says why.",
     since: iso(since),
     opened_at: iso(now),
     absent_since: null,

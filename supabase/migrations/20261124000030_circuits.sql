@@ -4,11 +4,9 @@
 --   closed ──5 failures in a row, half of a minute's calls, or 20 users──> open ──probe_at──> half_open ──probe ok──> closed
 --                                                                 ^─────────────probe failed─────┘
 --
--- Only failures that say the service is down or refuses us all are counted, by the workers (watch-circuit.ts). After the
--- failure of one user's call the worker asks the service without a user (ask-service.ts): where it answers, the failure is
--- that job's own and uses up its attempts. Twenty users whom the service knows and who fail so within a minute, with no
--- success between them, open the circuit all the same: writes do not work then. While a
--- circuit is not closed, jobs that need its service wait (job_queue.waits_for): applied, with no attempt used up, and
+-- Only failures that say the service is down or refuses us all are counted, by the workers (watch-circuit.ts). A failure
+-- of one user while the service answers otherwise (ask-service.ts) is the job's own; twenty known users in a row open
+-- the circuit all the same. While a circuit is not closed, jobs that need its service wait (job_queue.waits_for): applied, with no attempt used up, and
 -- out of the claim's way. The one that has waited longest is the probe. It is leased like any other job; when its
 -- worker dies, the probe is taken anew after the lease. What becomes of the jobs is in the files of the queue.
 create table if not exists clerk_sync.circuits (
@@ -42,7 +40,7 @@ comment on column clerk_sync.circuits.probe_at is
 comment on column clerk_sync.circuits.window_calls is
   'calls in the minute that began with a failure; nothing is written while all is well';
 comment on column clerk_sync.circuits.failed_users is
-  'users of that minute whose calls failed although the service answers, since the last call that succeeded for a user';
+  'of that minute: users whose calls failed although the service answers, since the last success';
 
 insert into clerk_sync.circuits (name)
 values ('auth'), ('clerk')
@@ -230,11 +228,9 @@ begin
       v_old, (select r.value from jsonb_array_elements(p_calls) as r where r.value ->> 'name' = v_old.name), p_now
     );
     update clerk_sync.circuits as c
-    set (state, since, failures, openings, probe_at, probe_token, window_since, window_calls, window_failures, failed_users,
-         last_error)
+    set (state, since, failures, openings, probe_at, probe_token, window_since, window_calls, window_failures, failed_users, last_error)
       = (v_next.state, v_next.since, v_next.failures, v_next.openings, v_next.probe_at, v_next.probe_token,
-         v_next.window_since, v_next.window_calls, v_next.window_failures, v_next.failed_users,
-         v_next.last_error)
+         v_next.window_since, v_next.window_calls, v_next.window_failures, v_next.failed_users, v_next.last_error)
     where c.name = v_old.name;
     if (v_old.state = 'closed') <> (v_next.state = 'closed') then
       v_changes := v_changes || jsonb_build_object(

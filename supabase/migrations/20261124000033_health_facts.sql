@@ -166,7 +166,7 @@ $$;
 revoke execute on function clerk_sync.attempt_facts from public, anon, authenticated;
 grant execute on function clerk_sync.attempt_facts to service_role;
 
--- What is known: {now, schema_version, oldest_due_at, oldest_refresh_at, open, dead, users, attempts, last_applied_at,
+-- What is known: {now, schema_version, write_failure, oldest_due_at, oldest_refresh_at, open, dead, users, attempts, last_applied_at,
 -- schedule, runs, silence, audit, …}. Nothing of it is personal.
 create or replace function clerk_sync.health_facts(p_now timestamptz)
 returns jsonb
@@ -182,6 +182,7 @@ begin
   return jsonb_build_object(
     'now', p_now,
     'schema_version', public.clerk_sync_schema_version(),
+    'write_failure', public.clerk_sync_write_failure(),
     'oldest_due_at', clerk_sync.oldest_due(p_now),
     'oldest_refresh_at', (
       select min(s.refresh_due_at) from clerk_sync.user_state as s where s.refresh_due_at is not null

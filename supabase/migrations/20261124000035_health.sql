@@ -29,6 +29,29 @@ $$;
 revoke execute on function clerk_sync.attempt_reasons from public, anon, authenticated;
 grant execute on function clerk_sync.attempt_reasons to service_role;
 
+-- What clerk_sync_write_failure says, in the form of the reasons before.
+create or replace function clerk_sync.write_reasons(p_facts jsonb)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'code', 'not_writable',
+    'status', 'compromised',
+    'what', format('The database takes no writes, so every event is refused and Clerk delivers it again: %s', f.failure),
+    'remedy', 'Is the disk full? Make room, or a larger disk; on Supabase: Settings, Compute and Disk. A database that the host made'
+      || ' read-only has to be made writable again (default_transaction_read_only); a standby has to be promoted, or DATABASE_URL to'
+      || ' name the primary.'
+  )), '[]')
+  from (select p_facts ->> 'write_failure' as failure) as f
+  where f.failure is not null;
+$$;
+
+revoke execute on function clerk_sync.write_reasons from public, anon, authenticated;
+grant execute on function clerk_sync.write_reasons to service_role;
+
 -- {status, reasons}: compromised, degraded or healthy, by the worst of its reasons, which come first.
 create or replace function clerk_sync.judge_health(
   p_facts      jsonb,
@@ -45,7 +68,8 @@ as $$
     'reasons', coalesce(jsonb_agg(jsonb_strip_nulls(r.value) order by r.value ->> 'status', r.place), '[]')
   )
   from jsonb_array_elements(
-    clerk_sync.queue_reasons(p_facts, p_thresholds)
+    clerk_sync.write_reasons(p_facts)
+      || clerk_sync.queue_reasons(p_facts, p_thresholds)
       || clerk_sync.attempt_reasons(p_facts, p_thresholds)
       || clerk_sync.delivery_reasons(p_facts, p_thresholds)
       || clerk_sync.service_reasons(p_facts, p_thresholds)

@@ -8,6 +8,7 @@ import { knownFailures, type Mutation } from "./mutations.ts";
 import { operations } from "./operations-mutations.ts";
 import { payloadRules } from "./payload-mutations.ts";
 import { quickPlans } from "./plan-mutations.ts";
+import { probeRules } from "./probe-mutations.ts";
 import { runRules } from "./run-mutations.ts";
 import { supervision } from "./supervision-mutations.ts";
 import { unseenUsers } from "./unseen-mutations.ts";
@@ -20,6 +21,7 @@ export const allMutations: readonly Mutation[] = [
   ...circuitLaws,
   ...ensurePromises,
   ...runRules,
+  ...probeRules,
   ...supervision,
   ...counting,
   ...alertPromises,

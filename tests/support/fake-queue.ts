@@ -30,6 +30,11 @@ const statusOfOutcome = {
   waiting: "PENDING",
 } as const;
 
+type QueueDoor = Omit<
+  Database,
+  "enqueue" | "schemaVersion" | "writeFailure" | "ownRow" | "ensureUser" | "requestRefresh"
+>;
+
 /**
  * The queue as run-jobs sees it: each claim hands out the next batch, whose jobs owe the mirror when they say so
  * (and a lease was asked for), and settling gives each of them the status of its outcome.
@@ -47,7 +52,7 @@ export function createFakeQueue(batches: readonly (readonly FakeJob[])[]) {
     failed: [] as string[],
     circuits: [] as Settled["circuits"],
   };
-  const database: Omit<Database, "enqueue" | "schemaVersion" | "ownRow" | "ensureUser" | "requestRefresh"> = {
+  const database: QueueDoor = {
     runJobs: async (options) => {
       claims.push(options);
       if (options.limit > state.cancelAbove) throw databaseError("clerk_sync_run_jobs", "57014", { code: "57014" });

@@ -145,6 +145,8 @@ export type Database = {
   requestRefresh: (clerkIds: readonly string[], reason: string) => Promise<number>;
   /** Null when the database has none of our functions. */
   schemaVersion: () => Promise<string | null>;
+  /** Why the database takes no writes; null when it does. */
+  writeFailure: () => Promise<string | null>;
 };
 
 /** How long a call may take; without it 8 s, which is PostgREST's limit on Supabase. */
@@ -191,6 +193,7 @@ export function createDatabase(call: CallFunction): Database {
     requestRefresh: (clerkIds, reason) =>
       callAs(z.number(), "clerk_sync_request_refresh", { p_clerk_ids: clerkIds, p_reason: reason }),
     schemaVersion: () => callAs(z.string(), "clerk_sync_schema_version", {}).catch(nullIfMissing),
+    writeFailure: () => callAs(z.string().nullable(), "clerk_sync_write_failure", {}),
   };
 }
 

@@ -17,6 +17,7 @@ export const errorCodes = [
   "user_pending",
   "user_deleted",
   "database_unavailable",
+  "database_not_writable",
   "database_rejected",
   "database_answer_invalid",
   "auth_unavailable",

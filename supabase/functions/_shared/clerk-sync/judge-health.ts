@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { SyncError } from "./errors.ts";
+import { type ErrorCode, SyncError } from "./errors.ts";
 import { schemaVersion } from "./schema-version.ts";
 
 const statuses = ["healthy", "degraded", "compromised"] as const;
@@ -44,6 +44,19 @@ export function judgeHealth(answer: unknown, expectedVersion = schemaVersion): H
     "Apply the migrations of this version, or deploy the functions and servers of the schema's.",
   );
   return { status: "compromised", reasons: [mismatch, ...reasons], facts };
+}
+
+/** The same health, with what this process knows of its own: that the database refuses every event. */
+export function judgeRefusal(health: Health, refusal: ErrorCode | null): Health {
+  if (refusal === null) return health;
+  const reason = compromised(
+    "events_refused",
+    `The last events could not be stored (${refusal}); they were answered 503, and Clerk delivers them again.`,
+    "The log says why, at database.call_failed and webhook.not_stored; docs/errors.md explains the code.",
+  );
+  const isWorst = ({ status }: HealthReason) => status === "compromised";
+  const [worst, others] = [health.reasons.filter(isWorst), health.reasons.filter((one) => !isWorst(one))];
+  return { ...health, status: "compromised", reasons: [...worst, reason, ...others] };
 }
 
 /** The health of a system whose database did not answer, or not in a form we know. */

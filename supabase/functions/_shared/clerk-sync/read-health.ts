@@ -1,7 +1,7 @@
 import type { CallFunction } from "./database.ts";
-import { errorCode, errorMessage, SyncError } from "./errors.ts";
+import { type ErrorCode, errorCode, errorMessage, SyncError } from "./errors.ts";
 import { inTime } from "./in-time.ts";
-import { type Health, judgeFailure, judgeHealth } from "./judge-health.ts";
+import { type Health, judgeFailure, judgeHealth, judgeRefusal } from "./judge-health.ts";
 import { logger } from "./logger.ts";
 
 /** Says how the sync is; never throws, and never takes longer than the time it was given. */
@@ -11,6 +11,8 @@ export type ReadHealthOptions = {
   call: CallFunction;
   /** Unix milliseconds. */
   now: () => number;
+  /** Why the events that came to this process were not stored; null when they were. See watch-stores.ts. */
+  refusal?: () => ErrorCode | null;
   /** How long a caller waits for the database. */
   timeoutMilliseconds?: number;
   /** How long an answer is given to others who ask. */
@@ -25,10 +27,10 @@ const abandonMilliseconds = 10_000;
  * shareMilliseconds, and not again while it is still busy with the last question.
  */
 export function createReadHealth(options: ReadHealthOptions): ReadHealth {
-  const { call, now, timeoutMilliseconds = 2500, shareMilliseconds = 1000 } = options;
+  const { now, timeoutMilliseconds = 2500, shareMilliseconds = 1000 } = options;
   let reading: { answer: Promise<Health>; startedAt: number; endedAt: number | null } | null = null;
   const start = () => {
-    const current = { answer: ask(call), startedAt: now(), endedAt: null as number | null };
+    const current = { answer: ask(options), startedAt: now(), endedAt: null as number | null };
     void current.answer.then(() => {
       current.endedAt = now();
     });
@@ -44,9 +46,9 @@ function isOver(reading: { startedAt: number; endedAt: number | null }, now: num
   return reading.endedAt === null ? now - reading.startedAt > abandonMilliseconds : now - reading.endedAt >= share;
 }
 
-async function ask(call: CallFunction): Promise<Health> {
+async function ask({ call, refusal = () => null }: ReadHealthOptions): Promise<Health> {
   try {
-    return judgeHealth(await call("clerk_sync_health", {}));
+    return judgeRefusal(judgeHealth(await call("clerk_sync_health", {})), refusal());
   } catch (error) {
     logger.error("health.unknown", { code: errorCode(error) });
     if (!(error instanceof SyncError)) logger.error("health.failed", { error: errorMessage(error) });

@@ -1,0 +1,29 @@
+import type { Mutation } from "./mutations.ts";
+
+const notWritable = "tests/integration/not-writable.test.ts";
+
+/** Probes know when nothing can be written, each with the line that upholds it. */
+export const probeRules: readonly Mutation[] = [
+  {
+    test: notWritable,
+    title: "a full disk is noticed by a write that needs a new page",
+    edits: [
+      {
+        file: "supabase/migrations/20261124000033_health_facts.sql",
+        find: "'write_failure', public.clerk_sync_write_failure()",
+        replace: "'write_failure', null",
+      },
+    ],
+  },
+  {
+    test: notWritable,
+    title: "a queue that refuses every event makes both say so, whatever the reason",
+    edits: [
+      {
+        file: "supabase/functions/_shared/clerk-sync/watch-stores.ts",
+        find: "count: (refused?.count ?? 0) + 1",
+        replace: "count: 1",
+      },
+    ],
+  },
+];
