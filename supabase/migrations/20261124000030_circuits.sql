@@ -1,14 +1,14 @@
 -- Circuit breakers around Supabase Auth ('auth') and Clerk's API ('clerk'). Their state lives here, so that workers and
 -- functions that live for seconds share it:
 --
---   closed ──5 failures in a row, half of a minute's calls, or 20 users──> open ──probe_at──> half_open ──probe ok──> closed
+--   closed ──5 failures in a row, or half of a minute's calls──> open ──probe_at──> half_open ──probe ok──> closed
 --                                                                 ^─────────────probe failed─────┘
 --
 -- Only failures that say the service is down or refuses us all are counted, by the workers (watch-circuit.ts). A failure
 -- of one user while the service answers otherwise (ask-service.ts) is the job's own; twenty known users in a row open
--- the circuit all the same. While a circuit is not closed, jobs that need its service wait (job_queue.waits_for): applied, with no attempt used up, and
--- out of the claim's way. The one that has waited longest is the probe. It is leased like any other job; when its
--- worker dies, the probe is taken anew after the lease. What becomes of the jobs is in the files of the queue.
+-- the circuit all the same. While a circuit is not closed, jobs that need its service wait (job_queue.waits_for):
+-- applied, with no attempt used up, and out of the claim's way. The one that has waited longest is the probe. It is leased
+-- like any other job; when its worker dies, the probe is taken anew after the lease.
 create table if not exists clerk_sync.circuits (
   name            text        not null,
   state           text        not null default 'closed',
