@@ -2,7 +2,7 @@ import type { Mutation } from "./mutations.ts";
 
 const notWritable = "tests/integration/not-writable.test.ts";
 
-/** Probes know when nothing can be written, each with the line that upholds it. */
+/** Probes know when nothing can be written, and unfinished bodies do no harm; each with the line that upholds it. */
 export const probeRules: readonly Mutation[] = [
   {
     test: notWritable,
@@ -23,6 +23,17 @@ export const probeRules: readonly Mutation[] = [
         file: "supabase/functions/_shared/clerk-sync/watch-stores.ts",
         find: "count: (refused?.count ?? 0) + 1",
         replace: "count: 1",
+      },
+    ],
+  },
+  {
+    test: "tests/integration/unfinished-bodies.test.ts",
+    title: "unfinished bodies of 160 connections take nothing from the events that Clerk sends",
+    edits: [
+      {
+        file: "supabase/functions/_shared/clerk-sync/limit-load.ts",
+        find: "return bytes > smallBodyBytes ? ",
+        replace: "return bytes < 0 ? ",
       },
     ],
   },

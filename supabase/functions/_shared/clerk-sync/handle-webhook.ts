@@ -52,7 +52,10 @@ export async function handleWebhook(
   dependencies: WebhookDependencies,
   source = "unknown",
 ): Promise<Response> {
-  const response = await answerDelivery({ request, source, account: dependencies.loadLimit.open() }, dependencies);
+  const response = await answerDelivery(
+    { request, source, account: dependencies.loadLimit.open(source) },
+    dependencies,
+  );
   notify("delivery.not_noted", () => dependencies.onAnswered?.(response.status));
   return response;
 }
