@@ -13,5 +13,6 @@ export function readSince(text: string | undefined, now: number): string | null 
   if (!text) return null;
   const [, count, unit = ""] = /^(\d{1,4})([hd])$/.exec(text) ?? [];
   const time = count === undefined ? Date.parse(text) : now - Number(count) * (hours[unit] ?? 0) * 3_600_000;
-  return Number.isNaN(time) ? null : new Date(time).toISOString();
+  const year = new Date(time).getUTCFullYear();
+  return year >= 1 && year <= 9999 ? new Date(time).toISOString() : null;
 }

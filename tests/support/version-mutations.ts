@@ -42,6 +42,11 @@ export const versionRules: readonly Mutation[] = [
     ],
   },
   {
+    test: file("admin-values"),
+    title: "get /users/{clerk_id} refuses what PostgreSQL cannot take, and names the parameter",
+    edits: [{ file: core("admin-app"), find: 'refuseUnstorable(context.req.param(), "");', replace: "" }],
+  },
+  {
     test: file("emails"),
     title: "when the holder is no longer verified, the user whose claim was withheld is read again",
     edits: [

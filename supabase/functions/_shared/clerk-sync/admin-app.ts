@@ -97,6 +97,8 @@ function addRoute(app: AdminApp, route: AdminRoute): void {
   const path = definition.getRoutingPath();
   app.on([route.method], path, async (context, next) => {
     checkRight(route, context.get("caller"));
+    refuseUnstorable(context.req.param(), "");
+    refuseUnstorable(context.req.queries(), "");
     if (route.body !== undefined) context.req.raw = await readJson(context.req.raw);
     await next();
   });
@@ -140,13 +142,31 @@ function checkRight({ right }: AdminRoute, caller: AdminCaller): void {
   throw new SyncError("right_missing", "A viewer only reads. Ask an operator, or sign in as one.");
 }
 
+/**
+ * Throws SyncError `request_invalid` with the parameter's name when a text holds NUL or a lone surrogate, which no text
+ * of PostgreSQL can hold: https://www.postgresql.org/docs/current/datatype-json.html#JSON-TYPE-MAPPING-TABLE
+ */
+function refuseUnstorable(value: unknown, name: string): void {
+  if (typeof value === "string" && (value.includes("\0") || !value.isWellFormed())) {
+    throw new SyncError(
+      "request_invalid",
+      `${name}: holds a character that PostgreSQL cannot store (NUL or a lone surrogate).`,
+    );
+  }
+  if (typeof value !== "object" || value === null) return;
+  for (const [key, item] of Object.entries(value)) {
+    refuseUnstorable(item, Array.isArray(value) ? name : [name, key].filter((part) => part !== "").join("."));
+  }
+}
+
 /** The request with its body read, within bounds, and taken for JSON whatever its header says. */
 async function readJson(request: Request): Promise<Request> {
   const body = await readBody(request, undefined, maxBodyBytes);
   const text = new TextDecoder().decode(body);
   try {
-    JSON.parse(text);
+    refuseUnstorable(JSON.parse(text), "");
   } catch (cause) {
+    if (cause instanceof SyncError) throw cause;
     throw new SyncError("request_invalid", "The body is not JSON.", { cause });
   }
   return new Request(request.url, {

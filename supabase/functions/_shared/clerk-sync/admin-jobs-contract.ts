@@ -9,6 +9,17 @@ export const jobTypes = ["USER_CREATED", "USER_UPDATED", "USER_DELETED"] as cons
 /** A point in time, ISO 8601 with offset, as PostgreSQL writes it in jsonb. */
 export const time = z.string();
 
+/**
+ * A point in time that PostgreSQL takes from a request: it has no year 0, and no offset of 16 hours or more. Years end at
+ * 9999: arithmetic beyond 294276 overflows.
+ */
+export const moment = z.iso.datetime({ offset: true }).refine(isMoment, "is no time that PostgreSQL has");
+
+function isMoment(text: string): boolean {
+  const year = new Date(text).getUTCFullYear();
+  return year >= 1 && year <= 9999 && !text.startsWith("0000") && !/[+-](1[6-9]|2\d):?\d\d$/.test(text);
+}
+
 /** Which jobs: every condition given must hold. `q` finds by Clerk id, event id, job id or email, and nothing else. */
 export const jobFilterSchema = z
   .object({
@@ -19,8 +30,8 @@ export const jobFilterSchema = z
     event_id: z.string().max(255),
     /** What stands before the colon of the error. */
     code: z.string().max(80),
-    created_after: z.iso.datetime({ offset: true }),
-    created_before: z.iso.datetime({ offset: true }),
+    created_after: moment,
+    created_before: moment,
     q: z.string().min(1).max(255),
   })
   .partial()
@@ -108,7 +119,7 @@ export const jobActionSchema = z.union([
     .object({
       filter: jobFilterSchema,
       operation: z.uuid(),
-      before: z.iso.datetime({ offset: true }),
+      before: moment,
       limit: z.number().int().min(1).max(500).default(500),
     })
     .strict(),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { jobCountsSchema, time } from "./admin-jobs-contract.ts";
+import { jobCountsSchema, moment, time } from "./admin-jobs-contract.ts";
 
 // What sync-admin says of the system: who asks, overview, charts, runs, audit.
 
@@ -147,7 +147,7 @@ export const auditFilterSchema = z
     kind: z.string().max(40),
     source: z.string().max(200),
     subject: z.string().max(200),
-    since: z.iso.datetime({ offset: true }),
+    since: moment,
   })
   .partial()
   .strict();

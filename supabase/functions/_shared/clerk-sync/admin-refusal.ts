@@ -43,10 +43,16 @@ export function requestInvalid(error: z.core.$ZodError): SyncError {
   return new SyncError("request_invalid", `${problems.join("; ")}.`);
 }
 
-/** The database refuses what only it can check, such as a cursor, with SY002 and a sentence. */
+/**
+ * The database refuses what only it can check, such as a cursor, with SY002 and a sentence. Class 22 is a value that a
+ * parameter cannot have (https://www.postgresql.org/docs/current/errcodes-appendix.html); its message may quote the value.
+ */
 function toRefusal(thrown: unknown): unknown {
   const cause =
     thrown instanceof SyncError ? (thrown.cause as { code?: unknown; message?: unknown } | undefined) : undefined;
+  if (typeof cause?.code === "string" && /^22/.test(cause.code)) {
+    return new SyncError("request_invalid", "A parameter has a value that PostgreSQL cannot take.", { cause: thrown });
+  }
   if (cause?.code !== "SY002") return thrown;
   return new SyncError("request_invalid", `${String(cause.message)}.`, { cause: thrown });
 }
