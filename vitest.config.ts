@@ -14,6 +14,7 @@ const long = [
   "getting-started",
   "init-functions",
   "load",
+  "native-sign-in",
   "outages",
   "package",
   "schedule",

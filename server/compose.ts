@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Hono } from "hono";
 import type pg from "pg";
 import { applyRules, createAcceptEvents } from "#core/accept-events.ts";
+import { adoptionOf } from "#core/adopt-holder.ts";
 import { listTargets } from "#core/alert-targets.ts";
 import { createAllowOrigin } from "#core/allow-origin.ts";
 import { createAuthAdmin } from "#core/auth-admin.ts";
@@ -89,10 +90,11 @@ export function compose(config: Config, composition: Composition): Parts {
 
 function makeWork(config: Config, { auth, now }: Composition, call: CallFunction) {
   const authAdmin = auth === null ? null : createAuthAdmin(auth);
+  const database = createDatabase(call);
   return {
-    database: createDatabase(call),
+    database,
     auth: authAdmin,
-    mirrorUser: authAdmin && createMirrorUser(authAdmin),
+    mirrorUser: authAdmin && createMirrorUser(authAdmin, adoptionOf(config, database, now)),
     readUser: createReadUser(config, call),
     slices: createSlices(config, call, authAdmin === null ? {} : { auth: authAdmin }),
     deleteMode: config.deleteMode,

@@ -46,6 +46,7 @@ const questions: readonly Question[] = [
   ask("clerk_sync_schedule_state", scheduleSchema, (state, { baseUrl }) => explainSchedule(state, baseUrl)),
   ask("clerk_sync_delete_brake", brakeSchema, explainBrake),
   ask("clerk_sync_count_jobs", z.number(), explainDead, { p_filter: { status: "DEAD" } }),
+  ask("clerk_sync_held_addresses", z.number(), explainHeld),
   ask("clerk_sync_instances", instancesSchema, explainInstances),
   ask("clerk_sync_alert_state", alertStateSchema, explainAlerts),
 ];
@@ -113,6 +114,20 @@ function explainDead(count: number): Finding {
     "Correct what each error names, then retry all of it: admin page, Dead letters; or clerk-sync jobs list --status dead, then clerk-sync jobs retry --all --status dead.";
   const what = count === 1 ? "1 job gave up and waits for a person" : `${count} jobs gave up and wait for a person`;
   return { check, state: "warning", what, remedy };
+}
+
+/** A finding: the sync works, and a person decides. */
+function explainHeld(count: number): Finding[] {
+  const check = "supabase auth";
+  if (count === 0) return [];
+  const what = `auth_address_held: ${countOf(count)} a placeholder there, because another Auth user holds the address or number`;
+  const remedy =
+    "clerk-sync reconcile names them. Delete or change the holder in Supabase's dashboard, or set AUTH_ADOPT=on before users are mirrored: docs/supabase-auth.md.";
+  return [{ check, state: "warning", what, remedy }];
+}
+
+function countOf(count: number): string {
+  return count === 1 ? "1 user has" : `${count} users have`;
 }
 
 /** Development users cannot be moved to production (Clerk docs, "Migrating"): both in one table is an accident. */

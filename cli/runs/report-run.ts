@@ -77,7 +77,9 @@ function formatQueued(counts: Record<string, number>): string[] {
 
 function formatDrift(summary: RunSummary): string[] {
   const { counts, drift, differences, moreDifferences, applied } = summary;
-  const named = [...driftKinds, "edited", "foreign", "auth_foreign", "pending"].filter((kind) => counts[kind]);
+  const named = [...driftKinds, "edited", "foreign", "auth_foreign", "auth_address_held", "pending"].filter(
+    (kind) => counts[kind],
+  );
   const hidden = Math.max(0, differences.length - shownDifferences) + moreDifferences;
   return [
     ...differences.slice(0, shownDifferences).map(formatDifference),
@@ -112,6 +114,11 @@ function formatLeft({ counts, unreadable }: RunSummary): string[] {
       "held",
       "deletion waits for an operator: admin page, Overview, Delete brake",
       "deletions wait for an operator: admin page, Overview, Delete brake",
+    ],
+    [
+      "auth_address_held",
+      "has a placeholder in Supabase Auth, where another user holds the address: see docs/supabase-auth.md",
+      "have a placeholder in Supabase Auth, where another user holds the address: see docs/supabase-auth.md",
     ],
     [
       "auth_deleted",

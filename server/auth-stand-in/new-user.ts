@@ -38,7 +38,7 @@ export function newUser(input: NewUser): UserWithIdentities {
     raw_user_meta_data: newUserMetadata(request),
     created_at: now,
     updated_at: now,
-    banned_until: bannedUntil(banSeconds, now),
+    banned_until: bannedUntil(banSeconds, new Date(now.valueOf() + banStepMilliseconds)),
   };
   return { user, identities: contacts.map((contact) => newIdentity(id, { ...contact, isVerified: false }, now)) };
 }
@@ -91,6 +91,9 @@ function newUserMetadata(request: UserRequest): Metadata | null {
   const sent = request.user_metadata ?? (request.password_hash === "" ? {} : null);
   return request.email_confirm ? mergeMetadata(sent, { email_verified: true }) : sent;
 }
+
+/** The ban is a later step than the row. */
+const banStepMilliseconds = 4;
 
 const emptyUser = {
   invited_at: null,

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { AuthError, validationFailed } from "./auth-error.ts";
 
 const maxPasswordBytes = 72;
@@ -11,16 +11,16 @@ const firebaseFormat =
 const bcryptFormat = /^\$[0-2](?:[^$].|\$)(?<cost>\d\d)/s;
 
 /**
- * What is stored as encrypted_password of a new user: the hash that was sent or, as nobody signs in at the stand-in,
- * a well-formed random one that matches no password. Throws 400 for both or for a password above 72 bytes, and 500
- * for a hash that GoTrue cannot read. Source: GoTrue admin.go, models/user.go, crypto/password.go.
+ * What is stored as encrypted_password of a new user: the hash that was sent, one of the password, or of a random one.
+ * Throws 400 for both, and 500 for a password above 72 bytes or for a hash that GoTrue cannot read. Source: GoTrue
+ * admin.go, models/user.go, crypto/password.go.
  */
 export function newPasswordHash(password: string | undefined, passwordHash: string): string {
   if (passwordHash === "") {
     if (Buffer.byteLength(password ?? "") > maxPasswordBytes) {
-      throw validationFailed("bcrypt: password length exceeds 72 bytes");
+      throw new AuthError(500, "unexpected_failure", "Internal Server Error");
     }
-    return randomPasswordHash();
+    return hashPassword(password || randomBytes(40).toString("base64"));
   }
   if (!isPasswordHash(passwordHash)) throw new AuthError(500, "unexpected_failure", "Error creating user");
   return passwordHash;
@@ -41,13 +41,22 @@ export function changedPasswordHash(password: string | undefined): string | unde
     const message = `Password should be at least ${minPasswordBytes} characters.`;
     throw new AuthError(422, "weak_password", message, { weakPasswordReasons: ["length"] });
   }
-  return randomPasswordHash();
+  return hashPassword(password);
 }
 
-/** bcrypt's form: cost 10, then 22 characters of salt and 31 of digest. */
-function randomPasswordHash(): string {
-  const characters = randomBytes(40).toString("base64").replaceAll("+", ".").slice(0, 53);
-  return `$2a$10$${characters}`;
+/** In bcrypt's form, cost 10 then 22 characters of salt and 31 of digest, but quick: nothing here is worth guarding. */
+export function hashPassword(password: string, salt = bcryptText(randomBytes(22)).slice(0, 22)): string {
+  const digest = createHash("sha256").update(`${salt}${password}`).digest();
+  return `$2a$10$${salt}${bcryptText(digest).slice(0, 31)}`;
+}
+
+/** Whether a password is the one of this hash; no password is that of a hash made elsewhere. */
+export function isPasswordOf(hash: string, password: string): boolean {
+  return hash === hashPassword(password, hash.slice(7, 29));
+}
+
+function bcryptText(bytes: Buffer): string {
+  return bytes.toString("base64").replaceAll("+", ".");
 }
 
 function isPasswordHash(hash: string): boolean {

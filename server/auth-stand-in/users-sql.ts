@@ -132,7 +132,17 @@ export async function updateUser(
       );
     }
     await updateUserColumns(client, id, changes);
+    await endWaysIn(client, id, changes);
   });
+}
+
+/** A new password ends all sessions; that and a confirmation empty the links that were mailed. */
+async function endWaysIn(client: pg.PoolClient, id: string, changes: UserChanges): Promise<void> {
+  const isConfirmed = changes.email_confirmed_at !== undefined || changes.phone_confirmed_at !== undefined;
+  if (changes.encrypted_password !== undefined)
+    await client.query("delete from auth.sessions where user_id = $1", [id]);
+  if (changes.encrypted_password === undefined && !isConfirmed) return;
+  await client.query("delete from auth.one_time_tokens where user_id = $1", [id]);
 }
 
 /** Removes a user; its identities go with it. */

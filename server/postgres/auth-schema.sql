@@ -81,3 +81,58 @@ begin
   comment on table auth.users is 'clerk-supabase-sync local stand-in';
 end
 $$;
+
+-- What signing in needs. Beside the tables of a stand-in that is there already, too; never in those of a real Supabase.
+do $$
+begin
+  if obj_description('auth.users'::regclass, 'pg_class') is distinct from 'clerk-supabase-sync local stand-in' then
+    return;
+  end if;
+
+  create table if not exists auth.sessions (
+    id         uuid        not null default gen_random_uuid() primary key,
+    user_id    uuid        not null references auth.users (id) on delete cascade,
+    created_at timestamptz not null default now()
+  );
+
+  create table if not exists auth.refresh_tokens (
+    token      text not null primary key,
+    session_id uuid not null references auth.sessions (id) on delete cascade
+  );
+
+  create table if not exists auth.one_time_tokens (
+    user_id    uuid        not null references auth.users (id) on delete cascade,
+    token_type text        not null,
+    token_hash text        not null,
+    created_at timestamptz not null default now(),
+    primary key (user_id, token_type)
+  );
+
+  create table if not exists auth.flow_state (
+    auth_code  text        not null primary key,
+    user_id    uuid        not null,
+    created_at timestamptz not null default now()
+  );
+
+  create table if not exists auth.mfa_factors (
+    id          uuid not null default gen_random_uuid() primary key,
+    user_id     uuid not null references auth.users (id) on delete cascade,
+    factor_type text not null,
+    status      text not null
+  );
+
+  create table if not exists auth.webauthn_credentials (
+    id      uuid not null default gen_random_uuid() primary key,
+    user_id uuid not null references auth.users (id) on delete cascade
+  );
+
+  alter table auth.sessions enable row level security;
+  alter table auth.refresh_tokens enable row level security;
+  alter table auth.one_time_tokens enable row level security;
+  alter table auth.flow_state enable row level security;
+  alter table auth.mfa_factors enable row level security;
+  alter table auth.webauthn_credentials enable row level security;
+  revoke all on auth.sessions, auth.refresh_tokens, auth.one_time_tokens, auth.flow_state, auth.mfa_factors,
+    auth.webauthn_credentials from public;
+end
+$$;

@@ -7,11 +7,15 @@ create table if not exists clerk_sync.user_state (
   deleted_at           timestamptz null,
   external_id          text        null,
   phone                text        null,
+  phone_verified       boolean     not null default true,
   email_verified       boolean     not null default false,
   banned               boolean     not null default false,
   locked               boolean     not null default false,
   deprovisioned        boolean     not null default false,
   auth_user_id         uuid        null,
+  auth_finding         text        null,
+  auth_holder_id       uuid        null,
+  auth_locked_at       timestamptz null,
   mirrored_version     bigint      null,
   mirrored_at          timestamptz null,
   refresh_reason       text        null,
@@ -21,6 +25,7 @@ create table if not exists clerk_sync.user_state (
   first_seen_at        timestamptz null,
   delete_counted_at    timestamptz null,
   constraint user_state_pkey primary key (clerk_id),
+  constraint lock_has_holder check ((auth_holder_id is null) = (auth_locked_at is null)),
   constraint due_refresh_has_reason check (refresh_due_at is null or refresh_reason is not null)
 );
 
@@ -32,6 +37,12 @@ comment on column clerk_sync.user_state.version is
   'Clerk''s updated_at in ms of the newest applied snapshot; 0 until one was applied';
 comment on column clerk_sync.user_state.deleted_at is
   'tombstone: only a fresh read of the user from Clerk''s API may clear it';
+comment on column clerk_sync.user_state.auth_finding is
+  'auth_address_held: another Auth user holds the address or number, and the mirror has a placeholder';
+comment on column clerk_sync.user_state.auth_holder_id is
+  'the Auth user that holds the address and becomes the mirror (AUTH_ADOPT) when its last token has run out';
+comment on column clerk_sync.user_state.auth_locked_at is
+  'since when that Auth user is locked';
 comment on column clerk_sync.user_state.refresh_reason is
   'why what we know of the user may be wrong; null again when a snapshot settled it';
 comment on column clerk_sync.user_state.refresh_due_at is
@@ -55,6 +66,9 @@ create index if not exists user_state_external_id_idx
 create index if not exists user_state_auth_user_id_idx
   on clerk_sync.user_state (auth_user_id)
   where auth_user_id is not null;
+create index if not exists user_state_auth_finding_idx
+  on clerk_sync.user_state (clerk_id)
+  where auth_finding is not null;
 create index if not exists user_state_refresh_idx
   on clerk_sync.user_state (refresh_due_at)
   where refresh_due_at is not null;

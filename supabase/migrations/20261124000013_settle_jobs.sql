@@ -60,8 +60,9 @@ grant execute on function clerk_sync.fail_job to service_role;
 
 -- Ends the attempts of a leased batch. Outcomes of jobs whose lease was lost are counted as stale and
 -- settle nothing: another worker has them (the token is the fence). Their users are mirrored again.
--- p_outcomes: [{job_id, outcome: completed|retry|dead|released|waiting, error?, retry_after?, circuit?, auth_user_id?,
--- mirror?}]. released and waiting give the attempt back, as a retry does whose circuit is open. p_calls: see record_calls.
+-- p_outcomes: [{job_id, outcome: completed|retry|dead|released|waiting|locked, error?, retry_after?, circuit?,
+-- auth_user_id?, auth_holder_id?, auth_locked_at?, mirror?}]. released, waiting and locked give the attempt back, as a
+-- retry does whose circuit is open. p_calls: see record_calls.
 -- Answers {jobs: [{job_id, job_type, status, error}], stale: n, circuits: [those that opened or closed]}.
 create or replace function public.clerk_sync_settle_jobs(
   p_token    uuid,
@@ -140,6 +141,8 @@ begin
       and o.job_id = any (p_ids)
   ));
 
+  perform clerk_sync.wait_for_tokens(p_ids, p_outcomes, p_now);
+
   perform clerk_sync.fail_job(
     j.id, j.attempts, o.error, o.outcome = 'dead', make_interval(secs => o.retry_after), p_now
   )
@@ -153,6 +156,40 @@ $$;
 
 revoke execute on function clerk_sync.settle_outcomes from public, anon, authenticated;
 grant execute on function clerk_sync.settle_outcomes to service_role;
+
+-- Jobs whose user is to take over an Auth user that is locked now: they wait until its last access token has run out.
+create or replace function clerk_sync.wait_for_tokens(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  update clerk_sync.user_state as s
+  set auth_holder_id = o.auth_holder_id,
+      auth_locked_at = o.auth_locked_at
+  from jsonb_to_recordset(p_outcomes)
+    as o(job_id uuid, outcome text, auth_holder_id uuid, auth_locked_at timestamptz)
+  where o.outcome = 'locked'
+    and o.job_id = any (p_ids)
+    and s.clerk_id = (select j.clerk_id from public.job_queue as j where j.id = o.job_id);
+
+  update public.job_queue as j
+  set status = case when j.cancel_requested_at is null then 'PENDING' else 'CANCELLED' end,
+      attempts = j.attempts - 1,
+      error = o.error,
+      run_at = p_now + make_interval(secs => o.retry_after),
+      updated_at = p_now
+  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, retry_after double precision)
+  where o.outcome = 'locked'
+    and o.job_id = any (p_ids)
+    and j.id = o.job_id;
+end
+$$;
+
+revoke execute on function clerk_sync.wait_for_tokens from public, anon, authenticated;
+grant execute on function clerk_sync.wait_for_tokens to service_role;
 
 -- The fallback: one savepoint per outcome. A job whose outcome cannot be written is tried again; so is
 -- one that is not reached within 1.5 s, when its lease has run out.
@@ -204,12 +241,14 @@ declare
   v_mirrors jsonb; -- by job
   v_users   text[];
   v_auth    jsonb; -- by user
+  v_finding jsonb; -- by user
 begin
   -- By key and not by join: one lookup each, whatever the statistics say.
   select
     array_agg(o.job_id), jsonb_object_agg(o.job_id, o.mirror),
-    array_agg(o.clerk_id), jsonb_object_agg(o.clerk_id, o.auth_user_id) filter (where o.clerk_id is not null)
-  into v_jobs, v_mirrors, v_users, v_auth
+    array_agg(o.clerk_id), jsonb_object_agg(o.clerk_id, o.auth_user_id) filter (where o.clerk_id is not null),
+    jsonb_object_agg(o.clerk_id, o.mirror ->> 'finding') filter (where o.clerk_id is not null)
+  into v_jobs, v_mirrors, v_users, v_auth, v_finding
   from (
     select c.job_id, c.mirror, c.auth_user_id, (select j.clerk_id from public.job_queue as j where j.id = c.job_id) as clerk_id
     from jsonb_to_recordset(p_outcomes) as c(job_id uuid, outcome text, auth_user_id uuid, mirror jsonb)
@@ -219,6 +258,9 @@ begin
 
   update clerk_sync.user_state as s
   set auth_user_id = (v_auth ->> s.clerk_id)::uuid,
+      auth_finding = v_finding ->> s.clerk_id,
+      auth_holder_id = null,
+      auth_locked_at = null,
       mirrored_version = s.version,
       mirrored_at = p_now
   where s.clerk_id = any (v_users);

@@ -69,10 +69,15 @@ begin
       'email', u.email,
       'email_verified', s.email_verified,
       'phone', s.phone,
+      'phone_verified', s.phone_verified,
       'name', u.name,
       'role', u.role,
       'banned', s.banned or s.deprovisioned,
-      'auth_user_id', s.auth_user_id
+      'auth_user_id', s.auth_user_id,
+      'auth_finding', s.auth_finding,
+      'auth_holder_id', s.auth_holder_id,
+      'auth_locked_at', s.auth_locked_at,
+      'attempts', j.attempts
     )), '[]')
     from public.job_queue as j
     -- offset 0: a lookup each, whatever the statistics say
@@ -86,6 +91,29 @@ $$;
 
 revoke execute on function clerk_sync.describe_mirror from public, anon, authenticated;
 grant execute on function clerk_sync.describe_mirror to service_role;
+
+-- Whether this Auth user is a super admin, who is never taken over. With the rights of the owner, because Supabase lets
+-- service_role read no table of Auth; false where Auth keeps its users in another database.
+create or replace function public.clerk_sync_is_super_admin(p_auth_user_id uuid)
+returns boolean
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  v_is_super_admin boolean;
+begin
+  if to_regclass('auth.users') is null then
+    return false;
+  end if;
+  execute 'select u.is_super_admin from auth.users as u where u.id = $1' into v_is_super_admin using p_auth_user_id;
+  return coalesce(v_is_super_admin, false);
+end
+$$;
+
+revoke execute on function public.clerk_sync_is_super_admin from public, anon, authenticated;
+grant execute on function public.clerk_sync_is_super_admin to service_role;
 
 -- The users of p_clerk_ids that were ever seen: [{clerk_id, row, deleted, version,
 -- auth_user_id, refresh_reason, open_jobs}].

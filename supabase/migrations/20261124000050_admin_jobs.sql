@@ -176,6 +176,7 @@ begin
         'synced_at', s.last_synced_at,
         'mirrored_version', s.mirrored_version,
         'auth_user_id', s.auth_user_id,
+        'auth_finding', s.auth_finding,
         'refresh_due_at', s.refresh_due_at,
         'refresh_reason', s.refresh_reason
       ) end,

@@ -2,8 +2,9 @@
 -- Only what was mirrored is compared; what is owed to the mirror is the queue's business. Marks of a compare under way:
 -- clerk_sync.run_marks holds the ids of Auth users beside the Clerk ids, which never look alike.
 
--- What we have of a user against its mirror: {field: {here, auth}} for each field that differs. The email of a user who
--- has none any more is replaced by a placeholder there, see mirror-user.ts.
+-- What we have of a user against its mirror: {field: {here, auth}} for each field that differs. An address that the user
+-- has no more, that Clerk has not verified or that another Auth user holds is replaced by a placeholder there, see
+-- mirror-contact.ts. Every mirror is locked by a ban in Auth; Clerk's own ban is in its metadata.
 create or replace function clerk_sync.differing_auth_fields(
   p_auth  jsonb,
   p_user  public.users,
@@ -22,18 +23,16 @@ as $$
       ('clerk_id', p_state.clerk_id, p_auth ->> 'clerk_id'),
       (
         'email',
-        coalesce(lower(p_user.email), ''),
-        case
-          when p_user.email is null and p_auth ->> 'email' = p_state.auth_user_id || '@removed.invalid' then ''
-          else p_auth ->> 'email'
-        end
+        case when p_state.email_verified and p_state.auth_finding is null then coalesce(lower(p_user.email), '') else '' end,
+        case when p_auth ->> 'email' like p_state.auth_user_id || '%@removed.invalid' then '' else p_auth ->> 'email' end
       ),
       ('role', p_user.role::text, p_auth ->> 'role'),
       (
         'banned',
         (p_state.banned or p_state.deprovisioned)::text,
-        coalesce((p_auth ->> 'banned_until')::timestamptz > p_now, false)::text
+        coalesce(p_auth ->> 'banned', 'false')
       ),
+      ('locked', 'true', coalesce((p_auth ->> 'banned_until')::timestamptz > p_now, false)::text),
       ('deleted', 'false', p_auth ->> 'deleted')
   ) as f(name, here, auth)
   where f.here is distinct from f.auth;
@@ -64,7 +63,7 @@ revoke execute on function clerk_sync.is_extra_in_auth from public, anon, authen
 grant execute on function clerk_sync.is_extra_in_auth to service_role;
 
 -- Compares Auth users, read after p_read_at, with the users of ours that owner names. p_users: [{id, owner, clerk_id,
--- email, role, banned_until, deleted}], or {id, owner, missing: true} for one that Auth says it has not. Answers
+-- email, role, banned, banned_until, deleted}], or {id, owner, missing: true} for one that Auth says it has not. Answers
 -- {mirrors: [ids of those that are their owner's mirror], found: [{id, clerk_id, kind, fields, remembered, tombstone}]};
 -- fields are names, or with p_with_values {field: {here, auth}}.
 --   auth_missing  Auth has not got it
@@ -139,9 +138,26 @@ $$;
 revoke execute on function public.clerk_sync_compare_auth_users from public, anon, authenticated;
 grant execute on function public.clerk_sync_compare_auth_users to service_role;
 
+-- How many users have a placeholder in Supabase Auth, where another user holds their address or number.
+create or replace function public.clerk_sync_held_addresses()
+returns integer
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select count(*)::integer
+  from clerk_sync.user_state as s
+  where s.auth_finding is not null
+    and s.deleted_at is null;
+$$;
+
+revoke execute on function public.clerk_sync_held_addresses from public, anon, authenticated;
+grant execute on function public.clerk_sync_held_addresses to service_role;
+
 -- Users of ours that were mirrored and whose mirror the list of Supabase Auth has not shown to the compare under way,
--- after p_after in the order of their ids, at most p_limit: {users: [{clerk_id, id}], next}; next is null at the end.
--- Looks at some thousand users a call.
+-- after p_after in the order of their ids, at most p_limit: {users: [{clerk_id, id}], held, next}; next is null at the end.
+-- Looks at some thousand users a call. held: [{clerk_id, email}] of those whose address another Auth user held.
 create or replace function public.clerk_sync_unlisted_auth_users(p_after text default '', p_limit integer default 100)
 returns jsonb
 language plpgsql
@@ -174,6 +190,16 @@ declare
 begin
   return jsonb_build_object(
     'users', v_users,
+    'held', (
+      select coalesce(jsonb_agg(jsonb_build_object('clerk_id', s.clerk_id, 'email', u.email) order by s.clerk_id), '[]')
+      from clerk_sync.user_state as s
+      left join public.users as u on u.clerk_id = s.clerk_id
+      where s.clerk_id = any (v_scanned)
+        and s.clerk_id <= coalesce(case when jsonb_array_length(v_users) = p_limit then v_users #>> '{-1,clerk_id}' end, s.clerk_id)
+        and s.auth_finding = 'auth_address_held'
+        and s.deleted_at is null
+        and s.mirrored_version = s.version
+    ),
     'next', case when jsonb_array_length(v_users) = p_limit then v_users #>> '{-1,clerk_id}' else v_scanned[5000] end
   );
 end

@@ -28,23 +28,25 @@ test("a mirrored user is answered as GoTrue answers it, without confirmed_at unt
     user_metadata: { full_name: "Ada", kept: null },
   });
   const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+  const nanoseconds = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:]{8}\.\d{9}Z$/);
   expect(status).toBe(200);
   expect(headers.get("X-Supabase-Api-Version")).toBeNull();
   expect(body).toEqual({
     id,
     ...{ aud: "authenticated", role: "authenticated", email: "ada@example.com", phone: "", is_anonymous: false },
-    ...{ email_confirmed_at: time, created_at: time, updated_at: time },
+    ...{ email_confirmed_at: nanoseconds, created_at: time, updated_at: time },
     app_metadata: { clerk_id: "user_1", providers: ["email"] },
     user_metadata: { full_name: "Ada", kept: null, email_verified: true },
     identities: [
       {
         ...{ identity_id: expect.any(String), id, user_id: id, provider: "email", email: "ada@example.com" },
         identity_data: { email: "ada@example.com", email_verified: false, phone_verified: false, sub: id },
-        ...{ last_sign_in_at: time, created_at: time, updated_at: time },
+        ...{ last_sign_in_at: nanoseconds, created_at: time, updated_at: time },
       },
     ],
   });
-  expect((await get(id)).body).toEqual({ ...body, confirmed_at: body.email_confirmed_at });
+  const read = (await get(id)).body;
+  expect(read).toMatchObject({ email_confirmed_at: time, confirmed_at: read["email_confirmed_at"] });
 });
 
 test("a user with a phone only has an empty email and the provider phone", async () => {
@@ -52,7 +54,9 @@ test("a user with a phone only has an empty email and the provider phone", async
   expect(body).toMatchObject({ email: "", phone: "491511234567", role: "editor", user_metadata: {} });
   expect(body.app_metadata).toEqual({ provider: "phone", providers: ["phone"] });
   expect(body.identities[0]?.identity_data).toMatchObject({ phone: "491511234567", phone_verified: false });
-  expect(Date.parse(body.banned_until) - Date.parse(body.created_at)).toBe(86_400_000);
+  const longer = Date.parse(body.banned_until) - Date.parse(body.created_at) - 86_400_000;
+  expect(longer).toBeGreaterThan(0); // the ban is a later step
+  expect(longer).toBeLessThan(1000);
 });
 
 test("a password that was not sent is stored as a well-formed hash", async () => {
@@ -116,7 +120,7 @@ test.each([
   [{ email: "a" }, 400, "validation_failed", "Unable to validate email address: invalid format"],
   [{ email: "a@b.c", phone: "x" }, 400, "validation_failed", /^Invalid phone number format /],
   [{ email: "a@b.c", password: "", password_hash: "x" }, 400, "validation_failed", /^Only a password or/],
-  [{ email: "a@b.c", password: "x".repeat(73) }, 400, "validation_failed", /72 bytes/],
+  [{ email: "a@b.c", password: "x".repeat(73) }, 500, "unexpected_failure", "Internal Server Error"],
   [{ email: "a@b.c", password_hash: "x", id: "y" }, 500, "unexpected_failure", "Error creating user"],
   [{ email: "a@b.c", id: "y", ban_duration: "z" }, 400, "validation_failed", /^ID must conform to the uuid v4 format$/],
   [{ email: "a@b.c", id: "0".repeat(32) }, 400, "validation_failed", "ID cannot be a nil uuid"],

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { authUserIdOf } from "#core/mirror-user.ts";
-import { deletedEvent, userEvent } from "../support/build-event.ts";
+import { userEvent } from "../support/build-event.ts";
 import { postEvent } from "../support/post-event.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";
 
@@ -38,29 +38,31 @@ it("two users who swap addresses are swapped in Auth after a few attempts", asyn
   await expect.poll(() => authEmails("user_l", "user_r")).toEqual(["r@example.com", "l@example.com"]);
 });
 
-it("an Auth user who was there before is adopted, remembered, and found again after an email change", async () => {
+it("an Auth user who was there before is left alone, until it goes away and the mirror gets the address", async () => {
   const created = await fetch(`${server.settings.url}/auth/v1/admin/users`, {
     method: "POST",
     headers: { apikey: server.settings.secretKey, "content-type": "application/json" },
     body: JSON.stringify({ email: "before@example.com", email_confirm: true }),
   });
   const { id } = (await created.json()) as { id: string };
-  await send(userEvent("user.created", { id: "user_adopts", version: 1, email: "before@example.com" }));
+  await send(userEvent("user.created", { id: "user_second", version: 1, email: "before@example.com" }));
   await server.quiet();
-  expect(await server.one("select auth_user_id from clerk_sync.user_state where clerk_id = 'user_adopts'")).toEqual({
-    auth_user_id: id,
+  const state = "select auth_user_id, auth_finding from clerk_sync.user_state where clerk_id = 'user_second'";
+  const mirror = { auth_user_id: authUserIdOf("user_second") };
+  expect(await server.one(state)).toEqual({ ...mirror, auth_finding: "auth_address_held" });
+  expect(await server.one("select status, attempts from job_queue where clerk_id = 'user_second'")).toEqual({
+    status: "COMPLETED",
+    attempts: 1,
   });
-  await send(userEvent("user.updated", { id: "user_adopts", version: 2, email: "after@example.com" }));
-  await server.quiet();
   expect(
     await server.one("select email, raw_app_meta_data ->> 'clerk_id' as clerk_id from auth.users where id = $1", [id]),
-  ).toEqual({
-    email: "after@example.com",
-    clerk_id: "user_adopts",
-  });
-  await send(deletedEvent({ id: "user_adopts", version: 3 }));
+  ).toEqual({ email: "before@example.com", clerk_id: null });
+  expect(await authEmails("user_second")).toEqual([`${authUserIdOf("user_second")}@removed.invalid`]);
+  await server.one("delete from auth.users where id = $1", [id]);
+  await send(userEvent("user.updated", { id: "user_second", version: 2, email: "before@example.com" }));
   await server.quiet();
-  expect(await server.one("select 1 from auth.users where id = $1", [id])).toBeUndefined();
+  expect(await authEmails("user_second")).toEqual(["before@example.com"]);
+  expect(await server.one(state)).toEqual({ ...mirror, auth_finding: null });
 });
 
 it("a user whom Auth will never accept has a row and a dead letter that says so", async () => {
@@ -70,7 +72,7 @@ it("a user whom Auth will never accept has a row and a dead letter that says so"
   expect(await server.one("select status, attempts, error from job_queue where clerk_id = 'user_idn'")).toEqual({
     status: "DEAD",
     attempts: 1,
-    error: "auth_rejected: Supabase Auth refused the user: 400 validation_failed.",
+    error: expect.stringMatching(/^auth_address_refused: /),
   });
 });
 

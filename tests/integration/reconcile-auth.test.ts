@@ -36,7 +36,7 @@ async function spoil(): Promise<void> {
   await sql(`update auth.users set raw_app_meta_data = raw_app_meta_data || '{"role": "admin"}' where id = $1`, [
     authIdOf(2),
   ]);
-  await sql("update auth.users set banned_until = now() + interval '1 year' where id = $1", [authIdOf(3)]);
+  await sql("update auth.users set banned_until = null where id = $1", [authIdOf(3)]);
   await sql("update auth.users set raw_app_meta_data = raw_app_meta_data - 'clerk_id' where id = $1", [authIdOf(4)]);
   await insertAuthUser(authUserIdOf("user_gone"), "gone@example.com", { clerk_id: "user_gone", role: "user" });
 }
@@ -56,7 +56,7 @@ describe("a compare of Supabase Auth", () => {
         { clerk_id: here(0), kind: "auth_missing", fields: [] },
         { clerk_id: here(1), kind: "auth_differs", fields: { email: { here: email, auth: "other@example.com" } } },
         { clerk_id: here(2), kind: "auth_differs", fields: { role: { here: "user", auth: "admin" } } },
-        { clerk_id: here(3), kind: "auth_differs", fields: { banned: { here: "false", auth: "true" } } },
+        { clerk_id: here(3), kind: "auth_differs", fields: { locked: { here: "true", auth: "false" } } },
         { clerk_id: here(4), kind: "auth_differs", fields: { clerk_id: { here: here(4), auth: null } } },
         { clerk_id: "user_gone", kind: "auth_extra", fields: [] },
       ]),

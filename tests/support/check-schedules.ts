@@ -42,8 +42,8 @@ function expectAuth(user: ModelUser, email: string | null, users: AuthUsers): vo
   }
   expect(mirror).toMatchObject({
     email,
-    banned: user.banned,
-    app_metadata: { clerk_id: user.clerkId, role: user.role },
+    banned: true,
+    app_metadata: { clerk_id: user.clerkId, role: user.role, banned: user.banned },
     user_metadata: { full_name: `${user.firstName} Lovelace`, role: user.role },
   });
 }

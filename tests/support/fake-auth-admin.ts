@@ -7,6 +7,10 @@ export type StoredAuthUser = {
   app_metadata: Record<string, unknown>;
   user_metadata: Record<string, unknown>;
   banned: boolean;
+  role: string;
+  email_confirmed_at: string | null;
+  banned_until: string | null;
+  last_sign_in_at: string | null;
 };
 export type AuthCall = { method: keyof AuthAdmin; id?: string; input?: AuthUserInput };
 
@@ -38,6 +42,13 @@ export function createFakeAuthAdmin(existing: readonly Partial<StoredAuthUser>[]
       users.delete(id);
       return found;
     },
+    removeFactors: async (id) => {
+      calls.push({ method: "removeFactors", id });
+    },
+    isEmailTaken: async (email) => {
+      calls.push({ method: "isEmailTaken" });
+      return isHeld(users, "", "email", email.toLowerCase());
+    },
     findUsers: async (emailPart) => {
       calls.push({ method: "findUsers" });
       const like = likePattern(emailPart);
@@ -55,9 +66,11 @@ export function createFakeAuthAdmin(existing: readonly Partial<StoredAuthUser>[]
   return { auth, users, calls, deadlines };
 }
 
+const times = { role: "authenticated", email_confirmed_at: null, banned_until: null, last_sign_in_at: null };
+
 function add(users: Map<string, StoredAuthUser>, user: Partial<StoredAuthUser>): StoredAuthUser {
   const id = user.id ?? crypto.randomUUID();
-  const stored = { email: "", phone: "", app_metadata: {}, user_metadata: {}, banned: false, ...user, id };
+  const stored = { email: "", phone: "", app_metadata: {}, user_metadata: {}, banned: false, ...times, ...user, id };
   users.set(id, stored);
   return stored;
 }
@@ -76,6 +89,7 @@ function createUser(users: Map<string, StoredAuthUser>, input: AuthUserInput): A
 function updateUser(users: Map<string, StoredAuthUser>, id: string, input: AuthUserInput): AuthAnswer {
   const user = users.get(id);
   if (user === undefined) return refusal(404, "user_not_found");
+  if (input.email !== undefined && !/^[!-~]+@[!-~]+$/.test(input.email)) return refusal(400, "validation_failed");
   const wanted = normalise(input);
   if (isHeld(users, id, "email", wanted.email) || isHeld(users, id, "phone", wanted.phone))
     return refusal(500, "23505");
@@ -86,9 +100,14 @@ function updateUser(users: Map<string, StoredAuthUser>, id: string, input: AuthU
 
 /** Metadata merges at its top level, and null takes a key out. */
 function write(user: StoredAuthUser, input: AuthUserInput): StoredAuthUser {
-  user.app_metadata = merge(user.app_metadata, input.app_metadata);
-  user.user_metadata = merge(user.user_metadata, input.user_metadata);
-  if (input.ban_duration !== undefined) user.banned = input.ban_duration !== "none";
+  user.app_metadata = merge(user.app_metadata, input.app_metadata ?? {});
+  user.user_metadata = merge(user.user_metadata, input.user_metadata ?? {});
+  if (input.ban_duration !== undefined) {
+    user.banned = input.ban_duration !== "none";
+    user.banned_until = user.banned ? "2126-01-01T00:00:00Z" : null;
+  }
+  user.role = input.role ?? user.role;
+  if (input.email_confirm) user.email_confirmed_at = "2026-01-01T00:00:00Z";
   return user;
 }
 

@@ -28,11 +28,12 @@ const statusOfOutcome = {
   dead: "DEAD",
   released: "PENDING",
   waiting: "PENDING",
+  locked: "PENDING",
 } as const;
 
 type QueueDoor = Omit<
   Database,
-  "enqueue" | "schemaVersion" | "writeFailure" | "ownRow" | "ensureUser" | "requestRefresh"
+  "enqueue" | "schemaVersion" | "writeFailure" | "isSuperAdmin" | "ownRow" | "ensureUser" | "requestRefresh"
 >;
 
 /**

@@ -71,7 +71,7 @@ export function createFakeRuns(open: Run | null) {
     compareUsers: async () => [],
     unmarkedUsers: async () => ({ clerk_ids: [], foreign: [], next: null }),
     compareAuthUsers: async () => ({ mirrors: [], found: [] }),
-    unlistedAuthUsers: async () => ({ users: [], next: null }),
+    unlistedAuthUsers: async () => ({ users: [], held: [], next: null }),
     countUnmarked: async () => ({ users: 0, unmarked: 0, several: false }),
     sampleUsers: async () => [],
     jobsState: async () => state.jobs,

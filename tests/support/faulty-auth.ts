@@ -47,6 +47,8 @@ export function createFaultyAuth(auth: AuthAdmin, nextFault: () => Fault): AuthA
     getUser: meet(auth.getUser),
     updateUser: meet(auth.updateUser),
     deleteUser: meet(auth.deleteUser),
+    removeFactors: meet(auth.removeFactors),
+    isEmailTaken: meet(auth.isEmailTaken),
     findUsers: meet(auth.findUsers),
     listUsers: meet(auth.listUsers),
     until: () => faulty,

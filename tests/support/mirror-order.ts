@@ -9,10 +9,15 @@ export function mirrorOrder(facts: Partial<MirrorOrder> = {}): MirrorOrder {
     email: "ada@example.com",
     email_verified: true,
     phone: null,
+    phone_verified: true,
     name: "Ada Lovelace",
     role: "user",
     banned: false,
     auth_user_id: null,
+    auth_finding: null,
+    auth_holder_id: null,
+    auth_locked_at: null,
+    attempts: 1,
     ...facts,
   };
 }

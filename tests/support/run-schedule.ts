@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { createMirrorUser, outcomeOfError } from "#core/mirror-user.ts";
+import { createMirrorUser, outcomeOfError, outcomeOfMirror } from "#core/mirror-user.ts";
 import { outcomeOfRead } from "#core/read-user.ts";
 import { runJobs } from "#core/run-jobs.ts";
 import { watchCircuit } from "#core/watch-circuit.ts";
@@ -131,8 +131,8 @@ async function mirrorNext(system: System, place: number): Promise<void> {
   if (!worker || order === undefined) return;
   try {
     const auth = createFaultyAuth(system.auth.auth, () => nextFault(system, worker));
-    const { authUserId, ...mirror } = await worker.auth.run(() => createMirrorUser(auth)(order));
-    worker.outcomes.push({ job_id: order.job_id, outcome: "completed", auth_user_id: authUserId, mirror });
+    const result = await worker.auth.run(() => createMirrorUser(auth)(order));
+    worker.outcomes.push(outcomeOfMirror(order.job_id, result));
   } catch (error) {
     if (error === workerCrash) system.workers[place] = null;
     else worker.outcomes.push(outcomeOfError(order.job_id, error));

@@ -29,6 +29,10 @@ const remedies: Readonly<Record<string, Remedy>> = {
     what: "Supabase Auth refused this user.",
     remedy: "The error says which value it does not take. Mend it at Clerk, or turn the mirror off, then retry.",
   },
+  auth_address_refused: {
+    what: "Supabase Auth does not accept this address or number. All else was written there.",
+    remedy: "Correct the address at Clerk; its event mirrors the user again.",
+  },
   auth_email_conflict: {
     what: "Another Auth user has this email, and it is not clear that it is the same person.",
     remedy: "Look for that Auth user; delete it or change its email, then retry.",

@@ -48,6 +48,8 @@ export const userStateSchema = z.object({
   synced_at: time.nullable(),
   mirrored_version: z.number().nullable(),
   auth_user_id: z.string().nullable(),
+  /** auth_address_held: another Auth user holds the address or number, and the mirror has a placeholder. */
+  auth_finding: z.string().nullable(),
   refresh_due_at: time.nullable(),
   refresh_reason: z.string().nullable(),
 });

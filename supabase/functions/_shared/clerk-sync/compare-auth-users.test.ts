@@ -25,11 +25,15 @@ function compareOver(changes: Partial<AuthReader> = {}, wrong: Record<string, Au
         compared.push([...rows]);
         return { mirrors: rows.map(({ id }) => id), found: rows.flatMap((row) => toFound(row, wrong)) };
       },
-      unlistedAuthUsers: async () => ({ users: [{ clerk_id: "user_new", id: authUserIdOf("user_new") }], next: null }),
+      unlistedAuthUsers: async () => ({
+        users: [{ clerk_id: "user_new", id: authUserIdOf("user_new") }],
+        held: [],
+        next: null,
+      }),
     },
     clerk: createFakeClerk([]),
     auth: {
-      listUsers: reader.listUsers,
+      ...reader,
       readUser: async (id) => {
         read.push(id);
         return await reader.readUser(id);

@@ -62,9 +62,9 @@ async function comparePage(auth: AuthReader, held: HeldRun, dependencies: StepDe
 
 async function lookUpUnlisted(auth: AuthReader, held: HeldRun, dependencies: StepDependencies): Promise<RunStep> {
   const { after = "", several = 0 } = held.run.cursor;
-  const { users, next } = await dependencies.runs.unlistedAuthUsers(String(after), idsPerStep);
+  const { users, held: withheld, next } = await dependencies.runs.unlistedAuthUsers(String(after), idsPerStep);
   const found = await readAgain(users, { auth, held, dependencies });
-  const step = await toStep(found, held, dependencies);
+  const step = await toStep([...found, ...(await readHeld(auth, withheld))], held, dependencies);
   return { ...step, ...(next === null ? { phase: "settle" } : { cursor: { after: next, several } }) };
 }
 
@@ -89,6 +89,20 @@ async function readAgain(
     return user === null ? { id, owner, missing: true } : toAuthRow(user, owner);
   });
   return (await compare(rows, held, dependencies)).found;
+}
+
+/** Whose address another Auth user holds still. The mirror of the others gets it now. */
+async function readHeld(
+  auth: AuthReader,
+  users: readonly { clerk_id: string; email: string | null }[],
+): Promise<AuthDifference[]> {
+  return mapInParallel(users, concurrency, async ({ clerk_id, email }): Promise<AuthDifference> => {
+    const isTaken = email === null || (await auth.isEmailTaken(email));
+    const found = isTaken
+      ? { kind: "auth_address_held" as const, fields: [] }
+      : { kind: "auth_differs" as const, fields: ["email"] };
+    return { id: "", clerk_id, ...found, remembered: true, tombstone: false };
+  });
 }
 
 /** Counts what was found, and queues what mends it. */

@@ -33,6 +33,8 @@ export type Config = {
   /** Origins of pages that may call sync-admin; empty: none. */
   adminOrigins: string[];
   authMirror: boolean;
+  /** How long an access token of Supabase Auth is valid; null: Auth users from before the mirror are not taken over. */
+  adoptsWithTokenSeconds: number | null;
   /** The webhook writes rows where nothing stands in the way; false: workers do. */
   applyAtOnce: boolean;
   deleteMode: "hard" | "soft";
@@ -103,6 +105,7 @@ function toConfig(values: z.infer<typeof environmentSchema>, legacyKeys: string[
     adminRoles: { operator: values.ADMIN_OPERATOR_ROLES, viewer: values.ADMIN_VIEWER_ROLES },
     adminOrigins: [...new Set(values.ADMIN_ORIGINS)],
     authMirror: values.AUTH_MIRROR,
+    adoptsWithTokenSeconds: values.AUTH_ADOPT ? values.AUTH_JWT_SECONDS : null,
     applyAtOnce: values.APPLY_AT_ONCE,
     deleteMode: values.DELETE_MODE,
     clerkSecretKey: values.CLERK_SECRET_KEY ?? null,

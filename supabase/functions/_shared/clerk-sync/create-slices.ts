@@ -19,7 +19,7 @@ export type SliceChanges = Partial<
   Pick<SliceDependencies, "sleep" | "watcher" | "withValues" | "mostUnknownPercent" | "deletesForeign" | "now"> & {
     fetch: typeof fetch;
     /** Supabase Auth; without it that of SUPABASE_URL, if there is one. */
-    auth: Pick<AuthAdmin, "listUsers" | "getUser">;
+    auth: Pick<AuthAdmin, "listUsers" | "getUser" | "isEmailTaken">;
   }
 >;
 

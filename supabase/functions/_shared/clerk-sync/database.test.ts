@@ -21,10 +21,15 @@ const order = {
   email: null,
   email_verified: false,
   phone: null,
+  phone_verified: true,
   name: null,
   role: null,
   banned: false,
   auth_user_id: null,
+  auth_finding: null,
+  auth_holder_id: null,
+  auth_locked_at: null,
+  attempts: 1,
 };
 const newJob = { event_id: "msg_1", job_type: "USER_CREATED", clerk_id: "user_1", version: 1, payload: {} } as const;
 const deleteBrake = { count: 100, percent: 10, minutes: 60 };

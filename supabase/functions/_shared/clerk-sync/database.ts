@@ -25,11 +25,14 @@ export type NewJob = {
  */
 export type JobOutcome = {
   job_id: string;
-  outcome: "completed" | "retry" | "dead" | "released" | "waiting";
+  outcome: "completed" | "retry" | "dead" | "released" | "waiting" | "locked";
   error?: string;
   retry_after?: number;
   circuit?: CircuitName;
   auth_user_id?: string | null;
+  /** The Auth user that is locked to be adopted, and when that was; `retry_after` is how long the job waits. */
+  auth_holder_id?: string;
+  auth_locked_at?: string;
   mirror?: { [key: string]: Json };
 };
 
@@ -57,10 +60,18 @@ const mirrorOrderSchema = z.object({
   email: z.string().nullable(),
   email_verified: z.boolean(),
   phone: z.string().nullable(),
+  phone_verified: z.boolean(),
   name: z.string().nullable(),
   role: z.string().nullable(),
   banned: z.boolean(),
   auth_user_id: z.string().nullable(),
+  /** `auth_address_held`: another Auth user held the address or number at the last attempt. */
+  auth_finding: z.string().nullable(),
+  /** Who holds the address and is locked, to be adopted, since auth_locked_at. */
+  auth_holder_id: z.string().nullable(),
+  auth_locked_at: z.string().nullable(),
+  /** This one included. */
+  attempts: z.number(),
 });
 
 const readOrderSchema = z.object({ job_id: z.string(), clerk_id: z.string() });
@@ -147,6 +158,7 @@ export type Database = {
   schemaVersion: () => Promise<string | null>;
   /** Why the database takes no writes; null when it does. */
   writeFailure: () => Promise<string | null>;
+  isSuperAdmin: (authUserId: string) => Promise<boolean>;
 };
 
 /** How long a call may take; without it 8 s, which is PostgREST's limit on Supabase. */
@@ -192,6 +204,7 @@ export function createDatabase(call: CallFunction): Database {
     ensureUser: (options) => callAs(ownRowSchema, "clerk_sync_ensure_user", ensureArguments(options)),
     requestRefresh: (clerkIds, reason) =>
       callAs(z.number(), "clerk_sync_request_refresh", { p_clerk_ids: clerkIds, p_reason: reason }),
+    isSuperAdmin: (authUserId) => callAs(z.boolean(), "clerk_sync_is_super_admin", { p_auth_user_id: authUserId }),
     schemaVersion: () => callAs(z.string(), "clerk_sync_schema_version", {}).catch(nullIfMissing),
     writeFailure: () => callAs(z.string().nullable(), "clerk_sync_write_failure", {}),
   };

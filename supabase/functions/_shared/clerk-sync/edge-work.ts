@@ -1,3 +1,4 @@
+import { adoptionOf } from "./adopt-holder.ts";
 import { type AuthAdmin, createAuthAdmin } from "./auth-admin.ts";
 import type { EdgeSetup } from "./edge-setup.ts";
 import { createMirrorUser } from "./mirror-user.ts";
@@ -16,7 +17,7 @@ export function createEdgeWork({
   return {
     database,
     auth,
-    mirrorUser: auth && createMirrorUser(auth),
+    mirrorUser: auth && createMirrorUser(auth, adoptionOf(config, database, Date.now)),
     readUser: createReadUser(config, call),
     deleteMode: config.deleteMode,
     deleteBrake: config.deleteBrake,

@@ -133,6 +133,14 @@ export const environmentSchema = z.object({
   AUTH_MIRROR: onOrOff
     .default(true)
     .register(notes, { what: "`off`: users go into `public.users` only, not into Supabase Auth.", home: "both" }),
+  AUTH_ADOPT: onOrOff.default(false).register(notes, {
+    what: "`on`: an Auth user from before the mirror who holds an address that Clerk has verified becomes the mirror of that user, locked for native sign-in ([Supabase Auth](supabase-auth.md)). `off`: that Auth user is left alone, and the mirror gets a placeholder address.",
+    home: "both",
+  }),
+  AUTH_JWT_SECONDS: count(1, 604_800).default(3600).register(notes, {
+    what: "How long an access token of Supabase Auth is valid (Authentication, Sessions). An Auth user that is taken over is locked that long and ten minutes more before it becomes the mirror.",
+    home: "both",
+  }),
   DELETE_MODE: lowerCased(z.enum(["hard", "soft"], { message: "must be hard or soft" }))
     .default("hard")
     .register(notes, {

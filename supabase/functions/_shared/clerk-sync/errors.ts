@@ -26,6 +26,7 @@ export const errorCodes = [
   "auth_user_failed",
   "auth_rejected",
   "auth_email_conflict",
+  "auth_address_refused",
   "clerk_unavailable",
   "clerk_rate_limited",
   "clerk_budget_used",

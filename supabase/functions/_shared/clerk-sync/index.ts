@@ -52,6 +52,7 @@ export { type UserRow, type WaitForUserOptions, waitForUser } from "./wait-for-u
 
 // The worker: what is due in the queue, into users and Supabase Auth
 
+export { adoptionOf } from "./adopt-holder.ts";
 export { type AuthAdmin, createAuthAdmin } from "./auth-admin.ts";
 export { createBackgroundDrain } from "./background-drain.ts";
 export { type CheckCaller, createCheckCaller } from "./check-caller.ts";

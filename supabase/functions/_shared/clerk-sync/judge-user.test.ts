@@ -17,6 +17,7 @@ const state: UserState = {
   deleted_at: null,
   synced_at: at,
   mirrored_version: 1,
+  auth_finding: null,
   auth_user_id: "1",
   refresh_due_at: null,
   refresh_reason: null,

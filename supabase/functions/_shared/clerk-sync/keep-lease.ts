@@ -55,6 +55,7 @@ function renewBeforeAuth(auth: AuthReader, renew: () => Promise<void>): AuthRead
   return {
     listUsers: (page) => renew().then(() => auth.listUsers(page)),
     readUser: (id) => renew().then(() => auth.readUser(id)),
+    isEmailTaken: (email) => renew().then(() => auth.isEmailTaken(email)),
   };
 }
 

@@ -45,7 +45,8 @@ describe("a user who is not mirrored yet", () => {
           email: "ada@example.com",
           email_confirm: true,
           password_hash: expect.stringMatching(/^\$2a\$10\$[./A-Za-z0-9]{53}$/),
-          app_metadata: { clerk_id: "user_35rT8mQvXk2LhN4pZsYcWb6JdGe", role: "user" },
+          ban_duration: "876000h",
+          app_metadata: { clerk_id: "user_35rT8mQvXk2LhN4pZsYcWb6JdGe", role: "user", banned: false },
           user_metadata: { clerk_id: "user_35rT8mQvXk2LhN4pZsYcWb6JdGe", full_name: "Ada Lovelace", role: "user" },
         },
       },
@@ -60,10 +61,10 @@ describe("a user who is not mirrored yet", () => {
     expect(new Set(calls.map((call) => call.input?.password_hash)).size).toBe(2);
   });
 
-  test("is created banned when Clerk banned the user", async () => {
+  test("carries a ban without end from the start, and Clerk's own ban in the metadata", async () => {
     const { auth, calls } = createFakeAuthAdmin();
     await createMirrorUser(auth)(mirrorOrder({ banned: true }));
-    expect(calls[0]?.input).toMatchObject({ ban_duration: "876000h" });
+    expect(calls[0]?.input).toMatchObject({ ban_duration: "876000h", app_metadata: { banned: true } });
   });
 
   test("is created by phone when there is no email", async () => {
@@ -72,6 +73,19 @@ describe("a user who is not mirrored yet", () => {
     expect(result.outcome).toBe("created");
     expect(calls[0]?.input).toMatchObject({ phone: "+15555550100", phone_confirm: true });
     expect(calls[0]?.input).not.toHaveProperty("email");
+  });
+
+  test("is created with a placeholder while Clerk has not verified the address or number", async () => {
+    const { auth, calls } = createFakeAuthAdmin();
+    await createMirrorUser(auth)(mirrorOrder({ email_verified: false }));
+    await createMirrorUser(auth)(
+      mirrorOrder({ clerk_id: "user_2", email: null, phone: "+15555550100", phone_verified: false }),
+    );
+    expect(calls.map(({ input }) => input?.email)).toEqual([
+      `${adaId}@removed.invalid`,
+      `${authUserIdOf("user_2")}@removed.invalid`,
+    ]);
+    expect(calls[1]?.input).not.toHaveProperty("phone");
   });
 
   test("is created without the phone when there is an email, as a phone can never be taken back", async () => {
@@ -111,15 +125,16 @@ describe("a user who is not mirrored yet", () => {
     expect([...users.values()]).toMatchObject([{ id: adaId, email: "king@example.com" }]);
   });
 
-  test("whose email the Auth server does not accept is rejected for good", async () => {
-    const { auth } = createFakeAuthAdmin();
-    const failure = createMirrorUser(auth)(mirrorOrder({ email: "ädä@example.com" }));
-    await expect(failure).rejects.toMatchObject({ name: "SyncError", code: "auth_rejected", retryable: false });
+  test("whose email the Auth server does not accept is written without it, and rejected for good", async () => {
+    const { auth, users } = createFakeAuthAdmin();
+    const failure = createMirrorUser(auth)(mirrorOrder({ email: "ädä@example.com", banned: true }));
+    await expect(failure).rejects.toMatchObject({ name: "SyncError", code: "auth_address_refused", retryable: false });
+    expect(users.get(adaId)).toMatchObject({ email: `${adaId}@removed.invalid`, app_metadata: { banned: true } });
   });
 });
 
 describe("a user who is mirrored", () => {
-  const known = { id: "22222222-2222-4222-8222-222222222222", email: "old@example.com" };
+  const known = { id: adaId, email: "old@example.com" };
 
   test("is updated under the id that is remembered, in one call", async () => {
     const metadata = { app_metadata: { provider: "email", role: "admin" }, user_metadata: { theme: "dark" } };
@@ -127,13 +142,13 @@ describe("a user who is mirrored", () => {
     const order = mirrorOrder({ auth_user_id: known.id, role: null });
     expect(await createMirrorUser(auth)(order)).toEqual({ outcome: "updated", authUserId: known.id });
     expect(calls.map((call) => call.method)).toEqual(["updateUser"]);
-    expect(users.get(known.id)).toEqual({
+    expect(users.get(known.id)).toMatchObject({
       id: known.id,
       email: "ada@example.com",
       phone: "",
-      app_metadata: { provider: "email", clerk_id: order.clerk_id },
+      app_metadata: { provider: "email", clerk_id: order.clerk_id, banned: false },
       user_metadata: { theme: "dark", clerk_id: order.clerk_id, full_name: "Ada Lovelace" },
-      banned: false,
+      banned: true,
     });
   });
 
@@ -144,25 +159,59 @@ describe("a user who is mirrored", () => {
     expect(calls[0]?.input).not.toHaveProperty("id");
   });
 
-  test("is banned and let in again as Clerk says", async () => {
+  test("stays banned in Auth whatever Clerk says, and carries what Clerk says in the metadata", async () => {
     const { auth, users } = createFakeAuthAdmin([known]);
     const mirror = createMirrorUser(auth);
     await mirror(mirrorOrder({ auth_user_id: known.id, banned: true }));
-    expect(users.get(known.id)?.banned).toBe(true);
+    expect(users.get(known.id)).toMatchObject({ banned: true, app_metadata: { banned: true } });
     await mirror(mirrorOrder({ auth_user_id: known.id, banned: false }));
-    expect(users.get(known.id)?.banned).toBe(false);
+    expect(users.get(known.id)).toMatchObject({ banned: true, app_metadata: { banned: false } });
   });
 
   test("whose email was removed gives the address up, for an email cannot be removed in Auth", async () => {
     const { auth, users } = createFakeAuthAdmin([known]);
     const result = await createMirrorUser(auth)(mirrorOrder({ auth_user_id: known.id, email: null, banned: true }));
     expect(result).toEqual({ outcome: "updated", authUserId: known.id });
-    expect(users.get(known.id)).toMatchObject({ email: `${known.id}@removed.invalid`, banned: true });
+    expect(users.get(known.id)).toMatchObject({ email: `${known.id}@removed.invalid`, app_metadata: { banned: true } });
+  });
+
+  test("whose email is refused by the Auth server gives the old one up, and all else is written", async () => {
+    const { auth, users } = createFakeAuthAdmin([known]);
+    const order = mirrorOrder({ auth_user_id: known.id, email: "a@[127.0.0.1]é", banned: true });
+    await expect(createMirrorUser(auth)(order)).rejects.toMatchObject({ code: "auth_address_refused" });
+    expect(users.get(known.id)).toMatchObject({ email: `${known.id}@removed.invalid`, app_metadata: { banned: true } });
+  });
+
+  test("who has an email now gives the number up, for its next owner", async () => {
+    const { auth, users } = createFakeAuthAdmin([{ ...known, phone: "15555550100" }]);
+    await createMirrorUser(auth)(mirrorOrder({ auth_user_id: known.id }));
+    expect(users.get(known.id)?.phone).toMatch(/^999\d{12}$/);
+  });
+
+  test("by phone, who swaps numbers with another, lets the other go first", async () => {
+    const other = { id: authUserIdOf("user_2"), phone: "15555550102", app_metadata: { clerk_id: "user_2" } };
+    const { auth, users } = createFakeAuthAdmin([{ id: adaId, phone: "15555550101" }, other]);
+    const mirror = createMirrorUser(auth);
+    const mine = mirrorOrder({ auth_user_id: adaId, email: null, phone: "+15555550102" });
+    await expect(mirror(mine)).rejects.toMatchObject({ code: "auth_email_conflict" });
+    await mirror(mirrorOrder({ clerk_id: "user_2", auth_user_id: other.id, email: null, phone: "+15555550101" }));
+    await mirror({ ...mine, attempts: 2 });
+    expect([...users.values()].map(({ phone }) => phone)).toEqual(["15555550102", "15555550101"]);
+  });
+
+  test("is locked again by each update when it was adopted, also by an earlier version", async () => {
+    const adopted = { ...known, id: "22222222-2222-4222-8222-222222222222" };
+    const { auth, users, calls } = createFakeAuthAdmin([adopted]);
+    await createMirrorUser(auth)(mirrorOrder({ auth_user_id: adopted.id }));
+    expect(users.get(adopted.id)).toMatchObject({ banned: true, app_metadata: { banned: false } });
+    expect(calls.map(({ method }) => method)).toEqual(["removeFactors", "updateUser"]);
+    expect(calls[1]?.input).toMatchObject({ password: expect.any(String), role: "authenticated" });
   });
 
   test("is created again under the derived id when somebody deleted it over there", async () => {
     const { auth, users } = createFakeAuthAdmin();
-    const result = await createMirrorUser(auth)(mirrorOrder({ auth_user_id: known.id }));
+    const gone = "22222222-2222-4222-8222-222222222222";
+    const result = await createMirrorUser(auth)(mirrorOrder({ auth_user_id: gone }));
     expect(result).toEqual({ outcome: "created", authUserId: adaId });
     expect([...users.keys()]).toEqual([adaId]);
   });

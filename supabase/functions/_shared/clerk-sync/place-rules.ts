@@ -118,6 +118,10 @@ export const futureRule: UserRule = {
     "The next event of this user is believed again. To have it right now set CLERK_SECRET_KEY and resync the user; docs/secret-leaked.md says how to find others.",
 };
 
+/** What a person does about an address or number that another Auth user holds. */
+export const heldRemedy =
+  "In Supabase's dashboard, Authentication, Users, look for the user with this address or number. Delete that user or change the address there, then resync this user. Is nobody shown? An identity of another user, another audience or an address with capitals holds it: look in auth.identities and auth.users. AUTH_ADOPT=on takes over such users before they have a mirror.";
+
 /** The row is right, or nobody says otherwise; Supabase Auth is another matter. */
 export const authRules: readonly UserRule[] = [
   {
@@ -140,6 +144,13 @@ export const authRules: readonly UserRule[] = [
     what: () =>
       "The row is right, but Supabase Auth does not have the user: deleted there, or the mirror was off when they came.",
     remedy: () => "Resync the user: they are made there again.",
+  },
+  {
+    code: "auth_address_held",
+    when: ({ auth, state }) => auth.state === "present" && state?.auth_finding === "auth_address_held",
+    what: () =>
+      "The row is right. In Supabase Auth another user holds the address or number, so that this user has a placeholder there.",
+    remedy: () => heldRemedy,
   },
   {
     code: "auth_behind",

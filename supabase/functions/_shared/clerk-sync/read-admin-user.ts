@@ -24,7 +24,7 @@ export async function readAdminUser(clerkId: string, options: AdminUserOptions):
   const [stored, clerk, auth, circuits, brake] = await Promise.all([
     reading,
     readClerkPlace(clerkId, places.clerk),
-    readAuthPlace(clerkId, reading, places.auth, now()),
+    readAuthPlace(clerkId, reading, places.auth),
     database.circuits(),
     database.brake(),
   ]);

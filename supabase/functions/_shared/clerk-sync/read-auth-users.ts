@@ -11,6 +11,9 @@ export type AuthRow = {
   clerk_id?: string | null;
   email?: string;
   role?: string | null;
+  /** Clerk's ban, as the mirror was given it. */
+  banned?: boolean;
+  /** The ban in Auth that every mirror carries. */
   banned_until?: string | null;
   deleted?: boolean;
 };
@@ -21,15 +24,20 @@ export type AuthReader = {
   listUsers: (page: number) => Promise<AuthUser[]>;
   /** One of them; null when Supabase Auth says that it has none of that id. */
   readUser: (id: string) => Promise<AuthUser | null>;
+  isEmailTaken: (email: string) => Promise<boolean>;
 };
 
 /** Each of them may have to be looked up alone, all in one step of a run. */
 const usersPerPage = 200;
 
 /** Makes the door. It throws SyncError `auth_unavailable`, `auth_rate_limited`, `auth_unauthorized`, after repeats. */
-export function createAuthReader(auth: Pick<AuthAdmin, "listUsers" | "getUser">, retry: Retry): AuthReader {
+export function createAuthReader(
+  auth: Pick<AuthAdmin, "listUsers" | "getUser" | "isEmailTaken">,
+  retry: Retry,
+): AuthReader {
   return {
     listUsers: (page) => retry(() => auth.listUsers(page, usersPerPage)),
+    isEmailTaken: (email) => retry(() => auth.isEmailTaken(email)),
     readUser: (id) => retry(() => readExisting(auth, id)),
   };
 }
@@ -57,6 +65,7 @@ export function toAuthRow(user: AuthUser, owner: string): AuthRow {
     email: user.email ?? "",
     role: textOf(user.app_metadata["role"]),
     banned_until: timeOf(user.banned_until),
+    banned: user.app_metadata["banned"] === true,
     deleted: Boolean(user.deleted_at),
   };
 }

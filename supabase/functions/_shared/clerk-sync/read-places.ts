@@ -7,6 +7,7 @@ import { errorCode, errorMessage, SyncError } from "./errors.ts";
 import { inTime } from "./in-time.ts";
 import { logger } from "./logger.ts";
 import { mapUser } from "./map-user.ts";
+import { isPlaceholder, isPlaceholderPhone } from "./mirror-contact.ts";
 import { authUserIdOf } from "./mirror-user.ts";
 import type { ReadUser } from "./read-user.ts";
 
@@ -39,14 +40,13 @@ export async function readAuthPlace(
   clerkId: string,
   stored: Promise<StoredUser>,
   auth: AuthAdmin | null,
-  now: number,
 ): Promise<Place> {
   if (auth === null) return { ...off, reason: "AUTH_MIRROR is off, or Supabase Auth is not configured." };
   const { state } = await stored;
   try {
     const id = state?.auth_user_id ?? authUserIdOf(clerkId);
     const answer = await askInTime("Supabase Auth", () => auth.getUser(id));
-    if (answer.ok) return toAuthPlace(answer.user, state, now);
+    if (answer.ok) return toAuthPlace(answer.user, state);
     if (answer.status === 404) return absent;
     return unknownPlace(
       "auth",
@@ -88,18 +88,17 @@ function toClerkPlace({ user, version }: Extract<FreshUser, { deleted: false }>)
 }
 
 /** updated_at is Clerk's time of what was mirrored: Auth's own says when somebody signed in, too. */
-function toAuthPlace(user: AuthUser, state: StoredUser["state"], now: number): Place {
-  const bannedUntil = user.banned_until ? Date.parse(user.banned_until) : 0;
+function toAuthPlace(user: AuthUser, state: StoredUser["state"]): Place {
   return {
     state: "present",
     reason: null,
     id: user.id,
     values: {
-      email: user.email?.endsWith("@removed.invalid") ? null : user.email || null,
+      email: user.email && !isPlaceholder(user.email) ? user.email : null,
       name: textOf(user.user_metadata?.["full_name"]),
       role: textOf(user.app_metadata["role"]),
-      phone: user.phone || null,
-      banned: bannedUntil > now,
+      phone: user.phone && !isPlaceholderPhone(user.phone) ? user.phone : null,
+      banned: user.app_metadata["banned"] === true,
       updated_at: timeOf(state?.mirrored_version),
     },
   };

@@ -12,7 +12,7 @@ import type {
 import { isCancelled } from "./database.ts";
 import { inParallel } from "./in-parallel.ts";
 import { logger } from "./logger.ts";
-import { type MirrorUser, mirrorMilliseconds, outcomeOfError } from "./mirror-user.ts";
+import { type MirrorUser, mirrorMilliseconds, outcomeOfError, outcomeOfMirror } from "./mirror-user.ts";
 import { outcomeOfRead, type ReadUser } from "./read-user.ts";
 import { type CircuitWatch, watchCircuit } from "./watch-circuit.ts";
 
@@ -100,11 +100,8 @@ async function mirrorAll(
 /** The one place where a failing mirror call ends: as the outcome of its job. */
 async function mirrorOne(order: MirrorOrder, mirrorUser: MirrorUser, auth: CircuitWatch): Promise<JobOutcome> {
   try {
-    const { authUserId, ...mirror } = await auth.run(
-      () => mirrorUser(order),
-      order.auth_user_id === null ? null : order.clerk_id,
-    );
-    return { job_id: order.job_id, outcome: "completed", auth_user_id: authUserId, mirror };
+    const result = await auth.run(() => mirrorUser(order), order.auth_user_id === null ? null : order.clerk_id);
+    return outcomeOfMirror(order.job_id, result);
   } catch (error) {
     return outcomeOfError(order.job_id, error);
   }

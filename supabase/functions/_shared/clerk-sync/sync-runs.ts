@@ -46,7 +46,7 @@ const userKinds = [
   "extra",
   "foreign",
 ] as const;
-const authKinds = ["auth_missing", "auth_differs", "auth_deleted", "auth_extra"] as const;
+const authKinds = ["auth_missing", "auth_differs", "auth_deleted", "auth_extra", "auth_address_held"] as const;
 const valuesSchema = z.partialRecord(z.enum(["clerk", "here", "auth"]), z.unknown());
 const fieldsSchema = z.union([z.array(z.string()), z.record(z.string(), valuesSchema)]);
 const differenceSchema = z.object({
@@ -69,6 +69,7 @@ const comparedAuthSchema = z.object({
 });
 const unlistedSchema = z.object({
   users: z.array(z.object({ clerk_id: z.string(), id: z.string() })),
+  held: z.array(z.object({ clerk_id: z.string(), email: z.string().nullable() })),
   next: z.string().nullable(),
 });
 const unmarkedSchema = z.object({
@@ -92,7 +93,7 @@ export type Advanced = z.infer<typeof advancedSchema>;
 /**
  * How a user here differs from Clerk; see clerk_sync_compare_users. `extra`: here, and deleted at Clerk; `foreign`: so
  * too, and never came through the sync. Or how one differs in Supabase Auth; see clerk_sync_compare_auth_users.
- * `auth_foreign`: as auth_extra, and not of our making.
+ * `auth_foreign`: as auth_extra, and not of our making. `auth_address_held`: another Auth user holds the address.
  */
 export type Difference = z.infer<typeof differenceSchema>;
 export type AuthDifference = z.infer<typeof comparedAuthSchema>["found"][number];

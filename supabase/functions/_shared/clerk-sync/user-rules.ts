@@ -10,6 +10,8 @@ const deadRemedies: Readonly<Record<string, string>> = {
     "Supabase Auth works, but fails for this user. Look for NULL in the token columns of the row in auth.users, and for a trigger there that raises. Correct it, then retry the job.",
   clerk_user_failed:
     "Clerk's API works, but fails for this user. Look the user up in Clerk's dashboard, then retry the job.",
+  auth_address_refused:
+    "Supabase Auth does not accept this address or number; all else was written there. Correct it at Clerk; its event mirrors the user again.",
   auth_rejected:
     "Supabase Auth refused the user; the error says why. Correct it at Clerk or in Auth, then retry the job.",
   clerk_rejected:
@@ -64,6 +66,13 @@ export const userRules: readonly UserRule[] = [
       jobs.find((job) => job.status === "PENDING" && Date.parse(job.run_at) < now - pastDueMilliseconds),
     what: (_, job) => `A job of this user has been due since ${job?.run_at} and nobody has taken it.`,
     remedy: () => "Does a worker run? Look at the overview; on Supabase, check the schedule with clerk-sync doctor.",
+  },
+  {
+    code: "auth_adopting",
+    when: ({ jobs }) => jobs.find((job) => job.status === "PENDING" && codeOf(job) === "auth_adopting"),
+    what: (_, job) =>
+      `Another user of Supabase Auth holds the address and is taken over (AUTH_ADOPT): that user is locked until ${job?.run_at}, when the last token has run out.`,
+    remedy: () => "Nothing is to be done.",
   },
   {
     code: "under_way",

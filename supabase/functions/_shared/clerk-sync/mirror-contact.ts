@@ -1,0 +1,38 @@
+import type { AuthUserInput } from "./auth-admin.ts";
+import type { MirrorOrder } from "./database.ts";
+
+/** The address and number of a mirror: always confirmed, see createMirrorUser. */
+export type Contact = Pick<AuthUserInput, "email" | "email_confirm" | "phone" | "phone_confirm">;
+
+/**
+ * What a mirror should have. Only what Clerk has verified; the phone only where there is no email, because a number
+ * cannot be removed through the admin routes.
+ */
+export function contactOf({ email, email_verified, phone, phone_verified }: MirrorOrder, id: string): Contact {
+  if (email !== null) return email_verified ? { email, email_confirm: true } : placeholder(id);
+  if (phone !== null) return phone_verified ? { phone, phone_confirm: true } : placeholder(id);
+  return {};
+}
+
+/**
+ * An address that reaches nobody (.invalid, RFC 2606), in the place of one that is not the user's any more: the admin
+ * routes cannot remove an email. Confirmed, because a sign-up with an address that is not confirmed gets a session of
+ * its holder where Auth confirms by itself (supabase/auth, internal/api/signup.go).
+ */
+export function placeholder(name: string): Contact {
+  return { email: `${name}@removed.invalid`, email_confirm: true };
+}
+
+export function isPlaceholder(email: string): boolean {
+  return email.endsWith("@removed.invalid");
+}
+
+/** The same for a number. Country code 999 is reserved and assigned to nobody (ITU-T E.164, list of country codes). */
+export function placeholderPhone(): Contact {
+  const digits = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte % 10);
+  return { phone: `+999${digits.join("")}`, phone_confirm: true };
+}
+
+export function isPlaceholderPhone(phone: string): boolean {
+  return /^\+?999\d{12}$/.test(phone);
+}
