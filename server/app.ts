@@ -55,6 +55,10 @@ export function createApp(dependencies: AppDependencies): Hono {
   if (adminPage !== null) {
     for (const path of ["/admin", "/admin/*"]) app.get(path, (context) => adminPage(context.req.raw));
   }
+  const readOnly = ["/health", "/health/live"];
+  if (metrics !== null) readOnly.push("/metrics");
+  if (adminPage !== null) readOnly.push("/admin", "/admin/*");
+  for (const path of readOnly) app.on(unsafe, path, refuseMethod);
   for (const [path, standIn] of Object.entries(standIns)) app.route(path, standIn);
   const hint =
     webhook === null
@@ -64,6 +68,13 @@ export function createApp(dependencies: AppDependencies): Hono {
     context.json({ error: `Nothing is served at ${context.req.path}. ${hint}`, code: "not_found" }, 404),
   );
   return app;
+}
+
+/** Methods that would change something; what is served by GET takes none of them. */
+const unsafe = ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+function refuseMethod(): Response {
+  return json(405, { error: "Ask by GET or HEAD.", code: "method_not_allowed" }, { allow: "GET, HEAD" });
 }
 
 function sourceOf(context: Context, trust: number): string {

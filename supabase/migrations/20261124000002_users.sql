@@ -51,6 +51,21 @@ create policy users_select_own
   to authenticated
   using (clerk_id = ((select auth.jwt()) ->> 'sub'));
 
+-- What a user may edit stays small: 64 kB in all. Whoever is not signed in as a user (the sync, the owner) is not bounded.
+-- Restrictive, so that PostgreSQL names this policy when it refuses.
+drop policy if exists users_update_at_most_64_kb on public.users;
+create policy users_update_at_most_64_kb
+  on public.users
+  as restrictive
+  for update
+  to authenticated
+  using (true)
+  with check (
+    coalesce(octet_length(name), 0)
+      + coalesce(octet_length(preferences::text), 0)
+      + coalesce(octet_length(medical_profile::text), 0) <= 65536
+  );
+
 drop policy if exists users_update_own on public.users;
 create policy users_update_own
   on public.users

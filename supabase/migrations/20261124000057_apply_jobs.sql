@@ -146,7 +146,8 @@ begin
       updated_at = p_now,
       result = case
         when j.result @> '{"applied": true}' and (j.job_type <> 'USER_DELETED' or p_status is null) then j.result
-        when p_status is not null then '{"applied": true}'
+        when p_status is not null then
+          '{"applied": true}' || jsonb_strip_nulls(jsonb_build_object('ignored_email', j.payload -> 'ignored_email'))
         else (
           select case
             when s.deleted_at is not null then '{"applied": false, "reason": "user_deleted"}'

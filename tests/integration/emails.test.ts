@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
 import { deletedEvent, userEvent } from "../support/build-event.ts";
-import { createQueue, type Queue } from "../support/queue.ts";
+import { createQueue, type Queue, toJob } from "../support/queue.ts";
 
 let queue: Queue;
 beforeAll(async () => {
@@ -96,6 +96,33 @@ it.each([
     refresh_reason: "email_free",
     refresh_due_at: expect.any(Date),
   });
+});
+
+it.each(["by the webhook", "by a worker"])(
+  "an address that no index takes costs the address, not the row, and the job says so (%s)",
+  async (how) => {
+    const name = how.replaceAll(" ", "_");
+    const event = userEvent("user.created", {
+      id: `user_${name}`,
+      version: 1,
+      email: `${"x".repeat(3000)}@example.com`,
+    });
+    if (how === "by a worker") await queue.send(event, name);
+    else await queue.pool.query("select public.clerk_sync_accept($1)", [JSON.stringify([toJob(event, name)])]);
+    await queue.run();
+    expect(await queue.user(`user_${name}`)).toMatchObject({ email: null, name: "Ada Lovelace" });
+    expect(await queue.job(name)).toMatchObject({
+      status: "COMPLETED",
+      result: { applied: true, ignored_email: "too_long" },
+    });
+  },
+);
+
+it("an address of 320 characters is taken", async () => {
+  const email = `${"x".repeat(64)}@${"y".repeat(251)}.com`;
+  await queue.send(userEvent("user.created", { id: "user_longest", version: 1, email }));
+  await queue.run();
+  expect(await emailOf("user_longest")).toBe(email);
 });
 
 it.each([1, 250])("two users swap addresses, in batches of %i", async (limit) => {

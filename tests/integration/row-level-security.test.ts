@@ -69,6 +69,32 @@ describe.each(projects)("public.users over HTTP where default privileges %s", (_
     });
   });
 
+  it.each(["name", "preferences", "medical_profile"])(
+    "what a user writes into %s is bounded, what the service writes is not",
+    async (column) => {
+      const write = (text: string) => ({ [column]: column === "name" ? text : { text } });
+      const large = await ada
+        .from("users")
+        .update(write("x".repeat(65_000)))
+        .eq("clerk_id", "user_ada");
+      expect(large).toMatchObject({ status: 204 });
+      const tooLarge = await ada
+        .from("users")
+        .update(write("x".repeat(66_000)))
+        .eq("clerk_id", "user_ada");
+      expect(tooLarge.error?.message).toContain("users_update_at_most_64_kb");
+      const service = project.withKey(project.api.keys.secret);
+      expect(
+        await service
+          .from("users")
+          .update(write("x".repeat(66_000)))
+          .eq("clerk_id", "user_ada"),
+      ).toMatchObject({
+        status: 204,
+      });
+    },
+  );
+
   it("an edit of another's row changes nothing, and one without a filter only the own row", async () => {
     const edit = { name: "x", preferences: {}, medical_profile: {} };
     const ofEve = await ada.from("users").update(edit, { count: "exact" }).eq("clerk_id", "user_eve");

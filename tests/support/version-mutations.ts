@@ -48,6 +48,22 @@ export const versionRules: readonly Mutation[] = [
   },
   {
     test: file("emails"),
+    title: "an address that no index takes costs the address, not the row, and the job says so (by a worker)",
+    edits: [{ file: core("map-user"), find: "const longestAddress = 320;", replace: "const longestAddress = 1e6;" }],
+  },
+  {
+    test: file("row-level-security"),
+    title:
+      "public.users over HTTP where default privileges grant everything > what a user writes into preferences is bounded, what the service writes is not",
+    edits: [{ file: migration("20261124000002_users"), find: "<= 65536", replace: "<= 65536000" }],
+  },
+  {
+    test: file("methods"),
+    title: "/functions/v1/sync-admin/jobs/retry answers an undeclared method 405, and says which it takes",
+    edits: [{ file: core("admin-app"), find: "if (fits.length === 0) {", replace: "if (fits.length < 100) {" }],
+  },
+  {
+    test: file("emails"),
     title: "when the holder is no longer verified, the user whose claim was withheld is read again",
     edits: [
       { file: migration("20261124000008_emails"), find: "or (h.was_verified and not c.email_verified)", replace: "" },

@@ -37,9 +37,7 @@ export function createAdminApp({ routes, identifyCaller, refuseSignIn }: AdminAp
     await next();
   });
   for (const route of routes) addRoute(app, route);
-  app.notFound(() =>
-    json(404, { error: "sync-admin has no such route. GET /openapi.json lists all.", code: "not_found" }),
-  );
+  app.notFound((context) => refuseUnknown(context.req.raw, routes));
   app.onError(refuse);
   return app;
 }
@@ -112,6 +110,18 @@ function addRoute(app: AdminApp, route: AdminRoute): void {
     const answer = await route.handle(input, context.get("caller"));
     return (answer instanceof Response ? answer : json(200, answer)) as never;
   });
+}
+
+/** No route has this path, or none of those that have it has this method. */
+function refuseUnknown(request: Request, routes: readonly AdminRoute[]): Response {
+  const path = pathOf(request);
+  const fits = routes.filter((route) => new RegExp(`^${route.path.replace(/\{\w+\}/g, "[^/]+")}$`).test(path));
+  if (fits.length === 0) {
+    return json(404, { error: "sync-admin has no such route. GET /openapi.json lists all.", code: "not_found" });
+  }
+  const methods = new Set(fits.flatMap(({ method }) => (method === "get" ? ["GET", "HEAD"] : ["POST"])));
+  const allow = [...methods].join(", ");
+  return json(405, { error: `Ask by ${allow}.`, code: "method_not_allowed" }, { allow });
 }
 
 function defineOpenApi({ method, path, summary, right, params, query, body, answer, media }: AdminRoute) {

@@ -158,9 +158,12 @@ describe("what is sent", () => {
     expect((await createHandle().ask("POST", "/jobs/retry", key, " ".repeat(65_537))).status).toBe(413);
   });
 
-  it("to a route that there is none of is 404", async () => {
+  it("to a route that there is none of is 404, and 405 by a method that it does not have", async () => {
     expect(await createHandle().ask("GET", "/nothing")).toMatchObject({ status: 404, body: { code: "not_found" } });
-    expect(await createHandle().ask("DELETE", "/jobs")).toMatchObject({ status: 404, body: { code: "not_found" } });
+    expect(await createHandle().ask("DELETE", "/jobs")).toMatchObject({
+      status: 405,
+      body: { code: "method_not_allowed" },
+    });
   });
 });
 

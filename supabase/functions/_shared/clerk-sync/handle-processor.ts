@@ -77,7 +77,8 @@ function refuse(error: unknown): Response {
     return json(500, { error: "Internal server error" });
   }
   if (error.code === "caller_unauthorized") return json(401, { error: error.message, code: error.code });
-  if (error.code === "method_not_allowed") return json(405, { error: error.message, code: error.code });
+  if (error.code === "method_not_allowed")
+    return json(405, { error: error.message, code: error.code }, { allow: "POST" });
   logger.error("processor.failed", { code: error.code });
   return json(503, { error: error.message, code: error.code }, { "retry-after": "5" });
 }

@@ -19,6 +19,8 @@ type RequiredFields = {
   phone: string | null;
   name: string | null;
   user_role: string;
+  /** Why the address of the user is not taken. */
+  ignored_email: "too_long";
   /** Of what kind public_metadata.role was, when it is no text and can be no role. */
   ignored_role: IgnoredRole;
   external_id: string | null;
@@ -104,12 +106,18 @@ function timeOf(createdAt: number | null): string | null {
   return milliseconds > 0 && milliseconds < endOfCalendar ? new Date(milliseconds).toISOString() : null;
 }
 
+/** 64 of the local part, the @, 255 of the domain (RFC 5321, 4.5.3.1). PostgreSQL's index takes no more than 2,704 bytes. */
+const longestAddress = 320;
+
 /** Without its verification an address is not known: it may be the one that is verified here, or not. */
-function emailOf(user: ClerkUser): Pick<MappedUser, "email" | "email_verified"> {
+function emailOf(user: ClerkUser): Pick<MappedUser, "email" | "email_verified" | "ignored_email"> {
   const address = findPrimary(user.email_addresses, user.primary_email_address_id);
   if (address === null) return { email: null, email_verified: false };
   if (address?.verification === undefined) return {};
   const email = address.email_address.trim() || null;
+  if (email !== null && email.length > longestAddress) {
+    return { email: null, email_verified: false, ignored_email: "too_long" };
+  }
   return { email, email_verified: address.verification?.status === "verified" };
 }
 
