@@ -31,7 +31,10 @@ create table if not exists clerk_sync.user_state (
 
 alter table clerk_sync.user_state
   add column if not exists withheld_email text,
-  add column if not exists is_doubted     boolean not null default false;
+  add column if not exists is_doubted     boolean not null default false,
+  add column if not exists absent         text[],
+  add column if not exists absent_version bigint,
+  add column if not exists ignored_role   text;
 
 comment on column clerk_sync.user_state.version is
   'Clerk''s updated_at in ms of the newest applied snapshot; 0 until one was applied';
@@ -54,6 +57,12 @@ comment on column clerk_sync.user_state.delete_counted_at is
 
 comment on column clerk_sync.user_state.is_doubted is
   'true: the newest applied event said a time in the future; any other event, or a read from Clerk''s API, is believed rather';
+comment on column clerk_sync.user_state.absent is
+  'fields that the event of this version did not carry: what is here of them is older; null when nothing is';
+comment on column clerk_sync.user_state.absent_version is
+  'the version up to which the absent fields are known; an event between it and version brings no other fields than those';
+comment on column clerk_sync.user_state.ignored_role is
+  'of what kind public_metadata.role is, when it is no role here: array, object, number, boolean or text';
 comment on column clerk_sync.user_state.withheld_email is
   'the address the user claims at Clerk and does not get, because another claim to it is better';
 

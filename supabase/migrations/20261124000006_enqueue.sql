@@ -89,6 +89,7 @@ declare
             and s.deleted_at is null
             and s.version >= i.version
             and s.version <= clerk_sync.latest_version(clock_timestamp())
+            and coalesce(s.absent_version > i.version, true) -- else it may bring what is absent
             and not exists (select 1 from public.job_queue as j where j.event_id = i.event_id)
             and not exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id and j.status = 'DEAD')
         )

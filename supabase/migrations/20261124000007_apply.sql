@@ -26,7 +26,10 @@ begin
       fresh          boolean,
       is_new         boolean,
       withheld_email text,
-      is_doubted     boolean
+      is_doubted     boolean,
+      absent         text[],
+      absent_version bigint,
+      ignored_role   text
     );
   end if;
 end
@@ -93,6 +96,57 @@ $$;
 revoke execute on function clerk_sync.read_settles from public, anon, authenticated;
 grant execute on function clerk_sync.read_settles to service_role;
 
+-- What a payload should say of its user (Clerk's description requires it) and does not: the event, or the answer, was
+-- trimmed on its way. Null when it says all. Named as absentFields of map-user.ts does; with an email comes whether it is
+-- verified, with a role whether one was ignored.
+create or replace function clerk_sync.absent_fields(p_payload jsonb)
+returns text[]
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select case
+    when p_payload ?& '{email,phone,name,user_role,external_id,banned,locked,created_at}' then null
+    else array(
+      select f.name
+      from unnest('{email,phone,name,user_role,external_id,banned,locked,created_at}'::text[]) as f(name)
+      where not p_payload ? f.name
+    )
+  end;
+$$;
+
+revoke execute on function clerk_sync.absent_fields from public, anon, authenticated;
+grant execute on function clerk_sync.absent_fields to service_role;
+
+-- Of what kind the role at Clerk is when it is no role here; null when it is one. p_kind: of what is no text.
+create or replace function clerk_sync.ignored_role(p_role text, p_kind text)
+returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(p_kind, case when p_role <> all (enum_range(null::public."UserRole")::text[]) then 'text' end);
+$$;
+
+revoke execute on function clerk_sync.ignored_role from public, anon, authenticated;
+grant execute on function clerk_sync.ignored_role to service_role;
+
+-- The version that a field is of: not that of the newest event when that one did not carry it.
+create or replace function clerk_sync.version_of(p_field text, p_version bigint, p_absent text[], p_absent_version bigint)
+returns bigint
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select case when p_field = any (p_absent) then p_absent_version else p_version end;
+$$;
+
+revoke execute on function clerk_sync.version_of from public, anon, authenticated;
+grant execute on function clerk_sync.version_of to service_role;
+
 -- A job that was applied before and comes again (its mirror failed) is mirror_only: a row may have changed
 -- since at the same version, or been edited by its user, and must not be set back.
 -- Law 3, newest wins and deletions are final: per user the deletion if there is one, else the newest
@@ -101,23 +155,30 @@ grant execute on function clerk_sync.read_settles to service_role;
 -- The version of an event from the future becomes the time when it arrived, what it brings is doubted, and its user is
 -- read again from Clerk's API. It comes after the other events of its batch, and without that read any other event
 -- replaces it. A stored version that lies in the future is treated as a doubted one.
+-- Law 11, absent is not null: what the newest one does not carry comes from the next older one, else from what is here.
 create or replace function clerk_sync.newest_changes(p_sources clerk_sync.change_source[], p_now timestamptz)
 returns clerk_sync.user_change[]
 language plpgsql
-stable
+volatile
 security invoker
 set search_path = ''
 as $$
 declare
-  v_latest bigint := clerk_sync.latest_version(p_now);
+  v_latest  bigint := clerk_sync.latest_version(p_now);
+  v_changes clerk_sync.user_change[];
 begin
-  return (
+  v_changes := (
     select coalesce(array_agg(row(
       n.clerk_id, n.id, n.deletes, n.believed,
       p.email, coalesce(p.email_verified, false), p.phone, p.name, p.user_role, p.external_id,
       coalesce(p.banned, false), coalesce(p.locked, false), coalesce(p.deprovisioned, false),
       p.created_at, case when n.is_doubted or n.replaces_doubted then 'version_in_future' end,
-      n.was_applied and not n.deletes, n.is_fresh, n.is_new, null, n.is_doubted and not n.deletes
+      n.was_applied and not n.deletes, n.is_fresh, n.is_new, null, n.is_doubted and not n.deletes,
+      case -- empty: all is there, but it may be older than what is here; see clerk_sync.complete_change
+        when n.deletes or n.was_applied then null
+        else coalesce(clerk_sync.absent_fields(n.payload), case when n.is_late then '{}'::text[] end)
+      end,
+      case when n.replaces then 0 end, clerk_sync.ignored_role(p.user_role, p.ignored_role)
     )::clerk_sync.user_change), '{}')
     from (
       select distinct on (j.clerk_id)
@@ -126,7 +187,15 @@ begin
         not r.is_fresh and coalesce(s.is_doubted or s.version > v_latest, false) as replaces_doubted,
         j.job_type = 'USER_DELETED' as deletes,
         coalesce(j.result @> '{"applied": true}', false) as was_applied,
-        coalesce(j.is_live, false) and s.clerk_id is null as is_new
+        coalesce(j.is_live, false) and s.clerk_id is null as is_new,
+        s.deleted_at is null and s.absent_version is not null as is_late,
+        v.believed < s.version and coalesce(
+          case
+            when r.is_fresh then clerk_sync.read_settles(s.version, s.is_doubted, s.last_synced_at, r.read_at, p_now)
+            else s.is_doubted or s.version > v_latest
+          end,
+          false
+        ) as replaces
       from unnest(p_sources) as j
       cross join lateral (
         select
@@ -141,7 +210,7 @@ begin
         end as believed
       ) as v
       left join lateral ( -- a lookup each, whatever the statistics say
-        select k.clerk_id, k.version, k.deleted_at, k.is_doubted, k.last_synced_at
+        select k.clerk_id, k.version, k.deleted_at, k.is_doubted, k.last_synced_at, k.absent_version
         from clerk_sync.user_state as k
         where k.clerk_id = j.clerk_id
         offset 0
@@ -152,17 +221,23 @@ begin
           when j.payload ? 'erased' then false
           when s.deleted_at > p_now + interval '5 minutes' then r.is_fresh
           when s.deleted_at is not null then r.read_at > s.deleted_at
-          when v.believed >= coalesce(s.version, 0) then true
+          when v.believed >= coalesce(s.absent_version, s.version, 0) then true
           when r.is_fresh then clerk_sync.read_settles(s.version, s.is_doubted, s.last_synced_at, r.read_at, p_now)
           else s.is_doubted or s.version > v_latest
         end
-      order by j.clerk_id, deletes desc, is_doubted, v.believed desc, j.version desc, was_applied, j.created_at desc, j.id
+      order by j.clerk_id, deletes desc, is_doubted, was_applied, v.believed desc, j.version desc, j.created_at desc, j.id
     ) as n
     cross join lateral jsonb_to_record(n.payload) as p(
       email text, email_verified boolean, phone text, name text, user_role text, external_id text,
-      banned boolean, locked boolean, deprovisioned boolean, created_at timestamptz
+      banned boolean, locked boolean, deprovisioned boolean, created_at timestamptz, ignored_role text
     )
   );
+  for v_place in 1 .. cardinality(v_changes) loop
+    if v_changes[v_place].absent is not null then
+      v_changes[v_place] := clerk_sync.complete_change(v_changes[v_place], p_sources, p_now);
+    end if;
+  end loop;
+  return v_changes;
 end
 $$;
 
@@ -259,7 +334,7 @@ begin
   insert into clerk_sync.user_state as s
     (clerk_id, version, deleted_at, external_id, phone, email_verified, banned, locked, deprovisioned,
      refresh_reason, refresh_attempts, refresh_due_at, last_synced_at, first_seen_at,
-     withheld_email, is_doubted)
+     withheld_email, is_doubted, absent, absent_version, ignored_role)
   select
     c.clerk_id, c.version, case when c.deletes then p_now end,
     case when not c.deletes then c.external_id end, case when not c.deletes then c.phone end,
@@ -268,7 +343,8 @@ begin
     c.refresh_reason, (c.fresh and c.refresh_reason is not null)::integer, case when c.refresh_reason is not null then p_now end,
     p_now,
     case when c.is_new and (select true from public.users as u where u.clerk_id = c.clerk_id) is null then p_now end,
-    c.withheld_email, c.is_doubted
+    c.withheld_email, c.is_doubted, c.absent, case when c.absent is not null then c.absent_version end,
+    case when not c.deletes then c.ignored_role end
   from unnest(p_changes) as c
   where not c.mirror_only
   on conflict (clerk_id) do update
@@ -291,7 +367,10 @@ begin
         end,
         last_synced_at = excluded.last_synced_at,
         withheld_email = excluded.withheld_email,
-        is_doubted = excluded.is_doubted;
+        is_doubted = excluded.is_doubted,
+        absent = excluded.absent,
+        absent_version = excluded.absent_version,
+        ignored_role = excluded.ignored_role;
 end
 $$;
 

@@ -73,12 +73,17 @@ security invoker
 set search_path = ''
 as $$
   with claims as (
-    select c.email, c.clerk_id, c.email_verified, c.version, false as is_unlinked
+    select
+      c.email, c.clerk_id, c.email_verified, clerk_sync.version_of('email', c.version, c.absent, c.absent_version) as version,
+      false as is_unlinked
     from unnest(p_changes) as c
     where not c.deletes
       and c.email is not null
     union all
-    select distinct u.email, u.clerk_id, coalesce(s.email_verified, false), coalesce(s.version, 0), coalesce(u.clerk_id, 'NULL') = 'NULL'
+    select distinct
+      u.email, u.clerk_id, coalesce(s.email_verified, false),
+      coalesce(clerk_sync.version_of('email', s.version, s.absent, s.absent_version), 0),
+      coalesce(u.clerk_id, 'NULL') = 'NULL'
     from unnest(p_changes) as c
     join public.users as u on u.email = c.email
     left join clerk_sync.user_state as s on s.clerk_id = u.clerk_id

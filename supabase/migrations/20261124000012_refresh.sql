@@ -167,7 +167,8 @@ begin
   update public.job_queue as j
   set job_type = case when (v_reads -> j.id::text ->> 'deleted')::boolean then 'USER_DELETED' else 'USER_UPDATED' end,
       version = coalesce((v_reads -> j.id::text ->> 'version')::bigint, j.version),
-      payload = (j.payload - 'erased') || coalesce(nullif(v_reads -> j.id::text -> 'payload', 'null'), '{}'),
+      payload = (j.payload - '{erased,email,email_verified,ignored_email,phone,name,user_role,ignored_role,external_id,banned,locked,created_at}'::text[])
+        || coalesce(nullif(v_reads -> j.id::text -> 'payload', 'null'), '{}'),
       updated_at = p_now
   where j.id = any (p_ids);
 

@@ -35,7 +35,7 @@ revoke execute on function clerk_sync.is_withheld from public, anon, authenticat
 grant execute on function clerk_sync.is_withheld to service_role;
 
 -- What Clerk has of a user against what we have: {field: {clerk, here}} for each field that differs. Only a role
--- that may be stored counts.
+-- that may be stored counts, and only what Clerk said.
 create or replace function clerk_sync.differing_fields(
   p_payload jsonb,
   p_user    public.users,
@@ -50,20 +50,21 @@ as $$
   select coalesce(jsonb_object_agg(f.name, jsonb_build_object('clerk', f.clerk, 'here', f.here)), '{}')
   from (
     values
-      ('email', p_payload ->> 'email', case
+      ('email', 'email', p_payload ->> 'email', case
         when clerk_sync.is_withheld(p_payload ->> 'email', p_user, p_state) then p_payload ->> 'email'
         else p_user.email
       end),
-      ('name', p_payload ->> 'name', p_user.name),
-      ('role', clerk_sync.allowed_role(p_payload ->> 'user_role')::text, p_user.role::text),
-      ('phone', p_payload ->> 'phone', p_state.phone),
-      ('external_id', p_payload ->> 'external_id', p_state.external_id),
-      ('email_verified', p_payload ->> 'email_verified', p_state.email_verified::text),
-      ('banned', p_payload ->> 'banned', p_state.banned::text),
-      ('locked', p_payload ->> 'locked', p_state.locked::text),
-      ('deprovisioned', p_payload ->> 'deprovisioned', p_state.deprovisioned::text)
-  ) as f(name, clerk, here)
-  where f.clerk is distinct from f.here;
+      ('name', 'name', p_payload ->> 'name', p_user.name),
+      ('role', 'user_role', clerk_sync.allowed_role(p_payload ->> 'user_role')::text, p_user.role::text),
+      ('phone', 'phone', p_payload ->> 'phone', p_state.phone),
+      ('external_id', 'external_id', p_payload ->> 'external_id', p_state.external_id),
+      ('email_verified', 'email_verified', p_payload ->> 'email_verified', p_state.email_verified::text),
+      ('banned', 'banned', p_payload ->> 'banned', p_state.banned::text),
+      ('locked', 'locked', p_payload ->> 'locked', p_state.locked::text),
+      ('deprovisioned', 'deprovisioned', p_payload ->> 'deprovisioned', p_state.deprovisioned::text)
+  ) as f(name, key, clerk, here)
+  where p_payload ? f.key
+    and f.clerk is distinct from f.here;
 $$;
 
 revoke execute on function clerk_sync.differing_fields from public, anon, authenticated;

@@ -112,16 +112,17 @@ as $$
   ) as a on true
   cross join lateral (
     values
-      ('email', p_payload ->> 'email', case when s.refresh_reason is null then u.email else p_payload ->> 'email' end),
-      ('name', p_payload ->> 'name', coalesce(a.name, p_payload ->> 'name')),
-      ('role', clerk_sync.allowed_role(p_payload ->> 'user_role')::text, u.role::text),
-      ('phone', p_payload ->> 'phone', s.phone),
-      ('external_id', p_payload ->> 'external_id', s.external_id),
-      ('email_verified', p_payload ->> 'email_verified', s.email_verified::text),
-      ('banned', p_payload ->> 'banned', s.banned::text),
-      ('deprovisioned', p_payload ->> 'deprovisioned', s.deprovisioned::text)
-  ) as f(name, clerk, here)
-  where f.clerk is distinct from f.here;
+      ('email', 'email', p_payload ->> 'email', case when s.refresh_reason is null then u.email else p_payload ->> 'email' end),
+      ('name', 'name', p_payload ->> 'name', coalesce(a.name, p_payload ->> 'name')),
+      ('role', 'user_role', clerk_sync.allowed_role(p_payload ->> 'user_role')::text, u.role::text),
+      ('phone', 'phone', p_payload ->> 'phone', s.phone),
+      ('external_id', 'external_id', p_payload ->> 'external_id', s.external_id),
+      ('email_verified', 'email_verified', p_payload ->> 'email_verified', s.email_verified::text),
+      ('banned', 'banned', p_payload ->> 'banned', s.banned::text),
+      ('deprovisioned', 'deprovisioned', p_payload ->> 'deprovisioned', s.deprovisioned::text)
+  ) as f(name, key, clerk, here)
+  where p_payload ? f.key
+    and f.clerk is distinct from f.here;
 $$;
 
 revoke execute on function clerk_sync.fields_behind from public, anon, authenticated;

@@ -123,7 +123,9 @@ begin
       else row(
         (i.job).event_id, (i.job).job_type, (i.job).clerk_id, (i.job).version, (i.job).payload, (i.job).source,
         (i.job).read_at, null, (i.job).id, v_status, v_attempts, v_waits_for,
-        jsonb_strip_nulls(jsonb_build_object('applied', true, 'refresh', c.refresh_reason, 'ignored_email', (i.job).payload -> 'ignored_email')), null
+        jsonb_build_object('applied', true) || clerk_sync.note_change(c)
+          || jsonb_strip_nulls(jsonb_build_object('ignored_email', (i.job).payload -> 'ignored_email')),
+        null
       )::clerk_sync.new_job
     end
     from (select e as job, e.id, row_number() over () as place from unnest(p_jobs) as e) as i

@@ -178,7 +178,8 @@ begin
         'auth_user_id', s.auth_user_id,
         'auth_finding', s.auth_finding,
         'refresh_due_at', s.refresh_due_at,
-        'refresh_reason', s.refresh_reason
+        'refresh_reason', s.refresh_reason,
+        'ignored_role', s.ignored_role
       ) end,
       'values', case when s.clerk_id is not null then jsonb_build_object(
         'phone', s.phone,

@@ -69,6 +69,25 @@ $$;
 revoke execute on function clerk_sync.apply_jobs from public, anon, authenticated;
 grant execute on function clerk_sync.apply_jobs to service_role;
 
+-- What the result of a job says of its change: why the user is to be read again (refresh), what is not known of the user at
+-- this version (absent), and of what kind a value was that is stored as the default (ignored).
+create or replace function clerk_sync.note_change(p_change clerk_sync.user_change)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select jsonb_strip_nulls(jsonb_build_object(
+    'refresh', p_change.refresh_reason,
+    'absent', p_change.absent,
+    'ignored', case when p_change.ignored_role is not null then jsonb_build_object('role', p_change.ignored_role) end
+  ));
+$$;
+
+revoke execute on function clerk_sync.note_change from public, anon, authenticated;
+grant execute on function clerk_sync.note_change to service_role;
+
 -- Moves jobs on whose changes are written, as apply_jobs says: those that carry a change, and the others, which are done.
 create or replace function clerk_sync.finish_jobs(
   p_ids          uuid[],
@@ -89,14 +108,17 @@ declare
   v_waits   boolean := v_mirrors and clerk_sync.circuit_is_open('auth');
   v_owed    text    := case when v_waits or p_mirror_later then 'PENDING' when v_mirrors then 'PROCESSING' else 'COMPLETED' end;
   v_changed uuid[];
-  v_reasons jsonb; -- why users are to be read again, by job
+  v_notes   jsonb; -- what the results of jobs say besides, by job
   v_others  uuid[];
 begin
-  select array_agg(c.job_id), jsonb_object_agg(c.job_id, c.refresh_reason) filter (where c.refresh_reason is not null)
-  into v_changed, v_reasons
+  select
+    array_agg(c.job_id),
+    jsonb_object_agg(c.job_id, clerk_sync.note_change(c))
+      filter (where c.refresh_reason is not null or c.absent is not null or c.ignored_role is not null)
+  into v_changed, v_notes
   from unnest(p_changes) as c;
   perform set_config('clerk_sync.recorded', 'update', true);
-  perform clerk_sync.move_jobs(v_changed, v_owed, case when v_waits then 'auth' end, v_reasons, p_token, p_lease_until, p_now);
+  perform clerk_sync.move_jobs(v_changed, v_owed, case when v_waits then 'auth' end, v_notes, p_token, p_lease_until, p_now);
   if cardinality(p_ids) > cardinality(p_changes) then
     v_others := array(select i from unnest(p_ids) as i except select i from unnest(v_changed) as i);
     perform clerk_sync.move_jobs(v_others, null, null, null, p_token, p_lease_until, p_now);
@@ -114,7 +136,7 @@ create or replace function clerk_sync.move_jobs(
   p_ids         uuid[],
   p_status      text,
   p_waits_for   text,
-  p_reasons     jsonb,
+  p_notes       jsonb,
   p_token       uuid,
   p_lease_until timestamptz,
   p_now         timestamptz
@@ -156,7 +178,7 @@ begin
           from clerk_sync.user_state as s
           where s.clerk_id = j.clerk_id
         )
-      end || case when p_reasons ? j.id::text then jsonb_build_object('refresh', p_reasons -> j.id::text) else '{}' end,
+      end || coalesce(p_notes -> j.id::text, '{}'),
       history = case
         when v_status = j.status then j.history
         else j.history || jsonb_build_object( -- as history_entry

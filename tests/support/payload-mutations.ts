@@ -29,7 +29,40 @@ export const payloadRules: readonly Mutation[] = [
       {
         file: core("parse-event"),
         find: "const exact = z.string().refine(isStorable, ",
-        replace: "const exact = z.string().transform(sanitiseText).refine(isStorable, ",
+        replace: "const exact = z.string().overwrite(sanitiseText).refine(isStorable, ",
+      },
+    ],
+  },
+  {
+    test: "tests/integration/trimmed-events.test.ts",
+    title: "a trimmed user.updated > with an id and a time alone leaves everything as it is, and asks for one read",
+    edits: [
+      {
+        file: migration("20261124000007_apply"),
+        find: "when n.deletes or n.was_applied then null",
+        replace: "when true then null",
+      },
+    ],
+  },
+  {
+    test: "tests/integration/trimmed-events.test.ts",
+    title: "order of arrival does not matter > one by one, in the order [2,1,0]",
+    edits: [
+      {
+        file: migration("20261124000007_apply"),
+        find: "v.believed >= coalesce(s.absent_version, s.version, 0)",
+        replace: "v.believed >= coalesce(s.version, 0)",
+      },
+    ],
+  },
+  {
+    test: "tests/integration/trimmed-events.test.ts",
+    title: 'a role that is none here > "ADMIN" is stored as the default, and job and user say that it was ignored',
+    edits: [
+      {
+        file: migration("20261124000007_apply"),
+        find: `case when p_role <> all (enum_range(null::public."UserRole")::text[]) then 'text' end`,
+        replace: "null",
       },
     ],
   },
