@@ -32,6 +32,23 @@ test("what is installed: migrations, functions, their core, tests, sections, and
   );
 });
 
+// The clock of these tests stands at 2027-01-01.
+test("after a migration of a moment ago it ends when its own numbers are past, so that the next one gets another", async () => {
+  await write("supabase/migrations/20261231235959_own.sql", "create table own (id int);\n");
+  await writeSource("supabase/migrations/20261124000002_more.sql", "select 2;\n");
+  const done = await init(["--yes"]);
+  expect(done).toMatchObject({ exitCode: 0, slept: 1000 });
+  expect(done.stderr).toContain("Waiting 1 s");
+  expect((await init(["--yes"])).slept).toBe(0);
+});
+
+test("numbers that follow a migration of the future are pointed out, and not waited for", async () => {
+  await write("supabase/migrations/20270601000000_own.sql", "create table own (id int);\n");
+  const done = await init(["--yes"]);
+  expect(done).toMatchObject({ exitCode: 0, slept: 0 });
+  expect(done.stderr).toContain("20270601000000_own.sql lies in the future");
+});
+
 test("it asks once, and a no changes nothing", async () => {
   const refused = await init([], { answers: [false] });
   expect(refused).toMatchObject({ exitCode: 1, stderr: "Nothing was changed." });
@@ -80,7 +97,7 @@ test("a users table of the project's own is pointed out before the push, ours is
   const without = await init(["--yes"]);
   expect(without.stdout).not.toContain("users table");
   await rm(path.join(given.project, "supabase/clerk-sync.json")); // as after a run that broke off
-  await rm(path.join(given.project, "supabase/migrations/20270101000000_clerk_sync_schema.sql"));
+  await rm(path.join(given.project, "supabase/migrations/20261231235959_clerk_sync_schema.sql"));
   expect((await init(["--yes"])).stdout).toMatch(/^(?![\s\S]*users table)[\s\S]*db push/);
   await init(["--remove", "--migrations", "--yes"]);
   await write("supabase/migrations/20260101000000_own.sql", "create table users (id int);\n");

@@ -1,11 +1,13 @@
+import path from "node:path";
 import type { CommandIo } from "../command-io.ts";
 import { carryOut, type Result, type RunOptions, type Work } from "./carry-out.ts";
 import { describeConflicts, listConflicts } from "./list-conflicts.ts";
 import { listNextSteps, listRemovalSteps } from "./next-steps.ts";
+import { millisecondsAhead } from "./number-migrations.ts";
 import { parseDecisions } from "./parse-decisions.ts";
-import { planInstallation } from "./plan-installation.ts";
+import { type Plan, planInstallation } from "./plan-installation.ts";
 import { planRemoval } from "./plan-removal.ts";
-import { configPath, readProject } from "./read-project.ts";
+import { configPath, migrationsPath, readProject } from "./read-project.ts";
 import { readDropSql, readSources } from "./read-sources.ts";
 
 export type InstallOptions = RunOptions & {
@@ -34,6 +36,7 @@ export async function install(folder: string, options: InstallOptions, io: Comma
     decide: parseDecisions({ ...options, kept: before.manifest?.kept ?? [] }, [...targets, configPath]),
   };
   const result = await carryOut(work, options, io);
+  if (result.outcome === "done") await passOwnNumbers(result.plan, [...before.files.keys()], io);
   const functions = sources.sections.map(({ name }) => name);
   return {
     ...result,
@@ -44,6 +47,38 @@ export async function install(folder: string, options: InstallOptions, io: Comma
       formatCommand(options),
     ),
   };
+}
+
+const longestWait = 120_000;
+
+/**
+ * Ends when the numbers that were given are past, or `supabase migration new` would take one of them. They lie up to a
+ * minute ahead where the project's newest migration was a moment old; after one of the future they are not waited for.
+ */
+async function passOwnNumbers(plan: Plan, before: readonly string[], io: CommandIo): Promise<void> {
+  const added = plan.files.filter(({ path, state }) => state === "add" && path.startsWith(`${migrationsPath}/`));
+  const number = path
+    .basename(
+      added
+        .map((file) => file.path)
+        .sort()
+        .at(-1) ?? "",
+    )
+    .slice(0, 14);
+  const ahead = millisecondsAhead(number, io.clock.now());
+  if (ahead === 0) return;
+  if (ahead > longestWait) {
+    const newest = before
+      .filter((file) => file.startsWith(`${migrationsPath}/`))
+      .sort()
+      .at(-1);
+    io.note(
+      `${newest} lies in the future, so what is installed does, too: a migration that is made before then sorts before it.`,
+    );
+    return;
+  }
+  io.note(`Waiting ${Math.ceil(ahead / 1000)} s, until the numbers of the new migrations are past.`);
+  await io.clock.sleep(ahead);
 }
 
 /** Takes out of the project in `folder` what `install` put in. */

@@ -1,18 +1,19 @@
 import { SyncError } from "#core/errors.ts";
 
 /**
- * The numbers of `count` new migrations: 14 digits each, one second apart, from `now` (Unix milliseconds) on or, where
- * that is later, from one second after the newest of `existing`. The Supabase CLI compares numbers as text and
+ * The numbers of `count` new migrations: 14 digits each, one second apart, up to `now` (Unix milliseconds), because
+ * `supabase migration new` takes the time for its number and would meet one that lies in the future. Where the newest
+ * of `existing` leaves too little room they begin one second after it: the Supabase CLI compares numbers as text and
  * takes only those that sort after what a database has. Throws SyncError `project_invalid` where no number does.
  */
 export function numberMigrations(count: number, existing: readonly string[], now: number): string[] {
   const newest = existing.toSorted().at(-1) ?? "";
   const numbers: string[] = [];
   let last = newest.slice(0, 14).padEnd(14, "0");
-  const current = formatTime(now);
+  const first = formatTime(now - (count - 1) * 1000);
   for (let index = 0; index < count; index += 1) {
     const following = addSecond(last);
-    last = index === 0 && current > following ? current : following;
+    last = index === 0 && first > following ? first : following;
     numbers.push(last);
   }
   if (numbers.every((number) => number > newest && number.length === 14)) return numbers;
@@ -20,6 +21,12 @@ export function numberMigrations(count: number, existing: readonly string[], now
     "project_invalid",
     `No migration can sort after ${newest} in supabase/migrations. Give that one a number of the form YYYYMMDDHHMMSS.`,
   );
+}
+
+/** How many milliseconds after `now` the time of a number is; of one that is no time, none. */
+export function millisecondsAhead(number: string, now: number): number {
+  const time = Date.parse(number.replace(/^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/, "$1-$2-$3T$4:$5:$6Z"));
+  return Number.isNaN(time) ? 0 : Math.max(0, time - now);
 }
 
 /** One second on; a number that is no time counts on as a number. */

@@ -1,4 +1,4 @@
-import { appendFile, cp, readdir, readFile, writeFile } from "node:fs/promises";
+import { appendFile, cp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
@@ -49,6 +49,17 @@ it("it is pushed to a database that has the project's migrations, without --incl
   await project.push(database);
   await project.init("--yes");
   expect(await project.push(database)).toContain("_clerk_sync_schema_version.sql");
+});
+
+it("a migration that is made right after it is pushed right after it", async () => {
+  const [project, database] = [await createSupabaseProject(), await createHostedDatabase()];
+  await rm(path.join(project.path, "supabase/migrations/20261231235959_own.sql"));
+  await project.init("--yes");
+  await project.supabase("migration", "new", "next");
+  const numbers = (await readdir(path.join(project.path, "supabase/migrations"))).map((name) => name.slice(0, 14));
+  expect(new Set(numbers).size).toBe(numbers.length);
+  expect((await readdir(path.join(project.path, "supabase/migrations"))).sort().at(-1)).toMatch(/_next\.sql$/);
+  expect(await project.push(database)).toContain("_next.sql");
 });
 
 it("without --yes nothing is written, and the plan says what would be", async () => {

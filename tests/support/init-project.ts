@@ -6,7 +6,7 @@ import { main } from "../../cli/main.ts";
 import { createTestFolder } from "./test-folder.ts";
 
 type Answers = readonly (boolean | string)[];
-type Ended = { exitCode: number; stdout: string; stderr: string; asked: string[] };
+type Ended = { exitCode: number; stdout: string; stderr: string; asked: string[]; slept: number };
 
 /** A project, a small package to install into it, and `clerk-sync init`; the folders are gone after the test. */
 export type InitProject = {
@@ -54,15 +54,21 @@ async function runInit(
   source: string,
 ): Promise<Ended> {
   const [stdout, stderr, asked]: [string[], string[], string[]] = [[], [], []];
+  let slept = 0;
   const exitCode = await main(["init", ...args], {
     print: (line) => stdout.push(line),
     note: (line) => stderr.push(line),
     ...(answers === undefined ? { confirm: null, choose: null } : answerWith(answers, asked)),
     findPackageRoot: () => source,
-    clock: { now: () => Date.UTC(2027, 0, 1), sleep: async () => undefined },
+    clock: {
+      now: () => Date.UTC(2027, 0, 1),
+      sleep: async (milliseconds) => {
+        slept += milliseconds;
+      },
+    },
     folder,
   });
-  return { exitCode, stdout: stdout.join("\n"), stderr: stderr.join("\n"), asked };
+  return { exitCode, stdout: stdout.join("\n"), stderr: stderr.join("\n"), asked, slept };
 }
 
 /** Answers each question with the next one; where there is none left with no, or with Ctrl-C. */

@@ -65,7 +65,9 @@ export async function createHostedDatabase(): Promise<TestDatabase> {
 async function runSupabase(cwd: string, args: readonly string[]): Promise<string> {
   const token = { SUPABASE_ACCESS_TOKEN: `sbp_${"0".repeat(40)}` };
   const env = { PATH: process.env["PATH"], HOME: cwd, SUPABASE_TELEMETRY_DISABLED: "1", ...token };
-  const { stdout, stderr } = await run(`${bin}supabase`, ["--agent", "no", "--workdir", cwd, ...args], { cwd, env });
+  const running = run(`${bin}supabase`, ["--agent", "no", "--workdir", cwd, ...args], { cwd, env });
+  running.child.stdin?.end(); // `migration new` reads the SQL from there
+  const { stdout, stderr } = await running;
   return stdout + stderr;
 }
 
