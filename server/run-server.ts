@@ -1,14 +1,15 @@
 import path from "node:path";
 import type { Config } from "#core/config.ts";
 import { logger, startLogging } from "#core/logger.ts";
+import { npmGone } from "./npm-parent.ts";
 import { type RunningLocalServer, startLocalServer } from "./start-local-server.ts";
 import { type ServerOptions, startServer } from "./start-server.ts";
 
 type Print = (line: string) => void;
 
-/** Runs the server until SIGINT, SIGTERM or SIGHUP, and stops it. Throws what startServer throws. */
+/** Runs the server until SIGINT, SIGTERM, SIGHUP or the end of the npm that started it, and stops it. Throws what startServer throws. */
 export async function runServer(options: ServerOptions): Promise<void> {
-  const stopRequested = waitForSignal();
+  const stopRequested = waitForStop();
   await startLogging(options.config.logLevel);
   const server = await startServer(options);
   logger.info("server.stopping", { signal: await stopRequested });
@@ -21,7 +22,7 @@ export async function runServer(options: ServerOptions): Promise<void> {
  * exit code: 1 when the embedded PostgreSQL ended by itself. Throws what startLocalServer throws.
  */
 export async function runLocalServer(config: Config, workingFolder: string, print: Print): Promise<number> {
-  const stopRequested = waitForSignal();
+  const stopRequested = waitForStop();
   await startLogging(config.logLevel);
   const folder = path.join(workingFolder, ".clerk-sync");
   const server = await startLocalServer({ config, folder });
@@ -34,10 +35,11 @@ export async function runLocalServer(config: Config, workingFolder: string, prin
 }
 
 /** Listened for from the start: a signal that comes while the server starts stops it once it is up. */
-function waitForSignal(): Promise<NodeJS.Signals> {
-  return new Promise((resolve) => {
+function waitForStop(): Promise<NodeJS.Signals | "npm ended"> {
+  const signalled = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, resolve);
   });
+  return Promise.race([signalled, npmGone().then(() => "npm ended" as const)]);
 }
 
 /** Shows what this start made itself. What came from the environment is somebody's secret and stays there. */
