@@ -1,4 +1,5 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --
+// Without the "--" Node would take an --env-file after the script for its own, and end without a word of ours.
 // Starts the command line on a Node that runs TypeScript: this one, or else the `node` package beside us.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";

@@ -17,6 +17,7 @@ test("without options everything comes from the local server", () => {
     webhookUrl: `${local.url}${webhook}`,
     webhookSecret: local.webhookSecret,
     rest: { baseUrl: local.url, secretKey: local.secretKey },
+    source: { name: "the local server", asked: local.url },
   });
 });
 
@@ -65,6 +66,7 @@ test("the environment's address comes before the local server, with the environm
     webhookUrl: `https://b.supabase.co${webhook}`,
     webhookSecret: "whsec_bmV3",
     rest: { baseUrl: "https://b.supabase.co", secretKey: "sb_secret_b" },
+    source: { name: "CLERK_SYNC_URL", asked: "https://b.supabase.co" },
   });
 });
 
@@ -122,8 +124,16 @@ test("every wrong option is named at once", () => {
 
 test("a project is found by its URL and key, the local server by its own", () => {
   const hosted = { url: "https://ref.supabase.co", secretKey: "sb_secret_x" };
-  expect(resolveRest(hosted, local)).toEqual({ baseUrl: hosted.url, secretKey: hosted.secretKey });
-  expect(resolveRest({}, local)).toEqual({ baseUrl: local.url, secretKey: local.secretKey });
+  expect(resolveRest(hosted, local)).toEqual({
+    baseUrl: hosted.url,
+    secretKey: hosted.secretKey,
+    source: { name: "--url", asked: hosted.url },
+  });
+  expect(resolveRest({}, local)).toEqual({
+    baseUrl: local.url,
+    secretKey: local.secretKey,
+    source: { name: "the local server", asked: local.url },
+  });
   expect(() => resolveRest({ url: hosted.url }, local)).toThrow(/No secret key is known for https:\/\/ref/);
   expect(() => resolveRest({}, null)).toThrow(
     /serve --local.*--url and --secret-key \(CLERK_SYNC_URL, SUPABASE_SECRET_KEY/,

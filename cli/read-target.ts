@@ -4,6 +4,8 @@ import { z } from "zod";
 import type { Environment } from "#core/config.ts";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import type { Rest } from "./call-rpc.ts";
+import type { CommandIo } from "./command-io.ts";
+import { readEnvironment } from "./read-environment-file.ts";
 
 const settingsSchema = z.object({
   url: z.url(),
@@ -60,18 +62,63 @@ export async function readLocalSettings(
 }
 
 /**
- * Finds the target: what the options say, else CLERK_SYNC_URL with the secrets of the environment, else the local
- * server with its own. Throws SyncError `usage_invalid`.
+ * Finds the target of a command, in the one order that all commands have: --url; the variables of --env-file;
+ * CLERK_SYNC_URL; the local server of this folder; SUPABASE_URL. Says which it is where the command line does not.
+ * Throws SyncError `usage_invalid` and `config_invalid`.
+ */
+export async function findTarget(
+  options: TargetOptions,
+  io: Pick<CommandIo, "environment" | "folder" | "note">,
+): Promise<{ target: Target; environment: Environment }> {
+  const environment = await readEnvironment(options, io);
+  const local = await readLocalSettings(io.folder, options, environment);
+  const target = resolveTarget(options, local, environment);
+  say(target.source, options, environment, io);
+  return { target, environment };
+}
+
+/** The same of a command that calls the project's functions; `isAdmin`: only its sync-admin, which every server has. */
+export async function findRest(
+  options: Omit<TargetOptions, "secret">,
+  io: Pick<CommandIo, "environment" | "folder" | "note">,
+  isAdmin = false,
+): Promise<{ rest: Rest; environment: Environment }> {
+  const environment = await readEnvironment(options, io);
+  const local = await readLocalSettings(io.folder, options, environment);
+  const { source, ...rest } = resolveRest(options, local, environment, isAdmin);
+  say(source, options, environment, io);
+  return { rest, environment };
+}
+
+type Source = { name: string; asked: string };
+
+/** An option on the command line says it already, and so does the one local server. */
+function say(
+  { name, asked }: Source,
+  { envFile }: TargetOptions,
+  environment: Environment,
+  io: Pick<CommandIo, "note">,
+) {
+  if (name === "--url" || envFile !== undefined) return;
+  const other = read(environment, "SUPABASE_URL");
+  if (name !== "the local server") io.note(`Asking ${asked} (${name}).`);
+  else if (other !== undefined) io.note(`Asking the local server, ${asked}. For SUPABASE_URL pass --url ${other}.`);
+}
+
+/**
+ * Finds the target: what the options say, else the environment with its secrets, else the local server with its own.
+ * Throws SyncError `usage_invalid`.
  */
 export function resolveTarget(
   options: TargetOptions,
   local: LocalSettings | null,
   environment: Environment = {},
-): Target {
+): Target & { source: Source } {
   const names = "--secret (CLERK_SYNC_URL, CLERK_WEBHOOK_SECRET)";
-  const { webhookUrl, known, restUrl, secretKey } = resolveProject(options, { local, environment, names });
+  const project = resolveProject(options, { local, environment, names, isAdmin: false });
+  const { webhookUrl, known, restUrl, secretKey, source } = project;
   const webhookSecret = options.secret ?? known.webhookSecret ?? null;
-  return { webhookUrl, webhookSecret, rest: secretKey === undefined ? null : { baseUrl: restUrl, secretKey } };
+  return { webhookUrl, webhookSecret, rest: secretKey === undefined ? null : { baseUrl: restUrl, secretKey }, source };
 }
 
 /** The target of a command that sends events. Throws SyncError `usage_invalid`. */
@@ -89,10 +136,11 @@ export function resolveRest(
   options: Omit<TargetOptions, "secret">,
   local: LocalSettings | null,
   environment: Environment = {},
-): Rest {
+  isAdmin = false,
+): Rest & { source: Source } {
   const names = "--secret-key (CLERK_SYNC_URL, SUPABASE_SECRET_KEY)";
-  const { restUrl, secretKey } = resolveProject(options, { local, environment, names });
-  if (secretKey !== undefined) return { baseUrl: restUrl, secretKey };
+  const { restUrl, secretKey, source } = resolveProject(options, { local, environment, names, isAdmin });
+  if (secretKey !== undefined) return { baseUrl: restUrl, secretKey, source };
   throw new SyncError(
     "usage_invalid",
     `No secret key is known for ${restUrl}: pass --secret-key, or set SUPABASE_SECRET_KEY.`,
@@ -100,18 +148,35 @@ export function resolveRest(
 }
 
 /** `names`: the option and the variables that are still to be given when nothing is known. */
-type Known = { local: LocalSettings | null; environment: Environment; names: string };
+type Known = { local: LocalSettings | null; environment: Environment; names: string; isAdmin: boolean };
 
-function resolveProject(options: Omit<TargetOptions, "secret">, { local, environment, names }: Known) {
-  const url = options.url ?? read(environment, "CLERK_SYNC_URL") ?? local?.url;
-  if (url === undefined) throw nothingKnown(options.envFile, names);
-  const { webhookUrl, baseUrl } = splitUrl(url);
+function resolveProject(options: Omit<TargetOptions, "secret">, { local, environment, names, isAdmin }: Known) {
+  const named = findUrl(options, local, environment);
+  if (named === undefined) throw nothingKnown(options.envFile, names);
+  const { webhookUrl, baseUrl, isProject } = splitUrl(named.url);
   const isLocal = local !== null && sameServer(baseUrl, local.url);
   // Keys go where they belong: the local ones to the local server only, those of the environment only elsewhere.
   const known = isLocal ? local : environmentSecrets(environment);
   const secretKey = options.secretKey ?? known.secretKey;
-  const supabaseUrl = options.supabaseUrl ?? (isLocal ? undefined : read(environment, "SUPABASE_URL"));
-  return { webhookUrl, known, restUrl: supabaseUrl?.replace(/\/+$/, "") ?? baseUrl, secretKey };
+  // What was named wins. SUPABASE_URL says where the database is asked when a webhook elsewhere was named, or
+  // when the environment named both.
+  const isNamed = isLocal || (isProject && (named.name === "--url" || isAdmin));
+  const supabaseUrl = options.supabaseUrl ?? (isNamed ? undefined : read(environment, "SUPABASE_URL"));
+  const restUrl = supabaseUrl?.replace(/\/+$/, "") ?? baseUrl;
+  return { webhookUrl, known, restUrl, secretKey, source: { name: named.name, asked: restUrl } };
+}
+
+/** The address and who names it. SUPABASE_URL of the process is for the app: it comes after a server started here. */
+function findUrl({ url, envFile }: TargetOptions, local: LocalSettings | null, environment: Environment) {
+  const supabaseUrl = { name: "SUPABASE_URL", url: read(environment, "SUPABASE_URL") };
+  const candidates = [
+    { name: "--url", url },
+    { name: "CLERK_SYNC_URL", url: read(environment, "CLERK_SYNC_URL") },
+    ...(envFile === undefined ? [] : [supabaseUrl]),
+    { name: "the local server", url: local?.url },
+    supabaseUrl,
+  ];
+  return candidates.flatMap((one) => (one.url === undefined ? [] : [{ name: one.name, url: one.url }]))[0];
 }
 
 /** The secrets under the names that the functions read them by; of several signing secrets the first. */
@@ -139,14 +204,15 @@ function nothingKnown(envFile: string | undefined, names: string): SyncError {
 }
 
 /** A bare origin is a project's base URL; anything with a path is the webhook itself. */
-function splitUrl(text: string): { webhookUrl: string; baseUrl: string } {
+function splitUrl(text: string): { webhookUrl: string; baseUrl: string; isProject: boolean } {
   const url = URL.parse(text);
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw new SyncError("usage_invalid", `--url ${text} is not a URL of the form http://… or https://….`);
   }
-  if (url.pathname === "/") return { webhookUrl: `${url.origin}${webhookPath}`, baseUrl: url.origin };
-  const prefix = url.pathname.endsWith(webhookPath) ? url.pathname.slice(0, -webhookPath.length) : "";
-  return { webhookUrl: url.href, baseUrl: `${url.origin}${prefix}` };
+  if (url.pathname === "/") return { webhookUrl: `${url.origin}${webhookPath}`, baseUrl: url.origin, isProject: true };
+  const isProject = url.pathname.endsWith(webhookPath);
+  const prefix = isProject ? url.pathname.slice(0, -webhookPath.length) : "";
+  return { webhookUrl: url.href, baseUrl: `${url.origin}${prefix}`, isProject };
 }
 
 function sameServer(left: string, right: string): boolean {

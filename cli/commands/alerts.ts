@@ -6,8 +6,7 @@ import { sendTestAlert } from "../alerts/send-test.ts";
 import type { CommandIo } from "../command-io.ts";
 import { type AlertState, explainAlerts } from "../doctor/check-alerts.ts";
 import { formatFindings } from "../doctor/finding.ts";
-import { readEnvironment } from "../read-environment-file.ts";
-import { readLocalSettings, resolveTarget, targetOptionsSchema } from "../read-target.ts";
+import { findTarget, targetOptionsSchema } from "../read-target.ts";
 
 const examples = `
 Examples:
@@ -40,9 +39,7 @@ export function addAlertsCommand(program: Command, io: CommandIo): void {
 }
 
 async function alerts(options: Options, io: CommandIo): Promise<void> {
-  const environment = await readEnvironment(options, io);
-  const local = await readLocalSettings(io.folder, options, environment);
-  const { rest, webhookUrl } = resolveTarget(options, local, environment);
+  const { rest, webhookUrl } = (await findTarget(options, io)).target;
   if (rest === null) {
     throw new SyncError(
       "usage_invalid",

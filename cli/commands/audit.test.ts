@@ -84,7 +84,7 @@ describe("it refuses", () => {
 
   test("a project without its key", async () => {
     const { exitCode, stderr } = await run(["--url", "https://abc.supabase.co"]);
-    expect([exitCode, stderr]).toEqual([2, expect.stringContaining("Pass --secret-key")]);
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining("pass --secret-key")]);
   });
 
   test.each([

@@ -5,7 +5,7 @@ import { type AuditEntry, auditSchema, formatAudit } from "../audit/format-audit
 import { readSince } from "../audit/read-since.ts";
 import { callRpc } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
-import { readLocalSettings, resolveTarget } from "../read-target.ts";
+import { findRest } from "../read-target.ts";
 
 const examples = `
 Kinds:
@@ -25,6 +25,7 @@ Examples:
 const optionsSchema = z.object({
   url: z.string().optional(),
   secretKey: z.string().optional(),
+  envFile: z.string().optional(),
   since: z.string().default("24h"),
   kind: z.string().optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
@@ -53,6 +54,7 @@ export function addAuditCommand(program: Command, io: CommandIo): void {
     .option("--limit <n>", "how many entries at most, the newest", "100")
     .option("--url <url>", "the base URL of the project (default: the local server)")
     .option("--secret-key <key>", "the project's secret key (default: the local server's)")
+    .option("--env-file <file>", "variables to use, as the functions or the server have them")
     .option("--json", "print one JSON array and nothing else")
     .addHelpText("after", examples)
     .action(async (given: unknown) => audit(readOptions(given), io));
@@ -76,9 +78,7 @@ async function audit(options: AuditOptions, io: CommandIo): Promise<void> {
 }
 
 async function readAudit(options: AuditOptions, io: CommandIo): Promise<AuditEntry[]> {
-  // The webhook's secret is not needed to read; the target wants to know one.
-  const { rest } = resolveTarget({ secret: "none", ...options }, await readLocalSettings(io.folder));
-  if (rest === null) throw new SyncError("usage_invalid", "Pass --secret-key, the secret key of this project.");
+  const { rest } = await findRest(options, io);
   const filter = { since: options.since, ...(options.kind === undefined ? {} : { kind: options.kind }) };
   const args = { p_filter: filter, p_limit: options.limit };
   const answer = await callRpc(rest, { name: "clerk_sync_audit", args, schema: auditSchema }, io);

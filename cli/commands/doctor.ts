@@ -8,8 +8,7 @@ import { checkEndpoint } from "../doctor/check-endpoint.ts";
 import { checkEnvironment } from "../doctor/check-environment.ts";
 import { checkProcessor } from "../doctor/check-processor.ts";
 import { exitCodeOf, type Finding, formatFindings } from "../doctor/finding.ts";
-import { readEnvironment } from "../read-environment-file.ts";
-import { readLocalSettings, resolveTarget, targetOptionsSchema } from "../read-target.ts";
+import { findTarget, targetOptionsSchema } from "../read-target.ts";
 
 const examples = `
 Examples:
@@ -44,16 +43,14 @@ export function addDoctorCommand(program: Command, io: CommandIo): void {
 }
 
 async function doctor(options: Options, io: CommandIo): Promise<void> {
-  const environment = await readEnvironment(options, io);
-  const findings = await examine(options, environment, io);
+  const findings = await examine(options, io);
   if (options.json) io.print(JSON.stringify(findings));
   else for (const line of formatFindings(findings)) io.print(line);
   io.setExitCode(exitCodeOf(findings));
 }
 
-async function examine(options: Options, environment: Environment, io: CommandIo): Promise<Finding[]> {
-  const local = await readLocalSettings(io.folder, options, environment);
-  const target = resolveTarget(options, local, environment);
+async function examine(options: Options, io: CommandIo): Promise<Finding[]> {
+  const { target, environment } = await findTarget(options, io);
   const given = { ...environment, "--secret": options.secret, "--secret-key": options.secretKey };
   const supabaseUrl = target.rest?.baseUrl ?? null;
   return [

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { CommandIo } from "../command-io.ts";
-import { readLocalSettings, requireSecret, resolveTarget } from "../read-target.ts";
+import { findTarget, requireSecret } from "../read-target.ts";
 import { chooseProgress } from "../simulate/progress.ts";
 import { readOptions, type SimulateOptions } from "../simulate/read-options.ts";
 import { formatPlan, formatResult, isInStep, summarise } from "../simulate/report.ts";
@@ -30,6 +30,7 @@ export function addSimulateCommand(program: Command, io: CommandIo): void {
     .option("--url <url>", "the webhook, or the base URL of the project (default: the local server)")
     .option("--secret <whsec_…>", "the webhook's signing secret (default: the local server's)")
     .option("--secret-key <key>", "the project's secret key, to read rows (default: the local server's)")
+    .option("--env-file <file>", "variables to use, as the functions or the server have them")
     .option("--timeout <seconds>", "how long to wait for the rows", "60")
     .option("--json", "print one JSON object and nothing else")
     .addHelpText("after", examples)
@@ -37,8 +38,7 @@ export function addSimulateCommand(program: Command, io: CommandIo): void {
 }
 
 async function simulate(options: SimulateOptions, io: CommandIo): Promise<void> {
-  const local = await readLocalSettings(io.folder, options, io.environment);
-  const target = requireSecret(resolveTarget(options, local, io.environment));
+  const target = requireSecret((await findTarget(options, io)).target);
   const simulation = planSimulation(options, options.seed ?? io.drawSeed(), io.clock.now());
   if (!options.json) io.print(formatPlan(simulation, target.webhookUrl));
 

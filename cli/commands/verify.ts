@@ -4,8 +4,7 @@ import type { Environment } from "#core/config.ts";
 import { SyncError } from "#core/errors.ts";
 import { readWebhookSecret } from "#core/sign-webhook.ts";
 import type { CommandIo } from "../command-io.ts";
-import { readEnvironment } from "../read-environment-file.ts";
-import { readLocalSettings, requireSecret, resolveTarget, type Target, targetOptionsSchema } from "../read-target.ts";
+import { findTarget, requireSecret, type Target, targetOptionsSchema } from "../read-target.ts";
 import { wholeNumber } from "../simulate/read-options.ts";
 import { clocks, exitCodeOf, formatStep, formatVerdict } from "../verify/report.ts";
 import { runVerify, type Verification } from "../verify/run-verify.ts";
@@ -51,9 +50,8 @@ function readOptions(given: unknown): z.infer<typeof optionsSchema> {
 }
 
 async function verify(options: z.infer<typeof optionsSchema>, io: CommandIo): Promise<void> {
-  const environment = await readEnvironment(options, io);
-  const local = await readLocalSettings(io.folder, options, environment);
-  const target = requireSecret(resolveTarget(options, local, environment));
+  const { target: found, environment } = await findTarget(options, io);
+  const target = requireSecret(found);
   const rest = requireRest(target);
   readWebhookSecret(target.webhookSecret); // a damaged secret fails here, with its reason
   const print = options.json ? () => undefined : io.print;

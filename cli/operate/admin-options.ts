@@ -2,8 +2,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { SyncError } from "#core/errors.ts";
 import type { CommandIo } from "../command-io.ts";
-import { readEnvironment } from "../read-environment-file.ts";
-import { readLocalSettings, resolveRest } from "../read-target.ts";
+import { findRest } from "../read-target.ts";
 import { type CallAdmin, createCallAdmin } from "./call-admin.ts";
 
 /** The options of every command that speaks to sync-admin. */
@@ -27,9 +26,7 @@ export function addAdminOptions(command: Command): Command {
 
 /** Finds the project and makes the calls to it. Throws SyncError `usage_invalid`, `config_invalid`. */
 export async function openAdmin(options: AdminOptions, io: CommandIo): Promise<CallAdmin> {
-  const environment = await readEnvironment(options, io);
-  const local = await readLocalSettings(io.folder, options, environment);
-  return createCallAdmin(resolveRest(options, local, environment), io);
+  return createCallAdmin((await findRest(options, io, true)).rest, io);
 }
 
 /** Checks options as commander read them. Throws SyncError `usage_invalid` with what is wrong. */

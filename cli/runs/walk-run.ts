@@ -1,13 +1,11 @@
 import { createAuthAdmin } from "#core/auth-admin.ts";
-import { type Environment, readConfig } from "#core/config.ts";
+import { readConfig } from "#core/config.ts";
 import { createSlices, type SliceChanges } from "#core/create-slices.ts";
 import { SyncError } from "#core/errors.ts";
 import { runSlice, type SliceDependencies } from "#core/run-slice.ts";
 import { createSyncRuns, type Run, type RunKind } from "#core/sync-runs.ts";
-import type { Rest } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
-import { readEnvironment } from "../read-environment-file.ts";
-import { readLocalSettings, resolveRest } from "../read-target.ts";
+import { findRest } from "../read-target.ts";
 import { chooseProgress } from "../simulate/progress.ts";
 import { createProjectCall } from "./call-project.ts";
 import type { RunOptions } from "./run-options.ts";
@@ -66,12 +64,8 @@ async function sleepUnlessAborted(milliseconds: number, signal: AbortSignal, io:
 
 /** Ends the run that is under way, whoever has it; null when there is none. */
 export async function cancelRun(options: RunOptions, io: CommandIo): Promise<Run | null> {
-  const rest = await findRest(options, await readEnvironment(options, io), io);
+  const { rest } = await findRest(options, io);
   return await createSyncRuns(createProjectCall(rest, io), 1).cancel();
-}
-
-async function findRest(options: RunOptions, environment: Environment, io: CommandIo): Promise<Rest> {
-  return resolveRest(options, await readLocalSettings(io.folder, options, environment), environment);
 }
 
 async function openSlices(
@@ -79,9 +73,8 @@ async function openSlices(
   io: CommandIo,
   changes: Pick<SliceChanges, "fetch" | "watcher" | "sleep">,
 ): Promise<SliceDependencies> {
-  const environment = await readEnvironment(options, io);
+  const { rest, environment } = await findRest(options, io);
   const config = readConfig(environment);
-  const rest = await findRest(options, environment, io);
   const slices = createSlices(config, createProjectCall(rest, io), {
     now: io.clock.now,
     withValues: options.showValues,

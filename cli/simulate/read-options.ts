@@ -26,6 +26,7 @@ const optionsSchema = z.object({
   url: z.string().optional(),
   secret: z.string().optional(),
   secretKey: z.string().optional(),
+  envFile: z.string().optional(),
 });
 
 export type SimulateOptions = Omit<z.infer<typeof optionsSchema>, "users" | "rate"> & {

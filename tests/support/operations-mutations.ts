@@ -37,4 +37,22 @@ export const operations: readonly Mutation[] = [
       },
     ],
   },
+  {
+    test: "cli/targets.test.ts",
+    title: "status > asks --url, whatever the environment names",
+    edits: [
+      { file: "cli/read-target.ts", find: '(named.name === "--url" || isAdmin)', replace: "named.name === null" },
+    ],
+  },
+  {
+    test: "cli/targets.test.ts",
+    title: "audit > asks what --env-file names, with its keys, and mixes in none of the environment",
+    edits: [
+      {
+        file: "cli/read-environment-file.ts",
+        find: "...Object.fromEntries(others), ",
+        replace: "...Object.fromEntries(others), ...environment, ",
+      },
+    ],
+  },
 ];
