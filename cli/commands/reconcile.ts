@@ -18,7 +18,8 @@ extra (deleted at Clerk); no drift are edited (only the name, which users may ch
 foreign (unknown to Clerk and never written by the sync: seeded, of another instance, or deleted before the sync came).
 In Supabase Auth, where users are mirrored: auth_missing, auth_differs (changed there by hand), auth_address_held (another user there holds the address), auth_extra (of a user who
 is deleted), auth_deleted (soft-deleted there: delete it for good in the dashboard, and it is made anew; what refers to it
-by "on delete cascade" goes with it); no drift is auth_foreign (not of our making, left alone).
+by "on delete cascade" goes with it); no drift are auth_foreign (not of our making, left alone) and
+auth_unreadable (a row that Supabase Auth cannot read: docs/errors.md, auth_user_failed).
 Exits with 0 only when everybody is in step, or was brought in step by --apply.`;
 
 /** Adds `clerk-sync reconcile`. */

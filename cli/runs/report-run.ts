@@ -46,7 +46,7 @@ const driftKinds = [
 ] as const;
 
 /** Counts of what a run could not bring in order. */
-const leftKinds = ["unreadable", "dead", "retrying", "held", "auth_deleted", "auth_unread"] as const;
+const leftKinds = ["unreadable", "dead", "retrying", "held", "auth_deleted", "auth_unreadable", "auth_unread"] as const;
 
 /** True when a person has nothing left to do or to look at. */
 export function isInStep({ status, applied, drift, unexplained, counts }: RunSummary): boolean {
@@ -123,6 +123,11 @@ function formatLeft({ counts, unreadable }: RunSummary): string[] {
     [
       "auth_deleted",
       "soft-deleted in Supabase Auth, which nothing but a deletion for good mends: see clerk-sync reconcile --help",
+    ],
+    [
+      "auth_unreadable",
+      "row of auth.users cannot be read by Supabase Auth, and was not compared: docs/errors.md, auth_user_failed, says what to do",
+      "rows of auth.users cannot be read by Supabase Auth, and were not compared: docs/errors.md, auth_user_failed, says what to do",
     ],
   ];
   return [

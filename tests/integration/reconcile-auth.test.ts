@@ -67,6 +67,37 @@ describe("a compare of Supabase Auth", () => {
     expect(plain.stdout).not.toContain("example.com");
   });
 
+  it("names each row that Auth cannot read, and compares all others of its page", async () => {
+    await insertAuthUser(crypto.randomUUID(), "native@example.com", {});
+    await sql("update auth.users set recovery_token = null where id = $1 or email = 'native@example.com'", [
+      authIdOf(5),
+    ]);
+    await sql("update auth.users set email = 'other@example.com' where id = $1", [authIdOf(1)]);
+    await sql(
+      `update auth.users as u set created_at = '2026-01-01'::timestamptz + o.place * interval '1 minute'
+       from (select id, row_number() over (order by email) as place from auth.users) as o where o.id = u.id`,
+    );
+    const { exitCode, summary } = await system.cli.json("reconcile");
+    expect(exitCode).toBe(1);
+    expect(summary.counts).toMatchObject({ auth_read: 11, auth_differs: 1, auth_unreadable: 2 });
+    expect(summary.counts).not.toHaveProperty("auth_unread");
+    const order = (await sql("select id, email from auth.users order by created_at")).rows;
+    const place = order.findIndex(({ email }) => email === "native@example.com");
+    expect(summary.differences).toEqual(
+      expect.arrayContaining([
+        { clerk_id: clerkIdOf(5), kind: "auth_unreadable", fields: [] },
+        {
+          clerk_id: "unknown",
+          kind: "auth_unreadable",
+          fields: [`Auth user ${place + 1}, the oldest first`, `before ${order[place + 1].id}`],
+        },
+        { clerk_id: clerkIdOf(1), kind: "auth_differs", fields: ["email"] },
+      ]),
+    );
+    const plain = await system.cli.run("reconcile");
+    expect(plain.stdout).toContain("2 rows of auth.users cannot be read by Supabase Auth");
+  });
+
   it("mends all of it with --apply, through the queue, and finds nothing afterwards", async () => {
     const before = await authUsers();
     await spoil();

@@ -89,4 +89,15 @@ export const circuitLaws: readonly Mutation[] = [
       "while the circuit of Clerk's API is open refreshes wait without an attempt, everything else goes on, and the probe is one of them",
     edits: [{ file: runSql, find: "    v_ids := clerk_sync.hold_reads(v_ids);\n", replace: "" }],
   },
+  {
+    test: file("reconcile-auth"),
+    title: "names each row that Auth cannot read, and compares all others of its page",
+    edits: [
+      {
+        file: "supabase/functions/_shared/clerk-sync/read-auth-users.ts",
+        find: "if (!isOfUser(judged)) throw judged;",
+        replace: "throw error;",
+      },
+    ],
+  },
 ];

@@ -48,6 +48,7 @@ export const countWords: Readonly<Record<string, string>> = {
   auth_deleted: "soft-deleted in Supabase Auth: delete it there for good, then it is made again",
   auth_foreign: "in Supabase Auth, not made by the sync: left as they are",
   auth_address_held: "have a placeholder in Supabase Auth, where another user holds the address",
+  auth_unreadable: "rows that Supabase Auth cannot read: see auth_user_failed in docs/errors.md",
   auth_unread: "Supabase Auth did not answer: run it again",
   dead: "became dead letters",
   retrying: "failed, and are tried again",

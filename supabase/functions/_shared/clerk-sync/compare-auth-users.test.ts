@@ -76,7 +76,7 @@ describe("the users of Supabase Auth", () => {
       cursor = step.cursor ?? {};
       step = await compareAuthUsers(heldAt(cursor), dependencies);
     }
-    expect(compared.map((rows) => rows.length)).toEqual([200, 200, 50]);
+    expect(compared.map((rows) => rows.length)).toEqual([128, 128, 128, 66]);
     expect(marks).toEqual(clerkIds.map(authUserIdOf));
   });
 

@@ -1,12 +1,19 @@
 import type { AuthUser } from "./auth-admin.ts";
 import type { ClerkApi } from "./clerk-api.ts";
-import { countKinds } from "./compare-page.ts";
+import { countKinds, mergeCounts } from "./compare-page.ts";
 import { SyncError } from "./errors.ts";
 import { toDeletion } from "./find-deleted-users.ts";
 import { mapInParallel } from "./in-parallel.ts";
 import { logger } from "./logger.ts";
 import { authUserIdOf } from "./mirror-user.ts";
-import { type AuthReader, type AuthRow, clerkIdOf, toAuthRow } from "./read-auth-users.ts";
+import {
+  type AuthReader,
+  type AuthRow,
+  clerkIdOf,
+  isOfUser,
+  toAuthRow,
+  type UnreadableRow,
+} from "./read-auth-users.ts";
 import type { HeldRun, Step, StepDependencies } from "./run-step.ts";
 import { type AuthDifference, type Difference, mostOpenJobs, type RunStep } from "./sync-runs.ts";
 
@@ -41,10 +48,12 @@ async function withAuth(step: AuthStep, held: HeldRun, dependencies: StepDepende
 }
 
 async function comparePage(auth: AuthReader, held: HeldRun, dependencies: StepDependencies): Promise<RunStep> {
-  const { page = 1, first, several = 0 } = held.run.cursor;
-  const users = await auth.listUsers(Number(page));
-  const isOver = users[0] === undefined || users[0].id === first; // a server that knows no pages shows one for ever
-  if (isOver) return { phase: "auth_missing", cursor: { several } };
+  const { page = 1, first, several = 0, nameless = 0 } = held.run.cursor;
+  const { users, unreadable } = await auth.listUsers(Number(page));
+  const isEmpty = users[0] === undefined && unreadable.length === 0;
+  const isOver = isEmpty || (users[0] !== undefined && users[0].id === first); // a server that knows no pages shows one for ever
+  if (isOver) return { phase: "auth_missing", cursor: { several, ...counted(Number(nameless)) } };
+  if (unreadable.length > 0) dependencies.watcher.onDifferences?.(unreadable.map(toNameless));
   const rows = users.flatMap((user) => toRowOfOwner(user));
   const { mirrors, found } = await compare(rows, held, dependencies);
   const verified = await readAgain(
@@ -54,18 +63,49 @@ async function comparePage(auth: AuthReader, held: HeldRun, dependencies: StepDe
   const step = await toStep(verified, held, dependencies);
   return {
     ...step,
-    counts: { ...step.counts, auth_read: users.length },
+    counts: mergeCounts(
+      mergeCounts(step.counts, countUnreadable(unreadable.length + verified.filter(isUnreadable).length)),
+      { auth_read: users.length },
+    ),
     marks: mirrors,
-    cursor: { page: Number(page) + 1, first: users[0]?.id ?? "", several },
+    cursor: {
+      page: Number(page) + 1,
+      first: users[0]?.id ?? "",
+      several,
+      ...counted(Number(nameless) + unreadable.length),
+    },
   };
 }
 
 async function lookUpUnlisted(auth: AuthReader, held: HeldRun, dependencies: StepDependencies): Promise<RunStep> {
-  const { after = "", several = 0 } = held.run.cursor;
+  const { after = "", several = 0, nameless = 0 } = held.run.cursor;
   const { users, held: withheld, next } = await dependencies.runs.unlistedAuthUsers(String(after), idsPerStep);
   const found = await readAgain(users, { auth, held, dependencies });
   const step = await toStep([...found, ...(await readHeld(auth, withheld))], held, dependencies);
-  return { ...step, ...(next === null ? { phase: "settle" } : { cursor: { after: next, several } }) };
+  // The list has counted as many rows without their names.
+  const named = found.filter(isUnreadable).length;
+  const left = Math.max(0, Number(nameless) - named);
+  const counts = { ...step.counts, ...countUnreadable(Math.max(0, named - Number(nameless))) };
+  const cursor = { after: next ?? "", several, ...counted(left) };
+  return { ...step, counts, ...(next === null ? { phase: "settle" } : { cursor }) };
+}
+
+/** Rows that Auth could not read and whose users are not known yet; left out of the cursor when there are none. */
+function counted(nameless: number): { nameless?: number } {
+  return nameless === 0 ? {} : { nameless };
+}
+
+function countUnreadable(rows: number): Record<string, number> {
+  return rows === 0 ? {} : { auth_unreadable: rows };
+}
+
+function isUnreadable({ kind }: Pick<Difference, "kind">): boolean {
+  return kind === "auth_unreadable";
+}
+
+function toNameless({ place, after, before }: UnreadableRow): Difference {
+  const where = [after === null ? [] : [`after ${after}`], before === null ? [] : [`before ${before}`]].flat();
+  return { clerk_id: "unknown", kind: "auth_unreadable", fields: [`Auth user ${place}, the oldest first`, ...where] };
 }
 
 function toRowOfOwner(user: AuthUser): AuthRow[] {
@@ -79,16 +119,30 @@ async function compare(rows: readonly AuthRow[], { readAt }: HeldRun, { runs, wi
 
 type Reading = { auth: AuthReader; held: HeldRun; dependencies: StepDependencies };
 
-/** What is still wrong of these Auth users when each is read alone. */
+type Found = Omit<AuthDifference, "kind"> & { kind: Difference["kind"] };
+
+/** What is still wrong of these Auth users when each is read alone, and which of them Auth cannot read. */
 async function readAgain(
   users: readonly { id: string; clerk_id: string }[],
   { auth, held, dependencies }: Reading,
-): Promise<AuthDifference[]> {
-  const rows = await mapInParallel(users, concurrency, async ({ id, clerk_id: owner }): Promise<AuthRow> => {
-    const user = await auth.readUser(id);
-    return user === null ? { id, owner, missing: true } : toAuthRow(user, owner);
+): Promise<Found[]> {
+  const unreadable: Found[] = [];
+  const rows = await mapInParallel(users, concurrency, async ({ id, clerk_id }): Promise<AuthRow | null> => {
+    try {
+      const user = await auth.readUser(id);
+      return user === null ? { id, owner: clerk_id, missing: true } : toAuthRow(user, clerk_id);
+    } catch (error) {
+      if (!isOfUser(error)) throw error;
+      unreadable.push({ id, clerk_id, kind: "auth_unreadable", fields: [], remembered: false, tombstone: false });
+      return null;
+    }
   });
-  return (await compare(rows, held, dependencies)).found;
+  const { found } = await compare(
+    rows.filter((row) => row !== null),
+    held,
+    dependencies,
+  );
+  return [...found, ...unreadable];
 }
 
 /** Whose address another Auth user holds still. The mirror of the others gets it now. */
@@ -107,13 +161,13 @@ async function readHeld(
 
 /** Counts what was found, and queues what mends it. */
 async function toStep(
-  found: readonly AuthDifference[],
+  found: readonly Found[],
   held: HeldRun,
   { clerk, watcher, deletesForeign }: StepDependencies,
 ): Promise<RunStep> {
   const extra = found.filter(({ kind }) => kind === "auth_extra");
   const gone = await onlyDeleted(clerk, extra);
-  const mayDelete = (user: AuthDifference) =>
+  const mayDelete = (user: Found) =>
     (user.remembered || user.id === authUserIdOf(user.clerk_id)) &&
     (user.tombstone || deletesForeign || held.run.cursor["several"] !== 1);
   const differences: Difference[] = [
@@ -121,7 +175,7 @@ async function toStep(
     ...gone.map((user) => toDifference(mayDelete(user) ? user : { ...user, kind: "auth_foreign" })),
   ];
   watcher.onDifferences?.(differences);
-  const counts = countKinds(differences);
+  const counts = countKinds(differences.filter((one) => !isUnreadable(one))); // the callers count these
   if (!held.run.applies) return { counts };
   const idsOf = (...kinds: Difference["kind"][]) =>
     differences.filter(({ kind }) => kinds.includes(kind)).map(({ clerk_id }) => clerk_id);
@@ -133,7 +187,7 @@ async function toStep(
 }
 
 /** Those of whom Clerk itself says that they do not exist. */
-async function onlyDeleted(clerk: ClerkApi, extra: readonly AuthDifference[]): Promise<AuthDifference[]> {
+async function onlyDeleted(clerk: ClerkApi, extra: readonly Found[]): Promise<Found[]> {
   const deleted = await mapInParallel(extra, concurrency, ({ clerk_id }) => isDeleted(clerk, clerk_id));
   return extra.filter((_, place) => deleted[place]);
 }
@@ -147,7 +201,7 @@ async function isDeleted(clerk: ClerkApi, clerkId: string): Promise<boolean> {
   }
 }
 
-function toDifference({ clerk_id, kind, fields }: AuthDifference): Difference {
+function toDifference({ clerk_id, kind, fields }: Found): Difference {
   return { clerk_id, kind, fields };
 }
 

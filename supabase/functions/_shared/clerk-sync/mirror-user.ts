@@ -20,6 +20,7 @@ import {
   placeholder,
   placeholderPhone,
 } from "./mirror-contact.ts";
+import { askForNobody } from "./read-auth-users.ts";
 import { circuitOf } from "./watch-circuit.ts";
 
 /** What was done to the mirror; `authUserId` is remembered for the next time. */
@@ -37,8 +38,6 @@ export type MirrorUser = (order: MirrorOrder) => Promise<MirrorResult | HolderLo
 const requestMilliseconds = 12_000;
 /** The same with the question whether Auth works at all: the lease must outlive the mirror (law 5). */
 export const mirrorMilliseconds = requestMilliseconds + askMilliseconds;
-/** The id of no user. */
-const noUserId = "00000000-0000-4000-8000-000000000000";
 
 /** Never change it: it decides the Auth id of every Clerk user. */
 const namespace = "5f0d6a0e-4f5c-5d0b-9a57-6a2f3c1d8e42";
@@ -60,7 +59,7 @@ export function authUserIdOf(clerkId: string): string {
  */
 export function createMirrorUser(auth: AuthAdmin, adoption: Adoption | null = null): MirrorUser {
   const judge = createJudgement({
-    ask: () => auth.until(AbortSignal.timeout(askMilliseconds)).getUser(noUserId), // any answer will do
+    ask: () => askForNobody(auth.until(AbortSignal.timeout(askMilliseconds))),
     unavailable: "auth_unavailable",
     userFailed: "auth_user_failed",
     remedy: "Is a token in its row of auth.users NULL, or does a trigger there raise? See docs/errors.md.",

@@ -51,7 +51,7 @@ const valuesSchema = z.partialRecord(z.enum(["clerk", "here", "auth"]), z.unknow
 const fieldsSchema = z.union([z.array(z.string()), z.record(z.string(), valuesSchema)]);
 const differenceSchema = z.object({
   clerk_id: z.string(),
-  kind: z.enum([...userKinds, ...authKinds, "auth_foreign"]),
+  kind: z.enum([...userKinds, ...authKinds, "auth_foreign", "auth_unreadable"]),
   fields: fieldsSchema,
 });
 const comparedAuthSchema = z.object({
@@ -94,6 +94,8 @@ export type Advanced = z.infer<typeof advancedSchema>;
  * How a user here differs from Clerk; see clerk_sync_compare_users. `extra`: here, and deleted at Clerk; `foreign`: so
  * too, and never came through the sync. Or how one differs in Supabase Auth; see clerk_sync_compare_auth_users.
  * `auth_foreign`: as auth_extra, and not of our making. `auth_address_held`: another Auth user holds the address.
+ * `auth_unreadable`: Auth cannot read the row; where the list alone
+ * has shown that, the Clerk id is unknown, and the fields say which row it is.
  */
 export type Difference = z.infer<typeof differenceSchema>;
 export type AuthDifference = z.infer<typeof comparedAuthSchema>["found"][number];
