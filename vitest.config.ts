@@ -12,6 +12,7 @@ const long = [
   "edge-functions",
   "edge-runs",
   "getting-started",
+  "hostile-tables",
   "init-functions",
   "load",
   "native-sign-in",

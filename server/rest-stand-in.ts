@@ -29,6 +29,19 @@ export function createRestStandIn(options: { pool: pg.Pool; secretKey: string })
   return app;
 }
 
+/**
+ * The settings of a function that PostgREST sets for the transaction before it calls the function (docs.postgrest.org,
+ * "Configuration", db-hoisted-tx-settings): a limit of time that is set inside a statement does not bind this statement.
+ */
+export const hoistSettings = `
+  select set_config(split_part(c.setting, '=', 1), substr(c.setting, strpos(c.setting, '=') + 1), true)
+  from pg_catalog.pg_proc as p
+  cross join unnest(p.proconfig) as c(setting)
+  where p.pronamespace = 'public'::regnamespace
+    and p.proname = $1
+    and split_part(c.setting, '=', 1) in
+      ('statement_timeout', 'plan_filter.statement_cost_limit', 'default_transaction_isolation')`;
+
 async function readArguments(context: Context): Promise<Record<string, unknown> | null> {
   const body: unknown = await context.req.json().catch(() => null);
   return typeof body === "object" && body !== null && !Array.isArray(body) ? (body as Record<string, unknown>) : null;
@@ -44,6 +57,7 @@ async function callAsServiceRole(
     const statement = await buildStatement(client, name, Object.keys(args));
     if (statement === null) return functionNotFound(name, Object.keys(args));
     await client.query("begin; set local role service_role; set local statement_timeout = 8000");
+    await client.query(hoistSettings, [name]);
     const values = Object.keys(args).length === 0 ? [] : [JSON.stringify(args)];
     const { rows } = await client.query<{ value: unknown }>(statement, values);
     await client.query("commit");

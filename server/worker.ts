@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { errorCode, errorMessage } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
+import { type RunResult, runAlone } from "#core/run-jobs.ts";
 import { runSlice, type SliceDependencies } from "#core/run-slice.ts";
 import { runWork, type WorkDependencies } from "#core/run-work.ts";
 import type { Supervision } from "#core/supervise-sync.ts";
@@ -47,11 +48,14 @@ export function createWorker(dependencies: WorkerDependencies): Worker {
   const alerts = createAlertChore(dependencies);
   // First: a database that is down ends the round at the next chore, and is to be told of.
   const chores = [alerts.start, ...createChores(dependencies), silence.start];
+  const suspects = beside(() => runAlone(dependencies, { budgetMilliseconds, signal: stopping.signal }));
   const loop = async () => {
     let failures = 0;
     while (!stopping.signal.aborted) {
       const woken = alarm.signal;
-      failures = (await runOnce(dependencies, chores, stopping.signal)) ? 0 : failures + 1;
+      const result = await runOnce(dependencies, chores, stopping.signal);
+      failures = result === null ? failures + 1 : 0;
+      if (result?.alone) await suspects.start();
       const pause = Math.min(pollMilliseconds * 2 ** failures, 30_000);
       await delay(pause, undefined, { signal: woken }).catch(() => undefined);
     }
@@ -72,25 +76,26 @@ export function createWorker(dependencies: WorkerDependencies): Worker {
       await ended;
       await silence.ended();
       await alerts.ended();
+      await suspects.ended();
     },
   };
 }
 
+/** Null when it failed. */
 async function runOnce(
   dependencies: WorkerDependencies,
   chores: readonly Chore[],
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<RunResult | null> {
   try {
     for (const chore of chores) await chore();
-    await runWork(dependencies, { budgetMilliseconds, signal });
-    return true;
+    return await runWork(dependencies, { budgetMilliseconds, signal });
   } catch (error) {
     logger.error("worker.failed", {
       code: errorCode(error),
       reason: errorMessage(error),
     });
-    return false;
+    return null;
   }
 }
 

@@ -12,6 +12,7 @@ type Io = Pick<CommandIo, "fetch">;
 const brakeSchema = z.object({ engaged_at: z.string().nullable(), reason: z.string().nullable(), waiting: z.number() });
 const problemsSchema = z.array(z.object({ problem: z.string(), remedy: z.string() }));
 const privilegesSchema = z.array(z.object({ object: z.string(), what: z.string() }));
+const referencesSchema = z.array(z.object({ table: z.string(), constraint: z.string() }));
 const instancesSchema = z.array(z.object({ instance_id: z.string(), jobs: z.number() }));
 
 /** Asks the database, through its API, for schema, users table, rights, schedule, delete brake, dead letters, instances and alerts. */
@@ -42,6 +43,7 @@ function ask<Value>(
 
 const questions: readonly Question[] = [
   ask("clerk_sync_users_table_problems", problemsSchema, explainUsersTable),
+  ask("clerk_sync_blocking_references", referencesSchema, explainReferences),
   ask("clerk_sync_privilege_findings", privilegesSchema, explainPrivileges),
   ask("clerk_sync_schedule_state", scheduleSchema, (state, { baseUrl }) => explainSchedule(state, baseUrl)),
   ask("clerk_sync_delete_brake", brakeSchema, explainBrake),
@@ -88,6 +90,20 @@ function explainUsersTable(problems: z.infer<typeof problemsSchema>): Finding[] 
   const check = "users table";
   if (problems.length === 0) return [{ check, state: "ok", what: "takes what the sync writes" }];
   return problems.map(({ problem, remedy }) => ({ check, state: "failed", what: problem, remedy }));
+}
+
+/** A deletion at Clerk is then refused here, and the job becomes a dead letter. */
+function explainReferences(references: z.infer<typeof referencesSchema>): Finding[] {
+  const check = "foreign keys";
+  if (references.length === 0) return [{ check, state: "ok", what: "none stops the deletion of a user" }];
+  const remedy =
+    "Give it on delete cascade or on delete set null. With DELETE_MODE=soft no row is deleted, and nothing is wrong.";
+  return references.map(({ table, constraint }) => ({
+    check,
+    state: "warning",
+    what: `${constraint} of ${table} stops the deletion of a user who has rows there`,
+    remedy,
+  }));
 }
 
 function explainPrivileges(wrong: z.infer<typeof privilegesSchema>): Finding[] {

@@ -10,6 +10,8 @@
 -- was read there for ensure-user), or why the mirror alone is owed (email_taken, lease_lost, ensure).
 --
 -- waits_for: the service (auth, clerk) whose circuit was open when the job came to need it; null again when it is due.
+-- runs_alone: a call that applied this job with others was cut off. Such a job is applied in a call of its own, beside the
+-- batches (clerk_sync_lease_alone), and so are later jobs of its user until one of them is applied.
 
 -- A queue of the same shape that a hand-written processor left behind is taken over: what it owed is owed
 -- still, what it had failed waits as a dead letter (its payload may be long out of date).
@@ -63,7 +65,8 @@ alter table public.job_queue
   add column if not exists lease_until  timestamptz,
   add column if not exists history      jsonb       not null default '[]',
   add column if not exists cancel_requested_at timestamptz,
-  add column if not exists waits_for    text;
+  add column if not exists waits_for    text,
+  add column if not exists runs_alone   boolean     not null default false;
 
 update public.job_queue as j
 set clerk_id = j.payload ->> 'clerk_id'
@@ -99,6 +102,13 @@ create index if not exists job_queue_due_idx
 create index if not exists job_queue_waiting_idx
   on public.job_queue (waits_for, run_at, id)
   where waits_for is not null;
+-- Usually empty: the jobs that run alone, as the claim reads them, and by user.
+create index if not exists job_queue_alone_due_idx
+  on public.job_queue (run_at, id)
+  where runs_alone and status in ('PENDING', 'FAILED');
+create index if not exists job_queue_alone_user_idx
+  on public.job_queue (clerk_id)
+  where runs_alone and status <> 'COMPLETED';
 -- Law 5: one mirror call per user at a time, whatever the workers do.
 create unique index if not exists job_queue_one_processing_per_user
   on public.job_queue (clerk_id)

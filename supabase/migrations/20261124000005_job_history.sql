@@ -103,6 +103,28 @@ $$;
 revoke execute on function clerk_sync.history_entry from public, anon, authenticated;
 grant execute on function clerk_sync.history_entry to service_role;
 
+-- True while a job of this user, open or dead, runs alone.
+create or replace function clerk_sync.runs_alone(p_clerk_id text)
+returns boolean
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return exists (
+    select 1
+    from public.job_queue as j
+    where j.clerk_id = p_clerk_id
+      and j.runs_alone
+      and j.status <> 'COMPLETED'
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.runs_alone from public, anon, authenticated;
+grant execute on function clerk_sync.runs_alone to service_role;
+
 -- The history of a job has one entry per change of state or attempt, or by hand; operator in it did it through the admin
 -- API, see clerk_sync.change_jobs. It is written by this trigger, so that a change made by hand in the SQL editor is on
 -- record like any other, and what hangs on the status (lease, processed_at) stays true. Two statements, which most jobs
@@ -123,6 +145,7 @@ begin
     new.clerk_id := coalesce(new.clerk_id, nullif(new.payload ->> 'clerk_id', ''));
     new.updated_at := coalesce(new.updated_at, clock_timestamp());
     new.created_at := coalesce(new.created_at, new.updated_at);
+    new.runs_alone := new.runs_alone or clerk_sync.runs_alone(new.clerk_id);
   else
     v_changed := new.status <> old.status or new.attempts <> old.attempts or v_editor is not null;
     new.history := old.history;

@@ -47,19 +47,27 @@ set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- a plan made while the table was small would read all of it for ever
 set plan_cache_mode = 'force_generic_plan' -- as clerk_sync_run_jobs
+set lock_timeout = '4s' -- for a call that stores the same event just now
 as $$
+declare
+  v_jobs clerk_sync.new_job[] := clerk_sync.read_jobs(p_jobs);
 begin
-  return clerk_sync.store_jobs(clerk_sync.read_jobs(p_jobs), p_max_attempts, p_now);
+  -- Law 1 asks for the queue only: where public.users cannot be read, the jobs are stored, and a worker finds out.
+  begin
+    v_jobs := clerk_sync.find_existing(v_jobs);
+  exception
+    when others or query_canceled then
+      null;
+  end;
+  return clerk_sync.store_jobs(v_jobs, p_max_attempts, p_now);
 end
 $$;
 
 revoke execute on function public.clerk_sync_enqueue from public, anon, authenticated;
 grant execute on function public.clerk_sync_enqueue to service_role;
 
--- The jobs of a call, each with an id and, where it would make a row that is there and already as new, that row: {id,
--- clerk_id}. Not for an event that is in the queue (a duplicate), nor while a dead letter of the user still owes something
--- (perhaps the mirror). Raises SY003 unless each has an event_id of its own: of two that share one, or have none, one
--- would be swallowed.
+-- The jobs of a call, each with an id. Raises SY003 unless each has an event_id of its own: of two that share one, or have
+-- none, one would be swallowed.
 create or replace function clerk_sync.read_jobs(p_jobs jsonb)
 returns clerk_sync.new_job[]
 language plpgsql
@@ -78,22 +86,7 @@ declare
       i.payload, coalesce(i.source, 'webhook'), i.read_at, i.dead_reason,
       overlay(gen_random_uuid()::text placing v_time from 1 for 15)::uuid,
       case when i.dead_reason is null then 'PENDING' else 'DEAD' end, 0, null,
-      case when i.read_at is not null then jsonb_build_object('read_at', i.read_at) end,
-      case
-        when i.job_type = 'USER_CREATED' then (
-          select jsonb_build_object('id', u.id::text, 'clerk_id', u.clerk_id)
-          from public.users as u
-          join clerk_sync.user_state as s on s.clerk_id = u.clerk_id
-          where u.clerk_id = i.clerk_id
-            and u.deleted_at is null
-            and s.deleted_at is null
-            and s.version >= i.version
-            and s.version <= clerk_sync.latest_version(clock_timestamp())
-            and coalesce(s.absent_version > i.version, true) -- else it may bring what is absent
-            and not exists (select 1 from public.job_queue as j where j.event_id = i.event_id)
-            and not exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id and j.status = 'DEAD')
-        )
-      end
+      case when i.read_at is not null then jsonb_build_object('read_at', i.read_at) end, null
     )::clerk_sync.new_job
     from jsonb_populate_recordset(null::clerk_sync.new_job, p_jobs) as i
   );
@@ -110,6 +103,51 @@ $$;
 
 revoke execute on function clerk_sync.read_jobs from public, anon, authenticated;
 grant execute on function clerk_sync.read_jobs to service_role;
+
+-- The jobs, each that would make a row that is there and already as new with that row: {id, clerk_id}. Not for an event that
+-- is in the queue (a duplicate), nor while a dead letter of the user still owes something (perhaps the mirror). Here alone
+-- storing reads public.users, which somebody may hold locked: nothing is waited for longer than a sender notices.
+create or replace function clerk_sync.find_existing(p_jobs clerk_sync.new_job[])
+returns clerk_sync.new_job[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set lock_timeout = '100ms'
+as $$
+declare
+  v_jobs  clerk_sync.new_job[] := p_jobs;
+  v_found jsonb; -- by event id
+begin
+  v_found := (
+    select jsonb_object_agg(i.event_id, jsonb_build_object('id', u.id::text, 'clerk_id', u.clerk_id))
+    from unnest(p_jobs) as i
+    -- offset 0: a lookup each, whatever the statistics say
+    cross join lateral (
+      select k.id, k.clerk_id from public.users as k where k.clerk_id = i.clerk_id and k.deleted_at is null offset 0
+    ) as u
+    where i.job_type = 'USER_CREATED'
+      and (
+        select s.deleted_at is null and s.version between i.version and clerk_sync.latest_version(clock_timestamp())
+          and coalesce(s.absent_version > i.version, true) -- else it may bring what is absent
+        from clerk_sync.user_state as s
+        where s.clerk_id = i.clerk_id
+      )
+      and not exists (select 1 from public.job_queue as j where j.event_id = i.event_id)
+      and not exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id and j.status = 'DEAD')
+  );
+  if v_found is null then
+    return p_jobs;
+  end if;
+  for v_place in 1 .. cardinality(v_jobs) loop
+    v_jobs[v_place].existing := v_found -> v_jobs[v_place].event_id;
+  end loop;
+  return v_jobs;
+end
+$$;
+
+revoke execute on function clerk_sync.find_existing from public, anon, authenticated;
+grant execute on function clerk_sync.find_existing to service_role;
 
 -- What became of jobs, as clerk_sync_enqueue answers it; p_stored: ids of what was stored, by event id. Known ones are
 -- looked up by subquery, not by join: one index lookup a job, whatever the statistics say.
@@ -148,10 +186,12 @@ revoke execute on function clerk_sync.describe_stored from public, anon, authent
 grant execute on function clerk_sync.describe_stored to service_role;
 
 -- Stores jobs, and answers as clerk_sync_enqueue does. The insert writes its history itself, sooner than the trigger would.
+-- p_alone: these jobs run alone, as do those of users who have such a job.
 create or replace function clerk_sync.store_jobs(
   p_jobs         clerk_sync.new_job[],
   p_max_attempts integer,
-  p_now          timestamptz
+  p_now          timestamptz,
+  p_alone        boolean default false
 )
 returns jsonb
 language plpgsql
@@ -167,7 +207,7 @@ begin
   with stored as (
     insert into public.job_queue as j
       (id, event_id, job_type, clerk_id, version, payload, source, error, status, priority, attempts, max_attempts,
-       created_at, updated_at, run_at, processed_at, waits_for, result, history)
+       created_at, updated_at, run_at, processed_at, waits_for, runs_alone, result, history)
     select
       i.id, i.event_id, i.job_type, i.clerk_id, i.version, i.payload, i.source, i.dead_reason, i.status,
       case -- sign-ups first, then the other live events, then what reconcile and backfill bring
@@ -175,7 +215,11 @@ begin
         when i.job_type = 'USER_CREATED' then 2
         else 1
       end,
-      i.attempts, p_max_attempts, p_now, p_now, p_now, case when i.status <> 'PENDING' then v_done end, i.waits_for, i.result,
+      i.attempts, p_max_attempts, p_now, p_now, p_now, case when i.status <> 'PENDING' then v_done end, i.waits_for,
+      p_alone or exists ( -- as runs_alone
+        select 1 from public.job_queue as a where a.clerk_id = i.clerk_id and a.runs_alone and a.status <> 'COMPLETED'
+      ),
+      i.result,
       jsonb_build_array(jsonb_strip_nulls(jsonb_build_object( -- as history_entry
         'at', clock_timestamp(), 'status', i.status, 'attempt', i.attempts, 'error', i.dead_reason
       )))

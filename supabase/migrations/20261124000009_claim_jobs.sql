@@ -33,6 +33,7 @@ begin
     where j.status in ('PENDING', 'FAILED')
       and j.waits_for is null
       and j.run_at <= p_now
+      and not j.runs_alone
       and (p_can_read or j.source <> 'refresh')
       and (
         select true from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING'
@@ -86,6 +87,7 @@ begin
       and j.status in ('PENDING', 'FAILED')
       and j.waits_for is null
       and j.run_at <= p_now
+      and not j.runs_alone
       and (p_can_read or j.source <> 'refresh')
     limit p_limit * 4
     for update skip locked

@@ -217,6 +217,7 @@ security invoker
 set search_path = ''
 set lock_timeout = '500ms'
 set jit = 'off'
+set statement_timeout = '2s' -- as clerk_sync_run_jobs
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off'
 set plan_cache_mode = 'force_generic_plan'

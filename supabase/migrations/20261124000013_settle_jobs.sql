@@ -99,7 +99,7 @@ begin
   begin
     perform clerk_sync.settle_outcomes(v_ids, p_outcomes, p_now);
   exception
-    when others then -- some outcome of the batch is at fault: find out which, let the others pass
+    when others or assert_failure then -- some outcome of the batch is at fault: find out which, let the others pass
       perform clerk_sync.settle_one_by_one(v_ids, p_outcomes, p_now);
   end;
   return jsonb_build_object(
@@ -124,8 +124,10 @@ as $$
 declare
   v_waiting uuid[];
 begin
+  set constraints all deferred; -- as apply_jobs
   perform clerk_sync.complete_mirrored(p_ids, p_outcomes, p_now);
   if not p_outcomes @? '$[*] ? (@.outcome != "completed")' then
+    set constraints all immediate;
     return;
   end if;
   v_waiting := clerk_sync.wait_for_circuits(p_ids, p_outcomes, p_now);
@@ -151,6 +153,7 @@ begin
   where o.job_id = any (p_ids)
     and o.job_id <> all (v_waiting)
     and o.outcome in ('retry', 'dead');
+  set constraints all immediate;
 end
 $$;
 
@@ -201,9 +204,10 @@ security invoker
 set search_path = ''
 as $$
 declare
-  v_outcome  jsonb;
-  v_message  text;
-  v_deadline timestamptz := clock_timestamp() + interval '1.5 seconds';
+  v_outcome    jsonb;
+  v_message    text;
+  v_constraint text;
+  v_deadline   timestamptz := clock_timestamp() + interval '1.5 seconds';
 begin
   for v_outcome in
     select o.value from jsonb_array_elements(p_outcomes) as o
@@ -212,10 +216,11 @@ begin
     begin
       perform clerk_sync.settle_outcomes(p_ids, jsonb_build_array(v_outcome), p_now);
     exception
-      when others then -- recorded on the job it belongs to
-        get stacked diagnostics v_message = message_text;
+      when others or assert_failure then -- recorded on the job it belongs to
+        get stacked diagnostics v_message = message_text, v_constraint = constraint_name;
         perform clerk_sync.fail_job(
-          j.id, j.attempts, format('database_rejected %s: %s', sqlstate, v_message), false, null, p_now
+          j.id, j.attempts, concat(concat_ws(' ', 'database_rejected', sqlstate, nullif(v_constraint, '')), ': ', v_message),
+          false, null, p_now
         )
         from public.job_queue as j
         where j.id = (v_outcome ->> 'job_id')::uuid

@@ -77,32 +77,186 @@ $$;
 revoke execute on function public.clerk_sync_rescue_jobs from public, anon, authenticated;
 grant execute on function public.clerk_sync_rescue_jobs to service_role;
 
--- Fails the first due job. For a worker whose call was cancelled although it asked for one job only: no
--- savepoint catches a statement timeout, and without a trace of it the job would come first for ever.
--- Answers [{job_id, job_type, status, attempts, error}].
-create or replace function public.clerk_sync_fail_next_job(
-  p_error    text,
+-- Sets the first due jobs apart, to run alone. For a worker whose call with these jobs never came back (the connection was
+-- lost in it, or PostgreSQL refused it as a whole): one of them may be why, and would come first for ever. Answers how many.
+create or replace function public.clerk_sync_set_apart(
+  p_limit    integer default 250,
   p_can_read boolean default false,
   p_now      timestamptz default clock_timestamp()
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set lock_timeout = '500ms'
+set statement_timeout = '2s'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set plan_cache_mode = 'force_generic_plan'
+set jit = 'off'
+as $$
+declare
+  v_ids uuid[] := clerk_sync.claim_jobs(p_limit, p_can_read, p_now);
+begin
+  perform clerk_sync.cut_jobs(v_ids, p_now);
+  return cardinality(v_ids);
+end
+$$;
+
+revoke execute on function public.clerk_sync_set_apart from public, anon, authenticated;
+grant execute on function public.clerk_sync_set_apart to service_role;
+
+-- Leases one due job that runs alone. The lease, and with it the attempt, is committed before the job is applied: it counts
+-- even if the call that applies it never comes back, and no other job waits for the locks of that call.
+-- Answers {token, jobs: [{job_id, job_type, status, error}], leased: [job_id], reads: [{job_id, clerk_id}]}; reads: the user
+-- is to be read from Clerk's API first.
+create or replace function public.clerk_sync_lease_alone(
+  p_lease_seconds integer default 60,
+  p_can_read      boolean default false,
+  p_delete_brake  jsonb default null,
+  p_now           timestamptz default clock_timestamp()
 )
 returns jsonb
 language plpgsql
 volatile
 security invoker
 set search_path = ''
+set lock_timeout = '500ms'
+set statement_timeout = '2s'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set plan_cache_mode = 'force_generic_plan'
+set jit = 'off'
 as $$
 declare
-  v_ids uuid[] := clerk_sync.claim_jobs(1, p_can_read, p_now);
+  v_token   uuid := gen_random_uuid();
+  v_due     clerk_sync.due_job[];
+  v_claimed uuid[];
+  v_ids     uuid[];
+  v_unread  uuid[] := array[]::uuid[];
 begin
-  perform clerk_sync.fail_job(j.id, j.attempts + 1, p_error, false, null, p_now)
-  from public.job_queue as j
-  where j.id = any (v_ids);
-  return clerk_sync.describe_jobs(v_ids);
+  v_due := clerk_sync.claim_users(clerk_sync.find_users_by_external_id(array(
+    select row(j.id, j.clerk_id)::clerk_sync.due_job
+    from public.job_queue as j
+    where j.runs_alone
+      and j.status in ('PENDING', 'FAILED')
+      and j.waits_for is null
+      and j.run_at <= p_now
+      and (p_can_read or j.source <> 'refresh')
+      and not exists (select 1 from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING')
+    order by j.attempts, j.run_at, j.id -- who was only in bad company goes first
+    limit 10 -- the first of them may be another worker's user
+    for update of j skip locked
+  )));
+  v_claimed := array(select d.id from unnest(v_due) as d limit 1);
+  v_ids := clerk_sync.fail_jobs_without_user(v_claimed, p_now);
+  if p_can_read then
+    v_ids := clerk_sync.hold_reads(v_ids);
+    v_unread := array(select i from unnest(v_ids) as i except select i from unnest(clerk_sync.without_unread(v_ids)) as i);
+  end if;
+  v_ids := clerk_sync.hold_deletes(v_ids, p_delete_brake, p_now);
+  perform clerk_sync.lease_calls(
+    v_ids, cardinality(v_unread) > 0, v_token, p_now + make_interval(secs => p_lease_seconds), p_now
+  );
+  return jsonb_build_object(
+    'token', v_token,
+    'jobs', clerk_sync.describe_jobs(v_claimed),
+    'leased', to_jsonb(v_ids),
+    'reads', clerk_sync.describe_reads(v_unread)
+  );
 end
 $$;
 
-revoke execute on function public.clerk_sync_fail_next_job from public, anon, authenticated;
-grant execute on function public.clerk_sync_fail_next_job to service_role;
+revoke execute on function public.clerk_sync_lease_alone from public, anon, authenticated;
+grant execute on function public.clerk_sync_lease_alone to service_role;
+
+-- Applies the job that is leased under p_token; nothing when the lease was lost, or its cancel was asked for. This call may
+-- take as long as any (8 s): a slow trigger is no error yet, and nobody waits for it. p_read: what was read of its user,
+-- {job_id, deleted, version?, payload?}. p_mirror: the mirror is owed then, under that lease. Answers {jobs, mirror}.
+create or replace function public.clerk_sync_apply_alone(
+  p_token        uuid,
+  p_job_id       uuid,
+  p_read         jsonb default null,
+  p_mirror       boolean default false,
+  p_delete_mode  text default 'hard',
+  p_delete_brake jsonb default null,
+  p_now          timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set lock_timeout = '500ms'
+set statement_timeout = '8s'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set plan_cache_mode = 'force_generic_plan'
+set jit = 'off'
+as $$
+declare
+  v_leased uuid[];
+  v_ids    uuid[];
+begin
+  v_leased := array(
+    select j.id
+    from public.job_queue as j
+    where j.id = p_job_id
+      and j.status = 'PROCESSING'
+      and j.lease_token = p_token
+      and j.cancel_requested_at is null
+    for update
+  );
+  v_ids := v_leased;
+  perform clerk_sync.lock_new_users(array(select j.clerk_id from public.job_queue as j where j.id = any (v_leased)));
+  perform 1
+  from clerk_sync.user_state as s
+  where s.clerk_id = any (array(select j.clerk_id from public.job_queue as j where j.id = any (v_leased)))
+  for update;
+  if p_read is not null then
+    v_ids := clerk_sync.hold_deletes(
+      clerk_sync.store_reads(v_ids, jsonb_build_array(p_read), p_now), p_delete_brake, p_now
+    );
+  end if;
+  perform clerk_sync.apply_job(j.id, j.attempts, case when p_mirror then p_token end, j.lease_until, p_delete_mode, p_now)
+  from public.job_queue as j
+  where j.id = any (v_ids);
+  return jsonb_build_object(
+    'jobs', clerk_sync.describe_jobs(v_leased),
+    'mirror', clerk_sync.describe_mirror(v_ids)
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_apply_alone from public, anon, authenticated;
+grant execute on function public.clerk_sync_apply_alone to service_role;
+
+-- As clerk_sync_apply_alone, but in half a second: for a job's first attempt. Of a batch that was cut most jobs are as quick as
+-- any, and must not wait for those that hang.
+create or replace function public.clerk_sync_try_alone(
+  p_token        uuid,
+  p_job_id       uuid,
+  p_read         jsonb default null,
+  p_mirror       boolean default false,
+  p_delete_mode  text default 'hard',
+  p_delete_brake jsonb default null,
+  p_now          timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set statement_timeout = '500ms'
+as $$
+begin
+  return public.clerk_sync_apply_alone(p_token, p_job_id, p_read, p_mirror, p_delete_mode, p_delete_brake, p_now);
+end
+$$;
+
+revoke execute on function public.clerk_sync_try_alone from public, anon, authenticated;
+grant execute on function public.clerk_sync_try_alone to service_role;
 
 -- Leases the job that has waited longest as the probe of a circuit whose time has come, and returns it; none when
 -- another worker has the probe, or the user of that job. Nothing is waited for: the caller holds users' locks.

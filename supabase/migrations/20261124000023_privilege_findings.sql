@@ -201,3 +201,26 @@ $$;
 
 revoke execute on function clerk_sync.wrong_tables from public, anon, authenticated;
 grant execute on function clerk_sync.wrong_tables to service_role;
+
+-- The foreign keys on public.users that stop the deletion of a user who has rows there: [{table, constraint}].
+create or replace function public.clerk_sync_blocking_references()
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('table', c.conrelid::regclass, 'constraint', c.conname) order by c.conname), '[]')
+    from pg_catalog.pg_constraint as c
+    where c.contype = 'f'
+      and c.confrelid = 'public.users'::regclass
+      and c.confdeltype in ('a', 'r') -- no action, restrict
+      and c.conparentid = 0
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_blocking_references from public, anon, authenticated;
+grant execute on function public.clerk_sync_blocking_references to service_role;

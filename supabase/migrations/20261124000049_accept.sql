@@ -1,6 +1,7 @@
 -- What the webhook calls: events go into the queue and, where nothing stands in the way, into their users' rows in the
 -- same transaction, so that the row is there when the 202 leaves. Whatever hinders that leaves the job queued, as if
--- it had not been tried: another worker has the user in hand, the delete brake holds, or applying fails.
+-- it had not been tried: another worker has the user in hand, the delete brake holds, or applying fails. When applying
+-- takes longer than the call may (2 s, see clerk_sync_run_jobs), its jobs are stored without it, to run alone.
 -- Answers what clerk_sync_enqueue does; applied may be row (the mirror is owed), or all.
 create or replace function public.clerk_sync_accept(
   p_jobs         jsonb,
@@ -19,23 +20,43 @@ set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off'
 set plan_cache_mode = 'force_generic_plan'
+set lock_timeout = '4s' -- for a call that stores the same event just now
+set statement_timeout = '2s'
 as $$
 declare
-  v_jobs    clerk_sync.new_job[] := clerk_sync.write_new_jobs(clerk_sync.read_jobs(p_jobs), p_mirrors, p_now);
-  v_answer  jsonb := clerk_sync.store_jobs(v_jobs, p_max_attempts, p_now);
-  v_written uuid[];
+  v_jobs       clerk_sync.new_job[] := clerk_sync.read_jobs(p_jobs);
+  v_is_cut     boolean := false; -- the limit comes once a call: what follows has none, and only stores
+  v_is_refused boolean := false;
+  v_answer     jsonb;
+  v_left       uuid[];
+  v_written    uuid[];
 begin
-  if not v_answer @> '[{"outcome": "queued", "applied": "no"}]' then
+  begin
+    v_jobs := clerk_sync.write_new_jobs(v_jobs, p_mirrors, p_now);
+  exception
+    when query_canceled then
+      v_is_cut := true;
+    when others or assert_failure then -- they are stored as they came: a worker applies them, or finds out what is wrong
+      v_is_refused := true;
+  end;
+  v_answer := clerk_sync.store_jobs(v_jobs, p_max_attempts, p_now, v_is_cut);
+  if v_is_cut or v_is_refused or not v_answer @> '[{"outcome": "queued", "applied": "no"}]' then
     return v_answer;
   end if;
-  v_written := clerk_sync.apply_at_once(
-    array(
-      select (e.value ->> 'job_id')::uuid
-      from jsonb_array_elements(v_answer) as e
-      where e.value @> '{"outcome": "queued", "applied": "no"}'
-    ),
-    p_mirrors, p_delete_mode, p_delete_brake, p_now
+  v_left := array(
+    select (e.value ->> 'job_id')::uuid
+    from jsonb_array_elements(v_answer) as e
+    where e.value @> '{"outcome": "queued", "applied": "no"}'
   );
+  begin
+    v_written := clerk_sync.apply_at_once(v_left, p_mirrors, p_delete_mode, p_delete_brake, p_now);
+  exception
+    when query_canceled then
+      perform clerk_sync.cut_jobs(v_left, p_now);
+      return v_answer;
+    when others or assert_failure then -- the jobs are in the queue: a worker applies them, or finds out what is wrong
+      return v_answer;
+  end;
   return (
     select jsonb_agg(
       case
@@ -54,7 +75,7 @@ grant execute on function public.clerk_sync_accept to service_role;
 
 -- Writes what new snapshots bring before they are stored, so that each job is stored once, as it then stands; returns the
 -- jobs, those written with the result applied. Deletions, events that are known, and users whom another worker has in
--- hand are left to what follows. Nothing is waited for longer than a sender notices.
+-- hand or whose jobs run alone are left to what follows. Nothing is waited for longer than a sender notices.
 create or replace function clerk_sync.write_new_jobs(p_jobs clerk_sync.new_job[], p_mirrors boolean, p_now timestamptz)
 returns clerk_sync.new_job[]
 language plpgsql
@@ -66,18 +87,22 @@ as $$
 declare
   v_users   text[];
   v_changes clerk_sync.user_change[];
+  v_known   clerk_sync.new_job[] := clerk_sync.find_existing(p_jobs);
   v_jobs    clerk_sync.new_job[] := array(
     select i
-    from unnest(p_jobs) as i
+    from unnest(v_known) as i
     where i.status = 'PENDING'
       and i.job_type <> 'USER_DELETED'
       and i.clerk_id is not null
       and i.existing is null
       and not exists (select 1 from public.job_queue as j where j.event_id = i.event_id)
+      and not exists ( -- as runs_alone
+        select 1 from public.job_queue as a where a.clerk_id = i.clerk_id and a.runs_alone and a.status <> 'COMPLETED'
+      )
   );
 begin
   if cardinality(v_jobs) = 0 then
-    return p_jobs;
+    return v_known;
   end if;
   v_users := clerk_sync.lock_free_users(array(select distinct i.clerk_id from unnest(v_jobs) as i));
   v_changes := clerk_sync.newest_changes(array(
@@ -90,10 +115,8 @@ begin
   v_changes := clerk_sync.resolve_emails(v_changes, p_now);
   perform clerk_sync.write_user_state(v_changes, p_now);
   perform clerk_sync.write_users(v_changes, p_now);
-  return clerk_sync.mark_written(p_jobs, v_changes, p_mirrors);
-exception
-  when others then -- they are stored as they came: a worker applies them, or finds out what is wrong
-    return p_jobs;
+  set constraints all immediate; -- as apply_jobs
+  return clerk_sync.mark_written(v_known, v_changes, p_mirrors);
 end
 $$;
 
@@ -162,15 +185,13 @@ begin
     from public.job_queue as j
     where j.id = any (p_ids)
       and j.clerk_id is not null
+      and not j.runs_alone
   ));
   v_ids := clerk_sync.hold_deletes(array(select d.id from unnest(v_due) as d), p_delete_brake, p_now);
   if cardinality(v_ids) > 0 then
     perform clerk_sync.apply_jobs(v_ids, null, null, p_delete_mode, p_now, true, p_mirrors);
   end if;
   return v_ids;
-exception
-  when others then -- the job is in the queue: a worker applies it, or finds out what is wrong with it
-    return '{}'::uuid[];
 end
 $$;
 

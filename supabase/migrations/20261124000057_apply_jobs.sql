@@ -33,6 +33,9 @@ grant execute on function clerk_sync.write_changes to service_role;
 -- count. An older job of a user owes nothing: the newest carries the state to the mirror.
 -- Jobs that are PROCESSING already (their user was read from Clerk's API) are in an attempt that counts.
 -- p_mirror_later: what the mirror is owed stays PENDING, for a worker to carry there; that is no attempt yet.
+-- Constraints that wait for the commit are checked here, within the caller's savepoint: at the commit their error would
+-- take everything back, the record of the failed job as well. Before that they wait again, should another savepoint of
+-- the transaction have ended their waiting.
 create or replace function clerk_sync.apply_jobs(
   p_ids          uuid[],
   p_token        uuid,
@@ -55,6 +58,7 @@ declare
     where j.id = any (p_ids)
   ), p_now);
 begin
+  set constraints all deferred;
   if not p_with_email then
     v_changes := clerk_sync.without_emails(v_changes, array(select c.clerk_id from unnest(v_changes) as c));
   end if;
@@ -63,6 +67,7 @@ begin
   if cardinality(p_ids) > cardinality(v_changes) or exists (select 1 from unnest(v_changes) as c where c.deletes) then
     perform clerk_sync.erase_deleted(p_ids);
   end if;
+  set constraints all immediate;
 end
 $$;
 
@@ -160,6 +165,7 @@ begin
         else j.payload || jsonb_build_object('retry_count', greatest(j.attempts + v_counts - (j.status = 'PROCESSING')::integer - 1, 0))
       end,
       waits_for = p_waits_for,
+      runs_alone = false, -- applied: whatever hindered it is over
       error = null,
       lease_token = case when v_is_leased then p_token end,
       lease_until = case when v_is_leased then p_lease_until end,

@@ -52,6 +52,7 @@ it("everything is looked at, and what is not well has a remedy", async () => {
     ["clerk key", "skipped"],
     ["database", "ok"],
     ["users table", "ok"],
+    ["foreign keys", "ok"],
     ["privileges", "ok"],
     ["schedule", "skipped"],
     ["queue", "ok"],

@@ -9,6 +9,7 @@ import { operations } from "./operations-mutations.ts";
 import { payloadRules } from "./payload-mutations.ts";
 import { quickPlans } from "./plan-mutations.ts";
 import { probeRules } from "./probe-mutations.ts";
+import { queuePromises } from "./queue-mutations.ts";
 import { runRules } from "./run-mutations.ts";
 import { supervision } from "./supervision-mutations.ts";
 import { unseenUsers } from "./unseen-mutations.ts";
@@ -31,4 +32,5 @@ export const allMutations: readonly Mutation[] = [
   ...payloadRules,
   ...versionRules,
   ...operations,
+  ...queuePromises,
 ];

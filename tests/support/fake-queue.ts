@@ -40,7 +40,7 @@ type QueueDoor = Omit<
  * The queue as run-jobs sees it: each claim hands out the next batch, whose jobs owe the mirror when they say so
  * (and a lease was asked for), and settling gives each of them the status of its outcome.
  */
-export function createFakeQueue(batches: readonly (readonly FakeJob[])[]) {
+export function createFakeQueue(batches: readonly (readonly FakeJob[])[], alone: string[] = []) {
   const left = [...batches];
   const claims: RunJobsArguments[] = [];
   const settlements: Settlement[] = [];
@@ -49,14 +49,16 @@ export function createFakeQueue(batches: readonly (readonly FakeJob[])[]) {
     rescues: 0,
     stale: 0,
     purges: 0,
-    cancelAbove: Number.POSITIVE_INFINITY,
-    failed: [] as string[],
+    /** The next batch is cancelled, until its jobs are set apart; with refusesCalls that fails, too. */
+    cancels: false,
+    refusesCalls: false,
+    apart: [] as number[],
     circuits: [] as Settled["circuits"],
   };
   const database: QueueDoor = {
     runJobs: async (options) => {
       claims.push(options);
-      if (options.limit > state.cancelAbove) throw databaseError("clerk_sync_run_jobs", "57014", { code: "57014" });
+      if (state.cancels) throw databaseError("clerk_sync_run_jobs", "57014", { code: "57014" });
       return claim(left.shift() ?? [], claims.length, options);
     },
     applyReads: async (_, given, mirror) => {
@@ -81,11 +83,21 @@ export function createFakeQueue(batches: readonly (readonly FakeJob[])[]) {
       state.purges += 1;
       return 0;
     },
-    failNextJob: async (error) => {
-      state.cancelAbove = Number.POSITIVE_INFINITY;
-      state.failed.push(error);
-      return [job("hanging", "FAILED", error)];
+    setApart: async (limit) => {
+      if (state.refusesCalls) throw databaseError("clerk_sync_set_apart", undefined, {});
+      state.apart.push(limit);
+      state.cancels = false;
+      return 1;
     },
+    leaseAlone: async () => {
+      const [id] = alone.splice(0, 1);
+      const leased = id === undefined ? [] : [id];
+      return { token: `alone_${id}`, jobs: leased.map((name) => job(name, "PROCESSING", null)), leased, reads: [] };
+    },
+    applyAlone: async ({ jobId }, mirror) => ({
+      jobs: [job(jobId, mirror ? "PROCESSING" : "COMPLETED", null)],
+      mirror: mirror ? [orderOf(jobId)] : [],
+    }),
   };
   return { database, claims, settlements, reads, state };
 }
@@ -100,6 +112,7 @@ function claim(jobs: readonly FakeJob[], number: number, options: RunJobsArgumen
     ),
     reads: jobs.filter((entry) => entry.owesRead).map(({ id }) => ({ job_id: id, clerk_id: `user_${id}` })),
     mirror: jobs.filter(owes).map(({ id }) => orderOf(id)),
+    alone: false,
   };
 }
 

@@ -11,6 +11,14 @@ const remedies: Readonly<Record<string, Remedy>> = {
     remedy: "Read the SQLSTATE and the name in the error, mend the table or the user at Clerk, then retry.",
   },
   database_unavailable: { what: "The database could not be reached.", remedy: "Once it is back, retry." },
+  database_timeout: {
+    what: "Applying the job took too long, also alone.",
+    remedy: "Look for a slow trigger on the users table, or a lock that is held; then retry.",
+  },
+  delete_blocked: {
+    what: "Rows of another table refer to the deleted user, and their foreign key keeps the row.",
+    remedy: "Let the foreign key cascade or set null, or set DELETE_MODE=soft; then retry.",
+  },
   auth_unavailable: {
     what: "Supabase Auth did not answer, or answered that it is in trouble.",
     remedy: "Look at the project's status. Once Auth is back, retry.",

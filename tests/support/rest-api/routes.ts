@@ -2,6 +2,7 @@ import { type Context, Hono } from "hono";
 import type pg from "pg";
 import { buildStatement } from "../../../server/call-function.ts";
 import { bodyNotParsed, functionNotFound, postgrestFailure } from "../../../server/postgrest-failure.ts";
+import { hoistSettings } from "../../../server/rest-stand-in.ts";
 import {
   type Answer,
   buildCount,
@@ -123,6 +124,7 @@ async function callFunction({ pool, request, caller }: Call, name: string): Prom
   const sql = (await buildStatement(pool, name, names, "%")) ?? refuse(functionNotFound(name, names));
   const values = names.length === 0 ? [] : [JSON.stringify(args)];
   return runAs(pool, { caller, request, readOnly: isRead }, async (client) => {
+    await client.query(hoistSettings, [name]);
     const collected = `select coalesce(json_agg(c.value), '[]') as values from (${sql}) as c`;
     const [row] = await ask<{ values: unknown[] }>(client, { sql: collected, values, caller });
     if (found.returns_void) return new Response(null, { status: 204 });

@@ -1,4 +1,4 @@
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { createAcceptEvents } from "./accept-events.ts";
 import type { NewJob } from "./database.ts";
 import { SyncError } from "./errors.ts";
@@ -15,18 +15,18 @@ const job = (id: string): NewJob => ({
   payload: {},
 });
 
-type Call = { ids: string[]; answer: () => void; fail: (error: unknown) => void };
+type Call = { name: string; ids: string[]; answer: () => void; fail: (error: unknown) => void };
 
 /** A database whose calls end when told to. */
 function setUp() {
   const calls: Call[] = [];
   const accept = createAcceptEvents({
     apply: { mirrors: false, deleteMode: "hard", deleteBrake: null },
-    call: (_, args) =>
+    call: (name, args) =>
       new Promise((resolve, reject) => {
         const ids = (args["p_jobs"] as NewJob[]).map(({ event_id }) => event_id);
         const answers = ids.map((id) => ({ event_id: id, outcome: "queued", job_id: `job_${id}`, user: null }));
-        calls.push({ ids, answer: () => resolve(answers), fail: reject });
+        calls.push({ name, ids, answer: () => resolve(answers), fail: reject });
       }),
   });
   const store = (id: string) => accept([job(id)], 15).then(([stored]) => stored?.job_id);
@@ -92,23 +92,30 @@ test("when a shared call is refused only the event at fault is refused", async (
   await settle();
   calls[2]?.fail(new SyncError("database_rejected", "no"));
   await settle();
-  calls[3]?.answer();
+  calls[3]?.fail(new SyncError("database_rejected", "no"));
   await settle();
-  calls[4]?.fail(new SyncError("database_rejected", "no"));
+  calls[4]?.answer();
+  await settle();
+  calls[5]?.fail(new SyncError("database_rejected", "no"));
   calls[1]?.answer();
   expect(await Promise.all(stored)).toEqual(["job_x", "job_y", "job_good", "database_rejected"]);
-  expect(calls.slice(3).map(({ ids }) => ids)).toEqual([["good"], ["bad"]]);
+  expect(calls.slice(2).map(({ name, ids }) => [name, ids])).toEqual([
+    ["clerk_sync_accept", ["good", "bad"]],
+    ["clerk_sync_enqueue", ["good", "bad"]],
+    ["clerk_sync_enqueue", ["good"]],
+    ["clerk_sync_enqueue", ["bad"]],
+  ]);
 });
 
-test("while the database is not there nobody's event is tried a second time", async () => {
+test("while the database is not there events are tried once more together, without being applied, and not alone", async () => {
   const { calls, store } = setUp();
   const stored = ["x", "y", "a", "b"].map((id) => store(id).catch((error: SyncError) => error.code));
-  for (const place of [0, 1, 2]) {
+  for (const place of [0, 1, 2, 3, 4, 5]) {
     calls[place]?.fail(new SyncError("database_unavailable", "gone"));
     await settle();
   }
   expect(await Promise.all(stored)).toEqual(Array(4).fill("database_unavailable"));
-  expect(calls).toHaveLength(3);
+  expect(calls).toHaveLength(6);
 });
 
 test("an event the answer does not name is not taken for stored", async () => {
@@ -119,17 +126,80 @@ test("an event the answer does not name is not taken for stored", async () => {
   await expect(accept([job("a")], 15)).rejects.toMatchObject({ code: "database_answer_invalid" });
 });
 
+describe("a call that hangs", () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+
+  test("holds up no other event: after half a second those are stored beside it, without being applied", async () => {
+    const { calls, store } = setUp();
+    const stored = ["x", "y", "a", "b"].map(store);
+    await vi.advanceTimersByTimeAsync(499);
+    expect(calls).toHaveLength(2);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(calls.slice(2)).toMatchObject([{ name: "clerk_sync_enqueue", ids: ["a", "b"] }]);
+    for (const { answer } of calls) answer();
+    expect(await Promise.all(stored)).toEqual(["job_x", "job_y", "job_a", "job_b"]);
+  });
+
+  test("and is cut leaves the next events to workers for a minute; then one of them alone shows how applying is", async () => {
+    const { calls, store } = setUp();
+    const names = () => {
+      const seen = calls.splice(0);
+      for (const { answer } of seen) answer();
+      return seen.map(({ name, ids }) => [name, ids]);
+    };
+    void store("hangs");
+    await vi.advanceTimersByTimeAsync(2000);
+    expect(names()).toEqual([["clerk_sync_accept", ["hangs"]]]);
+    await vi.advanceTimersByTimeAsync(59_999);
+    void store("soon");
+    expect(names()).toEqual([["clerk_sync_enqueue", ["soon"]]]);
+    await vi.advanceTimersByTimeAsync(1);
+    for (const id of ["trial", "a", "b"]) void store(id);
+    expect(calls.map(({ name, ids }) => [name, ids])).toEqual([
+      ["clerk_sync_accept", ["trial"]],
+      ["clerk_sync_enqueue", ["a"]],
+    ]);
+    await vi.advanceTimersByTimeAsync(2000);
+    names();
+    await vi.advanceTimersByTimeAsync(119_999);
+    names();
+    void store("twice as long");
+    expect(names()).toEqual([["clerk_sync_enqueue", ["twice as long"]]]);
+    await vi.advanceTimersByTimeAsync(1);
+    void store("quick");
+    expect(names()).toEqual([["clerk_sync_accept", ["quick"]]]);
+    await vi.advanceTimersByTimeAsync(0);
+    void store("after");
+    expect(names()).toEqual([["clerk_sync_accept", ["after"]]]);
+  });
+
+  test("and does not come back is stored without being applied", async () => {
+    const { calls, store } = setUp();
+    const stored = store("lost");
+    calls[0]?.fail(new SyncError("database_unavailable", "Connection terminated unexpectedly"));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(calls[1]).toMatchObject({ name: "clerk_sync_enqueue", ids: ["lost"] });
+    calls[1]?.answer();
+    expect(await stored).toBe("job_lost");
+    await vi.advanceTimersByTimeAsync(0);
+    void store("next");
+    expect(calls[2]).toMatchObject({ name: "clerk_sync_enqueue" });
+  });
+});
+
 test("an event waits two seconds for a database that stands still, and is refused in time for its sender", async () => {
   vi.useFakeTimers();
   const { calls, store } = setUp();
-  const stored = ["x", "y", "a", "b"].map((id) => store(id).catch((error: SyncError) => error.code));
-  await vi.advanceTimersByTimeAsync(1999);
-  void store("late");
-  await vi.advanceTimersByTimeAsync(1);
-  expect(await Promise.all(stored.slice(2))).toEqual(["database_unavailable", "database_unavailable"]);
-  calls[0]?.answer();
-  await vi.advanceTimersByTimeAsync(0);
-  expect(calls.map(({ ids }) => ids)).toEqual([["x"], ["y"], ["late"]]);
+  for (const id of ["x", "y", "a", "b"]) void store(id);
+  await vi.advanceTimersByTimeAsync(500); // a and b are stored beside x and y
+  void store("c");
+  await vi.advanceTimersByTimeAsync(500);
+  const late = store("late").catch((error: SyncError) => error.code);
+  expect(calls).toHaveLength(4);
+  await vi.advanceTimersByTimeAsync(2000);
+  expect(await late).toBe("database_unavailable");
 });
 
 test("with nothing to be applied at once events are only queued, and share calls all the same", async () => {

@@ -81,6 +81,13 @@ const batchSchema = z.object({
   jobs: z.array(jobSchema),
   reads: z.array(readOrderSchema),
   mirror: z.array(mirrorOrderSchema),
+  alone: z.boolean(),
+});
+const leasedAloneSchema = z.object({
+  token: z.string(),
+  jobs: z.array(jobSchema),
+  leased: z.array(z.string()),
+  reads: z.array(readOrderSchema),
 });
 const appliedSchema = z.object({ jobs: z.array(jobSchema), mirror: z.array(mirrorOrderSchema) });
 const circuitChangeSchema = z.object({
@@ -111,6 +118,8 @@ export type MirrorOrder = z.infer<typeof mirrorOrderSchema>;
 /** One user to be read from Clerk's API. */
 export type ReadOrder = z.infer<typeof readOrderSchema>;
 export type Batch = z.infer<typeof batchSchema>;
+/** The one job of a lease that runs alone, if one was due; `reads`: its user is to be read first. */
+export type LeasedAlone = z.infer<typeof leasedAloneSchema>;
 export type Applied = z.infer<typeof appliedSchema>;
 /** A circuit that opened, for so many seconds, or closed after so many. */
 export type CircuitChange = z.infer<typeof circuitChangeSchema>;
@@ -126,6 +135,9 @@ export type RunJobsArguments = DeleteRules & { limit: number; leaseSeconds: numb
 
 /** What Clerk's API said of the user of a refresh job; version and payload are absent when it is deleted. */
 export type Read = { job_id: string; deleted: boolean; version?: number; payload?: { [key: string]: Json } };
+
+/** `read`: what was read of the user, if that was asked for. `isFirst`: it is the job's first attempt, and short. */
+export type AloneLease = { token: string; jobId: string; read: Read | null; isFirst: boolean };
 
 /** What Clerk's API said of a user who has no row; `readAt` is `at` of the look before the read. */
 export type EnsureUserArguments = {
@@ -143,8 +155,12 @@ export type Database = {
   runJobs: (options: RunJobsArguments) => Promise<Batch>;
   /** Applies what was read for jobs of a batch; reads whose lease was lost are dropped. */
   applyReads: (token: string, reads: readonly Read[], mirror: boolean, rules: DeleteRules) => Promise<Applied>;
-  /** Fails the first due job, if there is one, with this error. */
-  failNextJob: (error: string, canRead: boolean) => Promise<Job[]>;
+  /** Sets the first due jobs apart, to run alone; answers how many. */
+  setApart: (limit: number, canRead: boolean) => Promise<number>;
+  /** Leases one due job that runs alone: its attempt counts from then on, whatever happens to the next call. */
+  leaseAlone: (leaseSeconds: number, canRead: boolean, rules: DeleteRules) => Promise<LeasedAlone>;
+  /** Applies the job of that lease. */
+  applyAlone: (lease: AloneLease, mirror: boolean, rules: DeleteRules) => Promise<Applied>;
   /** Ends the attempts of a batch, and takes down what it saw of the services. */
   settleJobs: (token: string, outcomes: readonly JobOutcome[], calls?: readonly CircuitCalls[]) => Promise<Settled>;
   rescueJobs: () => Promise<number>;
@@ -174,6 +190,9 @@ export type CallFunction = (
   limit?: CallLimit,
 ) => Promise<unknown>;
 
+/** A call that applies several jobs. PostgreSQL cuts it then, and they run alone; see clerk_sync_run_jobs. */
+const sharedLimit = { limitMilliseconds: 2000 };
+
 /** Makes the door over one way of calling SQL functions, and checks what comes back. */
 export function createDatabase(call: CallFunction): Database {
   const callAs = createCallAs(call);
@@ -181,21 +200,32 @@ export function createDatabase(call: CallFunction): Database {
     enqueue: (jobs, maxAttempts) =>
       callAs(z.array(enqueuedSchema), "clerk_sync_enqueue", { p_jobs: jobs, p_max_attempts: maxAttempts }),
     runJobs: ({ limit, leaseSeconds, canRead, ...rules }) =>
-      callAs(batchSchema, "clerk_sync_run_jobs", {
-        p_limit: limit,
+      callAs(
+        batchSchema,
+        "clerk_sync_run_jobs",
+        { p_limit: limit, p_lease_seconds: leaseSeconds, p_can_read: canRead, ...ruleArguments(rules) },
+        sharedLimit,
+      ),
+    applyReads: (token, reads, mirror, rules) =>
+      callAs(
+        appliedSchema,
+        "clerk_sync_apply_reads",
+        { p_token: token, p_reads: reads, p_mirror: mirror, ...ruleArguments(rules) },
+        sharedLimit,
+      ),
+    setApart: (limit, canRead) => callAs(z.number(), "clerk_sync_set_apart", { p_limit: limit, p_can_read: canRead }),
+    leaseAlone: (leaseSeconds, canRead, { deleteBrake }) =>
+      callAs(leasedAloneSchema, "clerk_sync_lease_alone", {
         p_lease_seconds: leaseSeconds,
         p_can_read: canRead,
-        ...ruleArguments(rules),
+        p_delete_brake: deleteBrake,
       }),
-    applyReads: (token, reads, mirror, rules) =>
-      callAs(appliedSchema, "clerk_sync_apply_reads", {
-        p_token: token,
-        p_reads: reads,
-        p_mirror: mirror,
-        ...ruleArguments(rules),
-      }),
-    failNextJob: (error, canRead) =>
-      callAs(z.array(jobSchema), "clerk_sync_fail_next_job", { p_error: error, p_can_read: canRead }),
+    applyAlone: ({ token, jobId, read, isFirst }, mirror, rules) => {
+      const args = { p_token: token, p_job_id: jobId, p_read: read, p_mirror: mirror, ...ruleArguments(rules) };
+      return isFirst
+        ? callAs(appliedSchema, "clerk_sync_try_alone", args, { limitMilliseconds: 500 })
+        : callAs(appliedSchema, "clerk_sync_apply_alone", args, { limitMilliseconds: 8000 });
+    },
     settleJobs: (token, outcomes, calls = []) =>
       callAs(settledSchema, "clerk_sync_settle_jobs", { p_token: token, p_outcomes: outcomes, p_calls: calls }),
     rescueJobs: () => callAs(z.number(), "clerk_sync_rescue_jobs", {}),
@@ -247,9 +277,16 @@ function parseAnswer<Output>(schema: z.ZodType<Output>, name: string, answer: un
   );
 }
 
-/** True when the database cancelled the call because it took too long (SQLSTATE 57014). */
-export function isCancelled(error: unknown): boolean {
-  return error instanceof SyncError && (error.cause as { code?: unknown } | undefined)?.code === "57014";
+/**
+ * True when a job may be why the call failed as a whole: it was cancelled, its connection was lost, or the commit was refused.
+ * Not so when the database says of itself that it cannot now (locks, deadlocks, room, read-only), or what is missing in it.
+ */
+export function mayBeJobsFault(error: unknown): boolean {
+  if (!(error instanceof SyncError)) return false;
+  const code = (error.cause as { code?: unknown } | undefined)?.code;
+  const isState = typeof code === "string" && /^[0-9A-Z]{5}$/.test(code);
+  if (!isState) return error.code === "database_unavailable";
+  return /^(08|57|23|27|P0|XX)/.test(code);
 }
 
 /** There is no such function, in the words of PostgreSQL or of PostgREST. */

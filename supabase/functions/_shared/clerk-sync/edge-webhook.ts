@@ -6,7 +6,7 @@ import type { WebhookDependencies } from "./handle-webhook.ts";
 import { createLoadLimit } from "./limit-load.ts";
 import { createRateLimit } from "./limit-rate.ts";
 import { createDeliveryRecorder } from "./record-deliveries.ts";
-import { runJobs } from "./run-jobs.ts";
+import { runAlone, runJobs } from "./run-jobs.ts";
 import { createSupervision } from "./supervise-sync.ts";
 import { createVerifySignature } from "./verify-signature.ts";
 
@@ -15,7 +15,14 @@ export function createEdgeWebhook(setup: EdgeSetup, keepAlive: (work: Promise<vo
   const { config, call } = setup;
   const work = createEdgeWork(setup);
   const { beat } = createSupervision(config, call, "processor");
-  const drain = () => runJobs(work, { budgetMilliseconds: 20_000 }).then(beat);
+  const options = { budgetMilliseconds: 20_000 };
+  // Beside the drain: a job that hangs must not hold up the next one.
+  const runSuspects = createBackgroundDrain({ drain: () => runAlone(work, options), keepAlive });
+  const drain = async () => {
+    const { alone } = await runJobs(work, options);
+    if (alone) runSuspects();
+    await beat();
+  };
   return {
     database: { enqueue: createAcceptEvents({ call, apply: applyRules(config, config.authMirror) }) },
     verifySignature: config.webhookSecrets.length === 0 ? null : createVerifySignature(config.webhookSecrets, Date.now),

@@ -3,7 +3,8 @@ import type { CheckCaller } from "./check-caller.ts";
 import { errorMessage, SyncError } from "./errors.ts";
 import { json } from "./json-response.ts";
 import { logger } from "./logger.ts";
-import { runWork, type WorkDependencies } from "./run-work.ts";
+import { runAlone } from "./run-jobs.ts";
+import { addResult, runWork, type WorkDependencies } from "./run-work.ts";
 import type { Supervision } from "./supervise-sync.ts";
 
 export type ProcessorDependencies = WorkDependencies & {
@@ -54,7 +55,13 @@ async function work(request: Request, dependencies: ProcessorDependencies): Prom
   await database.rescueJobs();
   if (check !== undefined) await supervision.checkSilence(silenceEverySeconds.asked); // before a sweep mends what shows it
   const kind = kindOfRun === undefined ? {} : { kind: kindOfRun };
-  const { jobs, ...counts } = await runWork(dependencies, { budgetMilliseconds, mostSteps: stepsOfRuns, ...kind });
+  const begun = dependencies.now();
+  const result = await runWork(dependencies, { budgetMilliseconds, mostSteps: stepsOfRuns, ...kind });
+  if (result.alone) {
+    const left = { budgetMilliseconds: budgetMilliseconds - (dependencies.now() - begun) };
+    addResult(result, await runAlone(dependencies, left));
+  }
+  const { jobs, alone: _, ...counts } = result;
   await database.purgeJobs(retentionDays, purgeLimit);
   await supervision.beat();
   if (check === undefined) await supervision.checkSilence(silenceEverySeconds.beside);

@@ -17,7 +17,9 @@ const mirrors: MirrorUser = async () => ({ outcome: "updated", authUserId: "auth
 function run(jobs: readonly FakeJob[], readUser: ReadUser | null, mirrorUser: MirrorUser | null, now = () => 0) {
   const queue = createFakeQueue([jobs]);
   const rules = { deleteMode: "hard", deleteBrake: null } as const;
-  const running = runBatch({ database: queue.database, readUser, mirrorUser, now, ...rules }, undefined);
+  const running = runBatch({ database: queue.database, readUser, mirrorUser, now, ...rules }, undefined).then(
+    ({ jobs: done }) => done,
+  );
   return { queue, running };
 }
 

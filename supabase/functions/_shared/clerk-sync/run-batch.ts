@@ -5,11 +5,13 @@ import type {
   DeleteRules,
   Job,
   JobOutcome,
+  LeasedAlone,
   MirrorOrder,
   Read,
   ReadOrder,
 } from "./database.ts";
-import { isCancelled } from "./database.ts";
+import { mayBeJobsFault } from "./database.ts";
+import { errorCode } from "./errors.ts";
 import { inParallel } from "./in-parallel.ts";
 import { logger } from "./logger.ts";
 import { type MirrorUser, mirrorMilliseconds, outcomeOfError, outcomeOfMirror } from "./mirror-user.ts";
@@ -17,7 +19,7 @@ import { outcomeOfRead, type ReadUser } from "./read-user.ts";
 import { type CircuitWatch, watchCircuit } from "./watch-circuit.ts";
 
 export type BatchDependencies = DeleteRules & {
-  database: Pick<Database, "runJobs" | "applyReads" | "failNextJob" | "settleJobs">;
+  database: Pick<Database, "runJobs" | "applyReads" | "settleJobs" | "setApart" | "leaseAlone" | "applyAlone">;
   /** Null when the mirror in Supabase Auth is turned off. */
   mirrorUser: MirrorUser | null;
   /** Reads a user from Clerk's API; null without CLERK_SECRET_KEY, refreshes wait then. */
@@ -41,45 +43,96 @@ type Outcome = { outcomes: JobOutcome[]; jobs: Job[] };
 
 /**
  * Claims and applies one batch, reads what it must from Clerk's API, mirrors what it owes and settles it.
- * Returns what became of its jobs; empty when nothing was due.
+ * Returns what became of its jobs, none when nothing was due, and whether jobs are due that run alone.
  */
-export async function runBatch(dependencies: BatchDependencies, signal: AbortSignal | undefined): Promise<Job[]> {
+export async function runBatch(
+  dependencies: BatchDependencies,
+  signal: AbortSignal | undefined,
+): Promise<{ jobs: Job[]; alone: boolean }> {
   const { database, mirrorUser, now } = dependencies;
   const leaseEnd = now() + leaseSeconds * 1000 - leaseReserveMilliseconds;
   const batch = await claimBatch(dependencies, mirrorUser === null ? batchSize.plain : batchSize.mirrored);
-  if (batch.mirror.length === 0 && batch.reads.length === 0) return batch.jobs;
+  const { jobs, alone } = batch;
+  if (batch.mirror.length === 0 && batch.reads.length === 0) return { jobs, alone };
   const hasTime = () => now() < leaseEnd && !signal?.aborted;
   const bounds = { hasTime, auth: watchCircuit("auth"), clerk: watchCircuit("clerk") };
   const [mirrored, read] = await Promise.all([
     mirrorAll(batch.mirror, mirrorUser, bounds),
     readAll(dependencies, batch, bounds),
   ]);
-  const calls = [bounds.auth.calls(), bounds.clerk.calls()].filter(
-    ({ successes, failures }) => successes + failures > 0,
-  );
-  const settled = await database.settleJobs(batch.token, [...mirrored, ...read.outcomes], calls);
+  const outcomes = [...mirrored, ...read.outcomes];
+  return { jobs: await settle(database, batch.token, outcomes, bounds, [...jobs, ...read.jobs]), alone };
+}
+
+/** Ends the attempts of leased jobs, and returns what became of each in the end; `jobs` has them as they were, in order. */
+async function settle(
+  database: Pick<Database, "settleJobs">,
+  token: string,
+  outcomes: readonly JobOutcome[],
+  { auth, clerk }: Bounds,
+  jobs: readonly Job[],
+): Promise<Job[]> {
+  const calls = [auth.calls(), clerk.calls()].filter(({ successes, failures }) => successes + failures > 0);
+  const settled = await database.settleJobs(token, outcomes, calls);
   if (settled.stale > 0) logger.warn("lease.lost", { count: settled.stale });
   for (const change of settled.circuits) logCircuit(change);
-  const byId = new Map([...read.jobs, ...settled.jobs].map((job) => [job.job_id, job]));
-  return batch.jobs.map((job) => byId.get(job.job_id) ?? job);
+  return [...new Map([...jobs, ...settled.jobs].map((job) => [job.job_id, job])).values()];
 }
 
 /**
- * Claims and applies a batch. When the database cancels the call for taking too long, smaller ones are tried,
- * so that a job that hangs (in a trigger of the user's, say) fails alone.
+ * Claims and applies a batch. Where a job fails inside the call, the call says so. When the whole call fails and a job may
+ * be why, those that come first run alone from then on, so that nothing spins and the others pass.
  */
-async function claimBatch(dependencies: BatchDependencies, limit: number): Promise<Batch> {
+async function claimBatch(dependencies: BatchDependencies, limit: number, isRepeated = false): Promise<Batch> {
   const { database, mirrorUser, deleteMode, deleteBrake } = dependencies;
   const canRead = dependencies.readUser !== null;
   const seconds = mirrorUser === null ? null : leaseSeconds;
   try {
     return await database.runJobs({ limit, leaseSeconds: seconds, canRead, deleteMode, deleteBrake });
   } catch (error) {
-    if (!isCancelled(error)) throw error;
-    logger.warn("batch.cancelled", { limit });
-    if (limit > 1) return claimBatch(dependencies, limit > 10 ? 10 : 1);
-    const jobs = await database.failNextJob("database_unavailable 57014: applying the job took too long", canRead);
-    return { token: "", jobs, reads: [], mirror: [] };
+    if (isRepeated || !mayBeJobsFault(error)) throw error;
+    const jobs = await database.setApart(limit, canRead).catch(() => 0); // the database is not there: the first error says so
+    if (jobs === 0) throw error;
+    logger.warn("batch.set_apart", { jobs, code: errorCode(error) });
+    return claimBatch(dependencies, limit, true);
+  }
+}
+
+/**
+ * Applies one of the jobs that run alone, in calls of its own, and carries it as far as any other: read, mirror, settled.
+ * Returns what became of it; empty when none is due.
+ */
+export async function runJobAlone(dependencies: BatchDependencies): Promise<Job[]> {
+  const { database, mirrorUser, readUser, now } = dependencies;
+  const leaseEnd = now() + leaseSeconds * 1000 - leaseReserveMilliseconds;
+  const { token, jobs, leased, reads } = await database.leaseAlone(leaseSeconds, readUser !== null, dependencies);
+  const [jobId] = leased;
+  if (jobId === undefined) return jobs;
+  const bounds = { hasTime: () => now() < leaseEnd, auth: watchCircuit("auth"), clerk: watchCircuit("clerk") };
+  const { outcomes, ...applied } = await applyAlone(dependencies, { token, jobs, leased: jobId, reads }, bounds);
+  outcomes.push(...(await mirrorAll(applied.mirror, mirrorUser, bounds)));
+  return settle(database, token, outcomes, bounds, [...jobs, ...applied.jobs]);
+}
+
+/** Reads the user of a job that runs alone, if that is asked for, and applies the job. */
+async function applyAlone(
+  { database, mirrorUser, readUser, ...rules }: BatchDependencies,
+  { token, jobs, leased: jobId, reads: [order] }: Omit<LeasedAlone, "leased"> & { leased: string },
+  { clerk }: Bounds,
+): Promise<{ outcomes: JobOutcome[]; jobs: Job[]; mirror: MirrorOrder[] }> {
+  const nothing = { jobs: [], mirror: [] };
+  let read: Read | null = null;
+  if (order !== undefined && readUser !== null) {
+    const result = await outcomeOfRead(order, (clerkId) => clerk.run(() => readUser(clerkId)));
+    if ("outcome" in result) return { ...nothing, outcomes: [result] };
+    read = result;
+  }
+  try {
+    const isFirst = jobs.every(({ attempts }) => attempts <= 1);
+    const applied = await database.applyAlone({ token, jobId, read, isFirst }, mirrorUser !== null, rules);
+    return { ...applied, outcomes: applied.jobs.length === 0 ? [released({ job_id: jobId })] : [] };
+  } catch (error) {
+    return { ...nothing, outcomes: [outcomeOfError(jobId, error)] };
   }
 }
 

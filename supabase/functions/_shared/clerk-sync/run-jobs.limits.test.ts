@@ -1,8 +1,9 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { createFakeQueue, owing } from "../../../../tests/support/fake-queue.ts";
+import { SyncError } from "./errors.ts";
 import type { MirrorUser } from "./mirror-user.ts";
-import { runJobs } from "./run-jobs.ts";
+import { runAlone, runJobs } from "./run-jobs.ts";
 
 type Queue = ReturnType<typeof createFakeQueue>;
 const dependencies = (queue: Queue, mirrorUser: MirrorUser | null, now: () => number) =>
@@ -166,28 +167,56 @@ describe("the signal", () => {
   });
 });
 
-describe("a claim that the database cancels for taking too long", () => {
-  test("is repeated with smaller batches", async () => {
+describe("a claim that fails as a whole", () => {
+  test("is repeated when its jobs are set apart, to run alone", async () => {
     const queue = createFakeQueue([[{ id: "1" }]]);
-    queue.state.cancelAbove = 10;
+    queue.state.cancels = true;
     expect(
       await runJobs(
         dependencies(queue, null, () => 0),
         { budgetMilliseconds: 1000 },
       ),
     ).toMatchObject({ completed: 1 });
-    expect(queue.claims.map((claim) => claim.limit)).toEqual([250, 10, 250, 10]);
-    expect(queue.state.failed).toEqual([]);
+    expect(queue.state.apart).toEqual([250]);
   });
 
-  test("fails the first job when it is cancelled even alone", async () => {
+  test("throws what it failed with while the database is not there", async () => {
     const queue = createFakeQueue([[{ id: "1" }]]);
-    queue.state.cancelAbove = 0;
-    await runJobs(
+    Object.assign(queue.state, { cancels: true, refusesCalls: true });
+    await expect(
+      runJobs(
+        dependencies(queue, null, () => 0),
+        { budgetMilliseconds: 1000 },
+      ),
+    ).rejects.toMatchObject({ cause: { code: "57014" } });
+    expect(queue.claims).toHaveLength(1);
+  });
+});
+
+describe("jobs that run alone", () => {
+  test("are mirrored and settled one after the other, until none is due", async () => {
+    const queue = createFakeQueue([], ["a", "b"]);
+    const mirror: MirrorUser = async () => ({ outcome: "updated", authUserId: "auth_1" });
+    expect(
+      await runAlone(
+        dependencies(queue, mirror, () => 0),
+        { budgetMilliseconds: 1000 },
+      ),
+    ).toMatchObject({ processed: 2, completed: 2 });
+    expect(queue.settlements.map(({ token }) => token)).toEqual(["alone_a", "alone_b"]);
+  });
+
+  test("use up an attempt when the call that applies them does not come back", async () => {
+    const queue = createFakeQueue([], ["a", "b"]);
+    queue.database.applyAlone = () =>
+      Promise.reject(new SyncError("database_unavailable", "lost", { retryable: true }));
+    await runAlone(
       dependencies(queue, null, () => 0),
       { budgetMilliseconds: 1000 },
     );
-    expect(queue.claims.map((claim) => claim.limit)).toEqual([250, 10, 1, 250, 250]);
-    expect(queue.state.failed).toEqual(["database_unavailable 57014: applying the job took too long"]);
+    expect(queue.settlements.flatMap(({ outcomes }) => outcomes)).toMatchObject([
+      { job_id: "a", outcome: "retry" },
+      { job_id: "b", outcome: "retry" },
+    ]);
   });
 });

@@ -6,7 +6,7 @@ import type { MirrorUser } from "./mirror-user.ts";
 import { runJobs } from "./run-jobs.ts";
 
 const updates: MirrorUser = async (order) => ({ outcome: "updated", authUserId: `auth_${order.job_id}` });
-const nothing = { processed: 0, completed: 0, failed: 0, dead: 0, jobs: [] };
+const nothing = { alone: false, processed: 0, completed: 0, failed: 0, dead: 0, jobs: [] };
 const budget = { budgetMilliseconds: 1000 };
 
 type Queue = ReturnType<typeof createFakeQueue>;

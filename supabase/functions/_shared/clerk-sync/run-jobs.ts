@@ -1,6 +1,7 @@
 import type { Database, Job } from "./database.ts";
+import { errorCode, errorMessage } from "./errors.ts";
 import { logger } from "./logger.ts";
-import { type BatchDependencies, runBatch } from "./run-batch.ts";
+import { type BatchDependencies, runBatch, runJobAlone } from "./run-batch.ts";
 
 export type RunDependencies = BatchDependencies & {
   database: Pick<Database, "rescueJobs" | "purgeJobs">;
@@ -12,7 +13,15 @@ export type RunOptions = {
   signal?: AbortSignal;
 };
 
-export type RunResult = { processed: number; completed: number; failed: number; dead: number; jobs: Job[] };
+export type RunResult = {
+  processed: number;
+  completed: number;
+  failed: number;
+  dead: number;
+  jobs: Job[];
+  /** Jobs are due that run alone: see runAlone. */
+  alone: boolean;
+};
 
 /** Jobs kept in the result; a long drain must not grow without bound. */
 const keptJobs = 10_000;
@@ -24,17 +33,40 @@ const keptJobs = 10_000;
  */
 export async function runJobs(dependencies: RunDependencies, options: RunOptions): Promise<RunResult> {
   const deadline = dependencies.now() + options.budgetMilliseconds;
-  const result: RunResult = { processed: 0, completed: 0, failed: 0, dead: 0, jobs: [] };
+  const result: RunResult = { processed: 0, completed: 0, failed: 0, dead: 0, jobs: [], alone: false };
   while (!options.signal?.aborted && dependencies.now() < deadline) {
-    const jobs = await runBatch(dependencies, options.signal);
+    const { jobs, alone } = await runBatch(dependencies, options.signal);
+    result.alone = alone;
     if (jobs.length === 0) break;
     count(result, jobs);
   }
-  if (result.processed > 0) {
-    const { jobs: _, ...counts } = result;
-    logger.info("jobs.processed", counts);
-  }
+  logResult(result);
   return result;
+}
+
+/**
+ * Applies the jobs that run alone, one after the other, until none is due, the budget is spent or the signal is given. A job
+ * that hangs holds up only these, so it is run after the others or beside them. Never throws: what fails is logged, and
+ * the lease of the job it failed for runs out.
+ */
+export async function runAlone(dependencies: RunDependencies, options: RunOptions): Promise<RunResult> {
+  const deadline = dependencies.now() + options.budgetMilliseconds;
+  const result: RunResult = { processed: 0, completed: 0, failed: 0, dead: 0, jobs: [], alone: false };
+  try {
+    while (!options.signal?.aborted && dependencies.now() < deadline) {
+      const jobs = await runJobAlone(dependencies);
+      if (jobs.length === 0) break;
+      count(result, jobs);
+    }
+  } catch (error) {
+    logger.error("alone.failed", { code: errorCode(error), reason: errorMessage(error) });
+  }
+  logResult(result);
+  return result;
+}
+
+function logResult({ jobs: _, alone: __, ...counts }: RunResult): void {
+  if (counts.processed > 0) logger.info("jobs.processed", counts);
 }
 
 const countOfStatus: Readonly<Record<string, "completed" | "failed" | "dead">> = {
@@ -57,12 +89,12 @@ function count(result: RunResult, jobs: readonly Job[]): void {
 }
 
 function report(job: Job): void {
-  const properties = { job_id: job.job_id, attempt: job.attempts, code: errorCode(job) };
+  const properties = { job_id: job.job_id, attempt: job.attempts, code: codeOfJob(job) };
   if (job.status === "DEAD") logger.error("job.dead", properties);
   else logger.warn("job.failed", properties);
 }
 
 /** `code: text` or `code SQLSTATE: text`; only what stands before the colon is free of personal data. */
-function errorCode(job: Job): string {
+function codeOfJob(job: Job): string {
   return job.error?.split(":")[0] ?? "unknown";
 }

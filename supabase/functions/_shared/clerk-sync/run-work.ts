@@ -49,7 +49,9 @@ function goesOn(slice: SliceResult): SliceResult | null {
   return slice.state === "waiting" || (slice.state === "paused" && slice.steps > 0) ? slice : null;
 }
 
-function addResult(result: RunResult, more: RunResult): void {
+/** Adds what a later run did. */
+export function addResult(result: RunResult, more: RunResult): void {
   for (const name of ["processed", "completed", "failed", "dead"] as const) result[name] += more[name];
+  result.alone = more.alone;
   result.jobs.push(...more.jobs.slice(0, Math.max(0, 10_000 - result.jobs.length)));
 }

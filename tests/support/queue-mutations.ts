@@ -1,0 +1,57 @@
+import type { Mutation } from "./mutations.ts";
+
+const core = "supabase/functions/_shared/clerk-sync";
+const runSql = "supabase/migrations/20261124000011_run_jobs.sql";
+const acceptSql = "supabase/migrations/20261124000049_accept.sql";
+
+/** What keeps one job from stopping the others, each with the line that upholds it. */
+export const queuePromises: readonly Mutation[] = [
+  {
+    test: "tests/integration/refused-jobs.test.ts",
+    title: "a job that fails at the commit fails alone",
+    edits: [
+      {
+        file: "supabase/migrations/20261124000057_apply_jobs.sql",
+        find: "  end if;\n  set constraints all immediate;\n",
+        replace: "  end if;\n",
+      },
+    ],
+  },
+  {
+    test: "tests/integration/refused-jobs.test.ts",
+    title: "a job whose trigger asserts fails alone",
+    edits: [
+      {
+        file: runSql,
+        find: "    when others or assert_failure then -- some job",
+        replace: "    when others then -- some job",
+      },
+    ],
+  },
+  {
+    test: "tests/integration/refused-jobs.test.ts",
+    title: "a deletion that a foreign key stops is a dead letter the second time",
+    edits: [{ file: runSql, find: " or (v_is_blocked and p_attempt >= 2)", replace: "" }],
+  },
+  {
+    test: "tests/integration/refused-jobs.test.ts",
+    title: "an event that hangs is stored in the call that was cut",
+    edits: [{ file: acceptSql, find: "    when query_canceled then\n      v_is_cut := true;\n", replace: "" }],
+  },
+  {
+    test: "tests/integration/refused-jobs.test.ts",
+    title: "an event is stored while the table users is locked",
+    edits: [
+      {
+        file: "supabase/migrations/20261124000006_enqueue.sql",
+        find: "set search_path = ''\nset lock_timeout = '100ms'\n",
+        replace: "set search_path = ''\n",
+      },
+    ],
+  },
+  {
+    test: `${core}/accept-events.test.ts`,
+    title: "a call that hangs > holds up no other event",
+    edits: [{ file: `${core}/accept-events.ts`, find: "      call.isSlow = true;\n", replace: "" }],
+  },
+];
