@@ -7,7 +7,6 @@ create table if not exists clerk_sync.user_state (
   deleted_at           timestamptz null,
   external_id          text        null,
   phone                text        null,
-  phone_verified       boolean     not null default true,
   email_verified       boolean     not null default false,
   banned               boolean     not null default false,
   locked               boolean     not null default false,

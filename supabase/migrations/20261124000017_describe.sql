@@ -69,7 +69,6 @@ begin
       'email', u.email,
       'email_verified', s.email_verified,
       'phone', s.phone,
-      'phone_verified', s.phone_verified,
       'name', u.name,
       'role', u.role,
       'banned', s.banned or s.deprovisioned,

@@ -4,6 +4,7 @@ import { circuitLaws } from "./circuit-mutations.ts";
 import { ensurePromises } from "./ensure-mutations.ts";
 import { laws } from "./law-mutations.ts";
 import { counting } from "./metric-mutations.ts";
+import { mirrorPromises } from "./mirror-mutations.ts";
 import { knownFailures, type Mutation } from "./mutations.ts";
 import { operations } from "./operations-mutations.ts";
 import { payloadRules } from "./payload-mutations.ts";
@@ -28,6 +29,7 @@ export const allMutations: readonly Mutation[] = [
   ...alertPromises,
   ...acceptPromises,
   ...unseenUsers,
+  ...mirrorPromises,
   ...quickPlans,
   ...payloadRules,
   ...versionRules,

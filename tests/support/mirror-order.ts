@@ -9,7 +9,6 @@ export function mirrorOrder(facts: Partial<MirrorOrder> = {}): MirrorOrder {
     email: "ada@example.com",
     email_verified: true,
     phone: null,
-    phone_verified: true,
     name: "Ada Lovelace",
     role: "user",
     banned: false,

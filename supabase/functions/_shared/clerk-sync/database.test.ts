@@ -21,7 +21,6 @@ const order = {
   email: null,
   email_verified: false,
   phone: null,
-  phone_verified: true,
   name: null,
   role: null,
   banned: false,

@@ -60,7 +60,6 @@ const mirrorOrderSchema = z.object({
   email: z.string().nullable(),
   email_verified: z.boolean(),
   phone: z.string().nullable(),
-  phone_verified: z.boolean(),
   name: z.string().nullable(),
   role: z.string().nullable(),
   banned: z.boolean(),

@@ -140,6 +140,14 @@ describe("fixtures", () => {
 });
 
 describe("primary email and phone", () => {
+  test.each([null, { status: "unverified" }])("a number whose verification is %o counts as none", (verification) => {
+    const numbers = {
+      primary_phone_number_id: "idn_p",
+      phone_numbers: [{ id: "idn_p", phone_number: "+1555", verification }],
+    };
+    expect(mapData(numbers).phone).toBeNull();
+  });
+
   const identifications = fc.uniqueArray(fc.integer({ min: 0, max: 30 }), { minLength: 1, maxLength: 8 });
 
   test("are those the primary ids point at, wherever they stand, and none when they point elsewhere", () => {

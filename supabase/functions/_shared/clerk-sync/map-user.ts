@@ -121,9 +121,15 @@ function emailOf(user: ClerkUser): Pick<MappedUser, "email" | "email_verified" |
   return { email, email_verified: address.verification?.status === "verified" };
 }
 
+/**
+ * Only the mirror uses the number, which is confirmed there: one that Clerk has not verified would let its owner in, so
+ * that it counts as none.
+ */
 function phoneOf(user: ClerkUser): Pick<MappedUser, "phone"> {
   const phone = findPrimary(user.phone_numbers, user.primary_phone_number_id);
-  return phone === undefined ? {} : { phone: phone?.phone_number.trim() || null };
+  if (phone === undefined) return {};
+  const isUnproved = phone?.verification !== undefined && phone.verification?.status !== "verified";
+  return { phone: isUnproved ? null : phone?.phone_number.trim() || null };
 }
 
 /** Null: there is no primary one; undefined: that is not known, it may be an item that could not be read. */

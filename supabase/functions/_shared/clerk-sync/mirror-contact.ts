@@ -5,12 +5,12 @@ import type { MirrorOrder } from "./database.ts";
 export type Contact = Pick<AuthUserInput, "email" | "email_confirm" | "phone" | "phone_confirm">;
 
 /**
- * What a mirror should have. Only what Clerk has verified; the phone only where there is no email, because a number
- * cannot be removed through the admin routes.
+ * What a mirror should have. Only what Clerk has verified, which map-user.ts sees to for the phone; the phone only where
+ * there is no email, because a number cannot be removed through the admin routes.
  */
-export function contactOf({ email, email_verified, phone, phone_verified }: MirrorOrder, id: string): Contact {
+export function contactOf({ email, email_verified, phone }: MirrorOrder, id: string): Contact {
   if (email !== null) return email_verified ? { email, email_confirm: true } : placeholder(id);
-  if (phone !== null) return phone_verified ? { phone, phone_confirm: true } : placeholder(id);
+  if (phone !== null) return { phone, phone_confirm: true };
   return {};
 }
 
@@ -27,12 +27,12 @@ export function isPlaceholder(email: string): boolean {
   return email.endsWith("@removed.invalid");
 }
 
-/** The same for a number. Country code 999 is reserved and assigned to nobody (ITU-T E.164, list of country codes). */
+/** The same for a number: 14 digits, while those of clerk-sync simulate have 15. Country code 999 is reserved and assigned to nobody (ITU-T E.164, list of country codes). */
 export function placeholderPhone(): Contact {
-  const digits = Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte % 10);
+  const digits = Array.from(crypto.getRandomValues(new Uint8Array(11)), (byte) => byte % 10);
   return { phone: `+999${digits.join("")}`, phone_confirm: true };
 }
 
 export function isPlaceholderPhone(phone: string): boolean {
-  return /^\+?999\d{12}$/.test(phone);
+  return /^\+?999\d{11}$/.test(phone);
 }

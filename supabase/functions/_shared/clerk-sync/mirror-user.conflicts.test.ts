@@ -98,7 +98,7 @@ describe("with AUTH_ADOPT=on, that Auth user", () => {
       ban_duration: "876000h",
       role: "authenticated",
       email_confirm: true,
-      phone: expect.stringMatching(/^\+999\d{12}$/),
+      phone: expect.stringMatching(/^\+999\d{11}$/),
       phone_confirm: true,
     });
     expect(calls.map(({ method }) => method)).toContain("removeFactors");
@@ -119,7 +119,7 @@ describe("with AUTH_ADOPT=on, that Auth user", () => {
       app_metadata: { provider: "email", clerk_id: order.clerk_id, role: "user", banned: false },
       user_metadata: { theme: "dark", clerk_id: order.clerk_id, full_name: "Ada Lovelace" },
     });
-    expect(users.get(older.id)?.phone).toMatch(/^999\d{12}$/);
+    expect(users.get(older.id)?.phone).toMatch(/^999\d{11}$/);
   });
 
   test.each([

@@ -33,7 +33,7 @@ const userSchema = z.object({
   primary_email_address_id: id,
   primary_phone_number_id: id,
   email_addresses: listOf(z.object({ id: exact, email_address: exact, verification })),
-  phone_numbers: listOf(z.object({ id: exact, phone_number: exact })),
+  phone_numbers: listOf(z.object({ id: exact, phone_number: exact, verification })),
   public_metadata: metadata,
   banned: flag,
   locked: flag,
