@@ -32,7 +32,7 @@ describe("an Auth user from before the mirror that holds the email", () => {
     calls.splice(0);
     const order = mirrorOrder({ auth_user_id: adaId, auth_finding: "auth_address_held", banned: true });
     expect(await createMirrorUser(auth)(order)).toEqual({ outcome: "updated", authUserId: adaId, ...held });
-    expect(calls.map(({ method }) => method)).toEqual(["getUser", "isEmailTaken", "updateUser"]);
+    expect(calls.map(({ method }) => method)).toEqual(["getUser", "isEmailTaken", "findUsers", "updateUser"]);
     expect(users.get(adaId)?.app_metadata).toMatchObject({ banned: true });
   });
 

@@ -120,6 +120,8 @@ async function createMirror(
     if (adopted === "adopted") return { outcome: "adopted", authUserId: holder.id };
     if (adopted !== null) return adopted;
   }
+  const again = holder === undefined ? await create(contact) : created; // the holder may be gone by now
+  if (again.ok) return { outcome: "created", authUserId: id };
   const placed = await withPlaceholder(id, create);
   if (isTaken(placed)) throw conflict(); // the id by now
   if (!placed.ok) throw rejected(placed);
@@ -172,6 +174,7 @@ async function updateWithout(
     const isRemoved = await removeUnconfirmed(auth, { order, holderId: holder.id, adoption });
     if (isRemoved && (await update(contact)).ok) return { outcome: "updated", authUserId: id };
   }
+  if (holder === undefined && (await update(contact)).ok) return { outcome: "updated", authUserId: id }; // it is gone
   return { outcome: "updated", finding: "auth_address_held", authUserId: id };
 }
 
@@ -181,7 +184,9 @@ async function isStillHeld(auth: AuthAdmin, order: MirrorOrder, id: string): Pro
   if (order.auth_finding !== "auth_address_held" || email === undefined || isPlaceholder(email)) return false;
   const own = await auth.getUser(id);
   if (own.ok && own.user.email?.toLowerCase() === email.toLowerCase()) return false;
-  return auth.isEmailTaken(email);
+  if (!(await auth.isEmailTaken(email))) return false;
+  await findHolder(auth, order); // another user's mirror by now is no finding
+  return true;
 }
 
 /** Attempts that a conflict may take to pass, as it does between two users who swap. */
