@@ -1,4 +1,5 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --
+// Without the "--" Node would take an --env-file after the script for its own, and end without a word of ours.
 // The bin of the npm package (cli/clerk-sync.js is that of the repository, which runs the sources).
 // Parsed by any Node, so that one that is too old can say so.
 const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);

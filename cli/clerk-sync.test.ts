@@ -75,3 +75,11 @@ test("a signal to the bin ends the command on the other Node", async () => {
   await Promise.all([closed, once(request.socket, "close")]);
   expect(child.exitCode).toBe(128 + 15);
 });
+
+test("run as a program, an --env-file that is not there is ours to explain, not Node's", async () => {
+  const child = spawn(bin, ["status", "--env-file", "nowhere.env"], { cwd: tmpdir() });
+  const errors: string[] = [];
+  child.stderr.setEncoding("utf8").on("data", (text: string) => errors.push(text));
+  const [code] = await once(child, "close");
+  expect([code, errors.join("")]).toEqual([2, expect.stringContaining("--env-file nowhere.env cannot be read")]);
+});
