@@ -62,8 +62,9 @@ create policy users_update_at_most_64_kb
   using (true)
   with check (
     coalesce(octet_length(name), 0)
-      + coalesce(octet_length(preferences::text), 0)
-      + coalesce(octet_length(medical_profile::text), 0) <= 65536
+      -- by key, for the owner may drop these two columns
+      + coalesce(octet_length(to_jsonb(users) ->> 'preferences'), 0)
+      + coalesce(octet_length(to_jsonb(users) ->> 'medical_profile'), 0) <= 65536
   );
 
 drop policy if exists users_update_own on public.users;
