@@ -41,7 +41,7 @@ function expectAuth(user: ModelUser, email: string | null, users: AuthUsers): vo
     return;
   }
   expect(mirror).toMatchObject({
-    email,
+    email: user.emailVerified ? email : `${id}@removed.invalid`,
     banned: true,
     app_metadata: { clerk_id: user.clerkId, role: user.role, banned: user.banned },
     user_metadata: { full_name: `${user.firstName} Lovelace`, role: user.role },
