@@ -16,7 +16,8 @@ begin
     create extension if not exists pg_net with schema extensions;
   end if;
 exception
-  when insufficient_privilege or feature_not_supported or object_not_in_prerequisite_state or internal_error then
+  when insufficient_privilege or feature_not_supported or object_not_in_prerequisite_state or internal_error
+    or raise_exception then -- pg_cron is configured for another database
     raise notice 'pg_cron and pg_net are not enabled here: %', sqlerrm;
 end
 $$;

@@ -18,4 +18,15 @@ export const quickPlans: readonly Mutation[] = [
     title: "the last number is now, in UTC, so that none lies in the future",
     edits: [{ file: "cli/init/number-migrations.ts", find: "now - (count - 1) * 1000", replace: "now" }],
   },
+  {
+    test: "tests/integration/schedule-elsewhere.test.ts",
+    title: "beside the database of pg_cron the schedule is left out, and doctor says so",
+    edits: [
+      {
+        file: "supabase/migrations/20261124000021_schedule.sql",
+        find: "\n    or raise_exception then -- pg_cron is configured for another database",
+        replace: " then",
+      },
+    ],
+  },
 ];
