@@ -19,6 +19,7 @@ const sentences: Readonly<Record<string, (entry: AuditEntry) => string>> = {
   instance_unknown: ({ count, subject, code }) =>
     `${count} × ${code} of instance ${subject || "(none named)"}, not applied`,
   sample_event: ({ count, code }) => `${count} × the sample ${code}: the signature is right`,
+  event_trimmed: ({ count, subject, code }) => `${count} × ${code} without ${subject}: left as they are`,
   job_edited: ({ count, source, code, detail }) =>
     `${count} jobs, ${code} by ${source}: ${detail.jobs?.join(", ") ?? ""}`,
   burst: ({ count }) => `${count} events within five minutes`,

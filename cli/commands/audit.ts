@@ -12,6 +12,7 @@ Kinds:
   delivery_refused   requests whose signature does not hold, by source and minute
   instance_unknown   signed events of another Clerk instance; not applied
   sample_event       "Send Example" of Clerk's dashboard; nothing is stored
+  event_trimmed      events without fields that Clerk sends; these stay as they are
   job_edited         jobs made, changed or deleted by hand
   burst              very many events within five minutes
   flapping_user      one user with very many events within an hour
@@ -38,6 +39,7 @@ const kinds = [
   "delivery_refused",
   "instance_unknown",
   "sample_event",
+  "event_trimmed",
   "job_edited",
   "burst",
   "flapping_user",

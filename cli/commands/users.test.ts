@@ -69,6 +69,22 @@ describe("users show", () => {
     expect([exitCode, asked]).toEqual([1, ["GET /users/user_ada"]]);
   });
 
+  test("says that a role at Clerk was ignored, and why", async () => {
+    const state = {
+      version: 1,
+      deleted_at: null,
+      synced_at: null,
+      mirrored_version: null,
+      auth_user_id: null,
+      refresh_due_at: null,
+      refresh_reason: null,
+      ignored_role: "array",
+      auth_finding: null,
+    };
+    const { stdout } = await run(["show", "user_ada"], { ...user, state });
+    expect(stdout).toContain("Ignored: public_metadata.role at Clerk is of the type array, and a role is a text.");
+  });
+
   test("exits with 0 when the user is in step", async () => {
     const inStep = { ...user, verdict: { ...user.verdict, in_step: true } };
     expect((await run(["show", "user_ada"], inStep)).exitCode).toBe(0);

@@ -1,4 +1,5 @@
 import { comparedFields, type Place, type User, type UserSummary } from "#core/admin-users-contract.ts";
+import { ignoredRoleText } from "#core/ignored-role.ts";
 import { formatJobs } from "./format-jobs.ts";
 
 const placeNames = { clerk: "Clerk", users: "users", auth: "Auth" } as const;
@@ -12,6 +13,7 @@ export function formatUser(user: User): string[] {
     ...(verdict.job_id === null ? [] : [`    clerk-sync jobs show ${verdict.job_id}`]),
     "",
     ...formatPlaces(user),
+    ...(user.state?.ignored_role ? [`  role: ${ignoredRoleText(user.state.ignored_role)}`] : []),
     "",
     ...(jobs.length === 0 ? ["No job of this user is kept."] : formatJobs(jobs.slice(0, 10))),
   ];

@@ -3,6 +3,7 @@
 --   delivery_refused   the signature was missing, wrong or too old (code), from this source as the gateway gave it
 --   instance_unknown   a signed event of a Clerk instance (subject) that is not ours; not applied
 --   sample_event       an example of Clerk's dashboard; proves the set-up, nothing is stored
+--   event_trimmed      events that lack fields (subject) which Clerk's events have; applied, and their users are read again
 --   job_edited         jobs were made, changed or deleted (code) not by our functions, by this database user (source)
 --   burst              more events within five minutes than is usual for anybody
 --   flapping_user      one user (subject) with very many events within an hour
@@ -19,7 +20,7 @@ create table if not exists clerk_sync.audit (
   detail  jsonb       not null default '{}',
   constraint audit_pkey primary key (kind, at, source, subject, code),
   constraint audit_kind_is_known check (kind in (
-    'delivery_refused', 'instance_unknown', 'sample_event', 'job_edited', 'burst', 'flapping_user', 'operator_action'
+    'delivery_refused', 'instance_unknown', 'sample_event', 'event_trimmed', 'job_edited', 'burst', 'flapping_user', 'operator_action'
   ))
 );
 

@@ -22,6 +22,7 @@ export const kindWords: Readonly<Record<string, string>> = {
   delivery_refused: "delivery refused",
   instance_unknown: "event of another Clerk instance",
   sample_event: "sample event of the dashboard",
+  event_trimmed: "event without fields that Clerk sends",
   job_edited: "jobs changed past the sync",
   burst: "unusually many events",
   flapping_user: "very many events of one user",

@@ -1,6 +1,7 @@
 import { Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import type { UserState } from "#core/admin-users-contract.ts";
+import { ignoredRoleText } from "#core/ignored-role.ts";
 import { FactList } from "../../components/fact-list.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { ExactTime } from "../../components/time.tsx";
@@ -27,6 +28,7 @@ export function StatePanel({ state }: { state: UserState | null }) {
           ["Auth user id", <AuthUserId key="auth" id={state.auth_user_id} />],
           ...factsOfDeletion(state),
           ...factsOfRefresh(state),
+          ...factsOfRole(state),
         ]}
       />
     </Panel>
@@ -45,6 +47,10 @@ function factsOfRefresh({ refresh_due_at, refresh_reason }: UserState): Fact[] {
   if (refresh_due_at === null) return [];
   const due: Fact = ["To be read again from Clerk", <ExactTime key="refresh" at={refresh_due_at} />];
   return [due, ["Why it is read again", refresh_reason ?? "–"]];
+}
+
+function factsOfRole({ ignored_role }: UserState): Fact[] {
+  return ignored_role === null ? [] : [["Role", ignoredRoleText(ignored_role)]];
 }
 
 /** A version is Clerk's updated_at in milliseconds. */

@@ -52,6 +52,8 @@ export const userStateSchema = z.object({
   auth_finding: z.string().nullable(),
   refresh_due_at: time.nullable(),
   refresh_reason: z.string().nullable(),
+  /** Of what kind public_metadata.role is at Clerk when it is no role here, and was ignored; null when it is one. */
+  ignored_role: z.string().nullable(),
 });
 
 export const userSchema = z.object({

@@ -185,6 +185,20 @@ describe("what is noted of a delivery", () => {
   });
 });
 
+test("an event without fields that Clerk's events have is taken, and noted with what is absent", async () => {
+  const trimmed: unknown[] = [];
+  const dependencies = {
+    ...webhookWith({ outcome: "queued" }).dependencies,
+    onTrimmed: (note: unknown) => trimmed.push(note),
+  };
+  const { data } = JSON.parse(new TextDecoder().decode(fixtureBytes("user.updated")));
+  const { email_addresses: _, public_metadata: __, ...rest } = data;
+  expect((await deliver(jsonBytes({ type: "user.updated", data: rest }), dependencies)).status).toBe(202);
+  expect((await deliver(jsonBytes({ type: "user.updated", data }), dependencies)).status).toBe(202);
+  const subject = "email, user_role";
+  expect(trimmed).toEqual([{ kind: "event_trimmed", source: "unknown", subject, code: "user.updated" }]);
+});
+
 describe("an event that is signed and not applied", () => {
   test("of the dashboard's Send Example proves the signature and stores nothing", async () => {
     const { dependencies, calls, notes } = webhookWith({});

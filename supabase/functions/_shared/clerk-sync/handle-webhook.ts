@@ -5,7 +5,7 @@ import { json } from "./json-response.ts";
 import type { LoadAccount, LoadLimit } from "./limit-load.ts";
 import type { RateLimit } from "./limit-rate.ts";
 import { logger } from "./logger.ts";
-import { type HandledEvent, mapEvent } from "./map-user.ts";
+import { absentFields, type HandledEvent, mapEvent, mapUser } from "./map-user.ts";
 import { type DeliveryHooks, notify, type Refusal } from "./notify-hook.ts";
 import { parseEvent } from "./parse-event.ts";
 import { putAside } from "./put-aside.ts";
@@ -89,7 +89,17 @@ async function acceptEvent(delivery: Delivery, dependencies: WebhookDependencies
   if (origin !== "instance") return putAside(event, origin, source, dependencies);
   rateLimit.addEvent();
   account.addEvent();
-  return await enqueueEvent(event, eventId, dependencies);
+  const response = await enqueueEvent(event, eventId, dependencies);
+  if (response.ok) noteTrimmed(event, source, dependencies.onTrimmed);
+  return response;
+}
+
+/** Something between Clerk and here took fields out (a transformation at the sender, say): law 11, absent is not null. */
+function noteTrimmed(event: HandledEvent, source: string, onTrimmed: DeliveryHooks["onTrimmed"]): void {
+  if (event.type === "user.deleted") return;
+  const subject = absentFields(mapUser(event.user)).join(", ");
+  if (subject === "") return;
+  notify("delivery.not_noted", () => onTrimmed?.({ kind: "event_trimmed", source, subject, code: event.type }));
 }
 
 /** An event of no interest. Whatever its type, it shows that Clerk delivers; a probe of the doctor's does not. */

@@ -21,6 +21,7 @@ const state: UserState = {
   auth_user_id: "1",
   refresh_due_at: null,
   refresh_reason: null,
+  ignored_role: null,
 };
 const tombstone: UserState = { ...state, deleted_at: at };
 

@@ -15,6 +15,8 @@ export type DeliveryHooks = {
   onRefused?: (refusal: Refusal) => void;
   /** Called for each event that is signed and yet not applied. */
   onPutAside?: (note: DeliveryNote) => void;
+  /** Called for each event that was taken and lacks fields which Clerk's events have. */
+  onTrimmed?: (note: DeliveryNote) => void;
 };
 
 /** The answer is decided: whatever happens in a hook must not change it, nor make Clerk deliver the event again. */

@@ -6,7 +6,7 @@ import type { DeliveryHooks } from "./notify-hook.ts";
 
 /** Something about a delivery that is to be seen later; see clerk_sync.audit. `subject` is what it is about. */
 export type DeliveryNote = {
-  kind: "delivery_refused" | "instance_unknown" | "sample_event";
+  kind: "delivery_refused" | "instance_unknown" | "sample_event" | "event_trimmed";
   source: string;
   subject?: string;
   code?: string;
@@ -84,6 +84,7 @@ export function createDeliveryRecorder(options: DeliveryRecorderOptions): Delive
         note({ kind: "delivery_refused", source, code });
       },
       onPutAside: note,
+      onTrimmed: note,
     },
     close: async () => {
       state.isClosed = true;
