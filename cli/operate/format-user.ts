@@ -1,5 +1,4 @@
 import { comparedFields, type Place, type User, type UserSummary } from "#core/admin-users-contract.ts";
-import { ignoredRoleText } from "#core/ignored-role.ts";
 import { formatJobs } from "./format-jobs.ts";
 
 const placeNames = { clerk: "Clerk", users: "users", auth: "Auth" } as const;
@@ -61,4 +60,10 @@ export function formatUsers(users: readonly UserSummary[]): string[] {
   return align(
     users.map((user) => [user.clerk_id, user.email ?? "-", user.name ?? "-", user.role ?? "-", marks(user)]),
   );
+}
+
+/** `kind` as clerk_sync.user_state.ignored_role has it. The admin page says the same: state-panel.tsx. */
+function ignoredRoleText(kind: string): string {
+  const what = kind === "text" ? "a text that is no role here" : `of the type ${kind}, and a role is a text`;
+  return `Ignored: public_metadata.role at Clerk is ${what}. The user has the default role.`;
 }

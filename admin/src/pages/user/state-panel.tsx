@@ -1,7 +1,6 @@
 import { Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import type { UserState } from "#core/admin-users-contract.ts";
-import { ignoredRoleText } from "#core/ignored-role.ts";
 import { FactList } from "../../components/fact-list.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { ExactTime } from "../../components/time.tsx";
@@ -49,8 +48,11 @@ function factsOfRefresh({ refresh_due_at, refresh_reason }: UserState): Fact[] {
   return [due, ["Why it is read again", refresh_reason ?? "–"]];
 }
 
-function factsOfRole({ ignored_role }: UserState): Fact[] {
-  return ignored_role === null ? [] : [["Role", ignoredRoleText(ignored_role)]];
+/** The sentence of `clerk-sync users show`: cli/operate/format-user.ts. */
+function factsOfRole({ ignored_role: kind }: UserState): Fact[] {
+  if (kind === null) return [];
+  const what = kind === "text" ? "a text that is no role here" : `of the type ${kind}, and a role is a text`;
+  return [["Role", `Ignored: public_metadata.role at Clerk is ${what}. The user has the default role.`]];
 }
 
 /** A version is Clerk's updated_at in milliseconds. */
