@@ -45,7 +45,7 @@ export const ours = {
   callSeconds: 10,
   pagesPerCall: 25,
   usersPerPage: 500,
-  authUsersPerPage: 200,
+  authUsersPerPage: 128,
   /** Calls of a quiet project in a day: 24 sweeps and a compare. */
   quietCallsPerDay: 25,
   /** Share of Clerk's rate that backfill and reconcile take. */

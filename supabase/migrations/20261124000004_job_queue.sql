@@ -102,9 +102,9 @@ create index if not exists job_queue_due_idx
 create index if not exists job_queue_waiting_idx
   on public.job_queue (waits_for, run_at, id)
   where waits_for is not null;
--- Usually empty: the jobs that run alone, as the claim reads them, and by user.
+-- Usually empty: the jobs that run alone, in the order in which they are leased, and by user.
 create index if not exists job_queue_alone_due_idx
-  on public.job_queue (run_at, id)
+  on public.job_queue (attempts, run_at, id)
   where runs_alone and status in ('PENDING', 'FAILED');
 create index if not exists job_queue_alone_user_idx
   on public.job_queue (clerk_id)

@@ -256,12 +256,17 @@ begin
     'mirror', clerk_sync.describe_mirror(v_ids || v_probes),
     'alone', exists (
       select 1
-      from public.job_queue as j
-      where j.runs_alone
-        and j.status in ('PENDING', 'FAILED')
-        and j.waits_for is null
-        and j.run_at <= p_now
-        and (p_can_read or j.source <> 'refresh')
+      from ( -- usually empty. Without waits_for no plan can read all due jobs for it
+        select j.waits_for, j.run_at, j.source
+        from public.job_queue as j
+        where j.runs_alone
+          and j.status in ('PENDING', 'FAILED')
+        order by j.attempts, j.run_at, j.id
+        offset 0
+      ) as a
+      where a.waits_for is null
+        and a.run_at <= p_now
+        and (p_can_read or a.source <> 'refresh')
     )
   );
 end

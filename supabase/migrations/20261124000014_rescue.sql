@@ -139,8 +139,9 @@ begin
   v_due := clerk_sync.claim_users(clerk_sync.find_users_by_external_id(array(
     select row(j.id, j.clerk_id)::clerk_sync.due_job
     from public.job_queue as j
-    where j.runs_alone
-      and j.status in ('PENDING', 'FAILED')
+    where j.id = any (array( -- as in clerk_sync_run_jobs
+        select a.id from public.job_queue as a where a.runs_alone and a.status in ('PENDING', 'FAILED')
+      ))
       and j.waits_for is null
       and j.run_at <= p_now
       and (p_can_read or j.source <> 'refresh')

@@ -16,11 +16,11 @@ select is_empty(
     from pg_catalog.pg_proc as p
     where (p.pronamespace = 'clerk_sync'::regnamespace or p.proname like 'clerk\_sync\_%')
       and p.prosecdef
-      and (p.pronargs > 0
+      and (exists (select 1 from unnest(p.proargtypes) as a(type) where a.type <> 'uuid'::regtype)
         or has_function_privilege('anon', p.oid, 'execute')
         or has_function_privilege('authenticated', p.oid, 'execute'))
   $$,
-  'a function with its owner''s rights takes no argument and is the service role''s alone'
+  'a function with its owner''s rights takes nothing but an id and is the service role''s alone'
 );
 select is_empty(
   $$

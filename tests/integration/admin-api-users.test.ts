@@ -172,7 +172,7 @@ describe("a user", () => {
 
   it("is shown while Clerk's API fails, which is said and fails nothing else", async () => {
     await system.deliver("user_dark");
-    system.clerk.failures.push({ status: 503 });
+    system.clerk.failures.push({ status: 503 }, { status: 503 }); // the user's, and the question whether Clerk works at all
     expect(await system.ask("GET", "/users/user_dark")).toMatchObject({
       status: 200,
       body: {

@@ -124,7 +124,7 @@ it("wrong types in fields that are not needed cost only these fields", async () 
   expect((await postEvent(server.settings, event)).status).toBe(202);
   await server.quiet();
   expect(await server.one("select name, email from users where clerk_id = 'user_odd'")).toEqual({
-    name: "Ok",
+    name: null, // one of its parts is not known
     email: "user_odd@example.com",
   });
 });

@@ -53,7 +53,7 @@ it("it is pushed to a database that has the project's migrations, without --incl
 
 it("a migration that is made right after it is pushed right after it", async () => {
   const [project, database] = [await createSupabaseProject(), await createHostedDatabase()];
-  await rm(path.join(project.path, "supabase/migrations/20261231235959_own.sql"));
+  await rm(path.join(project.path, "supabase/migrations/20251231235959_own.sql"));
   await project.init("--yes");
   await project.supabase("migration", "new", "next");
   const numbers = (await readdir(path.join(project.path, "supabase/migrations"))).map((name) => name.slice(0, 14));

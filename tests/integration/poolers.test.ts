@@ -124,7 +124,11 @@ describe.skipIf(!isHere).each(["transaction", "session"])(
 
     it("one that has ended leaves no lock behind", async () => {
       await migrateDatabase(url);
-      const { rows } = await empty.pool.query("select * from pg_locks where locktype = 'advisory'");
+      const { rows } = await empty.pool.query(`select l.*
+         from pg_locks as l
+         join pg_database as d on d.oid = l.database
+         where l.locktype = 'advisory'
+           and d.datname = current_database()`);
       expect(rows).toEqual([]);
     });
 

@@ -43,7 +43,9 @@ export function userEvent(type: "user.created" | "user.updated", facts: UserFact
       external_id: facts.externalId ?? null,
       email_addresses: email === null ? addresses : [...addresses, emailAddress(email, facts.verified ?? true)],
       primary_email_address_id: email === null ? null : "idn_primary",
-      phone_numbers: facts.phone ? [{ id: "idn_phone", phone_number: facts.phone }] : [],
+      phone_numbers: facts.phone
+        ? [{ id: "idn_phone", phone_number: facts.phone, verification: { status: "verified" } }]
+        : [],
       primary_phone_number_id: facts.phone ? "idn_phone" : null,
       public_metadata: facts.role === undefined ? {} : { role: facts.role },
       unsafe_metadata: facts.unsafeRole === undefined ? {} : { role: facts.unsafeRole },

@@ -117,8 +117,9 @@ export const knownFailures: readonly Mutation[] = [
       },
       {
         file: `${core}/map-user.ts`,
-        find: "user.public_metadata[",
-        replace: "{ ...user.public_metadata, ...user.unsafe_metadata }[",
+        find: "function roleOf({ public_metadata: metadata }: ClerkUser)",
+        replace:
+          "function roleOf({ unsafe_metadata: metadata }: ClerkUser & { unsafe_metadata?: Record<string, unknown> })",
       },
     ],
   },

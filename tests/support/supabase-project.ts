@@ -39,7 +39,7 @@ export async function createSupabaseProject(packageRoot?: string): Promise<Supab
   const write = (file: string, text: string) => writeInto(cwd, file, text);
   const config = await readFile(path.join(cwd, "supabase/config.toml"), "utf8");
   await write("supabase/config.toml", `functions.own.verify_jwt = true\n${config}`);
-  await write("supabase/migrations/20261231235959_own.sql", "create table public.own (id integer);\n");
+  await write("supabase/migrations/20251231235959_own.sql", "create table public.own (id integer);\n");
   await write("supabase/functions/own/index.ts", "Deno.serve(() => new Response());\n");
   await write("supabase/functions/_shared/errors.ts", "export const own = 1;\n");
   return {

@@ -42,7 +42,7 @@ describe("calls", () => {
   });
 
   test("runJobs passes the limit, the lease, whether it can read, and the rules of deleting", async () => {
-    const batch = { token: "token_1", jobs: [job], reads: [], mirror: [order] };
+    const batch = { token: "token_1", jobs: [job], reads: [], mirror: [order], alone: false };
     const { database, called } = databaseOver(batch);
     const options = { limit: 100, leaseSeconds: 60, canRead: true, deleteMode: "soft", deleteBrake } as const;
     expect(await database.runJobs(options)).toEqual(batch);
@@ -72,7 +72,7 @@ describe("calls", () => {
   });
 
   test("runJobs without a lease passes null", async () => {
-    const { database, called } = databaseOver({ token: "token_1", jobs: [], reads: [], mirror: [] });
+    const { database, called } = databaseOver({ token: "token_1", jobs: [], reads: [], mirror: [], alone: false });
     await database.runJobs({ limit: 250, leaseSeconds: null, canRead: false, deleteMode: "hard", deleteBrake: null });
     expect(called[0]?.args).toMatchObject({ p_limit: 250, p_lease_seconds: null, p_delete_brake: null });
   });

@@ -140,6 +140,13 @@ describe("fixtures", () => {
 });
 
 describe("primary email and phone", () => {
+  const verified = { status: "verified" };
+
+  test("a number that comes without its verification is not known", () => {
+    const numbers = { primary_phone_number_id: "idn_p", phone_numbers: [{ id: "idn_p", phone_number: "+1555" }] };
+    expect(mapData(numbers)).not.toHaveProperty("phone");
+  });
+
   test.each([null, { status: "unverified" }])("a number whose verification is %o counts as none", (verification) => {
     const numbers = {
       primary_phone_number_id: "idn_p",
@@ -161,7 +168,7 @@ describe("primary email and phone", () => {
             email_address: `${n}@example.com`,
             verification: null,
           })),
-          phone_numbers: numbers.map((n) => ({ id: `idn_p${n}`, phone_number: `+1555${n}` })),
+          phone_numbers: numbers.map((n) => ({ id: `idn_p${n}`, phone_number: `+1555${n}`, verification: verified })),
         });
         const isThere = numbers.includes(primary);
         expect(mapped.email).toBe(isThere ? `${primary}@example.com` : null);
@@ -202,7 +209,7 @@ describe("primary email and phone", () => {
       mapData({
         ...primaries,
         email_addresses: [{ id: "idn_1", email_address: email, verification: null }],
-        phone_numbers: [{ id: "idn_2", phone_number: phone }],
+        phone_numbers: [{ id: "idn_2", phone_number: phone, verification: verified }],
       });
     expect(withText(" a@example.com ", "\t+1555")).toMatchObject({ email: "a@example.com", phone: "+1555" });
     expect(withText(" ", "")).toMatchObject({ email: null, phone: null });

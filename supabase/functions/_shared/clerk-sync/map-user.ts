@@ -122,14 +122,14 @@ function emailOf(user: ClerkUser): Pick<MappedUser, "email" | "email_verified" |
 }
 
 /**
- * Only the mirror uses the number, which is confirmed there: one that Clerk has not verified would let its owner in, so
- * that it counts as none.
+ * Only the mirror uses the number, which is confirmed there. One that Clerk has not verified would let its owner in, so
+ * it counts as none. Without its verification a number is not known.
  */
 function phoneOf(user: ClerkUser): Pick<MappedUser, "phone"> {
   const phone = findPrimary(user.phone_numbers, user.primary_phone_number_id);
-  if (phone === undefined) return {};
-  const isUnproved = phone?.verification !== undefined && phone.verification?.status !== "verified";
-  return { phone: isUnproved ? null : phone?.phone_number.trim() || null };
+  if (phone === null) return { phone: null };
+  if (phone?.verification === undefined) return {};
+  return { phone: phone.verification?.status === "verified" ? phone.phone_number.trim() || null : null };
 }
 
 /** Null: there is no primary one; undefined: that is not known, it may be an item that could not be read. */
