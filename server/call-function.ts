@@ -67,7 +67,7 @@ export function createCallFunction(pool: pg.Pool, usualLimit = usualLimitMillise
  * connection, because a pooler in transaction mode keeps the one and refuses the other. On a pool with `pipeline` the
  * three queries are one round trip. The values stay parameters: PostgreSQL logs the text of a statement that fails.
  */
-export async function queryWithin<Row extends pg.QueryResultRow>(
+async function queryWithin<Row extends pg.QueryResultRow>(
   pool: pg.Pool,
   limitMilliseconds: number,
   statement: string,

@@ -3,7 +3,6 @@ import pg from "pg";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
 import { checkSchemaVersion } from "#core/schema-version.ts";
-import { queryWithin } from "./call-function.ts";
 import { readLocalPassword } from "./local-settings.ts";
 import { migrateDatabase, readVersion } from "./migrate-database.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres, stopOrphan } from "./postgres/embedded-postgres.ts";
@@ -69,11 +68,18 @@ async function prepare(
   }
 }
 
-/** Makes one call over the pool the way every call is made: a pooler may refuse what a plain connection may do. */
+/**
+ * Makes one call over the pool as every call is made, but query by query: a pooler that refuses transactions closes the
+ * connection, and what was sent behind the refusal could hide its reason.
+ */
 async function checkPool(pool: pg.Pool): Promise<void> {
+  let client: pg.PoolClient | undefined;
   try {
-    await queryWithin(pool, 8000, "select 1");
+    client = await pool.connect();
+    for (const text of ["begin; set local statement_timeout = 8000", "select 1", "commit"]) await client.query(text);
+    client.release();
   } catch (cause) {
+    client?.release(true);
     const message = `The database, or the pooler before it, refuses the server's calls: ${errorMessage(cause)}. Each call is a transaction of its own: behind a pooler take transaction or session mode.`;
     throw new SyncError("database_unavailable", message, { cause });
   }
