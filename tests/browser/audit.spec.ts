@@ -3,11 +3,8 @@ import { expect, test } from "./support/admin-page.ts";
 
 const rowsOf = (page: Page) => page.getByRole("table", { name: "Audit" }).getByRole("row");
 
-test("what was just done stands in the audit, with who, to what, and leads there", async ({
-  open,
-  signUpInConflict,
-}) => {
-  const { id } = await signUpInConflict();
+test("what was just done stands in the audit, with who, to what, and leads there", async ({ open, signUpRefused }) => {
+  const { id } = await signUpRefused();
   const page = await open(`/jobs?clerk_id=${id}`);
   await page.getByRole("checkbox", { name: "Select all that are shown" }).check();
   await page.getByRole("button", { name: "Cancel selected" }).click();

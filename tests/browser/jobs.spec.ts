@@ -4,14 +4,14 @@ import { expect, test } from "./support/admin-page.ts";
 const rowsOf = (page: Page) => page.getByRole("table", { name: "Jobs" }).getByRole("row");
 const rowOf = (page: Page, clerkId: string) => rowsOf(page).filter({ hasText: clerkId });
 
-test("a job that failed is found, says why, is retried and is seen done", async ({ open, signUpInConflict }) => {
-  const { id, free } = await signUpInConflict();
+test("a job that failed is found, says why, is retried and is seen done", async ({ open, signUpRefused }) => {
+  const { id, free } = await signUpRefused();
   const page = await open("/");
   await page.getByRole("link", { name: "Jobs", exact: true }).click();
   await page.getByRole("tab", { name: /^dead/ }).click();
   await page.getByRole("textbox", { name: "User" }).fill(id);
   await expect(page).toHaveURL(/clerk_id=/);
-  await expect(rowOf(page, id)).toContainText("auth_email_conflict");
+  await expect(rowOf(page, id)).toContainText("auth_rejected");
   await free();
   await rowOf(page, id).getByRole("checkbox").check();
   await page.getByRole("button", { name: "Retry selected" }).click();
@@ -24,11 +24,11 @@ test("a job that failed is found, says why, is retried and is seen done", async 
 test("all that match one error are counted, retried with progress, and seen done", async ({
   open,
   system,
-  signUpInConflict,
+  signUpRefused,
 }) => {
-  const failed = [await signUpInConflict(), await signUpInConflict(), await signUpInConflict()];
+  const failed = [await signUpRefused(), await signUpRefused(), await signUpRefused()];
   for (const { free } of failed) await free();
-  const page = await open("/jobs?status=DEAD&code=auth_email_conflict");
+  const page = await open("/jobs?status=DEAD&code=auth_rejected");
   for (const { id } of failed) await expect(rowOf(page, id)).toBeVisible();
   const dead = (await rowsOf(page).count()) - 1;
   await page.getByRole("button", { name: "Retry all that match" }).click();
@@ -63,8 +63,8 @@ test("work on all that match is stopped in the middle", async ({ open, page, sys
   await expect(page.getByText("2 jobs are cancelled.", { exact: true })).toBeVisible();
 });
 
-test("selected jobs are cancelled", async ({ open, signUpInConflict }) => {
-  const { id } = await signUpInConflict();
+test("selected jobs are cancelled", async ({ open, signUpRefused }) => {
+  const { id } = await signUpRefused();
   const page = await open(`/jobs?clerk_id=${id}`);
   await page.getByRole("checkbox", { name: "Select all that are shown" }).check();
   await page.getByRole("button", { name: "Cancel selected" }).click();

@@ -13,8 +13,8 @@ import { holdDeletions, openCircuit } from "./support/troubles.ts";
 const fault = (page: Page) => page.getByRole("main").getByRole("alert");
 const inStep = (page: Page) => page.getByRole("main").getByRole("status").filter({ hasText: "In step" });
 
-test("a job that waits for its next attempt is retried at once", async ({ open, system, signUpInConflict }) => {
-  const { id, free } = await signUpInConflict();
+test("a job that waits for its next attempt is retried at once", async ({ open, system, signUpRefused }) => {
+  const { id, free } = await signUpRefused();
   await system.query(
     `update job_queue set status = 'FAILED', attempts = 2, max_attempts = 15, run_at = now() + interval '1 hour',
             error = 'auth_unavailable: Supabase Auth answered 503.'
@@ -77,9 +77,9 @@ test("a user whose deletion the brake holds leads to where it is decided", async
 test("a user whose job waits for a service is let go by resetting its circuit", async ({
   open,
   system,
-  signUpInConflict,
+  signUpRefused,
 }) => {
-  const { id, free } = await signUpInConflict();
+  const { id, free } = await signUpRefused();
   await free();
   await openCircuit(system, "auth");
   await system.query(

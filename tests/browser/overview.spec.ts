@@ -132,12 +132,12 @@ test("a tab that is hidden asks nothing, and asks at once when it is seen again"
   await expect.poll(readings.count).toBeGreaterThan(0);
 });
 
-test("dead letters are a reason, and lead to them", async ({ open, signUpInConflict }) => {
-  await signUpInConflict();
+test("dead letters are a reason, and lead to them", async ({ open, signUpRefused }) => {
+  await signUpRefused();
   const page = await open("/");
   await page.getByRole("link", { name: "Show the dead letters" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "Dead letters" })).toBeVisible();
-  await findPart(page, /auth_email_conflict/)
+  await findPart(page, /auth_rejected/)
     .getByRole("link", { name: /^(The job|All of these jobs)$/ })
     .click();
   await expect(page.getByRole("heading", { level: 1, name: "Jobs" })).toBeVisible();

@@ -35,10 +35,10 @@ test("no page has a serious fault of access, in light and dark, nor is wider tha
   system,
   clerk,
   signUp,
-  signUpInConflict,
+  signUpRefused,
 }) => {
   const examples = await fillWithExamples(system, clerk);
-  const [ada, missing, conflict] = [await signUp(), await signUp({ isLost: true }), await signUpInConflict()];
+  const [ada, missing, refused] = [await signUp(), await signUp({ isLost: true }), await signUpRefused()];
   await system.query(
     "update clerk_sync.circuits set state = 'open', failures = 5, probe_at = now() + interval '9 minutes', last_error = 'clerk_unavailable' where name = 'clerk'",
   );
@@ -50,12 +50,12 @@ test("no page has a serious fault of access, in light and dark, nor is wider tha
     overview: { path: "/", heading: "Overview" },
     "overview-week": { path: "/?window=7d", heading: "Overview" },
     jobs: { path: "/jobs", heading: "Jobs" },
-    job: { path: `/jobs/${String((await system.jobs(conflict.id))[0]?.["id"] ?? examples.deadJob)}`, heading: "Job" },
+    job: { path: `/jobs/${String((await system.jobs(refused.id))[0]?.["id"] ?? examples.deadJob)}`, heading: "Job" },
     "dead-letters": { path: "/dead-letters", heading: "Dead letters" },
     users: { path: "/users", heading: "Users" },
     user: { path: `/users/${ada}`, heading: "User" },
     "user-missing": { path: `/users/${missing}`, heading: "User" },
-    "user-dead": { path: `/users/${conflict.id}`, heading: "User" },
+    "user-dead": { path: `/users/${refused.id}`, heading: "User" },
     audit: { path: "/audit", heading: "Audit" },
     nowhere: { path: "/nowhere", heading: "Not found" },
   };

@@ -40,15 +40,15 @@ test("why a user is missing whose webhook never came is seen, and a resync mends
 
 test("why a user is missing in Auth whose job is dead is seen, and a retry mends it", async ({
   open,
-  signUpInConflict,
+  signUpRefused,
 }) => {
-  const { id, free } = await signUpInConflict();
+  const { id, free } = await signUpRefused();
   const page = await open("/");
   await search(page, id);
   await expect(verdict(page)).toContainText(/auth/i);
   await verdict(page).getByRole("link", { name: "The job that tells more" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "Job: user created" })).toBeVisible();
-  await expect(page.getByRole("alert")).toContainText("auth_email_conflict");
+  await expect(page.getByRole("alert")).toContainText("auth_rejected");
   await expect(findPart(page, "What happened")).toContainText("Gave up after attempt 1");
   await page.getByRole("main").getByRole("link", { name: id }).click();
   await free();
@@ -96,9 +96,9 @@ test("what a person typed as a name stays text, masked and revealed", async ({ o
 test("a job is retried and cancelled on its own page, and shows what it carries", async ({
   open,
   system,
-  signUpInConflict,
+  signUpRefused,
 }) => {
-  const { id } = await signUpInConflict();
+  const { id } = await signUpRefused();
   const page = await open(`/jobs/${String((await system.jobs(id))[0]?.["id"])}`);
   await page.getByRole("button", { name: "Retry", exact: true }).click();
   await page.getByRole("button", { name: "Retry it" }).click();
@@ -117,8 +117,8 @@ test("a job is retried and cancelled on its own page, and shows what it carries"
   await expect(page.getByText("original_event")).toBeHidden();
 });
 
-test("a job that changes after it was revealed is masked again", async ({ open, system, signUpInConflict }) => {
-  const { id, free } = await signUpInConflict();
+test("a job that changes after it was revealed is masked again", async ({ open, system, signUpRefused }) => {
+  const { id, free } = await signUpRefused();
   await free();
   const page = await open(`/jobs/${String((await system.jobs(id))[0]?.["id"])}`);
   await page.getByRole("button", { name: "Reveal" }).click();
@@ -131,8 +131,8 @@ test("a job that changes after it was revealed is masked again", async ({ open, 
   await expect(findPart(page, "What happened")).toContainText("Done, at attempt 1");
 });
 
-test("a job does not stand under the address of another", async ({ open, page, system, signUp, signUpInConflict }) => {
-  const [dead, done] = [(await signUpInConflict()).id, await signUp()];
+test("a job does not stand under the address of another", async ({ open, page, system, signUp, signUpRefused }) => {
+  const [dead, done] = [(await signUpRefused()).id, await signUp()];
   const [deadJob, doneJob] = [await system.jobs(dead), await system.jobs(done)].map(([job]) => String(job?.["id"]));
   await open(`/jobs/${deadJob}`);
   await expect(page.getByRole("button", { name: "Retry", exact: true })).toBeEnabled();
@@ -172,12 +172,12 @@ test("users are listed and found, and the list is read on", async ({ open, syste
 test("dead letters stand by their error with what to do; all of one error are retried", async ({
   open,
   system,
-  signUpInConflict,
+  signUpRefused,
 }) => {
-  const failed = [await signUpInConflict(), await signUpInConflict()];
+  const failed = [await signUpRefused(), await signUpRefused()];
   const page = await open("/dead-letters");
-  const group = findPart(page, /auth_email_conflict/);
-  await expect(group).toContainText("delete it or change its email");
+  const group = findPart(page, /auth_rejected/);
+  await expect(group).toContainText("The error says which value it does not take");
   await group.getByRole("link", { name: "An example" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "Job: user created" })).toBeVisible();
   await page.goBack();
@@ -185,7 +185,7 @@ test("dead letters stand by their error with what to do; all of one error are re
   await expect(page.getByRole("table", { name: "Jobs" })).toContainText(failed[0]?.id ?? "");
   await page.goBack();
   for (const { free } of failed) await free();
-  await group.getByRole("button", { name: "Retry all of auth_email_conflict" }).click();
+  await group.getByRole("button", { name: "Retry all of auth_rejected" }).click();
   await page
     .getByRole("dialog")
     .getByRole("button", { name: /^Retry \d+ jobs$/ })
@@ -206,11 +206,8 @@ test("all dead letters of one error are cancelled", async ({ open, system }) => 
   await expect(findPart(page, /made_up_again/)).toBeHidden();
 });
 
-test("a viewer finds out why a user is missing, and cannot mend, retry or reveal", async ({
-  open,
-  signUpInConflict,
-}) => {
-  const { id } = await signUpInConflict();
+test("a viewer finds out why a user is missing, and cannot mend, retry or reveal", async ({ open, signUpRefused }) => {
+  const { id } = await signUpRefused();
   const page = await open(`/users/${id}`, "viewer");
   for (const name of ["Retry the job", "Resync from Clerk", "Reveal"]) {
     const button = page.getByRole("button", { name });

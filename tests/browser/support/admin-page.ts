@@ -5,7 +5,7 @@ import { at, userEvent } from "../../support/build-event.ts";
 import { type ClerkInstance, type ClerkInstancePlace, startClerkInstance } from "../../support/clerk-instance.ts";
 import type { LocalSettings } from "../../support/server-process.ts";
 import { watchControls } from "./controls.ts";
-import { holdEmail } from "./hold-email.ts";
+import { refuseInAuth } from "./refuse-in-auth.ts";
 
 export type Noise = {
   /** What the page wrote to the console as an error, threw, or asked of another host. */
@@ -19,8 +19,8 @@ type Facts = Partial<Parameters<typeof userEvent>[1]> & { isLost?: boolean; stat
 type Fixtures = {
   noise: Noise;
   controls: undefined;
-  /** Signs up at Clerk with an address that an Auth user of somebody else holds: a dead letter, until it is freed. */
-  signUpInConflict: (email?: string) => Promise<{ id: string; free: () => Promise<void> }>;
+  /** Signs up at Clerk a user whom Supabase Auth refuses: a dead letter, until it is freed. */
+  signUpRefused: () => Promise<{ id: string; free: () => Promise<void> }>;
   /** Opens a page of the admin page, signed in by a link with a token. */
   open: (path: string, right?: Right) => Promise<Page>;
   /** Signs up at Clerk; the event arrives unless it is lost, and its job ends COMPLETED or as said. Answers the Clerk id. */
@@ -82,10 +82,11 @@ export const test = base.extend<Fixtures, { clerk: ClerkInstance; tokens: Record
       return id;
     });
   },
-  signUpInConflict: async ({ system, signUp }, use) => {
-    await use(async (email = `${newClerkId().toLowerCase()}@example.com`) => {
-      const free = await holdEmail(system, email);
-      return { id: await signUp({ email, verified: false, status: "DEAD" }), free };
+  signUpRefused: async ({ system, signUp }, use) => {
+    await use(async () => {
+      const id = newClerkId();
+      const free = await refuseInAuth(system, id);
+      return { id: await signUp({ id, status: "DEAD" }), free };
     });
   },
 });
