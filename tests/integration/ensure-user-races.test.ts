@@ -78,7 +78,11 @@ it("a worker that holds the user for longer than a second is not waited for: the
   calls.clerk.set({ id: "user_slow", version: 1 });
   await calls.queue.send(userEvent("user.created", { id: "user_slow", version: 1 }));
   const worker = await startBatch();
-  await expect(calls.ensure("user_slow")).rejects.toMatchObject({ code: "database_unavailable", retryable: true });
+  await expect(calls.ensure("user_slow")).rejects.toMatchObject({
+    code: "database_unavailable",
+    retryable: true,
+    cause: { code: "55P03" }, // lock_not_available: the call did not wait for its own limit
+  });
   await worker.end("rollback");
 });
 

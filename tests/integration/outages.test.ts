@@ -1,7 +1,12 @@
 import path from "node:path";
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { type EmbeddedPostgres, findFreePort, startEmbeddedPostgres } from "../../server/postgres/embedded-postgres.ts";
+import {
+  type EmbeddedPostgres,
+  findFreePort,
+  newDatabasePassword,
+  startEmbeddedPostgres,
+} from "../../server/postgres/embedded-postgres.ts";
 import { countEffects, deliverAll, expireLeases, isQuiet } from "../support/deliver-all.ts";
 import { createServerFolder, startServerProcess } from "../support/server-process.ts";
 import { soak } from "../support/soak.ts";
@@ -26,8 +31,14 @@ afterAll(async () => {
   await folder?.remove();
 });
 
+const password = newDatabasePassword();
 const startPostgres = (port: number) =>
-  startEmbeddedPostgres({ folder: path.join(folder.path, "postgres"), port, settings: { max_connections: "200" } });
+  startEmbeddedPostgres({
+    folder: path.join(folder.path, "postgres"),
+    port,
+    password,
+    settings: { max_connections: "200" },
+  });
 
 /** A PostgreSQL whose postmaster was killed leaves processes that take a moment to notice. */
 async function killAndStartPostgres(): Promise<void> {

@@ -91,7 +91,7 @@ export const circuitLaws: readonly Mutation[] = [
   },
   {
     test: file("reconcile-auth"),
-    title: "names each row that Auth cannot read, and compares all others of its page",
+    title: "a compare of Supabase Auth > names each row that Auth cannot read, and compares all others of its page",
     edits: [
       {
         file: "supabase/functions/_shared/clerk-sync/read-auth-users.ts",
