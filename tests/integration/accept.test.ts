@@ -16,11 +16,12 @@ const rules: DeleteRules = { deleteMode: "hard", deleteBrake: null };
 /** Stores events in one call, as the webhook does with those that come together. */
 async function accept(events: readonly [unknown, string][], options: Partial<DeleteRules & { mirrors: boolean }> = {}) {
   const { mirrors = false, ...own } = options;
-  const answer = await createCallFunction(queue.pool)("clerk_sync_accept", {
+  const args = {
     p_jobs: events.map(([event, id]) => toJob(event, id)),
     p_mirrors: mirrors,
     ...ruleArguments({ ...rules, ...own }),
-  });
+  };
+  const answer = await createCallFunction(queue.pool)("clerk_sync_accept", args, { limitMilliseconds: 2000 });
   return z.array(enqueuedSchema).parse(answer);
 }
 
@@ -105,6 +106,7 @@ it("an event whose row an app's transaction holds is queued, and its sender hard
   await holder.query("rollback");
   holder.release();
   expect(answers).toMatchObject([{ outcome: "queued", applied: "no" }]);
+  expect(await queue.job("msg_2")).toMatchObject({ runs_alone: false }); // the call did not wait until it was cut
   await queue.run();
   expect(await queue.user("user_a")).toMatchObject({ name: "Grace Lovelace" });
 });

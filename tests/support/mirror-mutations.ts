@@ -12,12 +12,13 @@ const conflicts = `${core}/mirror-user.conflicts.test.ts`;
 export const mirrorPromises: readonly Mutation[] = [
   {
     test: users,
-    title: "carries a ban without end from the start, and Clerk's own ban in the metadata",
+    title:
+      "a user who is not mirrored yet > carries a ban without end from the start, and Clerk's own ban in the metadata",
     edits: [{ file: mirror, find: "    ban_duration: banWithoutEnd,\n", replace: "" }],
   },
   {
     test: users,
-    title: "is created with a placeholder while Clerk has not verified the address",
+    title: "a user who is not mirrored yet > is created with a placeholder while Clerk has not verified the address",
     edits: [
       {
         file: contact,
@@ -28,17 +29,19 @@ export const mirrorPromises: readonly Mutation[] = [
   },
   {
     test: conflicts,
-    title: "becomes the mirror when the longest access token has run out, and stays locked",
+    title:
+      "with AUTH_ADOPT=on, that Auth user > becomes the mirror when the longest access token has run out, and stays locked",
     edits: [{ file: adopt, find: "if (waitSeconds > 0)", replace: "if (waitSeconds > 1)" }],
   },
   {
     test: conflicts,
-    title: "is locked again when it signed in so late that a token may be left",
+    title: "with AUTH_ADOPT=on, that Auth user > is locked again when it signed in so late that a token may be left",
     edits: [{ file: adopt, find: "if (lastToken > now) return lock(auth, holder, adoption);", replace: "" }],
   },
   {
     test: users,
-    title: "whose email is refused by the Auth server gives the old one up, and all else is written",
+    title:
+      "a user who is mirrored > whose email is refused by the Auth server gives the old one up, and all else is written",
     edits: [
       {
         file: mirror,
@@ -49,12 +52,13 @@ export const mirrorPromises: readonly Mutation[] = [
   },
   {
     test: users,
-    title: "who has an email now gives the number up, for its next owner",
+    title: "a user who is mirrored > who has an email now gives the number up, for its next owner",
     edits: [{ file: mirror, find: "    await releasePhone(auth, updated.user, contact);\n", replace: "" }],
   },
   {
     test: conflicts,
-    title: "is no conflict of addresses when a trigger of the owner's broke another constraint",
+    title:
+      "a conflict that no retry resolves > is no conflict of addresses when a trigger of the owner's broke another constraint",
     edits: [
       {
         file: refusals,

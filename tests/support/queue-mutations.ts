@@ -35,7 +35,7 @@ export const queuePromises: readonly Mutation[] = [
   },
   {
     test: "tests/integration/refused-jobs.test.ts",
-    title: "an event that hangs is stored in the call that was cut",
+    title: "an event that hangs is stored in the call that was cut, and leaves its company to the worker",
     edits: [{ file: acceptSql, find: "    when query_canceled then\n      v_is_cut := true;\n", replace: "" }],
   },
   {
@@ -44,14 +44,15 @@ export const queuePromises: readonly Mutation[] = [
     edits: [
       {
         file: "supabase/migrations/20261124000006_enqueue.sql",
-        find: "set search_path = ''\nset lock_timeout = '100ms'\n",
-        replace: "set search_path = ''\n",
+        find: "    when others or query_canceled then\n      null;",
+        replace: "    when no_data_found then\n      null;",
       },
     ],
   },
   {
     test: `${core}/accept-events.test.ts`,
-    title: "a call that hangs > holds up no other event",
+    title:
+      "a call that hangs > holds up no other event: after half a second those are stored beside it, without being applied",
     edits: [{ file: `${core}/accept-events.ts`, find: "      call.isSlow = true;\n", replace: "" }],
   },
 ];
