@@ -10,8 +10,7 @@ import { add, type Count, nothing, readMutations, readPlaywright, readVitest } f
 type Suite = {
   name: string;
   command: readonly string[];
-  // biome-ignore lint/suspicious/noExplicitAny: each reads the report of its own program
-  read: (report: any) => Count;
+  read: (report: unknown) => Count;
   env?: Record<string, string>;
 };
 
