@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 const long = [
   "admin-plans",
   "auth-outage",
+  "backfill",
   "backfill-process",
   "backfill-trouble",
   "crashes",
@@ -13,12 +14,14 @@ const long = [
   "edge-runs",
   "getting-started",
   "hostile-tables",
+  "init",
   "init-functions",
   "load",
   "native-sign-in",
   "outages",
   "package",
   "schedule",
+  "server-process",
   "sync-health",
 ].map((name) => `tests/integration/${name}.test.ts`);
 

@@ -71,7 +71,10 @@ describe("over HTTP", () => {
     expect(metrics.valueOf("clerk_sync_job_processing_seconds_count")).toBe(5);
     expect(metrics.valueOf("clerk_sync_mirrored_total", { outcome: "created" })).toBe(3);
     expect(metrics.valueOf("clerk_sync_mirrored_total", { outcome: "deleted" })).toBe(1);
-    expect(metrics.valueOf("clerk_sync_service_calls_total", { service: "auth", outcome: "success" })).toBe(5);
+    // The two events of user_a need one call where a worker takes both together.
+    expect([4, 5]).toContain(
+      metrics.valueOf("clerk_sync_service_calls_total", { service: "auth", outcome: "success" }),
+    );
     expect(metrics.valueOf("clerk_sync_users")).toBe(2);
     expect(metrics.valueOf("clerk_sync_heartbeat_age_seconds", { part: "worker" })).toBeLessThan(60);
   });
