@@ -173,7 +173,7 @@ revoke execute on function public.clerk_sync_lease_alone from public, anon, auth
 grant execute on function public.clerk_sync_lease_alone to service_role;
 
 -- Applies the job that is leased under p_token; nothing when the lease was lost, or its cancel was asked for. This call may
--- take as long as any (8 s): a slow trigger is no error yet, and nobody waits for it. p_read: what was read of its user,
+-- take as long as any (8 s): a slow trigger is no error yet, and no other job waits for it. p_read: what was read of its user,
 -- {job_id, deleted, version?, payload?}. p_mirror: the mirror is owed then, under that lease. Answers {jobs, mirror}.
 create or replace function public.clerk_sync_apply_alone(
   p_token        uuid,
@@ -233,8 +233,8 @@ $$;
 revoke execute on function public.clerk_sync_apply_alone from public, anon, authenticated;
 grant execute on function public.clerk_sync_apply_alone to service_role;
 
--- As clerk_sync_apply_alone, but in half a second: for a job's first attempt. Of a batch that was cut most jobs are as quick as
--- any, and must not wait for those that hang.
+-- As clerk_sync_apply_alone, but in half a second: for a job's first attempt. Most jobs of a batch that was cut are quick, and
+-- must not wait for those that hang. A function of its own, because PostgREST takes the limit from the function it calls.
 create or replace function public.clerk_sync_try_alone(
   p_token        uuid,
   p_job_id       uuid,

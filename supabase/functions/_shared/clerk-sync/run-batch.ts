@@ -123,7 +123,7 @@ async function applyAlone(
   const nothing = { jobs: [], mirror: [] };
   let read: Read | null = null;
   if (order !== undefined && readUser !== null) {
-    const result = await outcomeOfRead(order, (clerkId) => clerk.run(() => readUser(clerkId)));
+    const result = await outcomeOfRead(order, (clerkId) => clerk.run(() => readUser(clerkId), clerkId));
     if ("outcome" in result) return { ...nothing, outcomes: [result] };
     read = result;
   }
