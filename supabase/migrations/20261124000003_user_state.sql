@@ -29,11 +29,11 @@ create table if not exists clerk_sync.user_state (
 );
 
 alter table clerk_sync.user_state
-  add column if not exists withheld_email text,
-  add column if not exists is_doubted     boolean not null default false,
-  add column if not exists absent         text[],
-  add column if not exists absent_version bigint,
-  add column if not exists ignored_role   text;
+  add column if not exists withheld_email  text,
+  add column if not exists trusted_version bigint,
+  add column if not exists absent          text[],
+  add column if not exists absent_version  bigint,
+  add column if not exists ignored_role    text;
 
 comment on column clerk_sync.user_state.version is
   'Clerk''s updated_at in ms of the newest applied snapshot; 0 until one was applied';
@@ -54,8 +54,8 @@ comment on column clerk_sync.user_state.first_seen_at is
 comment on column clerk_sync.user_state.delete_counted_at is
   'when the deletion was counted by the delete brake';
 
-comment on column clerk_sync.user_state.is_doubted is
-  'true: the newest applied event said a time in the future; any other event, or a read from Clerk''s API, is believed rather';
+comment on column clerk_sync.user_state.trusted_version is
+  'set while the newest applied event said a time in the future: the version before it; an event or a read of at least this version replaces the state';
 comment on column clerk_sync.user_state.absent is
   'fields that the event of this version did not carry: what is here of them is older; null when nothing is';
 comment on column clerk_sync.user_state.absent_version is

@@ -7,29 +7,29 @@ do $$
 begin
   if to_regtype('clerk_sync.user_change') is null then
     create type clerk_sync.user_change as (
-      clerk_id       text,
-      job_id         uuid,
-      deletes        boolean,
-      version        bigint,
-      email          text,
-      email_verified boolean,
-      phone          text,
-      name           text,
-      user_role      text,
-      external_id    text,
-      banned         boolean,
-      locked         boolean,
-      deprovisioned  boolean,
-      created_at     timestamptz,
-      refresh_reason text,
-      mirror_only    boolean,
-      fresh          boolean,
-      is_new         boolean,
-      withheld_email text,
-      is_doubted     boolean,
-      absent         text[],
-      absent_version bigint,
-      ignored_role   text
+      clerk_id        text,
+      job_id          uuid,
+      deletes         boolean,
+      version         bigint,
+      email           text,
+      email_verified  boolean,
+      phone           text,
+      name            text,
+      user_role       text,
+      external_id     text,
+      banned          boolean,
+      locked          boolean,
+      deprovisioned   boolean,
+      created_at      timestamptz,
+      refresh_reason  text,
+      mirror_only     boolean,
+      fresh           boolean,
+      is_new          boolean,
+      withheld_email  text,
+      trusted_version bigint,
+      absent          text[],
+      absent_version  bigint,
+      ignored_role    text
     );
   end if;
 end
@@ -70,14 +70,16 @@ revoke execute on function clerk_sync.latest_version from public, anon, authenti
 grant execute on function clerk_sync.latest_version to service_role;
 
 -- Whether a read from Clerk's API settles the state of a user although it brings a lower version: what is known lies in
--- the future, is doubted since it was taken from an event of the future, or was there for more than five minutes when the read began.
+-- the future, comes from an event of the future while the read is as new as what was known before it, or was there for
+-- more than five minutes when the read began.
 -- Clerk's API may lag behind its webhooks, but not that long: the newer version does not come from Clerk.
 create or replace function clerk_sync.read_settles(
-  p_version    bigint,
-  p_is_doubted boolean,
-  p_synced_at  timestamptz,
-  p_read_at    timestamptz,
-  p_now        timestamptz
+  p_read_version    bigint,
+  p_read_at         timestamptz,
+  p_version         bigint,
+  p_trusted_version bigint,
+  p_synced_at       timestamptz,
+  p_now             timestamptz
 )
 returns boolean
 language sql
@@ -87,7 +89,7 @@ set search_path = ''
 as $$
   select coalesce(
     p_version > clerk_sync.latest_version(p_now)
-      or (p_is_doubted and p_read_at >= p_synced_at)
+      or (p_read_version >= p_trusted_version and p_read_at >= p_synced_at)
       or p_read_at > p_synced_at + interval '5 minutes',
     false
   );
@@ -153,8 +155,8 @@ grant execute on function clerk_sync.version_of to service_role;
 -- snapshot, and only where it is not older than what was applied and the user has no tombstone. A fresh
 -- snapshot was read from Clerk's API; when that read began after the tombstone was set, it revives the user.
 -- The version of an event from the future becomes the time when it arrived, what it brings is doubted, and its user is
--- read again from Clerk's API. It comes after the other events of its batch, and without that read any other event
--- replaces it. A stored version that lies in the future is treated as a doubted one.
+-- read again from Clerk's API. It comes after the other events of its batch. Without that read, an event that is as new as
+-- what was known before (trusted_version) replaces it. Any event replaces a stored version that lies in the future.
 -- Law 11, absent is not null: what the newest one does not carry comes from the next older one, else from what is here.
 create or replace function clerk_sync.newest_changes(p_sources clerk_sync.change_source[], p_now timestamptz)
 returns clerk_sync.user_change[]
@@ -173,7 +175,7 @@ begin
       p.email, coalesce(p.email_verified, false), p.phone, p.name, p.user_role, p.external_id,
       coalesce(p.banned, false), coalesce(p.locked, false), coalesce(p.deprovisioned, false),
       p.created_at, case when n.is_doubted or n.replaces_doubted then 'version_in_future' end,
-      n.was_applied and not n.deletes, n.is_fresh, n.is_new, null, n.is_doubted and not n.deletes,
+      n.was_applied and not n.deletes, n.is_fresh, n.is_new, null, case when n.is_doubted and not n.deletes then n.trusted_version end,
       case -- empty: all is there, but it may be older than what is here; see clerk_sync.complete_change
         when n.deletes or n.was_applied then null
         else coalesce(clerk_sync.absent_fields(n.payload), case when n.is_late then '{}'::text[] end)
@@ -184,15 +186,17 @@ begin
       select distinct on (j.clerk_id)
         j.clerk_id, j.id, v.believed, j.payload, r.is_fresh,
         not r.is_fresh and v.believed <> j.version as is_doubted,
-        not r.is_fresh and coalesce(s.is_doubted or s.version > v_latest, false) as replaces_doubted,
+        case when s.version > v_latest then 0 else coalesce(s.trusted_version, s.version, 0) end as trusted_version,
+        not r.is_fresh and coalesce(s.trusted_version is not null or s.version > v_latest, false) as replaces_doubted,
         j.job_type = 'USER_DELETED' as deletes,
         coalesce(j.result @> '{"applied": true}', false) as was_applied,
         coalesce(j.is_live, false) and s.clerk_id is null as is_new,
         s.deleted_at is null and s.absent_version is not null as is_late,
         v.believed < s.version and coalesce(
           case
-            when r.is_fresh then clerk_sync.read_settles(s.version, s.is_doubted, s.last_synced_at, r.read_at, p_now)
-            else s.is_doubted or s.version > v_latest
+            when r.is_fresh
+              then clerk_sync.read_settles(v.believed, r.read_at, s.version, s.trusted_version, s.last_synced_at, p_now)
+            else v.believed >= s.trusted_version or s.version > v_latest
           end,
           false
         ) as replaces
@@ -210,7 +214,7 @@ begin
         end as believed
       ) as v
       left join lateral ( -- a lookup each, whatever the statistics say
-        select k.clerk_id, k.version, k.deleted_at, k.is_doubted, k.last_synced_at, k.absent_version
+        select k.clerk_id, k.version, k.deleted_at, k.trusted_version, k.last_synced_at, k.absent_version
         from clerk_sync.user_state as k
         where k.clerk_id = j.clerk_id
         offset 0
@@ -222,8 +226,9 @@ begin
           when s.deleted_at > p_now + interval '5 minutes' then r.is_fresh
           when s.deleted_at is not null then r.read_at > s.deleted_at
           when v.believed >= coalesce(s.absent_version, s.version, 0) then true
-          when r.is_fresh then clerk_sync.read_settles(s.version, s.is_doubted, s.last_synced_at, r.read_at, p_now)
-          else s.is_doubted or s.version > v_latest
+          when r.is_fresh
+            then clerk_sync.read_settles(v.believed, r.read_at, s.version, s.trusted_version, s.last_synced_at, p_now)
+          else v.believed >= s.trusted_version or s.version > v_latest
         end
       order by j.clerk_id, deletes desc, is_doubted, was_applied, v.believed desc, j.version desc, j.created_at desc, j.id
     ) as n
@@ -334,7 +339,7 @@ begin
   insert into clerk_sync.user_state as s
     (clerk_id, version, deleted_at, external_id, phone, email_verified, banned, locked, deprovisioned,
      refresh_reason, refresh_attempts, refresh_due_at, last_synced_at, first_seen_at,
-     withheld_email, is_doubted, absent, absent_version, ignored_role)
+     withheld_email, trusted_version, absent, absent_version, ignored_role)
   select
     c.clerk_id, c.version, case when c.deletes then p_now end,
     case when not c.deletes then c.external_id end, case when not c.deletes then c.phone end,
@@ -343,7 +348,7 @@ begin
     c.refresh_reason, (c.fresh and c.refresh_reason is not null)::integer, case when c.refresh_reason is not null then p_now end,
     p_now,
     case when c.is_new and (select true from public.users as u where u.clerk_id = c.clerk_id) is null then p_now end,
-    c.withheld_email, c.is_doubted, c.absent, case when c.absent is not null then c.absent_version end,
+    c.withheld_email, c.trusted_version, c.absent, case when c.absent is not null then c.absent_version end,
     case when not c.deletes then c.ignored_role end
   from unnest(p_changes) as c
   where not c.mirror_only
@@ -367,7 +372,7 @@ begin
         end,
         last_synced_at = excluded.last_synced_at,
         withheld_email = excluded.withheld_email,
-        is_doubted = excluded.is_doubted,
+        trusted_version = excluded.trusted_version,
         absent = excluded.absent,
         absent_version = excluded.absent_version,
         ignored_role = excluded.ignored_role;

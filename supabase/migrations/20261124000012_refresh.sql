@@ -181,7 +181,7 @@ begin
         select s.deleted_at is null
           and j.version < s.version
           and not clerk_sync.read_settles(
-            s.version, s.is_doubted, s.last_synced_at, (j.result ->> 'read_at')::timestamptz, p_now
+            j.version, (j.result ->> 'read_at')::timestamptz, s.version, s.trusted_version, s.last_synced_at, p_now
           )
         from clerk_sync.user_state as s
         where s.clerk_id = j.clerk_id

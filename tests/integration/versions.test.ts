@@ -83,7 +83,7 @@ describe.each(Object.entries(stores))("an event from the future, applied %s", (_
     expect(await queue.state("user_f")).toMatchObject({ version: String(at(1)), refresh_reason: null });
   });
 
-  it("is replaced by any other event, also by one that was under way before it, without CLERK_SECRET_KEY", async () => {
+  it("is replaced by an event that was under way before it and is newer than what was known, without CLERK_SECRET_KEY", async () => {
     await store([userEvent("user.created", { id: "user_f", version: 1 })]);
     await store([forged("user_f")]);
     await store([userEvent("user.updated", { id: "user_f", version: 3, firstName: "Grace" })]);
@@ -91,9 +91,33 @@ describe.each(Object.entries(stores))("an event from the future, applied %s", (_
     expect(await queue.user("user_f")).toMatchObject({ role: "user", name: "Grace Lovelace" });
     expect(await queue.state("user_f")).toMatchObject({
       version: String(at(3)),
-      is_doubted: false,
+      trusted_version: null,
       refresh_reason: "version_in_future",
     });
+  });
+
+  it("is not replaced by an event that is older than what was known before it", async () => {
+    await store([userEvent("user.updated", { id: "user_f", version: 3, firstName: "Grace" })]);
+    await store([forged("user_f")]);
+    await store([userEvent("user.updated", { id: "user_f", version: 1, firstName: "Joan" })]);
+    await store([userEvent("user.updated", { id: "user_f", version: 2, firstName: "Jean" })]);
+    expect(await queue.user("user_f")).toMatchObject({ role: "admin" });
+    expect(await queue.state("user_f")).toMatchObject({ trusted_version: String(at(3)) });
+    setAtClerk({ id: "user_f", version: 3, firstName: "Grace" });
+    await work();
+    expect(await queue.user("user_f")).toMatchObject({ role: "user", name: "Grace Lovelace" });
+    expect(await queue.state("user_f")).toMatchObject({ version: String(at(3)), trusted_version: null });
+  });
+
+  it("is not settled by a read that is older than what was known before it", async () => {
+    await store([userEvent("user.updated", { id: "user_f", version: 3, firstName: "Grace" })]);
+    await store([forged("user_f")]);
+    setAtClerk({ id: "user_f", version: 2, firstName: "Jean" });
+    await work();
+    expect(await queue.one("select error from public.job_queue where source = 'refresh'")).toMatchObject({
+      error: expect.stringMatching(/^clerk_stale/),
+    });
+    expect(await queue.state("user_f")).toMatchObject({ trusted_version: String(at(3)) });
   });
 
   it("may come together with a true one: a read settles it", async () => {

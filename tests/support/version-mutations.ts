@@ -16,7 +16,35 @@ export const versionRules: readonly Mutation[] = [
     title:
       "an event from the future, applied by a worker > is settled by the read from Clerk's API, however old the user is there",
     edits: [
-      { file: migration("20261124000007_apply"), find: "p_is_doubted and p_read_at >= p_synced_at", replace: "false" },
+      {
+        file: migration("20261124000007_apply"),
+        find: "p_read_version >= p_trusted_version and p_read_at >= p_synced_at",
+        replace: "false",
+      },
+    ],
+  },
+  {
+    test: file("versions"),
+    title:
+      "an event from the future, applied by a worker > is not replaced by an event that is older than what was known before it",
+    edits: [
+      {
+        file: migration("20261124000007_apply"),
+        find: "          else v.believed >= s.trusted_version or s.version > v_latest\n        end\n      order",
+        replace: "          else s.trusted_version is not null or s.version > v_latest\n        end\n      order",
+      },
+    ],
+  },
+  {
+    test: file("versions"),
+    title:
+      "an event from the future, applied by a worker > is not settled by a read that is older than what was known before it",
+    edits: [
+      {
+        file: migration("20261124000007_apply"),
+        find: "p_read_version >= p_trusted_version and",
+        replace: "p_trusted_version is not null and",
+      },
     ],
   },
   {
