@@ -40,6 +40,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          isolate: false, // modules are loaded once a process: half of the time
           include: [
             "supabase/functions/_shared/clerk-sync/**/*.test.ts",
             "server/**/*.test.ts",
