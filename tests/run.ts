@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { add, type Count, nothing, readMutations, readPlaywright, readVitest } from "./support/read-report.ts";
 
 // node tests/run.ts PART: the suites of npm test, test:long or test:soak one after the other, then one line with their sum.
+// A list of suites in place of one runs together: the browser's tests wait most of their time, the others do not.
 // node tests/run.ts sum PART…: the sum of what parts came to, for .ci/run.
 // A suite that reports nothing, or ends badly without a failed test, counts as one failure; so does a part without a sum.
 type Suite = {
@@ -18,13 +19,12 @@ const root = fileURLToPath(new URL("../", import.meta.url));
 const results = `${root}.test-results/`;
 const soak = { SOAK: "10", SCHEDULES: "100000", BACKFILL_USERS: "100000", BACKFILL_KILLS: "120,40,20" };
 
-const parts: Record<string, readonly Suite[]> = {
+const parts: Record<string, readonly (Suite | readonly Suite[])[]> = {
   test: [
     vitest("unit", ["--project=unit"]),
-    vitest("integration", ["--project=integration"]),
+    [vitest("integration", ["--project=integration"]), playwright("browser", "tests/browser/playwright.config.ts")],
     vitest("schedules", ["--project=schedules"], { SCHEDULES: "300" }),
     playwright("e2e", "tests/e2e/playwright.config.ts"),
-    playwright("browser", "tests/browser/playwright.config.ts"),
   ],
   long: [
     vitest("integration-long", ["--project=integration-long"]),
@@ -60,24 +60,30 @@ async function runPart(name: string): Promise<Count> {
   if (suites === undefined) throw new Error(`There is no part ${name}; there are ${Object.keys(parts).join(", ")}`);
   await rm(sumFile(name), { force: true });
   let sum = nothing;
-  for (const suite of suites) {
-    console.log(`\n=== ${suite.name}`);
-    sum = add(sum, await runSuite(suite));
+  for (const step of suites) {
+    const counts = await Promise.all([step].flat().map(runSuite));
+    sum = counts.reduce(add, sum);
   }
   await writeFile(sumFile(name), JSON.stringify(sum));
   return sum;
 }
 
-async function runSuite({ name, command, read, env }: Suite): Promise<Count> {
+/** Suites that run together print when they have ended, the first of them as it runs. */
+async function runSuite({ name, command, read, env }: Suite, place: number): Promise<Count> {
   const file = `${results}${name}.json`;
   await rm(file, { force: true });
   const [program = "", ...args] = command;
   const child = spawn(`${root}node_modules/.bin/${program}`, args, {
     cwd: root,
     env: { ...process.env, ...env },
-    stdio: ["ignore", "inherit", "inherit"],
+    stdio: ["ignore", ...(place === 0 ? (["inherit", "inherit"] as const) : (["pipe", "pipe"] as const))],
   });
+  const title = `\n=== ${name}\n`;
+  const output: Buffer[] = [];
+  if (place === 0) process.stdout.write(title);
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (part: Buffer) => output.push(part));
   const [code] = await once(child, "close");
+  if (place > 0) process.stdout.write(title + Buffer.concat(output).toString());
   const count = await readFile(file, "utf8").then(
     (text) => read(JSON.parse(text)),
     () => ({ ...nothing, failed: 1 }),
