@@ -18,7 +18,7 @@ const order = scenarios.map((scenario) => scenario.name);
 const loadBefore = loadavg()[0] ?? 0;
 
 /** Runs a scenario on a PostgreSQL of its own, with its defaults: what is measured is durable. */
-async function runScenario(scenario: Scenario, { options, out }: Run): Promise<void> {
+async function runScenario(scenario: Scenario, { options, out, postgres }: Run): Promise<void> {
   const undo = createUndo();
   const interrupt = () => void undo.run().finally(() => process.exit(130));
   process.once("SIGINT", interrupt).once("SIGTERM", interrupt);
@@ -28,7 +28,8 @@ async function runScenario(scenario: Scenario, { options, out }: Run): Promise<v
     const folder = await mkdtemp(path.join(tmpdir(), "clerk-sync-bench-"));
     undo.add(() => rm(folder, { recursive: true, force: true }));
     const settings = { max_connections: "300", ...scenario.postgres };
-    const { url, stop } = await startEmbeddedPostgres({ folder: path.join(folder, "postgres"), settings });
+    const programs = postgres === null ? {} : { packageName: postgres };
+    const { url, stop } = await startEmbeddedPostgres({ folder: path.join(folder, "postgres"), settings, ...programs });
     undo.add(stop);
     const createDatabase = await prepareDatabases(url);
     const rows = await scenario.run({ options, createDatabase, say, addUndo: undo.add });

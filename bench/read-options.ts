@@ -2,8 +2,11 @@ import { parseArgs } from "node:util";
 import { SyncError } from "#core/errors.ts";
 import type { Options } from "./scenario.ts";
 
-/** What to run, how, and where its results go; null: they become the stored ones. */
-export type Run = { names: string[]; options: Options; out: string | null };
+/**
+ * What to run and how. out: where its results go; null: they become the stored ones. postgres: a folder with another
+ * PostgreSQL's programs; null: the one of npm.
+ */
+export type Run = { names: string[]; options: Options; out: string | null; postgres: string | null };
 
 /** The options that are numbers: what each is when it is not given, and the least it may be. */
 const numbers = {
@@ -18,7 +21,8 @@ const numbers = {
 
 /**
  * Reads the command line: names of scenarios (none: all), --rounds N, --history N, --long-history N, --load MILLISECONDS,
- * --jobs N, --queued N, --users N, --out FOLDER. Throws SyncError `usage_invalid`.
+ * --jobs N, --queued N, --users N, --out FOLDER, --postgres FOLDER. Throws SyncError `usage_invalid`, also when results
+ * of another PostgreSQL would become the stored ones.
  */
 export function readOptions(args: readonly string[], known: readonly string[]): Run {
   const names = Object.keys(numbers) as (keyof typeof numbers)[];
@@ -28,6 +32,7 @@ export function readOptions(args: readonly string[], known: readonly string[]): 
     options: {
       ...Object.fromEntries(names.map((name) => [name, { type: "string" as const }])),
       out: { type: "string" },
+      postgres: { type: "string" },
     },
   });
   const { positionals } = parsed;
@@ -35,6 +40,10 @@ export function readOptions(args: readonly string[], known: readonly string[]): 
   const unknown = positionals.filter((name) => !known.includes(name));
   if (unknown.length > 0) {
     throw new SyncError("usage_invalid", `No scenario ${unknown.join(", ")}. There are: ${known.join(", ")}.`);
+  }
+  const folder = (name: "out" | "postgres") => (typeof values[name] === "string" ? values[name] : null);
+  if (folder("postgres") !== null && folder("out") === null) {
+    throw new SyncError("usage_invalid", "--postgres needs --out: the stored results are of npm's PostgreSQL.");
   }
   const read = (name: keyof typeof numbers) => toCount(name, values[name]);
   return {
@@ -48,7 +57,8 @@ export function readOptions(args: readonly string[], known: readonly string[]): 
       queued: read("queued"),
       users: read("users"),
     },
-    out: typeof values["out"] === "string" ? values["out"] : null,
+    out: folder("out"),
+    postgres: folder("postgres"),
   };
 }
 

@@ -143,6 +143,12 @@ describe("the command line", () => {
     expect(readOptions(["--out", "fresh"], ["a"]).out).toBe("fresh");
   });
 
+  test("takes another PostgreSQL, whose results never become the stored ones", () => {
+    const { postgres } = readOptions(["--postgres", "/usr/lib/postgresql/15/bin", "--out", "fresh"], ["a"]);
+    expect(postgres).toBe("/usr/lib/postgresql/15/bin");
+    expect(() => readOptions(["--postgres", "/usr/lib/postgresql/15/bin"], ["a"])).toThrow("--postgres needs --out");
+  });
+
   test("names those there are when one is not known", () => {
     expect(() => readOptions(["c"], ["a", "b"])).toThrow("There are: a, b.");
   });
