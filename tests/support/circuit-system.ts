@@ -1,9 +1,9 @@
+import type { CircuitName } from "#core/database.ts";
 import { type Batch, createDatabase, type Database } from "#core/database.ts";
 import { SyncError } from "#core/errors.ts";
 import { createMirrorUser, type MirrorUser } from "#core/mirror-user.ts";
 import type { ReadUser } from "#core/read-user.ts";
 import { runJobs } from "#core/run-jobs.ts";
-import type { CircuitName } from "#core/watch-circuit.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { userEvent } from "./build-event.ts";
 import { createFakeAuthAdmin } from "./fake-auth-admin.ts";

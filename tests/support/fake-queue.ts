@@ -1,3 +1,4 @@
+import type { CircuitCalls } from "../../supabase/functions/_shared/clerk-sync/database.ts";
 import {
   type Batch,
   type Database,
@@ -9,7 +10,6 @@ import {
   type RunJobsArguments,
   type Settled,
 } from "../../supabase/functions/_shared/clerk-sync/database.ts";
-import type { CircuitCalls } from "../../supabase/functions/_shared/clerk-sync/watch-circuit.ts";
 import { mirrorOrder } from "./mirror-order.ts";
 
 export type FakeJob = {

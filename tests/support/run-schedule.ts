@@ -1,6 +1,6 @@
 import type pg from "pg";
-import { createMirrorUser, outcomeOfError, outcomeOfMirror } from "#core/mirror-user.ts";
-import { outcomeOfRead } from "#core/read-user.ts";
+import { outcomeOfError, outcomeOfMirror, outcomeOfRead } from "#core/job-outcome.ts";
+import { createMirrorUser } from "#core/mirror-user.ts";
 import { runJobs } from "#core/run-jobs.ts";
 import { watchCircuit } from "#core/watch-circuit.ts";
 import { at, userEvent } from "./build-event.ts";
@@ -8,7 +8,6 @@ import { type Model, readAt } from "./clerk-model.ts";
 import { createFaultyAuth, createFaultyRead, workerCrash } from "./faulty-auth.ts";
 import { toJob } from "./queue.ts";
 import { type Action, type Fault, type Schedule, workerCount } from "./schedule.ts";
-
 import { createSystem, droppedPlaces, now, rules, type System, type Worker } from "./schedule-system.ts";
 
 const leaseSeconds = 60;

@@ -4,6 +4,7 @@ import { SyncError } from "./errors.ts";
 import { networkReason } from "./network-reason.ts";
 import { type ClerkUser, parseUser, toMilliseconds } from "./parse-event.ts";
 import { parsePage, type UserPage } from "./parse-page.ts";
+import type { Retry } from "./retry-requests.ts";
 
 /** What Clerk's API says of a user now. `version` is its updated_at in Unix milliseconds. */
 export type FreshUser = { deleted: true } | { deleted: false; version: number; user: ClerkUser };
@@ -25,9 +26,6 @@ export type ClerkApi = {
   /** How many users the instance has. */
   countUsers: () => Promise<number>;
 };
-
-/** Does the work, and does it again while it fails for a reason that may pass; see retry-requests.ts. */
-export type Retry = <Output>(work: () => Promise<Output>) => Promise<Output>;
 
 export type ClerkApiOptions = {
   secretKey: string;

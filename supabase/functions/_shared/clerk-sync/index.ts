@@ -32,13 +32,8 @@ export { type LogLevel, startLogging } from "./logger.ts";
 export { handleWebhook, type WebhookDependencies } from "./handle-webhook.ts";
 export { createLoadLimit, type LoadAccount, type LoadLimit, type LoadLimitOptions } from "./limit-load.ts";
 export { createRateLimit, type RateLimit, type RateLimitOptions } from "./limit-rate.ts";
-export type { DeliveryHooks, Refusal } from "./notify-hook.ts";
-export {
-  createDeliveryRecorder,
-  type DeliveryNote,
-  type DeliveryRecorder,
-  type DeliveryRecorderOptions,
-} from "./record-deliveries.ts";
+export type { DeliveryHooks, DeliveryNote, Refusal } from "./notify-hook.ts";
+export { createDeliveryRecorder, type DeliveryRecorder, type DeliveryRecorderOptions } from "./record-deliveries.ts";
 export { signWebhook } from "./sign-webhook.ts";
 export { createVerifySignature, type VerifySignature } from "./verify-signature.ts";
 

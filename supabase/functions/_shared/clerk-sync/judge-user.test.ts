@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { JobSummary } from "./admin-jobs-contract.ts";
 import type { Place, UserState } from "./admin-users-contract.ts";
-import { judgeUser, type UserFacts } from "./judge-user.ts";
+import { judgeUser } from "./judge-user.ts";
+import type { UserFacts } from "./user-rule.ts";
 
 const now = Date.parse("2026-11-25T12:00:00Z");
 const at = "2026-11-25T11:59:30Z";

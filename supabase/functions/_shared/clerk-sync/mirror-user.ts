@@ -10,8 +10,7 @@ import {
 import { askMilliseconds, createJudgement } from "./ask-service.ts";
 import type { AuthAdmin, AuthAnswer, AuthUser, AuthUserInput } from "./auth-admin.ts";
 import { addressRefused, conflict, isRefusedContact, isTaken, rejected } from "./auth-refusals.ts";
-import type { JobOutcome, MirrorOrder } from "./database.ts";
-import { errorMessage, SyncError } from "./errors.ts";
+import type { MirrorOrder } from "./database.ts";
 import {
   type Contact,
   contactOf,
@@ -21,7 +20,6 @@ import {
   placeholderPhone,
 } from "./mirror-contact.ts";
 import { askForNobody } from "./read-auth-users.ts";
-import { circuitOf } from "./watch-circuit.ts";
 
 /** What was done to the mirror; `authUserId` is remembered for the next time. */
 export type MirrorResult = {
@@ -260,34 +258,4 @@ function unusablePasswordHash(): string {
   const alphabet = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
   const characters = Array.from(crypto.getRandomValues(new Uint8Array(53)), (byte) => alphabet[byte % 64]);
   return `$2a$10$${characters.join("")}`;
-}
-
-/** How an attempt ends whose mirror call succeeded. */
-export function outcomeOfMirror(jobId: string, result: MirrorResult | HolderLock): JobOutcome {
-  if (result.outcome === "locked") {
-    const { holderId, lockedAt, waitSeconds } = result;
-    return {
-      job_id: jobId,
-      outcome: "locked",
-      auth_holder_id: holderId,
-      auth_locked_at: new Date(lockedAt).toISOString(),
-      retry_after: waitSeconds,
-      error: "auth_adopting: the Auth user with this address is locked; it is adopted when its last token has run out",
-    };
-  }
-  const { authUserId, ...mirror } = result;
-  return { job_id: jobId, outcome: "completed", auth_user_id: authUserId, mirror };
-}
-
-/** How an attempt ends whose mirror call failed: retried, or dead when trying again cannot help. */
-export function outcomeOfError(jobId: string, error: unknown): JobOutcome {
-  const known = error instanceof SyncError ? error : undefined;
-  const circuit = circuitOf(error);
-  return {
-    job_id: jobId,
-    outcome: known === undefined || known.retryable ? "retry" : "dead",
-    error: `${known?.code ?? "internal"}: ${errorMessage(error)}`,
-    ...(known?.retryAfterSeconds === undefined ? {} : { retry_after: known.retryAfterSeconds }),
-    ...(circuit === undefined ? {} : { circuit }),
-  };
 }

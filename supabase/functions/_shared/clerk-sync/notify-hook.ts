@@ -1,6 +1,13 @@
 import { type ErrorCode, errorMessage } from "./errors.ts";
 import { logger } from "./logger.ts";
-import type { DeliveryNote } from "./record-deliveries.ts";
+
+/** Something about a delivery that is to be seen later; see clerk_sync.audit. `subject` is what it is about. */
+export type DeliveryNote = {
+  kind: "delivery_refused" | "instance_unknown" | "sample_event" | "event_trimmed";
+  source: string;
+  subject?: string;
+  code?: string;
+};
 
 /** eventId only when the signature was right: anybody can write a svix-id. */
 export type Refusal = { code: ErrorCode; source: string; eventId?: string };

@@ -1,4 +1,4 @@
-import type { UserFacts, UserRule } from "./judge-user.ts";
+import type { UserFacts, UserRule } from "./user-rule.ts";
 
 // What the places say of a user for whom nothing is under way.
 

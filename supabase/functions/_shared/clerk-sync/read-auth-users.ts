@@ -1,7 +1,7 @@
 import { createJudgement } from "./ask-service.ts";
 import type { AuthAdmin, AuthUser } from "./auth-admin.ts";
-import type { Retry } from "./clerk-api.ts";
 import { SyncError } from "./errors.ts";
+import type { Retry } from "./retry-requests.ts";
 
 /** An Auth user as it is compared with the user of ours that `owner` names; see clerk_sync_compare_auth_users. */
 export type AuthRow = {

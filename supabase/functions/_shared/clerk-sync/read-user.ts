@@ -1,10 +1,8 @@
 import { askMilliseconds, createJudgement } from "./ask-service.ts";
-import { type ClerkApi, createClerkApi, type FreshUser } from "./clerk-api.ts";
+import { type ClerkApi, createClerkApi } from "./clerk-api.ts";
 import type { Config } from "./config.ts";
-import type { CallFunction, JobOutcome, Read, ReadOrder } from "./database.ts";
+import type { CallFunction } from "./database.ts";
 import { createClerkRateLimit } from "./limit-clerk-rate.ts";
-import { mapUser } from "./map-user.ts";
-import { outcomeOfError } from "./mirror-user.ts";
 
 export type ReadUser = ClerkApi["readUser"];
 
@@ -40,18 +38,4 @@ export function createReadUser({ clerkSecretKey, clerkApiUrl }: Config, call: Ca
       throw await judge(error);
     }
   };
-}
-
-/** Reads one user from Clerk's API: what is to be applied, or how the attempt ends that could not read it. */
-export async function outcomeOfRead(order: ReadOrder, readUser: ReadUser): Promise<Read | JobOutcome> {
-  try {
-    return toRead(order.job_id, await readUser(order.clerk_id));
-  } catch (error) {
-    return outcomeOfError(order.job_id, error);
-  }
-}
-
-function toRead(jobId: string, fresh: FreshUser): Read {
-  if (fresh.deleted) return { job_id: jobId, deleted: true };
-  return { job_id: jobId, deleted: false, version: fresh.version, payload: { ...mapUser(fresh.user) } };
 }

@@ -2,15 +2,7 @@ import type { CallFunction } from "./database.ts";
 import { delay } from "./delay.ts";
 import { errorCode, errorMessage } from "./errors.ts";
 import { logger } from "./logger.ts";
-import type { DeliveryHooks } from "./notify-hook.ts";
-
-/** Something about a delivery that is to be seen later; see clerk_sync.audit. `subject` is what it is about. */
-export type DeliveryNote = {
-  kind: "delivery_refused" | "instance_unknown" | "sample_event" | "event_trimmed";
-  source: string;
-  subject?: string;
-  code?: string;
-};
+import type { DeliveryHooks, DeliveryNote } from "./notify-hook.ts";
 
 /** So many that are alike; `at` is the last of them. */
 type DeliveryEntry = DeliveryNote & { at: string; count: number };

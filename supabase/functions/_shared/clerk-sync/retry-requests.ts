@@ -1,6 +1,8 @@
 import { DelegateBackoff, handleWhen, retry } from "cockatiel";
-import type { Retry } from "./clerk-api.ts";
 import { type ErrorCode, SyncError } from "./errors.ts";
+
+/** Does the work, and does it again while it fails for a reason that may pass. */
+export type Retry = <Output>(work: () => Promise<Output>) => Promise<Output>;
 
 export type RetryOptions = {
   /** Attempts after the first. */

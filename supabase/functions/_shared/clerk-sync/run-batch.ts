@@ -13,9 +13,10 @@ import type {
 import { mayBeJobsFault } from "./database.ts";
 import { errorCode } from "./errors.ts";
 import { inParallel } from "./in-parallel.ts";
+import { outcomeOfError, outcomeOfMirror, outcomeOfRead } from "./job-outcome.ts";
 import { logger } from "./logger.ts";
-import { type MirrorUser, mirrorMilliseconds, outcomeOfError, outcomeOfMirror } from "./mirror-user.ts";
-import { outcomeOfRead, type ReadUser } from "./read-user.ts";
+import { type MirrorUser, mirrorMilliseconds } from "./mirror-user.ts";
+import type { ReadUser } from "./read-user.ts";
 import { type CircuitWatch, watchCircuit } from "./watch-circuit.ts";
 
 export type BatchDependencies = DeleteRules & {

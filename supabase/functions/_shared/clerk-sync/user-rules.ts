@@ -1,6 +1,6 @@
 import type { JobSummary } from "./admin-jobs-contract.ts";
-import type { UserFacts, UserRule } from "./judge-user.ts";
 import { authRules, deletedRules, emailRule, futureRule, isGone, presentRules } from "./place-rules.ts";
+import type { UserFacts, UserRule } from "./user-rule.ts";
 
 /** What to do about a dead letter, by what stands before the colon of its error. */
 const deadRemedies: Readonly<Record<string, string>> = {

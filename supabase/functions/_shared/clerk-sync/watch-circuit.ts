@@ -1,23 +1,5 @@
+import type { CircuitCalls, CircuitName } from "./database.ts";
 import { type ErrorCode, SyncError } from "./errors.ts";
-
-/** A service behind a circuit breaker; its state is in clerk_sync.circuits. */
-export type CircuitName = "auth" | "clerk";
-
-/** What one batch saw of a service; see clerk_sync.record_calls. `retry_after` is in seconds. */
-export type CircuitCalls = {
-  name: CircuitName;
-  successes: number;
-  failures: number;
-  /** Failures after the last success. */
-  streak: number;
-  tripped: boolean;
-  /** Users whose call failed although the service works, since the last user whose call succeeded. */
-  failed_users?: string[];
-  /** A user's call succeeded. */
-  any_user_worked?: boolean;
-  code?: ErrorCode;
-  retry_after?: number;
-};
 
 export type CircuitWatch = {
   name: CircuitName;
