@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { networkReason } from "#core/network-reason.ts";
+import { networkReason } from "#core/http/network-reason.ts";
 import type { CommandIo } from "./command-io.ts";
 
 /** A project's base URL and the key that may call its functions. */

@@ -1,4 +1,4 @@
-import type { Environment } from "#core/config.ts";
+import type { Environment } from "#core/config/config.ts";
 
 /** Time, so that tests need not wait: `now` in Unix milliseconds, `sleep` in milliseconds; a signal rejects it. */
 export type Clock = {

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
-import type { Environment } from "#core/config.ts";
+import type { Environment } from "#core/config/config.ts";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import type { Rest } from "./call-rpc.ts";
 import type { CommandIo } from "./command-io.ts";

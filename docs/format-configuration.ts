@@ -1,4 +1,4 @@
-import { environmentSchema, noteOf, type VariableNote } from "#core/environment-schema.ts";
+import { environmentSchema, noteOf, type VariableNote } from "#core/config/environment-schema.ts";
 
 type Name = keyof typeof environmentSchema.shape;
 
@@ -9,7 +9,7 @@ const homes: readonly { title: string; home: VariableNote["home"] }[] = [
 
 const opening = `# Configuration
 
-<!-- Written by npm run docs from supabase/functions/_shared/clerk-sync/environment-schema.ts; edit it there. -->
+<!-- Written by npm run docs from supabase/functions/_shared/clerk-sync/config/environment-schema.ts; edit it there. -->
 
 Everything is an environment variable: on Supabase a secret (\`supabase secrets set NAME=value\`), on a server of your own an
 ordinary variable. An empty variable is a missing one. A feature whose secret is missing is off, never open. All

@@ -1,12 +1,12 @@
 import { getConnInfo } from "@hono/node-server/conninfo";
 import { type Context, Hono } from "hono";
-import type { HandleAdmin } from "#core/handle-admin.ts";
-import { type EnsureUserDependencies, handleEnsureUser } from "#core/handle-ensure-user.ts";
-import { type HealthDependencies, handleHealth } from "#core/handle-health.ts";
-import { handleProcessor, type ProcessorDependencies } from "#core/handle-processor.ts";
-import { handleWebhook, type WebhookDependencies } from "#core/handle-webhook.ts";
-import { json } from "#core/json-response.ts";
-import { readSource } from "#core/read-source.ts";
+import type { HandleAdmin } from "#core/admin/handle-admin.ts";
+import { type EnsureUserDependencies, handleEnsureUser } from "#core/ensure-user/handle-ensure-user.ts";
+import { type HealthDependencies, handleHealth } from "#core/health/handle-health.ts";
+import { json } from "#core/http/json-response.ts";
+import { readSource } from "#core/http/read-source.ts";
+import { handleWebhook, type WebhookDependencies } from "#core/webhook/handle-webhook.ts";
+import { handleProcessor, type ProcessorDependencies } from "#core/worker/handle-processor.ts";
 import type { AdminPage } from "./admin-page.ts";
 
 export type AppDependencies = {

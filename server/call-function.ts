@@ -1,5 +1,5 @@
 import pg from "pg";
-import { type CallFunction, databaseError } from "#core/database.ts";
+import { type CallFunction, databaseError } from "#core/database/database.ts";
 import { errorMessage } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
 
@@ -40,7 +40,7 @@ export async function buildStatement(
 /** The limit of PostgREST's roles on Supabase, so that both homes behave alike. */
 const usualLimitMilliseconds = 8000;
 
-/** Calls SQL functions over a pool of connections; the Node half of the door in #core/database.ts. */
+/** Calls SQL functions over a pool of connections; the Node half of the door in #core/database/database.ts. */
 export function createCallFunction(pool: pg.Pool, usualLimit = usualLimitMilliseconds): CallFunction {
   const statements = createStatements(pool);
   return async (name, args, { limitMilliseconds = usualLimit } = {}) => {

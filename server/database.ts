@@ -1,8 +1,8 @@
 import path from "node:path";
 import pg from "pg";
+import { checkSchemaVersion } from "#core/database/schema-version.ts";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
-import { checkSchemaVersion } from "#core/schema-version.ts";
 import { readLocalPassword } from "./local-settings.ts";
 import { migrateDatabase, readVersion } from "./migrate-database.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres, stopOrphan } from "./postgres/embedded-postgres.ts";

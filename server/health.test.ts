@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { databaseError } from "#core/database.ts";
-import { schemaVersion } from "#core/schema-version.ts";
+import { databaseError } from "#core/database/database.ts";
+import { schemaVersion } from "#core/database/schema-version.ts";
 import { createHealth } from "./health.ts";
 
 beforeEach(() => void vi.useFakeTimers());

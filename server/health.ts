@@ -1,9 +1,9 @@
-import type { Database } from "#core/database.ts";
+import type { Database } from "#core/database/database.ts";
+import { checkSchemaVersion } from "#core/database/schema-version.ts";
 import { type ErrorCode, errorCode, SyncError } from "#core/errors.ts";
-import { inTime } from "#core/in-time.ts";
-import { json } from "#core/json-response.ts";
-import { createFloodLog, type FloodLog } from "#core/log-flood.ts";
-import { checkSchemaVersion } from "#core/schema-version.ts";
+import { inTime } from "#core/http/in-time.ts";
+import { json } from "#core/http/json-response.ts";
+import { createFloodLog, type FloodLog } from "#core/http/log-flood.ts";
 
 export type HealthDependencies = {
   database: Pick<Database, "schemaVersion" | "writeFailure">;

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import { type ServerType, serve } from "@hono/node-server";
 import type { Hono } from "hono";
-import type { Config } from "#core/config.ts";
+import type { Config } from "#core/config/config.ts";
 import { errorMessage, SyncError } from "#core/errors.ts";
 
 type Address = Pick<Config, "host" | "port">;

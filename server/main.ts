@@ -1,4 +1,4 @@
-import { readConfig } from "#core/config.ts";
+import { readConfig } from "#core/config/config.ts";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { runLocalServer } from "./run-server.ts";
 

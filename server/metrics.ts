@@ -1,8 +1,8 @@
-import { createCheckCaller } from "#core/check-caller.ts";
-import type { CallFunction } from "#core/database.ts";
+import type { CallFunction } from "#core/database/database.ts";
 import { SyncError } from "#core/errors.ts";
-import { json } from "#core/json-response.ts";
-import { createMetricsResponse } from "#core/metrics-response.ts";
+import { createCheckCaller } from "#core/http/check-caller.ts";
+import { json } from "#core/http/json-response.ts";
+import { createMetricsResponse } from "#core/metrics/metrics-response.ts";
 import { createProcessMetrics } from "./process-metrics.ts";
 
 /** Makes the answer of GET /metrics for whoever has one of the keys; null without any: closed, never open. */

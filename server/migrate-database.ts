@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type pg from "pg";
+import { checkSchemaVersion, schemaVersion } from "#core/database/schema-version.ts";
 import { SyncError } from "#core/errors.ts";
-import { checkSchemaVersion, schemaVersion } from "#core/schema-version.ts";
 import {
   applyMigrations,
   applyPrelude,

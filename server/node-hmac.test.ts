@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { createVerifySignature } from "#core/verify-signature.ts";
+import { createVerifySignature } from "#core/webhook/verify-signature.ts";
 import { macOf, signedHeaders, testNow, testSecret } from "../tests/support/sign.ts";
 import { createNodeHmac } from "./node-hmac.ts";
 

@@ -1,5 +1,5 @@
 import { createHmac, createSecretKey } from "node:crypto";
-import type { CreateHmac } from "#core/sign-webhook.ts";
+import type { CreateHmac } from "#core/http/sign-webhook.ts";
 
 /** HMAC-SHA256 of Node: an event's 2 kB take 3 µs here, and 80 µs when they are handed to WebCrypto's threads. */
 export const createNodeHmac: CreateHmac = (bytes) => {

@@ -1,5 +1,5 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import type { MetricFamily } from "#core/format-metrics.ts";
+import type { MetricFamily } from "#core/metrics/format-metrics.ts";
 
 /**
  * Makes the metrics of this process, under the names that Prometheus' client libraries use for them. The lag of the

@@ -1,6 +1,6 @@
 import { type Context, Hono } from "hono";
 import type pg from "pg";
-import { createCheckCaller } from "#core/check-caller.ts";
+import { createCheckCaller } from "#core/http/check-caller.ts";
 import { buildStatement } from "./call-function.ts";
 import { bodyNotParsed, databaseFailure, functionNotFound, type PostgrestFailure } from "./postgrest-failure.ts";
 

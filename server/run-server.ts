@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { Config } from "#core/config.ts";
+import type { Config } from "#core/config/config.ts";
 import { logger, startLogging } from "#core/logger.ts";
 import { npmGone } from "./npm-parent.ts";
 import { type RunningLocalServer, startLocalServer } from "./start-local-server.ts";

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import type { Hono } from "hono";
-import type { Config } from "#core/config.ts";
+import type { Config } from "#core/config/config.ts";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { createAuthStandIn } from "./auth-stand-in/routes.ts";
 import { type Composition, compose } from "./compose.ts";

@@ -1,7 +1,7 @@
-import type { Config } from "#core/config.ts";
+import type { Config } from "#core/config/config.ts";
+import { schemaVersion } from "#core/database/schema-version.ts";
 import { SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
-import { schemaVersion } from "#core/schema-version.ts";
 import { compose } from "./compose.ts";
 import { openDatabase } from "./database.ts";
 import type { Half } from "./half.ts";

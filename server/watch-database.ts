@@ -1,9 +1,9 @@
-import type { AlertTarget } from "#core/alert-targets.ts";
+import type { AlertTarget } from "#core/alerts/alert-targets.ts";
+import type { Incident, Notice } from "#core/alerts/format-notice.ts";
+import { type PostOptions, postNotice } from "#core/alerts/post-notice.ts";
+import type { SendAlerts } from "#core/alerts/send-alerts.ts";
 import { errorCode, errorMessage, SyncError } from "#core/errors.ts";
-import type { Incident, Notice } from "#core/format-notice.ts";
 import { logger } from "#core/logger.ts";
-import { type PostOptions, postNotice } from "#core/post-notice.ts";
-import type { SendAlerts } from "#core/send-alerts.ts";
 
 export type WatchDependencies = Omit<PostOptions, "timeoutMilliseconds"> & {
   sendAlerts: SendAlerts;

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { errorCode, errorMessage } from "#core/errors.ts";
+import type { Supervision } from "#core/health/supervise-sync.ts";
 import { logger } from "#core/logger.ts";
-import { type RunResult, runAlone } from "#core/run-jobs.ts";
-import { runSlice, type SliceDependencies } from "#core/run-slice.ts";
-import { runWork, type WorkDependencies } from "#core/run-work.ts";
-import type { Supervision } from "#core/supervise-sync.ts";
+import { runSlice, type SliceDependencies } from "#core/reconcile/run-slice.ts";
+import { type RunResult, runAlone } from "#core/worker/run-jobs.ts";
+import { runWork, type WorkDependencies } from "#core/worker/run-work.ts";
 
 export type WorkerDependencies = WorkDependencies & {
   retentionDays: number;

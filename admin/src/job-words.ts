@@ -1,4 +1,4 @@
-import type { JobFilter } from "#core/admin-jobs-contract.ts";
+import type { JobFilter } from "#core/admin/contract/jobs.ts";
 
 export const typeWords: Readonly<Record<NonNullable<JobFilter["job_type"]>, string>> = {
   USER_CREATED: "user created",

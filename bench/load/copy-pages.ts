@@ -1,6 +1,6 @@
 import pg from "pg";
-import { createClerkApi } from "#core/clerk-api.ts";
-import { mapUser } from "#core/map-user.ts";
+import { createClerkApi } from "#core/clerk/clerk-api.ts";
+import { mapUser } from "#core/clerk/map-user.ts";
 import { queryOf, upsertUsers } from "../peers/upsert-users.ts";
 
 /** Reads all users of Clerk's page by page, and upserts each page in one statement. */

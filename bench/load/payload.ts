@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import type { NewJob } from "#core/database.ts";
-import { mapEvent } from "#core/map-user.ts";
-import { parseEvent } from "#core/parse-event.ts";
+import { mapEvent } from "#core/clerk/map-user.ts";
+import { parseEvent } from "#core/clerk/parse-event.ts";
+import type { NewJob } from "#core/database/database.ts";
 import { macOf, testSecret } from "../../tests/support/sign.ts";
 
 export const webhookPath = "/functions/v1/clerk-webhook";

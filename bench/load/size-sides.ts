@@ -1,6 +1,6 @@
 import pg from "pg";
-import { createAcceptEvents } from "#core/accept-events.ts";
-import type { NewJob } from "#core/database.ts";
+import type { NewJob } from "#core/database/database.ts";
+import { createAcceptEvents } from "#core/webhook/accept-events.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { openPool } from "../open-database.ts";
 import { clerkSync } from "../peers/clerk-sync.ts";

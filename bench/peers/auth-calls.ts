@@ -1,5 +1,5 @@
-import { createAuthAdmin } from "#core/auth-admin.ts";
-import type { NewJob } from "#core/database.ts";
+import type { NewJob } from "#core/database/database.ts";
+import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
 import { atOnce, noPeer, type Peer, timed } from "./peer.ts";
 import { toUserRow } from "./upsert-users.ts";
 

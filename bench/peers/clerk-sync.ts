@@ -1,7 +1,7 @@
-import { createAuthAdmin } from "#core/auth-admin.ts";
-import { createDatabase } from "#core/database.ts";
-import { createMirrorUser } from "#core/mirror-user.ts";
-import { type RunDependencies, runJobs } from "#core/run-jobs.ts";
+import { createDatabase } from "#core/database/database.ts";
+import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
+import { createMirrorUser } from "#core/mirror/mirror-user.ts";
+import { type RunDependencies, runJobs } from "#core/worker/run-jobs.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { createPool } from "../../server/database.ts";
 import { atOnce, noPeer, type OpenPeer, type Peer, slices, timed } from "./peer.ts";

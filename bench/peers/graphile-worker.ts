@@ -1,6 +1,6 @@
 import { Logger, makeWorkerUtils, type Runner, run, type TaskList, WorkerPreset } from "graphile-worker";
 import pg from "pg";
-import type { NewJob } from "#core/database.ts";
+import type { NewJob } from "#core/database/database.ts";
 import { atOnce, noPeer, type OpenPeer, type Peer, slices } from "./peer.ts";
 import { toUserRow, upsertUsers } from "./upsert-users.ts";
 

@@ -1,5 +1,5 @@
 import pg from "pg";
-import type { NewJob } from "#core/database.ts";
+import type { NewJob } from "#core/database/database.ts";
 import { atOnce, noPeer, type OpenPeer, type Peer, timed } from "./peer.ts";
 import { toUserRow } from "./upsert-users.ts";
 

@@ -1,5 +1,5 @@
 import pg from "pg";
-import type { NewJob } from "#core/database.ts";
+import type { NewJob } from "#core/database/database.ts";
 import { noPeer, type Peer, writeSlices } from "./peer.ts";
 import { queryOf, toUserRow, upsertUsers } from "./upsert-users.ts";
 

@@ -1,4 +1,4 @@
-import type { NewJob } from "#core/database.ts";
+import type { NewJob } from "#core/database/database.ts";
 
 /** A peer on a database. What it does not do is null. */
 export type OpenPeer = {

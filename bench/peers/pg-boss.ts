@@ -1,6 +1,6 @@
 import pg from "pg";
 import { type Job, PgBoss } from "pg-boss";
-import type { NewJob } from "#core/database.ts";
+import type { NewJob } from "#core/database/database.ts";
 import { atOnce, noPeer, type OpenPeer, type Peer, timed } from "./peer.ts";
 import { queryOf, toUserRow, upsertUsers } from "./upsert-users.ts";
 

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import type { NewJob } from "#core/database.ts";
+import type { NewJob } from "#core/database/database.ts";
 
 /** What of a job makes the row of its user. */
 export type UserRow = { clerk_id: string; email: string | null; name: string | null; role: string; version: number };

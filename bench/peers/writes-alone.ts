@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { createDatabase } from "#core/database.ts";
+import { createDatabase } from "#core/database/database.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { openPool } from "../open-database.ts";
 import { noPeer, type Peer, slices, writeSlices } from "./peer.ts";

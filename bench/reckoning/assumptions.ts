@@ -1,4 +1,4 @@
-import { environmentSchema } from "#core/environment-schema.ts";
+import { environmentSchema } from "#core/config/environment-schema.ts";
 
 /** The sizes that docs/scale.md reckons for. */
 export const userCounts = [1_000_000, 10_000_000, 100_000_000] as const;

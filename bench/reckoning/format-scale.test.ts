@@ -61,14 +61,17 @@ describe("what is said of this project is what its files say:", () => {
     ],
     ["supabase/migrations/20261124000021_schedule.sql", "'clerk-sync-sweep', '7 * * * *'"],
     ["supabase/migrations/20261124000021_schedule.sql", "'clerk-sync-compare', '23 3 * * *'"],
-    ["supabase/functions/_shared/clerk-sync/handle-processor.ts", `stepsOfRuns = ${ours.pagesPerCall};`],
-    ["supabase/functions/_shared/clerk-sync/clerk-api.ts", `pageSize = ${ours.usersPerPage};`],
-    ["supabase/functions/_shared/clerk-sync/read-auth-users.ts", `usersPerPage = ${ours.authUsersPerPage};`],
+    ["supabase/functions/_shared/clerk-sync/worker/handle-processor.ts", `stepsOfRuns = ${ours.pagesPerCall};`],
+    ["supabase/functions/_shared/clerk-sync/clerk/clerk-api.ts", `pageSize = ${ours.usersPerPage};`],
+    ["supabase/functions/_shared/clerk-sync/mirror/read-auth-users.ts", `usersPerPage = ${ours.authUsersPerPage};`],
     [
-      "supabase/functions/_shared/clerk-sync/limit-clerk-rate.ts",
+      "supabase/functions/_shared/clerk-sync/clerk/limit-clerk-rate.ts",
       `backgroundShare = ${ours.clerkBackgroundPercent / 100};`,
     ],
-    ["supabase/functions/_shared/clerk-sync/limit-clerk-rate.ts", `production: ${theirs.clerkRequestsPerSecond * 10},`],
+    [
+      "supabase/functions/_shared/clerk-sync/clerk/limit-clerk-rate.ts",
+      `production: ${theirs.clerkRequestsPerSecond * 10},`,
+    ],
   ])("%s: %s", async (file, text) => {
     expect((await read(file)).replaceAll(/\s+/g, " ")).toContain(text);
   });

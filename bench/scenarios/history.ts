@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { type Database, type NewJob, createDatabase as openQueue } from "#core/database.ts";
+import { type Database, type NewJob, createDatabase as openQueue } from "#core/database/database.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { alternate } from "../alternate.ts";
 import { makeJobs } from "../load/payload.ts";

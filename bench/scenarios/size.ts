@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type pg from "pg";
-import type { NewJob } from "#core/database.ts";
+import type { NewJob } from "#core/database/database.ts";
 import { eventBody, makeJob } from "../load/payload.ts";
 import { bareTable, clerkSyncTables, type OpenSizeSide, pgBossTables, type SizeSide } from "../load/size-sides.ts";
 import { openPool } from "../open-database.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import type { Environment } from "#core/config.ts";
+import type { Environment } from "#core/config/config.ts";
 import type { CommandIo } from "../command-io.ts";
 import { checkClerk } from "../doctor/check-clerk.ts";
 import { checkDatabase } from "../doctor/check-database.ts";

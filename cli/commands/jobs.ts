@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import { type JobFilter, jobPageSchema, jobSchema } from "#core/admin-jobs-contract.ts";
+import { type JobFilter, jobPageSchema, jobSchema } from "#core/admin/contract/jobs.ts";
 import { SyncError } from "#core/errors.ts";
 import type { CommandIo } from "../command-io.ts";
 import { addAdminOptions, adminOptionsSchema, openAdmin, readOptions } from "../operate/admin-options.ts";

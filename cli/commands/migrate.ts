@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import { environmentSchema } from "#core/environment-schema.ts";
+import { environmentSchema } from "#core/config/environment-schema.ts";
 import { SyncError } from "#core/errors.ts";
 import type { Migrated } from "../../server/migrate-database.ts";
 import type { CommandIo } from "../command-io.ts";

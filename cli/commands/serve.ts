@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { z } from "zod";
-import { readConfig } from "#core/config.ts";
+import { readConfig } from "#core/config/config.ts";
 import type { CommandIo } from "../command-io.ts";
 
 const examples = `

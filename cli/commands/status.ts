@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import { type Overview, overviewSchema } from "#core/admin-overview-contract.ts";
+import { type Overview, overviewSchema } from "#core/admin/contract/overview.ts";
 import { SyncError } from "#core/errors.ts";
 import type { CommandIo } from "../command-io.ts";
 import { addAdminOptions, adminOptionsSchema, openAdmin, readOptions } from "../operate/admin-options.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import { resyncedSchema, userPageSchema, userSchema } from "#core/admin-users-contract.ts";
+import { resyncedSchema, userPageSchema, userSchema } from "#core/admin/contract/users.ts";
 import type { CommandIo } from "../command-io.ts";
 import { addAdminOptions, adminOptionsSchema, openAdmin, readOptions } from "../operate/admin-options.ts";
 import { formatUser, formatUsers } from "../operate/format-user.ts";

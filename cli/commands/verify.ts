@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import type { Environment } from "#core/config.ts";
+import type { Environment } from "#core/config/config.ts";
 import { SyncError } from "#core/errors.ts";
-import { readWebhookSecret } from "#core/sign-webhook.ts";
+import { readWebhookSecret } from "#core/http/sign-webhook.ts";
 import type { CommandIo } from "../command-io.ts";
 import { findTarget, requireSecret, type Target, targetOptionsSchema } from "../read-target.ts";
 import { wholeNumber } from "../simulate/read-options.ts";

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { schemaVersion } from "#core/schema-version.ts";
+import { schemaVersion } from "#core/database/schema-version.ts";
 import { callRpc, type Rest, type RpcFailure } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
 import { simulatedInstanceId } from "../simulate/build-event.ts";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { networkReason } from "#core/network-reason.ts";
-import { readWebhookSecret, signWebhook } from "#core/sign-webhook.ts";
+import { networkReason } from "#core/http/network-reason.ts";
+import { readWebhookSecret, signWebhook } from "#core/http/sign-webhook.ts";
 import type { CommandIo } from "../command-io.ts";
 import type { Finding } from "./finding.ts";
 

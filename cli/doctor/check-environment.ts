@@ -1,6 +1,6 @@
-import { type Environment, readConfig } from "#core/config.ts";
+import { type Environment, readConfig } from "#core/config/config.ts";
 import { SyncError } from "#core/errors.ts";
-import { decodeBase64 } from "#core/sign-webhook.ts";
+import { decodeBase64 } from "#core/http/sign-webhook.ts";
 import type { Finding } from "./finding.ts";
 import { kindOfSecret, type SecretKind } from "./secret-kind.ts";
 

@@ -1,4 +1,4 @@
-import { networkReason } from "#core/network-reason.ts";
+import { networkReason } from "#core/http/network-reason.ts";
 import type { CommandIo } from "../command-io.ts";
 import type { Finding } from "./finding.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { decodeBase64 } from "#core/sign-webhook.ts";
+import { decodeBase64 } from "#core/http/sign-webhook.ts";
 
 /** What a secret is by its shape. `projectRef` and `expiresAt` (Unix seconds) are in Supabase's legacy keys. */
 export type SecretKind = {

@@ -2,7 +2,7 @@ import { userInfo } from "node:os";
 import process from "node:process";
 import type { z } from "zod";
 import { SyncError } from "#core/errors.ts";
-import { networkReason } from "#core/network-reason.ts";
+import { networkReason } from "#core/http/network-reason.ts";
 import type { Rest } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
 import { answerUnknown, readRefusal } from "./read-refusal.ts";

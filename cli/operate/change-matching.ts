@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { changedSchema, countSchema, type JobFilter } from "#core/admin-jobs-contract.ts";
+import { changedSchema, countSchema, type JobFilter } from "#core/admin/contract/jobs.ts";
 import { SyncError } from "#core/errors.ts";
 import type { CommandIo } from "../command-io.ts";
 import type { Progress } from "../simulate/progress.ts";

@@ -1,4 +1,4 @@
-import type { Job, JobSummary } from "#core/admin-jobs-contract.ts";
+import type { Job, JobSummary } from "#core/admin/contract/jobs.ts";
 
 /** What a page without jobs says: the newest were looked at, and older ones may match. */
 const noneYet = "None of the jobs looked at matches; older ones may.";

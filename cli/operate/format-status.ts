@@ -1,5 +1,5 @@
-import type { JobCounts } from "#core/admin-jobs-contract.ts";
-import type { Overview } from "#core/admin-overview-contract.ts";
+import type { JobCounts } from "#core/admin/contract/jobs.ts";
+import type { Overview } from "#core/admin/contract/overview.ts";
 
 const signs = { healthy: "✓", degraded: "!", compromised: "✗" } as const;
 

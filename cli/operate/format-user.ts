@@ -1,4 +1,4 @@
-import { comparedFields, type Place, type User, type UserSummary } from "#core/admin-users-contract.ts";
+import { comparedFields, type Place, type User, type UserSummary } from "#core/admin/contract/users.ts";
 import { formatJobs } from "./format-jobs.ts";
 
 const placeNames = { clerk: "Clerk", users: "users", auth: "Auth" } as const;

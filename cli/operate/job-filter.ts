@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import { type JobFilter, jobStatuses, jobTypes } from "#core/admin-jobs-contract.ts";
+import { type JobFilter, jobStatuses, jobTypes } from "#core/admin/contract/jobs.ts";
 import { readSince } from "../audit/read-since.ts";
 
 const statusOption = z

@@ -1,4 +1,4 @@
-import { refusalSchema } from "#core/admin-overview-contract.ts";
+import { refusalSchema } from "#core/admin/contract/overview.ts";
 import { isErrorCode, SyncError } from "#core/errors.ts";
 import { keyRefused } from "../call-rpc.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { CallFunction } from "#core/database.ts";
+import type { CallFunction } from "#core/database/database.ts";
 import { SyncError } from "#core/errors.ts";
 import { callRpc, keyRefused, type Rest, type RpcFailure } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";

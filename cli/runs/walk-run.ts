@@ -1,9 +1,9 @@
-import { createAuthAdmin } from "#core/auth-admin.ts";
-import { readConfig } from "#core/config.ts";
-import { createSlices, type SliceChanges } from "#core/create-slices.ts";
+import { readConfig } from "#core/config/config.ts";
 import { SyncError } from "#core/errors.ts";
-import { runSlice, type SliceDependencies } from "#core/run-slice.ts";
-import { createSyncRuns, type Run, type RunKind } from "#core/sync-runs.ts";
+import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
+import { createSlices, type SliceChanges } from "#core/reconcile/create-slices.ts";
+import { runSlice, type SliceDependencies } from "#core/reconcile/run-slice.ts";
+import { createSyncRuns, type Run, type RunKind } from "#core/reconcile/sync-runs.ts";
 import type { CommandIo } from "../command-io.ts";
 import { findRest } from "../read-target.ts";
 import { chooseProgress } from "../simulate/progress.ts";

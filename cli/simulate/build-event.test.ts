@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { parseEvent } from "#core/parse-event.ts";
+import { parseEvent } from "#core/clerk/parse-event.ts";
 import { buildEvent, buildMessage } from "./build-event.ts";
 import { createHistories, drawHistory, type Happening } from "./draw-history.ts";
 import { newUser, type UserKind } from "./new-user.ts";

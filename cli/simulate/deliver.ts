@@ -1,5 +1,5 @@
-import { networkReason } from "#core/network-reason.ts";
-import { signWebhook } from "#core/sign-webhook.ts";
+import { networkReason } from "#core/http/network-reason.ts";
+import { signWebhook } from "#core/http/sign-webhook.ts";
 import type { CommandIo } from "../command-io.ts";
 import type { Message } from "./build-event.ts";
 

@@ -1,4 +1,4 @@
-import { readWebhookSecret } from "#core/sign-webhook.ts";
+import { readWebhookSecret } from "#core/http/sign-webhook.ts";
 import type { CommandIo } from "../command-io.ts";
 import type { SignedTarget } from "../read-target.ts";
 import { buildMessage } from "./build-event.ts";

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { authUserIdOf } from "#core/mirror-user.ts";
-import { networkReason } from "#core/network-reason.ts";
+import { networkReason } from "#core/http/network-reason.ts";
+import { authUserIdOf } from "#core/mirror/mirror-user.ts";
 import type { Rest } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
 

@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { createAdminTokens } from "#core/admin-token.ts";
+import { createAdminTokens } from "#core/admin/token.ts";
 import { authorizedParty } from "../support/clerk-instance.ts";
 import { expect, test } from "./support/admin-page.ts";
 

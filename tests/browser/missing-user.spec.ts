@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { authUserIdOf } from "#core/mirror-user.ts";
+import { authUserIdOf } from "#core/mirror/mirror-user.ts";
 import { at, deletedEvent, userEvent } from "../support/build-event.ts";
 import { expect, newClerkId, test } from "./support/admin-page.ts";
 import { findPart } from "./support/find-part.ts";

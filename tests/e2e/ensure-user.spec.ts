@@ -1,4 +1,4 @@
-import { waitForUser } from "#core/wait-for-user.ts";
+import { waitForUser } from "#core/ensure-user/wait-for-user.ts";
 import { deletedEvent, userEvent } from "../support/build-event.ts";
 import {
   authorizedParty,

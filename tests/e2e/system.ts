@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { test as base, expect } from "@playwright/test";
 import pg from "pg";
-import { authUserIdOf } from "#core/mirror-user.ts";
-import { signWebhook } from "#core/sign-webhook.ts";
+import { signWebhook } from "#core/http/sign-webhook.ts";
+import { authUserIdOf } from "#core/mirror/mirror-user.ts";
 import type { LocalSettings } from "../support/server-process.ts";
 
 export type AuthUser = {

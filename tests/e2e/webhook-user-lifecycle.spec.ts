@@ -1,4 +1,4 @@
-import { authUserIdOf } from "#core/mirror-user.ts";
+import { authUserIdOf } from "#core/mirror/mirror-user.ts";
 import { deletedEvent, userEvent } from "../support/build-event.ts";
 import { expect, newClerkId, test } from "./system.ts";
 

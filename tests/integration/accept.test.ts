@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { z } from "zod";
-import { type DeleteRules, type Enqueued, enqueuedSchema, ruleArguments } from "#core/database.ts";
+import { type DeleteRules, type Enqueued, enqueuedSchema, ruleArguments } from "#core/database/database.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { deletedEvent, userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue, toJob } from "../support/queue.ts";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { changedSchema } from "#core/admin-jobs-contract.ts";
-import { auditPageSchema } from "#core/admin-overview-contract.ts";
+import { changedSchema } from "#core/admin/contract/jobs.ts";
+import { auditPageSchema } from "#core/admin/contract/overview.ts";
 import { callAdmin, clearQueue, type GivenJob, insertJob } from "../support/admin-calls.ts";
 import { createQueue, type Queue } from "../support/queue.ts";
 

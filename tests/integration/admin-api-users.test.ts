@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createAuthAdmin } from "#core/auth-admin.ts";
-import { authUserIdOf } from "#core/mirror-user.ts";
+import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
+import { authUserIdOf } from "#core/mirror/mirror-user.ts";
 import { type AdminSystem, startAdminSystem } from "../support/admin-system.ts";
 import { deletedEvent } from "../support/build-event.ts";
 import { postEvent } from "../support/post-event.ts";

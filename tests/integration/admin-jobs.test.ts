@@ -8,7 +8,7 @@ import {
   jobCountsSchema,
   jobPageSchema,
   jobSchema,
-} from "#core/admin-jobs-contract.ts";
+} from "#core/admin/contract/jobs.ts";
 import { callAdmin, callRaw, clearQueue, type GivenJob, insertJob } from "../support/admin-calls.ts";
 import { userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue } from "../support/queue.ts";

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { auditPageSchema, overviewSchema, runSchema, runsSchema } from "#core/admin-overview-contract.ts";
+import { auditPageSchema, overviewSchema, runSchema, runsSchema } from "#core/admin/contract/overview.ts";
 import { callAdmin, callRaw, clearQueue } from "../support/admin-calls.ts";
 import { createQueue, type Queue } from "../support/queue.ts";
 

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { jobSummarySchema } from "#core/admin-jobs-contract.ts";
-import { type UserPage, userPageSchema, userStateSchema } from "#core/admin-users-contract.ts";
+import { jobSummarySchema } from "#core/admin/contract/jobs.ts";
+import { type UserPage, userPageSchema, userStateSchema } from "#core/admin/contract/users.ts";
 import { callAdmin, clearQueue, insertJob } from "../support/admin-calls.ts";
 import { deletedEvent, userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue } from "../support/queue.ts";

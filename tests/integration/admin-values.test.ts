@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import type { AdminRoute } from "#core/admin-route.ts";
+import type { AdminRoute } from "#core/admin/route.ts";
 import { type AdminSystem, startAdminSystem } from "../support/admin-system.ts";
 import { adminRoutes } from "../support/ask-admin.ts";
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createVerifySignature } from "#core/verify-signature.ts";
+import { createVerifySignature } from "#core/webhook/verify-signature.ts";
 import { type AlertSystem, alertSecret, startAlertSystem } from "../support/alert-system.ts";
 
 let system: AlertSystem;

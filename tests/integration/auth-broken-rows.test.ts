@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { createAuthAdmin } from "#core/auth-admin.ts";
-import { createMirrorUser, type MirrorUser } from "#core/mirror-user.ts";
+import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
+import { createMirrorUser, type MirrorUser } from "#core/mirror/mirror-user.ts";
 import { userEvent } from "../support/build-event.ts";
 import { mountAuthStandIn, secretKey } from "../support/call-auth-stand-in.ts";
 import { type CircuitSystem, createCircuitSystem, created, ids } from "../support/circuit-system.ts";

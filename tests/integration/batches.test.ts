@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { createDatabase } from "#core/database.ts";
+import { createDatabase } from "#core/database/database.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue, toJob } from "../support/queue.ts";

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { createClerkApi } from "#core/clerk-api.ts";
-import { authUserIdOf } from "#core/mirror-user.ts";
+import { createClerkApi } from "#core/clerk/clerk-api.ts";
+import { authUserIdOf } from "#core/mirror/mirror-user.ts";
 import { at, userEvent } from "../support/build-event.ts";
 import { type ClerkStandIn, startClerkStandIn } from "../support/clerk-stand-in/start-clerk-stand-in.ts";
 import { postEvent } from "../support/post-event.ts";

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { runJobs } from "#core/run-jobs.ts";
+import { runJobs } from "#core/worker/run-jobs.ts";
 import { deletedEvent, userEvent } from "../support/build-event.ts";
 import { captureLog } from "../support/capture-log.ts";
 import { createQueue, type Queue } from "../support/queue.ts";

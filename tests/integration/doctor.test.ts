@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { schemaVersion } from "#core/schema-version.ts";
+import { schemaVersion } from "#core/database/schema-version.ts";
 import { userEvent } from "../support/build-event.ts";
 import { startClerkStandIn } from "../support/clerk-stand-in/start-clerk-stand-in.ts";
 import { postEvent } from "../support/post-event.ts";

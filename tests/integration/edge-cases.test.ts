@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { createDatabase } from "#core/database.ts";
-import { runAlone, runJobs } from "#core/run-jobs.ts";
+import { createDatabase } from "#core/database/database.ts";
+import { runAlone, runJobs } from "#core/worker/run-jobs.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { deletedEvent, userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue, toJob } from "../support/queue.ts";

@@ -1,7 +1,7 @@
 import { createClient } from "@supabase/supabase-js";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { authUserIdOf } from "#core/mirror-user.ts";
-import { waitForUser } from "#core/wait-for-user.ts";
+import { waitForUser } from "#core/ensure-user/wait-for-user.ts";
+import { authUserIdOf } from "#core/mirror/mirror-user.ts";
 import { userEvent } from "../support/build-event.ts";
 import {
   authorizedParty,

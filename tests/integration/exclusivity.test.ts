@@ -1,9 +1,9 @@
 import type pg from "pg";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { createAuthAdmin } from "#core/auth-admin.ts";
-import { createDatabase } from "#core/database.ts";
-import { createMirrorUser } from "#core/mirror-user.ts";
-import { runJobs } from "#core/run-jobs.ts";
+import { createDatabase } from "#core/database/database.ts";
+import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
+import { createMirrorUser } from "#core/mirror/mirror-user.ts";
+import { runJobs } from "#core/worker/run-jobs.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue } from "../support/queue.ts";

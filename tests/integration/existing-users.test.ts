@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createDatabase, type Database } from "#core/database.ts";
+import { createDatabase, type Database } from "#core/database/database.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { applyPrelude } from "../../server/migrate.ts";
 import { at, deletedEvent, userEvent } from "../support/build-event.ts";

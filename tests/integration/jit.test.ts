@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createDatabase } from "#core/database.ts";
+import { createDatabase } from "#core/database/database.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { applyPrelude, migrate } from "../../server/migrate.ts";
 import { withConnection } from "../../server/with-connection.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { authUserIdOf } from "#core/mirror-user.ts";
+import { authUserIdOf } from "#core/mirror/mirror-user.ts";
 import { deletedEvent, userEvent } from "../support/build-event.ts";
 import { postBody, postEvent } from "../support/post-event.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";

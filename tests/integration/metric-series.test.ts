@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type Series, seriesSchema, type Window } from "#core/admin-overview-contract.ts";
+import { type Series, seriesSchema, type Window } from "#core/admin/contract/overview.ts";
 import { userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue, toJob } from "../support/queue.ts";
 

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createMetricsResponse } from "#core/metrics-response.ts";
+import { createMetricsResponse } from "#core/metrics/metrics-response.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { createMetrics } from "../../server/metrics.ts";
 import { deletedEvent, userEvent } from "../support/build-event.ts";

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { schemaVersion } from "#core/schema-version.ts";
+import { schemaVersion } from "#core/database/schema-version.ts";
 import { readMigrations } from "../../server/migrate.ts";
 import { runCommand } from "../support/run-command.ts";
 import { createEmptyDatabase, type TestDatabase } from "../support/test-database.ts";

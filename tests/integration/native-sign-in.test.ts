@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { authUserIdOf } from "#core/mirror-user.ts";
+import { authUserIdOf } from "#core/mirror/mirror-user.ts";
 import { userEvent } from "../support/build-event.ts";
 import { type NativeAuth, type Session, startNativeAuth } from "../support/native-sign-in.ts";
 import { createQueue, type Queue } from "../support/queue.ts";

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { readConfig } from "#core/config.ts";
+import { readConfig } from "#core/config/config.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { createPool } from "../../server/database.ts";
 import { readMigrations } from "../../server/migrate.ts";

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createAuthAdmin } from "#core/auth-admin.ts";
-import { authUserIdOf } from "#core/mirror-user.ts";
+import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
+import { authUserIdOf } from "#core/mirror/mirror-user.ts";
 import { type ClerkAndServer, startClerkAndServer } from "../support/clerk-and-server.ts";
 import { clerkIdOf, makeUser } from "../support/clerk-stand-in/make-users.ts";
 

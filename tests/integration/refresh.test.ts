@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
-import type { FreshUser } from "#core/clerk-api.ts";
+import type { FreshUser } from "#core/clerk/clerk-api.ts";
+import { parseUser } from "#core/clerk/parse-event.ts";
 import { SyncError } from "#core/errors.ts";
-import { parseUser } from "#core/parse-event.ts";
-import { runJobs } from "#core/run-jobs.ts";
+import { runJobs } from "#core/worker/run-jobs.ts";
 import { at, deletedEvent, type UserFacts, userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue } from "../support/queue.ts";
 

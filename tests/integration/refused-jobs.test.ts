@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { z } from "zod";
-import { enqueuedSchema } from "#core/database.ts";
-import { runAlone, runJobs } from "#core/run-jobs.ts";
+import { enqueuedSchema } from "#core/database/database.ts";
+import { runAlone, runJobs } from "#core/worker/run-jobs.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { deletedEvent, userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue, toJob } from "../support/queue.ts";

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { AuthAdmin } from "#core/auth-admin.ts";
-import { createSlices } from "#core/create-slices.ts";
 import { SyncError } from "#core/errors.ts";
-import { createMirrorUser } from "#core/mirror-user.ts";
-import { runWork, type WorkDependencies } from "#core/run-work.ts";
-import { createSyncRuns, type RunKind } from "#core/sync-runs.ts";
+import type { AuthAdmin } from "#core/mirror/auth-admin.ts";
+import { createMirrorUser } from "#core/mirror/mirror-user.ts";
+import { createSlices } from "#core/reconcile/create-slices.ts";
+import { createSyncRuns, type RunKind } from "#core/reconcile/sync-runs.ts";
+import { runWork, type WorkDependencies } from "#core/worker/run-work.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { userEvent } from "../support/build-event.ts";
 import { createFakeAuthAdmin } from "../support/fake-auth-admin.ts";

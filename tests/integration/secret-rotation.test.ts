@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { handleWebhook } from "#core/handle-webhook.ts";
-import { createLoadLimit } from "#core/limit-load.ts";
-import { createRateLimit } from "#core/limit-rate.ts";
-import { createVerifySignature } from "#core/verify-signature.ts";
+import { handleWebhook } from "#core/webhook/handle-webhook.ts";
+import { createLoadLimit } from "#core/webhook/limit-load.ts";
+import { createRateLimit } from "#core/webhook/limit-rate.ts";
+import { createVerifySignature } from "#core/webhook/verify-signature.ts";
 import { userEvent } from "../support/build-event.ts";
 import { jsonBytes } from "../support/clerk-fixture.ts";
 import { createQueue, type Queue } from "../support/queue.ts";

@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { readConfig } from "#core/config.ts";
-import { schemaVersion } from "#core/schema-version.ts";
+import { readConfig } from "#core/config/config.ts";
+import { schemaVersion } from "#core/database/schema-version.ts";
 import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
 import { type RunningServer, type ServerOptions, startServer } from "../../server/start-server.ts";
 import { userEvent } from "../support/build-event.ts";

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createClerkApi } from "#core/clerk-api.ts";
-import { createSilenceCheck, type SilenceResult } from "#core/detect-silence.ts";
+import { createClerkApi } from "#core/clerk/clerk-api.ts";
+import { createSilenceCheck, type SilenceResult } from "#core/health/detect-silence.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { at, type UserFacts, userEvent } from "../support/build-event.ts";
 import { type ClerkStandIn, startClerkStandIn } from "../support/clerk-stand-in/start-clerk-stand-in.ts";

@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createAcceptEvents } from "#core/accept-events.ts";
-import type { FreshUser } from "#core/clerk-api.ts";
-import { mapUser } from "#core/map-user.ts";
-import { parseUser } from "#core/parse-event.ts";
-import { runJobs } from "#core/run-jobs.ts";
-import { createSyncRuns } from "#core/sync-runs.ts";
+import type { FreshUser } from "#core/clerk/clerk-api.ts";
+import { mapUser } from "#core/clerk/map-user.ts";
+import { parseUser } from "#core/clerk/parse-event.ts";
+import { createSyncRuns } from "#core/reconcile/sync-runs.ts";
+import { createAcceptEvents } from "#core/webhook/accept-events.ts";
+import { runJobs } from "#core/worker/run-jobs.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { at, type UserFacts, userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue, toJob } from "../support/queue.ts";

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createAuthAdmin } from "#core/auth-admin.ts";
-import { authUserIdOf } from "#core/mirror-user.ts";
+import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
+import { authUserIdOf } from "#core/mirror/mirror-user.ts";
 import { startEdgeSystem } from "../support/edge-system.ts";
 import { type PartialSystem, startPartialSystem } from "../support/partial-system.ts";
 import { type CommandRun, runCommand } from "../support/run-command.ts";

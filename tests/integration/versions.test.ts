@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { FreshUser } from "#core/clerk-api.ts";
-import { mapUser } from "#core/map-user.ts";
-import { parseUser } from "#core/parse-event.ts";
-import { runJobs } from "#core/run-jobs.ts";
-import { createSyncRuns } from "#core/sync-runs.ts";
+import type { FreshUser } from "#core/clerk/clerk-api.ts";
+import { mapUser } from "#core/clerk/map-user.ts";
+import { parseUser } from "#core/clerk/parse-event.ts";
+import { createSyncRuns } from "#core/reconcile/sync-runs.ts";
+import { runJobs } from "#core/worker/run-jobs.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { at, deletedEvent, type UserFacts, userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue, toJob } from "../support/queue.ts";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { signWebhook } from "#core/sign-webhook.ts";
+import { signWebhook } from "#core/http/sign-webhook.ts";
 import { userEvent } from "../support/build-event.ts";
 import { postEvent, postUnsigned } from "../support/post-event.ts";
 import { startTestServer, type TestServer } from "../support/test-server.ts";

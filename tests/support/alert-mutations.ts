@@ -53,7 +53,7 @@ export const alertPromises: readonly Mutation[] = [
     title: "a target that fails > does not make another be told twice",
     edits: [
       {
-        file: `${core}/send-alerts.ts`,
+        file: `${core}/alerts/send-alerts.ts`,
         find: "const p_results = (await Promise.all(told)).flat();",
         replace:
           'const p_results = (await Promise.all(told)).flat().map((result, _, all) => ({ ...result, outcome: all.some(({ outcome }) => outcome !== "sent") ? "retry" : "sent" }));',

@@ -1,5 +1,5 @@
-import { listTargets, type TargetName } from "#core/alert-targets.ts";
-import { createSendAlerts } from "#core/send-alerts.ts";
+import { listTargets, type TargetName } from "#core/alerts/alert-targets.ts";
+import { createSendAlerts } from "#core/alerts/send-alerts.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { type AlertReceiver, startAlertReceiver } from "./alert-receiver.ts";
 import { createQueue, type Queue } from "./queue.ts";

@@ -1,8 +1,8 @@
 import { expect } from "vitest";
 import type { z } from "zod";
-import { refusalSchema } from "#core/admin-overview-contract.ts";
-import type { AdminRoute } from "#core/admin-route.ts";
-import { type AdminOptions, createAdmin } from "#core/handle-admin.ts";
+import { refusalSchema } from "#core/admin/contract/overview.ts";
+import { type AdminOptions, createAdmin } from "#core/admin/handle-admin.ts";
+import type { AdminRoute } from "#core/admin/route.ts";
 
 export type AdminAnswer = { status: number; headers: Headers; body: Record<string, unknown> };
 export type AskAdmin = (

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import type pg from "pg";
 import { expect } from "vitest";
-import { authUserIdOf } from "#core/mirror-user.ts";
+import { authUserIdOf } from "#core/mirror/mirror-user.ts";
 import { at } from "./build-event.ts";
 import { heldEmail, type Model, type ModelUser, playHistory } from "./clerk-model.ts";
 import { runSchedule } from "./run-schedule.ts";

@@ -38,7 +38,7 @@ export const circuitLaws: readonly Mutation[] = [
     title: "6 users whom Auth cannot read fail alone and end; 35 others are mirrored immediately",
     edits: [
       {
-        file: "supabase/functions/_shared/clerk-sync/ask-service.ts",
+        file: "supabase/functions/_shared/clerk-sync/http/ask-service.ts",
         find: "error.code !== unavailable || !(await works())",
         replace: "error.code !== unavailable || works !== null",
       },
@@ -94,7 +94,7 @@ export const circuitLaws: readonly Mutation[] = [
     title: "a compare of Supabase Auth > names each row that Auth cannot read, and compares all others of its page",
     edits: [
       {
-        file: "supabase/functions/_shared/clerk-sync/read-auth-users.ts",
+        file: "supabase/functions/_shared/clerk-sync/mirror/read-auth-users.ts",
         find: "if (!isOfUser(judged)) throw judged;",
         replace: "throw error;",
       },

@@ -1,9 +1,9 @@
-import type { CircuitName } from "#core/database.ts";
-import { type Batch, createDatabase, type Database } from "#core/database.ts";
+import type { ReadUser } from "#core/clerk/read-user.ts";
+import type { CircuitName } from "#core/database/database.ts";
+import { type Batch, createDatabase, type Database } from "#core/database/database.ts";
 import { SyncError } from "#core/errors.ts";
-import { createMirrorUser, type MirrorUser } from "#core/mirror-user.ts";
-import type { ReadUser } from "#core/read-user.ts";
-import { runJobs } from "#core/run-jobs.ts";
+import { createMirrorUser, type MirrorUser } from "#core/mirror/mirror-user.ts";
+import { runJobs } from "#core/worker/run-jobs.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { userEvent } from "./build-event.ts";
 import { createFakeAuthAdmin } from "./fake-auth-admin.ts";

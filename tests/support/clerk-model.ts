@@ -1,5 +1,5 @@
-import type { FreshUser } from "#core/clerk-api.ts";
-import { parseUser } from "#core/parse-event.ts";
+import type { FreshUser } from "#core/clerk/clerk-api.ts";
+import { parseUser } from "#core/clerk/parse-event.ts";
 import { deletedEvent, userEvent } from "./build-event.ts";
 import type { Step } from "./schedule.ts";
 

@@ -1,6 +1,6 @@
-import { createEnsureUser } from "#core/ensure-user.ts";
-import type { ReadUser } from "#core/read-user.ts";
-import { runJobs } from "#core/run-jobs.ts";
+import type { ReadUser } from "#core/clerk/read-user.ts";
+import { createEnsureUser } from "#core/ensure-user/ensure-user.ts";
+import { runJobs } from "#core/worker/run-jobs.ts";
 import { createFakeClerk } from "./fake-clerk.ts";
 import { createQueue } from "./queue.ts";
 

@@ -21,9 +21,9 @@ const unit = (name: string, title: string, find: string, replace = "", test = na
   edits: [{ file: `${core}/${name}.ts`, find, replace }],
 });
 
-const tokens = (title: string, find: string, replace = "") => unit("verify-session-token", title, find, replace);
+const tokens = (title: string, find: string, replace = "") => unit("clerk/verify-session-token", title, find, replace);
 
-const keys = (title: string, find: string, replace = "") => unit("session-keys", title, find, replace);
+const keys = (title: string, find: string, replace = "") => unit("clerk/session-keys", title, find, replace);
 
 /** What ensure-user promises, each with the line that keeps the promise. */
 export const ensurePromises: readonly Mutation[] = [
@@ -90,16 +90,21 @@ export const ensurePromises: readonly Mutation[] = [
     "failed: 0 }",
   ),
   unit(
-    "ensure-user",
+    "ensure-user/ensure-user",
     "a row > is read once for calls that come together, and again for one that comes later",
     "inHand.get(clerkId) ?? ",
   ),
-  unit("ensure-user", "a deleted user > who is known is left to a refresh", 'own.state !== "deleted" && ', "false && "),
   unit(
-    "allow-origin",
+    "ensure-user/ensure-user",
+    "a deleted user > who is known is left to a refresh",
+    'own.state !== "deleted" && ',
+    "false && ",
+  ),
+  unit(
+    "http/allow-origin",
     "a page > of https://evil.example gets no header",
     "!origins.includes(origin)",
     "false",
-    "handle-ensure-user",
+    "ensure-user/handle-ensure-user",
   ),
 ];

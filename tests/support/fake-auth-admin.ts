@@ -1,4 +1,8 @@
-import type { AuthAdmin, AuthAnswer, AuthUserInput } from "../../supabase/functions/_shared/clerk-sync/auth-admin.ts";
+import type {
+  AuthAdmin,
+  AuthAnswer,
+  AuthUserInput,
+} from "../../supabase/functions/_shared/clerk-sync/mirror/auth-admin.ts";
 
 export type StoredAuthUser = {
   id: string;

@@ -1,5 +1,5 @@
-import type { FreshUser } from "#core/clerk-api.ts";
-import { parseUser } from "#core/parse-event.ts";
+import type { FreshUser } from "#core/clerk/clerk-api.ts";
+import { parseUser } from "#core/clerk/parse-event.ts";
 import { type UserFacts, userEvent } from "./build-event.ts";
 
 /** Clerk's API without HTTP: what it answers, by Clerk id, and for whom it was asked. Whom it does not have is deleted. */

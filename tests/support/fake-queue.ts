@@ -1,4 +1,4 @@
-import type { CircuitCalls } from "../../supabase/functions/_shared/clerk-sync/database.ts";
+import type { CircuitCalls } from "../../supabase/functions/_shared/clerk-sync/database/database.ts";
 import {
   type Batch,
   type Database,
@@ -9,7 +9,7 @@ import {
   type Read,
   type RunJobsArguments,
   type Settled,
-} from "../../supabase/functions/_shared/clerk-sync/database.ts";
+} from "../../supabase/functions/_shared/clerk-sync/database/database.ts";
 import { mirrorOrder } from "./mirror-order.ts";
 
 export type FakeJob = {

@@ -1,6 +1,6 @@
-import type { ClerkApi } from "../../supabase/functions/_shared/clerk-sync/clerk-api.ts";
-import type { PageUser, UserPage } from "../../supabase/functions/_shared/clerk-sync/parse-page.ts";
-import { parsePage } from "../../supabase/functions/_shared/clerk-sync/parse-page.ts";
+import type { ClerkApi } from "../../supabase/functions/_shared/clerk-sync/clerk/clerk-api.ts";
+import type { PageUser, UserPage } from "../../supabase/functions/_shared/clerk-sync/clerk/parse-page.ts";
+import { parsePage } from "../../supabase/functions/_shared/clerk-sync/clerk/parse-page.ts";
 import type {
   JobsState,
   Run,
@@ -8,7 +8,7 @@ import type {
   RunStep,
   SyncRuns,
   TakeOptions,
-} from "../../supabase/functions/_shared/clerk-sync/sync-runs.ts";
+} from "../../supabase/functions/_shared/clerk-sync/reconcile/sync-runs.ts";
 
 /** A run that has just begun. */
 export function newRun(kind: RunKind, changes: Partial<Run> = {}): Run {

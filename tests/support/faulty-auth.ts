@@ -1,6 +1,6 @@
-import type { AuthAdmin } from "#core/auth-admin.ts";
+import type { ReadUser } from "#core/clerk/read-user.ts";
 import { SyncError } from "#core/errors.ts";
-import type { ReadUser } from "#core/read-user.ts";
+import type { AuthAdmin } from "#core/mirror/auth-admin.ts";
 import type { Fault } from "./schedule.ts";
 
 /** Thrown where the worker dies in the middle of a request. */

@@ -1,4 +1,4 @@
-import type { MetricFacts } from "#core/metric-facts.ts";
+import type { MetricFacts } from "#core/metrics/facts.ts";
 
 const counted = (name: string, labels: Record<string, string>) => ({
   name,

@@ -1,12 +1,12 @@
 import type { Mutation } from "./mutations.ts";
 
 const core = "supabase/functions/_shared/clerk-sync";
-const mirror = `${core}/mirror-user.ts`;
-const contact = `${core}/mirror-contact.ts`;
-const adopt = `${core}/adopt-holder.ts`;
-const refusals = `${core}/auth-refusals.ts`;
-const users = `${core}/mirror-user.test.ts`;
-const conflicts = `${core}/mirror-user.conflicts.test.ts`;
+const mirror = `${core}/mirror/mirror-user.ts`;
+const contact = `${core}/mirror/mirror-contact.ts`;
+const adopt = `${core}/mirror/adopt-holder.ts`;
+const refusals = `${core}/mirror/auth-refusals.ts`;
+const users = `${core}/mirror/mirror-user.test.ts`;
+const conflicts = `${core}/mirror/mirror-user.conflicts.test.ts`;
 
 /** What keeps a native user of Supabase Auth out of a mirror, and what must not freeze one. */
 export const mirrorPromises: readonly Mutation[] = [

@@ -1,4 +1,4 @@
-import type { MirrorOrder } from "../../supabase/functions/_shared/clerk-sync/database.ts";
+import type { MirrorOrder } from "../../supabase/functions/_shared/clerk-sync/database/database.ts";
 
 /** One user owed to Supabase Auth; a test says what differs from Ada, verified and not mirrored yet. */
 export function mirrorOrder(facts: Partial<MirrorOrder> = {}): MirrorOrder {

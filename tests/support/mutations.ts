@@ -30,8 +30,16 @@ export const knownFailures: readonly Mutation[] = [
     test,
     title: "one call works through everything that is due, not one job a minute",
     edits: [
-      { file: `${core}/run-batch.ts`, find: "{ plain: 250, mirrored: 100 }", replace: "{ plain: 1, mirrored: 1 }" },
-      { file: `${core}/run-jobs.ts`, find: "if (jobs.length === 0) break;", replace: "count(result, jobs); break;" },
+      {
+        file: `${core}/worker/run-batch.ts`,
+        find: "{ plain: 250, mirrored: 100 }",
+        replace: "{ plain: 1, mirrored: 1 }",
+      },
+      {
+        file: `${core}/worker/run-jobs.ts`,
+        find: "if (jobs.length === 0) break;",
+        replace: "count(result, jobs); break;",
+      },
     ],
   },
   {
@@ -44,7 +52,7 @@ export const knownFailures: readonly Mutation[] = [
     title: "an email change finds its Auth user, also past the first page of users",
     edits: [
       {
-        file: `${core}/mirror-user.ts`,
+        file: `${core}/mirror/mirror-user.ts`,
         find: "authUserIdOf(order.clerk_id)",
         replace: 'authUserIdOf(order.email ?? "")',
       },
@@ -76,7 +84,11 @@ export const knownFailures: readonly Mutation[] = [
     test,
     title: "a repeated delivery makes no second job",
     edits: [
-      { file: `${core}/map-user.ts`, find: "event_id: eventId,", replace: "event_id: eventId + crypto.randomUUID()," },
+      {
+        file: `${core}/clerk/map-user.ts`,
+        find: "event_id: eventId,",
+        replace: "event_id: eventId + crypto.randomUUID(),",
+      },
     ],
   },
   {
@@ -111,12 +123,12 @@ export const knownFailures: readonly Mutation[] = [
     title: "a role in unsafe_metadata makes nobody admin",
     edits: [
       {
-        file: `${core}/parse-event.ts`,
+        file: `${core}/clerk/parse-event.ts`,
         find: "public_metadata: metadata,",
         replace: "public_metadata: metadata, unsafe_metadata: metadata,",
       },
       {
-        file: `${core}/map-user.ts`,
+        file: `${core}/clerk/map-user.ts`,
         find: "function roleOf({ public_metadata: metadata }: ClerkUser)",
         replace:
           "function roleOf({ unsafe_metadata: metadata }: ClerkUser & { unsafe_metadata?: Record<string, unknown> })",
@@ -128,7 +140,7 @@ export const knownFailures: readonly Mutation[] = [
     title: "the signature is checked over the bytes that came, not over a re-serialised body",
     edits: [
       {
-        file: `${core}/handle-webhook.ts`,
+        file: `${core}/webhook/handle-webhook.ts`,
         find: "verifySignature(request.headers, body)",
         replace:
           "verifySignature(request.headers, new TextEncoder().encode(JSON.stringify(JSON.parse(new TextDecoder().decode(body)))))",
@@ -151,7 +163,7 @@ export const knownFailures: readonly Mutation[] = [
     title: "when the job cannot be stored the answer is 503, and the retry is stored",
     edits: [
       {
-        file: `${core}/handle-webhook.ts`,
+        file: `${core}/webhook/handle-webhook.ts`,
         find: "json(503, { error: failedMessages",
         replace: "json(200, { error: failedMessages",
       },

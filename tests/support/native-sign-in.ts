@@ -1,9 +1,9 @@
 import { Hono } from "hono";
-import { adoptionOf } from "#core/adopt-holder.ts";
-import { createAuthAdmin } from "#core/auth-admin.ts";
-import { createDatabase } from "#core/database.ts";
-import { createMirrorUser } from "#core/mirror-user.ts";
-import { runJobs } from "#core/run-jobs.ts";
+import { createDatabase } from "#core/database/database.ts";
+import { adoptionOf } from "#core/mirror/adopt-holder.ts";
+import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
+import { createMirrorUser } from "#core/mirror/mirror-user.ts";
+import { runJobs } from "#core/worker/run-jobs.ts";
 import { createAuthStandIn } from "../../server/auth-stand-in/routes.ts";
 import type { Message } from "../../server/auth-stand-in/sign-in-routes.ts";
 import { createCallFunction } from "../../server/call-function.ts";

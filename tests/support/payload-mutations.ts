@@ -6,9 +6,9 @@ const migration = (name: string) => `supabase/migrations/${name}.sql`;
 /** What payloads of an unexpected form must not do, each with the line that upholds it. */
 export const payloadRules: readonly Mutation[] = [
   {
-    test: core("check-origin").replace(".ts", ".test.ts"),
+    test: core("webhook/check-origin").replace(".ts", ".test.ts"),
     title: "user.deleted of user_29wBMCtzATuFJut8jO2VNTVekS4 is a sample",
-    edits: [{ file: core("check-origin"), find: '  "user_29wBMCtzATuFJut8jO2VNTVekS4",\n', replace: "" }],
+    edits: [{ file: core("webhook/check-origin"), find: '  "user_29wBMCtzATuFJut8jO2VNTVekS4",\n', replace: "" }],
   },
   {
     test: "tests/integration/apply.test.ts",
@@ -23,11 +23,11 @@ export const payloadRules: readonly Mutation[] = [
     ],
   },
   {
-    test: core("parse-event.malformed").replace(".ts", ".test.ts"),
+    test: core("clerk/parse-event.malformed").replace(".ts", ".test.ts"),
     title: 'the id "user_1\\u0000" is refused, not changed into another',
     edits: [
       {
-        file: core("parse-event"),
+        file: core("clerk/parse-event"),
         find: "const exact = z.string().refine(isStorable, ",
         replace: "const exact = z.string().overwrite(sanitiseText).refine(isStorable, ",
       },

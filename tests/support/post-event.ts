@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { signWebhook } from "#core/sign-webhook.ts";
+import { signWebhook } from "#core/http/sign-webhook.ts";
 
 export type Target = { url: string; webhookSecret: string };
 

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { Agent, type IncomingMessage, type RequestOptions, request } from "node:http";
 import { json } from "node:stream/consumers";
-import { signWebhook } from "#core/sign-webhook.ts";
+import { signWebhook } from "#core/http/sign-webhook.ts";
 import type { Target } from "./post-event.ts";
 
 export type Answer = { status: number; retryAfter: string | undefined; milliseconds: number; body: unknown };

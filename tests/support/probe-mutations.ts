@@ -20,7 +20,7 @@ export const probeRules: readonly Mutation[] = [
     title: "a queue that refuses every event makes both say so, whatever the reason",
     edits: [
       {
-        file: "supabase/functions/_shared/clerk-sync/watch-stores.ts",
+        file: "supabase/functions/_shared/clerk-sync/health/watch-stores.ts",
         find: "count: (refused?.count ?? 0) + 1",
         replace: "count: 1",
       },
@@ -31,7 +31,7 @@ export const probeRules: readonly Mutation[] = [
     title: "unfinished bodies of 160 connections take nothing from the events that Clerk sends",
     edits: [
       {
-        file: "supabase/functions/_shared/clerk-sync/limit-load.ts",
+        file: "supabase/functions/_shared/clerk-sync/webhook/limit-load.ts",
         find: "return bytes > smallBodyBytes ? ",
         replace: "return bytes < 0 ? ",
       },

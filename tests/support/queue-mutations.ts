@@ -50,9 +50,9 @@ export const queuePromises: readonly Mutation[] = [
     ],
   },
   {
-    test: `${core}/accept-events.test.ts`,
+    test: `${core}/webhook/accept-events.test.ts`,
     title:
       "a call that hangs > holds up no other event: after half a second those are stored beside it, without being applied",
-    edits: [{ file: `${core}/accept-events.ts`, find: "      call.isSlow = true;\n", replace: "" }],
+    edits: [{ file: `${core}/webhook/accept-events.ts`, find: "      call.isSlow = true;\n", replace: "" }],
   },
 ];

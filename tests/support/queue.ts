@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import type pg from "pg";
-import { createDatabase, type Database, type Enqueued, type NewJob } from "#core/database.ts";
-import { mapEvent } from "#core/map-user.ts";
-import { parseEvent } from "#core/parse-event.ts";
+import { mapEvent } from "#core/clerk/map-user.ts";
+import { parseEvent } from "#core/clerk/parse-event.ts";
+import { createDatabase, type Database, type Enqueued, type NewJob } from "#core/database/database.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { createTestDatabase, type TestDatabase } from "./test-database.ts";
 

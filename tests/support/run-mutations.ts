@@ -38,7 +38,7 @@ export const runRules: readonly Mutation[] = [
     title: "deletions > are never made of a user whom Clerk does not say to be gone",
     edits: [
       {
-        file: core("find-deleted-users"),
+        file: core("reconcile/find-deleted-users"),
         find: '(await clerk.readUser(clerkId)).deleted ? "deleted" : "there"',
         replace: 'clerk && clerkId ? "deleted" : "there"',
       },
@@ -47,7 +47,9 @@ export const runRules: readonly Mutation[] = [
   ...["an empty instance", "another instance"].map((instance) => ({
     test: file("reconcile"),
     title: `deletions > of everybody do not follow from ${instance}`,
-    edits: [{ file: core("check-instance"), find: "!(isMany || isAll)", replace: "(isMany || isAll || true)" }],
+    edits: [
+      { file: core("reconcile/check-instance"), find: "!(isMany || isAll)", replace: "(isMany || isAll || true)" },
+    ],
   })),
   {
     test: file("reconcile"),
@@ -75,7 +77,11 @@ export const runRules: readonly Mutation[] = [
     test: file("reconcile-auth"),
     title: "a compare of Supabase Auth > deletes nobody whom Clerk still has, whatever stands in the metadata",
     edits: [
-      { file: core("compare-auth-users"), find: "(await clerk.readUser(clerkId)).deleted", replace: "clerk !== null" },
+      {
+        file: core("reconcile/compare-auth-users"),
+        find: "(await clerk.readUser(clerkId)).deleted",
+        replace: "clerk !== null",
+      },
     ],
   },
   {
@@ -104,19 +110,21 @@ export const runRules: readonly Mutation[] = [
   {
     test: file("reconcile-runs"),
     title: "reconcile --recent > misses nobody who changes, or is deleted, while it walks",
-    edits: [{ file: core("reconcile-users"), find: "const overlap = 50;", replace: "const overlap = 0;" }],
+    edits: [{ file: core("reconcile/reconcile-users"), find: "const overlap = 50;", replace: "const overlap = 0;" }],
   },
   {
     test: file("reconcile-runs"),
     title: "reconcile --recent > misses nobody who changes, or is deleted, while it walks",
-    edits: [{ file: core("reconcile-users"), find: "const mostRounds = 5;", replace: "const mostRounds = 1;" }],
+    edits: [
+      { file: core("reconcile/reconcile-users"), find: "const mostRounds = 5;", replace: "const mostRounds = 1;" },
+    ],
   },
   ...["rejected", "empty"].map((answer) => ({
     test: file("backfill"),
     title: `a backfill > sees everybody while users come, go and change, also when the user of its cursor goes (${answer})`,
     edits: [
       {
-        file: core("read-next-page"),
+        file: core("reconcile/read-next-page"),
         find: "return byTime.last?.id === after ? null : orNull(byTime);",
         replace: "return byTime === null ? byTime : null;",
       },
@@ -127,34 +135,40 @@ export const runRules: readonly Mutation[] = [
     title: "killed twice on the way, a backfill goes on where it was, and no user is queued twice",
     edits: [
       {
-        file: core("backfill-users"),
+        file: core("reconcile/backfill-users"),
         find: "const page = await readNextPage(clerk, run);",
         replace: 'const page = await readNextPage(clerk, run.counts["read"] === 1000 ? { ...run, cursor: {} } : run);',
       },
-      { file: core("backfill-users"), find: "toBackfillJob(run.id,", replace: "toBackfillJob(crypto.randomUUID()," },
+      {
+        file: core("reconcile/backfill-users"),
+        find: "toBackfillJob(run.id,",
+        replace: "toBackfillJob(crypto.randomUUID(),",
+      },
     ],
   },
   {
-    test: core("run-slice").replace(".ts", ".test.ts"),
+    test: core("reconcile/run-slice").replace(".ts", ".test.ts"),
     title: "a run that another process began > is stopped in phase deleted when this key knows none of our users",
     edits: [
       {
-        file: core("run-slice"),
+        file: core("reconcile/run-slice"),
         find: "if (isUnchecked(held, dependencies)) await checkInstance(held, dependencies);",
         replace: "isUnchecked(held, dependencies);",
       },
     ],
   },
   {
-    test: core("keep-lease").replace(".ts", ".test.ts"),
+    test: core("reconcile/keep-lease").replace(".ts", ".test.ts"),
     title: "a run that another runner has taken meanwhile asks Clerk nothing more",
-    edits: [{ file: core("keep-lease"), find: "if (!advanced.held) throw runLost();", replace: "void advanced;" }],
+    edits: [
+      { file: core("reconcile/keep-lease"), find: "if (!advanced.held) throw runLost();", replace: "void advanced;" },
+    ],
   },
   {
-    test: core("read-next-page").replace(".ts", ".test.ts"),
+    test: core("reconcile/read-next-page").replace(".ts", ".test.ts"),
     title:
       "users of one sign-up time whom Clerk lists in another order each time > do not keep a walk from its end (the time included: true)",
-    edits: [{ file: core("read-next-page"), find: "still: still + 1 }", replace: "still }" }],
+    edits: [{ file: core("reconcile/read-next-page"), find: "still: still + 1 }", replace: "still }" }],
   },
   {
     test: file("clerk-rate"),

@@ -1,8 +1,8 @@
 import type pg from "pg";
-import { outcomeOfError, outcomeOfMirror, outcomeOfRead } from "#core/job-outcome.ts";
-import { createMirrorUser } from "#core/mirror-user.ts";
-import { runJobs } from "#core/run-jobs.ts";
-import { watchCircuit } from "#core/watch-circuit.ts";
+import { createMirrorUser } from "#core/mirror/mirror-user.ts";
+import { outcomeOfError, outcomeOfMirror, outcomeOfRead } from "#core/worker/job-outcome.ts";
+import { runJobs } from "#core/worker/run-jobs.ts";
+import { watchCircuit } from "#core/worker/watch-circuit.ts";
 import { at, userEvent } from "./build-event.ts";
 import { type Model, readAt } from "./clerk-model.ts";
 import { createFaultyAuth, createFaultyRead, workerCrash } from "./faulty-auth.ts";

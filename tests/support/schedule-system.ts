@@ -1,8 +1,14 @@
 import type pg from "pg";
-import { createAcceptEvents } from "#core/accept-events.ts";
-import { createDatabase, type Database, type JobOutcome, type MirrorOrder, type Read } from "#core/database.ts";
-import type { ReadUser } from "#core/read-user.ts";
-import type { CircuitWatch } from "#core/watch-circuit.ts";
+import type { ReadUser } from "#core/clerk/read-user.ts";
+import {
+  createDatabase,
+  type Database,
+  type JobOutcome,
+  type MirrorOrder,
+  type Read,
+} from "#core/database/database.ts";
+import { createAcceptEvents } from "#core/webhook/accept-events.ts";
+import type { CircuitWatch } from "#core/worker/watch-circuit.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { type Model, readAt } from "./clerk-model.ts";
 import { createFakeAuthAdmin } from "./fake-auth-admin.ts";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { createServer, type IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
 import { z } from "zod";
-import type { AuthAnswer, AuthUserInput } from "#core/auth-admin.ts";
+import type { AuthAnswer, AuthUserInput } from "#core/mirror/auth-admin.ts";
 import { createFakeAuthAdmin } from "./fake-auth-admin.ts";
 
 const inputSchema = z.looseObject({

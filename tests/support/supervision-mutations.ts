@@ -13,7 +13,7 @@ export const supervision: readonly Mutation[] = [
   {
     test: "tests/integration/silence.test.ts",
     title: "there is no alarm > for a sign-in that only moves updated_at",
-    edits: [{ file: `${core}/detect-silence.ts`, find: "answer.fields.length > 0", replace: "true" }],
+    edits: [{ file: `${core}/health/detect-silence.ts`, find: "answer.fields.length > 0", replace: "true" }],
   },
   {
     test: "tests/integration/silence.test.ts",
@@ -25,7 +25,7 @@ export const supervision: readonly Mutation[] = [
     title: "there is no alarm > for a change whose delivery arrives while it is being looked at",
     edits: [
       {
-        file: `${core}/detect-silence.ts`,
+        file: `${core}/health/detect-silence.ts`,
         find: "return await onlyBehind(call, fresh, moments);",
         replace: "return [...behind];",
       },
@@ -34,7 +34,7 @@ export const supervision: readonly Mutation[] = [
   {
     test: "tests/integration/silence.test.ts",
     title: "when deliveries stop > a busy instance whose newest hundred changes are all young is seen through",
-    edits: [{ file: `${core}/detect-silence.ts`, find: "[100, 500, 500, 500]", replace: "[100]" }],
+    edits: [{ file: `${core}/health/detect-silence.ts`, find: "[100, 500, 500, 500]", replace: "[100]" }],
   },
   {
     test: "tests/integration/silence.test.ts",
@@ -111,14 +111,20 @@ export const supervision: readonly Mutation[] = [
   {
     test: "tests/integration/sync-health.test.ts",
     title: "on the Node server > what is refused or put aside is audited, and stored nowhere else",
-    edits: [{ file: `${core}/handle-webhook.ts`, find: 'if (origin !== "instance")', replace: "if (origin === null)" }],
+    edits: [
+      {
+        file: `${core}/webhook/handle-webhook.ts`,
+        find: 'if (origin !== "instance")',
+        replace: "if (origin === null)",
+      },
+    ],
   },
   {
     test: "tests/integration/sync-health.test.ts",
     title: "on the Node server > a database that hangs is 503, for a hundred callers at once and within the time",
     edits: [
       {
-        file: `${core}/read-health.ts`,
+        file: `${core}/health/read-health.ts`,
         find: "reading === null || isOver(reading, now(), shareMilliseconds)",
         replace: "true",
       },

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { readConfig } from "#core/config.ts";
+import { readConfig } from "#core/config/config.ts";
 import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
 import { startLocalServer } from "../../server/start-local-server.ts";
 import type { LocalSettings } from "./server-process.ts";

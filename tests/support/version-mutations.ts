@@ -63,7 +63,7 @@ export const versionRules: readonly Mutation[] = [
     title: "a user > has a version that no date can be (9007199254740991)",
     edits: [
       {
-        file: core("read-places"),
+        file: core("admin/user/read-places"),
         find: "describeVersion(version) : null",
         replace: "new Date(version).toISOString() : null",
       },
@@ -72,12 +72,14 @@ export const versionRules: readonly Mutation[] = [
   {
     test: file("admin-values"),
     title: "get /users/{clerk_id} refuses what PostgreSQL cannot take, and names the parameter",
-    edits: [{ file: core("admin-app"), find: 'refuseUnstorable(context.req.param(), "");', replace: "" }],
+    edits: [{ file: core("admin/app"), find: 'refuseUnstorable(context.req.param(), "");', replace: "" }],
   },
   {
     test: file("emails"),
     title: "an address that no index takes costs the address, not the row, and the job says so (by a worker)",
-    edits: [{ file: core("map-user"), find: "const longestAddress = 320;", replace: "const longestAddress = 1e6;" }],
+    edits: [
+      { file: core("clerk/map-user"), find: "const longestAddress = 320;", replace: "const longestAddress = 1e6;" },
+    ],
   },
   {
     test: file("row-level-security"),
@@ -88,7 +90,7 @@ export const versionRules: readonly Mutation[] = [
   {
     test: file("methods"),
     title: "/functions/v1/sync-admin/jobs/retry answers an undeclared method 405, and says which it takes",
-    edits: [{ file: core("admin-app"), find: "if (fits.length === 0) {", replace: "if (fits.length < 100) {" }],
+    edits: [{ file: core("admin/app"), find: "if (fits.length === 0) {", replace: "if (fits.length < 100) {" }],
   },
   {
     test: file("emails"),

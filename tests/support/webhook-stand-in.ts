@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { z } from "zod";
-import { signWebhook } from "#core/sign-webhook.ts";
+import { signWebhook } from "#core/http/sign-webhook.ts";
 import type { Clock } from "../../cli/command-io.ts";
 
 /** What a test makes the stand-in answer instead of doing its work; null lets it do it. */

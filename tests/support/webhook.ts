@@ -1,8 +1,11 @@
-import type { Enqueued, NewJob } from "../../supabase/functions/_shared/clerk-sync/database.ts";
-import { handleWebhook, type WebhookDependencies } from "../../supabase/functions/_shared/clerk-sync/handle-webhook.ts";
-import { createLoadLimit } from "../../supabase/functions/_shared/clerk-sync/limit-load.ts";
-import { createRateLimit } from "../../supabase/functions/_shared/clerk-sync/limit-rate.ts";
-import { createVerifySignature } from "../../supabase/functions/_shared/clerk-sync/verify-signature.ts";
+import type { Enqueued, NewJob } from "../../supabase/functions/_shared/clerk-sync/database/database.ts";
+import {
+  handleWebhook,
+  type WebhookDependencies,
+} from "../../supabase/functions/_shared/clerk-sync/webhook/handle-webhook.ts";
+import { createLoadLimit } from "../../supabase/functions/_shared/clerk-sync/webhook/limit-load.ts";
+import { createRateLimit } from "../../supabase/functions/_shared/clerk-sync/webhook/limit-rate.ts";
+import { createVerifySignature } from "../../supabase/functions/_shared/clerk-sync/webhook/verify-signature.ts";
 import { signedHeaders, testNow, testSecret } from "./sign.ts";
 
 export type WebhookCalls = { enqueued: { jobs: readonly NewJob[]; maxAttempts: number }[]; wakes: number };

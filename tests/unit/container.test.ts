@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { environmentSchema } from "#core/environment-schema.ts";
+import { environmentSchema } from "#core/config/environment-schema.ts";
 import { interpolate, readComposeFile } from "../support/compose-file.ts";
 import { execForm, readDockerfile, readValue } from "../support/dockerfile.ts";
 

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { parse } from "yaml";
-import { formatMetrics } from "#core/format-metrics.ts";
-import { databaseFamilies } from "#core/metric-families.ts";
+import { databaseFamilies } from "#core/metrics/families.ts";
+import { formatMetrics } from "#core/metrics/format-metrics.ts";
 import { createProcessMetrics } from "../../server/process-metrics.ts";
 import { metricFacts } from "../support/metric-facts.ts";
 import { type Expression, parsePromql } from "../support/parse-promql.ts";

@@ -2,8 +2,8 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { environmentSchema, noteOf } from "#core/environment-schema.ts";
-import { schemaVersion } from "#core/schema-version.ts";
+import { environmentSchema, noteOf } from "#core/config/environment-schema.ts";
+import { schemaVersion } from "#core/database/schema-version.ts";
 import { actionWords } from "../../admin/src/pages/audit/filter-names.ts";
 import { formatConfiguration } from "../../docs/format-configuration.ts";
 
@@ -11,9 +11,10 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const read = (...names: string[]) => readFile(path.join(root, ...names), "utf8");
 const list = (...names: string[]) => readdir(path.join(root, ...names));
 
+/** The core's files by their paths without .ts: `webhook/handle-webhook`. */
 async function readCore(): Promise<Map<string, string>> {
   const folder = "supabase/functions/_shared/clerk-sync";
-  const names = (await list(folder)).filter((name) => name.endsWith(".ts"));
+  const names = (await readdir(path.join(root, folder), { recursive: true })).filter((name) => name.endsWith(".ts"));
   return new Map(
     await Promise.all(names.map(async (name) => [name.replace(".ts", ""), await read(folder, name)] as const)),
   );

@@ -1,4 +1,4 @@
-import type { JobFilter } from "#core/admin-jobs-contract.ts";
+import type { JobFilter } from "#core/admin/contract/jobs.ts";
 import type { Client } from "./client.ts";
 
 export type JobVerb = "retry" | "cancel";

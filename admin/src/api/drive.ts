@@ -1,4 +1,4 @@
-import type { AdminRun, RunSlice } from "#core/admin-overview-contract.ts";
+import type { AdminRun, RunSlice } from "#core/admin/contract/overview.ts";
 
 export type Difference = RunSlice["differences"][number];
 

@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useCallback, useContext, useEffect, useMemo, useRef, useState } from "react";
-import type { AdminRun, RunSlice } from "#core/admin-overview-contract.ts";
+import type { AdminRun, RunSlice } from "#core/admin/contract/overview.ts";
 import type { Client } from "./client.ts";
 import { addSlice, type Drive, newDrive } from "./drive.ts";
 import { showFailure } from "./use-action.ts";

@@ -1,5 +1,5 @@
 import { useSyncExternalStore } from "react";
-import type { Caller } from "#core/admin-overview-contract.ts";
+import type { Caller } from "#core/admin/contract/overview.ts";
 
 /** Who is signed in, and where. It lives as long as the tab; the secret key is never part of it. */
 export type Session = { apiUrl: string; token: string; caller: Caller };

@@ -1,4 +1,4 @@
-import type { Caller, Right } from "#core/admin-overview-contract.ts";
+import type { Caller, Right } from "#core/admin/contract/overview.ts";
 import { createClient } from "./client.ts";
 import type { Session } from "./session.ts";
 

@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import type { JobFilter } from "#core/admin-jobs-contract.ts";
+import type { JobFilter } from "#core/admin/contract/jobs.ts";
 import type { JobVerb } from "../api/change-jobs.ts";
 import { showFailure, showNote } from "../api/use-action.ts";
 import { useClient } from "../api/use-client.ts";

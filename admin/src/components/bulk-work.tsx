@@ -1,7 +1,7 @@
 import { Button, Group, Modal, Progress, Stack, Text } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { createContext, type ReactNode, useCallback, useContext, useEffect, useRef, useState } from "react";
-import type { JobFilter } from "#core/admin-jobs-contract.ts";
+import type { JobFilter } from "#core/admin/contract/jobs.ts";
 import { changeMatching, type JobVerb } from "../api/change-jobs.ts";
 import type { Client } from "../api/client.ts";
 import { showDone, showFailure, showNote } from "../api/use-action.ts";

@@ -1,6 +1,6 @@
 import { Anchor, Text } from "@mantine/core";
 import { Link } from "react-router";
-import type { JobSummary } from "#core/admin-jobs-contract.ts";
+import type { JobSummary } from "#core/admin/contract/jobs.ts";
 import { sourceWords, typeWords } from "../job-words.ts";
 
 type Props = { job: JobSummary; linkClass?: string | undefined };

@@ -1,5 +1,5 @@
 import { Progress, Stack, Text } from "@mantine/core";
-import type { AdminRun } from "#core/admin-overview-contract.ts";
+import type { AdminRun } from "#core/admin/contract/overview.ts";
 import { formatCount } from "../format-time.ts";
 
 /** How much of the users at Clerk a run has read, and its phase. */

@@ -1,8 +1,8 @@
 // Clerk's webhook: checks the signature, stores the job, answers, and works through the queue afterwards.
-import { setUp } from "../_shared/clerk-sync/edge-setup.ts";
-import { createEdgeWebhook } from "../_shared/clerk-sync/edge-webhook.ts";
-import { handleWebhook } from "../_shared/clerk-sync/handle-webhook.ts";
-import { readGatewaySource } from "../_shared/clerk-sync/read-source.ts";
+import { setUp } from "../_shared/clerk-sync/edge/setup.ts";
+import { createEdgeWebhook } from "../_shared/clerk-sync/edge/webhook.ts";
+import { readGatewaySource } from "../_shared/clerk-sync/http/read-source.ts";
+import { handleWebhook } from "../_shared/clerk-sync/webhook/handle-webhook.ts";
 
 declare const EdgeRuntime: { waitUntil: (work: Promise<unknown>) => void } | undefined;
 

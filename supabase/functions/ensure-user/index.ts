@@ -1,12 +1,13 @@
 // The own row for whoever is signed in, also before the webhook has arrived; the mirror is worked through afterwards.
-import { createAllowOrigin } from "../_shared/clerk-sync/allow-origin.ts";
-import { createBackgroundDrain } from "../_shared/clerk-sync/background-drain.ts";
-import { setUp } from "../_shared/clerk-sync/edge-setup.ts";
-import { createEdgeWork } from "../_shared/clerk-sync/edge-work.ts";
-import { createEnsureUser } from "../_shared/clerk-sync/ensure-user.ts";
-import { type EnsureUserDependencies, handleEnsureUser } from "../_shared/clerk-sync/handle-ensure-user.ts";
-import { runJobs } from "../_shared/clerk-sync/run-jobs.ts";
-import { createConfiguredVerify } from "../_shared/clerk-sync/verify-session-token.ts";
+
+import { createConfiguredVerify } from "../_shared/clerk-sync/clerk/verify-session-token.ts";
+import { setUp } from "../_shared/clerk-sync/edge/setup.ts";
+import { createEdgeWork } from "../_shared/clerk-sync/edge/work.ts";
+import { createEnsureUser } from "../_shared/clerk-sync/ensure-user/ensure-user.ts";
+import { type EnsureUserDependencies, handleEnsureUser } from "../_shared/clerk-sync/ensure-user/handle-ensure-user.ts";
+import { createAllowOrigin } from "../_shared/clerk-sync/http/allow-origin.ts";
+import { createBackgroundDrain } from "../_shared/clerk-sync/worker/background-drain.ts";
+import { runJobs } from "../_shared/clerk-sync/worker/run-jobs.ts";
 
 declare const EdgeRuntime: { waitUntil: (work: Promise<unknown>) => void } | undefined;
 

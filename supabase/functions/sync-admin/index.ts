@@ -1,6 +1,6 @@
 // What operators see and do: jobs, users, runs, brake, circuits, audit. Everything else is in ../_shared/clerk-sync.
-import { createEdgeAdmin } from "../_shared/clerk-sync/edge-admin.ts";
-import { setUp } from "../_shared/clerk-sync/edge-setup.ts";
+import { createEdgeAdmin } from "../_shared/clerk-sync/edge/admin.ts";
+import { setUp } from "../_shared/clerk-sync/edge/setup.ts";
 
 declare const EdgeRuntime: { waitUntil: (work: Promise<unknown>) => void } | undefined;
 

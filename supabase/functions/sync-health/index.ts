@@ -1,8 +1,9 @@
 // How the sync is, for uptime monitors and for apps: one status word for anybody, reasons for the secret key.
-import { createCheckCaller } from "../_shared/clerk-sync/check-caller.ts";
-import { setUp } from "../_shared/clerk-sync/edge-setup.ts";
-import { type HealthDependencies, handleHealth } from "../_shared/clerk-sync/handle-health.ts";
-import { createReadHealth } from "../_shared/clerk-sync/read-health.ts";
+
+import { setUp } from "../_shared/clerk-sync/edge/setup.ts";
+import { type HealthDependencies, handleHealth } from "../_shared/clerk-sync/health/handle-health.ts";
+import { createReadHealth } from "../_shared/clerk-sync/health/read-health.ts";
+import { createCheckCaller } from "../_shared/clerk-sync/http/check-caller.ts";
 
 const { call, config } = await setUp(Deno.env.toObject());
 

@@ -1,10 +1,11 @@
 // The processor: works through the due jobs. Called by a schedule; everything else is in ../_shared/clerk-sync.
-import { createCheckCaller } from "../_shared/clerk-sync/check-caller.ts";
-import { createSlices } from "../_shared/clerk-sync/create-slices.ts";
-import { setUp } from "../_shared/clerk-sync/edge-setup.ts";
-import { createEdgeWork } from "../_shared/clerk-sync/edge-work.ts";
-import { handleProcessor, type ProcessorDependencies } from "../_shared/clerk-sync/handle-processor.ts";
-import { createSupervision } from "../_shared/clerk-sync/supervise-sync.ts";
+
+import { setUp } from "../_shared/clerk-sync/edge/setup.ts";
+import { createEdgeWork } from "../_shared/clerk-sync/edge/work.ts";
+import { createSupervision } from "../_shared/clerk-sync/health/supervise-sync.ts";
+import { createCheckCaller } from "../_shared/clerk-sync/http/check-caller.ts";
+import { createSlices } from "../_shared/clerk-sync/reconcile/create-slices.ts";
+import { handleProcessor, type ProcessorDependencies } from "../_shared/clerk-sync/worker/handle-processor.ts";
 
 const setup = await setUp(Deno.env.toObject());
 const { secretKeys, processorSecret, retentionDays } = setup.config;

@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import type { Right } from "#core/admin-overview-contract.ts";
+import type { Right } from "#core/admin/contract/overview.ts";
 import { test as base, expect, newClerkId } from "../../e2e/system.ts";
 import { at, userEvent } from "../../support/build-event.ts";
 import { type ClerkInstance, type ClerkInstancePlace, startClerkInstance } from "../../support/clerk-instance.ts";

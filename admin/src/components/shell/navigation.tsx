@@ -1,6 +1,6 @@
 import { AppShell, Badge, Button, Kbd, NavLink } from "@mantine/core";
 import { NavLink as RouterLink, useLocation } from "react-router";
-import type { Overview } from "#core/admin-overview-contract.ts";
+import type { Overview } from "#core/admin/contract/overview.ts";
 import { useReading } from "../../api/use-reading.ts";
 import { countOf } from "../../count-words.ts";
 import { formatShort } from "../../format-time.ts";

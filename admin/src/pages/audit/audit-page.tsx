@@ -1,5 +1,5 @@
 import { useMemo } from "react";
-import type { AuditPage as Page } from "#core/admin-overview-contract.ts";
+import type { AuditPage as Page } from "#core/admin/contract/overview.ts";
 import { usePages } from "../../api/use-reading.ts";
 import { EmptyState } from "../../components/empty-state.tsx";
 import { LoadMore } from "../../components/load-more.tsx";

@@ -1,6 +1,6 @@
 import { Anchor, Code, Table, Text } from "@mantine/core";
 import { Link } from "react-router";
-import type { AuditEntry } from "#core/admin-overview-contract.ts";
+import type { AuditEntry } from "#core/admin/contract/overview.ts";
 import { TimeAgo } from "../../components/time.tsx";
 import { formatCount } from "../../format-time.ts";
 import classes from "./audit.module.css";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { AuditEntry } from "#core/admin-overview-contract.ts";
+import type { AuditEntry } from "#core/admin/contract/overview.ts";
 import { describeEntry, newestFirst } from "./describe-entry.ts";
 
 test("an entry says what an operator did, or else of which kind it is", () => {

@@ -1,4 +1,4 @@
-import type { AuditEntry } from "#core/admin-overview-contract.ts";
+import type { AuditEntry } from "#core/admin/contract/overview.ts";
 import { actionWords, kindWords } from "./filter-names.ts";
 
 /** What happened, in words: what an operator did, or of which kind it is. */

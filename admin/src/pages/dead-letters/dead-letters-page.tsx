@@ -1,6 +1,6 @@
 import { Alert, Anchor, Code, Group, Stack, Text } from "@mantine/core";
 import { Link } from "react-router";
-import type { DeadLetterGroup, DeadLetters } from "#core/admin-jobs-contract.ts";
+import type { DeadLetterGroup, DeadLetters } from "#core/admin/contract/jobs.ts";
 import { useReading } from "../../api/use-reading.ts";
 import { BulkAction } from "../../components/bulk-action.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";

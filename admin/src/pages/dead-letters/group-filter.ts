@@ -1,4 +1,4 @@
-import type { JobFilter } from "#core/admin-jobs-contract.ts";
+import type { JobFilter } from "#core/admin/contract/jobs.ts";
 
 /** The longest code a filter takes. Source: jobFilterSchema. */
 const longest = 80;

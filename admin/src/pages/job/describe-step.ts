@@ -1,4 +1,4 @@
-import type { HistoryEntry } from "#core/admin-jobs-contract.ts";
+import type { HistoryEntry } from "#core/admin/contract/jobs.ts";
 
 /** A step of a job's history in words; place 0 is its beginning, `before` the step before it. */
 export function describeStep({ status, attempt, by }: HistoryEntry, place: number, before?: HistoryEntry): string {

@@ -1,4 +1,4 @@
-import type { Job } from "#core/admin-jobs-contract.ts";
+import type { Job } from "#core/admin/contract/jobs.ts";
 import { idsFor, type JobVerb } from "../../api/change-jobs.ts";
 import { useAction } from "../../api/use-action.ts";
 import { ActionButton } from "../../components/action-button.tsx";

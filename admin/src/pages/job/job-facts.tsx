@@ -1,7 +1,7 @@
 import { Anchor } from "@mantine/core";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
-import type { Job } from "#core/admin-jobs-contract.ts";
+import type { Job } from "#core/admin/contract/jobs.ts";
 import { Copyable } from "../../components/copyable.tsx";
 import { FactList } from "../../components/fact-list.tsx";
 import { ExactTime, TimeAgo } from "../../components/time.tsx";

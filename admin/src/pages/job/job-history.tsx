@@ -1,5 +1,5 @@
 import { Text, Timeline } from "@mantine/core";
-import type { HistoryEntry, Job } from "#core/admin-jobs-contract.ts";
+import type { HistoryEntry, Job } from "#core/admin/contract/jobs.ts";
 import { Panel } from "../../components/panel.tsx";
 import { ExactTime, TimeAgo } from "../../components/time.tsx";
 import { describeStep } from "./describe-step.ts";

@@ -1,7 +1,7 @@
 import { Anchor, Stack } from "@mantine/core";
 import { useState } from "react";
 import { Link, useParams } from "react-router";
-import type { Job } from "#core/admin-jobs-contract.ts";
+import type { Job } from "#core/admin/contract/jobs.ts";
 import { useReading } from "../../api/use-reading.ts";
 import { PageHeader } from "../../components/page-header.tsx";
 import { Panel } from "../../components/panel.tsx";

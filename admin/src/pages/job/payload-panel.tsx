@@ -1,5 +1,5 @@
 import { Code, Group, Text } from "@mantine/core";
-import type { Job } from "#core/admin-jobs-contract.ts";
+import type { Job } from "#core/admin/contract/jobs.ts";
 import { Panel } from "../../components/panel.tsx";
 import { RevealButton } from "../../components/reveal-button.tsx";
 import classes from "./payload.module.css";

@@ -1,6 +1,6 @@
 import { Alert, Anchor, Text } from "@mantine/core";
 import { Link } from "react-router";
-import type { Job } from "#core/admin-jobs-contract.ts";
+import type { Job } from "#core/admin/contract/jobs.ts";
 import { explainError } from "../../components/error-remedy.ts";
 import { nameService } from "../../components/reset-circuit.tsx";
 import { TimeAgo } from "../../components/time.tsx";

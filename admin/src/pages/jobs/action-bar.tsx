@@ -1,5 +1,5 @@
 import { Group, Text } from "@mantine/core";
-import type { JobFilter, JobSummary } from "#core/admin-jobs-contract.ts";
+import type { JobFilter, JobSummary } from "#core/admin/contract/jobs.ts";
 import { changeThese, idsFor, type JobVerb } from "../../api/change-jobs.ts";
 import { useAction } from "../../api/use-action.ts";
 import { ActionButton } from "../../components/action-button.tsx";

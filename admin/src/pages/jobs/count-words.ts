@@ -1,4 +1,4 @@
-import type { JobCounts } from "#core/admin-jobs-contract.ts";
+import type { JobCounts } from "#core/admin/contract/jobs.ts";
 import { formatCount } from "../../format-time.ts";
 
 /** "1,410", or "10,000+" where there was more to look at than was looked at: then even a small count is a beginning. */

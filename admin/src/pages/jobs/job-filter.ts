@@ -1,4 +1,4 @@
-import type { JobFilter } from "#core/admin-jobs-contract.ts";
+import type { JobFilter } from "#core/admin/contract/jobs.ts";
 import type { Filters } from "../../filters.ts";
 import { typeWords } from "../../job-words.ts";
 import { readSince } from "../../since.ts";

@@ -1,6 +1,6 @@
 import { Text } from "@mantine/core";
 import { useMemo, useState } from "react";
-import type { JobFilter, JobPage } from "#core/admin-jobs-contract.ts";
+import type { JobFilter, JobPage } from "#core/admin/contract/jobs.ts";
 import { usePages } from "../../api/use-reading.ts";
 import { EmptyState } from "../../components/empty-state.tsx";
 import { LoadMore } from "../../components/load-more.tsx";

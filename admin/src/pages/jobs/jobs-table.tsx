@@ -1,6 +1,6 @@
 import { Anchor, Box, Checkbox, Table, Text } from "@mantine/core";
 import { Link } from "react-router";
-import type { JobSummary } from "#core/admin-jobs-contract.ts";
+import type { JobSummary } from "#core/admin/contract/jobs.ts";
 import { JobName } from "../../components/job-name.tsx";
 import { StatusBadge } from "../../components/status-badge.tsx";
 import { TimeAgo } from "../../components/time.tsx";

@@ -1,5 +1,5 @@
 import { Tabs, Text } from "@mantine/core";
-import type { JobCounts, JobFilter } from "#core/admin-jobs-contract.ts";
+import type { JobCounts, JobFilter } from "#core/admin/contract/jobs.ts";
 import { useReading } from "../../api/use-reading.ts";
 import { tellCount } from "./count-words.ts";
 import { statusTabs } from "./job-filter.ts";

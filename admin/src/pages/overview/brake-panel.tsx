@@ -1,6 +1,6 @@
 import { Anchor, Group, Text } from "@mantine/core";
 import { Link } from "react-router";
-import type { Brake } from "#core/admin-overview-contract.ts";
+import type { Brake } from "#core/admin/contract/overview.ts";
 import type { Client } from "../../api/client.ts";
 import { useAction } from "../../api/use-action.ts";
 import { ActionButton } from "../../components/action-button.tsx";

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { Series } from "#core/admin-overview-contract.ts";
+import type { Series } from "#core/admin/contract/overview.ts";
 import { chooseTicks, describeRows, shortenTick, toRows } from "./chart-rows.ts";
 
 const point = { at: "2026-11-25T12:00:00Z", received: 40, completed: 20, failed_attempts: 3, dead: 1 };

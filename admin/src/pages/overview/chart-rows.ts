@@ -1,4 +1,4 @@
-import type { Series } from "#core/admin-overview-contract.ts";
+import type { Series } from "#core/admin/contract/overview.ts";
 
 /** What a chart draws at one time; received and completed per minute, latencies in milliseconds. */
 export type ChartRow = {

@@ -1,6 +1,6 @@
 import { SegmentedControl, Text } from "@mantine/core";
 import type { ReactNode } from "react";
-import type { Series, Window } from "#core/admin-overview-contract.ts";
+import type { Series, Window } from "#core/admin/contract/overview.ts";
 import { useReading } from "../../api/use-reading.ts";
 import { Panel } from "../../components/panel.tsx";
 import { Reading } from "../../components/reading.tsx";

@@ -2,7 +2,7 @@ import "@mantine/charts/styles.css";
 import { BarChart, type ChartSeries, LineChart, type LineChartSeries } from "@mantine/charts";
 import { Stack, Text } from "@mantine/core";
 import { type ReactNode, useId } from "react";
-import type { Series } from "#core/admin-overview-contract.ts";
+import type { Series } from "#core/admin/contract/overview.ts";
 import { formatDuration } from "../../format-time.ts";
 import { type ChartRow, chooseTicks, describeRows, shortenTick, toRows } from "./chart-rows.ts";
 import classes from "./overview.module.css";

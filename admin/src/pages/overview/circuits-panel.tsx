@@ -1,5 +1,5 @@
 import { Group, Stack, Text } from "@mantine/core";
-import type { Circuit } from "#core/admin-overview-contract.ts";
+import type { Circuit } from "#core/admin/contract/overview.ts";
 import { Panel } from "../../components/panel.tsx";
 import { nameService, ResetCircuit } from "../../components/reset-circuit.tsx";
 import { StatusBadge } from "../../components/status-badge.tsx";

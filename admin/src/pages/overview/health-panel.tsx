@@ -1,6 +1,6 @@
 import { Anchor, Code, Group, Stack, Text } from "@mantine/core";
 import { Link } from "react-router";
-import type { HealthReason, Overview } from "#core/admin-overview-contract.ts";
+import type { HealthReason, Overview } from "#core/admin/contract/overview.ts";
 import { Panel } from "../../components/panel.tsx";
 import { StatusBadge } from "../../components/status-badge.tsx";
 import { TimeAgo } from "../../components/time.tsx";

@@ -1,7 +1,7 @@
 import { Anchor, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
-import type { Overview } from "#core/admin-overview-contract.ts";
+import type { Overview } from "#core/admin/contract/overview.ts";
 import { TimeAgo } from "../../components/time.tsx";
 import { useNow } from "../../components/use-now.ts";
 import { formatCount, formatDuration } from "../../format-time.ts";

@@ -1,6 +1,6 @@
 import { SimpleGrid, Stack } from "@mantine/core";
 import { lazy, Suspense } from "react";
-import type { Overview } from "#core/admin-overview-contract.ts";
+import type { Overview } from "#core/admin/contract/overview.ts";
 import { useReading } from "../../api/use-reading.ts";
 import { PageHeader } from "../../components/page-header.tsx";
 import { Reading } from "../../components/reading.tsx";

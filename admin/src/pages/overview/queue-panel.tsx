@@ -1,5 +1,5 @@
 import { Link } from "react-router";
-import type { JobCounts } from "#core/admin-jobs-contract.ts";
+import type { JobCounts } from "#core/admin/contract/jobs.ts";
 import { Panel } from "../../components/panel.tsx";
 import { StatusBadge } from "../../components/status-badge.tsx";
 import { formatBound } from "./key-figures.tsx";

@@ -1,4 +1,4 @@
-import type { AdminRun } from "#core/admin-overview-contract.ts";
+import type { AdminRun } from "#core/admin/contract/overview.ts";
 import { useRunDriver } from "../../api/run-driver.tsx";
 import { useAction } from "../../api/use-action.ts";
 import { ActionButton } from "../../components/action-button.tsx";

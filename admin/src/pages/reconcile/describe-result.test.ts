@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { AdminRun } from "#core/admin-overview-contract.ts";
+import type { AdminRun } from "#core/admin/contract/overview.ts";
 import { describeResult } from "./describe-result.ts";
 import { describePhase } from "./run-words.ts";
 

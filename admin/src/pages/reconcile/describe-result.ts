@@ -1,4 +1,4 @@
-import type { AdminRun } from "#core/admin-overview-contract.ts";
+import type { AdminRun } from "#core/admin/contract/overview.ts";
 import { countOf } from "../../count-words.ts";
 import { countDrift, estimateRest, formatRunTime } from "./run-words.ts";
 

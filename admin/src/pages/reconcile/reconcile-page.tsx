@@ -1,5 +1,5 @@
 import { Stack } from "@mantine/core";
-import type { AdminRun } from "#core/admin-overview-contract.ts";
+import type { AdminRun } from "#core/admin/contract/overview.ts";
 import { useRunDriver } from "../../api/run-driver.tsx";
 import { useReading } from "../../api/use-reading.ts";
 import { PageHeader } from "../../components/page-header.tsx";

@@ -1,7 +1,7 @@
 import { Alert, Anchor, Stack, Table } from "@mantine/core";
 import type { ReactNode } from "react";
 import { Link, useParams } from "react-router";
-import type { AdminRun } from "#core/admin-overview-contract.ts";
+import type { AdminRun } from "#core/admin/contract/overview.ts";
 import { useReading } from "../../api/use-reading.ts";
 import { Copyable } from "../../components/copyable.tsx";
 import { FactList } from "../../components/fact-list.tsx";

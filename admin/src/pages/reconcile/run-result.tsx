@@ -1,5 +1,5 @@
 import { Text } from "@mantine/core";
-import type { AdminRun } from "#core/admin-overview-contract.ts";
+import type { AdminRun } from "#core/admin/contract/overview.ts";
 import { useNow } from "../../components/use-now.ts";
 import { describeResult } from "./describe-result.ts";
 

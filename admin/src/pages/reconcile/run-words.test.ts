@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import type { AdminRun } from "#core/admin-overview-contract.ts";
+import type { AdminRun } from "#core/admin/contract/overview.ts";
 import { countDrift, estimateRest, formatRunTime, nameRun, sortCounts } from "./run-words.ts";
 
 const now = Date.parse("2026-11-25T12:00:00Z");

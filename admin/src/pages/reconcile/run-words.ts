@@ -1,4 +1,4 @@
-import type { AdminRun } from "#core/admin-overview-contract.ts";
+import type { AdminRun } from "#core/admin/contract/overview.ts";
 import { formatDuration } from "../../format-time.ts";
 
 type Kind = AdminRun["kind"];

@@ -1,6 +1,6 @@
 import { Anchor, Table, Text } from "@mantine/core";
 import { Link } from "react-router";
-import type { AdminRun } from "#core/admin-overview-contract.ts";
+import type { AdminRun } from "#core/admin/contract/overview.ts";
 import { EmptyState } from "../../components/empty-state.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { StatusBadge } from "../../components/status-badge.tsx";

@@ -1,6 +1,6 @@
 import { Group, Radio, SimpleGrid, Stack, Text } from "@mantine/core";
 import { useState } from "react";
-import type { AdminRun } from "#core/admin-overview-contract.ts";
+import type { AdminRun } from "#core/admin/contract/overview.ts";
 import { useRunDriver } from "../../api/run-driver.tsx";
 import { ActionButton } from "../../components/action-button.tsx";
 import { useConfirm } from "../../components/confirm.tsx";

@@ -1,4 +1,4 @@
-import type { User } from "#core/admin-users-contract.ts";
+import type { User } from "#core/admin/contract/users.ts";
 
 /** Whether the job that the verdict names can be retried. */
 export function canRetry({ verdict, jobs }: Pick<User, "verdict" | "jobs">): boolean {

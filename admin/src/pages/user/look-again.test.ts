@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Verdict } from "#core/admin-users-contract.ts";
+import type { Verdict } from "#core/admin/contract/users.ts";
 import { lookAgainIn } from "./look-again.ts";
 
 const verdict = (code: string): Verdict => ({ code, in_step: false, what: "", remedy: "", job_id: null });

@@ -1,4 +1,4 @@
-import type { Verdict } from "#core/admin-users-contract.ts";
+import type { Verdict } from "#core/admin/contract/users.ts";
 import { isOnItsWay } from "./verdict-words.ts";
 
 /** Something was done about the user at this time (Unix milliseconds), when the verdict was this one. */

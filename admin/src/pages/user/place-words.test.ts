@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Place, User } from "#core/admin-users-contract.ts";
+import type { Place, User } from "#core/admin/contract/users.ts";
 import { canRetry } from "./can-retry.ts";
 import { explainState, isStillCurrent, presenceDiffers, showValue } from "./place-words.ts";
 

@@ -1,4 +1,4 @@
-import type { ComparedField, Place, User } from "#core/admin-users-contract.ts";
+import type { ComparedField, Place, User } from "#core/admin/contract/users.ts";
 import type { IconName } from "../../components/icon.tsx";
 
 export const places = [

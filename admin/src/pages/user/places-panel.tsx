@@ -1,6 +1,6 @@
 import { Box, Group, Table, Text } from "@mantine/core";
 import type { ReactNode } from "react";
-import type { ComparedField, Place, User } from "#core/admin-users-contract.ts";
+import type { ComparedField, Place, User } from "#core/admin/contract/users.ts";
 import { Icon } from "../../components/icon.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { formatTime } from "../../format-time.ts";

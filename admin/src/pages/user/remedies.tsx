@@ -1,7 +1,7 @@
 import { Anchor, Button, Group } from "@mantine/core";
 import type { ReactNode } from "react";
 import { Link } from "react-router";
-import type { User } from "#core/admin-users-contract.ts";
+import type { User } from "#core/admin/contract/users.ts";
 import { ResetCircuit } from "../../components/reset-circuit.tsx";
 import { canRetry } from "./can-retry.ts";
 import { Resync, ResyncBoth, RetryJob } from "./user-actions.tsx";

@@ -1,5 +1,5 @@
 import { Button } from "@mantine/core";
-import type { User } from "#core/admin-users-contract.ts";
+import type { User } from "#core/admin/contract/users.ts";
 import { RevealButton } from "../../components/reveal-button.tsx";
 
 type Props = { clerkId: string; isRevealed: boolean; onRevealed: (user: User | null) => void };

@@ -1,6 +1,6 @@
 import { Text } from "@mantine/core";
 import type { ReactNode } from "react";
-import type { UserState } from "#core/admin-users-contract.ts";
+import type { UserState } from "#core/admin/contract/users.ts";
 import { FactList } from "../../components/fact-list.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { ExactTime } from "../../components/time.tsx";

@@ -1,5 +1,5 @@
 import { Table, Text } from "@mantine/core";
-import type { JobSummary } from "#core/admin-jobs-contract.ts";
+import type { JobSummary } from "#core/admin/contract/jobs.ts";
 import { JobName } from "../../components/job-name.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { StatusBadge } from "../../components/status-badge.tsx";

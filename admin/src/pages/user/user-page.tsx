@@ -1,7 +1,7 @@
 import { Anchor, Stack } from "@mantine/core";
 import { useState } from "react";
 import { Link, useParams } from "react-router";
-import type { User } from "#core/admin-users-contract.ts";
+import type { User } from "#core/admin/contract/users.ts";
 import { useReading } from "../../api/use-reading.ts";
 import { Copyable } from "../../components/copyable.tsx";
 import { PageHeader } from "../../components/page-header.tsx";

@@ -1,5 +1,5 @@
 import { Alert, Text } from "@mantine/core";
-import type { User } from "#core/admin-users-contract.ts";
+import type { User } from "#core/admin/contract/users.ts";
 import { Icon } from "../../components/icon.tsx";
 import { Remedies } from "./remedies.tsx";
 import { describeVerdict, withReadableTimes } from "./verdict-words.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Place, Verdict } from "#core/admin-users-contract.ts";
+import type { Place, Verdict } from "#core/admin/contract/users.ts";
 import { formatTime } from "../../format-time.ts";
 import { describeVerdict, findElsewhere, findOtherUsers, removesByResync, withReadableTimes } from "./verdict-words.ts";
 

@@ -1,4 +1,4 @@
-import type { User, Verdict } from "#core/admin-users-contract.ts";
+import type { User, Verdict } from "#core/admin/contract/users.ts";
 import type { IconName } from "../../components/icon.tsx";
 import { formatTime } from "../../format-time.ts";
 

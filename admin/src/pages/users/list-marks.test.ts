@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { UserSummary } from "#core/admin-users-contract.ts";
+import type { UserSummary } from "#core/admin/contract/users.ts";
 import { listMarks } from "./list-marks.ts";
 
 const user = {

@@ -1,4 +1,4 @@
-import type { UserSummary } from "#core/admin-users-contract.ts";
+import type { UserSummary } from "#core/admin/contract/users.ts";
 import { countOf } from "../../count-words.ts";
 
 export type Mark = { text: string; color: string };

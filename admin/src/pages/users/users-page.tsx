@@ -1,5 +1,5 @@
 import { Group } from "@mantine/core";
-import type { UserPage } from "#core/admin-users-contract.ts";
+import type { UserPage } from "#core/admin/contract/users.ts";
 import { usePages } from "../../api/use-reading.ts";
 import { FilterInput } from "../../components/filter-input.tsx";
 import { LoadMore } from "../../components/load-more.tsx";

@@ -1,6 +1,6 @@
 import { Anchor, Badge, Group, Table, Text } from "@mantine/core";
 import { Link } from "react-router";
-import type { UserSummary } from "#core/admin-users-contract.ts";
+import type { UserSummary } from "#core/admin/contract/users.ts";
 import { TimeAgo } from "../../components/time.tsx";
 import { listMarks } from "./list-marks.ts";
 import classes from "./users.module.css";

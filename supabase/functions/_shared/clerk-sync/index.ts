@@ -23,47 +23,51 @@
 
 // Settings, errors, log
 
-export { type Config, type DeleteBrake, type Environment, readConfig } from "./config.ts";
+export { type Config, type DeleteBrake, type Environment, readConfig } from "./config/config.ts";
 export { type ErrorCode, errorMessage, SyncError, type SyncErrorOptions } from "./errors.ts";
 export { type LogLevel, startLogging } from "./logger.ts";
 
 // The webhook: one delivery in, one answer out
 
-export { handleWebhook, type WebhookDependencies } from "./handle-webhook.ts";
-export { createLoadLimit, type LoadAccount, type LoadLimit, type LoadLimitOptions } from "./limit-load.ts";
-export { createRateLimit, type RateLimit, type RateLimitOptions } from "./limit-rate.ts";
-export type { DeliveryHooks, DeliveryNote, Refusal } from "./notify-hook.ts";
-export { createDeliveryRecorder, type DeliveryRecorder, type DeliveryRecorderOptions } from "./record-deliveries.ts";
-export { signWebhook } from "./sign-webhook.ts";
-export { createVerifySignature, type VerifySignature } from "./verify-signature.ts";
+export { signWebhook } from "./http/sign-webhook.ts";
+export { handleWebhook, type WebhookDependencies } from "./webhook/handle-webhook.ts";
+export { createLoadLimit, type LoadAccount, type LoadLimit, type LoadLimitOptions } from "./webhook/limit-load.ts";
+export { createRateLimit, type RateLimit, type RateLimitOptions } from "./webhook/limit-rate.ts";
+export type { DeliveryHooks, DeliveryNote, Refusal } from "./webhook/notify-hook.ts";
+export {
+  createDeliveryRecorder,
+  type DeliveryRecorder,
+  type DeliveryRecorderOptions,
+} from "./webhook/record-deliveries.ts";
+export { createVerifySignature, type VerifySignature } from "./webhook/verify-signature.ts";
 
 // ensure-user: the caller's own row, also before the webhook; waitForUser is its client
 
-export { createAllowOrigin } from "./allow-origin.ts";
-export { createEnsureUser } from "./ensure-user.ts";
-export { type EnsureUserDependencies, handleEnsureUser } from "./handle-ensure-user.ts";
-export { createConfiguredVerify, createVerifySessionToken } from "./verify-session-token.ts";
-export { type UserRow, type WaitForUserOptions, waitForUser } from "./wait-for-user.ts";
+export { createConfiguredVerify, createVerifySessionToken } from "./clerk/verify-session-token.ts";
+export { createEnsureUser } from "./ensure-user/ensure-user.ts";
+export { type EnsureUserDependencies, handleEnsureUser } from "./ensure-user/handle-ensure-user.ts";
+export { type UserRow, type WaitForUserOptions, waitForUser } from "./ensure-user/wait-for-user.ts";
+export { createAllowOrigin } from "./http/allow-origin.ts";
 
 // The worker: what is due in the queue, into users and Supabase Auth
 
-export { adoptionOf } from "./adopt-holder.ts";
-export { type AuthAdmin, createAuthAdmin } from "./auth-admin.ts";
-export { createBackgroundDrain } from "./background-drain.ts";
-export { type CheckCaller, createCheckCaller } from "./check-caller.ts";
-export { handleProcessor, type ProcessorDependencies } from "./handle-processor.ts";
-export { createMirrorUser, type MirrorUser } from "./mirror-user.ts";
-export { createReadUser, type ReadUser } from "./read-user.ts";
-export { type RunDependencies, type RunOptions, type RunResult, runJobs } from "./run-jobs.ts";
+export { createReadUser, type ReadUser } from "./clerk/read-user.ts";
+export { type CheckCaller, createCheckCaller } from "./http/check-caller.ts";
+export { adoptionOf } from "./mirror/adopt-holder.ts";
+export { type AuthAdmin, createAuthAdmin } from "./mirror/auth-admin.ts";
+export { createMirrorUser, type MirrorUser } from "./mirror/mirror-user.ts";
+export { createBackgroundDrain } from "./worker/background-drain.ts";
+export { handleProcessor, type ProcessorDependencies } from "./worker/handle-processor.ts";
+export { type RunDependencies, type RunOptions, type RunResult, runJobs } from "./worker/run-jobs.ts";
 
 // Health: how the sync is, for monitors and for apps; createHealthGate is the apps' side
 
-export { createHealthGate, type HealthGate, type HealthGateOptions } from "./create-health-gate.ts";
-export { type HealthDependencies, handleHealth } from "./handle-health.ts";
-export type { Health, HealthReason, HealthStatus } from "./judge-health.ts";
-export { createMetricsResponse } from "./metrics-response.ts";
-export { createReadHealth, type ReadHealth, type ReadHealthOptions } from "./read-health.ts";
-export { createSupervision, type Supervision } from "./supervise-sync.ts";
+export { createHealthGate, type HealthGate, type HealthGateOptions } from "./health/create-health-gate.ts";
+export { type HealthDependencies, handleHealth } from "./health/handle-health.ts";
+export type { Health, HealthReason, HealthStatus } from "./health/judge-health.ts";
+export { createReadHealth, type ReadHealth, type ReadHealthOptions } from "./health/read-health.ts";
+export { createSupervision, type Supervision } from "./health/supervise-sync.ts";
+export { createMetricsResponse } from "./metrics/metrics-response.ts";
 
 // The door to the database: over Supabase's API, or over any driver by a CallFunction of one's own
 
@@ -81,6 +85,6 @@ export {
   type NewJob,
   type Read,
   type ReadOrder,
-} from "./database.ts";
-export { checkSchemaVersion, schemaVersion } from "./schema-version.ts";
-export { createSupabaseRpc } from "./supabase-rpc.ts";
+} from "./database/database.ts";
+export { checkSchemaVersion, schemaVersion } from "./database/schema-version.ts";
+export { createSupabaseRpc } from "./database/supabase-rpc.ts";

@@ -1,0 +1,82 @@
+import { z } from "zod";
+import { jobSummarySchema, time } from "./jobs.ts";
+
+// What sync-admin says of one user. Personal values (emails, names, phones) are masked unless revealed.
+
+/** One line of the list; email and name are masked. */
+export const userSummarySchema = z.object({
+  clerk_id: z.string(),
+  email: z.string().nullable(),
+  name: z.string().nullable(),
+  role: z.string().nullable(),
+  /** Whether there is a row in public.users. */
+  has_row: z.boolean(),
+  deleted_at: time.nullable(),
+  /** When the newest change was applied; null for a row that never came through the sync. */
+  synced_at: time.nullable(),
+  open_jobs: z.number().int(),
+  dead_jobs: z.number().int(),
+});
+
+export const userPageSchema = z.object({ users: z.array(userSummarySchema), next: z.string().nullable() });
+
+/** The same fields at all three places; null: the place has the user, but no value. */
+export const comparedFields = ["email", "name", "role", "phone", "banned", "updated_at"] as const;
+const placeValues = z.partialRecord(z.enum(comparedFields), z.union([z.string(), z.boolean(), z.null()]));
+
+/** What one place knows: `present`, `absent`, `unknown` (it did not answer; reason says why) or `off` (not configured). */
+export const placeSchema = z.object({
+  state: z.enum(["present", "absent", "unknown", "off"]),
+  reason: z.string().nullable(),
+  id: z.string().nullable(),
+  values: placeValues,
+});
+
+/** What keeps the user out of step and what to do; `in_step` when nothing does. */
+export const verdictSchema = z.object({
+  code: z.string(),
+  in_step: z.boolean(),
+  what: z.string(),
+  remedy: z.string(),
+  /** The job that tells more. */
+  job_id: z.uuid().nullable(),
+});
+
+export const userStateSchema = z.object({
+  version: z.number().nullable(),
+  deleted_at: time.nullable(),
+  synced_at: time.nullable(),
+  mirrored_version: z.number().nullable(),
+  auth_user_id: z.string().nullable(),
+  /** auth_address_held: another Auth user holds the address or number, and the mirror has a placeholder. */
+  auth_finding: z.string().nullable(),
+  refresh_due_at: time.nullable(),
+  refresh_reason: z.string().nullable(),
+  /** Of what kind public_metadata.role is at Clerk when it is no role here, and was ignored; null when it is one. */
+  ignored_role: z.string().nullable(),
+});
+
+export const userSchema = z.object({
+  clerk_id: z.string(),
+  is_revealed: z.boolean(),
+  verdict: verdictSchema,
+  clerk: placeSchema,
+  users: placeSchema,
+  auth: placeSchema,
+  /** Fields that are not the same everywhere, by name. */
+  differences: z.array(z.enum(comparedFields)),
+  state: userStateSchema.nullable(),
+  /** The newest hundred, newest first. */
+  jobs: z.array(jobSummarySchema),
+});
+
+/** The user is read again from Clerk's API by the next worker, which is woken. */
+export const resyncedSchema = z.object({ requested: z.number().int() });
+
+export type UserSummary = z.infer<typeof userSummarySchema>;
+export type UserPage = z.infer<typeof userPageSchema>;
+export type Place = z.infer<typeof placeSchema>;
+export type ComparedField = (typeof comparedFields)[number];
+export type Verdict = z.infer<typeof verdictSchema>;
+export type UserState = z.infer<typeof userStateSchema>;
+export type User = z.infer<typeof userSchema>;

@@ -1,0 +1,127 @@
+import type { FreshUser } from "../../clerk/clerk-api.ts";
+import { mapUser } from "../../clerk/map-user.ts";
+import type { ReadUser } from "../../clerk/read-user.ts";
+import { errorCode, errorMessage, SyncError } from "../../errors.ts";
+import { inTime } from "../../http/in-time.ts";
+import { logger } from "../../logger.ts";
+import type { AuthAdmin, AuthUser } from "../../mirror/auth-admin.ts";
+import { isPlaceholder, isPlaceholderPhone } from "../../mirror/mirror-contact.ts";
+import { authUserIdOf } from "../../mirror/mirror-user.ts";
+import type { Place } from "../contract/users.ts";
+import type { StoredUser } from "../database.ts";
+import { describeVersion } from "./describe-version.ts";
+
+/** What is asked live; null: not configured. */
+export type PlaceReaders = { clerk: ReadUser | null; auth: AuthAdmin | null };
+
+/** A person waits for the answer; who has not answered by then is unknown. */
+export const placeMilliseconds = 4000;
+
+/** What Clerk's API says of a user; `fresh` is null unless it answered. */
+export type ClerkLook = { place: Place; fresh: FreshUser | null };
+
+const nothing: Pick<Place, "id" | "values"> = { id: null, values: {} };
+const off: Place = { state: "off", reason: null, ...nothing };
+const absent: Place = { state: "absent", reason: null, ...nothing };
+
+/** Asks Clerk's API for a user. Never throws: what goes wrong is the reason why the place is unknown. */
+export async function readClerkPlace(clerkId: string, readUser: ReadUser | null): Promise<ClerkLook> {
+  if (readUser === null) return { place: { ...off, reason: "CLERK_SECRET_KEY is not set." }, fresh: null };
+  try {
+    const fresh = await askInTime("Clerk's API", () => readUser(clerkId));
+    return { place: fresh.deleted ? absent : toClerkPlace(fresh), fresh };
+  } catch (error) {
+    return { place: unknownPlace("clerk", error), fresh: null };
+  }
+}
+
+/** Asks Supabase Auth for the mirror of a user. Never throws, as readClerkPlace. */
+export async function readAuthPlace(
+  clerkId: string,
+  stored: Promise<StoredUser>,
+  auth: AuthAdmin | null,
+): Promise<Place> {
+  if (auth === null) return { ...off, reason: "AUTH_MIRROR is off, or Supabase Auth is not configured." };
+  const { state } = await stored;
+  try {
+    const id = state?.auth_user_id ?? authUserIdOf(clerkId);
+    const answer = await askInTime("Supabase Auth", () => auth.getUser(id));
+    if (answer.ok) return toAuthPlace(answer.user, state);
+    if (answer.status === 404) return absent;
+    return unknownPlace(
+      "auth",
+      new SyncError("auth_rejected", `Supabase Auth answered ${answer.status} ${answer.code}.`),
+    );
+  } catch (error) {
+    return unknownPlace("auth", error);
+  }
+}
+
+/** The row of users with what the sync keeps beside it. updated_at is Clerk's time of what was applied. */
+export function toUsersPlace({ row, state, values }: StoredUser): Place {
+  if (row === null) return absent;
+  return {
+    state: "present",
+    reason: row["deleted_at"] ? "deleted_at is set." : null,
+    id: textOf(row["id"]),
+    values: {
+      email: textOf(row["email"]),
+      name: textOf(row["name"]),
+      role: textOf(row["role"]),
+      ...(values === null ? {} : { phone: values.phone, banned: values.banned }),
+      updated_at: timeOf(state?.version),
+    },
+  };
+}
+
+function toClerkPlace({ user, version }: Extract<FreshUser, { deleted: false }>): Place {
+  const { email, name, user_role: role, phone, banned } = mapUser(user);
+  const values: Place["values"] = {
+    ...(email === undefined ? {} : { email }),
+    ...(name === undefined ? {} : { name }),
+    ...(role === undefined ? {} : { role }),
+    ...(phone === undefined ? {} : { phone }),
+    ...(banned === undefined ? {} : { banned }),
+    updated_at: timeOf(version),
+  };
+  return { state: "present", reason: null, id: user.id, values };
+}
+
+/** updated_at is Clerk's time of what was mirrored: Auth's own says when somebody signed in, too. */
+function toAuthPlace(user: AuthUser, state: StoredUser["state"]): Place {
+  return {
+    state: "present",
+    reason: null,
+    id: user.id,
+    values: {
+      email: user.email && !isPlaceholder(user.email) ? user.email : null,
+      name: textOf(user.user_metadata?.["full_name"]),
+      role: textOf(user.app_metadata["role"]),
+      phone: user.phone && !isPlaceholderPhone(user.phone) ? user.phone : null,
+      banned: user.app_metadata["banned"] === true,
+      updated_at: timeOf(state?.mirrored_version),
+    },
+  };
+}
+
+/** A call that hangs ends by the place's own timeout, unheard. */
+function askInTime<Output>(who: string, ask: () => Promise<Output>): Promise<Output> {
+  return inTime(ask(), placeMilliseconds, () => {
+    throw new SyncError("endpoint_unreachable", `${who} did not answer within ${placeMilliseconds / 1000} s.`);
+  });
+}
+
+function unknownPlace(place: string, error: unknown): Place {
+  logger.warn("admin.place_unknown", { place, code: errorCode(error) });
+  if (!(error instanceof SyncError)) logger.error("admin.failed", { error: errorMessage(error) });
+  const reason = error instanceof SyncError ? `${error.code}: ${error.message}` : "internal: see the log";
+  return { state: "unknown", reason, ...nothing };
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === "string" && value !== "" ? value : null;
+}
+
+function timeOf(version: number | null | undefined): string | null {
+  return version ? describeVersion(version) : null;
+}

@@ -1,0 +1,117 @@
+import { z } from "zod";
+import { SyncError } from "../errors.ts";
+import { isStorable, type Json, sanitise, sanitiseText } from "../sanitise.ts";
+
+/** A text that decides by equality: one that would have to be changed to be stored is none (sanitise.ts). */
+const exact = z.string().refine(isStorable, "has a character that PostgreSQL cannot store");
+/** A text that is shown. */
+const text = z.string().transform(sanitiseText).nullish().catch(undefined);
+const id = exact.nullish().catch(undefined);
+const externalId = exact.max(255).nullish().catch(undefined);
+const flag = z.boolean().nullish().catch(undefined);
+const time = z.number().nonnegative().nullish().catch(null);
+const metadata = z.record(z.string(), z.unknown()).nullish().catch(undefined);
+const verification = z
+  .object({ status: exact.nullish().catch(null) })
+  .nullish()
+  .catch(null);
+
+/** Reads an array item by item: one item of an unexpected shape is null, and does not cost the others. */
+function listOf<Item>(item: z.ZodType<Item>) {
+  return z.array(item.nullable().catch(null)).nullish().catch(undefined);
+}
+
+/**
+ * What the sync reads of a Clerk user. Strict on nothing but the id: Clerk adds and drops fields. A field that is not
+ * there, or of an unexpected form, is undefined: nothing is known of it. A field that is null is empty.
+ */
+const userSchema = z.object({
+  id: exact.min(1).max(255),
+  external_id: externalId,
+  first_name: text,
+  last_name: text,
+  primary_email_address_id: id,
+  primary_phone_number_id: id,
+  email_addresses: listOf(z.object({ id: exact, email_address: exact, verification })),
+  phone_numbers: listOf(z.object({ id: exact, phone_number: exact, verification })),
+  public_metadata: metadata,
+  banned: flag,
+  locked: flag,
+  deprovisioned: flag,
+  created_at: time,
+  updated_at: time,
+});
+
+const deletedUserSchema = z.object({ id: exact.min(1).max(255).nullish(), external_id: externalId });
+const envelopeSchema = z.object({
+  type: exact.min(1).max(255),
+  timestamp: time,
+  instance_id: externalId,
+  data: z.unknown().optional(),
+});
+
+export type ClerkUser = z.infer<typeof userSchema>;
+
+/** An event as the sync knows it. Times are Unix milliseconds; version 0 means that no time was given. */
+export type ClerkEvent =
+  | (Envelope & { type: "user.created" | "user.updated"; user: ClerkUser })
+  | (Envelope & { type: "user.deleted"; clerkId: string | null; externalId: string | null })
+  | { type: "unhandled"; name: string };
+
+/** instanceId is the Clerk instance that sent it, null when the event does not say. */
+type Envelope = { version: number; instanceId: string | null; original: Json };
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/**
+ * Parses the raw body of a webhook whose signature was checked.
+ * Throws SyncError `event_malformed` with the reason when it is not UTF-8, not JSON, or not a Clerk event.
+ */
+export function parseEvent(body: Uint8Array): ClerkEvent {
+  const sent = parseJson(body);
+  const original = sanitise(sent);
+  const envelope = parseAs(envelopeSchema, sent, "The event");
+  const timestamp = toMilliseconds(envelope.timestamp);
+  const instanceId = envelope.instance_id || null;
+  if (envelope.type === "user.deleted")
+    return parseDeleted(envelope.data, { version: timestamp, instanceId, original });
+  if (envelope.type !== "user.created" && envelope.type !== "user.updated") {
+    return { type: "unhandled", name: envelope.type };
+  }
+  const user = parseAs(userSchema, envelope.data, "data");
+  return { type: envelope.type, version: toMilliseconds(user.updated_at) || timestamp, instanceId, user, original };
+}
+
+/** Parses a Clerk user as it stands in an event or in an answer of Clerk's API. Throws as parseEvent does. */
+export function parseUser(value: unknown): ClerkUser {
+  sanitise(value); // refuses what is nested too deep
+  return parseAs(userSchema, value, "data");
+}
+
+function parseDeleted(data: unknown, envelope: Envelope): ClerkEvent {
+  const { id, external_id } = parseAs(deletedUserSchema, data, "data");
+  return { ...envelope, type: "user.deleted", clerkId: id ?? null, externalId: external_id || null };
+}
+
+function parseJson(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(decoder.decode(body));
+  } catch (cause) {
+    const reason = cause instanceof SyntaxError ? "is not JSON" : "is not UTF-8";
+    throw new SyncError("event_malformed", `The body ${reason}.`, { cause });
+  }
+}
+
+function parseAs<Output>(schema: z.ZodType<Output>, value: unknown, what: string): Output {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const reasons = parsed.error.issues.map((issue) => `${[what, ...issue.path].join(".")}: ${issue.message}`);
+  throw new SyncError("event_malformed", `Not a Clerk event. ${reasons.join("; ")}.`);
+}
+
+/** Clerk's docs say milliseconds, its OpenAPI examples show seconds: below 1e11 (year 5138) it is seconds. */
+export function toMilliseconds(time: number | null | undefined): number {
+  if (time === null || time === undefined) return 0;
+  const milliseconds = Math.floor(time < 1e11 ? time * 1000 : time);
+  return Number.isSafeInteger(milliseconds) ? milliseconds : 0;
+}

@@ -1,0 +1,38 @@
+import type { HandledEvent } from "../clerk/map-user.ts";
+
+/**
+ * What Clerk's dashboard sends by "Send Example": events signed with the real secret about users there are not. The
+ * ids are those of Clerk's event catalog, where user.deleted has another user than user.created and user.updated, and of
+ * Clerk's OpenAPI description (webhooks/2025-04-15.yml).
+ */
+const sampleUsers = new Set([
+  "user_29w83sxmDNGwOuEthce5gg56FcC",
+  "user_29wBMCtzATuFJut8jO2VNTVekS4",
+  "user_2g7np7Hrk0SN6kj5EDMLDaKNL0S",
+]);
+/** Of Clerk's docs ("Webhooks overview") and of the same description. */
+const sampleInstances = new Set(["ins_123", "ins_2g7np7Hrk0SN6kj5EDMLDaKNL0S"]);
+
+/** Users of `clerk-sync verify`, whose events come from the command; clerk_sync.is_canary knows them alike. */
+export const canaryPrefix = "user_clerksync_canary_";
+
+/** Whether Clerk sent the event, as far as it can be told: who verifies an installation proves nothing about Clerk. */
+export function isFromClerk(event: HandledEvent): boolean {
+  return !clerkIdOf(event)?.startsWith(canaryPrefix);
+}
+
+/** Where a handled event comes from: the instance itself, another one, or the button "Send Example". */
+export type Origin = "instance" | "other_instance" | "sample";
+
+/** Without instance ids (CLERK_INSTANCE_ID) every instance is ours; with them, an event that names none is not. */
+export function checkOrigin(event: HandledEvent, instanceIds: readonly string[]): Origin {
+  const clerkId = clerkIdOf(event);
+  const { instanceId } = event;
+  if (sampleUsers.has(clerkId ?? "") || sampleInstances.has(instanceId ?? "")) return "sample";
+  if (instanceIds.length === 0 || instanceIds.includes(instanceId ?? "")) return "instance";
+  return "other_instance";
+}
+
+function clerkIdOf(event: HandledEvent): string | null {
+  return event.type === "user.deleted" ? event.clerkId : event.user.id;
+}

@@ -1,0 +1,185 @@
+import { absentFields, type HandledEvent, mapEvent, mapUser } from "../clerk/map-user.ts";
+import { parseEvent } from "../clerk/parse-event.ts";
+import type { Database, Enqueued } from "../database/database.ts";
+import { errorCode, errorMessage, SyncError } from "../errors.ts";
+import { json } from "../http/json-response.ts";
+import { readBody } from "../http/read-body.ts";
+import { logger } from "../logger.ts";
+import { checkOrigin, isFromClerk } from "./check-origin.ts";
+import type { LoadAccount, LoadLimit } from "./limit-load.ts";
+import type { RateLimit } from "./limit-rate.ts";
+import { type DeliveryHooks, notify, type Refusal } from "./notify-hook.ts";
+import { putAside } from "./put-aside.ts";
+import type { VerifySignature } from "./verify-signature.ts";
+
+export type WebhookDependencies = DeliveryHooks & {
+  database: Pick<Database, "enqueue">;
+  /** Null when no secret is set: the webhook is off and answers 503, so that Clerk tries again. */
+  verifySignature: VerifySignature | null;
+  loadLimit: LoadLimit;
+  rateLimit: RateLimit;
+  maxAttempts: number;
+  /** Clerk instances whose events are applied; none given: of any. */
+  instanceIds?: readonly string[];
+  /** Called after a job was stored, so that a worker need not wait for its next poll. */
+  onQueued: () => void;
+};
+
+/** One request in hand, and what is known of it so far. */
+type Delivery = { request: Request; source: string; account: LoadAccount; eventId?: string };
+
+type EventType = HandledEvent["type"];
+
+const queuedMessages: Readonly<Record<EventType, string>> = {
+  "user.created": "User creation job queued",
+  "user.updated": "User update job queued",
+  "user.deleted": "User deletion job queued",
+};
+
+const failedMessages: Readonly<Record<EventType, string>> = {
+  "user.created": "Failed to queue user creation",
+  "user.updated": "Failed to queue user update",
+  "user.deleted": "Failed to queue user deletion",
+};
+
+/**
+ * Answers one delivery of Clerk's webhook. 2xx is said only of an event that is durable in the queue, known
+ * already, or of no interest; anything else makes Svix deliver it again (8 attempts over 28 hours).
+ * `source` is where the request seems to come from, see read-source.ts.
+ */
+export async function handleWebhook(
+  request: Request,
+  dependencies: WebhookDependencies,
+  source = "unknown",
+): Promise<Response> {
+  const response = await answerDelivery(
+    { request, source, account: dependencies.loadLimit.open(source) },
+    dependencies,
+  );
+  notify("delivery.not_noted", () => dependencies.onAnswered?.(response.status));
+  return response;
+}
+
+async function answerDelivery(delivery: Delivery, dependencies: WebhookDependencies): Promise<Response> {
+  try {
+    return await acceptEvent(delivery, dependencies);
+  } catch (error) {
+    noteRefusal(dependencies.onRefused, error, delivery);
+    return refuse(error);
+  } finally {
+    delivery.account.close();
+  }
+}
+
+async function acceptEvent(delivery: Delivery, dependencies: WebhookDependencies): Promise<Response> {
+  const { request, source, account } = delivery;
+  const { rateLimit } = dependencies;
+  if (request.method !== "POST") throw new SyncError("method_not_allowed", "Send events by POST.");
+  if (dependencies.verifySignature === null) return webhookOff();
+  rateLimit.checkSource(source, request.headers);
+  const body = await readBody(request, account.addBytes);
+  const eventId = await dependencies.verifySignature(request.headers, body).catch((error: unknown) => {
+    if (isSignatureError(error)) rateLimit.addBadSignature(source);
+    throw error;
+  });
+  delivery.eventId = eventId;
+  const event = parseEvent(body);
+  if (event.type === "unhandled") return passOver(event.name, dependencies.onAccepted);
+  const origin = checkOrigin(event, dependencies.instanceIds ?? []);
+  if (origin !== "instance") return putAside(event, origin, source, dependencies);
+  rateLimit.addEvent();
+  account.addEvent();
+  const response = await enqueueEvent(event, eventId, dependencies);
+  if (response.ok) noteTrimmed(event, source, dependencies.onTrimmed);
+  return response;
+}
+
+/** Something between Clerk and here took fields out (a transformation at the sender, say): law 11, absent is not null. */
+function noteTrimmed(event: HandledEvent, source: string, onTrimmed: DeliveryHooks["onTrimmed"]): void {
+  if (event.type === "user.deleted") return;
+  const subject = absentFields(mapUser(event.user)).join(", ");
+  if (subject === "") return;
+  notify("delivery.not_noted", () => onTrimmed?.({ kind: "event_trimmed", source, subject, code: event.type }));
+}
+
+/** An event of no interest. Whatever its type, it shows that Clerk delivers; a probe of the doctor's does not. */
+function passOver(type: string, onAccepted: DeliveryHooks["onAccepted"]): Response {
+  if (!type.startsWith("clerk_sync.")) notify("delivery.not_noted", () => onAccepted?.());
+  return json(200, { success: true, message: "Event type not handled" });
+}
+
+async function enqueueEvent(
+  event: HandledEvent,
+  eventId: string,
+  dependencies: WebhookDependencies,
+): Promise<Response> {
+  try {
+    const [enqueued] = await dependencies.database.enqueue([mapEvent(event, eventId)], dependencies.maxAttempts);
+    if (enqueued === undefined) throw new SyncError("database_answer_invalid", "clerk_sync_enqueue answered nothing.");
+    logger.debug("webhook.stored", { event_id: eventId, event_type: event.type, outcome: enqueued.outcome });
+    if (isFromClerk(event)) notify("delivery.not_noted", () => dependencies.onAccepted?.());
+    return answer(enqueued, event.type, dependencies.onQueued);
+  } catch (error) {
+    const code = error instanceof SyncError ? error.code : "database_unavailable";
+    logger.error("webhook.not_stored", { event_id: eventId, event_type: event.type, code });
+    return json(503, { error: failedMessages[event.type], code }, { "retry-after": "5" });
+  }
+}
+
+function answer(enqueued: Enqueued, type: EventType, onQueued: () => void): Response {
+  if (enqueued.outcome === "exists") return json(200, { message: "User already exists", user: enqueued.user });
+  if (enqueued.outcome === "duplicate") {
+    notify("worker.not_woken", onQueued); // while the repetition was looked up it held the job's lock, and a worker passes over locked jobs
+    return json(200, { message: "Duplicate event" });
+  }
+  if (enqueued.outcome === "dead") {
+    logger.error("job.dead", { job_id: enqueued.job_id, code: "user_unknown" });
+    return json(202, {
+      success: true,
+      message: "Event names no user; stored as a dead letter",
+      jobId: enqueued.job_id,
+    });
+  }
+  if (enqueued.applied !== "all") notify("worker.not_woken", onQueued);
+  return json(202, { success: true, message: queuedMessages[type], jobId: enqueued.job_id });
+}
+
+function isSignatureError(error: unknown): error is SyncError {
+  return error instanceof SyncError && (error.code === "signature_missing" || error.code === "signature_invalid");
+}
+
+function noteRefusal(onRefused: DeliveryHooks["onRefused"], error: unknown, { source, eventId }: Delivery): void {
+  if (!isSignatureError(error) && !(error instanceof SyncError && error.code === "rate_limited")) return;
+  const refusal: Refusal = { code: error.code, source, ...(eventId === undefined ? {} : { eventId }) };
+  notify("delivery.not_noted", () => onRefused?.(refusal));
+}
+
+const statusOfCode: Readonly<Record<string, number>> = {
+  signature_missing: 401,
+  signature_invalid: 401,
+  body_too_large: 413,
+  body_incomplete: 400,
+  event_malformed: 400,
+  method_not_allowed: 405,
+};
+
+function refuse(error: unknown): Response {
+  if (error instanceof SyncError && (error.code === "overloaded" || error.code === "rate_limited")) {
+    const headers = { "retry-after": String(error.retryAfterSeconds) };
+    return json(error.code === "overloaded" ? 503 : 429, { error: error.message, code: error.code }, headers);
+  }
+  const code = errorCode(error);
+  const status = statusOfCode[code] ?? 500;
+  logger.warn("webhook.refused", { code, status });
+  if (status === 401) return json(401, { error: "Invalid signature", code, reason: errorMessage(error) });
+  if (status === 500) {
+    logger.error("webhook.failed", { error: errorMessage(error) });
+    return json(500, { error: "Internal server error" });
+  }
+  return json(status, { error: errorMessage(error), code }, status === 405 ? { allow: "POST" } : {});
+}
+
+function webhookOff(): Response {
+  logger.error("webhook.off", { code: "config_invalid" });
+  return json(503, { error: "The webhook is off: CLERK_WEBHOOK_SECRET is not set." });
+}

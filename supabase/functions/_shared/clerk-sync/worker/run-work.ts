@@ -1,0 +1,57 @@
+import { runSlice, type SliceDependencies, type SliceResult } from "../reconcile/run-slice.ts";
+import type { RunKind } from "../reconcile/sync-runs.ts";
+import { type RunDependencies, type RunOptions, type RunResult, runJobs } from "./run-jobs.ts";
+
+export type WorkDependencies = RunDependencies & {
+  /** Walks runs of backfill and reconcile; null without CLERK_SECRET_KEY, runs wait then. */
+  slices: SliceDependencies | null;
+};
+
+/** `kind`: a run to start when none is open. `mostSteps`: of runs, at most. */
+export type WorkOptions = RunOptions & { kind?: RunKind; mostSteps?: number };
+
+/** Live events wait for no more than this while a run is walked. */
+const sliceMilliseconds = 2000;
+
+/**
+ * Works through the due jobs, then walks the open run in short slices, with the jobs between them, while there is time.
+ * Returns what became of the jobs; throws what runJobs throws. A run that cannot go on costs the jobs nothing.
+ */
+export async function runWork(dependencies: WorkDependencies, options: WorkOptions): Promise<RunResult> {
+  const { slices, now } = dependencies;
+  const deadline = now() + options.budgetMilliseconds;
+  const result = await runJobs(dependencies, options);
+  let stepsLeft = options.mostSteps ?? Number.POSITIVE_INFINITY;
+  while (slices !== null && stepsLeft > 0 && now() < deadline && !options.signal?.aborted) {
+    const budgetMilliseconds = Math.min(sliceMilliseconds, deadline - now());
+    const slice = await runOpenSlice(slices, { ...options, budgetMilliseconds, mostSteps: stepsLeft });
+    const more = await runJobs(dependencies, { ...options, budgetMilliseconds: deadline - now() });
+    addResult(result, more);
+    if (slice === null || (slice.steps === 0 && more.processed === 0)) break;
+    stepsLeft -= slice.steps;
+  }
+  return result;
+}
+
+/** Null when nothing is left to walk, or the run cannot go on now. */
+async function runOpenSlice(slices: SliceDependencies, options: WorkOptions): Promise<SliceResult | null> {
+  const base = { applies: true, ...options };
+  try {
+    const open = await runSlice(slices, { ...base, kind: null });
+    if (open.state !== "none" || options.kind === undefined) return goesOn(open);
+    return goesOn(await runSlice(slices, { ...base, kind: options.kind }));
+  } catch {
+    return null; // runSlice has logged it and put it down in the run
+  }
+}
+
+function goesOn(slice: SliceResult): SliceResult | null {
+  return slice.state === "waiting" || (slice.state === "paused" && slice.steps > 0) ? slice : null;
+}
+
+/** Adds what a later run did. */
+export function addResult(result: RunResult, more: RunResult): void {
+  for (const name of ["processed", "completed", "failed", "dead"] as const) result[name] += more[name];
+  result.alone = more.alone;
+  result.jobs.push(...more.jobs.slice(0, Math.max(0, 10_000 - result.jobs.length)));
+}
