@@ -26,7 +26,10 @@ export function describePackage(root: unknown): Record<string, unknown> {
     exports: {
       ".": { types: "./core/index.d.ts", default: "./core/index.js" },
       "./server": { types: "./server/start-server.d.ts", default: "./server/start-server.js" },
-      "./wait-for-user": { types: "./core/wait-for-user.d.ts", default: "./core/wait-for-user.js" },
+      "./wait-for-user": {
+        types: "./core/ensure-user/wait-for-user.d.ts",
+        default: "./core/ensure-user/wait-for-user.js",
+      },
       "./package.json": "./package.json",
     },
     imports: { "#core/*.ts": { types: "./core/*.d.ts", default: "./core/*.js" } },
