@@ -44,6 +44,7 @@ export default defineConfig({
           include: [
             "supabase/functions/_shared/clerk-sync/**/*.test.ts",
             "server/**/*.test.ts",
+            "local/**/*.test.ts",
             "cli/**/*.test.ts",
             "bench/**/*.test.ts",
             "admin/src/**/*.test.ts",

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import path from "node:path";
 import { errorMessage, SyncError } from "#core/errors.ts";
-import { startEmbeddedPostgres } from "../server/postgres/embedded-postgres.ts";
+import { startEmbeddedPostgres } from "../local/postgres/embedded-postgres.ts";
 import { withConnection } from "../server/with-connection.ts";
 import { describeMachine, readCommit } from "./describe-machine.ts";
 import { formatRows } from "./format-rows.ts";

@@ -33,7 +33,7 @@ export function describePackage(root: unknown): Record<string, unknown> {
       "./package.json": "./package.json",
     },
     imports: { "#core/*.ts": { types: "./core/*.d.ts", default: "./core/*.js" } },
-    files: ["admin", "cli", "core", "server", "supabase", "templates", "docs", "ops", "CHANGELOG.md"],
+    files: ["admin", "cli", "core", "local", "server", "supabase", "templates", "docs", "ops", "CHANGELOG.md"],
     dependencies,
     optionalDependencies,
   };

@@ -3,9 +3,9 @@ import pg from "pg";
 import { checkSchemaVersion } from "#core/database/schema-version.ts";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
-import { readLocalPassword } from "./local-settings.ts";
+import { type EmbeddedPostgres, startEmbeddedPostgres, stopOrphan } from "../local/postgres/embedded-postgres.ts";
+import { readLocalPassword } from "../local/settings.ts";
 import { migrateDatabase, readVersion } from "./migrate-database.ts";
-import { type EmbeddedPostgres, startEmbeddedPostgres, stopOrphan } from "./postgres/embedded-postgres.ts";
 import { withConnection } from "./with-connection.ts";
 
 export type OpenDatabase = {

@@ -1,8 +1,8 @@
 import path from "node:path";
 import type { Config } from "#core/config/config.ts";
 import { logger, startLogging } from "#core/logger.ts";
+import { type RunningLocalServer, startLocalServer } from "../local/start-local-server.ts";
 import { npmGone } from "./npm-parent.ts";
-import { type RunningLocalServer, startLocalServer } from "./start-local-server.ts";
 import { type ServerOptions, startServer } from "./start-server.ts";
 
 type Print = (line: string) => void;

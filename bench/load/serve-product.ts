@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
+import { findFreePort } from "../../local/postgres/embedded-postgres.ts";
 import type { UsageApi } from "./answer-usage.ts";
 import { webhookSecret } from "./payload.ts";
 import { type Program, startProgram } from "./program.ts";

@@ -6,8 +6,8 @@ import { mapEvent } from "#core/clerk/map-user.ts";
 import { parseEvent } from "#core/clerk/parse-event.ts";
 import type { NewJob } from "#core/database/database.ts";
 import { createVerifySignature } from "#core/webhook/verify-signature.ts";
+import { findFreePort } from "../../local/postgres/embedded-postgres.ts";
 import { createNodeHmac } from "../../server/node-hmac.ts";
-import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
 import { webhookPath, webhookSecret } from "../load/payload.ts";
 
 /** The HTTP server that every peer stands behind: our own router, signature check and mapping, and nothing else. */

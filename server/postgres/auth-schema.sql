@@ -1,5 +1,5 @@
 -- auth.users and auth.identities as Supabase Auth (GoTrue v2.197) leaves them after its own migrations: the
--- tables behind server/auth-stand-in. Runs on PostgreSQL 15 to 18 and any number of times. An auth.users that
+-- tables behind local/supabase/auth. Runs on PostgreSQL 15 to 18 and any number of times. An auth.users that
 -- is already there, such as that of a real Supabase project, is left as it is: the comment on the table is
 -- how the server tells the two apart, so only a table made here may carry it.
 create schema if not exists auth;

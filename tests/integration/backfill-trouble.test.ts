@@ -2,7 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import path from "node:path";
 import { afterEach, beforeEach, expect, it, onTestFinished } from "vitest";
-import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
+import { findFreePort } from "../../local/postgres/embedded-postgres.ts";
 import { makeUsers } from "../support/clerk-stand-in/make-users.ts";
 import { type ClerkStandIn, startClerkStandIn } from "../support/clerk-stand-in/start-clerk-stand-in.ts";
 import { cliFor, runCli } from "../support/run-cli.ts";

@@ -6,7 +6,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
+import { findFreePort } from "../../local/postgres/embedded-postgres.ts";
 import { type InstalledRegistry, startInstalledRegistry } from "../support/installed-registry.ts";
 
 // docs/getting-started.md, word for word up to where it needs the internet. Only npm ci is spared: the clone has the

@@ -2,8 +2,8 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../local/postgres/embedded-postgres.ts";
 import { applyPrelude, migrate, readMigrations } from "../../server/migrate.ts";
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../server/postgres/embedded-postgres.ts";
 import { createEmptyDatabase } from "../support/test-database.ts";
 import { createTestFolder } from "../support/test-folder.ts";
 

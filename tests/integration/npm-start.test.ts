@@ -2,7 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { isAlive } from "../../server/postgres/embedded-postgres.ts";
+import { isAlive } from "../../local/postgres/embedded-postgres.ts";
 import { createServerFolder, spawnProgram, waitForOutput } from "../support/server-process.ts";
 import { waitFor } from "../support/wait-for.ts";
 
@@ -17,7 +17,7 @@ afterEach(() => folder.remove());
 /** `npm start` with the script of this package, in a folder of its own. */
 async function npmStart() {
   const { scripts } = JSON.parse(await readFile(path.join(root, "package.json"), "utf8"));
-  const start = scripts.start.replaceAll("server/main.ts", path.join(root, "server/main.ts"));
+  const start = scripts.start.replaceAll("local/main.ts", path.join(root, "local/main.ts"));
   await writeFile(path.join(folder.path, "package.json"), JSON.stringify({ private: true, scripts: { start } }));
   const npm = spawnProgram(["npm", "start"], folder.path, {
     PORT: String(folder.port),

@@ -6,7 +6,7 @@ import {
   findFreePort,
   newDatabasePassword,
   startEmbeddedPostgres,
-} from "../../server/postgres/embedded-postgres.ts";
+} from "../../local/postgres/embedded-postgres.ts";
 import { countEffects, deliverAll, expireLeases, isQuiet } from "../support/deliver-all.ts";
 import { createServerFolder, startServerProcess } from "../support/server-process.ts";
 import { soak } from "../support/soak.ts";

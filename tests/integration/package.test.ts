@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { publint } from "publint";
 import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
+import { findFreePort } from "../../local/postgres/embedded-postgres.ts";
 import { interpolate, readComposeFile, type Service } from "../support/compose-file.ts";
 import { deliverAll } from "../support/deliver-all.ts";
 import { execForm, readDockerfile, readValue } from "../support/dockerfile.ts";

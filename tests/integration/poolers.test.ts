@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { readConfig } from "#core/config/config.ts";
+import { findFreePort } from "../../local/postgres/embedded-postgres.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { createPool } from "../../server/database.ts";
 import { readMigrations } from "../../server/migrate.ts";
 import { migrateDatabase } from "../../server/migrate-database.ts";
-import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
 import { startServer } from "../../server/start-server.ts";
 import { userEvent } from "../support/build-event.ts";
 import { spawnCli } from "../support/cli-process.ts";

@@ -2,7 +2,7 @@ import { readdir } from "node:fs/promises";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { readConfig } from "#core/config/config.ts";
 import { schemaVersion } from "#core/database/schema-version.ts";
-import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
+import { findFreePort } from "../../local/postgres/embedded-postgres.ts";
 import { type RunningServer, type ServerOptions, startServer } from "../../server/start-server.ts";
 import { userEvent } from "../support/build-event.ts";
 import { postEvent, postUnsigned } from "../support/post-event.ts";

@@ -5,7 +5,7 @@ import { createServer } from "node:http";
 import path from "node:path";
 import pg from "pg";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { findFreePort, isAlive } from "../../server/postgres/embedded-postgres.ts";
+import { findFreePort, isAlive } from "../../local/postgres/embedded-postgres.ts";
 import { userEvent } from "../support/build-event.ts";
 import { postEvent } from "../support/post-event.ts";
 import {

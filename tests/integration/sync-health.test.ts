@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
+import { findFreePort } from "../../local/postgres/embedded-postgres.ts";
 import { userEvent } from "../support/build-event.ts";
 import { fixtureBytes } from "../support/clerk-fixture.ts";
 import { startDenoFunction } from "../support/deno-function.ts";

@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { createAuthStandIn } from "../../server/auth-stand-in/routes.ts";
+import { createAuthStandIn } from "../../local/supabase/auth/routes.ts";
 import type { TestDatabase } from "./test-database.ts";
 
 export const secretKey = "sb_secret_for-tests-only";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";
-import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
+import { findFreePort } from "../../local/postgres/embedded-postgres.ts";
 import { createSessionTokens, type SessionTokens } from "./clerk-session-tokens.ts";
 import { createRoutes, type StandInState } from "./clerk-stand-in/routes.ts";
 import { createState } from "./clerk-stand-in/start-clerk-stand-in.ts";

@@ -1,6 +1,6 @@
 import { access } from "node:fs/promises";
 import path from "node:path";
-import { startEmbeddedPostgres } from "../../server/postgres/embedded-postgres.ts";
+import { startEmbeddedPostgres } from "../../local/postgres/embedded-postgres.ts";
 import { createTestFolder } from "./test-folder.ts";
 
 const installation = "/usr/lib/postgresql/15";

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";
 import { z } from "zod";
-import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
+import { findFreePort } from "../../local/postgres/embedded-postgres.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const lockSchema = z.object({

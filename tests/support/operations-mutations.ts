@@ -31,7 +31,7 @@ export const operations: readonly Mutation[] = [
     title: "the embedded PostgreSQL asks everybody for a password, which is in local.json and nowhere else",
     edits: [
       {
-        file: "server/postgres/embedded-postgres.ts",
+        file: "local/postgres/embedded-postgres.ts",
         find: "127.0.0.1/32 scram-sha-256",
         replace: "127.0.0.1/32 trust",
       },

@@ -11,11 +11,11 @@ import { createLoadLimit } from "#core/webhook/limit-load.ts";
 import { createRateLimit } from "#core/webhook/limit-rate.ts";
 import { createVerifySignature } from "#core/webhook/verify-signature.ts";
 import { type RunDependencies, runJobs } from "#core/worker/run-jobs.ts";
+import { findFreePort } from "../../local/postgres/embedded-postgres.ts";
+import { createAuthStandIn } from "../../local/supabase/auth/routes.ts";
+import { createRestStandIn } from "../../local/supabase/rest-api.ts";
 import { createApp } from "../../server/app.ts";
-import { createAuthStandIn } from "../../server/auth-stand-in/routes.ts";
 import { createCallFunction } from "../../server/call-function.ts";
-import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
-import { createRestStandIn } from "../../server/rest-stand-in.ts";
 import { createQueue, type Queue } from "./queue.ts";
 
 export type PartialSystem = Queue & {

@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { access, chmod, chown, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { findPostgresUser } from "../../server/postgres/binaries.ts";
-import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
+import { findPostgresUser } from "../../local/postgres/binaries.ts";
+import { findFreePort } from "../../local/postgres/embedded-postgres.ts";
 import { createTestFolder } from "./test-folder.ts";
 
 const program = "/usr/sbin/pgbouncer";

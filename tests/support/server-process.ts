@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { access, readFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
+import { findFreePort } from "../../local/postgres/embedded-postgres.ts";
 import { createTestFolder } from "./test-folder.ts";
 
-const mainFile = fileURLToPath(new URL("../../server/main.ts", import.meta.url));
+const mainFile = fileURLToPath(new URL("../../local/main.ts", import.meta.url));
 
 export type LocalSettings = { url: string; databaseUrl: string; webhookSecret: string; secretKey: string };
 
@@ -24,7 +24,7 @@ export async function createServerFolder() {
   return { ...folder, port: await findFreePort() };
 }
 
-/** Spawns `node server/main.ts` as npm start does, with only the variables given. */
+/** Spawns `node local/main.ts` as npm start does, with only the variables given. */
 export function spawnServer(folder: string, env: Record<string, string>): ServerProcess {
   return spawnProgram([process.execPath, mainFile], folder, env);
 }

@@ -1,7 +1,7 @@
 import path from "node:path";
 import type { TestProject } from "vitest/node";
+import { startEmbeddedPostgres } from "../../local/postgres/embedded-postgres.ts";
 import { applyPrelude, migrate } from "../../server/migrate.ts";
-import { startEmbeddedPostgres } from "../../server/postgres/embedded-postgres.ts";
 import { withConnection } from "../../server/with-connection.ts";
 import { createTestFolder } from "./test-folder.ts";
 

@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { createAuthStandIn } from "../../server/auth-stand-in/routes.ts";
+import { createAuthStandIn } from "../../local/supabase/auth/routes.ts";
 import { createQueue, type Queue } from "./queue.ts";
 import { type ApiKeys, createApiKeys } from "./rest-api/pass-gateway.ts";
 import { createReadToken } from "./rest-api/read-token.ts";

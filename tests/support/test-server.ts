@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { readConfig } from "#core/config/config.ts";
-import { findFreePort } from "../../server/postgres/embedded-postgres.ts";
-import { startLocalServer } from "../../server/start-local-server.ts";
+import { findFreePort } from "../../local/postgres/embedded-postgres.ts";
+import { startLocalServer } from "../../local/start-local-server.ts";
 import type { LocalSettings } from "./server-process.ts";
 import { createEmptyDatabase } from "./test-database.ts";
 import { createTestFolder } from "./test-folder.ts";

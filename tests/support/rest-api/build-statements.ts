@@ -1,5 +1,5 @@
 import pg from "pg";
-import { postgrestFailure } from "../../../server/postgrest-failure.ts";
+import { postgrestFailure } from "../../../local/supabase/postgrest-failure.ts";
 import type { Table } from "./find-objects.ts";
 import { type Condition, type Query, splitList, unquote } from "./parse-query.ts";
 import { refuse } from "./refuse.ts";

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { functionNotFound, postgrestFailure } from "../../../server/postgrest-failure.ts";
+import { functionNotFound, postgrestFailure } from "../../../local/supabase/postgrest-failure.ts";
 import { refuse } from "./refuse.ts";
 
 /** The one schema the API exposes; Supabase's default without graphql_public. */

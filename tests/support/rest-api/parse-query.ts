@@ -1,4 +1,4 @@
-import { postgrestFailure } from "../../../server/postgrest-failure.ts";
+import { postgrestFailure } from "../../../local/supabase/postgrest-failure.ts";
 import { refuse } from "./refuse.ts";
 
 export type Condition =

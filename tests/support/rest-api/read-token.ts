@@ -1,5 +1,5 @@
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from "jose";
-import { postgrestFailure } from "../../../server/postgrest-failure.ts";
+import { postgrestFailure } from "../../../local/supabase/postgrest-failure.ts";
 import { refuse } from "./refuse.ts";
 
 /** Whom PostgREST takes a caller for: the database role, and what row level security sees as auth.jwt(). */

@@ -1,5 +1,5 @@
 import { HTTPException } from "hono/http-exception";
-import type { PostgrestFailure } from "../../../server/postgrest-failure.ts";
+import type { PostgrestFailure } from "../../../local/supabase/postgrest-failure.ts";
 
 /** Ends the request with an answer of PostgREST. */
 export function refuse({ status, body }: PostgrestFailure): never {

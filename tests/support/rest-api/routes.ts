@@ -1,8 +1,8 @@
 import { type Context, Hono } from "hono";
 import type pg from "pg";
+import { bodyNotParsed, functionNotFound, postgrestFailure } from "../../../local/supabase/postgrest-failure.ts";
+import { hoistSettings } from "../../../local/supabase/rest-api.ts";
 import { buildStatement } from "../../../server/call-function.ts";
-import { bodyNotParsed, functionNotFound, postgrestFailure } from "../../../server/postgrest-failure.ts";
-import { hoistSettings } from "../../../server/rest-stand-in.ts";
 import {
   type Answer,
   buildCount,

@@ -1,5 +1,5 @@
 import type pg from "pg";
-import { databaseFailure } from "../../../server/postgrest-failure.ts";
+import { databaseFailure } from "../../../local/supabase/postgrest-failure.ts";
 import type { Caller } from "./read-token.ts";
 import { refuse } from "./refuse.ts";
 

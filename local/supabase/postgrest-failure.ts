@@ -1,4 +1,4 @@
-import { sqlState } from "./call-function.ts";
+import { sqlState } from "../../server/call-function.ts";
 
 /** An answer of PostgREST that is not a success (docs.postgrest.org, "Errors"). */
 export type PostgrestFailure = {

@@ -2,14 +2,14 @@ import { mkdir } from "node:fs/promises";
 import type { Hono } from "hono";
 import type { Config } from "#core/config/config.ts";
 import { errorMessage, SyncError } from "#core/errors.ts";
-import { createAuthStandIn } from "./auth-stand-in/routes.ts";
-import { type Composition, compose } from "./compose.ts";
-import { type OpenDatabase, openLocalDatabase } from "./database.ts";
+import { type Composition, compose } from "../server/compose.ts";
+import { type OpenDatabase, openLocalDatabase } from "../server/database.ts";
+import { checkPort, listen, urlOf } from "../server/listen.ts";
+import { type AddUndo, startInSteps } from "../server/start-in-steps.ts";
 import { claimFolder } from "./folder-lock.ts";
-import { checkPort, listen, urlOf } from "./listen.ts";
-import { ignoreFolder, type LocalSettings, readLocalSecrets, writeLocalSettings } from "./local-settings.ts";
-import { createRestStandIn } from "./rest-stand-in.ts";
-import { type AddUndo, startInSteps } from "./start-in-steps.ts";
+import { ignoreFolder, type LocalSettings, readLocalSecrets, writeLocalSettings } from "./settings.ts";
+import { createAuthStandIn } from "./supabase/auth/routes.ts";
+import { createRestStandIn } from "./supabase/rest-api.ts";
 
 export type LocalServerOptions = {
   config: Config;

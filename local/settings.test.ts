@@ -3,7 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { createTestFolder } from "../tests/support/test-folder.ts";
-import { ignoreFolder } from "./local-settings.ts";
+import { ignoreFolder } from "./settings.ts";
 
 test("git add takes nothing of the local server's folder", async () => {
   const project = await createTestFolder();

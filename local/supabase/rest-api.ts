@@ -1,7 +1,7 @@
 import { type Context, Hono } from "hono";
 import type pg from "pg";
 import { createCheckCaller } from "#core/http/check-caller.ts";
-import { buildStatement } from "./call-function.ts";
+import { buildStatement } from "../../server/call-function.ts";
 import { bodyNotParsed, databaseFailure, functionNotFound, type PostgrestFailure } from "./postgrest-failure.ts";
 
 /**
