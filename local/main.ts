@@ -1,6 +1,6 @@
 import { readConfig } from "#core/config/config.ts";
 import { errorMessage, SyncError } from "#core/errors.ts";
-import { runLocalServer } from "../server/run-server.ts";
+import { runLocalServer } from "./run-local-server.ts";
 
 // npm start
 try {

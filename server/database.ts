@@ -1,10 +1,7 @@
-import path from "node:path";
 import pg from "pg";
 import { checkSchemaVersion } from "#core/database/schema-version.ts";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
-import { type EmbeddedPostgres, startEmbeddedPostgres, stopOrphan } from "../local/postgres/embedded-postgres.ts";
-import { readLocalPassword } from "../local/settings.ts";
 import { migrateDatabase, readVersion } from "./migrate-database.ts";
 import { withConnection } from "./with-connection.ts";
 
@@ -20,19 +17,6 @@ export type OpenDatabase = {
 };
 
 /**
- * Opens the database at `url`, or an embedded PostgreSQL in `folder`/postgres, and brings it up to date.
- * Throws SyncError `database_unavailable`, `schema_newer`, `migration_failed`, or what the embedded PostgreSQL throws.
- */
-export async function openLocalDatabase(url: string | null, folder: string): Promise<OpenDatabase> {
-  const bringUpToDate = (address: string) => migrateDatabase(address, { force: true, withAuthStandIn: true });
-  if (url !== null) return prepare(url, () => bringUpToDate(url), null);
-  const dataFolder = path.join(folder, "postgres");
-  if (await stopOrphan(dataFolder)) logger.warn("postgres.orphan_stopped");
-  const postgres = await startEmbeddedPostgres({ folder: dataFolder, password: await readLocalPassword(folder) });
-  return prepare(postgres.url, () => bringUpToDate(postgres.url).catch(explainDamage), postgres);
-}
-
-/**
  * Opens a database of the user's. It is only migrated when that is asked for, else its version is checked.
  * Throws SyncError `database_unavailable`, `schema_newer`, `schema_outdated`; when migrating also `migration_*`.
  */
@@ -43,13 +27,17 @@ export async function openDatabase(url: string, shallMigrate: boolean): Promise<
     else await check();
     return { hasAuthStandIn: false };
   };
-  return prepare(url, bringUpToDate, null);
+  return prepareDatabase(url, bringUpToDate, null);
 }
 
-async function prepare(
+/**
+ * Opens a pool, has the database brought up to date, and makes one call to see that calls work. `own`: a PostgreSQL that
+ * is ours and ends with the pool. Throws what `bringUpToDate` throws, and SyncError `database_unavailable`.
+ */
+export async function prepareDatabase(
   url: string,
   bringUpToDate: () => Promise<{ hasAuthStandIn: boolean }>,
-  own: EmbeddedPostgres | null,
+  own: { ended: Promise<void>; stop: () => Promise<void> } | null,
 ): Promise<OpenDatabase> {
   const pool = createPool(url);
   const close = async () => {
@@ -102,11 +90,4 @@ export function createPool(connectionString: string): pg.Pool {
   pool.on("connect", (client) => client.on("error", () => undefined));
   pool.on("error", (error) => logger.warn("database.connection_lost", { reason: errorMessage(error) }));
   return pool;
-}
-
-/** Our own PostgreSQL runs, so a connection it refuses is its data's fault. */
-function explainDamage(error: unknown): never {
-  if (!(error instanceof SyncError) || error.code !== "database_unavailable") throw error;
-  const message = `The local database is damaged: ${errorMessage(error.cause)}. To begin anew remove the folder .clerk-sync (its local data is lost).`;
-  throw new SyncError("data_folder_unusable", message, { cause: error });
 }

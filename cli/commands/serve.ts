@@ -45,7 +45,10 @@ export function addServeCommand(program: Command, io: CommandIo): void {
 async function serve({ port, host, only, migrate, local }: z.infer<typeof optionsSchema>, io: CommandIo) {
   const given = { ...(port === undefined ? {} : { PORT: port }), ...(host === undefined ? {} : { HOST: host }) };
   const config = readConfig({ ...io.environment, ...given });
-  const { runLocalServer, runServer } = await import("../../server/run-server.ts");
-  if (local) io.setExitCode(await runLocalServer(config, io.folder, io.print));
-  else await runServer({ config, only, migrate });
+  if (local) {
+    const { runLocalServer } = await import("../../local/run-local-server.ts");
+    return io.setExitCode(await runLocalServer(config, io.folder, io.print));
+  }
+  const { runServer } = await import("../../server/run-server.ts");
+  return runServer({ config, only, migrate });
 }
