@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Hono } from "hono";
 import type pg from "pg";
 import { createHandleAdmin } from "#core/admin/handle-admin.ts";
-import { listTargets } from "#core/alerts/alert-targets.ts";
+import { listTargets } from "#core/alerts/post-notice.ts";
 import { createConfiguredAlerts } from "#core/alerts/send-alerts.ts";
 import { createReadUser } from "#core/clerk/read-user.ts";
 import { createConfiguredVerify } from "#core/clerk/verify-session-token.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { AlertTarget } from "#core/alerts/alert-targets.ts";
+import type { AlertTarget } from "#core/alerts/post-notice.ts";
 import { SyncError } from "#core/errors.ts";
 import { captureLog } from "../tests/support/capture-log.ts";
 import { watchDatabase } from "./watch-database.ts";

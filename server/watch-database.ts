@@ -1,5 +1,5 @@
-import type { AlertTarget } from "#core/alerts/alert-targets.ts";
 import type { Incident, Notice } from "#core/alerts/format-notice.ts";
+import type { AlertTarget } from "#core/alerts/post-notice.ts";
 import { type PostOptions, postNotice } from "#core/alerts/post-notice.ts";
 import type { SendAlerts } from "#core/alerts/send-alerts.ts";
 import { errorCode, errorMessage, SyncError } from "#core/errors.ts";

@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import type { Database } from "#core/database/database.ts";
 import { SyncError } from "#core/errors.ts";
-import type { SliceDependencies } from "#core/reconcile/run-slice.ts";
+import type { SliceDependencies } from "#core/reconcile/walk-run.ts";
 import { createFakeQueue, type FakeJob } from "../tests/support/fake-queue.ts";
 import { createFakeClerk, createFakeRuns } from "../tests/support/fake-sync-runs.ts";
 import { createWorker, type Worker } from "./worker.ts";

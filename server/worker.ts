@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { errorCode, errorMessage } from "#core/errors.ts";
 import type { Supervision } from "#core/health/supervise-sync.ts";
 import { logger } from "#core/logger.ts";
-import { runSlice, type SliceDependencies } from "#core/reconcile/run-slice.ts";
+import { runSlice, type SliceDependencies } from "#core/reconcile/walk-run.ts";
 import { type RunResult, runAlone } from "#core/worker/run-jobs.ts";
 import { runWork, type WorkDependencies } from "#core/worker/run-work.ts";
 

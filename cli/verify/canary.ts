@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { canaryPrefix } from "#core/webhook/check-origin.ts";
+import { canaryPrefix } from "#core/webhook/foreign-events.ts";
 import { buildEvent, type Message } from "../simulate/build-event.ts";
 import type { Happening } from "../simulate/draw-history.ts";
 import type { ExpectedUser } from "../simulate/expect-user.ts";

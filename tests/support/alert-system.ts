@@ -1,4 +1,4 @@
-import { listTargets, type TargetName } from "#core/alerts/alert-targets.ts";
+import { listTargets, type TargetName } from "#core/alerts/post-notice.ts";
 import { createSendAlerts } from "#core/alerts/send-alerts.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { type AlertReceiver, startAlertReceiver } from "./alert-receiver.ts";

@@ -6,9 +6,9 @@ const migration = (name: string) => `supabase/migrations/${name}.sql`;
 /** What payloads of an unexpected form must not do, each with the line that upholds it. */
 export const payloadRules: readonly Mutation[] = [
   {
-    test: core("webhook/check-origin").replace(".ts", ".test.ts"),
+    test: core("webhook/foreign-events").replace(".ts", ".test.ts"),
     title: "user.deleted of user_29wBMCtzATuFJut8jO2VNTVekS4 is a sample",
-    edits: [{ file: core("webhook/check-origin"), find: '  "user_29wBMCtzATuFJut8jO2VNTVekS4",\n', replace: "" }],
+    edits: [{ file: core("webhook/foreign-events"), find: '  "user_29wBMCtzATuFJut8jO2VNTVekS4",\n', replace: "" }],
   },
   {
     test: "tests/integration/apply.test.ts",

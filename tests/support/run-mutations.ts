@@ -147,11 +147,11 @@ export const runRules: readonly Mutation[] = [
     ],
   },
   {
-    test: core("reconcile/run-slice").replace(".ts", ".test.ts"),
+    test: core("reconcile/walk-run").replace(".ts", ".test.ts"),
     title: "a run that another process began > is stopped in phase deleted when this key knows none of our users",
     edits: [
       {
-        file: core("reconcile/run-slice"),
+        file: core("reconcile/walk-run"),
         find: "if (isUnchecked(held, dependencies)) await checkInstance(held, dependencies);",
         replace: "isUnchecked(held, dependencies);",
       },

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { AlertTarget } from "./alert-targets.ts";
 import type { Notice } from "./format-notice.ts";
+import type { AlertTarget } from "./post-notice.ts";
 import { postNotice } from "./post-notice.ts";
 
 const notice: Notice = {

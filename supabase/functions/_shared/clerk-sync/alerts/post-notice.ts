@@ -1,8 +1,20 @@
+import type { AlertSettings } from "../config/config.ts";
 import { type ErrorCode, SyncError } from "../errors.ts";
 import { readRetryAfter } from "../http/retry-after.ts";
 import { signWebhook } from "../http/sign-webhook.ts";
-import type { AlertTarget } from "./alert-targets.ts";
 import { formatForSlack, formatForWebhook, type Notice } from "./format-notice.ts";
+
+/** Where notices go; the database knows targets by these names and never sees an address. */
+export type AlertTarget = { name: "webhook"; url: string; secret: string | null } | { name: "slack"; url: string };
+
+export type TargetName = AlertTarget["name"];
+
+/** The targets that are configured; none: incidents are kept, nobody is told. */
+export function listTargets({ webhookUrl, webhookSecret, slackUrl }: AlertSettings): AlertTarget[] {
+  const webhook: AlertTarget[] =
+    webhookUrl === null ? [] : [{ name: "webhook", url: webhookUrl, secret: webhookSecret }];
+  return slackUrl === null ? webhook : [...webhook, { name: "slack", url: slackUrl }];
+}
 
 export type PostOptions = {
   adminUrl: string | null;

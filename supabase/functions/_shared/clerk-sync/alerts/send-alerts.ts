@@ -3,8 +3,7 @@ import type { AlertSettings } from "../config/config.ts";
 import { type CallFunction, createCallAs } from "../database/database.ts";
 import { errorCode, errorMessage, SyncError } from "../errors.ts";
 import { logger } from "../logger.ts";
-import { type AlertTarget, listTargets } from "./alert-targets.ts";
-import { type PostOptions, postNotice } from "./post-notice.ts";
+import { type AlertTarget, listTargets, type PostOptions, postNotice } from "./post-notice.ts";
 
 export type AlertDependencies = Omit<PostOptions, "timeoutMilliseconds"> & {
   call: CallFunction;

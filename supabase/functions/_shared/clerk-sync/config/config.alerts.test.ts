@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { listTargets } from "../alerts/alert-targets.ts";
+import { listTargets } from "../alerts/post-notice.ts";
 import { readConfig } from "./config.ts";
 
 const secret = `whsec_${btoa("a secret of twenty-four b")}`;

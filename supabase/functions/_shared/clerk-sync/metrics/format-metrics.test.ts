@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { readMetrics } from "../../../../../tests/support/read-metrics.ts";
+import { histogram } from "./families.ts";
 import { formatMetrics, type MetricFamily } from "./format-metrics.ts";
-import { histogram } from "./samples.ts";
 
 const family = (samples: MetricFamily["samples"], help = "Help."): MetricFamily => ({
   name: "a_total",

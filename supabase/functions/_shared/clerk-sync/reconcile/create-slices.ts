@@ -5,8 +5,8 @@ import type { CallFunction } from "../database/database.ts";
 import { createRetry } from "../http/retry-requests.ts";
 import { type AuthAdmin, createAuthAdmin } from "../mirror/auth-admin.ts";
 import { createAuthReader } from "../mirror/read-auth-users.ts";
-import type { SliceDependencies } from "./run-slice.ts";
 import { createSyncRuns } from "./sync-runs.ts";
+import type { SliceDependencies } from "./walk-run.ts";
 
 /** What a slice waits for an answer of Clerk's, its repeats and the rate together, has to stay below the run's lease. */
 const longestWaitMilliseconds = 10_000;

@@ -5,11 +5,10 @@ import { errorCode, errorMessage, SyncError } from "../errors.ts";
 import { json } from "../http/json-response.ts";
 import { readBody } from "../http/read-body.ts";
 import { logger } from "../logger.ts";
-import { checkOrigin, isFromClerk } from "./check-origin.ts";
+import { checkOrigin, isFromClerk, putAside } from "./foreign-events.ts";
 import type { LoadAccount, LoadLimit } from "./limit-load.ts";
 import type { RateLimit } from "./limit-rate.ts";
 import { type DeliveryHooks, notify, type Refusal } from "./notify-hook.ts";
-import { putAside } from "./put-aside.ts";
 import type { VerifySignature } from "./verify-signature.ts";
 
 export type WebhookDependencies = DeliveryHooks & {

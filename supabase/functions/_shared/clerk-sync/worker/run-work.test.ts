@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { createFakeQueue, type FakeJob } from "../../../../../tests/support/fake-queue.ts";
 import { createFakeClerk, createFakeRuns, newRun, pageOf } from "../../../../../tests/support/fake-sync-runs.ts";
 import { SyncError } from "../errors.ts";
-import type { SliceDependencies } from "../reconcile/run-slice.ts";
 import { mostOpenJobs, type Run } from "../reconcile/sync-runs.ts";
+import type { SliceDependencies } from "../reconcile/walk-run.ts";
 import { runWork } from "./run-work.ts";
 
 function workOver(batches: FakeJob[][], open: Run | null, changes: Partial<SliceDependencies> = {}) {

@@ -1,5 +1,5 @@
-import { runSlice, type SliceDependencies, type SliceResult } from "../reconcile/run-slice.ts";
 import type { RunKind } from "../reconcile/sync-runs.ts";
+import { runSlice, type SliceDependencies, type SliceResult } from "../reconcile/walk-run.ts";
 import { type RunDependencies, type RunOptions, type RunResult, runJobs } from "./run-jobs.ts";
 
 export type WorkDependencies = RunDependencies & {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { SyncError } from "../../errors.ts";
-import { runSlice, type SliceDependencies, type SliceResult } from "../../reconcile/run-slice.ts";
 import type { Difference } from "../../reconcile/sync-runs.ts";
+import { runSlice, type SliceDependencies, type SliceResult } from "../../reconcile/walk-run.ts";
 import type { AdminCaller } from "../caller.ts";
 import {
   type RunRequest,

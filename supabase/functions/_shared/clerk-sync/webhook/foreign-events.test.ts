@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { fixtureBytes, fixtureNames, jsonBytes } from "../../../../../tests/support/clerk-fixture.ts";
 import type { HandledEvent } from "../clerk/map-user.ts";
 import { parseEvent } from "../clerk/parse-event.ts";
-import { checkOrigin } from "./check-origin.ts";
+import { checkOrigin } from "./foreign-events.ts";
 
 const own = "ins_2fQk3sYb7nWc0dLh5VtRzE8uJmA";
 const parse = (bytes: Uint8Array) => parseEvent(bytes) as HandledEvent;

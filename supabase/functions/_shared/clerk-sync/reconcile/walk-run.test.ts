@@ -2,8 +2,8 @@ import { describe, expect, test, vi } from "vitest";
 import { createFakeClerk, createFakeRuns, newRun, pageOf } from "../../../../../tests/support/fake-sync-runs.ts";
 import type { ClerkApi } from "../clerk/clerk-api.ts";
 import { SyncError } from "../errors.ts";
-import { runSlice, type SliceDependencies } from "./run-slice.ts";
 import { mostOpenJobs, type Run } from "./sync-runs.ts";
+import { runSlice, type SliceDependencies } from "./walk-run.ts";
 
 function sliceOver(open: Run | null, clerk: ClerkApi, changes: Partial<SliceDependencies> = {}) {
   const fake = createFakeRuns(open);

@@ -7,7 +7,6 @@ import { findDeletedUsers } from "./find-deleted-users.ts";
 import { keepLease, runLost } from "./keep-lease.ts";
 import { compareUsers, sweepChanges } from "./reconcile-users.ts";
 import type { HeldRun, Step, StepDependencies } from "./run-step.ts";
-import { settleRun } from "./settle-run.ts";
 import { mostOpenJobs, type Run, type RunKind, type RunStep, type TakeOptions } from "./sync-runs.ts";
 
 export type SliceDependencies = StepDependencies & {
@@ -40,6 +39,20 @@ export type SliceResult = {
 };
 
 const walks: Readonly<Record<RunKind, Step>> = { backfill: backfillUsers, sweep: sweepChanges, compare: compareUsers };
+
+/**
+ * The last step of a run: waits until its jobs are through, then records how many users there are at Clerk and here.
+ * Jobs that failed and wait for another attempt, deletions that wait for the delete brake and dead letters are counted
+ * and not waited for.
+ */
+const settleRun: Step = async ({ run }, { runs, clerk, watcher }) => {
+  if (!run.applies || run.phase === "settled") return "done";
+  const { due, users, ...left } = await runs.jobsState(run.id);
+  watcher.onJobs?.({ due, users, ...left });
+  if (due > 0 || users === null) return "wait";
+  return { phase: "settled", users_at_clerk: await clerk.countUsers(), counts: { users_here: users, ...left } };
+};
+
 const phases: Readonly<Record<string, Step>> = {
   check: checkInstance,
   deleted: findDeletedUsers,
