@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { compareResults, findRegressions, formatComparison } from "./compare-results.ts";
-import { readResults } from "./read-results.ts";
-import { storedFolder } from "./report.ts";
-import type { Result } from "./result.ts";
-import type { Row } from "./row.ts";
+import type { Row } from "./measure.ts";
+import { storedFolder } from "./page.ts";
+import { type Result, readResults } from "./results.ts";
 
 const machine = {
   cpu: "A",

@@ -1,6 +1,6 @@
-import { formatTable } from "./format-table.ts";
-import type { Result } from "./result.ts";
-import type { Row } from "./row.ts";
+import type { Row } from "./measure.ts";
+import type { Result } from "./results.ts";
+import { formatTable } from "./table.ts";
 
 /** A row of either run. `percentWorse` is below 0 for a better one, and null where there is nothing to compare with. */
 export type ComparedRow = {

@@ -1,8 +1,8 @@
 import { parseArgs } from "node:util";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { compareResults, findRegressions, formatComparison } from "./compare-results.ts";
-import { readResults } from "./read-results.ts";
-import { storedFolder } from "./report.ts";
+import { storedFolder } from "./page.ts";
+import { readResults } from "./results.ts";
 
 // npm run bench:compare: the results of a run (.bench-results, or the folder named) against the stored ones; of several
 // folders the best of each row.

@@ -1,17 +1,18 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { loadavg, tmpdir } from "node:os";
+import { execFileSync } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { cpus, loadavg, tmpdir, totalmem } from "node:os";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { startEmbeddedPostgres } from "../local/postgres/embedded-postgres.ts";
 import { withConnection } from "../server/with-connection.ts";
-import { describeMachine, readCommit } from "./describe-machine.ts";
-import { formatRows } from "./format-rows.ts";
 import { prepareDatabases } from "./open-database.ts";
-import { type Run, readOptions } from "./read-options.ts";
-import { writeResult } from "./report.ts";
+import { type Run, readOptions } from "./options.ts";
+import { writeResult } from "./page.ts";
+import type { Machine } from "./results.ts";
 import type { Scenario } from "./scenario.ts";
-import { scenarios } from "./scenarios.ts";
-import { createUndo } from "./undo.ts";
+import { scenarios } from "./scenarios/scenarios.ts";
+import { formatRows } from "./table.ts";
 
 const say = (line: string) => console.log(line);
 const order = scenarios.map((scenario) => scenario.name);
@@ -58,4 +59,51 @@ try {
   console.error(`${error instanceof SyncError ? `${error.code}: ` : ""}${errorMessage(error)}`);
   if (!(error instanceof SyncError) && error instanceof Error) console.error(error.stack);
   process.exitCode = 1;
+}
+
+/** What the numbers are taken on. `postgres`: its version. */
+export async function describeMachine(postgres: string): Promise<Machine> {
+  const [cpu] = cpus();
+  return {
+    cpu: cpu?.model.trim() ?? "unknown",
+    cores: cpus().length,
+    memoryGb: Math.round(totalmem() / 1024 ** 3),
+    node: process.version,
+    postgres,
+    pgBoss: await readPackageVersion("pg-boss"),
+    graphileWorker: await readPackageVersion("graphile-worker"),
+  };
+}
+
+async function readPackageVersion(name: string): Promise<string> {
+  const file = new URL(`../node_modules/${name}/package.json`, import.meta.url);
+  return JSON.parse(await readFile(file, "utf8")).version;
+}
+
+/** The commit that is checked out, with a + when files differ from it. */
+export function readCommit(): string {
+  const options = { cwd: fileURLToPath(new URL("./", import.meta.url)), encoding: "utf8" } as const;
+  const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], options).trim();
+  const measured = ["supabase", "server", "cli", "bench", ":!bench/results"];
+  const changes = execFileSync("git", ["status", "--porcelain", "--", ...measured.map(fromRoot)], options);
+  return changes === "" ? commit : `${commit}+`;
+}
+
+function fromRoot(name: string): string {
+  return name.startsWith(":!") ? `:(top,exclude)${name.slice(2)}` : `:(top)${name}`;
+}
+
+/** What must be undone when something is over: in the opposite order, once, all of it whatever fails. */
+export function createUndo(): { add: (undo: () => Promise<unknown>) => void; run: () => Promise<void> } {
+  const steps: (() => Promise<unknown>)[] = [];
+  return {
+    add: (undo) => void steps.push(undo),
+    run: async () => {
+      const failures: unknown[] = [];
+      for (let step = steps.pop(); step !== undefined; step = steps.pop()) {
+        await step().catch((error: unknown) => failures.push(error));
+      }
+      if (failures.length > 0) throw new AggregateError(failures, "not all could be undone");
+    },
+  };
 }

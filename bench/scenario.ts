@@ -1,20 +1,5 @@
-import type { Row } from "./row.ts";
-
-export type Options = {
-  rounds: number;
-  /** Finished jobs in the table, for the scenarios that ask for history. */
-  history: number;
-  /** A second, longer history; 0: none. */
-  longHistory: number;
-  /** Milliseconds that one load is held, where time and not a number of jobs ends it. */
-  load: number;
-  /** Jobs in the queue, where a number of jobs ends it. */
-  jobs: number;
-  /** Jobs in the queue for the scenario of memory. */
-  queued: number;
-  /** Users in the tables whose size is measured. */
-  users: number;
-};
+import type { Row } from "./measure.ts";
+import type { Options } from "./options.ts";
 
 export type Context = {
   options: Options;

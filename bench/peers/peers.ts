@@ -1,12 +1,10 @@
-import { authCalls } from "./auth-calls.ts";
 import { clerkSync, clerkSyncMirror } from "./clerk-sync.ts";
 import { graphileWorker, graphileWorkerBatches } from "./graphile-worker.ts";
 import { handWritten } from "./hand-written.ts";
-import { bareHttp, plainUpsert, singleInserts } from "./limits.ts";
+import { authCalls, bareHttp, plainUpsert, singleInserts, writesAlone } from "./limits.ts";
 import type { Peer } from "./peer.ts";
 import { pgBoss, pgBossNotify } from "./pg-boss.ts";
 import { writeInRequest } from "./write-in-request.ts";
-import { writesAlone } from "./writes-alone.ts";
 
 export const peers: readonly Peer[] = [
   clerkSync,

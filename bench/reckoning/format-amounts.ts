@@ -1,4 +1,4 @@
-import { formatNumber } from "../format-rows.ts";
+import { formatNumber } from "../table.ts";
 
 /** 1,500,000 → 1.5 million. */
 export function formatCount(count: number): string {

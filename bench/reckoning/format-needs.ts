@@ -1,4 +1,4 @@
-import { formatTable } from "../format-table.ts";
+import { formatTable } from "../table.ts";
 import { formatCount, formatDollars, formatDuration, formatGb, formatPercent, three } from "./format-amounts.ts";
 import { fitCompute, type Given, type Needs, reckon } from "./reckon.ts";
 

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
-import { readResults } from "../read-results.ts";
-import { storedFolder } from "../report.ts";
+import { storedFolder } from "../page.ts";
+import { readResults } from "../results.ts";
 import { assumed, ours, theirs } from "./assumptions.ts";
 import { formatCount, formatDuration, formatGb, formatPercent } from "./format-amounts.ts";
 import { formatScale } from "./format-scale.ts";

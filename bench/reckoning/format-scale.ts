@@ -1,5 +1,5 @@
-import { type Column, formatTable } from "../format-table.ts";
-import type { Result } from "../result.ts";
+import type { Result } from "../results.ts";
+import { type Column, formatTable } from "../table.ts";
 import { type Assumption, assumed, ours, sources, theirs, userCounts } from "./assumptions.ts";
 import { formatCount, formatDollars, formatGb, formatPercent, three } from "./format-amounts.ts";
 import { formatNeeds, formatRetention } from "./format-needs.ts";

@@ -1,5 +1,4 @@
-import type { Given, Needs } from "./reckon.ts";
-import { reckon } from "./reckon.ts";
+import { type Given, type Needs, reckon } from "./reckon.ts";
 
 /** What ends somewhere. `users`: at how many it is reached; all that is reckoned here grows evenly with the users. */
 export type Limit = { name: string; kind: Kind; users: number; next: string };

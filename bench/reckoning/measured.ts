@@ -1,5 +1,5 @@
-import type { Result } from "../result.ts";
-import { medianOf, type Row } from "../row.ts";
+import { medianOf, type Row } from "../measure.ts";
+import type { Result } from "../results.ts";
 
 /** A number of the stored results, and where it stands. */
 export type Taken = { what: string; value: number; unit: string; scenario: string; row: string; side: string };

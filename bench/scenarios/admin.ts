@@ -1,9 +1,10 @@
+import { chromium } from "@playwright/test";
+import packaged from "@sparticuz/chromium";
 import type pg from "pg";
 import { ensureAdminPage } from "../../build/admin-page.ts";
-import { type AdminPage, openAdminPage } from "../load/open-admin-page.ts";
 import { serveProduct } from "../load/serve-product.ts";
+import { makeRow, type Row } from "../measure.ts";
 import { openPool } from "../open-database.ts";
-import { makeRow, type Row } from "../row.ts";
 import type { Context, Scenario } from "../scenario.ts";
 import { makeHistory } from "./history.ts";
 
@@ -109,4 +110,34 @@ async function makeUsers(pool: pg.Pool, count: number): Promise<void> {
   await pool.query("vacuum analyze");
   // The charts read what the roll-up counted, which keeps up with the queue as it goes.
   while ((await pool.query("select clerk_sync.roll_up() as goes_on")).rows[0]?.goes_on);
+}
+
+export type AdminPage = {
+  /** Milliseconds from the reload to the figures of the overview. */
+  reload: () => Promise<number>;
+  close: () => Promise<void>;
+};
+
+/** Opens the overview, signed in; null where the browser of the npm package does not run. */
+export async function openAdminPage(url: string, secretKey: string): Promise<AdminPage | null> {
+  if (process.platform !== "linux" || process.arch !== "x64") return null;
+  const executablePath = await packaged.executablePath();
+  const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  const page = await browser.newPage();
+  await page.goto(url);
+  await page.getByLabel("Secret key", { exact: true }).fill(secretKey);
+  await page.getByLabel("Your name").fill("bench");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  const figures = page.getByRole("region", { name: "Health" });
+  await figures.waitFor();
+  return {
+    reload: async () => {
+      await page.waitForLoadState("networkidle"); // a page that still draws its charts is left late
+      const start = performance.now();
+      await page.reload({ waitUntil: "commit" });
+      await figures.waitFor();
+      return performance.now() - start;
+    },
+    close: () => browser.close(),
+  };
 }

@@ -1,14 +1,18 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { alternate } from "../alternate.ts";
-import { copyPages } from "../load/copy-pages.ts";
-import { runBackfill } from "../load/run-backfill.ts";
+import { fileURLToPath } from "node:url";
+import pg from "pg";
+import { createClerkApi } from "#core/clerk/clerk-api.ts";
+import { mapUser } from "#core/clerk/map-user.ts";
 import { serveProduct } from "../load/serve-product.ts";
 import { startClerk } from "../load/start-clerk.ts";
+import { alternate, makeRow, type Row } from "../measure.ts";
 import { openPool } from "../open-database.ts";
 import { timed } from "../peers/peer.ts";
-import { makeRow, type Row } from "../row.ts";
+import { queryOf, upsertUsers } from "../peers/upsert-users.ts";
 import type { Context, Scenario } from "../scenario.ts";
 
 const secretKey = "sb_secret_bench_0123456789";
@@ -66,4 +70,43 @@ async function checkRows(database: string, count: number): Promise<void> {
   const pool = openPool(database, 1);
   const { rows } = await pool.query("select count(*)::int4 as count from public.users").finally(() => pool.end());
   if (rows[0].count !== count) throw new RangeError(`${rows[0].count} of ${count} users are there`);
+}
+
+const program = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
+
+/** Runs `clerk-sync backfill` in a process of its own; throws unless it says that every user is there. */
+export async function runBackfill(args: readonly string[], env: Record<string, string>): Promise<void> {
+  const child = spawn(process.execPath, [program, "backfill", "--json", ...args], {
+    env: { PATH: process.env["PATH"], ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    timeout: 120_000,
+  });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      output += text;
+    });
+  }
+  const [code] = await once(child, "close");
+  if (code !== 0) throw new Error(`backfill ended with ${code}: ${output}`);
+}
+
+/** Reads all users of Clerk's page by page, and upserts each page in one statement. */
+export async function copyPages(databaseUrl: string, clerk: { apiUrl: string; secretKey: string }): Promise<void> {
+  const api = createClerkApi(clerk);
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  try {
+    let page = await api.listUsers();
+    while (page.users.length > 0) {
+      const rows = page.users.map(({ user, version }) => {
+        const { clerk_id, email = null, name = null, user_role: role = "user" } = mapUser(user);
+        return { clerk_id, email, name, role, version };
+      });
+      await upsertUsers(queryOf(client), rows);
+      page = await api.listUsers({ id: rows.at(-1)?.clerk_id ?? "" });
+    }
+  } finally {
+    await client.end();
+  }
 }

@@ -1,17 +1,17 @@
 import { once } from "node:events";
 import { readdir } from "node:fs/promises";
 import type { Server } from "node:http";
+import { fileURLToPath } from "node:url";
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";
+import { build } from "vite";
 import { findFreePort } from "../../local/postgres/embedded-postgres.ts";
 import { createRestStandIn } from "../../local/supabase/rest-api.ts";
 import { startDenoFunction } from "../../tests/support/deno-function.ts";
-import { alternate } from "../alternate.ts";
-import { readBundleSize } from "../load/bundle-size.ts";
 import { openConnection } from "../load/connection.ts";
 import { makeRequests, webhookSecret } from "../load/payload.ts";
+import { alternate, makeRow, type Row } from "../measure.ts";
 import { openPool } from "../open-database.ts";
-import { makeRow, type Row } from "../row.ts";
 import type { Context, Scenario } from "../scenario.ts";
 
 const secretKey = "sb_secret_bench";
@@ -96,4 +96,17 @@ async function measureSizes(): Promise<Row[]> {
     rows.push(makeRow({ what: `size of ${name}`, unit: "kB", sides, of: "bundle", against: [client] }));
   }
   return rows;
+}
+
+/** Bytes of an entry with all it imports, as one minified file without Node's or the browser's parts. */
+export async function readBundleSize(entry: URL): Promise<number> {
+  const built = await build({
+    configFile: false,
+    root: fileURLToPath(new URL("../../", import.meta.url)),
+    logLevel: "error",
+    build: { ssr: fileURLToPath(entry), write: false, minify: true, target: "es2024" },
+    ssr: { noExternal: true, target: "webworker" },
+  });
+  const outputs = [built].flat().flatMap((one) => ("output" in one ? one.output : []));
+  return outputs.reduce((sum, file) => sum + (file.type === "chunk" ? Buffer.byteLength(file.code) : 0), 0);
 }

@@ -1,17 +1,15 @@
 import type pg from "pg";
-import { alternate } from "../alternate.ts";
 import { type Events, makeJobs } from "../load/payload.ts";
+import { alternate, makeRow, only, type Row } from "../measure.ts";
 import { openPool } from "../open-database.ts";
 import { clerkSync } from "../peers/clerk-sync.ts";
 import { graphileWorker } from "../peers/graphile-worker.ts";
 import { handWritten } from "../peers/hand-written.ts";
-import { plainUpsert } from "../peers/limits.ts";
+import { plainUpsert, writesAlone } from "../peers/limits.ts";
 import type { Peer } from "../peers/peer.ts";
 import { pgBoss } from "../peers/pg-boss.ts";
 import { type PeerProgram, startPeer } from "../peers/start-peer.ts";
 import { queryOf, toUserRow, upsertUsers } from "../peers/upsert-users.ts";
-import { writesAlone } from "../peers/writes-alone.ts";
-import { makeRow, only, type Row } from "../row.ts";
 import type { Context, Scenario } from "../scenario.ts";
 
 const sides: readonly Peer[] = [clerkSync, pgBoss, graphileWorker, handWritten, plainUpsert, writesAlone];

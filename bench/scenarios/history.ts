@@ -1,13 +1,11 @@
 import type pg from "pg";
 import { type Database, type NewJob, createDatabase as openQueue } from "#core/database/database.ts";
 import { createCallFunction } from "../../server/call-function.ts";
-import { alternate } from "../alternate.ts";
 import { makeJobs } from "../load/payload.ts";
+import { alternate, makeRow, median, only, pick, type Row } from "../measure.ts";
 import { openPool } from "../open-database.ts";
 import { timed } from "../peers/peer.ts";
-import { makeRow, only, pick, type Row } from "../row.ts";
 import type { Context, Scenario } from "../scenario.ts";
-import { median } from "../statistics.ts";
 
 const connections = 4;
 const jobsPerRound = 4000;

@@ -2,13 +2,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
 import type { Usage } from "../load/read-usage.ts";
 import { serveProduct } from "../load/serve-product.ts";
+import { makeRow, only, type Row } from "../measure.ts";
 import { openPool } from "../open-database.ts";
 import { clerkSync } from "../peers/clerk-sync.ts";
 import { graphileWorker } from "../peers/graphile-worker.ts";
 import type { Peer } from "../peers/peer.ts";
 import { pgBoss } from "../peers/pg-boss.ts";
 import { startPeer } from "../peers/start-peer.ts";
-import { makeRow, only, type Row } from "../row.ts";
 import type { Context, Scenario } from "../scenario.ts";
 
 const others: readonly Peer[] = [pgBoss, graphileWorker];

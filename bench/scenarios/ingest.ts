@@ -1,6 +1,6 @@
-import { alternate } from "../alternate.ts";
 import { serveProduct } from "../load/serve-product.ts";
 import { type Sender, type Sent, startSender } from "../load/start-sender.ts";
+import { alternate, makeRow, only, percentile, pick, type Row } from "../measure.ts";
 import { clerkSync } from "../peers/clerk-sync.ts";
 import { graphileWorker } from "../peers/graphile-worker.ts";
 import { handWritten } from "../peers/hand-written.ts";
@@ -9,9 +9,7 @@ import type { Peer } from "../peers/peer.ts";
 import { pgBoss } from "../peers/pg-boss.ts";
 import { type PeerProgram, startPeer } from "../peers/start-peer.ts";
 import { writeInRequest } from "../peers/write-in-request.ts";
-import { makeRow, only, pick, type Row } from "../row.ts";
 import type { Context, Scenario } from "../scenario.ts";
-import { percentile } from "../statistics.ts";
 
 const queues = [pgBoss.name, graphileWorker.name];
 const served: readonly Peer[] = [pgBoss, graphileWorker, writeInRequest, handWritten, bareHttp];

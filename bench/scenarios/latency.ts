@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
-import { alternate } from "../alternate.ts";
 import { serveProduct } from "../load/serve-product.ts";
 import { type Sender, startSender } from "../load/start-sender.ts";
+import { alternate, makeRow, percentile, pick, type Row } from "../measure.ts";
 import { openPool } from "../open-database.ts";
 import { clerkSync } from "../peers/clerk-sync.ts";
 import { graphileWorker } from "../peers/graphile-worker.ts";
@@ -10,9 +10,7 @@ import type { Peer } from "../peers/peer.ts";
 import { pgBossNotify } from "../peers/pg-boss.ts";
 import { startPeer } from "../peers/start-peer.ts";
 import { writeInRequest } from "../peers/write-in-request.ts";
-import { makeRow, pick, type Row } from "../row.ts";
 import type { Context, Scenario } from "../scenario.ts";
-import { percentile } from "../statistics.ts";
 
 const others: readonly Peer[] = [pgBossNotify, graphileWorker, writeInRequest];
 const queues = [pgBossNotify.name, graphileWorker.name];

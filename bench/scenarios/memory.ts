@@ -2,13 +2,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { withConnection } from "../../server/with-connection.ts";
 import type { Usage } from "../load/read-usage.ts";
 import { serveProduct } from "../load/serve-product.ts";
+import { makeRow, type Row } from "../measure.ts";
 import { openPool } from "../open-database.ts";
 import { clerkSync } from "../peers/clerk-sync.ts";
 import { graphileWorkerBatches } from "../peers/graphile-worker.ts";
 import type { Peer } from "../peers/peer.ts";
 import { pgBoss } from "../peers/pg-boss.ts";
 import { startPeer } from "../peers/start-peer.ts";
-import { makeRow, type Row } from "../row.ts";
 import type { Context, Scenario } from "../scenario.ts";
 
 const sides: readonly Peer[] = [clerkSync, pgBoss, graphileWorkerBatches];

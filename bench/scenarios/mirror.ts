@@ -1,9 +1,8 @@
-import { alternate } from "../alternate.ts";
 import { startAuthServer } from "../load/start-auth-server.ts";
-import { authCalls } from "../peers/auth-calls.ts";
+import { alternate, makeRow, type Row } from "../measure.ts";
 import { clerkSyncMirror } from "../peers/clerk-sync.ts";
+import { authCalls } from "../peers/limits.ts";
 import { type PeerProgram, startPeer } from "../peers/start-peer.ts";
-import { makeRow, type Row } from "../row.ts";
 import type { Context, Scenario } from "../scenario.ts";
 
 const answerMilliseconds = 5;

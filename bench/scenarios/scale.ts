@@ -1,10 +1,9 @@
-import { alternate } from "../alternate.ts";
 import { serveProduct } from "../load/serve-product.ts";
 import { startSender } from "../load/start-sender.ts";
+import { alternate, makeRow, only, type Row } from "../measure.ts";
 import { clerkSync } from "../peers/clerk-sync.ts";
 import { atOnce, timed } from "../peers/peer.ts";
 import { type PeerProgram, startPeer } from "../peers/start-peer.ts";
-import { makeRow, only, type Row } from "../row.ts";
 import type { Context, Scenario } from "../scenario.ts";
 
 const workerCounts = [1, 2, 3, 4] as const;

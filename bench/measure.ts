@@ -1,4 +1,31 @@
-import { median, ratioOf } from "./statistics.ts";
+/** How often each side is measured, and who is told. */
+export type Rounds = {
+  rounds: number;
+  say: (line: string) => void;
+  /** The sides have done the like in this run: none needs to be warmed up. */
+  areWarm?: boolean;
+};
+
+/**
+ * Measures all sides round by round. Round 0 warms them up and does not count. Who begins changes, so that none always
+ * runs after the same other one.
+ */
+export async function alternate<Side, Measured>(
+  what: string,
+  sides: readonly (readonly [name: string, side: Side])[],
+  { rounds, say, areWarm = false }: Rounds,
+  measure: (side: Side, round: number, name: string) => Promise<Measured>,
+): Promise<Map<string, Measured[]>> {
+  const measured = new Map<string, Measured[]>(sides.map(([name]) => [name, []]));
+  for (let round = areWarm ? 1 : 0; round <= rounds; round++) {
+    for (const [name, side] of round % 2 === 0 ? sides : sides.toReversed()) {
+      const value = await measure(side, round, name);
+      if (round > 0) measured.get(name)?.push(value);
+    }
+    say(`${what}: round ${round} of ${rounds}`);
+  }
+  return measured;
+}
 
 /** One measured thing: every round of all sides, in the same run, alternating. */
 export type Row = {
@@ -66,4 +93,25 @@ export function only(sides: Readonly<Record<string, number[]>>, names: readonly 
 export function medianOf(row: Row, side: string): number | null {
   const values = row.sides[side];
   return values === undefined || values.length === 0 ? null : median(values);
+}
+
+/** The middle of the values; of an even number of them the mean of the two in the middle. Throws for none. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((left, right) => left - right);
+  const [low, high] = [sorted[Math.floor((sorted.length - 1) / 2)], sorted[Math.ceil((sorted.length - 1) / 2)]];
+  if (low === undefined || high === undefined) throw new RangeError("no values, no median");
+  return (low + high) / 2;
+}
+
+/** The least value that so many percent of the values do not exceed. Throws for none. */
+export function percentile(values: readonly number[], percent: number): number {
+  const sorted = [...values].sort((left, right) => left - right);
+  const value = sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)];
+  if (value === undefined) throw new RangeError("no values, no percentile");
+  return value;
+}
+
+/** How the second side stands against the first; above 1 is faster. */
+export function ratioOf(first: readonly number[], second: readonly number[], kind: "rate" | "time"): number {
+  return kind === "rate" ? median(second) / median(first) : median(first) / median(second);
 }

@@ -3,8 +3,8 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createTestFolder } from "../tests/support/test-folder.ts";
-import { readResults } from "./read-results.ts";
-import { writeResult } from "./report.ts";
+import { writeResult } from "./page.ts";
+import { readResults } from "./results.ts";
 
 let folder: Awaited<ReturnType<typeof createTestFolder>>;
 beforeAll(async () => {

@@ -1,4 +1,7 @@
+import { readdir, readFile } from "node:fs/promises";
+import path from "node:path";
 import { z } from "zod";
+import { SyncError } from "#core/errors.ts";
 
 const rowSchema = z.object({
   what: z.string(),
@@ -41,3 +44,27 @@ export type Machine = z.infer<typeof machineSchema>;
  * when the scenario ended; others at work on the machine show in the first.
  */
 export type Result = z.infer<typeof resultSchema>;
+
+/** The results in a folder, as `npm run bench` wrote them, by name. Throws SyncError `usage_invalid`. */
+export async function readResults(folder: string): Promise<Result[]> {
+  const names = await readdir(folder).catch((): string[] => []);
+  const files = names.filter((name) => name.endsWith(".json")).sort();
+  if (files.length === 0) {
+    throw new SyncError(
+      "usage_invalid",
+      `There are no results in ${folder}. \`npm run bench -- --out ${folder}\` writes some.`,
+    );
+  }
+  return Promise.all(files.map((file) => readResult(path.join(folder, file))));
+}
+
+async function readResult(file: string): Promise<Result> {
+  try {
+    return resultSchema.parse(JSON.parse(await readFile(file, "utf8")));
+  } catch (cause) {
+    const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : String(cause);
+    throw new SyncError("usage_invalid", `${file} is no result of this version of the benchmarks: ${reason}`, {
+      cause,
+    });
+  }
+}

@@ -1,55 +1,10 @@
 import { readdir, readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
-import { formatPage } from "./format-page.ts";
-import { formatPlot } from "./format-plot.ts";
-import { formatRows } from "./format-rows.ts";
-import { readOptions } from "./read-options.ts";
-import { readResults } from "./read-results.ts";
-import { formatDocs, storedFolder } from "./report.ts";
-import { makeRow } from "./row.ts";
-import { scenarios } from "./scenarios.ts";
-import { median, percentile, ratioOf } from "./statistics.ts";
-
-describe("median", () => {
-  test("is the value in the middle, whatever the order", () => {
-    expect(median([9, 1, 5])).toBe(5);
-  });
-
-  test("is the mean of the two in the middle of an even number", () => {
-    expect(median([4, 1, 2, 9])).toBe(3);
-  });
-
-  test("of nothing is an error", () => {
-    expect(() => median([])).toThrow(RangeError);
-  });
-});
-
-describe("percentile", () => {
-  test.each([
-    [50, 2],
-    [75, 3],
-    [99, 4],
-    [100, 4],
-  ])("%d of 1, 2, 3, 4 is %d", (percent, value) => {
-    expect(percentile([4, 1, 3, 2], percent)).toBe(value);
-  });
-});
-
-describe("ratio", () => {
-  test("is above 1 when the second side does more, or takes less time", () => {
-    expect(ratioOf([100], [200], "rate")).toBe(2);
-    expect(ratioOf([10], [5], "time")).toBe(2);
-  });
-
-  test.each([
-    ["jobs/s", "quick", 4],
-    ["ms", "slow", 0.5],
-  ])("of a row in %s is held against the best of the others, %s", (unit, against, ratio) => {
-    const sides = { slow: [1, 1, 1], quick: [2, 1, 9], ours: [2, 8, 8] };
-    const row = makeRow({ what: "a", unit, sides, of: "ours", against: ["slow", "quick"] });
-    expect(row).toMatchObject({ against, ratio: unit === "ms" ? 0.125 : ratio });
-  });
-});
+import { makeRow } from "./measure.ts";
+import { formatDocs, formatPage, formatPlot, storedFolder } from "./page.ts";
+import { readResults } from "./results.ts";
+import { scenarios } from "./scenarios/scenarios.ts";
+import { formatRows } from "./table.ts";
 
 test("a table has the median of every side, the ratio, and what it is held against", () => {
   const sides = { none: [1000, 3000, 2000], some: [1, 2, 1.5] };
@@ -128,32 +83,3 @@ const result = {
   notes: [],
 };
 const order = scenarios.map(({ name }) => name);
-
-describe("the command line", () => {
-  test("runs all scenarios when none is named", () => {
-    expect(readOptions([], ["a", "b"])).toMatchObject({ names: ["a", "b"], out: null });
-  });
-
-  test("takes numbers", () => {
-    const { options } = readOptions(["--rounds", "7", "--long-history=10"], ["a"]);
-    expect(options).toMatchObject({ rounds: 7, history: 1_000_000, longHistory: 10 });
-  });
-
-  test("takes a folder for the results, so that the stored ones stay", () => {
-    expect(readOptions(["--out", "fresh"], ["a"]).out).toBe("fresh");
-  });
-
-  test("takes another PostgreSQL, whose results never become the stored ones", () => {
-    const { postgres } = readOptions(["--postgres", "/usr/lib/postgresql/15/bin", "--out", "fresh"], ["a"]);
-    expect(postgres).toBe("/usr/lib/postgresql/15/bin");
-    expect(() => readOptions(["--postgres", "/usr/lib/postgresql/15/bin"], ["a"])).toThrow("--postgres needs --out");
-  });
-
-  test("names those there are when one is not known", () => {
-    expect(() => readOptions(["c"], ["a", "b"])).toThrow("There are: a, b.");
-  });
-
-  test.each(["0", "-1", "x", "1.5"])("refuses --rounds %s", (rounds) => {
-    expect(() => readOptions([`--rounds=${rounds}`], ["a"])).toThrow("--rounds");
-  });
-});

@@ -1,6 +1,21 @@
 import { parseArgs } from "node:util";
 import { SyncError } from "#core/errors.ts";
-import type { Options } from "./scenario.ts";
+
+export type Options = {
+  rounds: number;
+  /** Finished jobs in the table, for the scenarios that ask for history. */
+  history: number;
+  /** A second, longer history; 0: none. */
+  longHistory: number;
+  /** Milliseconds that one load is held, where time and not a number of jobs ends it. */
+  load: number;
+  /** Jobs in the queue, where a number of jobs ends it. */
+  jobs: number;
+  /** Jobs in the queue for the scenario of memory. */
+  queued: number;
+  /** Users in the tables whose size is measured. */
+  users: number;
+};
 
 /**
  * What to run and how. out: where its results go; null: they become the stored ones. postgres: a folder with another

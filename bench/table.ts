@@ -1,5 +1,4 @@
-import { formatTable } from "./format-table.ts";
-import { medianOf, type Row } from "./row.ts";
+import { medianOf, type Row } from "./measure.ts";
 
 /** The rows as a Markdown table: medians of all sides, the ratio, what it is held against, and what is aimed at. */
 export function formatRows(rows: readonly Row[]): string {
@@ -20,4 +19,13 @@ function formatMedian(value: number | null, unit: string): string {
 
 export function formatNumber(value: number): string {
   return value >= 100 || value === 0 ? Math.round(value).toLocaleString("en-US") : value.toPrecision(3);
+}
+
+export type Column = { title: string; align: "left" | "right" };
+
+/** Cells as a Markdown table. */
+export function formatTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+  const titles = columns.map(({ title }) => title);
+  const rule = columns.map(({ align }) => (align === "right" ? "---:" : "---"));
+  return [titles, rule, ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
 }
