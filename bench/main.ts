@@ -62,7 +62,7 @@ try {
 }
 
 /** What the numbers are taken on. `postgres`: its version. */
-export async function describeMachine(postgres: string): Promise<Machine> {
+async function describeMachine(postgres: string): Promise<Machine> {
   const [cpu] = cpus();
   return {
     cpu: cpu?.model.trim() ?? "unknown",
@@ -81,7 +81,7 @@ async function readPackageVersion(name: string): Promise<string> {
 }
 
 /** The commit that is checked out, with a + when files differ from it. */
-export function readCommit(): string {
+function readCommit(): string {
   const options = { cwd: fileURLToPath(new URL("./", import.meta.url)), encoding: "utf8" } as const;
   const commit = execFileSync("git", ["rev-parse", "--short", "HEAD"], options).trim();
   const measured = ["supabase", "server", "cli", "bench", ":!bench/results"];
@@ -94,7 +94,7 @@ function fromRoot(name: string): string {
 }
 
 /** What must be undone when something is over: in the opposite order, once, all of it whatever fails. */
-export function createUndo(): { add: (undo: () => Promise<unknown>) => void; run: () => Promise<void> } {
+function createUndo(): { add: (undo: () => Promise<unknown>) => void; run: () => Promise<void> } {
   const steps: (() => Promise<unknown>)[] = [];
   return {
     add: (undo) => void steps.push(undo),

@@ -1,5 +1,5 @@
 /** How often each side is measured, and who is told. */
-export type Rounds = {
+type Rounds = {
   rounds: number;
   say: (line: string) => void;
   /** The sides have done the like in this run: none needs to be warmed up. */
@@ -44,7 +44,7 @@ export type Row = {
   goal: number | null;
 };
 
-export type RowFacts = {
+type RowFacts = {
   what: string;
   /** What ends in /s is a rate, more is better; of all else less is. */
   unit: string;

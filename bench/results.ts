@@ -24,7 +24,7 @@ const machineSchema = z.object({
   graphileWorker: z.string(),
 });
 
-export const resultSchema = z.object({
+const resultSchema = z.object({
   scenario: z.string(),
   question: z.string(),
   date: z.string(),

@@ -1,13 +1,18 @@
 import { makeUsers } from "../../tests/support/clerk-stand-in/make-users.ts";
 import { startClerkStandIn } from "../../tests/support/clerk-stand-in/start-clerk-stand-in.ts";
-import { answerQuestions } from "./program.ts";
-import type { ClerkApi } from "./start-clerk.ts";
+import { answerQuestions, type Program, startProgram } from "./program.ts";
 
-// The stand-in of Clerk's API as a process of its own, with the rate limit of a production instance.
-answerQuestions({
-  start: async ({ users }: { users: number }) => {
-    const clerk = await startClerkStandIn({ secretKey: "sk_live_stand_in", rate: { requests: 1000, seconds: 10 } });
-    clerk.users.fill(makeUsers(users));
-    return { url: clerk.url, secretKey: clerk.secretKey };
-  },
-} satisfies ClerkApi);
+type ClerkApi = { start: (instance: { users: number }) => Promise<{ url: string; secretKey: string }> };
+
+/** Starts the stand-in of Clerk's API, with the rate limit of a production instance, in a process of its own: this file. */
+export function startClerk(): Program<ClerkApi> {
+  return startProgram<ClerkApi>(import.meta.filename);
+}
+
+async function start({ users }: { users: number }): Promise<{ url: string; secretKey: string }> {
+  const clerk = await startClerkStandIn({ secretKey: "sk_live_stand_in", rate: { requests: 1000, seconds: 10 } });
+  clerk.users.fill(makeUsers(users));
+  return { url: clerk.url, secretKey: clerk.secretKey };
+}
+
+if (import.meta.main) answerQuestions({ start } satisfies ClerkApi);

@@ -35,7 +35,7 @@ export function eventBody(userId: string, version: number): string {
   return template.replaceAll("%id%", userId).replaceAll("%version%", String(firstVersion + version));
 }
 
-export function* eventBodies({ prefix, count, users }: Events): Generator<{ id: string; user: string; body: string }> {
+function* eventBodies({ prefix, count, users }: Events): Generator<{ id: string; user: string; body: string }> {
   for (let place = 0; place < count; place++) {
     const user = `user_${prefix}_${place % users}`;
     yield { id: `msg_${prefix}_${place}`, user, body: eventBody(user, Math.floor(place / users)) };

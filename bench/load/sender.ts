@@ -1,10 +1,26 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { type Connection, openConnection } from "./connection.ts";
 import { type Events, makeRequests, type SignedRequest } from "./payload.ts";
-import { answerQuestions } from "./program.ts";
-import type { SenderApi, Sent } from "./start-sender.ts";
+import { answerQuestions, type Program, startProgram } from "./program.ts";
 
-// The load: node bench/load/sender.ts, in a process of its own.
+export type Sent = { seconds: number; milliseconds: number[] };
+
+/** What the sender can be asked. */
+type SenderApi = {
+  /** Builds and signs the requests of the next sending; they are good for five minutes. */
+  prepare: (events: Events) => Promise<void>;
+  /** For so many seconds, over so many connections spread over the ports. */
+  closed: (load: { ports: number[]; connections: number; seconds: number }) => Promise<Sent>;
+  open: (load: { port: number; perSecond: number }) => Promise<[string, number][]>;
+};
+
+export type Sender = Program<SenderApi>;
+
+/** Starts what sends the load, in a process of its own: this file. */
+export function startSender(): Sender {
+  return startProgram<SenderApi>(import.meta.filename);
+}
+
 let prepared: SignedRequest[] = [];
 const accepted = new Set([200, 202]);
 
@@ -56,4 +72,4 @@ async function sendOpen({ port, perSecond }: Parameters<SenderApi["open"]>[0]): 
   return sent;
 }
 
-answerQuestions({ prepare, closed: sendClosed, open: sendOpen } satisfies SenderApi);
+if (import.meta.main) answerQuestions({ prepare, closed: sendClosed, open: sendOpen } satisfies SenderApi);

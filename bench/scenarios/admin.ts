@@ -112,14 +112,14 @@ async function makeUsers(pool: pg.Pool, count: number): Promise<void> {
   while ((await pool.query("select clerk_sync.roll_up() as goes_on")).rows[0]?.goes_on);
 }
 
-export type AdminPage = {
+type AdminPage = {
   /** Milliseconds from the reload to the figures of the overview. */
   reload: () => Promise<number>;
   close: () => Promise<void>;
 };
 
 /** Opens the overview, signed in; null where the browser of the npm package does not run. */
-export async function openAdminPage(url: string, secretKey: string): Promise<AdminPage | null> {
+async function openAdminPage(url: string, secretKey: string): Promise<AdminPage | null> {
   if (process.platform !== "linux" || process.arch !== "x64") return null;
   const executablePath = await packaged.executablePath();
   const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });

@@ -7,8 +7,8 @@ import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { createClerkApi } from "#core/clerk/clerk-api.ts";
 import { mapUser } from "#core/clerk/map-user.ts";
+import { startClerk } from "../load/clerk-server.ts";
 import { serveProduct } from "../load/serve-product.ts";
-import { startClerk } from "../load/start-clerk.ts";
 import { alternate, makeRow, type Row } from "../measure.ts";
 import { openPool } from "../open-database.ts";
 import { timed } from "../peers/peer.ts";
@@ -75,7 +75,7 @@ async function checkRows(database: string, count: number): Promise<void> {
 const program = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 
 /** Runs `clerk-sync backfill` in a process of its own; throws unless it says that every user is there. */
-export async function runBackfill(args: readonly string[], env: Record<string, string>): Promise<void> {
+async function runBackfill(args: readonly string[], env: Record<string, string>): Promise<void> {
   const child = spawn(process.execPath, [program, "backfill", "--json", ...args], {
     env: { PATH: process.env["PATH"], ...env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -92,7 +92,7 @@ export async function runBackfill(args: readonly string[], env: Record<string, s
 }
 
 /** Reads all users of Clerk's page by page, and upserts each page in one statement. */
-export async function copyPages(databaseUrl: string, clerk: { apiUrl: string; secretKey: string }): Promise<void> {
+async function copyPages(databaseUrl: string, clerk: { apiUrl: string; secretKey: string }): Promise<void> {
   const api = createClerkApi(clerk);
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();

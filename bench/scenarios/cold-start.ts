@@ -99,7 +99,7 @@ async function measureSizes(): Promise<Row[]> {
 }
 
 /** Bytes of an entry with all it imports, as one minified file without Node's or the browser's parts. */
-export async function readBundleSize(entry: URL): Promise<number> {
+async function readBundleSize(entry: URL): Promise<number> {
   const built = await build({
     configFile: false,
     root: fileURLToPath(new URL("../../", import.meta.url)),

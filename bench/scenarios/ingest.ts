@@ -1,5 +1,5 @@
+import { type Sender, type Sent, startSender } from "../load/sender.ts";
 import { serveProduct } from "../load/serve-product.ts";
-import { type Sender, type Sent, startSender } from "../load/start-sender.ts";
 import { alternate, makeRow, only, percentile, pick, type Row } from "../measure.ts";
 import { clerkSync } from "../peers/clerk-sync.ts";
 import { graphileWorker } from "../peers/graphile-worker.ts";

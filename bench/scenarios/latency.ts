@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type pg from "pg";
+import { type Sender, startSender } from "../load/sender.ts";
 import { serveProduct } from "../load/serve-product.ts";
-import { type Sender, startSender } from "../load/start-sender.ts";
 import { alternate, makeRow, percentile, pick, type Row } from "../measure.ts";
 import { openPool } from "../open-database.ts";
 import { clerkSync } from "../peers/clerk-sync.ts";

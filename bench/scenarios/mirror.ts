@@ -1,4 +1,4 @@
-import { startAuthServer } from "../load/start-auth-server.ts";
+import { startAuthServer } from "../load/auth-server.ts";
 import { alternate, makeRow, type Row } from "../measure.ts";
 import { clerkSyncMirror } from "../peers/clerk-sync.ts";
 import { authCalls } from "../peers/limits.ts";

@@ -1,5 +1,5 @@
+import { startSender } from "../load/sender.ts";
 import { serveProduct } from "../load/serve-product.ts";
-import { startSender } from "../load/start-sender.ts";
 import { alternate, makeRow, only, type Row } from "../measure.ts";
 import { clerkSync } from "../peers/clerk-sync.ts";
 import { atOnce, timed } from "../peers/peer.ts";

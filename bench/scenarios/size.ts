@@ -13,12 +13,12 @@ import { queryOf, toUserRow, upsertUsers } from "../peers/upsert-users.ts";
 import type { Context, Scenario } from "../scenario.ts";
 
 /** What fills tables with users, by events or without. */
-export type SizeSide = {
+type SizeSide = {
   name: string;
   open: (url: string) => Promise<OpenSizeSide>;
 };
 
-export type OpenSizeSide = {
+type OpenSizeSide = {
   /** Queues the jobs and works through them. */
   queue: (jobs: readonly NewJob[]) => Promise<void>;
   /** Writes rows as soon as it can: in the call that takes the event, where there is such a call. */
@@ -31,7 +31,7 @@ const maxAttempts = 15;
 const rules = { deleteMode: "hard", deleteBrake: null, mirrors: false } as const;
 
 /** The queue as workers take it, and the call of the webhook, which shares commits among events that come at once. */
-export const clerkSyncTables: SizeSide = {
+const clerkSyncTables: SizeSide = {
   name: clerkSync.name,
   open: async (url) => {
     const peer = await clerkSync.open(url, 10);
@@ -48,7 +48,7 @@ export const clerkSyncTables: SizeSide = {
 };
 
 /** Keeps finished jobs as we do, for a week unless told otherwise. */
-export const pgBossTables: SizeSide = {
+const pgBossTables: SizeSide = {
   name: pgBoss.name,
   open: async (url) => {
     const peer = await pgBoss.open(url, 10);
@@ -73,7 +73,7 @@ const takeOursAway = `
   $$`;
 
 /** The table as a project has it that was not made for us, with its own constraints, written by one upsert a batch. */
-export const bareTable: SizeSide = {
+const bareTable: SizeSide = {
   name: "bare table",
   open: async (url) => {
     const pool = new pg.Pool({ connectionString: url, max: 1 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { compareResults, findRegressions, formatComparison } from "./compare-results.ts";
+import { compareResults, findRegressions, formatComparison } from "./compare.ts";
 import type { Row } from "./measure.ts";
 import { storedFolder } from "./page.ts";
 import { type Result, readResults } from "./results.ts";
