@@ -1,8 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { compareResults, findRegressions, formatComparison } from "./compare.ts";
 import type { Row } from "./measure.ts";
-import { storedFolder } from "./page.ts";
-import { type Result, readResults } from "./results.ts";
+import { type Result, readResults, storedFolder } from "./results.ts";
 
 const machine = {
   cpu: "A",

@@ -1,8 +1,7 @@
 import { parseArgs } from "node:util";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import type { Row } from "./measure.ts";
-import { storedFolder } from "./page.ts";
-import { type Result, readResults } from "./results.ts";
+import { type Result, readResults, storedFolder } from "./results.ts";
 import { formatTable } from "./table.ts";
 
 /** A row of either run. `percentWorse` is below 0 for a better one, and null where there is nothing to compare with. */

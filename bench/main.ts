@@ -8,14 +8,13 @@ import { startEmbeddedPostgres } from "../local/postgres/embedded-postgres.ts";
 import { withConnection } from "../server/with-connection.ts";
 import { prepareDatabases } from "./open-database.ts";
 import { type Run, readOptions } from "./options.ts";
-import { writeResult } from "./page.ts";
-import type { Machine } from "./results.ts";
+import { writePage } from "./page.ts";
+import { type Machine, storedFolder, writeResult } from "./results.ts";
 import type { Scenario } from "./scenario.ts";
 import { scenarios } from "./scenarios/scenarios.ts";
 import { formatRows } from "./table.ts";
 
 const say = (line: string) => console.log(line);
-const order = scenarios.map((scenario) => scenario.name);
 const loadBefore = loadavg()[0] ?? 0;
 
 /** Runs a scenario on a PostgreSQL of its own, with its defaults: what is measured is durable. */
@@ -34,13 +33,14 @@ async function runScenario(scenario: Scenario, { options, out, postgres }: Run):
     undo.add(stop);
     const createDatabase = await prepareDatabases(url);
     const rows = await scenario.run({ options, createDatabase, say, addUndo: undo.add });
-    say(`\n${formatRows(rows)}\n\n${Math.round((performance.now() - begun) / 1000)} s`);
+    say(`\n${formatRows(rows, { withAims: true })}\n\n${Math.round((performance.now() - begun) / 1000)} s`);
     const machine = await describeMachine(await readVersion(url));
     const { name, question, notes } = scenario;
     const load = { before: loadBefore, after: loadavg()[0] ?? 0 };
     const [date, commit] = [new Date().toISOString(), readCommit()];
     const result = { scenario: name, question, date, commit, machine, load, options, notes: [...notes], rows };
-    await writeResult(result, out, order);
+    await writeResult(result, out ?? storedFolder);
+    if (out === null) await writePage();
   } finally {
     process.removeListener("SIGINT", interrupt).removeListener("SIGTERM", interrupt);
     await undo.run();
@@ -53,7 +53,10 @@ async function readVersion(url: string): Promise<string> {
 }
 
 try {
-  const run = readOptions(process.argv.slice(2), order);
+  const run = readOptions(
+    process.argv.slice(2),
+    scenarios.map(({ name }) => name),
+  );
   for (const scenario of scenarios) if (run.names.includes(scenario.name)) await runScenario(scenario, run);
 } catch (error) {
   console.error(`${error instanceof SyncError ? `${error.code}: ` : ""}${errorMessage(error)}`);

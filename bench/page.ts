@@ -1,82 +1,43 @@
 import { mkdir, writeFile } from "node:fs/promises";
-import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { medianOf, type Row } from "./measure.ts";
-import { formatScale } from "./reckoning/format-scale.ts";
-import { type Result, readResults } from "./results.ts";
-import { formatNumber, formatRows, formatTable } from "./table.ts";
+import { type Result, readResults, storedFolder } from "./results.ts";
+import { scenarios } from "./scenarios/scenarios.ts";
+import { formatNumber, formatRows } from "./table.ts";
 
-/** Where the results are that changes are held against. */
-export const storedFolder = fileURLToPath(new URL("results/", import.meta.url));
 const docs = new URL("../docs/", import.meta.url);
 
-/**
- * Writes the result with every single measurement: into a folder of the caller's, or else as the stored one, and then
- * the pages and the plots of all stored results anew. `order`: of the scenarios on the page.
- */
-export async function writeResult(result: Result, out: string | null, order: readonly string[]): Promise<void> {
-  const folder = out ?? storedFolder;
-  await mkdir(folder, { recursive: true });
-  await writeFile(path.join(folder, `${result.scenario}.json`), `${formatResult(result)}\n`);
-  if (out === null) await writeDocs(order);
-}
-
-/** Writes docs/performance.md, its plots and docs/scale.md of the stored results. */
-export async function writeDocs(order: readonly string[]): Promise<void> {
-  for (const [name, text] of formatDocs(await readResults(storedFolder), order)) {
+/** Writes docs/performance.md and its plots from the stored results. */
+export async function writePage(): Promise<void> {
+  for (const [name, text] of formatDocs(await readResults(storedFolder))) {
     const file = new URL(name, docs);
     await mkdir(new URL("./", file), { recursive: true });
     await writeFile(file, text);
   }
 }
 
-/** JSON with the measurements of a side in one line. */
-function formatResult(result: Result): string {
-  return JSON.stringify(result, null, 2).replaceAll(
-    /\[\s+(-?[\d.e+-]+(?:,\s+-?[\d.e+-]+)*)\s+\]/g,
-    (_, values: string) => {
-      return `[${values.split(/,\s+/).join(", ")}]`;
-    },
-  );
-}
-
 /** What docs/ holds of the results: the names of the files in it, and their texts. */
-export function formatDocs(results: readonly Result[], order: readonly string[]): Map<string, string> {
+export function formatDocs(results: readonly Result[]): Map<string, string> {
   const plots = results.map(
     ({ scenario, question, rows }) => [`performance/${scenario}.svg`, formatPlot(capitalise(question), rows)] as const,
   );
-  return new Map([["performance.md", formatPage(results, order)], ["scale.md", formatScale(results)], ...plots]);
+  return new Map([["performance.md", formatPage(results)], ...plots]);
 }
 
 const head = `# Performance
 
 Written by \`npm run bench\`, not by hand, from the stored results in \`bench/results/\`, which hold every single measurement.
-[How it is measured](../bench/README.md). [What 1, 10 and 100 million users need](scale.md) is reckoned from it.
+[How it is measured](../bench/README.md). [What follows for millions of users](scale.md).
 
-Read the ratio: above 1 it is in favour of this project. Where two or more others did the same work it is held against the best
-of them. Client, servers and PostgreSQL share one machine with a local disk: rates elsewhere differ, ratios should not by much.
+Read the ratio: above 1 it is in favour of this project. Where two or more others did the same work, the ratio is against the
+best of them. Client, servers and PostgreSQL share one machine with a local disk: rates elsewhere differ, ratios should not by much.
 `;
 
-/** docs/performance.md; its plots are in docs/performance/. Scenarios that are not in `order` come last. */
-export function formatPage(results: readonly Result[], order: readonly string[]): string {
+/** The scenarios in the order in which they run; a result of another one comes last. */
+function formatPage(results: readonly Result[]): string {
+  const order = scenarios.map(({ name }) => name);
   const place = ({ scenario }: Result) => (order.includes(scenario) ? order.indexOf(scenario) : order.length);
   const sorted = [...results].sort((one, other) => place(one) - place(other));
-  return [head, formatAims(sorted), ...sorted.map(formatSection)].join("\n");
-}
-
-/** What is aimed at, and whether it was reached. */
-function formatAims(results: readonly Result[]): string {
-  const cells = results.flatMap(({ scenario, rows }) =>
-    rows.flatMap(({ what, against, ratio, goal }) =>
-      goal === null
-        ? []
-        : [[`[${scenario}](#${scenario})`, what, against, ratio.toFixed(2), `≥ ${goal}`, ratio >= goal ? "yes" : "no"]],
-    ),
-  );
-  const columns = ["scenario", "", "against", "ratio", "aim", "reached"].map((title) => {
-    return { title, align: title === "ratio" ? ("right" as const) : ("left" as const) };
-  });
-  return `## Aims\n\n${formatTable(columns, cells)}\n`;
+  return [head, ...sorted.map(formatSection)].join("\n");
 }
 
 function formatSection({ scenario, question, rows, notes, ...result }: Result): string {
@@ -108,7 +69,7 @@ function describeRun({
   return `${date.slice(0, 10)}, commit ${commit}: ${on}; ${peers}. ${busy}. Options: ${settings.join(", ")}.`;
 }
 
-export function capitalise(text: string): string {
+function capitalise(text: string): string {
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 }
 
@@ -191,3 +152,6 @@ function colourOf(sides: readonly string[], side: string): string {
 function toXml(text: string): string {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
+
+// node bench/page.ts: the page and the plots of the stored results, measured before.
+if (import.meta.main) await writePage();

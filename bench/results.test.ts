@@ -1,10 +1,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createTestFolder } from "../tests/support/test-folder.ts";
-import { writeResult } from "./page.ts";
-import { readResults } from "./results.ts";
+import { readResults, storedFolder, writeResult } from "./results.ts";
 
 let folder: Awaited<ReturnType<typeof createTestFolder>>;
 beforeAll(async () => {
@@ -13,10 +11,10 @@ beforeAll(async () => {
 afterAll(() => folder.remove());
 
 test("the stored results can be read, and again after they were written elsewhere", async () => {
-  const stored = await readResults(fileURLToPath(new URL("results/", import.meta.url)));
+  const stored = await readResults(storedFolder);
   expect(stored.map(({ scenario }) => scenario)).toContain("history");
   const elsewhere = path.join(folder.path, "fresh");
-  for (const result of stored) await writeResult(result, elsewhere, []);
+  for (const result of stored) await writeResult(result, elsewhere);
   expect(await readResults(elsewhere)).toEqual(stored);
 });
 

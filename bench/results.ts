@@ -1,5 +1,6 @@
-import { readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { SyncError } from "#core/errors.ts";
 
@@ -44,6 +45,25 @@ export type Machine = z.infer<typeof machineSchema>;
  * when the scenario ended; others at work on the machine show in the first.
  */
 export type Result = z.infer<typeof resultSchema>;
+
+/** Where the results are that changes are held against. */
+export const storedFolder = fileURLToPath(new URL("results/", import.meta.url));
+
+/** Writes the result with every single measurement. */
+export async function writeResult(result: Result, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await writeFile(path.join(folder, `${result.scenario}.json`), `${formatResult(result)}\n`);
+}
+
+/** JSON with the measurements of a side in one line. */
+function formatResult(result: Result): string {
+  return JSON.stringify(result, null, 2).replaceAll(
+    /\[\s+(-?[\d.e+-]+(?:,\s+-?[\d.e+-]+)*)\s+\]/g,
+    (_, values: string) => {
+      return `[${values.split(/,\s+/).join(", ")}]`;
+    },
+  );
+}
 
 /** The results in a folder, as `npm run bench` wrote them, by name. Throws SyncError `usage_invalid`. */
 export async function readResults(folder: string): Promise<Result[]> {

@@ -1,14 +1,14 @@
 import { medianOf, type Row } from "./measure.ts";
 
-/** The rows as a Markdown table: medians of all sides, the ratio, what it is held against, and what is aimed at. */
-export function formatRows(rows: readonly Row[]): string {
+/** The rows as a Markdown table: medians of all sides, the ratio, what it is held against, and where asked for the aim. */
+export function formatRows(rows: readonly Row[], { withAims = false } = {}): string {
   const sides = [...new Set(rows.flatMap((row) => Object.keys(row.sides)))];
   const numbers = [...sides, "ratio"].map((title) => ({ title, align: "right" as const }));
-  const words = ["against", "aim"].map((title) => ({ title, align: "left" as const }));
+  const words = ["against", ...(withAims ? ["aim"] : [])].map((title) => ({ title, align: "left" as const }));
   const cells = rows.map((row) => {
     const medians = sides.map((side) => formatMedian(medianOf(row, side), row.unit));
-    const aim = row.goal === null ? "" : `≥ ${row.goal}`;
-    return [row.what, ...medians, row.ratio.toFixed(2), row.against, aim];
+    const aim = withAims ? [row.goal === null ? "" : `≥ ${row.goal}`] : [];
+    return [row.what, ...medians, row.ratio.toFixed(2), row.against, ...aim];
   });
   return formatTable([{ title: "", align: "left" }, ...numbers, ...words], cells);
 }
