@@ -13,7 +13,7 @@ const keywords = ["clerk", "supabase", "sync", "webhook", "svix", "users", "post
 
 /**
  * The package.json of the npm package, from that of the repository. Node 22.12 is the oldest that its dependencies
- * take (commander; supabase-js wants 22); it needs no Node that runs TypeScript.
+ * take (commander; postgrest-js wants 22); it needs no Node that runs TypeScript.
  */
 export function describePackage(root: unknown): Record<string, unknown> {
   const { dependencies, optionalDependencies, ...about } = rootSchema.parse(root);

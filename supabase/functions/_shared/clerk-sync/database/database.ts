@@ -198,7 +198,7 @@ export type Database = {
 export type CallLimit = { limitMilliseconds?: number };
 
 /**
- * Calls public.<name> with named arguments and returns its value; adapters supply it (pg, supabase-js). After the limit
+ * Calls public.<name> with named arguments and returns its value; adapters supply it (pg, postgrest-js). After the limit
  * pg has the statement cancelled; over PostgREST the caller only stops waiting.
  */
 export type CallFunction = (
