@@ -1,5 +1,6 @@
 import type { SupabaseClient } from "@supabase/supabase-js";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { createSupabaseRpc } from "#core/database/supabase-rpc.ts";
 import { defaultPrivileges } from "../support/default-privileges.ts";
 import { type Project, startProject } from "../support/start-project.ts";
 
@@ -84,4 +85,27 @@ it("a function that writes is not called by GET, one that reads is", async () =>
     status: 200,
     data: { cron: false },
   });
+});
+
+it.each(["secret", "serviceRoleJwt"] as const)("the functions call SQL with the %s key", async (kind) => {
+  const { url, keys } = project.api;
+  expect(await createSupabaseRpc(url, keys[kind])("clerk_sync_schedule_state", {})).toMatchObject({ cron: false });
+  await expect(createSupabaseRpc(url, keys[kind])("clerk_sync_nothing", {})).rejects.toMatchObject({
+    code: "database_rejected",
+    message: expect.stringContaining("PGRST202"),
+  });
+});
+
+it.each(["publishable", "anonJwt"] as const)("the functions call nothing with the %s key", async (kind) => {
+  const { url, keys } = project.api;
+  await expect(createSupabaseRpc(url, keys[kind])("clerk_sync_schedule_state", {})).rejects.toMatchObject({
+    code: "database_rejected",
+    message: expect.stringContaining("42501"),
+  });
+});
+
+it("the gateway's refusal of an unknown key may pass, as a key that is being changed", async () => {
+  await expect(
+    createSupabaseRpc(project.api.url, "sb_secret_unknown")("clerk_sync_schedule_state", {}),
+  ).rejects.toMatchObject({ code: "database_unavailable", retryable: true });
 });
