@@ -71,10 +71,10 @@ export function compose(config: Config, composition: Composition): Parts {
   const onQueued = () => worker?.wake(); // another instance's worker sees the job within a second
   const recorder = only === "worker" ? null : makeRecorder(call, now);
   const accept = createAcceptEvents({ call, apply: applyRules(config, composition.auth !== null) });
-  const { enqueue, refusal } = watchStores(accept, now);
+  const { acceptEvents, refusal } = watchStores(accept, now);
   const keys = [...secretKeys, ...(config.processorSecret ? [config.processorSecret] : [])];
   const app = createApp({
-    webhook: recorder === null ? null : makeWebhook(config, composition, { database: { enqueue }, onQueued, recorder }),
+    webhook: recorder === null ? null : makeWebhook(config, composition, { acceptEvents, onQueued, recorder }),
     trustedProxies: config.trustedProxies,
     processor: supervised && { ...supervised, checkCaller: createCheckCaller(keys), budgetMilliseconds: 20_000 },
     ensureUser: only === "worker" ? null : makeEnsureUser(config, work, onQueued),
@@ -119,7 +119,7 @@ function makeSupervised(config: Config, work: ReturnType<typeof makeWork>, call:
 function makeWebhook(
   config: Config,
   { webhookSecrets, now }: Composition,
-  { recorder, ...parts }: Pick<WebhookDependencies, "database" | "onQueued"> & { recorder: DeliveryRecorder },
+  { recorder, ...parts }: Pick<WebhookDependencies, "acceptEvents" | "onQueued"> & { recorder: DeliveryRecorder },
 ): WebhookDependencies {
   return {
     ...parts,

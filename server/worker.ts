@@ -48,7 +48,7 @@ export function createWorker(dependencies: WorkerDependencies): Worker {
   const alerts = createAlertChore(dependencies);
   // First: a database that is down ends the round at the next chore, and is to be told of.
   const chores = [alerts.start, ...createChores(dependencies), silence.start];
-  const suspects = beside(() => runAlone(dependencies, { budgetMilliseconds, signal: stopping.signal }));
+  const suspects = inBackground(() => runAlone(dependencies, { budgetMilliseconds, signal: stopping.signal }));
   const loop = async () => {
     let failures = 0;
     while (!stopping.signal.aborted) {
@@ -103,28 +103,28 @@ type Chore = () => Promise<void>;
 
 function createChores({ database, supervision, retentionDays, slices, now }: WorkerDependencies): Chore[] {
   return [
-    every(rescueEveryMilliseconds, now, () => database.rescueJobs()),
-    every(purgeEveryMilliseconds, now, () => database.purgeJobs(retentionDays, purgeLimit)),
-    every(runsEveryMilliseconds, now, () => openDueRun(slices), runsEveryMilliseconds),
-    every(beatEveryMilliseconds, now, supervision.beat),
-    every(auditEveryMilliseconds, now, supervision.auditJobs),
+    atMostEvery(rescueEveryMilliseconds, now, () => database.rescueJobs()),
+    atMostEvery(purgeEveryMilliseconds, now, () => database.purgeJobs(retentionDays, purgeLimit)),
+    atMostEvery(runsEveryMilliseconds, now, () => openDueRun(slices), runsEveryMilliseconds),
+    atMostEvery(beatEveryMilliseconds, now, supervision.beat),
+    atMostEvery(auditEveryMilliseconds, now, supervision.auditJobs),
   ];
 }
 
 type SideChore = { start: Chore; ended: () => Promise<void> };
 
 function createSilenceChore({ supervision, now }: WorkerDependencies): SideChore {
-  const { start, ended } = beside(() => supervision.checkSilence(silenceEverySeconds));
-  return { start: every(silenceEveryMilliseconds, now, start, firstSilenceMilliseconds), ended };
+  const { start, ended } = inBackground(() => supervision.checkSilence(silenceEverySeconds));
+  return { start: atMostEvery(silenceEveryMilliseconds, now, start, firstSilenceMilliseconds), ended };
 }
 
 function createAlertChore({ supervision, now }: WorkerDependencies): SideChore {
-  const { start, ended } = beside(supervision.sendAlerts);
-  return { start: every(alertsEveryMilliseconds, now, start), ended };
+  const { start, ended } = inBackground(supervision.sendAlerts);
+  return { start: atMostEvery(alertsEveryMilliseconds, now, start), ended };
 }
 
-/** Runs beside the loop, once at a time: while somebody else's server hangs, the queue goes on. */
-function beside(work: () => Promise<unknown>): SideChore {
+/** Runs the work beside the loop, one run at a time. While another server hangs, the loop continues with the queue. */
+function inBackground(work: () => Promise<unknown>): SideChore {
   let running: Promise<void> | null = null;
   const run = async () => {
     await work();
@@ -137,7 +137,7 @@ function beside(work: () => Promise<unknown>): SideChore {
 }
 
 /** A chore that does its work only when the interval has passed since it last succeeded; `first`: since it was made. */
-function every(interval: number, now: () => number, work: () => Promise<unknown>, first = 0): Chore {
+function atMostEvery(interval: number, now: () => number, work: () => Promise<unknown>, first = 0): Chore {
   let due = now() + first;
   return async () => {
     if (now() < due) return;

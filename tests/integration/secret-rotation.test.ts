@@ -27,7 +27,7 @@ async function deliver({ secret, id, body }: Owed, accepted: readonly string[]):
     body,
   });
   const answer = await handleWebhook(request, {
-    database: queue.database,
+    acceptEvents: queue.database.enqueue,
     verifySignature: createVerifySignature(accepted, () => testNow),
     loadLimit: createLoadLimit({ events: 10, bytes: 1024 * 1024, now: () => testNow }),
     rateLimit: createRateLimit({ maxPerSecond: 100, badSignaturesPerMinute: 100, now: () => testNow }),

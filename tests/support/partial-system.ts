@@ -73,7 +73,7 @@ function createRoutes(queue: Queue, url: string, faults: PartialSystem["faults"]
     .route("/", createAuthStandIn({ pool: queue.pool, secretKey }));
   return createApp({
     webhook: {
-      database: queue.database,
+      acceptEvents: queue.database.enqueue,
       verifySignature: createVerifySignature([webhookSecret], Date.now),
       loadLimit: createLoadLimit({ events: 16, bytes: 1_000_000, now: Date.now }),
       rateLimit: createRateLimit({ maxPerSecond: 100, badSignaturesPerMinute: 100, now: Date.now }),

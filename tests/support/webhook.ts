@@ -15,11 +15,9 @@ export function webhookWith(answer: Partial<Enqueued>) {
   const calls: WebhookCalls = { enqueued: [], wakes: 0 };
   const notes: unknown[] = [];
   const dependencies: WebhookDependencies = {
-    database: {
-      enqueue: async (jobs, maxAttempts) => {
-        calls.enqueued.push({ jobs, maxAttempts });
-        return jobs.map((job) => ({ event_id: job.event_id, outcome: "queued", job_id: null, user: null, ...answer }));
-      },
+    acceptEvents: async (jobs, maxAttempts) => {
+      calls.enqueued.push({ jobs, maxAttempts });
+      return jobs.map((job) => ({ event_id: job.event_id, outcome: "queued", job_id: null, user: null, ...answer }));
     },
     loadLimit: createLoadLimit({ events: 10, bytes: 1024 * 1024, now: () => testNow }),
     rateLimit: createRateLimit({ maxPerSecond: 1000, badSignaturesPerMinute: 1000, now: () => testNow }),
@@ -28,7 +26,7 @@ export function webhookWith(answer: Partial<Enqueued>) {
     instanceIds: [],
     onAccepted: () => void notes.push("accepted"),
     onRefused: (refusal) => void notes.push(refusal),
-    onPutAside: (note) => void notes.push(note),
+    onIgnored: (note) => void notes.push(note),
     onQueued: () => {
       calls.wakes += 1;
     },

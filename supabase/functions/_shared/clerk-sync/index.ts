@@ -8,7 +8,7 @@
  * const { supabaseUrl, webhookSecrets, secretKeys: [secretKey], webhookRate, maxAttempts } = config;
  * if (supabaseUrl === null || secretKey === undefined) throw new Error("Set SUPABASE_URL and SUPABASE_SECRET_KEY.");
  * const webhook: WebhookDependencies = {
- *   database: createDatabase(createSupabaseRpc(supabaseUrl, secretKey)),
+ *   acceptEvents: createDatabase(createSupabaseRpc(supabaseUrl, secretKey)).enqueue,
  *   verifySignature: createVerifySignature(webhookSecrets, Date.now),
  *   loadLimit: createLoadLimit({ events: 256, bytes: 64 * 1024 * 1024, now: Date.now }),
  *   rateLimit: createRateLimit({ ...webhookRate, now: Date.now }),

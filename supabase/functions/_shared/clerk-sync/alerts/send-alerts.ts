@@ -58,7 +58,7 @@ export function createSendAlerts(dependencies: AlertDependencies): SendAlerts {
     if (notices.length === 0) return;
     const told = targets.map((target) => {
       const due = notices.filter((notice) => notice.target === target.name);
-      return tell(target, due, { ...dependencies, timeoutMilliseconds });
+      return sendTo(target, due, { ...dependencies, timeoutMilliseconds });
     });
     const p_results = (await Promise.all(told)).flat();
     await callAs(z.number(), "clerk_sync_settle_notices", { p_results });
@@ -71,7 +71,7 @@ export function createConfiguredAlerts(settings: AlertSettings, call: CallFuncti
   return createSendAlerts({ call, targets: listTargets(settings), adminUrl, fetch: globalThis.fetch, now: Date.now });
 }
 
-async function tell(target: AlertTarget, due: readonly DueNotice[], options: PostOptions): Promise<Result[]> {
+async function sendTo(target: AlertTarget, due: readonly DueNotice[], options: PostOptions): Promise<Result[]> {
   const results: Result[] = [];
   let failed: Outcome | null = null;
   for (const notice of due) {

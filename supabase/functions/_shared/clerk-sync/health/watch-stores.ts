@@ -7,18 +7,18 @@ const severalRefusals = 3;
 const rememberedMilliseconds = 60_000;
 
 export type StoreWatch = {
-  enqueue: Database["enqueue"];
+  acceptEvents: Database["enqueue"];
   /** Why the last events were not stored; null when one was, and when none came for a minute. */
   refusal: () => ErrorCode | null;
 };
 
 /** Watches how the storing of events ends: a health that reads only does not know that every event is refused. */
-export function watchStores(enqueue: Database["enqueue"], now: () => number): StoreWatch {
+export function watchStores(accept: Database["enqueue"], now: () => number): StoreWatch {
   let refused: { count: number; at: number; code: ErrorCode } | null = null;
   return {
-    enqueue: async (jobs, maxAttempts) => {
+    acceptEvents: async (jobs, maxAttempts) => {
       try {
-        const stored = await enqueue(jobs, maxAttempts);
+        const stored = await accept(jobs, maxAttempts);
         refused = null;
         return stored;
       } catch (error) {

@@ -22,7 +22,7 @@ const firstPauseMilliseconds = 500;
  * together. A refused key is not tried again.
  */
 export function createRetry({ retries, longestWaitMilliseconds, random = Math.random }: RetryOptions): Retry {
-  const mayPass = (error: unknown) =>
+  const isTemporary = (error: unknown) =>
     error instanceof SyncError &&
     error.retryable &&
     !refusedKeys.has(error.code) &&
@@ -31,7 +31,7 @@ export function createRetry({ retries, longestWaitMilliseconds, random = Math.ra
     const asked = askedSeconds(result) * 1000;
     return asked + random() * firstPauseMilliseconds * 2 ** (asked > 0 ? 0 : attempt - 1);
   });
-  const policy = retry(handleWhen(mayPass), { maxAttempts: retries, backoff });
+  const policy = retry(handleWhen(isTemporary), { maxAttempts: retries, backoff });
   return (work) => policy.execute(work);
 }
 

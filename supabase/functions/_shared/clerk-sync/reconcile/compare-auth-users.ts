@@ -29,7 +29,7 @@ type AuthStep = (auth: AuthReader, held: HeldRun, dependencies: StepDependencies
  * right are marked as seen. Pages shift while users are deleted, and a user may change while a page is under way:
  * whatever looks wrong is read again, alone, before it counts. Auth users without a Clerk id are not ours.
  */
-export const compareAuthUsers: Step = (held, dependencies) => withAuth(comparePage, held, dependencies);
+export const compareAuthUsers: Step = (held, dependencies) => withAuth(compareAuthPage, held, dependencies);
 
 /** One step after those: users of ours whose mirror no page has shown are asked for by id. */
 export const findMissingAuthUsers: Step = (held, dependencies) => withAuth(lookUpUnlisted, held, dependencies);
@@ -47,7 +47,7 @@ async function withAuth(step: AuthStep, held: HeldRun, dependencies: StepDepende
   }
 }
 
-async function comparePage(auth: AuthReader, held: HeldRun, dependencies: StepDependencies): Promise<RunStep> {
+async function compareAuthPage(auth: AuthReader, held: HeldRun, dependencies: StepDependencies): Promise<RunStep> {
   const { page = 1, first, several = 0, nameless = 0 } = held.run.cursor;
   const { users, unreadable } = await auth.listUsers(Number(page));
   const isEmpty = users[0] === undefined && unreadable.length === 0;

@@ -95,14 +95,14 @@ type Slice = { deadline: number; mostSteps: number; signal: AbortSignal | undefi
 async function walk(held: HeldRun, slice: Slice, dependencies: SliceDependencies): Promise<SliceResult["state"]> {
   for (let failures = 0; ; ) {
     const isOver = dependencies.now() >= slice.deadline || slice.steps >= slice.mostSteps || slice.signal?.aborted;
-    if (isOver) return await giveBack(held, dependencies);
+    if (isOver) return await releaseRun(held, dependencies);
     const result = await takeStep(held, dependencies).catch((error: unknown) =>
-      slice.signal?.aborted && mayPass(error) ? "failed" : waitOut(error, ++failures, held, dependencies),
+      slice.signal?.aborted && isTemporary(error) ? "failed" : retryStep(error, ++failures, held, dependencies),
     );
     if (result === "done") return await complete(held, dependencies);
     if (result === "failed") continue;
     if (result === "wait") {
-      if (dependencies.sleep === null) return await giveBack(held, dependencies, "waiting");
+      if (dependencies.sleep === null) return await releaseRun(held, dependencies, "waiting");
       await dependencies.sleep(waitMilliseconds);
       await store(held, {}, dependencies);
       continue;
@@ -131,19 +131,19 @@ async function store(held: HeldRun, step: RunStep, dependencies: SliceDependenci
   const { runs, watcher } = dependencies;
   const isRenewal = Object.keys(step).length === 0;
   const numbered = isRenewal ? step : { ...step, number: held.run.steps + 1 };
-  const advanced = await patiently(() => runs.advance(held.run.id, held.token, numbered), dependencies);
+  const advanced = await retryStore(() => runs.advance(held.run.id, held.token, numbered), dependencies);
   if (!advanced.held) throw runLost();
   Object.assign(held, { run: advanced.run, readAt: advanced.read_at, openJobs: advanced.open_jobs });
   watcher.onStep?.(advanced.run);
 }
 
 /** A runner that may wait asks a database that is away again: a step is stored once, whether its answer came or not. */
-async function patiently<Output>(work: () => Promise<Output>, { sleep, watcher }: SliceDependencies): Promise<Output> {
+async function retryStore<Output>(work: () => Promise<Output>, { sleep, watcher }: SliceDependencies): Promise<Output> {
   for (let failures = 1; ; failures++) {
     try {
       return await work();
     } catch (error) {
-      if (sleep === null || !mayPass(error) || failures > mostFailures) throw error;
+      if (sleep === null || !isTemporary(error) || failures > mostFailures) throw error;
       const seconds = 2 ** failures;
       watcher.onWait?.(error, seconds);
       await sleep(seconds * 1000);
@@ -152,14 +152,14 @@ async function patiently<Output>(work: () => Promise<Output>, { sleep, watcher }
 }
 
 /** A runner that may wait does so while Clerk's API is away or asks to slow down; the lease is renewed meanwhile. */
-async function waitOut(
+async function retryStep(
   error: unknown,
   failures: number,
   held: HeldRun,
   dependencies: SliceDependencies,
 ): Promise<"failed"> {
   const { sleep } = dependencies;
-  if (sleep === null || !mayPass(error) || failures > mostFailures) throw error;
+  if (sleep === null || !isTemporary(error) || failures > mostFailures) throw error;
   let left = (error.retryAfterSeconds ?? 2 ** failures) * 1000;
   logger.warn("run.waits", { code: error.code, seconds: left / 1000 });
   dependencies.watcher.onWait?.(error, left / 1000);
@@ -170,7 +170,7 @@ async function waitOut(
   return "failed";
 }
 
-function mayPass(error: unknown): error is SyncError {
+function isTemporary(error: unknown): error is SyncError {
   return error instanceof SyncError && error.retryable && error.code !== "clerk_unauthorized";
 }
 
@@ -180,7 +180,7 @@ async function complete({ run, token }: HeldRun, { runs }: SliceDependencies): P
   return "done";
 }
 
-async function giveBack<State extends SliceResult["state"]>(
+async function releaseRun<State extends SliceResult["state"]>(
   { run, token }: HeldRun,
   { runs }: SliceDependencies,
   state = "paused" as State,
@@ -204,6 +204,6 @@ async function stop(held: HeldRun, error: unknown, { runs, sleep }: SliceDepende
     .catch(() => false);
   if (isOver) logger.error("run.failed", { kind: held.run.kind, code });
   else logger.warn("run.paused", { kind: held.run.kind, code });
-  if (sleep !== null || !mayPass(error)) throw error;
+  if (sleep !== null || !isTemporary(error)) throw error;
   return "paused";
 }

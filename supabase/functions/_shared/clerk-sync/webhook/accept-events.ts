@@ -13,6 +13,9 @@ import {
 import { errorCode, SyncError } from "../errors.ts";
 import { logger } from "../logger.ts";
 
+/** Stores the events' jobs in the queue; returns what became of each, in their order. */
+export type AcceptEvents = Database["enqueue"];
+
 export type AcceptEventsOptions = {
   call: CallFunction;
   /** How rows are written at once; `mirrors`: users are owed to Supabase Auth as well. Null: all is left to workers. */
@@ -66,12 +69,12 @@ const mostEvents = 50;
 type Call = { entries: readonly Waiting[]; applies: boolean; isSlow: boolean };
 
 /**
- * Makes what the webhook stores events with: `Database["enqueue"]` which, by clerk_sync_accept, also writes their
- * users' rows where nothing stands in the way. Events that come while calls are under way share one call and one
+ * Creates the acceptance of events: by clerk_sync_accept it stores their jobs and, where nothing stands in the way, writes
+ * their users' rows. Events that come while calls are under way share one call and one
  * commit; a lone one never waits. A call that takes long, because something in the database hangs, holds up no
  * other event: those are only stored. When a call is refused its events are stored without being applied.
  */
-export function createAcceptEvents(options: AcceptEventsOptions): Database["enqueue"] {
+export function createAcceptEvents(options: AcceptEventsOptions): AcceptEvents {
   const { apply, now = Date.now } = options;
   const callDatabase = createDatabaseCalls(options);
   const waiting = new Set<Waiting>();

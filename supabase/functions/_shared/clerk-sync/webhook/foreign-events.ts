@@ -44,19 +44,19 @@ function clerkIdOf(event: HandledEvent): string | null {
  * Answers an event that is signed and must not be applied. 200: it would be no better the next time, and an endpoint
  * that keeps refusing is disabled by Svix. No dead letter either: that would keep another instance's people here.
  */
-export function putAside(
+export function answerForeignEvent(
   event: HandledEvent,
   origin: Exclude<Origin, "instance">,
   source: string,
-  { onAccepted, onPutAside }: DeliveryHooks,
+  { onAccepted, onIgnored }: DeliveryHooks,
 ): Response {
   if (origin === "sample") {
     notify("delivery.not_noted", () => onAccepted?.());
-    notify("delivery.not_noted", () => onPutAside?.({ kind: "sample_event", source, code: event.type }));
+    notify("delivery.not_noted", () => onIgnored?.({ kind: "sample_event", source, code: event.type }));
     return json(200, { success: true, message: "Sample event: signature is right, nothing is stored" });
   }
   const subject = event.instanceId ?? "";
   logger.error("webhook.instance_unknown", { instance_id: subject });
-  notify("delivery.not_noted", () => onPutAside?.({ kind: "instance_unknown", source, subject, code: event.type }));
+  notify("delivery.not_noted", () => onIgnored?.({ kind: "instance_unknown", source, subject, code: event.type }));
   return json(200, { success: true, message: "Event of another Clerk instance: not applied" });
 }

@@ -102,7 +102,7 @@ describe("503", () => {
   describe.each(failures)("when the database %s", (_, enqueue) => {
     test.each(failed)("%s is answered %o, to be delivered again", async (name, error) => {
       const { dependencies, calls } = webhookWith({});
-      dependencies.database.enqueue = enqueue;
+      dependencies.acceptEvents = enqueue;
       const response = await deliver(fixtureBytes(name), dependencies);
       expect(response.status).toBe(503);
       expect(response.headers.get("retry-after")).toBe("5");
@@ -113,7 +113,7 @@ describe("503", () => {
 
   test("says what could not be queued, as the contract has it, and the code", async () => {
     const { dependencies } = webhookWith({});
-    dependencies.database.enqueue = () => Promise.reject(new SyncError("database_unavailable", "down"));
+    dependencies.acceptEvents = () => Promise.reject(new SyncError("database_unavailable", "down"));
     const response = await deliver(body, dependencies);
     expect(await response.json()).toEqual({ error: "Failed to queue user creation", code: "database_unavailable" });
   });
@@ -156,7 +156,7 @@ describe("the log", () => {
   test("of every kind of delivery holds no personal data and no secret", async () => {
     const lines = await captureLog();
     const { dependencies } = webhookWith({});
-    const down = { ...dependencies, database: { enqueue: () => Promise.reject(new Error("ada@example.com")) } };
+    const down = { ...dependencies, acceptEvents: () => Promise.reject(new Error("ada@example.com")) };
     await deliver(body, dependencies);
     await deliver(body, down);
     await deliver(jsonBytes({ type: "user.created", data: { id: ["ada@example.com"] } }), dependencies);
@@ -176,7 +176,7 @@ describe("the log", () => {
   test("of an event that could not be stored is an error that names it by id, type and code", async () => {
     const lines = await captureLog();
     const { dependencies } = webhookWith({});
-    dependencies.database.enqueue = () => Promise.reject(new SyncError("database_rejected", "refused"));
+    dependencies.acceptEvents = () => Promise.reject(new SyncError("database_rejected", "refused"));
     await deliver(body, dependencies, { id: "msg_9" });
     expect(lines.map(({ method }) => method)).toEqual(["error"]);
     expect(JSON.parse(lines[0]?.text ?? "")).toMatchObject({
@@ -196,15 +196,12 @@ describe("too much at once", () => {
       answer = resolve;
     });
     const { dependencies, calls } = webhookWith({});
-    const { enqueue } = dependencies.database;
     const loadLimit = createLoadLimit({ events: 1, bytes: 100_000, now: () => 0 });
-    const database: WebhookDependencies["database"] = {
-      enqueue: async (jobs, most) => {
-        await answered;
-        return enqueue(jobs, most);
-      },
+    const acceptEvents: WebhookDependencies["acceptEvents"] = async (jobs, most) => {
+      await answered;
+      return dependencies.acceptEvents(jobs, most);
     };
-    return { dependencies: { ...dependencies, database, loadLimit }, calls, answer };
+    return { dependencies: { ...dependencies, acceptEvents, loadLimit }, calls, answer };
   }
 
   test("is answered 503 with Retry-After and nothing is stored of it, until the first one is done", async () => {

@@ -29,7 +29,7 @@ describe("202", () => {
     const { dependencies, calls } = webhookWith({ outcome: "queued" });
     const reached = Promise.withResolvers<void>();
     const committed = Promise.withResolvers<Enqueued[]>();
-    dependencies.database.enqueue = () => {
+    dependencies.acceptEvents = () => {
       reached.resolve();
       return committed.promise;
     };
@@ -144,8 +144,8 @@ describe("what is noted of a delivery", () => {
 
   test("one that could not be stored is not, and neither are the doctor's probe and a canary of verify", async () => {
     const { dependencies, notes } = webhookWith({});
-    const enqueue = () => Promise.reject(new Error("no database"));
-    await deliver(fixtureBytes("user.created"), { ...dependencies, database: { enqueue } });
+    const acceptEvents = () => Promise.reject(new Error("no database"));
+    await deliver(fixtureBytes("user.created"), { ...dependencies, acceptEvents });
     await deliver(jsonBytes({ type: "clerk_sync.doctor", data: {} }), dependencies);
     const canary = { id: "user_clerksync_canary_1", object: "user" };
     expect((await deliver(jsonBytes({ type: "user.created", data: canary }), dependencies)).status).toBe(202);
@@ -164,7 +164,7 @@ describe("what is noted of a delivery", () => {
     const {
       onAccepted: _,
       onRefused: __,
-      onPutAside: ___,
+      onIgnored: ___,
       instanceIds: ____,
       ...without
     } = webhookWith({}).dependencies;
@@ -178,7 +178,7 @@ describe("what is noted of a delivery", () => {
     const fail = () => {
       throw new Error("a bug");
     };
-    const failing = { ...dependencies, onAccepted: fail, onRefused: fail, onPutAside: fail };
+    const failing = { ...dependencies, onAccepted: fail, onRefused: fail, onIgnored: fail };
     expect((await deliver(fixtureBytes("user.created"), failing)).status).toBe(202);
     expect((await deliver(fixtureBytes("dashboard-sample.user.created"), failing)).status).toBe(200);
     expect((await handleWebhook(new Request("http://localhost/", { method: "POST" }), failing)).status).toBe(401);

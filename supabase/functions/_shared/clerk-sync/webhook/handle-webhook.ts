@@ -1,18 +1,20 @@
 import { absentFields, type HandledEvent, mapEvent, mapUser } from "../clerk/map-user.ts";
 import { parseEvent } from "../clerk/parse-event.ts";
-import type { Database, Enqueued } from "../database/database.ts";
+import type { Enqueued } from "../database/database.ts";
 import { errorCode, errorMessage, SyncError } from "../errors.ts";
 import { json } from "../http/json-response.ts";
 import { readBody } from "../http/read-body.ts";
 import { logger } from "../logger.ts";
-import { checkOrigin, isFromClerk, putAside } from "./foreign-events.ts";
+import type { AcceptEvents } from "./accept-events.ts";
+import { answerForeignEvent, checkOrigin, isFromClerk } from "./foreign-events.ts";
 import type { LoadAccount, LoadLimit } from "./limit-load.ts";
 import type { RateLimit } from "./limit-rate.ts";
 import { type DeliveryHooks, notify, type Refusal } from "./notify-hook.ts";
 import type { VerifySignature } from "./verify-signature.ts";
 
 export type WebhookDependencies = DeliveryHooks & {
-  database: Pick<Database, "enqueue">;
+  /** Stores events and, where nothing stands in the way, applies them: createAcceptEvents, or `enqueue` of a Database. */
+  acceptEvents: AcceptEvents;
   /** Null when no secret is set: the webhook is off and answers 503, so that Clerk tries again. */
   verifySignature: VerifySignature | null;
   loadLimit: LoadLimit;
@@ -85,10 +87,10 @@ async function acceptEvent(delivery: Delivery, dependencies: WebhookDependencies
   const event = parseEvent(body);
   if (event.type === "unhandled") return passOver(event.name, dependencies.onAccepted);
   const origin = checkOrigin(event, dependencies.instanceIds ?? []);
-  if (origin !== "instance") return putAside(event, origin, source, dependencies);
+  if (origin !== "instance") return answerForeignEvent(event, origin, source, dependencies);
   rateLimit.addEvent();
   account.addEvent();
-  const response = await enqueueEvent(event, eventId, dependencies);
+  const response = await storeEvent(event, eventId, dependencies);
   if (response.ok) noteTrimmed(event, source, dependencies.onTrimmed);
   return response;
 }
@@ -107,14 +109,11 @@ function passOver(type: string, onAccepted: DeliveryHooks["onAccepted"]): Respon
   return json(200, { success: true, message: "Event type not handled" });
 }
 
-async function enqueueEvent(
-  event: HandledEvent,
-  eventId: string,
-  dependencies: WebhookDependencies,
-): Promise<Response> {
+async function storeEvent(event: HandledEvent, eventId: string, dependencies: WebhookDependencies): Promise<Response> {
   try {
-    const [enqueued] = await dependencies.database.enqueue([mapEvent(event, eventId)], dependencies.maxAttempts);
-    if (enqueued === undefined) throw new SyncError("database_answer_invalid", "clerk_sync_enqueue answered nothing.");
+    const [enqueued] = await dependencies.acceptEvents([mapEvent(event, eventId)], dependencies.maxAttempts);
+    if (enqueued === undefined)
+      throw new SyncError("database_answer_invalid", "The database answered nothing for the event.");
     logger.debug("webhook.stored", { event_id: eventId, event_type: event.type, outcome: enqueued.outcome });
     if (isFromClerk(event)) notify("delivery.not_noted", () => dependencies.onAccepted?.());
     return answer(enqueued, event.type, dependencies.onQueued);

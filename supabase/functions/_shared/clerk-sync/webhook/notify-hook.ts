@@ -21,7 +21,7 @@ export type DeliveryHooks = {
   /** Called for each delivery refused for its signature or by a rate limit. */
   onRefused?: (refusal: Refusal) => void;
   /** Called for each event that is signed and yet not applied. */
-  onPutAside?: (note: DeliveryNote) => void;
+  onIgnored?: (note: DeliveryNote) => void;
   /** Called for each event that was taken and lacks fields which Clerk's events have. */
   onTrimmed?: (note: DeliveryNote) => void;
 };

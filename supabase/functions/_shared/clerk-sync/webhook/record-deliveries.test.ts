@@ -48,7 +48,7 @@ test("the first delivery is written at once, those after it together ten seconds
 test("refusals that are alike are one entry with their number", async () => {
   const { recorder, written, done } = recorderWith();
   for (const source of ["a", "b", "a", "a"]) recorder.hooks.onRefused(refusal(source));
-  recorder.hooks.onPutAside({ kind: "sample_event", source: "a", code: "user.created" });
+  recorder.hooks.onIgnored({ kind: "sample_event", source: "a", code: "user.created" });
   await done();
   expect(written.flatMap(({ p_entries }) => p_entries.map(({ kind, source, count }) => [kind, source, count]))).toEqual(
     [

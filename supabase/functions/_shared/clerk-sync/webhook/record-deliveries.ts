@@ -75,7 +75,7 @@ export function createDeliveryRecorder(options: DeliveryRecorderOptions): Delive
         if (code.startsWith("signature_")) kept.count("signature_failures", code);
         note({ kind: "delivery_refused", source, code });
       },
-      onPutAside: note,
+      onIgnored: note,
       onTrimmed: note,
     },
     close: async () => {

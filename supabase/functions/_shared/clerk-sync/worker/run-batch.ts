@@ -146,7 +146,7 @@ async function mirrorAll(
   const outcomes: JobOutcome[] = [];
   if (mirrorUser === null) return outcomes;
   await inParallel(orders, concurrency, async (order) => {
-    outcomes.push(giveBack(order, hasTime, auth) ?? (await mirrorOne(order, mirrorUser, auth)));
+    outcomes.push(outcomeIfNotCalled(order, hasTime, auth) ?? (await mirrorOne(order, mirrorUser, auth)));
   });
   return outcomes;
 }
@@ -170,7 +170,7 @@ async function readAll(dependencies: BatchDependencies, batch: Batch, bounds: Bo
   const { hasTime, clerk } = bounds;
   const watchedRead: ReadUser = (clerkId) => clerk.run(() => readUser(clerkId), clerkId);
   await inParallel(batch.reads, concurrency, async (order) => {
-    const result = giveBack(order, hasTime, clerk) ?? (await outcomeOfRead(order, watchedRead));
+    const result = outcomeIfNotCalled(order, hasTime, clerk) ?? (await outcomeOfRead(order, watchedRead));
     if ("outcome" in result) outcomes.push(result);
     else reads.push(result);
   });
@@ -193,7 +193,7 @@ async function applyReads(dependencies: BatchDependencies, token: string, reads:
 }
 
 /** The outcome of a job whose call is not made: there is no time for it, or the service is down. */
-function giveBack(order: Pick<ReadOrder, "job_id">, hasTime: () => boolean, circuit: CircuitWatch) {
+function outcomeIfNotCalled(order: Pick<ReadOrder, "job_id">, hasTime: () => boolean, circuit: CircuitWatch) {
   if (!hasTime()) return released(order);
   return circuit.isTripped() ? waiting(order, circuit) : null;
 }

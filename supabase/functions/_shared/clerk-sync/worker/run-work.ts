@@ -38,14 +38,14 @@ async function runOpenSlice(slices: SliceDependencies, options: WorkOptions): Pr
   const base = { applies: true, ...options };
   try {
     const open = await runSlice(slices, { ...base, kind: null });
-    if (open.state !== "none" || options.kind === undefined) return goesOn(open);
-    return goesOn(await runSlice(slices, { ...base, kind: options.kind }));
+    if (open.state !== "none" || options.kind === undefined) return sliceToContinue(open);
+    return sliceToContinue(await runSlice(slices, { ...base, kind: options.kind }));
   } catch {
     return null; // runSlice has logged it and put it down in the run
   }
 }
 
-function goesOn(slice: SliceResult): SliceResult | null {
+function sliceToContinue(slice: SliceResult): SliceResult | null {
   return slice.state === "waiting" || (slice.state === "paused" && slice.steps > 0) ? slice : null;
 }
 
