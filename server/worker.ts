@@ -3,7 +3,7 @@ import { errorCode, errorMessage } from "#core/errors.ts";
 import type { Supervision } from "#core/health/supervise-sync.ts";
 import { logger } from "#core/logger.ts";
 import { runSlice, type SliceDependencies } from "#core/reconcile/walk-run.ts";
-import { type RunResult, runAlone } from "#core/worker/run-jobs.ts";
+import { type RunResult, runAlone } from "#core/worker/process-queue.ts";
 import { runWork, type WorkDependencies } from "#core/worker/run-work.ts";
 
 export type WorkerDependencies = WorkDependencies & {

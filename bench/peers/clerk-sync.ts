@@ -1,7 +1,7 @@
 import { createDatabase } from "#core/database/database.ts";
 import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
 import { createMirrorUser } from "#core/mirror/mirror-user.ts";
-import { type RunDependencies, runJobs } from "#core/worker/run-jobs.ts";
+import { processQueue, type RunDependencies } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { createPool } from "../../server/database.ts";
 import { atOnce, noPeer, type OpenPeer, type Peer, slices, timed } from "./peer.ts";
@@ -42,7 +42,7 @@ async function open(url: string, authUrl: string | null): Promise<OpenPeer> {
       for (const slice of slices(jobs, 500)) await database.enqueue(slice, maxAttempts);
     },
     drain: (workers, count) => drain(dependencies, workers, count),
-    drainDue: async () => (await runJobs(dependencies, { budgetMilliseconds: 60_000 })).completed,
+    drainDue: async () => (await processQueue(dependencies, { budgetMilliseconds: 60_000 })).completed,
     close: () => pool.end(),
   };
 }
@@ -51,7 +51,7 @@ async function open(url: string, authUrl: string | null): Promise<OpenPeer> {
 async function drain(dependencies: RunDependencies, workers: number, count: number): Promise<number> {
   let left = count;
   const work = async () => {
-    const { completed } = await runJobs(dependencies, { budgetMilliseconds: 120_000 });
+    const { completed } = await processQueue(dependencies, { budgetMilliseconds: 120_000 });
     left -= completed;
   };
   const seconds = await timed(async () => {

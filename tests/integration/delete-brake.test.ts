@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { runJobs } from "#core/worker/run-jobs.ts";
+import { processQueue } from "#core/worker/process-queue.ts";
 import { deletedEvent, userEvent } from "../support/build-event.ts";
 import { captureLog } from "../support/capture-log.ts";
 import { createQueue, type Queue } from "../support/queue.ts";
@@ -29,7 +29,7 @@ async function sendDeletes(from: number, to: number): Promise<void> {
 /** Works batch by batch until nothing is due. */
 function work(deleteBrake: typeof brake | null = brake) {
   const rules = { deleteMode: "hard", deleteBrake, readUser: null, mirrorUser: null, now: Date.now } as const;
-  return runJobs({ database: queue.database, ...rules }, { budgetMilliseconds: 10_000 });
+  return processQueue({ database: queue.database, ...rules }, { budgetMilliseconds: 10_000 });
 }
 
 const countUsers = async () => (await queue.one("select count(*)::int as n from public.users"))?.["n"];

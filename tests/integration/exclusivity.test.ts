@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import { createDatabase } from "#core/database/database.ts";
 import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
 import { createMirrorUser } from "#core/mirror/mirror-user.ts";
-import { runJobs } from "#core/worker/run-jobs.ts";
+import { processQueue } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue } from "../support/queue.ts";
@@ -31,7 +31,7 @@ function createWorker() {
   const mirrorUser = createMirrorUser(createAuthAdmin({ supabaseUrl: auth.url, secretKey: "sb_secret_test" }));
   const rules = { readUser: null, deleteMode: "hard", deleteBrake: null, now: Date.now } as const;
   const database = createDatabase(createCallFunction(pool));
-  return () => runJobs({ database, mirrorUser, ...rules }, { budgetMilliseconds: 10_000 });
+  return () => processQueue({ database, mirrorUser, ...rules }, { budgetMilliseconds: 10_000 });
 }
 
 const update = (id: string, version: number) =>

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 import type { FreshUser } from "#core/clerk/clerk-api.ts";
 import { parseUser } from "#core/clerk/parse-event.ts";
 import { SyncError } from "#core/errors.ts";
-import { runJobs } from "#core/worker/run-jobs.ts";
+import { processQueue } from "#core/worker/process-queue.ts";
 import { at, deletedEvent, type UserFacts, userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue } from "../support/queue.ts";
 
@@ -30,7 +30,7 @@ function setAtClerk(facts: UserFacts): void {
 
 /** Works as a worker with CLERK_SECRET_KEY does, without a mirror. */
 function work() {
-  return runJobs(
+  return processQueue(
     { database: queue.database, mirrorUser: null, readUser, now: Date.now, ...rules },
     { budgetMilliseconds: 10_000 },
   );
@@ -186,7 +186,7 @@ it("a refresh that was cancelled while it was read applies nothing", async () =>
     queue.pool
       .query("select public.clerk_sync_cancel_jobs(array(select id from public.job_queue))")
       .then(() => readUser(clerkId));
-  await runJobs(
+  await processQueue(
     { database: queue.database, mirrorUser: null, readUser: read, now: Date.now, ...rules },
     { budgetMilliseconds: 10_000 },
   );

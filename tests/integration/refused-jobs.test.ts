@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { z } from "zod";
 import { enqueuedSchema } from "#core/database/database.ts";
-import { runAlone, runJobs } from "#core/worker/run-jobs.ts";
+import { processQueue, runAlone } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { deletedEvent, userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue, toJob } from "../support/queue.ts";
@@ -107,7 +107,7 @@ it("an event that hangs is stored in the call that was cut, and leaves its compa
     { outcome: "queued", applied: "no" },
   ]);
   const work = { ...queue, mirrorUser: null, readUser: null, deleteMode: "hard" as const, deleteBrake: null };
-  expect(await runJobs({ ...work, now: Date.now }, { budgetMilliseconds: 1000 })).toMatchObject({ alone: true });
+  expect(await processQueue({ ...work, now: Date.now }, { budgetMilliseconds: 1000 })).toMatchObject({ alone: true });
   await runAlone({ ...work, now: Date.now }, { budgetMilliseconds: 1000 });
   expect(await queue.job("msg_good")).toMatchObject({ status: "COMPLETED" });
   expect(await queue.job("msg_bad")).toMatchObject({
@@ -126,7 +126,7 @@ it("a call that ends the connection has its jobs set apart, and the attempt of e
   await queue.send(created("user_bad"), "msg_bad");
   await queue.send(created("user_good"), "msg_good");
   const work = { ...queue, mirrorUser: null, readUser: null, deleteMode: "hard" as const, deleteBrake: null };
-  await runJobs({ ...work, now: Date.now }, { budgetMilliseconds: 1000 });
+  await processQueue({ ...work, now: Date.now }, { budgetMilliseconds: 1000 });
   await runAlone({ ...work, now: Date.now }, { budgetMilliseconds: 1000 });
   expect(await queue.job("msg_good")).toMatchObject({ status: "COMPLETED" });
   expect(await queue.job("msg_bad")).toMatchObject({ status: "FAILED", attempts: 1 });

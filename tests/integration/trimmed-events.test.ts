@@ -5,7 +5,7 @@ import { mapUser } from "#core/clerk/map-user.ts";
 import { parseUser } from "#core/clerk/parse-event.ts";
 import { createSyncRuns } from "#core/reconcile/sync-runs.ts";
 import { createAcceptEvents } from "#core/webhook/accept-events.ts";
-import { runJobs } from "#core/worker/run-jobs.ts";
+import { processQueue } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { at, type UserFacts, userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue, toJob } from "../support/queue.ts";
@@ -69,7 +69,7 @@ async function work(answer: FreshUser) {
     return answer;
   };
   const dependencies = { database: queue.database, mirrorUser: null, readUser: read, now: Date.now, ...rules };
-  await runJobs(dependencies, { budgetMilliseconds: 10_000 });
+  await processQueue(dependencies, { budgetMilliseconds: 10_000 });
   return reads;
 }
 

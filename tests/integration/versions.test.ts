@@ -3,7 +3,7 @@ import type { FreshUser } from "#core/clerk/clerk-api.ts";
 import { mapUser } from "#core/clerk/map-user.ts";
 import { parseUser } from "#core/clerk/parse-event.ts";
 import { createSyncRuns } from "#core/reconcile/sync-runs.ts";
-import { runJobs } from "#core/worker/run-jobs.ts";
+import { processQueue } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { at, deletedEvent, type UserFacts, userEvent } from "../support/build-event.ts";
 import { createQueue, type Queue, toJob } from "../support/queue.ts";
@@ -31,7 +31,7 @@ function setAtClerk(facts: UserFacts): void {
 /** Works as a worker with CLERK_SECRET_KEY does, without a mirror. */
 function work() {
   const readUser = async (id: string) => clerk.get(id) ?? { deleted: true as const };
-  return runJobs(
+  return processQueue(
     { database: queue.database, mirrorUser: null, readUser, now: Date.now, ...rules },
     { budgetMilliseconds: 10_000 },
   );

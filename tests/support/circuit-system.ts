@@ -3,7 +3,7 @@ import type { CircuitName } from "#core/database/database.ts";
 import { type Batch, createDatabase, type Database } from "#core/database/database.ts";
 import { SyncError } from "#core/errors.ts";
 import { createMirrorUser, type MirrorUser } from "#core/mirror/mirror-user.ts";
-import { runJobs } from "#core/worker/run-jobs.ts";
+import { processQueue } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { userEvent } from "./build-event.ts";
 import { createFakeAuthAdmin } from "./fake-auth-admin.ts";
@@ -51,7 +51,7 @@ export async function createCircuitSystem(): Promise<CircuitSystem> {
   const readUser: ReadUser = guard(clerk, async () => ({ deleted: true }));
   const work: CircuitSystem["work"] = async ({ mirrorUser = mirror } = {}) => {
     await timed.rescueJobs();
-    await runJobs({ database: timed, mirrorUser, readUser, now: clock.now, ...rules }, { budgetMilliseconds: 1 });
+    await processQueue({ database: timed, mirrorUser, readUser, now: clock.now, ...rules }, { budgetMilliseconds: 1 });
   };
   const sendNow = createSend(timed);
   const circuit = (name: CircuitName) => readCircuit(queue, name);

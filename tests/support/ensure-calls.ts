@@ -1,6 +1,6 @@
 import type { ReadUser } from "#core/clerk/read-user.ts";
 import { createEnsureUser } from "#core/ensure-user/ensure-user.ts";
-import { runJobs } from "#core/worker/run-jobs.ts";
+import { processQueue } from "#core/worker/process-queue.ts";
 import { createFakeClerk } from "./fake-clerk.ts";
 import { createQueue } from "./queue.ts";
 
@@ -25,7 +25,7 @@ export async function createEnsureCalls() {
       };
       const rules = { deleteMode: "hard", deleteBrake: null } as const;
       const dependencies = { database: queue.database, mirrorUser, readUser: clerk.readUser, now: Date.now, ...rules };
-      const { dead, failed } = await runJobs(dependencies, { budgetMilliseconds: 10_000 });
+      const { dead, failed } = await processQueue(dependencies, { budgetMilliseconds: 10_000 });
       return { mirrored, dead, failed };
     },
     jobsOf: async (clerkId: string) => {

@@ -37,7 +37,7 @@ type QueueDoor = Omit<
 >;
 
 /**
- * The queue as run-jobs sees it: each claim hands out the next batch, whose jobs owe the mirror when they say so
+ * The queue as process-queue sees it: each claim hands out the next batch, whose jobs owe the mirror when they say so
  * (and a lease was asked for), and settling gives each of them the status of its outcome.
  */
 export function createFakeQueue(batches: readonly (readonly FakeJob[])[], alone: string[] = []) {

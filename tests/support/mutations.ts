@@ -31,12 +31,12 @@ export const knownFailures: readonly Mutation[] = [
     title: "one call works through everything that is due, not one job a minute",
     edits: [
       {
-        file: `${core}/worker/run-batch.ts`,
+        file: `${core}/worker/process-batch.ts`,
         find: "{ plain: 250, mirrored: 100 }",
         replace: "{ plain: 1, mirrored: 1 }",
       },
       {
-        file: `${core}/worker/run-jobs.ts`,
+        file: `${core}/worker/process-queue.ts`,
         find: "if (jobs.length === 0) break;",
         replace: "count(result, jobs); break;",
       },

@@ -3,7 +3,7 @@ import { createDatabase } from "#core/database/database.ts";
 import { adoptionOf } from "#core/mirror/adopt-holder.ts";
 import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
 import { createMirrorUser } from "#core/mirror/mirror-user.ts";
-import { runJobs } from "#core/worker/run-jobs.ts";
+import { processQueue } from "#core/worker/process-queue.ts";
 import { createAuthStandIn } from "../../local/supabase/auth/routes.ts";
 import type { Message } from "../../local/supabase/auth/sign-in-routes.ts";
 import { createCallFunction } from "../../server/call-function.ts";
@@ -64,7 +64,7 @@ export async function startNativeAuth(queue: Queue, { autoconfirm, adopt }: Nati
     },
     /** Works through what is due. */
     mirror: () =>
-      runJobs(
+      processQueue(
         { database, mirrorUser, readUser: null, now, deleteMode: "hard", deleteBrake: null },
         { budgetMilliseconds: 10_000 },
       ),

@@ -10,7 +10,7 @@ import { createMirrorUser } from "#core/mirror/mirror-user.ts";
 import { createLoadLimit } from "#core/webhook/limit-load.ts";
 import { createRateLimit } from "#core/webhook/limit-rate.ts";
 import { createVerifySignature } from "#core/webhook/verify-signature.ts";
-import { type RunDependencies, runJobs } from "#core/worker/run-jobs.ts";
+import { processQueue, type RunDependencies } from "#core/worker/process-queue.ts";
 import { findFreePort } from "../../local/postgres/embedded-postgres.ts";
 import { createAuthStandIn } from "../../local/supabase/auth/routes.ts";
 import { createRestStandIn } from "../../local/supabase/rest-api.ts";
@@ -39,7 +39,7 @@ export async function startPartialSystem(): Promise<PartialSystem> {
   const faults: PartialSystem["faults"] = { noWorker: false, authDown: false, brake: null };
   const underWay = new Set<Promise<unknown>>();
   const work = async () => {
-    const run = runJobs(createWork(queue, url, faults.brake), { budgetMilliseconds: 5000 });
+    const run = processQueue(createWork(queue, url, faults.brake), { budgetMilliseconds: 5000 });
     underWay.add(run);
     await run.finally(() => underWay.delete(run));
   };

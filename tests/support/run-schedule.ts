@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { createMirrorUser } from "#core/mirror/mirror-user.ts";
 import { outcomeOfError, outcomeOfMirror, outcomeOfRead } from "#core/worker/job-outcome.ts";
-import { runJobs } from "#core/worker/run-jobs.ts";
+import { processQueue } from "#core/worker/process-queue.ts";
 import { watchCircuit } from "#core/worker/watch-circuit.ts";
 import { at, userEvent } from "./build-event.ts";
 import { type Model, readAt } from "./clerk-model.ts";
@@ -172,7 +172,7 @@ async function comeToRest(system: System, schedule: Schedule): Promise<void> {
   for (let round = 0; round < 100; round++) {
     clock.seconds += 3600;
     await database.rescueJobs();
-    await runJobs(dependencies, { budgetMilliseconds: 1 });
+    await processQueue(dependencies, { budgetMilliseconds: 1 });
     if (!(await hasWork(system))) return;
   }
   throw new Error("the queue did not come to rest in 100 rounds");

@@ -7,7 +7,7 @@ import { createEnsureUser } from "../_shared/clerk-sync/ensure-user/ensure-user.
 import { type EnsureUserDependencies, handleEnsureUser } from "../_shared/clerk-sync/ensure-user/handle-ensure-user.ts";
 import { createAllowOrigin } from "../_shared/clerk-sync/http/allow-origin.ts";
 import { createBackgroundDrain } from "../_shared/clerk-sync/worker/background-drain.ts";
-import { runJobs } from "../_shared/clerk-sync/worker/run-jobs.ts";
+import { processQueue } from "../_shared/clerk-sync/worker/process-queue.ts";
 
 declare const EdgeRuntime: { waitUntil: (work: Promise<unknown>) => void } | undefined;
 
@@ -15,7 +15,7 @@ const setup = await setUp(Deno.env.toObject());
 const { authorizedParties, maxAttempts } = setup.config;
 const work = createEdgeWork(setup);
 const onQueued = createBackgroundDrain({
-  drain: () => runJobs(work, { budgetMilliseconds: 20_000 }),
+  drain: () => processQueue(work, { budgetMilliseconds: 20_000 }),
   keepAlive: (drain) => (typeof EdgeRuntime === "undefined" ? undefined : EdgeRuntime.waitUntil(drain)),
 });
 

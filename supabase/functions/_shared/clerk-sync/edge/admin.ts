@@ -2,7 +2,7 @@ import { createHandleAdmin } from "../admin/handle-admin.ts";
 import { readGatewaySource } from "../http/read-source.ts";
 import { createSlices } from "../reconcile/create-slices.ts";
 import { createBackgroundDrain } from "../worker/background-drain.ts";
-import { runJobs } from "../worker/run-jobs.ts";
+import { processQueue } from "../worker/process-queue.ts";
 import type { EdgeSetup } from "./setup.ts";
 import { createEdgeWork } from "./work.ts";
 
@@ -20,7 +20,7 @@ export function createEdgeAdmin(
     readUser: work.readUser,
     auth: work.auth,
     slices: createSlices(config, call),
-    onQueued: createBackgroundDrain({ drain: () => runJobs(work, { budgetMilliseconds: 20_000 }), keepAlive }),
+    onQueued: createBackgroundDrain({ drain: () => processQueue(work, { budgetMilliseconds: 20_000 }), keepAlive }),
     now: Date.now,
   });
   return (request) => handle(request, readGatewaySource(request.headers));

@@ -6,7 +6,7 @@ import { createRateLimit } from "../webhook/limit-rate.ts";
 import { createDeliveryRecorder } from "../webhook/record-deliveries.ts";
 import { createVerifySignature } from "../webhook/verify-signature.ts";
 import { createBackgroundDrain } from "../worker/background-drain.ts";
-import { runAlone, runJobs } from "../worker/run-jobs.ts";
+import { processQueue, runAlone } from "../worker/process-queue.ts";
 import type { EdgeSetup } from "./setup.ts";
 import { createEdgeWork } from "./work.ts";
 
@@ -19,7 +19,7 @@ export function createEdgeWebhook(setup: EdgeSetup, keepAlive: (work: Promise<vo
   // Beside the drain: a job that hangs must not hold up the next one.
   const runSuspects = createBackgroundDrain({ drain: () => runAlone(work, options), keepAlive });
   const drain = async () => {
-    const { alone } = await runJobs(work, options);
+    const { alone } = await processQueue(work, options);
     if (alone) runSuspects();
     await beat();
   };

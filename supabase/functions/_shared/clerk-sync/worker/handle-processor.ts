@@ -4,7 +4,7 @@ import type { Supervision } from "../health/supervise-sync.ts";
 import type { CheckCaller } from "../http/check-caller.ts";
 import { json } from "../http/json-response.ts";
 import { logger } from "../logger.ts";
-import { runAlone } from "./run-jobs.ts";
+import { runAlone } from "./process-queue.ts";
 import { addResult, runWork, type WorkDependencies } from "./run-work.ts";
 
 export type ProcessorDependencies = WorkDependencies & {

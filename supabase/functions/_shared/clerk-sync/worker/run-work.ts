@@ -1,6 +1,6 @@
 import type { RunKind } from "../reconcile/sync-runs.ts";
 import { runSlice, type SliceDependencies, type SliceResult } from "../reconcile/walk-run.ts";
-import { type RunDependencies, type RunOptions, type RunResult, runJobs } from "./run-jobs.ts";
+import { processQueue, type RunDependencies, type RunOptions, type RunResult } from "./process-queue.ts";
 
 export type WorkDependencies = RunDependencies & {
   /** Walks runs of backfill and reconcile; null without CLERK_SECRET_KEY, runs wait then. */
@@ -20,12 +20,12 @@ const sliceMilliseconds = 2000;
 export async function runWork(dependencies: WorkDependencies, options: WorkOptions): Promise<RunResult> {
   const { slices, now } = dependencies;
   const deadline = now() + options.budgetMilliseconds;
-  const result = await runJobs(dependencies, options);
+  const result = await processQueue(dependencies, options);
   let stepsLeft = options.mostSteps ?? Number.POSITIVE_INFINITY;
   while (slices !== null && stepsLeft > 0 && now() < deadline && !options.signal?.aborted) {
     const budgetMilliseconds = Math.min(sliceMilliseconds, deadline - now());
     const slice = await runOpenSlice(slices, { ...options, budgetMilliseconds, mostSteps: stepsLeft });
-    const more = await runJobs(dependencies, { ...options, budgetMilliseconds: deadline - now() });
+    const more = await processQueue(dependencies, { ...options, budgetMilliseconds: deadline - now() });
     addResult(result, more);
     if (slice === null || (slice.steps === 0 && more.processed === 0)) break;
     stepsLeft -= slice.steps;

@@ -3,7 +3,7 @@ import { captureLog } from "../../../../../tests/support/capture-log.ts";
 import { createFakeQueue, owing } from "../../../../../tests/support/fake-queue.ts";
 import { SyncError } from "../errors.ts";
 import type { MirrorUser } from "../mirror/mirror-user.ts";
-import { runJobs } from "./run-jobs.ts";
+import { processQueue } from "./process-queue.ts";
 
 const updates: MirrorUser = async (order) => ({ outcome: "updated", authUserId: `auth_${order.job_id}` });
 const nothing = { alone: false, processed: 0, completed: 0, failed: 0, dead: 0, jobs: [] };
@@ -19,7 +19,7 @@ describe("without a mirror", () => {
   test("an empty queue is asked once, and nothing is reported", async () => {
     const lines = await captureLog();
     const queue = createFakeQueue([]);
-    expect(await runJobs(plain(queue), budget)).toEqual(nothing);
+    expect(await processQueue(plain(queue), budget)).toEqual(nothing);
     expect(queue.claims).toEqual([
       { limit: 250, leaseSeconds: null, canRead: false, deleteMode: "hard", deleteBrake: null },
     ]);
@@ -28,7 +28,7 @@ describe("without a mirror", () => {
 
   test("batches of 250 without a lease are run until one is empty, and nothing is settled", async () => {
     const queue = createFakeQueue([[{ id: "1" }], [{ id: "2" }, { id: "3" }]]);
-    const result = await runJobs(plain(queue), budget);
+    const result = await processQueue(plain(queue), budget);
     expect(result).toMatchObject({ processed: 3, completed: 3, failed: 0, dead: 0 });
     expect(result.jobs.map((job) => job.job_id)).toEqual(["1", "2", "3"]);
     expect(queue.claims).toHaveLength(3);
@@ -48,14 +48,14 @@ describe("without a mirror", () => {
       "CANCELLED",
     ] as const;
     const queue = createFakeQueue([statuses.map((status, index) => ({ id: String(index), status }))]);
-    const result = await runJobs(plain(queue), budget);
+    const result = await processQueue(plain(queue), budget);
     expect(result).toMatchObject({ processed: 6, completed: 1, failed: 2, dead: 3 });
     expect(result.jobs.map((job) => job.job_id)).toEqual(["0", "1", "2", "3", "4", "5"]);
   });
 
   test("of a long drain 10,000 jobs are kept, and all are counted", async () => {
     const batch = Array.from({ length: 250 }, (_, index) => ({ id: String(index) }));
-    const result = await runJobs(plain(createFakeQueue(Array.from({ length: 41 }, () => batch))), budget);
+    const result = await processQueue(plain(createFakeQueue(Array.from({ length: 41 }, () => batch))), budget);
     expect(result.processed).toBe(10_250);
     expect(result.jobs).toHaveLength(10_000);
   });
@@ -64,7 +64,7 @@ describe("without a mirror", () => {
 describe("with a mirror", () => {
   test("batches of 100 are leased for 60 seconds, mirrored and settled by the token of the lease", async () => {
     const queue = createFakeQueue([[...owing(2), { id: "done" }]]);
-    const result = await runJobs(mirrored(queue), budget);
+    const result = await processQueue(mirrored(queue), budget);
     expect(queue.claims[0]).toEqual({
       limit: 100,
       leaseSeconds: 60,
@@ -94,7 +94,7 @@ describe("with a mirror", () => {
   test("the reason of a skipped user is settled with its job", async () => {
     const queue = createFakeQueue([owing(1)]);
     const skips: MirrorUser = async () => ({ outcome: "skipped", reason: "no_email_or_phone", authUserId: null });
-    await runJobs(mirrored(queue, skips), budget);
+    await processQueue(mirrored(queue, skips), budget);
     const mirror = { outcome: "skipped", reason: "no_email_or_phone" };
     expect(queue.settlements[0]?.outcomes).toEqual([
       { job_id: "job0", outcome: "completed", auth_user_id: null, mirror },
@@ -103,7 +103,7 @@ describe("with a mirror", () => {
 
   test("a batch that owes the mirror nothing is not settled", async () => {
     const queue = createFakeQueue([[{ id: "1" }], owing(1)]);
-    expect(await runJobs(mirrored(queue), budget)).toMatchObject({ processed: 2, completed: 2 });
+    expect(await processQueue(mirrored(queue), budget)).toMatchObject({ processed: 2, completed: 2 });
     expect(queue.settlements).toHaveLength(1);
   });
 
@@ -111,7 +111,7 @@ describe("with a mirror", () => {
     const lines = await captureLog();
     const queue = createFakeQueue([owing(3)]);
     queue.state.stale = 2;
-    expect(await runJobs(mirrored(queue), budget)).toMatchObject({ processed: 1, completed: 1 });
+    expect(await processQueue(mirrored(queue), budget)).toMatchObject({ processed: 1, completed: 1 });
     const events = lines.map(({ text }) => JSON.parse(text));
     expect(events).toContainEqual(expect.objectContaining({ level: "warning", event: "lease.lost", count: 2 }));
   });
@@ -130,7 +130,7 @@ describe("a failing mirror call", () => {
 
   test("becomes a retry or a dead letter, and costs the others of its batch nothing", async () => {
     const queue = createFakeQueue([owing(7)]);
-    const result = await runJobs(mirrored(queue, failsSome), budget);
+    const result = await processQueue(mirrored(queue, failsSome), budget);
     const outcomes = queue.settlements[0]?.outcomes ?? [];
     expect(outcomes).toHaveLength(7);
     expect(outcomes.filter((entry) => entry.outcome !== "completed")).toEqual(
@@ -149,12 +149,12 @@ describe("a failing mirror call", () => {
       if (order.job_id === "job0") throw new Error("at once");
       return updates(order);
     };
-    expect(await runJobs(mirrored(queue, throwsAtOnce), budget)).toMatchObject({ completed: 1, failed: 1 });
+    expect(await processQueue(mirrored(queue, throwsAtOnce), budget)).toMatchObject({ completed: 1, failed: 1 });
   });
 
   test("is logged by id, attempt and code, without the text that may name a person", async () => {
     const lines = await captureLog();
-    await runJobs(mirrored(createFakeQueue([owing(7)]), failsSome), budget);
+    await processQueue(mirrored(createFakeQueue([owing(7)]), failsSome), budget);
     const events = lines.map(({ method, text }) => ({
       method,
       ...JSON.parse(text),
@@ -193,12 +193,12 @@ describe("a failing database", () => {
   test("ends the run with its error when jobs are claimed", async () => {
     const queue = createFakeQueue([]);
     queue.database.runJobs = () => Promise.reject(down);
-    await expect(runJobs(mirrored(queue), budget)).rejects.toBe(down);
+    await expect(processQueue(mirrored(queue), budget)).rejects.toBe(down);
   });
 
   test("ends the run with its error when jobs are settled", async () => {
     const queue = createFakeQueue([owing(1)]);
     queue.database.settleJobs = () => Promise.reject(down);
-    await expect(runJobs(mirrored(queue), budget)).rejects.toBe(down);
+    await expect(processQueue(mirrored(queue), budget)).rejects.toBe(down);
   });
 });

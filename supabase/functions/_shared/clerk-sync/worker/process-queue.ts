@@ -1,7 +1,7 @@
 import type { Database, Job } from "../database/database.ts";
 import { errorCode, errorMessage } from "../errors.ts";
 import { logger } from "../logger.ts";
-import { type BatchDependencies, runBatch, runJobAlone } from "./run-batch.ts";
+import { type BatchDependencies, processBatch, runJobAlone } from "./process-batch.ts";
 
 export type RunDependencies = BatchDependencies & {
   database: Pick<Database, "rescueJobs" | "purgeJobs">;
@@ -31,11 +31,11 @@ const keptJobs = 10_000;
  * nothing due, the budget is spent or the signal is given. Returns what became of every job it touched.
  * Throws SyncError `database_unavailable` and the like; the leases of what was in hand then run out.
  */
-export async function runJobs(dependencies: RunDependencies, options: RunOptions): Promise<RunResult> {
+export async function processQueue(dependencies: RunDependencies, options: RunOptions): Promise<RunResult> {
   const deadline = dependencies.now() + options.budgetMilliseconds;
   const result: RunResult = { processed: 0, completed: 0, failed: 0, dead: 0, jobs: [], alone: false };
   while (!options.signal?.aborted && dependencies.now() < deadline) {
-    const { jobs, alone } = await runBatch(dependencies, options.signal);
+    const { jobs, alone } = await processBatch(dependencies, options.signal);
     result.alone = alone;
     if (jobs.length === 0) break;
     count(result, jobs);

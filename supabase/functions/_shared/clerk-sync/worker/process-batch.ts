@@ -46,7 +46,7 @@ type Outcome = { outcomes: JobOutcome[]; jobs: Job[] };
  * Claims and applies one batch, reads what it must from Clerk's API, mirrors what it owes and settles it.
  * Returns what became of its jobs, none when nothing was due, and whether jobs are due that run alone.
  */
-export async function runBatch(
+export async function processBatch(
   dependencies: BatchDependencies,
   signal: AbortSignal | undefined,
 ): Promise<{ jobs: Job[]; alone: boolean }> {

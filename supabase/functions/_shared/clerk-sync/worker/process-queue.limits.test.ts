@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { createFakeQueue, owing } from "../../../../../tests/support/fake-queue.ts";
 import { SyncError } from "../errors.ts";
 import type { MirrorUser } from "../mirror/mirror-user.ts";
-import { runAlone, runJobs } from "./run-jobs.ts";
+import { processQueue, runAlone } from "./process-queue.ts";
 
 type Queue = ReturnType<typeof createFakeQueue>;
 const dependencies = (queue: Queue, mirrorUser: MirrorUser | null, now: () => number) =>
@@ -45,7 +45,7 @@ describe("concurrency", () => {
       return { outcome: "updated", authUserId: order.job_id };
     };
     const queue = createFakeQueue([owing(25)]);
-    const run = runJobs(
+    const run = processQueue(
       dependencies(queue, mirror, () => 0),
       { budgetMilliseconds: 1 },
     );
@@ -65,7 +65,7 @@ describe("the lease", () => {
   test("lets no mirror call begin in its last 18 seconds; what is left is released", async () => {
     const clock = createClock();
     const queue = createFakeQueue([owing(100)]);
-    const result = await runJobs(dependencies(queue, clock.taking(1000), clock.now), { budgetMilliseconds: 1 });
+    const result = await processQueue(dependencies(queue, clock.taking(1000), clock.now), { budgetMilliseconds: 1 });
     expect(countOutcomes(queue)).toEqual({ completed: 42, released: 58 });
     expect(result).toMatchObject({ processed: 42, completed: 42, failed: 0, dead: 0 });
     expect(result.jobs).toHaveLength(42);
@@ -79,21 +79,21 @@ describe("the lease", () => {
       clock.advance(45_000);
       return claim(options);
     };
-    await runJobs(dependencies(queue, clock.taking(0), clock.now), { budgetMilliseconds: 1 });
+    await processQueue(dependencies(queue, clock.taking(0), clock.now), { budgetMilliseconds: 1 });
     expect(countOutcomes(queue)).toEqual({ released: 3 });
   });
 
   test("is counted anew for every batch", async () => {
     const clock = createClock();
     const queue = createFakeQueue([owing(40), owing(40)]);
-    await runJobs(dependencies(queue, clock.taking(1000), clock.now), { budgetMilliseconds: 60_000 });
+    await processQueue(dependencies(queue, clock.taking(1000), clock.now), { budgetMilliseconds: 60_000 });
     expect([countOutcomes(queue, 0), countOutcomes(queue, 1)]).toEqual([{ completed: 40 }, { completed: 40 }]);
   });
 
   test("gives a released job back without an error", async () => {
     const clock = createClock();
     const queue = createFakeQueue([owing(46)]);
-    await runJobs(dependencies(queue, clock.taking(1000), clock.now), { budgetMilliseconds: 1 });
+    await processQueue(dependencies(queue, clock.taking(1000), clock.now), { budgetMilliseconds: 1 });
     expect(queue.settlements[0]?.outcomes).toContainEqual({ job_id: "job45", outcome: "released" });
   });
 });
@@ -121,7 +121,7 @@ describe("the budget", () => {
     [300, 3],
   ])("of %i ms is enough for %i batches of 100 ms", async (budgetMilliseconds, processed) => {
     const { clock, queue } = claimsTaking(100);
-    const result = await runJobs(dependencies(queue, null, clock.now), { budgetMilliseconds });
+    const result = await processQueue(dependencies(queue, null, clock.now), { budgetMilliseconds });
     expect(result.processed).toBe(processed);
     expect(queue.claims).toHaveLength(processed);
   });
@@ -129,7 +129,7 @@ describe("the budget", () => {
   test("that runs out within a batch does not cost the batch", async () => {
     const clock = createClock();
     const queue = createFakeQueue([owing(5), owing(5)]);
-    const result = await runJobs(dependencies(queue, clock.taking(1000), clock.now), { budgetMilliseconds: 1500 });
+    const result = await processQueue(dependencies(queue, clock.taking(1000), clock.now), { budgetMilliseconds: 1500 });
     expect(result).toMatchObject({ processed: 5, completed: 5 });
     expect(queue.settlements).toHaveLength(1);
   });
@@ -140,7 +140,7 @@ describe("the signal", () => {
     const queue = createFakeQueue([[{ id: "1" }]]);
     const options = { budgetMilliseconds: 1000, signal: AbortSignal.abort() };
     expect(
-      await runJobs(
+      await processQueue(
         dependencies(queue, null, () => 0),
         options,
       ),
@@ -157,7 +157,7 @@ describe("the signal", () => {
     };
     const options = { budgetMilliseconds: 1000, signal: controller.signal };
     expect(
-      await runJobs(
+      await processQueue(
         dependencies(queue, mirror, () => 0),
         options,
       ),
@@ -172,7 +172,7 @@ describe("a claim that fails as a whole", () => {
     const queue = createFakeQueue([[{ id: "1" }]]);
     queue.state.cancels = true;
     expect(
-      await runJobs(
+      await processQueue(
         dependencies(queue, null, () => 0),
         { budgetMilliseconds: 1000 },
       ),
@@ -184,7 +184,7 @@ describe("a claim that fails as a whole", () => {
     const queue = createFakeQueue([[{ id: "1" }]]);
     Object.assign(queue.state, { cancels: true, refusesCalls: true });
     await expect(
-      runJobs(
+      processQueue(
         dependencies(queue, null, () => 0),
         { budgetMilliseconds: 1000 },
       ),

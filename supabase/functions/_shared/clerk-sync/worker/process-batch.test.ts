@@ -7,7 +7,7 @@ import { parseUser } from "../clerk/parse-event.ts";
 import type { ReadUser } from "../clerk/read-user.ts";
 import { SyncError } from "../errors.ts";
 import type { MirrorUser } from "../mirror/mirror-user.ts";
-import { runBatch } from "./run-batch.ts";
+import { processBatch } from "./process-batch.ts";
 
 const { data } = JSON.parse(new TextDecoder().decode(fixtureBytes("user.created")));
 const fresh: FreshUser = { deleted: false, version: data.updated_at, user: parseUser(data) };
@@ -17,7 +17,7 @@ const mirrors: MirrorUser = async () => ({ outcome: "updated", authUserId: "auth
 function run(jobs: readonly FakeJob[], readUser: ReadUser | null, mirrorUser: MirrorUser | null, now = () => 0) {
   const queue = createFakeQueue([jobs]);
   const rules = { deleteMode: "hard", deleteBrake: null } as const;
-  const running = runBatch({ database: queue.database, readUser, mirrorUser, now, ...rules }, undefined).then(
+  const running = processBatch({ database: queue.database, readUser, mirrorUser, now, ...rules }, undefined).then(
     ({ jobs: done }) => done,
   );
   return { queue, running };
