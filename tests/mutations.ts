@@ -3,8 +3,9 @@ import { once } from "node:events";
 import { cp, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { writeMigration } from "../build/migration.ts";
 import { allMutations } from "./support/all-mutations.ts";
-import type { Mutation } from "./support/mutations.ts";
+import { applyEdit, type Mutation } from "./support/mutations.ts";
 import { sharedPostgres, startTestPostgres } from "./support/start-postgres.ts";
 
 type Lane = { copy: string; postgresUrl: string };
@@ -81,18 +82,19 @@ async function breakAndTest(lane: Lane, mutation: Mutation): Promise<boolean> {
 }
 
 /** Makes the edits; what is returned takes them back. */
-async function breakFiles(copy: string, { title, edits }: Mutation): Promise<() => Promise<void>> {
+async function breakFiles(copy: string, { edits }: Mutation): Promise<() => Promise<void>> {
   const originals = new Map<string, string>();
-  for (const { file, find, replace } of edits) {
-    const target = path.join(copy, file);
+  for (const edit of edits) {
+    const target = path.join(copy, edit.file);
     const text = await readFile(target, "utf8");
-    if (!text.includes(find))
-      throw new Error(`${file} no longer holds the text that the mutation of "${title}" replaces: ${find}`);
     if (!originals.has(target)) originals.set(target, text);
-    await writeFile(target, text.replaceAll(find, replace));
+    await writeFile(target, applyEdit(text, edit));
   }
+  const changesSchema = edits.some(({ file }) => file.startsWith("supabase/schemas/"));
+  if (changesSchema) await writeMigration(copy);
   return async () => {
     for (const [target, text] of originals) await writeFile(target, text);
+    if (changesSchema) await writeMigration(copy);
   };
 }
 

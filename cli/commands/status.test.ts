@@ -5,7 +5,7 @@ import { main } from "../main.ts";
 const counts = { PENDING: 2, PROCESSING: 0, COMPLETED: 10_000, FAILED: 0, DEAD: 3, CANCELLED: 0 };
 const overview = {
   now: "2026-11-21T00:00:00+00:00",
-  version: "20261124000099",
+  version: "20261130000000",
   health: { status: "healthy", reasons: [] as object[] },
   jobs: { most: 10_000, statuses: counts, at_least: ["COMPLETED"] },
   oldest_due_at: "2026-11-20T23:59:18+00:00",

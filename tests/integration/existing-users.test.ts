@@ -34,7 +34,7 @@ async function refuse(): Promise<{ problems: string[]; script: string }> {
   expect({ exitCode, first: lines[0], last: lines.at(-1) }).toEqual({
     exitCode: 1,
     first:
-      "error migration_failed: Migration 20261124000001_check_users_table.sql failed: public.users is not of the shape that the sync needs. These statements mend it:",
+      "error migration_failed: Migration 20261130000000_schema.sql failed: public.users is not of the shape that the sync needs. These statements mend it:",
     last: "Nothing was changed. docs/existing-users.md says what may differ.",
   });
   const script = lines.slice(1, -1);

@@ -48,7 +48,7 @@ it("it is pushed to a database that has the project's migrations, without --incl
   const [project, database] = [await createSupabaseProject(), await createHostedDatabase()];
   await project.push(database);
   await project.init("--yes");
-  expect(await project.push(database)).toContain("_clerk_sync_schema_version.sql");
+  expect(await project.push(database)).toContain("_clerk_sync_schema.sql");
 });
 
 it("a migration that is made right after it is pushed right after it", async () => {
@@ -68,7 +68,7 @@ it("without --yes nothing is written, and the plan says what would be", async ()
   const done = await project.init();
   expect(done).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("--yes") });
   expect(done.stdout).toMatch(
-    /^\d+ migrations, \d+ function files, \d+ tests, \d+ sections in config\.toml would be added$/m,
+    /^1 migration, \d+ function files, \d+ tests, \d+ sections in config\.toml would be added$/m,
   );
   const listed = await project.init("--verbose");
   expect(listed.stdout).toMatch(/^add +supabase\/functions\/clerk-webhook\/index\.ts$/m);
@@ -107,26 +107,26 @@ it("a file that the user changed since is a conflict of an upgrade, and nothing 
   expect(await project.readAll()).toEqual(before);
 });
 
-it("an upgrade with changed and new migrations pushes cleanly, and the schema's version comes last", async () => {
+it("an upgrade with a changed and a new migration pushes cleanly", async () => {
   const [source, database] = [await copyPackage(), await createHostedDatabase()];
   const project = await createSupabaseProject(source);
   await project.init("--yes");
   await project.push(database);
-  await appendFile(path.join(source, "supabase/migrations/20261124000010_delete_brake.sql"), "\nselect 1;\n");
+  const [schema = ""] = await readdir(path.join(source, "supabase/migrations"));
+  await appendFile(path.join(source, "supabase/migrations", schema), "\nselect 1;\n");
   await writeFile(
-    path.join(source, "supabase/migrations/20261124000098_new.sql"),
+    path.join(source, "supabase/migrations/20991231000000_new.sql"),
     "create table clerk_sync.added (id integer);\n",
   );
   const done = await project.init("--yes");
   expect(done.exitCode).toBe(0);
   const names = (await readdir(path.join(project.path, "supabase/migrations"))).sort();
-  expect(names.slice(-3).map((name) => name.replace(/^\d+/, ""))).toEqual([
-    "_clerk_sync_delete_brake.sql",
+  expect(names.slice(-2).map((name) => name.replace(/^\d+/, ""))).toEqual([
+    "_clerk_sync_schema.sql",
     "_clerk_sync_new.sql",
-    "_clerk_sync_schema_version.sql",
   ]);
   const output = await project.push(database);
-  expect(output.match(/Applying migration \S+/g)).toHaveLength(3);
+  expect(output.match(/Applying migration \S+/g)).toHaveLength(2);
   expect((await readSchema(database)).filter((line) => !line.includes("clerk_sync.added"))).toEqual(
     await readExpectedSchema(),
   );

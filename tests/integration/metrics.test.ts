@@ -43,7 +43,7 @@ describe("over HTTP", () => {
     expect(response.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
     const metrics = readMetrics(await response.text());
     expect(metrics.valueOf("process_resident_memory_bytes")).toBeGreaterThan(1_000_000);
-    expect(metrics.valueOf("clerk_sync_info", { schema_version: "20261124000099" })).toBe(1);
+    expect(metrics.valueOf("clerk_sync_info", { schema_version: "20261130000000" })).toBe(1);
     expect(metrics.valueOf("clerk_sync_health_status", { status: "healthy" })).toBe(1);
   });
 

@@ -74,8 +74,8 @@ it("a database of a newer version is refused and left as it is", async () => {
 
 it("a migration that changed since is applied again", async () => {
   await migrate();
-  await database.pool.query("update clerk_sync_migrations.applied set checksum = '' where name = $1", [names[3]]);
-  expect(JSON.parse((await migrate("--json")).stdout)).toMatchObject({ from: schemaVersion, migrations: [names[3]] });
+  await database.pool.query("update clerk_sync_migrations.applied set checksum = '' where name = $1", [names[0]]);
+  expect(JSON.parse((await migrate("--json")).stdout)).toMatchObject({ from: schemaVersion, migrations: [names[0]] });
 });
 
 it("a Supabase project is refused with the command that migrates it, --force overrides", async () => {

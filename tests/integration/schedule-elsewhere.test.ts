@@ -7,7 +7,7 @@ import { hasDebianExtension } from "../support/debian-postgres.ts";
 import { startSupabaseDatabase } from "../support/start-supabase-database.ts";
 
 const hasCron = await hasDebianExtension("pg_cron", "postgresql-15-cron");
-const scheduleSql = new URL("../../supabase/migrations/20261124000021_schedule.sql", import.meta.url);
+const scheduleSql = new URL("../../supabase/schemas/22_schedule_and_retention.sql", import.meta.url);
 
 // Prisma, for one, applies migrations to a shadow database first. pg_cron works in the one database that it is configured for.
 it.skipIf(!hasCron)("beside the database of pg_cron the schedule is left out, and doctor says so", async () => {

@@ -1,6 +1,7 @@
 import type { Mutation } from "./mutations.ts";
 
-const acceptSql = "supabase/migrations/20261124000049_accept.sql";
+const jobsSql = "supabase/schemas/04_jobs.sql";
+const acceptSql = "supabase/schemas/11_accept.sql";
 const test = "tests/integration/accept.test.ts";
 
 /** What the webhook's own applying must not do, each with the line that upholds it. */
@@ -19,7 +20,10 @@ export const acceptPromises: readonly Mutation[] = [
   {
     test,
     title: "an event whose row an app's transaction holds is queued, and its sender hardly waits",
-    edits: [{ file: acceptSql, find: "set lock_timeout = '100ms'\n", replace: "" }],
+    edits: [
+      { file: acceptSql, within: "clerk_sync.write_new_jobs", find: "set lock_timeout = '100ms'\n", replace: "" },
+      { file: acceptSql, within: "clerk_sync.apply_at_once", find: "set lock_timeout = '100ms'\n", replace: "" },
+    ],
   },
   {
     test,
@@ -37,7 +41,7 @@ export const acceptPromises: readonly Mutation[] = [
     title: "a user whose mirror call is under way is left to the worker that makes it",
     edits: [
       {
-        file: "supabase/migrations/20261124000009_claim_jobs.sql",
+        file: jobsSql,
         find: "r.clerk_id = i.clerk_id and r.status = 'PROCESSING'",
         replace: "false",
       },
@@ -49,6 +53,7 @@ export const acceptPromises: readonly Mutation[] = [
     edits: [
       {
         file: acceptSql,
+        within: "clerk_sync.write_new_jobs",
         find: "      and not exists (select 1 from public.job_queue as j where j.event_id = i.event_id)\n",
         replace: "",
       },
@@ -59,7 +64,7 @@ export const acceptPromises: readonly Mutation[] = [
     title: "every change of state is recorded with its time, also one made by hand",
     edits: [
       {
-        file: "supabase/migrations/20261124000057_apply_jobs.sql",
+        file: jobsSql,
         find: "when v_status = j.status then j.history",
         replace: "when true then j.history",
       },
@@ -70,7 +75,7 @@ export const acceptPromises: readonly Mutation[] = [
     title: "an event that was applied and then overtaken says so of itself",
     edits: [
       {
-        file: "supabase/migrations/20261124000057_apply_jobs.sql",
+        file: jobsSql,
         find: "        when j.result @> '{\"applied\": true}' and (j.job_type <> 'USER_DELETED' or p_status is null) then j.result\n",
         replace: "",
       },

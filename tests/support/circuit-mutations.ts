@@ -1,12 +1,8 @@
 import type { Mutation } from "./mutations.ts";
 
-const migration = (name: string) => `supabase/migrations/${name}.sql`;
-const waitingSql = migration("20261124000058_waiting_jobs");
-const runSql = migration("20261124000011_run_jobs");
-const applyJobsSql = migration("20261124000057_apply_jobs");
-const rescueSql = migration("20261124000014_rescue");
-const circuitsSql = migration("20261124000030_circuits");
-
+const circuitsSql = "supabase/schemas/07_circuits.sql";
+const applySql = "supabase/schemas/08_apply.sql";
+const workSql = "supabase/schemas/13_work.sql";
 const file = (name: string) => `tests/integration/${name}.test.ts`;
 
 /** What holds while a service is down, each with the line that upholds it. */
@@ -20,12 +16,12 @@ export const circuitLaws: readonly Mutation[] = [
     test: file("circuits"),
     title:
       "while the circuit of Auth is open rows are written at once and their jobs wait: no call, no attempt, no entry in their history, nothing due",
-    edits: [{ file: applyJobsSql, find: "clerk_sync.circuit_is_open('auth')", replace: "false" }],
+    edits: [{ file: applySql, find: "clerk_sync.circuit_is_open('auth')", replace: "false" }],
   },
   {
     test: file("circuits"),
     title: "while the circuit of Auth is open a worker that mirrors nothing completes what waits",
-    edits: [{ file: waitingSql, find: "       or (c.name = 'auth' and not p_mirrors)\n", replace: "" }],
+    edits: [{ file: circuitsSql, find: "       or (c.name = 'auth' and not p_mirrors)\n", replace: "" }],
   },
   {
     test: file("circuits"),
@@ -54,7 +50,7 @@ export const circuitLaws: readonly Mutation[] = [
     title: "the probe is one call among all workers at once, and the rest is due when it succeeds",
     edits: [
       {
-        file: rescueSql,
+        file: circuitsSql,
         find: "    and c.probe_at <= p_now\n  for update skip locked;",
         replace: "    and c.state = 'open';",
       },
@@ -66,7 +62,7 @@ export const circuitLaws: readonly Mutation[] = [
       "a probe that fails keeps the circuit open for longer; the next one is another job, for it may be the job that is at fault",
     edits: [
       {
-        file: rescueSql,
+        file: circuitsSql,
         find: "case when v_outcomes -> j.id::text ->> 'outcome' = 'retry' then p_now else j.run_at end",
         replace: "j.run_at",
       },
@@ -75,19 +71,26 @@ export const circuitLaws: readonly Mutation[] = [
   {
     test: file("circuit-probe"),
     title: "the probe is taken anew when its worker died, after its lease and not before",
-    edits: [{ file: rescueSql, find: "      probe_at = p_lease_until\n", replace: "      probe_at = 'infinity'\n" }],
+    edits: [{ file: circuitsSql, find: "      probe_at = p_lease_until\n", replace: "      probe_at = 'infinity'\n" }],
   },
   {
     test: file("circuit-probe"),
     title:
       "a probe costs a job that is a day old an attempt, so that a job that alone is at fault ends as a dead letter",
-    edits: [{ file: rescueSql, find: " and j.created_at > p_now - interval '1 day'", replace: "" }],
+    edits: [{ file: circuitsSql, find: " and j.created_at > p_now - interval '1 day'", replace: "" }],
   },
   {
     test: file("circuit-probe"),
     title:
       "while the circuit of Clerk's API is open refreshes wait without an attempt, everything else goes on, and the probe is one of them",
-    edits: [{ file: runSql, find: "    v_ids := clerk_sync.hold_reads(v_ids);\n", replace: "" }],
+    edits: [
+      {
+        file: workSql,
+        within: "public.clerk_sync_run_jobs",
+        find: "    v_ids := clerk_sync.hold_reads(v_ids);\n",
+        replace: "",
+      },
+    ],
   },
   {
     test: file("reconcile-auth"),

@@ -1,18 +1,20 @@
 import type { Mutation } from "./mutations.ts";
 
 const core = "supabase/functions/_shared/clerk-sync";
-const ensureSql = "supabase/migrations/20261124000029_ensure_user.sql";
+const usersSql = "supabase/schemas/02_users.sql";
+const stateSql = "supabase/schemas/03_user_state.sql";
+const acceptSql = "supabase/schemas/11_accept.sql";
 
-const rows = (title: string, find: string, replace = ""): Mutation => ({
+const rows = (title: string, find: string, replace = "", file = acceptSql): Mutation => ({
   test: "tests/integration/ensure-user.test.ts",
   title,
-  edits: [{ file: ensureSql, find, replace }],
+  edits: [{ file, find, replace }],
 });
 
-const races = (title: string, find: string, replace = ""): Mutation => ({
+const races = (title: string, find: string, replace = "", file = acceptSql): Mutation => ({
   test: "tests/integration/ensure-user-races.test.ts",
   title,
-  edits: [{ file: ensureSql, find, replace }],
+  edits: [{ file, find, replace }],
 });
 
 const unit = (name: string, title: string, find: string, replace = "", test = name): Mutation => ({
@@ -31,6 +33,7 @@ export const ensurePromises: readonly Mutation[] = [
     "a column that users may not read is not in the answer",
     "where has_column_privilege('authenticated', 'public.users', c.key, 'select')",
     "where true",
+    usersSql,
   ),
   rows(
     "a missing row is made from Clerk's API in one transaction with its job, and the mirror is owed to the queue",
@@ -51,10 +54,13 @@ export const ensurePromises: readonly Mutation[] = [
     "the time of the sign-up counts for the delete brake, as if a webhook had brought the user",
     "values (p_clerk_id, p_signed_up_at)",
     "values (p_clerk_id, null)",
+    stateSql,
   ),
   races(
     "while a worker's batch with the user is not committed, the call waits and answers the worker's row",
     "  perform clerk_sync.lock_new_users(array[p_clerk_id]);\n",
+    "",
+    stateSql,
   ),
   races(
     "fifty isolates that ask for one missing user make one row and one mirror job",

@@ -1,20 +1,14 @@
 import type { Mutation } from "./mutations.ts";
 
-const migration = (name: string) => `supabase/migrations/${name}.sql`;
-const usersSql = migration("20261124000002_users");
-const queueSql = migration("20261124000004_job_queue");
-const applySql = migration("20261124000007_apply");
-const emailsSql = migration("20261124000008_emails");
-const claimSql = migration("20261124000009_claim_jobs");
-const brakeSql = migration("20261124000010_delete_brake");
-const runSql = migration("20261124000011_run_jobs");
-const applyJobsSql = migration("20261124000057_apply_jobs");
-const refreshSql = migration("20261124000012_refresh");
-const settleSql = migration("20261124000013_settle_jobs");
-const retentionSql = migration("20261124000015_retention");
-const mirrorSql = migration("20261124000016_queue_mirror");
-const operateSql = migration("20261124000018_operate");
-
+const usersSql = "supabase/schemas/02_users.sql";
+const jobsSql = "supabase/schemas/04_jobs.sql";
+const mirrorSql = "supabase/schemas/05_mirror.sql";
+const applySql = "supabase/schemas/08_apply.sql";
+const brakeSql = "supabase/schemas/10_delete_brake.sql";
+const refreshSql = "supabase/schemas/12_refresh.sql";
+const workSql = "supabase/schemas/13_work.sql";
+const auditSql = "supabase/schemas/16_audit.sql";
+const scheduleSql = "supabase/schemas/22_schedule_and_retention.sql";
 const file = (name: string) => `tests/integration/${name}.test.ts`;
 
 /** Laws under load, crashes and conflicts, each with the line that upholds it. */
@@ -46,7 +40,7 @@ export const laws: readonly Mutation[] = [
     title: "while Clerk's API is down or asks to wait the refresh is retried, not before it said",
     edits: [
       {
-        file: settleSql,
+        file: applySql,
         find: "greatest(clerk_sync.backoff(p_attempts), p_retry_after)",
         replace: "clerk_sync.backoff(p_attempts)",
       },
@@ -60,37 +54,42 @@ export const laws: readonly Mutation[] = [
   {
     test: file("emails"),
     title: "an older claim that arrives late does not take the address back",
-    edits: [{ file: emailsSql, find: "q.version desc, q.clerk_id desc", replace: "q.version, q.clerk_id" }],
+    edits: [{ file: applySql, find: "q.version desc, q.clerk_id desc", replace: "q.version, q.clerk_id" }],
   },
   {
     test: file("emails"),
     title: "an address that only the owner's own constraint takes for the same costs the email, not the user",
-    edits: [{ file: runSql, find: "if sqlstate = '23505' and p_with_email then", replace: "if false then" }],
+    edits: [{ file: applySql, find: "if sqlstate = '23505' and p_with_email then", replace: "if false then" }],
   },
   {
     test: file("exclusivity"),
     title: "while Auth takes its time over a user, a second worker leaves that user alone and serves the others",
     edits: [
       {
-        file: queueSql,
+        file: jobsSql,
         find: "create unique index if not exists job_queue_one_processing_per_user",
         replace: "create index if not exists job_queue_one_processing_per_user",
       },
-      { file: claimSql, find: "r.clerk_id = j.clerk_id and r.status = 'PROCESSING'", replace: "false" },
-      { file: claimSql, find: "r.clerk_id = i.clerk_id and r.status = 'PROCESSING'", replace: "false" },
+      {
+        file: workSql,
+        within: "clerk_sync.claim_jobs",
+        find: "r.clerk_id = j.clerk_id and r.status = 'PROCESSING'",
+        replace: "false",
+      },
+      { file: jobsSql, find: "r.clerk_id = i.clerk_id and r.status = 'PROCESSING'", replace: "false" },
     ],
   },
   {
     test: file("retries"),
     title: "the backoff doubles from 2 s to a cap of 15 minutes, with full jitter",
-    edits: [{ file: settleSql, find: "least(900, ", replace: "least(1e9, " }],
+    edits: [{ file: applySql, find: "least(900, ", replace: "least(1e9, " }],
   },
   {
     test: file("retries"),
     title: "a server that asks to wait is not called before that",
     edits: [
       {
-        file: settleSql,
+        file: applySql,
         find: "greatest(clerk_sync.backoff(p_attempts), p_retry_after)",
         replace: "clerk_sync.backoff(p_attempts)",
       },
@@ -99,12 +98,19 @@ export const laws: readonly Mutation[] = [
   {
     test: file("retries"),
     title: "a permanent error is a dead letter at the first attempt",
-    edits: [{ file: settleSql, find: "when p_permanent or p_attempts", replace: "when p_attempts" }],
+    edits: [{ file: applySql, find: "when p_permanent or p_attempts", replace: "when p_attempts" }],
   },
   {
     test: file("retries"),
     title: "a worker that comes back after its lease was given to another changes nothing",
-    edits: [{ file: settleSql, find: "      and j.lease_token = p_token\n", replace: "" }],
+    edits: [
+      {
+        file: workSql,
+        within: "public.clerk_sync_settle_jobs",
+        find: "      and j.lease_token = p_token\n",
+        replace: "",
+      },
+    ],
   },
   {
     test: file("retries"),
@@ -117,21 +123,26 @@ export const laws: readonly Mutation[] = [
     test: file("plans"),
     title: "what a job reads stays the same while tables grow that held one user when the plans were made",
     edits: [
-      { file: retentionSql, find: "case when q.status = 'COMPLETED' then true end", replace: "q.status = 'COMPLETED'" },
-      { file: settleSql, find: "set enable_bitmapscan = 'off'", replace: "set enable_bitmapscan = 'on'" },
+      { file: jobsSql, find: "case when q.status = 'COMPLETED' then true end", replace: "q.status = 'COMPLETED'" },
+      {
+        file: workSql,
+        within: "public.clerk_sync_settle_jobs",
+        find: "set enable_bitmapscan = 'off'",
+        replace: "set enable_bitmapscan = 'on'",
+      },
     ],
   },
   {
     test: file("operate"),
     title: "a filter with a key it does not know is refused, not taken for all jobs",
-    edits: [{ file: operateSql, find: "if cardinality(v_unknown) > 0 then", replace: "if false then" }],
+    edits: [{ file: auditSql, find: "if cardinality(v_unknown) > 0 then", replace: "if false then" }],
   },
   {
     test: file("operate"),
     title: "a job in a worker's hand that is cancelled ends as CANCELLED when its attempt ends with retry",
     edits: [
       {
-        file: settleSql,
+        file: applySql,
         find: "when j.cancel_requested_at is not null then 'CANCELLED'",
         replace: "when false then 'CANCELLED'",
       },
@@ -177,17 +188,17 @@ export const laws: readonly Mutation[] = [
   {
     test: file("retention"),
     title: "when a user is deleted, all older jobs lose what they held of the person, whatever became of them",
-    edits: [{ file: applyJobsSql, find: "    perform clerk_sync.erase_deleted(p_ids);\n", replace: "    null;\n" }],
+    edits: [{ file: applySql, find: "    perform clerk_sync.erase_deleted(p_ids);\n", replace: "    null;\n" }],
   },
   {
     test: file("retention"),
     title: "with the mirror, the jobs are erased when the Auth user is gone as well",
-    edits: [{ file: settleSql, find: "  perform clerk_sync.erase_deleted(p_ids);\n", replace: "" }],
+    edits: [{ file: mirrorSql, find: "  perform clerk_sync.erase_deleted(p_ids);\n", replace: "" }],
   },
   {
     test: file("retention"),
     title: "finished jobs are purged after their days, in steps of a bounded size, and dead letters stay",
-    edits: [{ file: retentionSql, find: "    limit p_limit\n", replace: "" }],
+    edits: [{ file: scheduleSql, find: "    limit p_limit\n", replace: "" }],
   },
   {
     test: file("session-tokens"),

@@ -1,22 +1,22 @@
 import type { Mutation } from "./mutations.ts";
 
+const countsSql = "supabase/schemas/06_counts.sql";
+const scheduleSql = "supabase/schemas/22_schedule_and_retention.sql";
 const test = "tests/integration/metric-series.test.ts";
-const rollUpSql = "supabase/migrations/20261124000041_roll_up.sql";
-const retentionSql = "supabase/migrations/20261124000015_retention.sql";
 
 /** What is counted is counted once, and not lost. */
 export const counting: readonly Mutation[] = [
   {
     test,
     title: "the roll-up > counts everything once, however often it runs",
-    edits: [{ file: rollUpSql, find: "set rolled_until = v_until", replace: "set rolled_until = s.rolled_until" }],
+    edits: [{ file: countsSql, find: "set rolled_until = v_until", replace: "set rolled_until = s.rolled_until" }],
   },
   {
     test,
     title: "the roll-up > leaves the last minute alone: what is dated there may commit later",
     edits: [
       {
-        file: rollUpSql,
+        file: countsSql,
         find: "v_until := greatest(v_from, p_now - interval '1 minute');",
         replace: "v_until := greatest(v_from, p_now);",
       },
@@ -27,7 +27,7 @@ export const counting: readonly Mutation[] = [
     title: "the roll-up > is done by one of two connections at a time, and nothing is counted twice or lost",
     edits: [
       {
-        file: rollUpSql,
+        file: countsSql,
         find: "from clerk_sync.metric_state as s for update skip locked;",
         replace: "from clerk_sync.metric_state as s;",
       },
@@ -38,7 +38,7 @@ export const counting: readonly Mutation[] = [
     title: "the roll-up > comes before the purge: nothing goes uncounted, and the totals stay when the minutes go",
     edits: [
       {
-        file: retentionSql,
+        file: scheduleSql,
         find: "clerk_sync.roll_up_for(interval '500 milliseconds', p_now)",
         replace: "p_now",
       },
@@ -49,7 +49,7 @@ export const counting: readonly Mutation[] = [
     title: "the roll-up > held by another, it holds the purge back",
     edits: [
       {
-        file: retentionSql,
+        file: scheduleSql,
         find: "least(p_now - make_interval(days => p_days), v_counted)",
         replace: "p_now - make_interval(days => p_days)",
       },

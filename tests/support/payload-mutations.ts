@@ -1,7 +1,8 @@
 import type { Mutation } from "./mutations.ts";
 
+const applySql = "supabase/schemas/08_apply.sql";
+const workSql = "supabase/schemas/13_work.sql";
 const core = (name: string) => `supabase/functions/_shared/clerk-sync/${name}.ts`;
-const migration = (name: string) => `supabase/migrations/${name}.sql`;
 
 /** What payloads of an unexpected form must not do, each with the line that upholds it. */
 export const payloadRules: readonly Mutation[] = [
@@ -16,7 +17,7 @@ export const payloadRules: readonly Mutation[] = [
       "a delete without an id, whose external_id two users have > is a dead letter that says so, and deletes neither",
     edits: [
       {
-        file: migration("20261124000054_find_users"),
+        file: workSql,
         find: "    and cardinality(m.clerk_ids) = 1;",
         replace: "    and true;",
       },
@@ -38,7 +39,7 @@ export const payloadRules: readonly Mutation[] = [
     title: "a trimmed user.updated > with an id and a time alone leaves everything as it is, and asks for one read",
     edits: [
       {
-        file: migration("20261124000007_apply"),
+        file: applySql,
         find: "when n.deletes or n.was_applied then null",
         replace: "when true then null",
       },
@@ -49,7 +50,7 @@ export const payloadRules: readonly Mutation[] = [
     title: "order of arrival does not matter > one by one, in the order [2,1,0]",
     edits: [
       {
-        file: migration("20261124000007_apply"),
+        file: applySql,
         find: "v.believed >= coalesce(s.absent_version, s.version, 0)",
         replace: "v.believed >= coalesce(s.version, 0)",
       },
@@ -60,7 +61,7 @@ export const payloadRules: readonly Mutation[] = [
     title: 'a role that is none here > "ADMIN" is stored as the default, and job and user say that it was ignored',
     edits: [
       {
-        file: migration("20261124000007_apply"),
+        file: applySql,
         find: `case when p_role <> all (enum_range(null::public."UserRole")::text[]) then 'text' end`,
         replace: "null",
       },

@@ -1,5 +1,8 @@
 import type { Mutation } from "./mutations.ts";
 
+const workSql = "supabase/schemas/13_work.sql";
+const scheduleSql = "supabase/schemas/22_schedule_and_retention.sql";
+
 /** What keeps calls quick whatever PostgreSQL is configured to do, and an installation possible beside what others do. */
 export const quickPlans: readonly Mutation[] = [
   {
@@ -7,7 +10,7 @@ export const quickPlans: readonly Mutation[] = [
     title: "no function has settings of the planner and lets PostgreSQL compile its queries",
     edits: [
       {
-        file: "supabase/migrations/20261124000011_run_jobs.sql",
+        file: workSql,
         find: "set jit = 'off' -- what is off still counts as cost, so much that PostgreSQL would compile each call\n",
         replace: "",
       },
@@ -23,7 +26,7 @@ export const quickPlans: readonly Mutation[] = [
     title: "beside the database of pg_cron the schedule is left out, and doctor says so",
     edits: [
       {
-        file: "supabase/migrations/20261124000021_schedule.sql",
+        file: scheduleSql,
         find: "\n    or raise_exception then -- pg_cron is configured for another database",
         replace: " then",
       },

@@ -1,5 +1,6 @@
 import type { Mutation } from "./mutations.ts";
 
+const healthSql = "supabase/schemas/17_health.sql";
 const notWritable = "tests/integration/not-writable.test.ts";
 
 /** Probes know when nothing can be written, and unfinished bodies do no harm; each with the line that upholds it. */
@@ -9,7 +10,7 @@ export const probeRules: readonly Mutation[] = [
     title: "a full disk is noticed by a write that needs a new page",
     edits: [
       {
-        file: "supabase/migrations/20261124000033_health_facts.sql",
+        file: healthSql,
         find: "'write_failure', public.clerk_sync_write_failure()",
         replace: "'write_failure', null",
       },

@@ -1,8 +1,8 @@
 import type { Mutation } from "./mutations.ts";
 
+const applySql = "supabase/schemas/08_apply.sql";
+const acceptSql = "supabase/schemas/11_accept.sql";
 const core = "supabase/functions/_shared/clerk-sync";
-const runSql = "supabase/migrations/20261124000011_run_jobs.sql";
-const acceptSql = "supabase/migrations/20261124000049_accept.sql";
 
 /** What keeps one job from stopping the others, each with the line that upholds it. */
 export const queuePromises: readonly Mutation[] = [
@@ -11,7 +11,7 @@ export const queuePromises: readonly Mutation[] = [
     title: "a job that fails at the commit fails alone",
     edits: [
       {
-        file: "supabase/migrations/20261124000057_apply_jobs.sql",
+        file: applySql,
         find: "  end if;\n  set constraints all immediate;\n",
         replace: "  end if;\n",
       },
@@ -22,7 +22,7 @@ export const queuePromises: readonly Mutation[] = [
     title: "a job whose trigger asserts fails alone",
     edits: [
       {
-        file: runSql,
+        file: applySql,
         find: "    when others or assert_failure then -- some job",
         replace: "    when others then -- some job",
       },
@@ -31,7 +31,7 @@ export const queuePromises: readonly Mutation[] = [
   {
     test: "tests/integration/refused-jobs.test.ts",
     title: "a deletion that a foreign key stops is a dead letter the second time",
-    edits: [{ file: runSql, find: " or (v_is_blocked and p_attempt >= 2)", replace: "" }],
+    edits: [{ file: applySql, find: " or (v_is_blocked and p_attempt >= 2)", replace: "" }],
   },
   {
     test: "tests/integration/refused-jobs.test.ts",
@@ -43,7 +43,7 @@ export const queuePromises: readonly Mutation[] = [
     title: "an event is stored while the table users is locked",
     edits: [
       {
-        file: "supabase/migrations/20261124000006_enqueue.sql",
+        file: acceptSql,
         find: "    when others or query_canceled then\n      null;",
         replace: "    when no_data_found then\n      null;",
       },

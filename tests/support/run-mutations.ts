@@ -1,7 +1,10 @@
 import type { Mutation } from "./mutations.ts";
 
+const brakeSql = "supabase/schemas/10_delete_brake.sql";
+const acceptSql = "supabase/schemas/11_accept.sql";
+const runsSql = "supabase/schemas/14_runs.sql";
+const compareSql = "supabase/schemas/15_compare.sql";
 const core = (name: string) => `supabase/functions/_shared/clerk-sync/${name}.ts`;
-const migration = (name: string) => `supabase/migrations/${name}.sql`;
 const file = (name: string) => `tests/integration/${name}.test.ts`;
 
 /** What keeps backfill and reconcile harmless, each with the line that upholds it. */
@@ -9,14 +12,14 @@ export const runRules: readonly Mutation[] = [
   {
     test: file("sync-runs"),
     title: "a run > whose runner died is carried on where it was, and the dead one can store nothing any more",
-    edits: [{ file: migration("20261124000027_advance_run"), find: "    and r.lease_token = p_token\n", replace: "" }],
+    edits: [{ file: runsSql, find: "    and r.lease_token = p_token\n", replace: "" }],
   },
   {
     test: file("sync-runs"),
     title: "a run > is started once when two start it at the same moment",
     edits: [
       {
-        file: migration("20261124000026_sync_runs"),
+        file: runsSql,
         find: "create unique index if not exists sync_runs_one_open",
         replace: "create index if not exists sync_runs_one_open",
       },
@@ -27,7 +30,7 @@ export const runRules: readonly Mutation[] = [
     title: "a page that was read > before a deletion does not revive its user, after it does",
     edits: [
       {
-        file: migration("20261124000006_enqueue"),
+        file: acceptSql,
         find: "jsonb_build_object('read_at', i.read_at)",
         replace: "jsonb_build_object('read_at', now() + interval '1 hour')",
       },
@@ -56,7 +59,8 @@ export const runRules: readonly Mutation[] = [
     title: "deletions > of many users wait for an operator, as those of events do",
     edits: [
       {
-        file: migration("20261124000010_delete_brake"),
+        file: brakeSql,
+        within: "clerk_sync.hold_deletes",
         find: "      and j.job_type = 'USER_DELETED'\n",
         replace: "      and j.job_type = 'USER_DELETED'\n      and j.source = 'webhook'\n",
       },
@@ -67,7 +71,7 @@ export const runRules: readonly Mutation[] = [
     title: "deletions > are not made of who came within a quarter of an hour: Clerk's list may not show them yet",
     edits: [
       {
-        file: migration("20261124000047_unmarked_users"),
+        file: compareSql,
         find: "      and not clerk_sync.is_newcomer(i, p_now)\n",
         replace: "",
       },
@@ -90,7 +94,7 @@ export const runRules: readonly Mutation[] = [
       "a compare of Supabase Auth > has more than a few deletions wait for an operator, though nobody is deleted here",
     edits: [
       {
-        file: migration("20261124000010_delete_brake"),
+        file: brakeSql,
         find: "j.payload ? 'auth_only'",
         replace: "j.payload ? 'no such key'",
       },
@@ -101,7 +105,7 @@ export const runRules: readonly Mutation[] = [
     title: "reconcile --apply > leaves a name alone that its user edited here",
     edits: [
       {
-        file: migration("20261124000028_compare_users"),
+        file: compareSql,
         find: "when c.fields - 'name' <> '{}' then 'differs'",
         replace: "when c.fields <> '{}' then 'differs'",
       },
@@ -175,7 +179,7 @@ export const runRules: readonly Mutation[] = [
     title: "no ten seconds see more requests than the rate, whoever takes them",
     edits: [
       {
-        file: migration("20261124000025_clerk_rate"),
+        file: runsSql,
         find: "array_fill(0, array[(v_slot - v_last)::integer])",
         replace: "array_fill(0, array[2 * (v_slot - v_last)::integer])",
       },
@@ -186,7 +190,7 @@ export const runRules: readonly Mutation[] = [
     title: "background work leaves the last part to live reads, and live reads count against it",
     edits: [
       {
-        file: migration("20261124000025_clerk_rate"),
+        file: runsSql,
         find: "greatest(0, least(p_wanted, p_rate - (select sum(u) from unnest(v_used) as u)))",
         replace: "greatest(0, least(p_wanted, 1000 - (select sum(u) from unnest(v_used) as u)))",
       },

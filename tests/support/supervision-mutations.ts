@@ -1,12 +1,9 @@
 import type { Mutation } from "./mutations.ts";
 
+const jobsSql = "supabase/schemas/04_jobs.sql";
+const auditSql = "supabase/schemas/16_audit.sql";
+const healthSql = "supabase/schemas/17_health.sql";
 const core = "supabase/functions/_shared/clerk-sync";
-const historySql = "supabase/migrations/20261124000005_job_history.sql";
-const silenceSql = "supabase/migrations/20261124000031_silence.sql";
-const partsSql = "supabase/migrations/20261124000032_part_facts.sql";
-const factsSql = "supabase/migrations/20261124000033_health_facts.sql";
-const auditSql = "supabase/migrations/20261124000036_audit.sql";
-const countsSql = "supabase/migrations/20261124000040_metric_counts.sql";
 
 /** What is said of the sync itself: no false alarm, no false peace. */
 export const supervision: readonly Mutation[] = [
@@ -18,7 +15,7 @@ export const supervision: readonly Mutation[] = [
   {
     test: "tests/integration/silence.test.ts",
     title: "there is no alarm > for a change that was delivered and waits, or gave up, in the queue",
-    edits: [{ file: silenceSql, find: "and j.version >= i.version)", replace: "and false)" }],
+    edits: [{ file: healthSql, find: "and j.version >= i.version)", replace: "and false)" }],
   },
   {
     test: "tests/integration/silence.test.ts",
@@ -39,7 +36,7 @@ export const supervision: readonly Mutation[] = [
   {
     test: "tests/integration/silence.test.ts",
     title: "it ends by itself > with the next delivery, and says from when until when to replay",
-    edits: [{ file: countsSql, find: "perform clerk_sync.end_silence(p_accepted_at);", replace: "" }],
+    edits: [{ file: healthSql, find: "perform clerk_sync.end_silence(p_accepted_at);", replace: "" }],
   },
   {
     test: "tests/integration/silence.test.ts",
@@ -47,22 +44,22 @@ export const supervision: readonly Mutation[] = [
       "it ends by itself > and not with a reconcile, or a resync, that brings what was missing: the endpoint is as dead as before",
     edits: [
       {
-        file: silenceSql,
+        file: healthSql,
         find: "else coalesce(p_found ->> 'state', p_before.state)",
         replace: "else p_found ->> 'state'",
       },
-      { file: silenceSql, find: "'confirmed' in (p_before.state, p_found", replace: "'confirmed' in (p_found" },
+      { file: healthSql, find: "'confirmed' in (p_before.state, p_found", replace: "'confirmed' in (p_found" },
     ],
   },
   {
     test: "tests/integration/audit.test.ts",
     title: "a job > that our functions move, from the first call to the purge, is nobody's edit",
-    edits: [{ file: historySql, find: "if v_calls ~ 'function", replace: "if v_calls ~ 'no function" }],
+    edits: [{ file: jobsSql, find: "if v_calls ~ 'function", replace: "if v_calls ~ 'no function" }],
   },
   {
     test: "tests/integration/audit.test.ts",
     title: "a job > that was changed by hand says by whom, in its history and in the audit",
-    edits: [{ file: historySql, find: "(?!editor|record_)", replace: "" }],
+    edits: [{ file: jobsSql, find: "(?!editor|record_)", replace: "" }],
   },
   {
     test: "tests/integration/audit.test.ts",
@@ -72,30 +69,30 @@ export const supervision: readonly Mutation[] = [
   {
     test: "tests/integration/health.test.ts",
     title: "due work > is found in every priority, and what is not due yet is not",
-    edits: [{ file: factsSql, find: "and j.priority < p.priority", replace: "and false" }],
+    edits: [{ file: healthSql, find: "and j.priority < p.priority", replace: "and false" }],
   },
   {
     test: "tests/integration/health.test.ts",
     title: "what it reads does not grow with the finished jobs, nor with the open ones",
-    edits: [{ file: factsSql, find: "limit p_most", replace: "limit 1000000" }],
+    edits: [{ file: healthSql, find: "limit p_most", replace: "limit 1000000" }],
   },
   {
     test: "tests/integration/health-services.test.ts",
     title: "a service that is down > degrades, and the work that waits for it is not late however long it takes",
     edits: [
-      { file: factsSql, find: "'FAILED') and j.waits_for is null", replace: "'FAILED')" },
-      { file: factsSql, find: "and j.waits_for is null\n      and j.priority =", replace: "and j.priority =" },
+      { file: healthSql, find: "'FAILED') and j.waits_for is null", replace: "'FAILED')" },
+      { file: healthSql, find: "and j.waits_for is null\n      and j.priority =", replace: "and j.priority =" },
     ],
   },
   {
     test: "tests/integration/health-services.test.ts",
     title: "the last compare > that found more users out of step than is usual degrades, until one finds fewer",
-    edits: [{ file: partsSql, find: "'differs', 'extra', ", replace: "'differs', " }],
+    edits: [{ file: healthSql, find: "'differs', 'extra', ", replace: "'differs', " }],
   },
   {
     test: "tests/integration/health-services.test.ts",
     title: "the last compare > makes up for a backfill and a sweep that failed before, and not for those after",
-    edits: [{ file: partsSql, find: "and c.started_at > n.started_at", replace: "" }],
+    edits: [{ file: healthSql, find: "and c.started_at > n.started_at", replace: "" }],
   },
   {
     test: "tests/integration/verify-instance.test.ts",

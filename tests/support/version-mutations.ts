@@ -1,7 +1,8 @@
 import type { Mutation } from "./mutations.ts";
 
+const usersSql = "supabase/schemas/02_users.sql";
+const applySql = "supabase/schemas/08_apply.sql";
 const core = (name: string) => `supabase/functions/_shared/clerk-sync/${name}.ts`;
-const migration = (name: string) => `supabase/migrations/${name}.sql`;
 const file = (name: string) => `tests/integration/${name}.test.ts`;
 
 /** Which of two claims is believed, and what is taken of a value that no table can hold. */
@@ -9,7 +10,7 @@ export const versionRules: readonly Mutation[] = [
   {
     test: file("emails"),
     title: "an unverified claim takes no address from a verified user, however new it is (unverified first)",
-    edits: [{ file: migration("20261124000008_emails"), find: "q.email_verified desc, ", replace: "" }],
+    edits: [{ file: applySql, find: "q.email_verified desc, ", replace: "" }],
   },
   {
     test: file("versions"),
@@ -17,7 +18,7 @@ export const versionRules: readonly Mutation[] = [
       "an event from the future, applied by a worker > is settled by the read from Clerk's API, however old the user is there",
     edits: [
       {
-        file: migration("20261124000007_apply"),
+        file: applySql,
         find: "p_read_version >= p_trusted_version and p_read_at >= p_synced_at",
         replace: "false",
       },
@@ -29,7 +30,7 @@ export const versionRules: readonly Mutation[] = [
       "an event from the future, applied by a worker > is not replaced by an event that is older than what was known before it",
     edits: [
       {
-        file: migration("20261124000007_apply"),
+        file: applySql,
         find: "          else v.believed >= s.trusted_version or s.version > v_latest\n        end\n      order",
         replace: "          else s.trusted_version is not null or s.version > v_latest\n        end\n      order",
       },
@@ -41,7 +42,7 @@ export const versionRules: readonly Mutation[] = [
       "an event from the future, applied by a worker > is not settled by a read that is older than what was known before it",
     edits: [
       {
-        file: migration("20261124000007_apply"),
+        file: applySql,
         find: "p_read_version >= p_trusted_version and",
         replace: "p_trusted_version is not null and",
       },
@@ -52,7 +53,7 @@ export const versionRules: readonly Mutation[] = [
     title: "a forged event of this very moment > loses against a read that began more than five minutes after it",
     edits: [
       {
-        file: migration("20261124000007_apply"),
+        file: applySql,
         find: "p_read_at > p_synced_at + interval '5 minutes'",
         replace: "false",
       },
@@ -85,7 +86,7 @@ export const versionRules: readonly Mutation[] = [
     test: file("row-level-security"),
     title:
       "public.users over HTTP where default privileges grant everything > what a user writes into preferences is bounded, what the service writes is not",
-    edits: [{ file: migration("20261124000002_users"), find: "<= 65536", replace: "<= 65536000" }],
+    edits: [{ file: usersSql, find: "<= 65536", replace: "<= 65536000" }],
   },
   {
     test: file("methods"),
@@ -95,8 +96,6 @@ export const versionRules: readonly Mutation[] = [
   {
     test: file("emails"),
     title: "when the holder is no longer verified, the user whose claim was withheld is read again",
-    edits: [
-      { file: migration("20261124000008_emails"), find: "or (h.was_verified and not c.email_verified)", replace: "" },
-    ],
+    edits: [{ file: applySql, find: "or (h.was_verified and not c.email_verified)", replace: "" }],
   },
 ];

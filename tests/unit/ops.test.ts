@@ -93,7 +93,7 @@ describe("dashboard and rules", () => {
 });
 
 describe("an alert and the health of the same thing have one threshold", async () => {
-  const sql = await read("supabase/migrations/20261124000034_health_reasons.sql");
+  const sql = await read("supabase/schemas/17_health.sql");
   const threshold = (name: string) => Number(sql.match(new RegExp(`'${name}', ([0-9]+)`))?.[1]);
   it.each([
     ["ClerkSyncQueueLate", [60 * threshold("due_degraded_minutes")]],

@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { environmentSchema, noteOf } from "#core/config/environment-schema.ts";
 import { schemaVersion } from "#core/database/schema-version.ts";
 import { actionWords } from "../../admin/src/pages/audit/filter-names.ts";
+import { formatMigration, readSchemas } from "../../build/migration.ts";
 import { formatConfiguration } from "../../docs/format-configuration.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -98,7 +99,7 @@ function headingsOf(text: string): string[] {
 describe("docs/health.md", () => {
   it("explains every reason and every threshold of the judgement, with its value", async () => {
     const docs = await read("docs/health.md");
-    const sql = await read("supabase/migrations/20261124000034_health_reasons.sql");
+    const sql = await read("supabase/schemas/17_health.sql");
     const codes = [...sql.matchAll(/^ {8}'([a-z_]+)',$/gm)].map((match) => match[1]);
     expect(codes.length).toBeGreaterThan(6);
     for (const code of codes) expect(docs).toContain(`\`${code}\``);
@@ -117,32 +118,44 @@ describe("docs/configuration.md", () => {
   });
 });
 
-describe("migrations", () => {
-  it("have a number each, by which Supabase keeps them apart", async () => {
-    const numbers = (await list("supabase/migrations")).map((name) => name.split("_")[0]);
-    expect(numbers).toEqual([...new Set(numbers)]);
+/** SQL without its comments and strings; the bodies of functions stay. */
+const withoutText = (sql: string) => sql.replaceAll(/--.*|'(?:[^']|'')*'/g, "");
+
+const schemas = (await readSchemas(root)).map(({ name, sql }) => ({ name, sql: withoutText(sql) }));
+const functionsIn = (sql: string) => [...sql.matchAll(/create or replace function (\S+?)\s*\([\s\S]*?\n\$\$;/g)];
+
+describe("the files of supabase/schemas", () => {
+  it("use only what the same file or an earlier one defines", () => {
+    const definitions = /create (?:or replace function|table if not exists|or replace view|type) ([a-z_]+\.[a-z_]+)/g;
+    const places = new Map(
+      schemas.flatMap(({ sql }, place) => [...sql.matchAll(definitions)].map(([, name]) => [name, place] as const)),
+    );
+    expect(places.size).toBeGreaterThan(250);
+    const forward = schemas.flatMap(({ name, sql }, place) =>
+      [...sql.matchAll(/\b(?:public|clerk_sync)\.[a-z_]+/g)]
+        .filter(([used]) => (places.get(used) ?? 0) > place)
+        .map(([used]) => `${name}: ${used}`),
+    );
+    // The version comes last, so that only a database with the whole schema answers it; health tells it.
+    expect(forward).toEqual(["17_health.sql: public.clerk_sync_schema_version"]);
   });
 
-  it("and all other SQL files have at most 450 lines", async () => {
-    const folders = ["supabase", "server", "templates"];
-    const found = await Promise.all(
-      folders.map(async (folder) =>
-        (await readdir(path.join(root, folder), { recursive: true })).map((name) => path.join(folder, name)),
+  it("make a table or a type before the functions that use it", () => {
+    const found = schemas.flatMap(({ name, sql }) =>
+      [...sql.matchAll(/create (?:table if not exists|type) ([a-z_]+\.[a-z_]+)/g)].flatMap(({ 1: made = "", index }) =>
+        functionsIn(sql)
+          .filter((one) => one.index < index && new RegExp(`\\b${made}\\b`).test(one[0]))
+          .map((one) => `${name}: ${one[1]} uses ${made}`),
       ),
     );
-    const files = found.flat().filter((name) => name.endsWith(".sql"));
-    expect(files.length).toBeGreaterThan(40);
-    for (const name of files) {
-      expect((await read(name)).trimEnd().split("\n").length, name).toBeLessThanOrEqual(450);
-    }
+    expect(found).toEqual([]);
   });
 
-  it("hold no function of more than 90 lines, each pins search_path and is revoked and granted right below", async () => {
+  it("hold no function that does not pin search_path, and revoke and grant each right below", async () => {
     const sql = await readMigrations();
     const functions = [...sql.matchAll(/create or replace function (\S+?)\s*\(([\s\S]*?)\n\$\$;\n\n(.*)\n(.*)\n/g)];
     expect(functions.length).toBe([...sql.matchAll(/create or replace function/g)].length);
     for (const [text, name, , revoke, grant] of functions) {
-      expect(text.slice(0, text.indexOf("\n$$;")).split("\n").length, name).toBeLessThanOrEqual(90);
       expect(text, name).toContain("set search_path = ''");
       expect(revoke).toBe(`revoke execute on function ${name} from public, anon, authenticated;`);
       expect(grant).toBe(`grant execute on function ${name} to service_role;`);
@@ -150,11 +163,19 @@ describe("migrations", () => {
   });
 });
 
-describe("the schema version", () => {
-  it("is the number of the last migration, in SQL and in the core", async () => {
-    const last = (await list("supabase/migrations")).sort().at(-1) ?? "";
-    expect(last).toBe(`${schemaVersion}_schema_version.sql`);
-    expect(await read("supabase/migrations", last)).toContain(`select '${schemaVersion}';`);
+describe("the migration", () => {
+  it("is the one that `npm run migration` writes from supabase/schemas, and the only one", async () => {
+    const { file, text } = await formatMigration(root);
+    expect(await list("supabase/migrations")).toEqual([path.basename(file)]);
+    expect((await read(file)) === text, "run npm run migration").toBe(true);
+  });
+
+  it("ends with the version of the schema, which is its number, in SQL and in the core", async () => {
+    const [name = ""] = await list("supabase/migrations");
+    expect(name).toBe(`${schemaVersion}_schema.sql`);
+    const functions = functionsIn(await read("supabase/migrations", name));
+    expect(functions.at(-1)?.[1]).toBe("public.clerk_sync_schema_version");
+    expect(functions.at(-1)?.[0]).toContain(`select '${schemaVersion}';`);
   });
 });
 

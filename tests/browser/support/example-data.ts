@@ -58,7 +58,7 @@ async function signUpPeople(system: System, clerk: ClerkInstance): Promise<strin
   return ids;
 }
 
-/** By the way of the sync's own functions (job_history.sql, editor): nothing is said to be made by hand. */
+/** By the way of the sync's own functions (04_jobs.sql, editor): nothing is said to be made by hand. */
 const quietly = "with quietly as materialized (select set_config('enable_seqscan', 'off', true))";
 
 /** A week of changes, more by day than by night and more each day, so that every chart has something to show. */

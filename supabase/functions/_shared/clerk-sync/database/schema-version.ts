@@ -4,7 +4,7 @@ import { SyncError } from "../errors.ts";
  * The schema this code is written for: the number of the last migration, which clerk_sync_schema_version() answers.
  * Of two versions the one that sorts last is the newer.
  */
-export const schemaVersion = "20261124000099";
+export const schemaVersion = "20261130000000";
 
 /**
  * Checks that a database belongs to this code; `found` is what clerk_sync_schema_version() answered, null when there

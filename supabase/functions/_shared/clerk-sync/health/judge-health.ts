@@ -26,7 +26,7 @@ export type HealthReason = z.infer<typeof reasonSchema>;
 export type Health = { status: HealthStatus; reasons: HealthReason[]; facts: Record<string, unknown> | null };
 
 /**
- * Judges what clerk_sync_health answered. Thresholds and reasons are the database's (20261124000034_health_reasons.sql), so
+ * Judges what clerk_sync_health answered. Thresholds and reasons are the database's (17_health.sql), so
  * that SQL and TypeScript never disagree; added is what only the caller can know: that the schema is not the one its
  * code is written for. Throws SyncError `database_answer_invalid` when the answer has another form.
  */

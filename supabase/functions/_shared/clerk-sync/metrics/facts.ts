@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-// What clerk_sync_metrics answers; see 20261124000043_metrics.sql.
+// What clerk_sync_metrics answers; see 19_metrics.sql.
 
 const time = z.string().nullish();
 const counted = z.record(z.string(), z.number());

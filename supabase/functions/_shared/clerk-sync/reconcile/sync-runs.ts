@@ -122,7 +122,7 @@ export type RunStep = {
 /** A user as read from Clerk's API, to be compared. */
 export type ReadUserRow = { clerk_id: string; version: number; payload: MappedUser };
 
-/** The door to runs: one method per SQL function, see the migrations sync_runs, advance_run, compare_users, unmarked_users and compare_auth_users. */
+/** The door to runs: one method per SQL function, see 14_runs.sql and 15_compare.sql in supabase/schemas. */
 export type SyncRuns = {
   take: (options: TakeOptions) => Promise<Taken>;
   advance: (id: string, token: string, step: RunStep) => Promise<Advanced>;

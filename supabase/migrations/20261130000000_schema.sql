@@ -1,0 +1,11386 @@
+-- Generated from supabase/schemas by `npm run migration`.
+
+-- ---- 00_schema.sql ----
+
+-- The private schema: user state and the pieces of the sync. It is not exposed by the API.
+-- What an adapter may call lives in public as clerk_sync_*.
+-- Supabase grants nothing on new objects since 2026-10-30 and granted everything before:
+-- every file revokes and grants for itself and relies on neither.
+create schema if not exists clerk_sync;
+
+revoke all on schema clerk_sync from public, anon, authenticated;
+grant usage on schema clerk_sync to service_role;
+
+-- ---- 01_users_check.sql ----
+
+-- Whether the sync could write to a table public.users that is there already. A table of another shape is refused here,
+-- before anything is changed.
+
+-- The columns of public.users that the sync writes, and what is wrong with them in a table that is there already.
+
+-- What the sync needs of public.users: [{place, name, kind, definition, is_added}]. definition is what the column is
+-- added with, is_added says that the statements below add it.
+create or replace function clerk_sync.needed_columns()
+returns jsonb
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select jsonb_agg(to_jsonb(c) order by c.place)
+  from (
+    values
+      (1, 'clerk_id', 'text', 'text unique', false),
+      (2, 'email', 'text', 'text unique', false),
+      (3, 'name', 'text', 'text', false),
+      (4, 'role', 'role', 'public."UserRole" not null default ''user''', false),
+      (5, 'createdAt', 'time', 'timestamp not null default current_timestamp', false),
+      (6, 'updatedAt', 'time', 'timestamp not null default current_timestamp', false),
+      (7, 'created_at', 'time', 'timestamptz default now()', true),
+      (8, 'updated_at', 'time', 'timestamptz default now()', true),
+      (9, 'deleted_at', 'time', 'timestamptz', true)
+  ) as c(place, name, kind, definition, is_added);
+$$;
+
+revoke execute on function clerk_sync.needed_columns from public, anon, authenticated;
+grant execute on function clerk_sync.needed_columns to service_role;
+
+-- The functions that look for problems answer [{problem, remedy}], remedy being the statement that mends it.
+
+-- The type of role, which clerk_sync.allowed_role reads the labels of.
+create or replace function clerk_sync.role_type_problems()
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(to_jsonb(p)), '[]')
+  from (
+    select
+      'there is no type public."UserRole"' as problem,
+      'create type public."UserRole" as enum (''user'', ''admin'');' as remedy
+    where to_regtype('public."UserRole"') is null
+    union all
+    select
+      'public."UserRole" is not an enum',
+      'alter type public."UserRole" rename to "UserRole_before"; '
+        || 'create type public."UserRole" as enum (''user'', ''admin'');'
+    from pg_catalog.pg_type as t
+    where t.oid = to_regtype('public."UserRole"')
+      and t.typtype <> 'e'
+    union all
+    select
+      'public."UserRole" has no label user (commit this one before the others)',
+      'alter type public."UserRole" add value ''user'';'
+    from pg_catalog.pg_type as t
+    where t.oid = to_regtype('public."UserRole"')
+      and t.typtype = 'e'
+      and not exists (select 1 from pg_catalog.pg_enum as e where e.enumtypid = t.oid and e.enumlabel = 'user')
+  ) as p;
+$$;
+
+revoke execute on function clerk_sync.role_type_problems from public, anon, authenticated;
+grant execute on function clerk_sync.role_type_problems to service_role;
+
+-- Whether a column of this type takes what the sync writes. Not citext: addresses are compared as text, so that an
+-- index on citext would go unused and two cases of one address would be refused. 259 is varchar(255).
+create or replace function clerk_sync.takes_kind(p_kind text, p_type oid, p_modifier integer)
+returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select case p_kind
+    when 'text' then p_type = 'text'::regtype or (p_type = 'varchar'::regtype and p_modifier not between 0 and 258)
+    when 'time' then p_type in ('timestamp'::regtype, 'timestamptz'::regtype)
+    when 'role' then exists (
+      select 1
+      from pg_catalog.pg_type as t
+      where t.oid = p_type
+        and t.oid = to_regtype('public."UserRole"')
+        and t.typtype = 'e'
+    )
+  end;
+$$;
+
+revoke execute on function clerk_sync.takes_kind from public, anon, authenticated;
+grant execute on function clerk_sync.takes_kind to service_role;
+
+-- The statement that gives a column a type the sync can write. A time of another type may mean anything, and what
+-- is generated cannot be written: such a column is kept under another name.
+create or replace function clerk_sync.convert_column(
+  p_name         text,
+  p_kind         text,
+  p_definition   text,
+  p_is_generated boolean
+)
+returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select case
+    when p_is_generated or p_kind = 'time' then format(
+      'alter table public.users alter column %1$I drop not null; '
+        || 'alter table public.users rename column %1$I to %2$I; '
+        || 'alter table public.users add column %1$I %3$s;',
+      p_name, p_name || '_before', p_definition
+    )
+    when p_kind = 'text' then format('alter table public.users alter column %I type text;', p_name)
+    else format(
+      'alter table public.users %1$salter column %2$I drop default, '
+        || 'alter column %2$I type public."UserRole" using %2$I::text::public."UserRole", '
+        || 'alter column %2$I set default ''user'';',
+      ( -- a list of allowed roles compares with text, and the type is that list now
+        select string_agg(format('drop constraint %I, ', k.conname), '')
+        from pg_catalog.pg_constraint as k
+        join pg_catalog.pg_attribute as a on a.attrelid = k.conrelid and k.conkey = array[a.attnum]
+        where k.conrelid = to_regclass('public.users')
+          and k.contype = 'c'
+          and a.attname = p_name
+      ),
+      p_name
+    )
+  end;
+$$;
+
+revoke execute on function clerk_sync.convert_column from public, anon, authenticated;
+grant execute on function clerk_sync.convert_column to service_role;
+
+-- Columns the sync writes that are missing or do not take what is written.
+create or replace function clerk_sync.written_column_problems(p_is_migrated boolean)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(to_jsonb(p) - 'place' order by p.place), '[]')
+  from (
+    select
+      c.place,
+      case
+        when a.attname is null then format('there is no column %I', c.name)
+        when a.attgenerated <> '' then format('%I is generated, the sync cannot write it', c.name)
+        else format('%I is of type %s, the sync writes %s', c.name, format_type(a.atttypid, a.atttypmod), k.written)
+      end as problem,
+      case
+        when a.attname is null then format('alter table public.users add column %I %s;', c.name, c.definition)
+        else clerk_sync.convert_column(c.name, c.kind, c.definition, a.attgenerated <> '')
+      end as remedy
+    from jsonb_to_recordset(clerk_sync.needed_columns())
+      as c(place integer, name text, kind text, definition text, is_added boolean)
+    join (
+      values
+        ('text', 'text or varchar of 255 or more'),
+        ('time', 'timestamp or timestamptz'),
+        ('role', 'public."UserRole": what it holds must be labels of that')
+    ) as k(kind, written) on k.kind = c.kind
+    left join pg_catalog.pg_attribute as a
+      on a.attrelid = to_regclass('public.users')
+     and a.attname = c.name
+     and not a.attisdropped
+    where case
+      when a.attname is null then p_is_migrated or not c.is_added
+      else a.attgenerated <> '' or not clerk_sync.takes_kind(c.kind, a.atttypid, a.atttypmod)
+    end
+  ) as p;
+$$;
+
+revoke execute on function clerk_sync.written_column_problems from public, anon, authenticated;
+grant execute on function clerk_sync.written_column_problems to service_role;
+
+-- What else is wrong with such a table, and which statements mend it. Every problem is {problem, remedy}, as before.
+
+-- The statements that let a column have values the sync does not give: a number counts on from what is there.
+create or replace function clerk_sync.default_remedy(p_name text, p_type oid, p_modifier integer)
+returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select format(
+    case
+      when p_type = 'uuid'::regtype then 'alter table public.users alter column %1$I set default gen_random_uuid();'
+      when p_type in ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype) then
+        'alter table public.users alter column %1$I drop default, alter column %1$I set not null, '
+          || 'alter column %1$I add generated by default as identity; '
+          || 'select setval(pg_get_serial_sequence(''public.users'', %2$L), coalesce(max(%1$I), 0) + 1, false) '
+          || 'from public.users;'
+      when p_type in ('text'::regtype, 'varchar'::regtype) and p_modifier not between 0 and 39 then
+        'alter table public.users alter column %1$I set default gen_random_uuid()::text;'
+      else
+        'alter table public.users alter column %1$I drop default, alter column %1$I type text using %1$I::text, '
+          || 'alter column %1$I set default gen_random_uuid()::text;'
+    end,
+    p_name, p_name
+  );
+$$;
+
+revoke execute on function clerk_sync.default_remedy from public, anon, authenticated;
+grant execute on function clerk_sync.default_remedy to service_role;
+
+-- Columns the sync gives no value: id and what else must not be null need a default, and what a user may lack must be
+-- nullable.
+create or replace function clerk_sync.unwritten_column_problems()
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(to_jsonb(p) - 'attnum' order by p.attnum), '[]')
+  from (
+    select
+      a.attnum,
+      case
+        when n.is_written then format('%I is not null, but the sync writes null for who has none', a.attname)
+        else format('%I has no default that gives it a value, and neither does the sync', a.attname)
+      end as problem,
+      case
+        when not n.is_written and (a.attname = 'id' or a.attnum = any (n.key)) then
+          clerk_sync.default_remedy(a.attname, a.atttypid, a.atttypmod)
+        else format('alter table public.users alter column %I drop not null;', a.attname)
+      end as remedy
+    from pg_catalog.pg_attribute as a
+    left join pg_catalog.pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
+    cross join lateral (
+      select
+        clerk_sync.needed_columns() @> jsonb_build_array(jsonb_build_object('name', a.attname)) as is_written,
+        (select k.conkey from pg_catalog.pg_constraint as k where k.conrelid = a.attrelid and k.contype = 'p') as key
+    ) as n
+    where a.attrelid = to_regclass('public.users')
+      and a.attnum > 0
+      and not a.attisdropped
+      and a.attidentity = ''
+      and a.attgenerated = ''
+      and case
+        when n.is_written then a.attnotnull and a.attname in ('email', 'name', 'deleted_at')
+        else (a.attnotnull or a.attname = 'id')
+          and coalesce(pg_get_expr(d.adbin, d.adrelid), 'auth.uid()') like '%auth.uid()%' -- null in the sync
+      end
+    union all
+    select 0, 'there is no column id', 'alter table public.users add column id uuid not null default gen_random_uuid();'
+    where not exists (
+      select 1 from pg_catalog.pg_attribute as a where a.attrelid = to_regclass('public.users') and a.attname = 'id'
+    )
+  ) as p;
+$$;
+
+revoke execute on function clerk_sync.unwritten_column_problems from public, anon, authenticated;
+grant execute on function clerk_sync.unwritten_column_problems to service_role;
+
+-- Constraints the sync needs, or cannot keep. It upserts by clerk_id: without a unique index that would fail at the
+-- first event. It makes rows before any other table, auth.users included, has the user.
+create or replace function clerk_sync.users_constraint_problems()
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(to_jsonb(p)), '[]')
+  from (
+    select
+      'clerk_id has no unique constraint or whole unique index' as problem,
+      'alter table public.users add unique (clerk_id);' as remedy
+    from pg_catalog.pg_attribute as a
+    where a.attrelid = to_regclass('public.users')
+      and a.attname = 'clerk_id'
+      and a.attgenerated = ''
+      and not exists (
+        select 1
+        from pg_catalog.pg_index as i
+        where i.indrelid = a.attrelid
+          and i.indisunique
+          and i.indisvalid
+          and i.indimmediate
+          and i.indpred is null
+          and i.indnkeyatts = 1
+          and i.indkey[0] = a.attnum
+      )
+    union all
+    select
+      format('%I is deferrable, which an upsert by clerk_id does not take', k.conname),
+      format('alter table public.users drop constraint %I;', k.conname)
+    from pg_catalog.pg_constraint as k
+    join pg_catalog.pg_attribute as a on a.attrelid = k.conrelid and k.conkey = array[a.attnum]
+    where k.conrelid = to_regclass('public.users')
+      and k.contype in ('u', 'p')
+      and k.condeferrable
+      and a.attname = 'clerk_id'
+    union all
+    select
+      format('%I lets only rows in that %s knows already', k.conname, k.confrelid::regclass),
+      format('alter table public.users drop constraint %I;', k.conname)
+    from pg_catalog.pg_constraint as k
+    where k.conrelid = to_regclass('public.users')
+      and k.contype = 'f'
+      and exists (
+        select 1
+        from pg_catalog.pg_attribute as a
+        where a.attrelid = k.conrelid
+          and a.attnum = any (k.conkey)
+          and (
+            a.attname = 'id'
+            or clerk_sync.needed_columns() @> jsonb_build_array(jsonb_build_object('name', a.attname))
+          )
+      )
+  ) as p;
+$$;
+
+revoke execute on function clerk_sync.users_constraint_problems from public, anon, authenticated;
+grant execute on function clerk_sync.users_constraint_problems to service_role;
+
+-- Why the sync could not write to public.users: [{problem, remedy}], in the order in which the remedies, statements
+-- for its owner, can be run. Before the migrations it may be missing, and so may what they add.
+create or replace function public.clerk_sync_users_table_problems(p_is_migrated boolean default true)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_kind "char" := (select c.relkind from pg_catalog.pg_class as c where c.oid = to_regclass('public.users'));
+begin
+  if v_kind is null then
+    return case
+      when p_is_migrated then
+        '[{"problem": "there is no table public.users", "remedy": "Apply the migrations again: they make it."}]'::jsonb
+      else '[]'::jsonb
+    end;
+  end if;
+  if v_kind not in ('r', 'p') then
+    return '[{
+      "problem": "public.users is not a table",
+      "remedy": "alter table public.users rename to users_before;"
+    }]'::jsonb;
+  end if;
+  return clerk_sync.role_type_problems()
+    || clerk_sync.written_column_problems(p_is_migrated)
+    || clerk_sync.unwritten_column_problems()
+    || clerk_sync.users_constraint_problems();
+end
+$$;
+
+revoke execute on function public.clerk_sync_users_table_problems from public, anon, authenticated;
+grant execute on function public.clerk_sync_users_table_problems to service_role;
+
+do $$
+declare
+  v_problems jsonb := public.clerk_sync_users_table_problems(p_is_migrated => false);
+begin
+  if v_problems <> '[]' then
+    raise exception E'public.users is not of the shape that the sync needs. These statements mend it:\n%', (
+      select string_agg(format(E'-- %s\n%s', p.value ->> 'problem', p.value ->> 'remedy'), E'\n' order by p.ordinality)
+      from jsonb_array_elements(v_problems) with ordinality as p
+    )
+      using errcode = 'SY001',
+            hint = 'Nothing was changed. docs/existing-users.md says what may differ.';
+  end if;
+end
+$$;
+
+-- ---- 02_users.sql ----
+
+-- public.users: one row per Clerk user, who may read and edit it, and the functions that write it.
+
+-- A table of this shape that is already there keeps its columns, defaults and rows; only what is missing is added. One of
+-- another shape was refused in the file before.
+-- Rows are written by clerk_sync.write_users and clerk_sync.delete_users alone.
+
+do $$
+begin
+  if to_regtype('public."UserRole"') is null then
+    create type public."UserRole" as enum ('user', 'admin');
+  end if;
+end
+$$;
+
+create table if not exists public.users (
+  id          uuid              not null default gen_random_uuid(),
+  clerk_id    text              null,
+  email       text              null,
+  name        text              null,
+  role        public."UserRole" not null default 'user',
+  "createdAt" timestamp         not null default current_timestamp,
+  "updatedAt" timestamp         not null default current_timestamp,
+  created_at  timestamptz       default now(),
+  updated_at  timestamptz       default now(),
+  constraint "User_pkey" primary key (id),
+  constraint "User_clerkId_key" unique (clerk_id),
+  constraint "User_email_key" unique (email)
+);
+
+alter table public.users
+  add column if not exists created_at timestamptz default now(),
+  add column if not exists updated_at timestamptz default now(),
+  add column if not exists preferences jsonb
+    default '{"displayUnit":"A1C","reminderEnabled":false,"reminderFrequency":"DAILY","theme":"system"}',
+  add column if not exists medical_profile jsonb
+    default '{"preferredUnit":"MGDL"}',
+  add column if not exists deleted_at timestamptz;
+
+alter table public.users enable row level security;
+
+-- A signed-in user reads the own row and edits only what is theirs: role, email, clerk_id and
+-- deleted_at are kept out of reach by column grants, which row level security cannot do.
+revoke all on public.users from public, anon, authenticated;
+grant select on public.users to authenticated;
+grant update (name, preferences, medical_profile) on public.users to authenticated;
+grant select, insert, update, delete on public.users to service_role;
+
+-- In exactly this form: auth.uid() raises on a Clerk id, and Supabase's linter flags the others.
+drop policy if exists users_select_own on public.users;
+create policy users_select_own
+  on public.users
+  for select
+  to authenticated
+  using (clerk_id = ((select auth.jwt()) ->> 'sub'));
+
+-- What a user may edit stays small: 64 kB in all. Whoever is not signed in as a user (the sync, the owner) is not bounded.
+-- Restrictive, so that PostgreSQL names this policy when it refuses.
+drop policy if exists users_update_at_most_64_kb on public.users;
+create policy users_update_at_most_64_kb
+  on public.users
+  as restrictive
+  for update
+  to authenticated
+  using (true)
+  with check (
+    coalesce(octet_length(name), 0)
+      -- by key, for the owner may drop these two columns
+      + coalesce(octet_length(to_jsonb(users) ->> 'preferences'), 0)
+      + coalesce(octet_length(to_jsonb(users) ->> 'medical_profile'), 0) <= 65536
+  );
+
+drop policy if exists users_update_own on public.users;
+create policy users_update_own
+  on public.users
+  for update
+  to authenticated
+  using (clerk_id = ((select auth.jwt()) ->> 'sub'))
+  with check (clerk_id = ((select auth.jwt()) ->> 'sub'));
+
+-- A role is taken only when it is a label of "UserRole"; everybody else is a plain user (law 10).
+create or replace function clerk_sync.allowed_role(p_role text)
+returns public."UserRole"
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select case
+    when p_role = any (enum_range(null::public."UserRole")::text[]) then p_role
+    else 'user'
+  end::public."UserRole";
+$$;
+
+revoke execute on function clerk_sync.allowed_role from public, anon, authenticated;
+grant execute on function clerk_sync.allowed_role to service_role;
+
+-- The columns of a row that its owner may read through the API.
+create or replace function clerk_sync.readable_columns(p_user public.users)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(jsonb_object_agg(c.key, c.value), '{}')
+  from jsonb_each(to_jsonb(p_user)) as c
+  where has_column_privilege('authenticated', 'public.users', c.key, 'select');
+$$;
+
+revoke execute on function clerk_sync.readable_columns from public, anon, authenticated;
+grant execute on function clerk_sync.readable_columns to service_role;
+
+-- The one change a batch makes to one user: its newest snapshot, or its deletion.
+do $$
+begin
+  if to_regtype('clerk_sync.user_change') is null then
+    create type clerk_sync.user_change as (
+      clerk_id        text,
+      job_id          uuid,
+      deletes         boolean,
+      version         bigint,
+      email           text,
+      email_verified  boolean,
+      phone           text,
+      name            text,
+      user_role       text,
+      external_id     text,
+      banned          boolean,
+      locked          boolean,
+      deprovisioned   boolean,
+      created_at      timestamptz,
+      refresh_reason  text,
+      mirror_only     boolean,
+      fresh           boolean,
+      is_new          boolean,
+      withheld_email  text,
+      trusted_version bigint,
+      absent          text[],
+      absent_version  bigint,
+      ignored_role    text
+    );
+  end if;
+end
+$$;
+
+-- The only function that sets columns of public.users from Clerk: to write other columns, too, restate
+-- this one and delete_users. A row that would not change is not written, so updated_at stays true.
+create or replace function clerk_sync.write_users(p_changes clerk_sync.user_change[], p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
+as $$
+declare
+  v_labels text[] := enum_range(null::public."UserRole")::text[];
+begin
+  insert into public.users as u
+    (clerk_id, email, name, role, "createdAt", "updatedAt", created_at, updated_at)
+  select
+    c.clerk_id, c.email, c.name,
+    case when c.user_role = any (v_labels) then c.user_role else 'user' end::public."UserRole", -- as allowed_role, law 10
+    coalesce(c.created_at, p_now) at time zone 'utc', p_now at time zone 'utc',
+    coalesce(c.created_at, p_now), p_now
+  from unnest(p_changes) as c
+  where not c.deletes
+    and not c.mirror_only
+  order by c.clerk_id
+  on conflict (clerk_id) do update
+    set email = excluded.email,
+        name = excluded.name,
+        role = excluded.role,
+        "updatedAt" = excluded."updatedAt",
+        updated_at = excluded.updated_at,
+        deleted_at = null
+    where (u.email, u.name, u.role, u.deleted_at)
+      is distinct from (excluded.email, excluded.name, excluded.role, null);
+end
+$$;
+
+revoke execute on function clerk_sync.write_users from public, anon, authenticated;
+grant execute on function clerk_sync.write_users to service_role;
+
+-- Hard: the rows go. Soft: they stay with deleted_at, the data untouched.
+create or replace function clerk_sync.delete_users(
+  p_changes     clerk_sync.user_change[],
+  p_delete_mode text,
+  p_now         timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
+as $$
+declare
+  v_clerk_ids text[] := array(select c.clerk_id from unnest(p_changes) as c where c.deletes);
+begin
+  if cardinality(v_clerk_ids) = 0 then
+    return;
+  end if;
+  if p_delete_mode = 'soft' then
+    update public.users as u
+    set deleted_at = p_now,
+        "updatedAt" = p_now at time zone 'utc',
+        updated_at = p_now
+    where u.clerk_id = any (v_clerk_ids)
+      and u.deleted_at is null;
+    return;
+  end if;
+  delete from public.users as u
+  where u.clerk_id = any (v_clerk_ids);
+end
+$$;
+
+revoke execute on function clerk_sync.delete_users from public, anon, authenticated;
+grant execute on function clerk_sync.delete_users to service_role;
+
+-- ---- 03_user_state.sql ----
+
+-- clerk_sync.user_state: what the sync knows of each Clerk user, and the locks of users.
+
+-- clerk_sync.user_state: what the sync knows of each Clerk user and no app needs to see.
+-- Its row is the lock of the user: whoever writes users or state for a Clerk id holds it.
+-- A row outlives its user: as tombstone it keeps a late event from reviving a deleted user.
+create table if not exists clerk_sync.user_state (
+  clerk_id             text        not null,
+  version              bigint      not null default 0,
+  deleted_at           timestamptz null,
+  external_id          text        null,
+  phone                text        null,
+  email_verified       boolean     not null default false,
+  banned               boolean     not null default false,
+  locked               boolean     not null default false,
+  deprovisioned        boolean     not null default false,
+  auth_user_id         uuid        null,
+  auth_finding         text        null,
+  auth_holder_id       uuid        null,
+  auth_locked_at       timestamptz null,
+  mirrored_version     bigint      null,
+  mirrored_at          timestamptz null,
+  refresh_reason       text        null,
+  refresh_due_at       timestamptz null,
+  refresh_attempts     integer     not null default 0,
+  last_synced_at       timestamptz null,
+  first_seen_at        timestamptz null,
+  delete_counted_at    timestamptz null,
+  constraint user_state_pkey primary key (clerk_id),
+  constraint lock_has_holder check ((auth_holder_id is null) = (auth_locked_at is null)),
+  constraint due_refresh_has_reason check (refresh_due_at is null or refresh_reason is not null)
+);
+
+alter table clerk_sync.user_state
+  add column if not exists withheld_email  text,
+  add column if not exists trusted_version bigint,
+  add column if not exists absent          text[],
+  add column if not exists absent_version  bigint,
+  add column if not exists ignored_role    text;
+
+comment on column clerk_sync.user_state.version is
+  'Clerk''s updated_at in ms of the newest applied snapshot; 0 until one was applied';
+comment on column clerk_sync.user_state.deleted_at is
+  'tombstone: only a fresh read of the user from Clerk''s API may clear it';
+comment on column clerk_sync.user_state.auth_finding is
+  'auth_address_held: another Auth user holds the address or number, and the mirror has a placeholder';
+comment on column clerk_sync.user_state.auth_holder_id is
+  'the Auth user that holds the address and becomes the mirror (AUTH_ADOPT) when its last token has run out';
+comment on column clerk_sync.user_state.auth_locked_at is
+  'since when that Auth user is locked';
+comment on column clerk_sync.user_state.refresh_reason is
+  'why what we know of the user may be wrong; null again when a snapshot settled it';
+comment on column clerk_sync.user_state.refresh_due_at is
+  'when the fresh read is to be queued; null once it was';
+comment on column clerk_sync.user_state.first_seen_at is
+  'when a webhook (or the sign-up that ensure-user found) brought a user nobody knew; null for who was there before';
+comment on column clerk_sync.user_state.delete_counted_at is
+  'when the deletion was counted by the delete brake';
+
+comment on column clerk_sync.user_state.trusted_version is
+  'set while the newest applied event said a time in the future: the version before it; an event or a read of at least this version replaces the state';
+comment on column clerk_sync.user_state.absent is
+  'fields that the event of this version did not carry: what is here of them is older; null when nothing is';
+comment on column clerk_sync.user_state.absent_version is
+  'the version up to which the absent fields are known; an event between it and version brings no other fields than those';
+comment on column clerk_sync.user_state.ignored_role is
+  'of what kind public_metadata.role is, when it is no role here: array, object, number, boolean or text';
+comment on column clerk_sync.user_state.withheld_email is
+  'the address the user claims at Clerk and does not get, because another claim to it is better';
+
+create index if not exists user_state_withheld_email_idx
+  on clerk_sync.user_state (withheld_email)
+  where withheld_email is not null;
+create index if not exists user_state_external_id_idx
+  on clerk_sync.user_state (external_id)
+  where external_id is not null;
+create index if not exists user_state_auth_user_id_idx
+  on clerk_sync.user_state (auth_user_id)
+  where auth_user_id is not null;
+create index if not exists user_state_auth_finding_idx
+  on clerk_sync.user_state (clerk_id)
+  where auth_finding is not null;
+create index if not exists user_state_refresh_idx
+  on clerk_sync.user_state (refresh_due_at)
+  where refresh_due_at is not null;
+create index if not exists user_state_delete_counted_idx
+  on clerk_sync.user_state (delete_counted_at)
+  where delete_counted_at is not null;
+
+alter table clerk_sync.user_state enable row level security;
+revoke all on clerk_sync.user_state from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.user_state to service_role;
+
+drop policy if exists user_state_service_role on clerk_sync.user_state;
+create policy user_state_service_role
+  on clerk_sync.user_state
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- Remembers what was applied. A tombstone keeps the mirror's Auth id until the mirror is gone too, the
+-- external_id by which the deletion may come again, and nothing else of the person. Who did not get the
+-- address claimed is to be read from Clerk's API: at once, and when that read says the same, five times more.
+-- Before the rows are written: a user who has none is seen for the first time.
+create or replace function clerk_sync.write_user_state(p_changes clerk_sync.user_change[], p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  insert into clerk_sync.user_state as s
+    (clerk_id, version, deleted_at, external_id, phone, email_verified, banned, locked, deprovisioned,
+     refresh_reason, refresh_attempts, refresh_due_at, last_synced_at, first_seen_at,
+     withheld_email, trusted_version, absent, absent_version, ignored_role)
+  select
+    c.clerk_id, c.version, case when c.deletes then p_now end,
+    case when not c.deletes then c.external_id end, case when not c.deletes then c.phone end,
+    not c.deletes and c.email_verified, not c.deletes and c.banned, not c.deletes and c.locked,
+    not c.deletes and c.deprovisioned,
+    c.refresh_reason, (c.fresh and c.refresh_reason is not null)::integer, case when c.refresh_reason is not null then p_now end,
+    p_now,
+    case when c.is_new and (select true from public.users as u where u.clerk_id = c.clerk_id) is null then p_now end,
+    c.withheld_email, c.trusted_version, c.absent, case when c.absent is not null then c.absent_version end,
+    case when not c.deletes then c.ignored_role end
+  from unnest(p_changes) as c
+  where not c.mirror_only
+  on conflict (clerk_id) do update
+    set version = case
+          when excluded.deleted_at is null then excluded.version -- newest_changes let no older one through that is not settled
+          else greatest(s.version, excluded.version)
+        end,
+        deleted_at = case when excluded.deleted_at is not null then coalesce(s.deleted_at, excluded.deleted_at) end,
+        external_id = case when excluded.deleted_at is not null then s.external_id else excluded.external_id end,
+        phone = excluded.phone,
+        email_verified = excluded.email_verified,
+        banned = excluded.banned,
+        locked = excluded.locked,
+        deprovisioned = excluded.deprovisioned,
+        refresh_reason = excluded.refresh_reason,
+        refresh_attempts = case when excluded.refresh_attempts > 0 then s.refresh_attempts + 1 else 0 end,
+        refresh_due_at = case
+          when excluded.refresh_attempts = 0 then excluded.refresh_due_at
+          when s.refresh_attempts < 5 then p_now + 4 ^ s.refresh_attempts * interval '1 minute'
+        end,
+        last_synced_at = excluded.last_synced_at,
+        withheld_email = excluded.withheld_email,
+        trusted_version = excluded.trusted_version,
+        absent = excluded.absent,
+        absent_version = excluded.absent_version,
+        ignored_role = excluded.ignored_role;
+end
+$$;
+
+revoke execute on function clerk_sync.write_user_state from public, anon, authenticated;
+grant execute on function clerk_sync.write_user_state to service_role;
+
+-- Locks users by their state without waiting; answers how many of them have one.
+create or replace function clerk_sync.lock_users(p_clerk_ids text[])
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  perform 1
+  from clerk_sync.user_state as s
+  where s.clerk_id = any (p_clerk_ids)
+  order by s.clerk_id
+  for update nowait;
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+
+revoke execute on function clerk_sync.lock_users from public, anon, authenticated;
+grant execute on function clerk_sync.lock_users to service_role;
+
+-- Locks those of these users who were never seen, and waits for whoever has them in hand: before a row of their state is
+-- made by anybody but a worker. In one order for all.
+create or replace function clerk_sync.lock_new_users(p_clerk_ids text[])
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended(n.clerk_id, 7461203))
+  from (
+    select distinct i.clerk_id
+    from unnest(p_clerk_ids) as i(clerk_id)
+    where (select true from clerk_sync.user_state as k where k.clerk_id = i.clerk_id) is null
+    order by i.clerk_id
+  ) as n;
+end
+$$;
+
+revoke execute on function clerk_sync.lock_new_users from public, anon, authenticated;
+grant execute on function clerk_sync.lock_new_users to service_role;
+
+-- Locks one user, known or not, and waits for whoever has the lock: a worker is about to make the row then.
+-- p_signed_up_at: who is new counts as one whom a webhook brought (first_seen_at).
+create or replace function clerk_sync.lock_user(p_clerk_id text, p_signed_up_at timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  perform clerk_sync.lock_new_users(array[p_clerk_id]);
+  insert into clerk_sync.user_state as s (clerk_id, first_seen_at)
+  values (p_clerk_id, p_signed_up_at)
+  on conflict (clerk_id) do nothing;
+  perform 1
+  from clerk_sync.user_state as s
+  where s.clerk_id = p_clerk_id
+  for update;
+end
+$$;
+
+revoke execute on function clerk_sync.lock_user from public, anon, authenticated;
+grant execute on function clerk_sync.lock_user to service_role;
+
+-- ---- 04_jobs.sql ----
+
+-- public.job_queue: the jobs, their states and history, and the functions that store, lock, move and describe them.
+
+--   PENDING ──> PROCESSING ──> COMPLETED          CANCELLED: by a person
+--      └───────────┬──┴──> FAILED (again at run_at) ──> … ──> DEAD (gave up; a person retries)
+--
+-- Jobs come in by clerk_sync_enqueue and move by clerk_sync_run_jobs, clerk_sync_settle_jobs and
+-- clerk_sync_rescue_jobs. The trigger record_transition records every change of state, whoever makes it.
+--
+-- source: webhook (what Clerk sent), refresh (the user is read from Clerk's API when the job runs), ensure (the user
+-- was read there for ensure-user), or why the mirror alone is owed (email_taken, lease_lost, ensure).
+--
+-- waits_for: the service (auth, clerk) whose circuit was open when the job came to need it; null again when it is due.
+-- runs_alone: a call that applied this job with others was cut off. Such a job is applied in a call of its own, beside the
+-- batches (clerk_sync_lease_alone), and so are later jobs of its user until one of them is applied.
+
+-- A queue of the same shape that a hand-written processor left behind is taken over: what it owed is owed
+-- still, what it had failed waits as a dead letter (its payload may be long out of date).
+do $$
+begin
+  if to_regclass('public.job_queue') is null or exists (
+    select 1
+    from pg_catalog.pg_attribute as a
+    where a.attrelid = to_regclass('public.job_queue')
+      and a.attname = 'event_id'
+  ) then
+    return;
+  end if;
+  update public.job_queue as j
+  set status = case
+        when j.status = 'FAILED' then 'DEAD'
+        when j.status = 'PROCESSING' then 'PENDING'
+        else j.status
+      end,
+      processed_at = case
+        when j.status in ('COMPLETED', 'FAILED') then coalesce(j.processed_at, j.updated_at, now())
+      end,
+      created_at = coalesce(j.created_at, j.updated_at, now()),
+      updated_at = coalesce(j.updated_at, now());
+end
+$$;
+
+create table if not exists public.job_queue (
+  id           uuid        not null default gen_random_uuid(),
+  job_type     text        not null,
+  payload      jsonb       not null default '{}',
+  status       text        not null default 'PENDING',
+  priority     integer     not null default 1,
+  error        text        null,
+  result       jsonb       null,
+  created_at   timestamptz default now(),
+  updated_at   timestamptz default now(),
+  processed_at timestamptz null,
+  constraint job_queue_pkey primary key (id)
+);
+
+alter table public.job_queue
+  add column if not exists event_id     text,
+  add column if not exists clerk_id     text,
+  add column if not exists version      bigint      not null default 0,
+  add column if not exists source       text        not null default 'webhook',
+  add column if not exists attempts     integer     not null default 0,
+  add column if not exists max_attempts integer     not null default 15,
+  add column if not exists run_at       timestamptz not null default now(),
+  add column if not exists lease_token  uuid,
+  add column if not exists lease_until  timestamptz,
+  add column if not exists history      jsonb       not null default '[]',
+  add column if not exists cancel_requested_at timestamptz,
+  add column if not exists waits_for    text,
+  add column if not exists runs_alone   boolean     not null default false;
+
+update public.job_queue as j
+set clerk_id = j.payload ->> 'clerk_id'
+where j.clerk_id is null
+  and j.payload ->> 'clerk_id' <> '';
+
+alter table public.job_queue
+  drop constraint if exists job_type_is_known,
+  drop constraint if exists status_is_known,
+  drop constraint if exists leased_iff_processing,
+  drop constraint if exists processed_iff_final,
+  drop constraint if exists waits_only_while_owed;
+alter table public.job_queue
+  add constraint job_type_is_known
+    check (job_type in ('USER_CREATED', 'USER_UPDATED', 'USER_DELETED')),
+  add constraint status_is_known
+    check (status in ('PENDING', 'PROCESSING', 'COMPLETED', 'FAILED', 'DEAD', 'CANCELLED')),
+  add constraint leased_iff_processing
+    check ((status = 'PROCESSING') = (lease_token is not null and lease_until is not null)),
+  add constraint processed_iff_final
+    check ((status in ('COMPLETED', 'DEAD', 'CANCELLED')) = (processed_at is not null)),
+  add constraint waits_only_while_owed
+    check (waits_for is null or status in ('PENDING', 'FAILED'));
+
+-- One delivery, one job: svix-id is the same on every retry of an event.
+create unique index if not exists job_queue_event_id_key
+  on public.job_queue (event_id);
+-- The claim reads this one in order. run_at is a key column: a backlog of waiting retries is
+-- then passed over inside the index. Jobs that wait for a service are in the next one.
+create index if not exists job_queue_due_idx
+  on public.job_queue (priority desc, run_at, id)
+  where status in ('PENDING', 'FAILED') and waits_for is null;
+create index if not exists job_queue_waiting_idx
+  on public.job_queue (waits_for, run_at, id)
+  where waits_for is not null;
+-- Usually empty: the jobs that run alone, in the order in which they are leased, and by user.
+create index if not exists job_queue_alone_due_idx
+  on public.job_queue (attempts, run_at, id)
+  where runs_alone and status in ('PENDING', 'FAILED');
+create index if not exists job_queue_alone_user_idx
+  on public.job_queue (clerk_id)
+  where runs_alone and status <> 'COMPLETED';
+-- Law 5: one mirror call per user at a time, whatever the workers do.
+create unique index if not exists job_queue_one_processing_per_user
+  on public.job_queue (clerk_id)
+  where status = 'PROCESSING';
+-- Not by status: a look whether a user's job is PROCESSING must not go through all that are.
+create index if not exists job_queue_lease_idx
+  on public.job_queue (lease_until)
+  where lease_until is not null;
+create index if not exists job_queue_user_idx
+  on public.job_queue (clerk_id, status, created_at);
+-- What a person looks at: everything that went wrong or was stopped.
+create index if not exists job_queue_stopped_idx
+  on public.job_queue (updated_at)
+  where status in ('FAILED', 'DEAD', 'CANCELLED');
+create index if not exists job_queue_purge_idx
+  on public.job_queue (processed_at)
+  where status in ('COMPLETED', 'CANCELLED');
+
+-- A queue dies and is reborn row by row; the defaults would let millions of dead rows pile up.
+alter table public.job_queue set (
+  autovacuum_vacuum_scale_factor = 0.02,
+  autovacuum_vacuum_threshold = 1000,
+  autovacuum_vacuum_cost_delay = 0,
+  autovacuum_analyze_scale_factor = 0.02,
+  autovacuum_analyze_threshold = 5000
+);
+
+alter table public.job_queue enable row level security;
+revoke all on public.job_queue from public, anon, authenticated;
+grant select, insert, update, delete on public.job_queue to service_role;
+
+drop policy if exists job_queue_service_role on public.job_queue;
+create policy job_queue_service_role
+  on public.job_queue
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- What a statement edits by hand is collected in a setting of its transaction, and goes into the audit as one entry
+-- when the statement ends: {jobs}, the first ten ids.
+create or replace function clerk_sync.note_edit(p_id uuid)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_ids   text    := coalesce(current_setting('clerk_sync.edited_ids', true), '');
+  v_count integer := coalesce(nullif(current_setting('clerk_sync.edited_count', true), ''), '0')::integer;
+begin
+  perform set_config('clerk_sync.edited_count', (v_count + 1)::text, true);
+  if v_count < 10 then
+    perform set_config('clerk_sync.edited_ids', concat_ws(',', nullif(v_ids, ''), p_id), true);
+  end if;
+end
+$$;
+
+revoke execute on function clerk_sync.note_edit from public, anon, authenticated;
+grant execute on function clerk_sync.note_edit to service_role;
+
+-- A payload whose original_event is cut down to kind, ids and times, as the webhook stores it (core/summarise-event.ts);
+-- for jobs that came in another way.
+create or replace function clerk_sync.audit_payload(p_payload jsonb)
+returns jsonb
+language plpgsql
+immutable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_event jsonb := p_payload -> 'original_event';
+  v_data  jsonb := v_event -> 'data';
+begin
+  if jsonb_typeof(v_event) is distinct from 'object' then
+    return p_payload;
+  end if;
+  return p_payload || jsonb_build_object('original_event', jsonb_strip_nulls(jsonb_build_object(
+    'type', v_event -> 'type',
+    'object', v_event -> 'object',
+    'timestamp', v_event -> 'timestamp',
+    'instance_id', v_event -> 'instance_id',
+    'data', jsonb_build_object(
+      'id', v_data -> 'id',
+      'object', v_data -> 'object',
+      'deleted', v_data -> 'deleted',
+      'created_at', v_data -> 'created_at',
+      'updated_at', v_data -> 'updated_at'
+    )
+  )));
+end
+$$;
+
+revoke execute on function clerk_sync.audit_payload from public, anon, authenticated;
+grant execute on function clerk_sync.audit_payload to service_role;
+
+-- A history whose errors are their codes only: what follows the colon may quote a value.
+create or replace function clerk_sync.history_without_messages(p_history jsonb)
+returns jsonb
+language plpgsql
+immutable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(
+      case
+        when h.entry ? 'error' then h.entry || jsonb_build_object('error', split_part(h.entry ->> 'error', ':', 1))
+        else h.entry
+      end
+      order by h.place
+    ), '[]')
+    from jsonb_array_elements(p_history) with ordinality as h(entry, place)
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.history_without_messages from public, anon, authenticated;
+grant execute on function clerk_sync.history_without_messages to service_role;
+
+-- Who changes a job by hand: the database user and, where it differs, the role; null when one of our functions does.
+-- The stack of calls tells, so that no function has to say who it is, and none can forget to. The hot path is known
+-- sooner: its functions run with enable_seqscan off, which nobody's session does.
+create or replace function clerk_sync.editor()
+returns text
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_calls text;
+begin
+  if current_setting('enable_seqscan') = 'off' then
+    return null;
+  end if;
+  get diagnostics v_calls = pg_context;
+  if v_calls ~ 'function ("clerk_sync_|public[.]clerk_sync_|clerk_sync[.](?!editor|record_))' then
+    return null;
+  end if;
+  return concat_ws(' as ', session_user, nullif(current_user, session_user));
+end
+$$;
+
+revoke execute on function clerk_sync.editor from public, anon, authenticated;
+grant execute on function clerk_sync.editor to service_role;
+
+-- One entry of the history of a job: {at, status, attempt, error?, by?}.
+create or replace function clerk_sync.history_entry(p_status text, p_attempt integer, p_error text, p_by text)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  return jsonb_strip_nulls(jsonb_build_object(
+    'at', clock_timestamp(), 'status', p_status, 'attempt', p_attempt, 'error', p_error, 'by', p_by
+  ));
+end
+$$;
+
+revoke execute on function clerk_sync.history_entry from public, anon, authenticated;
+grant execute on function clerk_sync.history_entry to service_role;
+
+-- True while a job of this user, open or dead, runs alone.
+create or replace function clerk_sync.runs_alone(p_clerk_id text)
+returns boolean
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return exists (
+    select 1
+    from public.job_queue as j
+    where j.clerk_id = p_clerk_id
+      and j.runs_alone
+      and j.status <> 'COMPLETED'
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.runs_alone from public, anon, authenticated;
+grant execute on function clerk_sync.runs_alone to service_role;
+
+-- The history of a job has one entry per change of state or attempt, or by hand; operator in it did it through the admin
+-- API, see clerk_sync.change_jobs. It is written by this trigger, so that a change made by hand in the SQL editor is on
+-- record like any other, and what hangs on the status (lease, processed_at) stays true. Two statements, which most jobs
+-- go through, write all that themselves at a third of the cost: the insert of store_jobs and the update of move_jobs.
+-- They say so by the setting clerk_sync.recorded.
+create or replace function clerk_sync.record_transition()
+returns trigger
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+declare
+  v_changed boolean := true;
+  v_editor  text    := clerk_sync.editor();
+begin
+  if tg_op = 'INSERT' then
+    new.history := '[]';
+    new.clerk_id := coalesce(new.clerk_id, nullif(new.payload ->> 'clerk_id', ''));
+    new.updated_at := coalesce(new.updated_at, clock_timestamp());
+    new.created_at := coalesce(new.created_at, new.updated_at);
+    new.runs_alone := new.runs_alone or clerk_sync.runs_alone(new.clerk_id);
+  else
+    v_changed := new.status <> old.status or new.attempts <> old.attempts or v_editor is not null;
+    new.history := old.history;
+    if new.updated_at is null or new.updated_at = old.updated_at then
+      new.updated_at := clock_timestamp();
+    end if;
+    if old.status in ('DEAD', 'CANCELLED') and new.status = 'PENDING' and new.attempts = old.attempts then
+      new.attempts := 0; -- tried again by hand: from the start
+      new.run_at := least(new.run_at, new.updated_at);
+    end if;
+    if greatest(new.attempts - 1, 0) <> greatest(old.attempts - 1, 0) then
+      new.payload := new.payload || jsonb_build_object('retry_count', greatest(new.attempts - 1, 0));
+    end if;
+    if new.payload ? 'erased' and not old.payload ? 'erased' then
+      new.error := split_part(new.error, ':', 1);
+      new.history := clerk_sync.history_without_messages(new.history);
+    end if;
+  end if;
+
+  new.waits_for := case when new.status in ('PENDING', 'FAILED') then new.waits_for end;
+  if new.status = 'PROCESSING' then
+    new.lease_token := coalesce(new.lease_token, gen_random_uuid());
+    new.lease_until := coalesce(new.lease_until, new.updated_at + interval '1 minute');
+  else
+    new.lease_token := null;
+    new.lease_until := null;
+    new.cancel_requested_at := null;
+  end if;
+
+  new.processed_at := case
+    when new.status in ('COMPLETED', 'DEAD', 'CANCELLED') then coalesce(new.processed_at, new.updated_at)
+  end;
+
+  if v_changed then
+    new.history := new.history || (
+      clerk_sync.history_entry(new.status, new.attempts, new.error, v_editor)
+      || jsonb_strip_nulls(jsonb_build_object('operator', nullif(current_setting('clerk_sync.operator', true), '')))
+    );
+  end if;
+  if v_editor is not null then
+    perform clerk_sync.note_edit(new.id);
+  end if;
+  return new;
+end
+$$;
+
+revoke execute on function clerk_sync.record_transition from public, anon, authenticated;
+grant execute on function clerk_sync.record_transition to service_role;
+
+drop trigger if exists record_insertion on public.job_queue;
+create trigger record_insertion
+  before insert on public.job_queue
+  for each row
+  when (current_setting('clerk_sync.recorded', true) is distinct from 'insert')
+  execute function clerk_sync.record_transition();
+
+drop trigger if exists record_transition on public.job_queue;
+create trigger record_transition
+  before update on public.job_queue
+  for each row
+  when (current_setting('clerk_sync.recorded', true) is distinct from 'update')
+  execute function clerk_sync.record_transition();
+
+-- A job to come: first what the caller names, then what is found out of it on the way to the queue.
+do $$
+begin
+  if to_regtype('clerk_sync.new_job') is null then
+    create type clerk_sync.new_job as (
+      event_id    text,
+      job_type    text,
+      clerk_id    text,
+      version     bigint,
+      payload     jsonb,
+      source      text,
+      read_at     timestamptz,
+      dead_reason text,
+      id          uuid,
+      status      text,
+      attempts    integer,
+      waits_for   text,
+      result      jsonb,
+      existing    jsonb
+    );
+  end if;
+end
+$$;
+
+-- What became of jobs, as clerk_sync_enqueue answers it; p_stored: ids of what was stored, by event id. Known ones are
+-- looked up by subquery, not by join: one index lookup a job, whatever the statistics say.
+create or replace function clerk_sync.describe_stored(p_jobs clerk_sync.new_job[], p_stored jsonb)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'event_id', i.event_id,
+      'outcome', case
+        when i.existing is not null then 'exists'
+        when not p_stored ? i.event_id then 'duplicate'
+        when (p_stored ->> i.event_id)::uuid <> i.id then 'requeued'
+        when i.status = 'DEAD' then 'dead'
+        else 'queued'
+      end,
+      'applied', case
+        when not p_stored ? i.event_id or not coalesce(i.result @> '{"applied": true}', false) then 'no'
+        when i.status = 'COMPLETED' then 'all'
+        else 'row'
+      end,
+      'job_id', coalesce(p_stored ->> i.event_id, (select o.id::text from public.job_queue as o where o.event_id = i.event_id)),
+      'user', i.existing
+    ) order by i.ordinality), '[]')
+    from unnest(p_jobs) with ordinality as i
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.describe_stored from public, anon, authenticated;
+grant execute on function clerk_sync.describe_stored to service_role;
+
+-- Stores jobs, and answers as clerk_sync_enqueue does. The insert writes its history itself, sooner than the trigger would.
+-- p_alone: these jobs run alone, as do those of users who have such a job.
+create or replace function clerk_sync.store_jobs(
+  p_jobs         clerk_sync.new_job[],
+  p_max_attempts integer,
+  p_now          timestamptz,
+  p_alone        boolean default false
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_done   timestamptz := p_now + (clock_timestamp() - statement_timestamp());
+  v_stored jsonb; -- job ids by event id: a join would compare each with each, as few are expected
+begin
+  perform set_config('clerk_sync.recorded', 'insert', true);
+  with stored as (
+    insert into public.job_queue as j
+      (id, event_id, job_type, clerk_id, version, payload, source, error, status, priority, attempts, max_attempts,
+       created_at, updated_at, run_at, processed_at, waits_for, runs_alone, result, history)
+    select
+      i.id, i.event_id, i.job_type, i.clerk_id, i.version, i.payload, i.source, i.dead_reason, i.status,
+      case -- sign-ups first, then the other live events, then what reconcile and backfill bring
+        when i.source not in ('webhook', 'refresh') then 0
+        when i.job_type = 'USER_CREATED' then 2
+        else 1
+      end,
+      i.attempts, p_max_attempts, p_now, p_now, p_now, case when i.status <> 'PENDING' then v_done end, i.waits_for,
+      p_alone or exists ( -- as runs_alone
+        select 1 from public.job_queue as a where a.clerk_id = i.clerk_id and a.runs_alone and a.status <> 'COMPLETED'
+      ),
+      i.result,
+      jsonb_build_array(jsonb_strip_nulls(jsonb_build_object( -- as history_entry
+        'at', clock_timestamp(), 'status', i.status, 'attempt', i.attempts, 'error', i.dead_reason
+      )))
+    from unnest(p_jobs) as i
+    where i.existing is null
+    order by i.event_id -- two calls that share events take them in one order
+    on conflict (event_id) do update
+      set status = 'PENDING', attempts = 0, error = null, run_at = p_now, updated_at = p_now
+      where j.status = 'DEAD' and excluded.status = 'PENDING'
+    returning j.id, j.event_id
+  )
+  select coalesce(jsonb_object_agg(n.event_id, n.id), '{}')
+  into v_stored
+  from stored as n;
+  perform set_config('clerk_sync.recorded', '', true);
+  return clerk_sync.describe_stored(p_jobs, v_stored);
+end
+$$;
+
+revoke execute on function clerk_sync.store_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.store_jobs to service_role;
+
+-- Moves jobs to a status, with their history, which the trigger then need not write. p_status null: jobs that brought
+-- nothing newer; they are done, and say why they were put aside, unless they were applied before. PENDING is no attempt.
+create or replace function clerk_sync.move_jobs(
+  p_ids         uuid[],
+  p_status      text,
+  p_waits_for   text,
+  p_notes       jsonb,
+  p_token       uuid,
+  p_lease_until timestamptz,
+  p_now         timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_status    text    := coalesce(p_status, 'COMPLETED');
+  v_is_leased boolean := v_status = 'PROCESSING';
+  v_counts    integer := (v_status <> 'PENDING')::integer;
+begin
+  update public.job_queue as j
+  set status = v_status,
+      attempts = j.attempts + v_counts - (j.status = 'PROCESSING')::integer,
+      payload = case
+        when j.attempts = 0 then j.payload
+        else j.payload || jsonb_build_object('retry_count', greatest(j.attempts + v_counts - (j.status = 'PROCESSING')::integer - 1, 0))
+      end,
+      waits_for = p_waits_for,
+      runs_alone = false, -- applied: whatever hindered it is over
+      error = null,
+      lease_token = case when v_is_leased then p_token end,
+      lease_until = case when v_is_leased then p_lease_until end,
+      cancel_requested_at = case when v_is_leased then j.cancel_requested_at end,
+      processed_at = case when v_status = 'COMPLETED' then p_now end,
+      updated_at = p_now,
+      result = case
+        when j.result @> '{"applied": true}' and (j.job_type <> 'USER_DELETED' or p_status is null) then j.result
+        when p_status is not null then
+          '{"applied": true}' || jsonb_strip_nulls(jsonb_build_object('ignored_email', j.payload -> 'ignored_email'))
+        else (
+          select case
+            when s.deleted_at is not null then '{"applied": false, "reason": "user_deleted"}'
+            else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', s.version)
+          end
+          from clerk_sync.user_state as s
+          where s.clerk_id = j.clerk_id
+        )
+      end || coalesce(p_notes -> j.id::text, '{}'),
+      history = case
+        when v_status = j.status then j.history
+        else j.history || jsonb_build_object( -- as history_entry
+          'at', clock_timestamp(), 'status', v_status, 'attempt', j.attempts + v_counts - (j.status = 'PROCESSING')::integer
+        )
+      end
+  where j.id = any (p_ids);
+end
+$$;
+
+revoke execute on function clerk_sync.move_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.move_jobs to service_role;
+
+-- A due job that is locked, and whose it is.
+do $$
+begin
+  if to_regtype('clerk_sync.due_job') is null then
+    create type clerk_sync.due_job as (
+      id       uuid,
+      clerk_id text
+    );
+  end if;
+end
+$$;
+
+-- Locks these users and returns those it got: a user whom another worker has in hand is not waited for. The lock is the
+-- row of their state; of a user never seen it is an advisory lock, which everybody takes who makes such a row.
+create or replace function clerk_sync.lock_free_users(p_clerk_ids text[])
+returns text[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_new  text[] := array(
+    select i.clerk_id
+    from unnest(p_clerk_ids) as i(clerk_id)
+    where case -- in this order: the lock is not asked for users who are known
+        when (select true from clerk_sync.user_state as k where k.clerk_id = i.clerk_id) then false
+        else pg_try_advisory_xact_lock(hashtextextended(i.clerk_id, 7461203))
+      end
+  );
+  v_known text[] := array(
+    select s.clerk_id
+    from clerk_sync.user_state as s
+    where s.clerk_id = any (p_clerk_ids)
+    for update skip locked
+  );
+begin
+  -- Looked at again, now that nobody else can: a user who was made before the lock is known, and may be locked by
+  -- another worker; and PROCESSING (in claim_jobs for the second time).
+  return array(
+    select i.clerk_id
+    from (
+      select unnest(v_known) as clerk_id
+      union all
+      select n.clerk_id
+      from unnest(v_new) as n(clerk_id)
+      where (select true from clerk_sync.user_state as k where k.clerk_id = n.clerk_id) is null
+    ) as i
+    where (
+      select true from public.job_queue as r where r.clerk_id = i.clerk_id and r.status = 'PROCESSING'
+    ) is null
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.lock_free_users from public, anon, authenticated;
+grant execute on function clerk_sync.lock_free_users to service_role;
+
+-- Locks the users of these jobs, which the caller holds; returns the jobs of those it got.
+create or replace function clerk_sync.claim_users(p_due clerk_sync.due_job[])
+returns clerk_sync.due_job[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_users text[] := array(select distinct d.clerk_id from unnest(p_due) as d where d.clerk_id is not null);
+  v_free  text[] := clerk_sync.lock_free_users(v_users);
+begin
+  if cardinality(v_free) = cardinality(v_users) then
+    return p_due;
+  end if;
+  return array(select d from unnest(p_due) as d where d.clerk_id is null or d.clerk_id = any (v_free));
+end
+$$;
+
+revoke execute on function clerk_sync.claim_users from public, anon, authenticated;
+grant execute on function clerk_sync.claim_users to service_role;
+
+-- Leases jobs for what they still need, a call: a read of their user from Clerk's API, or the mirror. read_at is when
+-- the read can begin.
+create or replace function clerk_sync.lease_calls(
+  p_ids         uuid[],
+  p_reads       boolean,
+  p_token       uuid,
+  p_lease_until timestamptz,
+  p_now         timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  update public.job_queue as j
+  set status = 'PROCESSING',
+      attempts = j.attempts + 1,
+      error = null,
+      result = case
+        when p_reads then coalesce(j.result, '{}') || jsonb_build_object('read_at', p_now)
+        else j.result
+      end,
+      lease_token = p_token,
+      lease_until = p_lease_until,
+      updated_at = p_now
+  where j.id = any (p_ids);
+end
+$$;
+
+revoke execute on function clerk_sync.lease_calls from public, anon, authenticated;
+grant execute on function clerk_sync.lease_calls to service_role;
+
+-- [{job_id, job_type, status, attempts, error}]
+create or replace function clerk_sync.describe_jobs(p_ids uuid[])
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  if cardinality(p_ids) = 0 then
+    return '[]'::jsonb;
+  end if;
+  return (
+    select coalesce(to_jsonb(array_agg(r)), '[]')
+    from (
+      select j.id as job_id, j.job_type, j.status, j.attempts, j.error
+      from public.job_queue as j
+      where j.id = any (p_ids)
+    ) as r
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.describe_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.describe_jobs to service_role;
+
+-- One job without its payload: {id, job_type, status, attempts, error, source, clerk_id, event_id, created_at, run_at,
+-- processed_at, history, result}; null when there is none.
+create or replace function public.clerk_sync_job(p_id uuid)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'id', j.id,
+      'job_type', j.job_type,
+      'status', j.status,
+      'attempts', j.attempts,
+      'error', j.error,
+      'source', j.source,
+      'clerk_id', j.clerk_id,
+      'event_id', j.event_id,
+      'created_at', j.created_at,
+      'run_at', j.run_at,
+      'processed_at', j.processed_at,
+      'history', j.history,
+      'result', j.result
+    )
+    from public.job_queue as j
+    where j.id = p_id
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_job from public, anon, authenticated;
+grant execute on function public.clerk_sync_job to service_role;
+
+-- Erases what jobs hold of the deleted users whose deletion is complete, given some jobs of theirs. Called when
+-- a deletion completes, here and in Auth, and when a late event of a deleted user was put aside. A job that
+-- another worker holds is skipped: it comes here itself.
+create or replace function clerk_sync.erase_deleted(p_ids uuid[])
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  update public.job_queue as j
+  set payload = jsonb_strip_nulls(jsonb_build_object(
+        'clerk_id', j.clerk_id,
+        'retry_count', j.payload -> 'retry_count',
+        'original_event', clerk_sync.audit_payload(j.payload) -> 'original_event',
+        'erased', true
+      ))
+  where j.id = any (array(
+    select o.id
+    from public.job_queue as o
+    where o.clerk_id = any (array(
+        select d.clerk_id
+        from (
+          select distinct q.clerk_id
+          from public.job_queue as q
+          where q.id = any (p_ids)
+            -- By case and subquery: as conditions to plan with they would lead to all finished jobs.
+            and case when q.status = 'COMPLETED' then true end
+        ) as d
+        where (select s.deleted_at is not null from clerk_sync.user_state as s where s.clerk_id = d.clerk_id)
+      ))
+      and o.status <> 'PROCESSING'
+      and not o.payload ? 'erased'
+      and o.payload - '{clerk_id,retry_count,reason}'::text[] <> '{}'
+    for update skip locked
+  ));
+end
+$$;
+
+revoke execute on function clerk_sync.erase_deleted from public, anon, authenticated;
+grant execute on function clerk_sync.erase_deleted to service_role;
+
+-- ---- 05_mirror.sql ----
+
+-- What Supabase Auth is to be told of users, and what becomes of a job when it was told.
+
+-- Queues the mirror of users as they are now. The jobs count as applied: no row changes by them.
+-- p_reason becomes the source of the job.
+create or replace function clerk_sync.queue_mirror(p_clerk_ids text[], p_reason text, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  insert into public.job_queue
+    (event_id, job_type, clerk_id, version, source, created_at, updated_at, run_at, result, payload)
+  select
+    p_reason || '_' || gen_random_uuid(),
+    case when s.deleted_at is null then 'USER_UPDATED' else 'USER_DELETED' end,
+    s.clerk_id, s.version, p_reason, p_now, p_now, p_now, '{"applied": true}',
+    jsonb_build_object('clerk_id', s.clerk_id, 'retry_count', 0)
+  from clerk_sync.user_state as s
+  where s.clerk_id = any (p_clerk_ids)
+    and (
+      s.deleted_at is not null
+      -- offset 0: a lookup each, whatever the statistics say
+      or exists (select 1 from public.users as u where u.clerk_id = s.clerk_id offset 0)
+    );
+end
+$$;
+
+revoke execute on function clerk_sync.queue_mirror from public, anon, authenticated;
+grant execute on function clerk_sync.queue_mirror to service_role;
+
+-- A worker that was frozen past its lease may have written an old state over the mirror of another worker,
+-- and says so when it settles. The users of these jobs are mirrored once more. Answers how many jobs.
+create or replace function clerk_sync.repair_stale(p_outcomes jsonb, p_settled uuid[], p_now timestamptz)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_stale uuid[] := array(
+    select (o.value ->> 'job_id')::uuid
+    from jsonb_array_elements(p_outcomes) as o
+    where (o.value ->> 'job_id')::uuid <> all (p_settled)
+      and o.value ->> 'outcome' not in ('released', 'waiting')
+  );
+begin
+  perform clerk_sync.queue_mirror(
+    array(select distinct j.clerk_id from public.job_queue as j where j.id = any (v_stale)), 'lease_lost', p_now
+  );
+  return cardinality(v_stale);
+end
+$$;
+
+revoke execute on function clerk_sync.repair_stale from public, anon, authenticated;
+grant execute on function clerk_sync.repair_stale to service_role;
+
+-- Queues the mirror of these users ([clerk_id]) for the run, once each: jobs that change no row. Answers {queued}, or {}.
+create or replace function clerk_sync.queue_auth_repairs(p_run uuid, p_clerk_ids jsonb, p_now timestamptz)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  insert into public.job_queue
+    (event_id, job_type, clerk_id, version, source, priority, created_at, updated_at, run_at, result, payload)
+  select
+    format('reconcile_%s_%s_auth', p_run, s.clerk_id), 'USER_UPDATED', s.clerk_id, s.version, 'reconcile',
+    0, p_now, p_now, p_now, '{"applied": true}',
+    jsonb_build_object('clerk_id', s.clerk_id, 'retry_count', 0)
+  from clerk_sync.user_state as s
+  join public.users as u on u.clerk_id = s.clerk_id
+  where s.clerk_id in (select jsonb_array_elements_text(p_clerk_ids))
+    and s.deleted_at is null
+  on conflict (event_id) do nothing;
+  get diagnostics v_count = row_count;
+  return case when v_count > 0 then jsonb_build_object('queued', v_count) else '{}' end;
+end
+$$;
+
+revoke execute on function clerk_sync.queue_auth_repairs from public, anon, authenticated;
+grant execute on function clerk_sync.queue_auth_repairs to service_role;
+
+-- What those of the jobs that are still PROCESSING owe to Supabase Auth: the user as it is now.
+create or replace function clerk_sync.describe_mirror(p_ids uuid[])
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  if cardinality(p_ids) = 0 then
+    return '[]'::jsonb;
+  end if;
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'job_id', j.id,
+      'clerk_id', j.clerk_id,
+      'deleted', s.deleted_at is not null,
+      'email', u.email,
+      'email_verified', s.email_verified,
+      'phone', s.phone,
+      'name', u.name,
+      'role', u.role,
+      'banned', s.banned or s.deprovisioned,
+      'auth_user_id', s.auth_user_id,
+      'auth_finding', s.auth_finding,
+      'auth_holder_id', s.auth_holder_id,
+      'auth_locked_at', s.auth_locked_at,
+      'attempts', j.attempts
+    )), '[]')
+    from public.job_queue as j
+    -- offset 0: a lookup each, whatever the statistics say
+    cross join lateral (select * from clerk_sync.user_state as k where k.clerk_id = j.clerk_id offset 0) as s
+    left join lateral (select k.email, k.name, k.role from public.users as k where k.clerk_id = j.clerk_id offset 0) as u on true
+    where j.id = any (p_ids)
+      and j.status = 'PROCESSING'
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.describe_mirror from public, anon, authenticated;
+grant execute on function clerk_sync.describe_mirror to service_role;
+
+-- Whether this Auth user is a super admin, who is never taken over. With the rights of the owner, because Supabase lets
+-- service_role read no table of Auth; false where Auth keeps its users in another database.
+create or replace function public.clerk_sync_is_super_admin(p_auth_user_id uuid)
+returns boolean
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+  v_is_super_admin boolean;
+begin
+  if to_regclass('auth.users') is null then
+    return false;
+  end if;
+  execute 'select u.is_super_admin from auth.users as u where u.id = $1' into v_is_super_admin using p_auth_user_id;
+  return coalesce(v_is_super_admin, false);
+end
+$$;
+
+revoke execute on function public.clerk_sync_is_super_admin from public, anon, authenticated;
+grant execute on function public.clerk_sync_is_super_admin to service_role;
+
+-- Jobs whose user is to take over an Auth user that is locked now: they wait until its last access token has run out.
+create or replace function clerk_sync.wait_for_tokens(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  update clerk_sync.user_state as s
+  set auth_holder_id = o.auth_holder_id,
+      auth_locked_at = o.auth_locked_at
+  from jsonb_to_recordset(p_outcomes)
+    as o(job_id uuid, outcome text, auth_holder_id uuid, auth_locked_at timestamptz)
+  where o.outcome = 'locked'
+    and o.job_id = any (p_ids)
+    and s.clerk_id = (select j.clerk_id from public.job_queue as j where j.id = o.job_id);
+
+  update public.job_queue as j
+  set status = case when j.cancel_requested_at is null then 'PENDING' else 'CANCELLED' end,
+      attempts = j.attempts - 1,
+      error = o.error,
+      run_at = p_now + make_interval(secs => o.retry_after),
+      updated_at = p_now
+  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, retry_after double precision)
+  where o.outcome = 'locked'
+    and o.job_id = any (p_ids)
+    and j.id = o.job_id;
+end
+$$;
+
+revoke execute on function clerk_sync.wait_for_tokens from public, anon, authenticated;
+grant execute on function clerk_sync.wait_for_tokens to service_role;
+
+-- The mirror's success and the job's COMPLETED are one commit; the Auth user's id is remembered.
+create or replace function clerk_sync.complete_mirrored(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_jobs    uuid[];
+  v_mirrors jsonb; -- by job
+  v_users   text[];
+  v_auth    jsonb; -- by user
+  v_finding jsonb; -- by user
+begin
+  -- By key and not by join: one lookup each, whatever the statistics say.
+  select
+    array_agg(o.job_id), jsonb_object_agg(o.job_id, o.mirror),
+    array_agg(o.clerk_id), jsonb_object_agg(o.clerk_id, o.auth_user_id) filter (where o.clerk_id is not null),
+    jsonb_object_agg(o.clerk_id, o.mirror ->> 'finding') filter (where o.clerk_id is not null)
+  into v_jobs, v_mirrors, v_users, v_auth, v_finding
+  from (
+    select c.job_id, c.mirror, c.auth_user_id, (select j.clerk_id from public.job_queue as j where j.id = c.job_id) as clerk_id
+    from jsonb_to_recordset(p_outcomes) as c(job_id uuid, outcome text, auth_user_id uuid, mirror jsonb)
+    where c.outcome = 'completed'
+      and c.job_id = any (p_ids)
+  ) as o;
+
+  update clerk_sync.user_state as s
+  set auth_user_id = (v_auth ->> s.clerk_id)::uuid,
+      auth_finding = v_finding ->> s.clerk_id,
+      auth_holder_id = null,
+      auth_locked_at = null,
+      mirrored_version = s.version,
+      mirrored_at = p_now
+  where s.clerk_id = any (v_users);
+
+  update public.job_queue as j
+  set status = 'COMPLETED',
+      result = coalesce(j.result, '{}') || jsonb_build_object('mirror', v_mirrors -> j.id::text),
+      updated_at = p_now
+  where j.id = any (v_jobs);
+
+  perform clerk_sync.erase_deleted(p_ids);
+end
+$$;
+
+revoke execute on function clerk_sync.complete_mirrored from public, anon, authenticated;
+grant execute on function clerk_sync.complete_mirrored to service_role;
+
+-- ---- 06_counts.sql ----
+
+-- What is counted of jobs, deliveries and calls. docs/metrics.md explains each metric; charts and Prometheus read it in
+-- 19_metrics.sql.
+
+-- Nothing of it is on the hot path: what the queue keeps is counted from it afterwards (clerk_sync.roll_up), what it does
+-- not keep is put down where it happens and is rare: failed attempts, dead letters, and what the webhook and the workers
+-- saw, in batches.
+--
+--   job_queue (finished) ──┐
+--                          roll_up ──> metric_counts: by minute, quarter of an hour, hour, and in total
+--   metric_events ─────────┘
+
+-- bucket: of a histogram, how many bounds of clerk_sync.latency_bounds the value is above; 0 for what is only counted.
+create table if not exists clerk_sync.metric_counts (
+  grain  text             not null,
+  at     timestamptz      not null,
+  name   text             not null,
+  labels jsonb            not null default '{}',
+  bucket smallint         not null default 0,
+  count  bigint           not null,
+  sum    double precision not null default 0,
+  constraint metric_counts_pkey primary key (grain, name, at, labels, bucket),
+  constraint grain_is_known check (grain in ('minute', 'quarter', 'hour', 'total')),
+  constraint total_has_no_time check ((grain = 'total') = (at = '-infinity'))
+);
+
+comment on column clerk_sync.metric_counts.sum is
+  'of the values of a histogram, in seconds';
+
+-- Waits for the next roll-up, which takes it away. Rows are only added here, so that no worker waits for another. The
+-- label code may be any text here.
+create table if not exists clerk_sync.metric_events (
+  id     bigint generated always as identity,
+  at     timestamptz not null,
+  name   text        not null,
+  labels jsonb       not null default '{}',
+  count  bigint      not null default 1,
+  constraint metric_events_pkey primary key (id)
+);
+
+-- Up to where finished jobs are counted. Its row is the lock of the roll-up.
+create table if not exists clerk_sync.metric_state (
+  is_only_row  boolean     not null default true,
+  rolled_until timestamptz not null,
+  constraint metric_state_pkey primary key (is_only_row),
+  constraint one_row check (is_only_row)
+);
+
+insert into clerk_sync.metric_state (rolled_until)
+values (now() - interval '7 days')
+on conflict (is_only_row) do nothing;
+
+alter table clerk_sync.metric_counts enable row level security;
+alter table clerk_sync.metric_events enable row level security;
+alter table clerk_sync.metric_state enable row level security;
+revoke all on clerk_sync.metric_counts, clerk_sync.metric_events, clerk_sync.metric_state
+  from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.metric_counts to service_role;
+grant select, insert, update, delete on clerk_sync.metric_events to service_role;
+grant select, insert, update, delete on clerk_sync.metric_state to service_role;
+
+drop policy if exists metric_counts_service_role on clerk_sync.metric_counts;
+create policy metric_counts_service_role
+  on clerk_sync.metric_counts
+  for all
+  to service_role
+  using (true)
+  with check (true);
+drop policy if exists metric_events_service_role on clerk_sync.metric_events;
+create policy metric_events_service_role
+  on clerk_sync.metric_events
+  for all
+  to service_role
+  using (true)
+  with check (true);
+drop policy if exists metric_state_service_role on clerk_sync.metric_state;
+create policy metric_state_service_role
+  on clerk_sync.metric_state
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- The upper bounds of the buckets of latencies, in seconds; the last bucket has none.
+create or replace function clerk_sync.latency_bounds()
+returns double precision[]
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select '{0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10,30,60,300,900,3600,21600}'::double precision[];
+$$;
+
+revoke execute on function clerk_sync.latency_bounds from public, anon, authenticated;
+grant execute on function clerk_sync.latency_bounds to service_role;
+
+-- The code of an error, without what follows it: a label must have few values, whatever a worker sends.
+create or replace function clerk_sync.code_of(p_error text)
+returns text
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(substring(p_error from '^([a-z_]{1,60})([: ]|$)'), 'unknown');
+$$;
+
+revoke execute on function clerk_sync.code_of from public, anon, authenticated;
+grant execute on function clerk_sync.code_of to service_role;
+
+-- Calls to the services, as clerk_sync.record_calls gets them. failure: it says that the service is down or refuses us.
+create or replace function clerk_sync.count_calls(p_calls jsonb, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  insert into clerk_sync.metric_events (at, name, labels, count)
+  select p_now, 'calls', jsonb_build_object('service', c.name, 'outcome', o.outcome), o.count
+  from jsonb_to_recordset(p_calls) as c(name text, successes bigint, failures bigint)
+  cross join lateral (values ('success', c.successes), ('failure', c.failures)) as o(outcome, count)
+  where o.count > 0
+    and c.name in ('auth', 'clerk');
+end
+$$;
+
+revoke execute on function clerk_sync.count_calls from public, anon, authenticated;
+grant execute on function clerk_sync.count_calls to service_role;
+
+-- The roll-up: counts what has finished since the last one. It reads the queue by the index of the purge, bounded per
+-- call, under a lock that nobody waits for; whoever finds it taken leaves it to the other. Called by the purge (each
+-- minute by a worker, every five by pg_cron), and when charts or metrics are read.
+
+-- What the jobs finished from p_from until before p_until count for, by minute; the first p_limit of them.
+--   received {}             at the minute the job came, so that no index on created_at is needed
+--   finished {status, type}
+--   latency {source}        a histogram, of completed jobs: from receipt to completion
+--   processing {}           a histogram, of completed jobs: the last attempt
+--   mirrored {outcome}      what the mirror did
+-- Half a microsecond is taken from a latency so that a bound belongs to the bucket below it.
+create or replace function clerk_sync.finished_counts(p_from timestamptz, p_until timestamptz, p_limit bigint default null)
+returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
+language sql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+as $$
+  with finished as materialized (
+    select
+      date_trunc('minute', j.processed_at, 'UTC') as at,
+      date_trunc('minute', coalesce(j.created_at, j.processed_at), 'UTC') as received_at,
+      j.status,
+      j.job_type,
+      case
+        when j.source in ('webhook', 'refresh', 'ensure', 'backfill', 'reconcile') then j.source
+        else 'mirror'
+      end as source,
+      greatest(0, extract(epoch from j.processed_at - coalesce(j.created_at, j.processed_at))::double precision) as latency,
+      greatest(0, extract(epoch from (j.history -> -1 ->> 'at')::timestamptz - case
+        when j.history -> -2 ->> 'status' = 'PROCESSING' then (j.history -> -2 ->> 'at')::timestamptz
+        else j.processed_at
+      end)::double precision) as processing,
+      substring(j.result #>> '{mirror,outcome}' from '^[a-z_]{1,40}$') as mirrored
+    from public.job_queue as j
+    where j.status in ('COMPLETED', 'CANCELLED')
+      and j.processed_at >= p_from
+      and j.processed_at < p_until
+    order by j.processed_at
+    limit p_limit
+  )
+  select f.received_at, 'received', '{}'::jsonb, 0, count(*), 0
+  from finished as f
+  group by 1
+  union all
+  select f.at, 'finished', jsonb_build_object('status', f.status, 'type', f.job_type), 0, count(*), 0
+  from finished as f
+  group by f.at, f.status, f.job_type
+  union all
+  select
+    f.at, 'latency', jsonb_build_object('source', f.source),
+    width_bucket(f.latency - 0.0000005, (select clerk_sync.latency_bounds())), count(*), sum(f.latency)
+  from finished as f
+  where f.status = 'COMPLETED'
+  group by f.at, f.source, 4
+  union all
+  select
+    f.at, 'processing', '{}',
+    width_bucket(f.processing - 0.0000005, (select clerk_sync.latency_bounds())), count(*), sum(f.processing)
+  from finished as f
+  where f.status = 'COMPLETED'
+    and f.processing is not null
+  group by f.at, 4
+  union all
+  select f.at, 'mirrored', jsonb_build_object('outcome', f.mirrored), 0, count(*), 0
+  from finished as f
+  where f.status = 'COMPLETED'
+    and f.mirrored is not null
+  group by f.at, f.mirrored;
+$$;
+
+revoke execute on function clerk_sync.finished_counts from public, anon, authenticated;
+grant execute on function clerk_sync.finished_counts to service_role;
+
+-- Jobs that were dead letters from the beginning, or were made so by hand: no attempt of theirs failed. As counts of the
+-- minutes from p_from until before p_until.
+create or replace function clerk_sync.untried_dead_counts(p_from timestamptz, p_until timestamptz)
+returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
+language sql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off'
+set enable_bitmapscan = 'off'
+as $$
+  select
+    date_trunc('minute', j.processed_at, 'UTC'), 'dead', jsonb_build_object('code', clerk_sync.code_of(j.error)),
+    0, count(*), 0
+  from public.job_queue as j
+  where case when j.status = 'DEAD' then true end
+    and j.updated_at >= p_from
+    and j.processed_at >= p_from
+    and j.processed_at < p_until
+    and j.attempts = 0
+  group by 1, 3;
+$$;
+
+revoke execute on function clerk_sync.untried_dead_counts from public, anon, authenticated;
+grant execute on function clerk_sync.untried_dead_counts to service_role;
+
+-- Takes events away, at most p_limit, and answers them as counts.
+create or replace function clerk_sync.take_events(p_limit integer)
+returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
+language sql
+volatile
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off'
+as $$
+  with taken as (
+    delete from clerk_sync.metric_events as e
+    where e.id = any (array(select o.id from clerk_sync.metric_events as o order by o.id limit p_limit))
+    returning e.at, e.name, e.labels, e.count
+  )
+  select
+    date_trunc('minute', t.at, 'UTC'), t.name,
+    case when t.labels ? 'code' then jsonb_build_object('code', clerk_sync.code_of(t.labels ->> 'code')) else t.labels end,
+    0, sum(t.count)::bigint, 0
+  from taken as t
+  group by 1, 2, 3;
+$$;
+
+revoke execute on function clerk_sync.take_events from public, anon, authenticated;
+grant execute on function clerk_sync.take_events to service_role;
+
+-- Counts what finished up to a minute before p_now (a job is dated by the beginning of its transaction, which may commit
+-- later), and the events; of both at most p_limit. Answers whether there is more to count. Each job and event is counted
+-- once: the mark moves with the counts, and events go with them.
+create or replace function clerk_sync.roll_up(p_now timestamptz default clock_timestamp(), p_limit integer default 20000)
+returns boolean
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off'
+set enable_bitmapscan = 'off'
+as $$
+declare
+  v_from  timestamptz;
+  v_until timestamptz;
+  v_next  timestamptz;
+begin
+  select s.rolled_until into v_from from clerk_sync.metric_state as s for update skip locked;
+  if not found then
+    return false;
+  end if;
+  v_until := greatest(v_from, p_now - interval '1 minute');
+  v_next := (
+    select j.processed_at
+    from public.job_queue as j
+    where j.status in ('COMPLETED', 'CANCELLED')
+      and j.processed_at >= v_from
+      and j.processed_at < v_until
+    order by j.processed_at
+    offset p_limit
+    limit 1
+  );
+  if v_next is not null then -- where all of them finished at one moment, all are taken
+    v_until := greatest(v_next, v_from + interval '1 microsecond');
+  end if;
+  insert into clerk_sync.metric_counts as m (grain, at, name, labels, bucket, count, sum)
+  select
+    g.grain, case when g.width is null then '-infinity' else date_bin(g.width, c.at, 'epoch') end,
+    c.name, c.labels, c.bucket, sum(c.count), sum(c.sum)
+  from (
+    select f.* from clerk_sync.finished_counts(v_from, v_until) as f
+    union all
+    select d.* from clerk_sync.untried_dead_counts(v_from, v_until) as d
+    union all
+    select e.* from clerk_sync.take_events(p_limit) as e
+  ) as c
+  cross join (
+    values ('minute', interval '1 minute'), ('quarter', '15 minutes'), ('hour', '1 hour'), ('total', null)
+  ) as g(grain, width)
+  group by 1, 2, 3, 4, 5
+  on conflict (grain, name, at, labels, bucket) do update
+    set count = m.count + excluded.count,
+        sum = m.sum + excluded.sum;
+  update clerk_sync.metric_state as s
+  set rolled_until = v_until
+  where s.rolled_until <> v_until;
+  return v_next is not null or exists (select 1 from clerk_sync.metric_events);
+end
+$$;
+
+revoke execute on function clerk_sync.roll_up from public, anon, authenticated;
+grant execute on function clerk_sync.roll_up to service_role;
+
+-- Rolls up for so long at most, and answers up to where finished jobs are counted.
+create or replace function clerk_sync.roll_up_for(p_time interval, p_now timestamptz)
+returns timestamptz
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_deadline timestamptz := clock_timestamp() + p_time;
+begin
+  while clerk_sync.roll_up(p_now) and clock_timestamp() < v_deadline loop
+  end loop;
+  return (select s.rolled_until from clerk_sync.metric_state as s);
+end
+$$;
+
+revoke execute on function clerk_sync.roll_up_for from public, anon, authenticated;
+grant execute on function clerk_sync.roll_up_for to service_role;
+
+-- Minutes are kept for two hours, quarters of an hour for two days, hours as long as finished jobs and a week at least;
+-- the totals stay, so that no counter goes back.
+create or replace function clerk_sync.purge_metrics(p_days integer, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off'
+as $$
+begin
+  delete from clerk_sync.metric_counts as m
+  using (
+    values
+      ('minute', interval '2 hours'),
+      ('quarter', interval '2 days'),
+      ('hour', make_interval(days => greatest(p_days, 8)))
+  ) as k(grain, kept)
+  where m.grain = k.grain
+    and m.name = any (array(select t.name from clerk_sync.metric_counts as t where t.grain = 'total'))
+    and m.at < p_now - k.kept;
+end
+$$;
+
+revoke execute on function clerk_sync.purge_metrics from public, anon, authenticated;
+grant execute on function clerk_sync.purge_metrics to service_role;
+
+-- ---- 07_circuits.sql ----
+
+-- Circuit breakers around Supabase Auth and Clerk's API, and the jobs that wait until a service answers again.
+
+-- Circuit breakers around Supabase Auth ('auth') and Clerk's API ('clerk'). Their state lives here, so that workers and
+-- functions that live for seconds share it:
+--
+--   closed ──5 failures in a row, or half of a minute's calls──> open ──probe_at──> half_open ──probe ok──> closed
+--                                                                 ^─────────────probe failed─────┘
+--
+-- Only failures that say the service is down or refuses us all are counted, by the workers (watch-circuit.ts). A failure
+-- of one user while the service answers otherwise (ask-service.ts) is the job's own; twenty known users in a row open
+-- the circuit all the same. While a circuit is not closed, jobs that need its service wait (job_queue.waits_for):
+-- applied, with no attempt used up, and out of the claim's way. The one that has waited longest is the probe. It is leased
+-- like any other job; when its worker dies, the probe is taken anew after the lease.
+create table if not exists clerk_sync.circuits (
+  name            text        not null,
+  state           text        not null default 'closed',
+  since           timestamptz not null default now(),
+  failures        integer     not null default 0,
+  openings        integer     not null default 0,
+  probe_at        timestamptz null,
+  probe_token     uuid        null,
+  window_since    timestamptz null,
+  window_calls    integer     not null default 0,
+  window_failures integer     not null default 0,
+  failed_users    text[]      not null default '{}',
+  last_error      text        null,
+  constraint circuits_pkey primary key (name),
+  constraint circuit_is_known check (name in ('auth', 'clerk')),
+  constraint state_is_known check (state in ('closed', 'open', 'half_open')),
+  constraint probed_unless_closed check ((state = 'closed') = (probe_at is null)),
+  constraint probing_iff_half_open check ((state = 'half_open') = (probe_token is not null))
+);
+
+comment on column clerk_sync.circuits.since is
+  'when it opened or closed last';
+comment on column clerk_sync.circuits.failures is
+  'in a row, up to now';
+comment on column clerk_sync.circuits.openings is
+  'how often it opened, or stayed open after a probe, without five quiet minutes between: the pause grows with it';
+comment on column clerk_sync.circuits.probe_at is
+  'open: when the next probe may be taken; half_open: when the lease of the probe runs out';
+comment on column clerk_sync.circuits.window_calls is
+  'calls in the minute that began with a failure; nothing is written while all is well';
+comment on column clerk_sync.circuits.failed_users is
+  'of that minute: users whose calls failed although the service answers, since the last success';
+
+insert into clerk_sync.circuits (name)
+values ('auth'), ('clerk')
+on conflict (name) do nothing;
+
+alter table clerk_sync.circuits enable row level security;
+revoke all on clerk_sync.circuits from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.circuits to service_role;
+
+drop policy if exists circuits_service_role on clerk_sync.circuits;
+create policy circuits_service_role
+  on clerk_sync.circuits
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- How long a circuit stays open: 30 s, 1 min, 2 min … at most 5 minutes, less up to a fifth, so that many
+-- installations do not come back in step. p_random in [0, 1) is a parameter so that a test can pin it.
+create or replace function clerk_sync.circuit_pause(p_openings integer, p_random double precision default random())
+returns interval
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$
+  select make_interval(secs => (1 - p_random / 5) * least(300, 30 * 2 ^ least(greatest(p_openings - 1, 0), 30)));
+$$;
+
+revoke execute on function clerk_sync.circuit_pause from public, anon, authenticated;
+grant execute on function clerk_sync.circuit_pause to service_role;
+
+-- A circuit as it is after it opened, or stayed open after a probe. p_calls as clerk_sync.record_calls.
+create or replace function clerk_sync.opened_circuit(
+  p_circuit clerk_sync.circuits,
+  p_calls   jsonb,
+  p_now     timestamptz
+)
+returns clerk_sync.circuits
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_next  clerk_sync.circuits := clerk_sync.closed_circuit(p_circuit, p_now);
+  v_pause interval;
+begin
+  v_next.openings := case
+    when p_circuit.state = 'closed' and p_circuit.since <= p_now - interval '5 minutes' then 1
+    else p_circuit.openings + 1
+  end;
+  v_pause := greatest(
+    clerk_sync.circuit_pause(v_next.openings), make_interval(secs => (p_calls ->> 'retry_after')::double precision)
+  );
+  v_next.since := case when p_circuit.state = 'closed' then p_now else p_circuit.since end;
+  v_next.state := 'open';
+  v_next.failures := p_circuit.failures;
+  v_next.probe_at := p_now + v_pause;
+  return v_next;
+end
+$$;
+
+revoke execute on function clerk_sync.opened_circuit from public, anon, authenticated;
+grant execute on function clerk_sync.opened_circuit to service_role;
+
+-- A closed circuit with nothing counted; openings stay, so that one that opens again soon stays open longer.
+create or replace function clerk_sync.closed_circuit(p_circuit clerk_sync.circuits, p_now timestamptz)
+returns clerk_sync.circuits
+language plpgsql
+immutable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_next clerk_sync.circuits := p_circuit;
+begin
+  v_next.state := 'closed';
+  v_next.since := p_now;
+  v_next.failures := 0;
+  v_next.probe_at := null;
+  v_next.probe_token := null;
+  v_next.window_since := null;
+  v_next.window_calls := 0;
+  v_next.window_failures := 0;
+  v_next.failed_users := '{}';
+  return v_next;
+end
+$$;
+
+revoke execute on function clerk_sync.closed_circuit from public, anon, authenticated;
+grant execute on function clerk_sync.closed_circuit to service_role;
+
+-- A circuit as it is after the calls of a batch: while it is closed they are counted, else they are its probe. A probe
+-- that was not made (the worker was stopped) is due at once. p_calls as record_calls, null for none.
+create or replace function clerk_sync.next_circuit(
+  p_circuit clerk_sync.circuits,
+  p_calls   jsonb,
+  p_now     timestamptz
+)
+returns clerk_sync.circuits
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_next      clerk_sync.circuits := p_circuit;
+  v_successes integer := coalesce((p_calls ->> 'successes')::integer, 0);
+  v_failures  integer := coalesce((p_calls ->> 'failures')::integer, 0);
+  v_users     text[]  := array(select jsonb_array_elements_text(p_calls -> 'failed_users'));
+begin
+  v_next.failures := (p_calls ->> 'streak')::integer + case when v_successes = 0 then p_circuit.failures else 0 end;
+  v_next.last_error := coalesce(p_calls ->> 'code', p_circuit.last_error);
+  if p_circuit.state <> 'closed' then
+    if v_failures > 0 then
+      return clerk_sync.opened_circuit(v_next, p_calls, p_now);
+    elsif v_successes > 0 then
+      return clerk_sync.closed_circuit(v_next, p_now);
+    end if;
+    v_next := p_circuit;
+    v_next.state := 'open';
+    v_next.probe_at := p_now;
+    v_next.probe_token := null;
+    return v_next;
+  end if;
+  if coalesce(p_circuit.window_since <= p_now - interval '1 minute', true) then
+    v_next.window_since := case when v_failures > 0 or cardinality(v_users) > 0 then p_now end;
+    v_next.window_calls := 0;
+    v_next.window_failures := 0;
+    v_next.failed_users := '{}';
+  end if;
+  v_next.failed_users := case
+    when (p_calls ->> 'any_user_worked')::boolean then v_users
+    else array(select unnest(v_next.failed_users) union select unnest(v_users))
+  end;
+  if v_next.window_since is not null then
+    v_next.window_calls := v_next.window_calls + v_successes + v_failures;
+    v_next.window_failures := v_next.window_failures + v_failures;
+  end if;
+  if (p_calls ->> 'tripped')::boolean
+    or v_next.failures >= 5
+    or cardinality(v_next.failed_users) >= 20
+    or (v_next.window_calls >= 20 and v_next.window_failures * 2 >= v_next.window_calls) then
+    return clerk_sync.opened_circuit(v_next, p_calls, p_now);
+  end if;
+  return v_next;
+end
+$$;
+
+revoke execute on function clerk_sync.next_circuit from public, anon, authenticated;
+grant execute on function clerk_sync.next_circuit to service_role;
+
+-- Takes down what a batch saw of the services, and answers which circuits opened or closed by it:
+-- [{name, state, code, seconds}]. Calls of batches that began before a circuit opened decide nothing any more.
+-- p_calls: [{name, successes, failures, streak, tripped, failed_users?, any_user_worked?, code?, retry_after?}]; streak:
+-- failures after the last success; tripped: the worker has given up calling; failed_users as the circuit's.
+create or replace function clerk_sync.record_calls(p_token uuid, p_calls jsonb, p_now timestamptz)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_old     clerk_sync.circuits;
+  v_next    clerk_sync.circuits;
+  v_changes jsonb := '[]'::jsonb;
+begin
+  perform clerk_sync.count_calls(p_calls, p_now);
+  for v_old in
+    select c.*
+    from clerk_sync.circuits as c
+    where c.probe_token = p_token
+       or c.state = 'closed' and exists (
+         select 1
+         from jsonb_to_recordset(p_calls) as r(name text, failures integer, failed_users jsonb)
+         where r.name = c.name
+           and (r.failures > 0 or r.failed_users is not null or c.failures > 0 or c.window_since is not null)
+       )
+    order by c.name
+    for update
+  loop
+    v_next := clerk_sync.next_circuit(
+      v_old, (select r.value from jsonb_array_elements(p_calls) as r where r.value ->> 'name' = v_old.name), p_now
+    );
+    update clerk_sync.circuits as c
+    set (state, since, failures, openings, probe_at, probe_token, window_since, window_calls, window_failures, failed_users, last_error)
+      = (v_next.state, v_next.since, v_next.failures, v_next.openings, v_next.probe_at, v_next.probe_token,
+         v_next.window_since, v_next.window_calls, v_next.window_failures, v_next.failed_users, v_next.last_error)
+    where c.name = v_old.name;
+    if (v_old.state = 'closed') <> (v_next.state = 'closed') then
+      v_changes := v_changes || jsonb_build_object(
+        'name', v_next.name, 'state', v_next.state, 'code', v_next.last_error,
+        'seconds', round(extract(epoch from case v_next.state
+          when 'closed' then p_now - v_old.since
+          else v_next.probe_at - p_now
+        end))
+      );
+    end if;
+  end loop;
+  return v_changes;
+end
+$$;
+
+revoke execute on function clerk_sync.record_calls from public, anon, authenticated;
+grant execute on function clerk_sync.record_calls to service_role;
+
+-- Jobs that wait for a service whose circuit is open.
+
+-- True while jobs that need this service have to wait; also during a probe, for all others.
+create or replace function clerk_sync.circuit_is_open(p_name text)
+returns boolean
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return exists (select 1 from clerk_sync.circuits as c where c.name = p_name and c.state <> 'closed');
+end
+$$;
+
+revoke execute on function clerk_sync.circuit_is_open from public, anon, authenticated;
+grant execute on function clerk_sync.circuit_is_open to service_role;
+
+-- Lets jobs that waited be claimed again, at most p_limit of each service, so that nobody is overrun when it is back.
+-- A worker without a mirror (p_mirrors false) completes them without Auth.
+create or replace function clerk_sync.wake_jobs(p_limit integer, p_mirrors boolean, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_name text;
+begin
+  if not exists (select 1 from public.job_queue as j where j.waits_for is not null) then
+    return;
+  end if;
+  for v_name in
+    select c.name
+    from clerk_sync.circuits as c
+    where c.state = 'closed'
+       or (c.name = 'auth' and not p_mirrors)
+  loop
+    update public.job_queue as j
+    set waits_for = null,
+        updated_at = p_now
+    where j.id = any (array(
+      select w.id
+      from public.job_queue as w
+      where w.waits_for = v_name
+      order by w.run_at, w.id
+      limit p_limit
+      for update skip locked
+    ));
+  end loop;
+end
+$$;
+
+revoke execute on function clerk_sync.wake_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.wake_jobs to service_role;
+
+-- Leases the job that has waited longest as the probe of a circuit whose time has come, and returns it; none when
+-- another worker has the probe, or the user of that job. Nothing is waited for: the caller holds users' locks.
+create or replace function clerk_sync.lease_probe(
+  p_name        text,
+  p_token       uuid,
+  p_lease_until timestamptz,
+  p_now         timestamptz
+)
+returns uuid[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_job record;
+begin
+  perform 1
+  from clerk_sync.circuits as c
+  where c.name = p_name
+    and c.state <> 'closed'
+    and c.probe_at <= p_now
+  for update skip locked;
+  if not found then
+    return array[]::uuid[];
+  end if;
+  select j.id, j.clerk_id
+  into v_job
+  from public.job_queue as j
+  where j.waits_for = p_name
+    and not exists (select 1 from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING')
+  order by j.run_at, j.id
+  limit 1
+  for update of j skip locked;
+  perform 1 from clerk_sync.user_state as s where s.clerk_id = v_job.clerk_id for update skip locked;
+  -- A second look at PROCESSING, now that nobody else can claim this user.
+  if not found or exists (
+    select 1 from public.job_queue as r where r.clerk_id = v_job.clerk_id and r.status = 'PROCESSING'
+  ) then
+    return array[]::uuid[];
+  end if;
+  update clerk_sync.circuits as c
+  set state = 'half_open',
+      probe_token = p_token,
+      probe_at = p_lease_until
+  where c.name = p_name;
+  perform clerk_sync.lease_calls(array[v_job.id], p_name = 'clerk', p_token, p_lease_until, p_now);
+  return array[v_job.id];
+end
+$$;
+
+revoke execute on function clerk_sync.lease_probe from public, anon, authenticated;
+grant execute on function clerk_sync.lease_probe to service_role;
+
+-- Lets jobs of a batch wait whose service the worker did not call any more, or called in vain while its circuit is not
+-- closed; returns them. Their attempts do not count. A job that is a day old pays for such a call all the same: when
+-- it is the job and not the service that fails, it must end as a dead letter.
+create or replace function clerk_sync.wait_for_circuits(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
+returns uuid[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_waiting uuid[] := array(
+    select j.id
+    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, circuit text)
+    cross join lateral (select k.id, k.created_at from public.job_queue as k where k.id = o.job_id offset 0) as j
+    where o.job_id = any (p_ids)
+      and (
+        o.outcome = 'waiting'
+        or o.outcome = 'retry' and clerk_sync.circuit_is_open(o.circuit) and j.created_at > p_now - interval '1 day'
+      )
+  );
+  v_outcomes jsonb := (select jsonb_object_agg(o.value ->> 'job_id', o.value) from jsonb_array_elements(p_outcomes) as o);
+begin
+  update public.job_queue as j
+  set status = case when j.cancel_requested_at is null then 'PENDING' else 'CANCELLED' end,
+      attempts = j.attempts - 1,
+      error = v_outcomes -> j.id::text ->> 'error',
+      waits_for = v_outcomes -> j.id::text ->> 'circuit',
+      run_at = case when v_outcomes -> j.id::text ->> 'outcome' = 'retry' then p_now else j.run_at end, -- another one is the next probe
+      updated_at = p_now
+  where j.id = any (v_waiting);
+  return v_waiting;
+end
+$$;
+
+revoke execute on function clerk_sync.wait_for_circuits from public, anon, authenticated;
+grant execute on function clerk_sync.wait_for_circuits to service_role;
+
+-- The circuits: [{name, state, since, failures, next_probe, last_error, waiting}]. next_probe is null while closed;
+-- waiting is how many jobs wait for the service, counted as far as 10,000.
+create or replace function public.clerk_sync_circuits()
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_agg(jsonb_build_object(
+      'name', c.name,
+      'state', c.state,
+      'since', c.since,
+      'failures', c.failures,
+      'next_probe', c.probe_at,
+      'last_error', c.last_error,
+      'waiting', (
+        select count(*)
+        from (select 1 from public.job_queue as j where j.waits_for = c.name limit 10000) as w
+      )
+    ) order by c.name)
+    from clerk_sync.circuits as c
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_circuits from public, anon, authenticated;
+grant execute on function public.clerk_sync_circuits to service_role;
+
+-- Closes a circuit by hand, for instance after a wrong key was corrected: what waits is due at once. Answers whether
+-- it was open; SY002 for a name there is no circuit of.
+create or replace function public.clerk_sync_reset_circuit(
+  p_name text,
+  p_now  timestamptz default clock_timestamp()
+)
+returns boolean
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_was_open boolean := clerk_sync.circuit_is_open(p_name);
+begin
+  update clerk_sync.circuits as c
+  set state = 'closed',
+      since = p_now,
+      failures = 0,
+      openings = 0,
+      probe_at = null,
+      probe_token = null,
+      window_since = null,
+      window_calls = 0,
+      window_failures = 0,
+      failed_users = '{}'
+  where c.name = p_name;
+  if not found then
+    raise exception 'there is no circuit %, only auth and clerk', p_name using errcode = 'SY002';
+  end if;
+  return v_was_open;
+end
+$$;
+
+revoke execute on function public.clerk_sync_reset_circuit from public, anon, authenticated;
+grant execute on function public.clerk_sync_reset_circuit to service_role;
+
+-- ---- 08_apply.sql ----
+
+-- How jobs become rows: the newest change of each user goes into public.users and clerk_sync.user_state, and its jobs are
+-- moved on.
+
+-- All functions here run under the locks taken by clerk_sync.claim_jobs, in the transaction of clerk_sync_run_jobs, and work
+-- on whole batches.
+
+-- What a change is made of: a job, in the queue already or on its way there. is_live: Clerk's own event brings it.
+do $$
+begin
+  if to_regtype('clerk_sync.change_source') is null then
+    create type clerk_sync.change_source as (
+      id         uuid,
+      job_type   text,
+      clerk_id   text,
+      version    bigint,
+      payload    jsonb,
+      result     jsonb,
+      created_at timestamptz,
+      is_live    boolean
+    );
+  end if;
+end
+$$;
+
+-- A version is a time of Clerk's clock, in ms. One that lies more than five minutes ahead of the database's clock is not
+-- believed: a leaked secret or a wrong clock is behind it, and no true event would ever be newer. Answers the latest that
+-- is believed at this time. (Svix allows five minutes between two clocks, too.)
+create or replace function clerk_sync.latest_version(p_at timestamptz)
+returns bigint
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select (extract(epoch from p_at) * 1000)::bigint + 300000;
+$$;
+
+revoke execute on function clerk_sync.latest_version from public, anon, authenticated;
+grant execute on function clerk_sync.latest_version to service_role;
+
+-- Whether a read from Clerk's API settles the state of a user although it brings a lower version: what is known lies in
+-- the future, comes from an event of the future while the read is as new as what was known before it, or was there for
+-- more than five minutes when the read began.
+-- Clerk's API may lag behind its webhooks, but not that long: the newer version does not come from Clerk.
+create or replace function clerk_sync.read_settles(
+  p_read_version    bigint,
+  p_read_at         timestamptz,
+  p_version         bigint,
+  p_trusted_version bigint,
+  p_synced_at       timestamptz,
+  p_now             timestamptz
+)
+returns boolean
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(
+    p_version > clerk_sync.latest_version(p_now)
+      or (p_read_version >= p_trusted_version and p_read_at >= p_synced_at)
+      or p_read_at > p_synced_at + interval '5 minutes',
+    false
+  );
+$$;
+
+revoke execute on function clerk_sync.read_settles from public, anon, authenticated;
+grant execute on function clerk_sync.read_settles to service_role;
+
+-- What a payload should say of its user (Clerk's description requires it) and does not: the event, or the answer, was
+-- trimmed on its way. Null when it says all. Named as absentFields of map-user.ts does; with an email comes whether it is
+-- verified, with a role whether one was ignored.
+create or replace function clerk_sync.absent_fields(p_payload jsonb)
+returns text[]
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select case
+    when p_payload ?& '{email,phone,name,user_role,external_id,banned,locked,created_at}' then null
+    else array(
+      select f.name
+      from unnest('{email,phone,name,user_role,external_id,banned,locked,created_at}'::text[]) as f(name)
+      where not p_payload ? f.name
+    )
+  end;
+$$;
+
+revoke execute on function clerk_sync.absent_fields from public, anon, authenticated;
+grant execute on function clerk_sync.absent_fields to service_role;
+
+-- Of what kind the role at Clerk is when it is no role here; null when it is one. p_kind: of what is no text.
+create or replace function clerk_sync.ignored_role(p_role text, p_kind text)
+returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(p_kind, case when p_role <> all (enum_range(null::public."UserRole")::text[]) then 'text' end);
+$$;
+
+revoke execute on function clerk_sync.ignored_role from public, anon, authenticated;
+grant execute on function clerk_sync.ignored_role to service_role;
+
+-- The version that a field is of: not that of the newest event when that one did not carry it.
+create or replace function clerk_sync.version_of(p_field text, p_version bigint, p_absent text[], p_absent_version bigint)
+returns bigint
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select case when p_field = any (p_absent) then p_absent_version else p_version end;
+$$;
+
+revoke execute on function clerk_sync.version_of from public, anon, authenticated;
+grant execute on function clerk_sync.version_of to service_role;
+
+-- A job that was applied before and comes again (its mirror failed) is mirror_only: a row may have changed
+-- since at the same version, or been edited by its user, and must not be set back.
+-- Law 3, newest wins and deletions are final: per user the deletion if there is one, else the newest
+-- snapshot, and only where it is not older than what was applied and the user has no tombstone. A fresh
+-- snapshot was read from Clerk's API; when that read began after the tombstone was set, it revives the user.
+-- The version of an event from the future becomes the time when it arrived, what it brings is doubted, and its user is
+-- read again from Clerk's API. It comes after the other events of its batch. Without that read, an event that is as new as
+-- what was known before (trusted_version) replaces it. Any event replaces a stored version that lies in the future.
+-- Law 11, absent is not null: what the newest one does not carry comes from the next older one, else from what is here.
+create or replace function clerk_sync.newest_changes(p_sources clerk_sync.change_source[], p_now timestamptz)
+returns clerk_sync.user_change[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_latest  bigint := clerk_sync.latest_version(p_now);
+  v_changes clerk_sync.user_change[];
+begin
+  v_changes := (
+    select coalesce(array_agg(row(
+      n.clerk_id, n.id, n.deletes, n.believed,
+      p.email, coalesce(p.email_verified, false), p.phone, p.name, p.user_role, p.external_id,
+      coalesce(p.banned, false), coalesce(p.locked, false), coalesce(p.deprovisioned, false),
+      p.created_at, case when n.is_doubted or n.replaces_doubted then 'version_in_future' end,
+      n.was_applied and not n.deletes, n.is_fresh, n.is_new, null, case when n.is_doubted and not n.deletes then n.trusted_version end,
+      case -- empty: all is there, but it may be older than what is here; see clerk_sync.complete_change
+        when n.deletes or n.was_applied then null
+        else coalesce(clerk_sync.absent_fields(n.payload), case when n.is_late then '{}'::text[] end)
+      end,
+      case when n.replaces then 0 end, clerk_sync.ignored_role(p.user_role, p.ignored_role)
+    )::clerk_sync.user_change), '{}')
+    from (
+      select distinct on (j.clerk_id)
+        j.clerk_id, j.id, v.believed, j.payload, r.is_fresh,
+        not r.is_fresh and v.believed <> j.version as is_doubted,
+        case when s.version > v_latest then 0 else coalesce(s.trusted_version, s.version, 0) end as trusted_version,
+        not r.is_fresh and coalesce(s.trusted_version is not null or s.version > v_latest, false) as replaces_doubted,
+        j.job_type = 'USER_DELETED' as deletes,
+        coalesce(j.result @> '{"applied": true}', false) as was_applied,
+        coalesce(j.is_live, false) and s.clerk_id is null as is_new,
+        s.deleted_at is null and s.absent_version is not null as is_late,
+        v.believed < s.version and coalesce(
+          case
+            when r.is_fresh
+              then clerk_sync.read_settles(v.believed, r.read_at, s.version, s.trusted_version, s.last_synced_at, p_now)
+            else v.believed >= s.trusted_version or s.version > v_latest
+          end,
+          false
+        ) as replaces
+      from unnest(p_sources) as j
+      cross join lateral (
+        select
+          coalesce(j.result ? 'read_at', false) as is_fresh,
+          (j.result ->> 'read_at')::timestamptz as read_at,
+          case when j.result ? 'read_at' then p_now else coalesce(j.created_at, p_now) end as arrived_at
+      ) as r
+      cross join lateral (
+        select case
+          when j.version <= v_latest + (extract(epoch from r.arrived_at - p_now) * 1000)::bigint then j.version
+          else (extract(epoch from r.arrived_at) * 1000)::bigint
+        end as believed
+      ) as v
+      left join lateral ( -- a lookup each, whatever the statistics say
+        select k.clerk_id, k.version, k.deleted_at, k.trusted_version, k.last_synced_at, k.absent_version
+        from clerk_sync.user_state as k
+        where k.clerk_id = j.clerk_id
+        offset 0
+      ) as s on true
+      where case
+          -- One that was applied before comes for the mirror alone; a read may have revived its user since.
+          when j.job_type = 'USER_DELETED' then s.deleted_at is not null or not coalesce(j.result @> '{"applied": true}', false)
+          when j.payload ? 'erased' then false
+          when s.deleted_at > p_now + interval '5 minutes' then r.is_fresh
+          when s.deleted_at is not null then r.read_at > s.deleted_at
+          when v.believed >= coalesce(s.absent_version, s.version, 0) then true
+          when r.is_fresh
+            then clerk_sync.read_settles(v.believed, r.read_at, s.version, s.trusted_version, s.last_synced_at, p_now)
+          else v.believed >= s.trusted_version or s.version > v_latest
+        end
+      order by j.clerk_id, deletes desc, is_doubted, was_applied, v.believed desc, j.version desc, j.created_at desc, j.id
+    ) as n
+    cross join lateral jsonb_to_record(n.payload) as p(
+      email text, email_verified boolean, phone text, name text, user_role text, external_id text,
+      banned boolean, locked boolean, deprovisioned boolean, created_at timestamptz, ignored_role text
+    )
+  );
+  for v_place in 1 .. cardinality(v_changes) loop
+    if v_changes[v_place].absent is not null then
+      v_changes[v_place] := clerk_sync.complete_change(v_changes[v_place], p_sources, p_now);
+    end if;
+  end loop;
+  return v_changes;
+end
+$$;
+
+revoke execute on function clerk_sync.newest_changes from public, anon, authenticated;
+grant execute on function clerk_sync.newest_changes to service_role;
+
+-- The changes, without the email of these users, who are to be read again for it.
+create or replace function clerk_sync.without_emails(p_changes clerk_sync.user_change[], p_clerk_ids text[])
+returns clerk_sync.user_change[]
+language plpgsql
+immutable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_changes clerk_sync.user_change[] := p_changes;
+begin
+  for v_place in 1 .. cardinality(v_changes) loop
+    if v_changes[v_place].email is not null and v_changes[v_place].clerk_id = any (p_clerk_ids) then
+      v_changes[v_place].withheld_email := v_changes[v_place].email;
+      v_changes[v_place].email := null;
+      v_changes[v_place].refresh_reason := 'email_held';
+    end if;
+  end loop;
+  return v_changes;
+end
+$$;
+
+revoke execute on function clerk_sync.without_emails from public, anon, authenticated;
+grant execute on function clerk_sync.without_emails to service_role;
+
+-- Events that do not carry all that they should (law 11, absent is not null).
+
+-- A change with these fields as a source has them; with an email comes whether it is verified, with a role whether one was
+-- ignored.
+create or replace function clerk_sync.take_fields(
+  p_change clerk_sync.user_change,
+  p_source clerk_sync.change_source,
+  p_fields text[]
+)
+returns clerk_sync.user_change
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_change clerk_sync.user_change := p_change;
+  v_said   record;
+begin
+  select *
+  into v_said
+  from jsonb_to_record(p_source.payload) as p(
+    email text, email_verified boolean, phone text, name text, user_role text, external_id text,
+    banned boolean, locked boolean, deprovisioned boolean, created_at timestamptz, ignored_role text
+  );
+  if 'email' = any (p_fields) then
+    v_change.email := v_said.email;
+    v_change.email_verified := coalesce(v_said.email_verified, false);
+    v_change.withheld_email := null;
+  end if;
+  if 'user_role' = any (p_fields) then
+    v_change.user_role := v_said.user_role;
+    v_change.ignored_role := clerk_sync.ignored_role(v_said.user_role, v_said.ignored_role);
+  end if;
+  v_change.phone         := case when 'phone' = any (p_fields) then v_said.phone else p_change.phone end;
+  v_change.name          := case when 'name' = any (p_fields) then v_said.name else p_change.name end;
+  v_change.external_id   := case when 'external_id' = any (p_fields) then v_said.external_id else p_change.external_id end;
+  v_change.created_at    := case when 'created_at' = any (p_fields) then v_said.created_at else p_change.created_at end;
+  v_change.banned        := case when 'banned' = any (p_fields) then coalesce(v_said.banned, false) else p_change.banned end;
+  v_change.locked        := case when 'locked' = any (p_fields) then coalesce(v_said.locked, false) else p_change.locked end;
+  v_change.deprovisioned := case
+    when 'deprovisioned' = any (p_fields) then coalesce(v_said.deprovisioned, false)
+    else p_change.deprovisioned
+  end;
+  return v_change;
+end
+$$;
+
+revoke execute on function clerk_sync.take_fields from public, anon, authenticated;
+grant execute on function clerk_sync.take_fields to service_role;
+
+-- A change with the values that are here of its user, and how far they are known; everything is absent of a user of whom
+-- nothing was applied, who is deleted, or whose state this change replaces although its version is lower (absent_version 0). The row is locked: its user may be editing the name.
+create or replace function clerk_sync.take_stored(p_change clerk_sync.user_change)
+returns clerk_sync.user_change
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_change clerk_sync.user_change := p_change;
+  v_state  clerk_sync.user_state;
+begin
+  select s.*
+  into v_state
+  from clerk_sync.user_state as s
+  where s.clerk_id = p_change.clerk_id;
+  select u.email, u.name, u.role::text
+  into v_change.email, v_change.name, v_change.user_role
+  from public.users as u
+  where u.clerk_id = p_change.clerk_id
+  for update;
+  v_change.created_at     := null;
+  v_change.email_verified := coalesce(v_state.email_verified, false);
+  v_change.withheld_email := v_state.withheld_email;
+  v_change.phone          := v_state.phone;
+  v_change.external_id    := v_state.external_id;
+  v_change.banned         := coalesce(v_state.banned, false);
+  v_change.locked         := coalesce(v_state.locked, false);
+  v_change.deprovisioned  := coalesce(v_state.deprovisioned, false);
+  v_change.ignored_role   := v_state.ignored_role;
+  v_change.refresh_reason := v_state.refresh_reason;
+  if p_change.absent_version = 0 or v_state.deleted_at is not null or coalesce(v_state.version, 0) = 0 then
+    v_change.version        := 0;
+    v_change.absent         := clerk_sync.absent_fields('{}');
+    v_change.absent_version := 0;
+  else
+    v_change.version        := v_state.version;
+    v_change.absent         := coalesce(v_state.absent, '{}');
+    v_change.absent_version := coalesce(v_state.absent_version, v_state.version);
+  end if;
+  return v_change;
+end
+$$;
+
+revoke execute on function clerk_sync.take_stored from public, anon, authenticated;
+grant execute on function clerk_sync.take_stored to service_role;
+
+-- A change whose newest event was trimmed, or is older than one that was: what is absent comes from the other events of the
+-- batch, in the order of their versions, and else from what is here. An event that is older than what was applied brings
+-- absent fields only, and only while nothing newer brought them. When Clerk's own event leaves fields absent, the user is
+-- to be read again; a read that does so asks for nothing more. The caller has the user's lock.
+create or replace function clerk_sync.complete_change(
+  p_change  clerk_sync.user_change,
+  p_sources clerk_sync.change_source[],
+  p_now     timestamptz
+)
+returns clerk_sync.user_change
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_change clerk_sync.user_change := clerk_sync.take_stored(p_change);
+  v_deleted_at timestamptz := (select s.deleted_at from clerk_sync.user_state as s where s.clerk_id = p_change.clerk_id);
+  v_source clerk_sync.change_source;
+  v_said   text[];
+  v_absent text[];
+begin
+  foreach v_source in array array(
+    select j
+    from unnest(p_sources) as j
+    where j.clerk_id = p_change.clerk_id
+      and j.job_type <> 'USER_DELETED'
+      and not j.payload ? 'erased'
+      and not coalesce(j.result @> '{"applied": true}', false)
+      and (v_deleted_at is null or (j.result ->> 'read_at')::timestamptz > v_deleted_at)
+      and (not p_change.fresh or p_change.absent_version is null or j.result ? 'read_at') -- a read that settles the state
+      and (j.id = p_change.job_id or j.version <= clerk_sync.latest_version(coalesce(j.created_at, p_now)))
+    order by case when j.id = p_change.job_id then p_change.version else j.version end, j.created_at, j.id
+  ) loop
+    if v_source.id = p_change.job_id then
+      v_source.version := p_change.version; -- the one that is believed
+    end if;
+    v_said := array(
+      select f from unnest(clerk_sync.absent_fields('{}')) as f where v_source.payload ? f
+    );
+    if v_source.version >= v_change.version then
+      v_change := clerk_sync.take_fields(v_change, v_source, v_said || 'deprovisioned'::text);
+      v_absent := array(
+        select f
+        from unnest(clerk_sync.absent_fields(v_source.payload)) as f
+        where v_source.version > v_change.version
+           or f = any (v_change.absent) -- what an event of the same version brought is known
+      );
+      v_change.absent_version := case when v_absent <@ v_change.absent then v_change.absent_version else v_change.version end;
+      v_change.absent := v_absent;
+      v_change.version := v_source.version;
+      v_change.refresh_reason := case when v_source.is_live and cardinality(v_absent) > 0 then 'event_trimmed' end;
+    elsif v_source.version >= v_change.absent_version and v_change.absent && v_said then
+      v_change := clerk_sync.take_fields(
+        v_change, v_source, array(select f from unnest(v_said) as f where f = any (v_change.absent))
+      );
+      v_change.absent_version := v_source.version;
+    end if;
+  end loop;
+  v_change.refresh_reason := coalesce(p_change.refresh_reason, v_change.refresh_reason);
+  if v_change.absent = '{}' then
+    v_change.absent := null;
+    v_change.absent_version := null;
+  end if;
+  return v_change;
+end
+$$;
+
+revoke execute on function clerk_sync.complete_change from public, anon, authenticated;
+grant execute on function clerk_sync.complete_change to service_role;
+
+-- users.email is unique, and Clerk lets an address move from one account to another while its
+-- events arrive in any order. A claim whose address Clerk has verified comes before one that is not, then the newest by
+-- (version, clerk_id): it holds the address. Every other user has none, and is read again from Clerk's API, also when
+-- the holder gives the address up later.
+
+-- True when some address a batch wants is wanted twice or held by a row of somebody else.
+create or replace function clerk_sync.has_email_conflict(p_changes clerk_sync.user_change[])
+returns boolean
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return exists (
+    select 1
+    from unnest(p_changes) as c
+    where not c.deletes
+      -- a lookup each, whatever the statistics say
+      and exists (
+        select 1 from public.users as u where u.email = c.email and u.clerk_id is distinct from c.clerk_id offset 0
+      )
+  ) or (
+    select count(distinct c.email) < count(c.email)
+    from unnest(p_changes) as c
+    where not c.deletes
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.has_email_conflict from public, anon, authenticated;
+grant execute on function clerk_sync.has_email_conflict to service_role;
+
+-- Rows that nobody's Clerk id is on (made by the app before the sync, or by its own sign-up) are
+-- linked to the Clerk user who has proved the address. Without that proof they are left alone.
+create or replace function clerk_sync.adopt_rows(p_changes clerk_sync.user_change[])
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  update public.users as u
+  set clerk_id = c.clerk_id
+  from unnest(p_changes) as c
+  where u.email = c.email
+    and coalesce(u.clerk_id, 'NULL') = 'NULL'
+    and c.email_verified
+    and not c.deletes
+    and not exists (select 1 from public.users as own where own.clerk_id = c.clerk_id)
+    and not exists (
+      select 1
+      from unnest(p_changes) as rival
+      where rival.email = c.email
+        and not rival.deletes
+        and rival.email_verified
+        and (rival.version, rival.clerk_id) > (c.version, c.clerk_id)
+    );
+end
+$$;
+
+revoke execute on function clerk_sync.adopt_rows from public, anon, authenticated;
+grant execute on function clerk_sync.adopt_rows to service_role;
+
+-- Who may not have the address it claims: [clerk_id]. Holders outside the batch claim with the verification and
+-- version of their last snapshot, rows without a Clerk id keep theirs, deleted users claim nothing.
+create or replace function clerk_sync.email_losers(p_changes clerk_sync.user_change[])
+returns text[]
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  with claims as (
+    select
+      c.email, c.clerk_id, c.email_verified, clerk_sync.version_of('email', c.version, c.absent, c.absent_version) as version,
+      false as is_unlinked
+    from unnest(p_changes) as c
+    where not c.deletes
+      and c.email is not null
+    union all
+    select distinct
+      u.email, u.clerk_id, coalesce(s.email_verified, false),
+      coalesce(clerk_sync.version_of('email', s.version, s.absent, s.absent_version), 0),
+      coalesce(u.clerk_id, 'NULL') = 'NULL'
+    from unnest(p_changes) as c
+    join public.users as u on u.email = c.email
+    left join clerk_sync.user_state as s on s.clerk_id = u.clerk_id
+    where not c.deletes
+      and s.deleted_at is null
+      and not exists (select 1 from unnest(p_changes) as own where own.clerk_id = u.clerk_id)
+  ),
+  ranked as (
+    select
+      q.clerk_id,
+      row_number() over (
+        partition by q.email
+        order by q.is_unlinked desc, q.email_verified desc, q.version desc, q.clerk_id desc
+      ) as place
+    from claims as q
+  )
+  select coalesce(array_agg(r.clerk_id), '{}')
+  from ranked as r
+  where r.place > 1;
+$$;
+
+revoke execute on function clerk_sync.email_losers from public, anon, authenticated;
+grant execute on function clerk_sync.email_losers to service_role;
+
+-- Takes an address from the rows of p_clerk_ids and asks for a refresh of those users. Their state is
+-- locked without waiting: two workers that want each other's users must fail and retry, not deadlock.
+create or replace function clerk_sync.release_emails(p_clerk_ids text[], p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
+as $$
+begin
+  insert into clerk_sync.user_state as s (clerk_id)
+  select h.clerk_id
+  from unnest(p_clerk_ids) as h(clerk_id)
+  where pg_try_advisory_xact_lock(hashtextextended(h.clerk_id, 7461203))
+  order by h.clerk_id
+  on conflict (clerk_id) do nothing;
+
+  if clerk_sync.lock_users(p_clerk_ids) < cardinality(p_clerk_ids) then
+    raise exception 'another worker is making the holder of an address' using errcode = '55P03';
+  end if;
+
+  update clerk_sync.user_state as s
+  set refresh_reason = 'email_taken',
+      refresh_due_at = p_now,
+      refresh_attempts = 0,
+      withheld_email = (select u.email from public.users as u where u.clerk_id = s.clerk_id)
+  where s.clerk_id = any (p_clerk_ids)
+    and s.deleted_at is null;
+
+  update public.users as u
+  set email = null,
+      "updatedAt" = p_now at time zone 'utc',
+      updated_at = p_now
+  where u.clerk_id = any (p_clerk_ids)
+    and u.email is not null;
+end
+$$;
+
+revoke execute on function clerk_sync.release_emails from public, anon, authenticated;
+grant execute on function clerk_sync.release_emails to service_role;
+
+-- A user read afresh lost its address to a holder of whom we know less: that one is read afresh too.
+create or replace function clerk_sync.doubt_holders(
+  p_changes clerk_sync.user_change[],
+  p_losers  text[],
+  p_now     timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  update clerk_sync.user_state as s
+  set refresh_reason = 'email_doubted',
+      refresh_due_at = p_now,
+      refresh_attempts = 0
+  from unnest(p_changes) as c
+  join public.users as u on u.email = c.email
+  where c.fresh
+    and c.clerk_id = any (p_losers)
+    and u.clerk_id <> c.clerk_id
+    and s.clerk_id = u.clerk_id
+    and s.refresh_reason is null;
+end
+$$;
+
+revoke execute on function clerk_sync.doubt_holders from public, anon, authenticated;
+grant execute on function clerk_sync.doubt_holders to service_role;
+
+-- Has the users read again whose claim to an address was withheld from them, when these changes give that address up:
+-- its holder has another one now, is deleted, or is no longer verified. Before the rows are written.
+create or replace function clerk_sync.offer_emails(p_changes clerk_sync.user_change[], p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_given_up  text[];
+  v_claimants text[];
+begin
+  if not exists (select 1 from clerk_sync.user_state as s where s.withheld_email is not null) then
+    return;
+  end if;
+  v_given_up := array(
+    select h.email
+    from unnest(p_changes) as c
+    cross join lateral ( -- a lookup each, whatever the statistics say
+      select u.email, (select s.email_verified from clerk_sync.user_state as s where s.clerk_id = u.clerk_id) as was_verified
+      from public.users as u
+      where u.clerk_id = c.clerk_id
+        and u.email is not null
+      offset 0
+    ) as h
+    where not c.mirror_only
+      and (
+        c.deletes
+        or c.email is distinct from h.email
+        or (h.was_verified and not c.email_verified)
+      )
+  );
+  v_claimants := array(
+    select s.clerk_id
+    from clerk_sync.user_state as s
+    where s.withheld_email = any (v_given_up)
+      and s.clerk_id <> all (array(select c.clerk_id from unnest(p_changes) as c))
+  );
+  if cardinality(v_claimants) = 0 then
+    return;
+  end if;
+  -- Without waiting, as everywhere: two workers that want each other's users must fail and retry, not deadlock.
+  perform clerk_sync.lock_users(v_claimants);
+  update clerk_sync.user_state as s
+  set refresh_reason = 'email_free',
+      refresh_due_at = p_now,
+      refresh_attempts = 0
+  where s.clerk_id = any (v_claimants);
+end
+$$;
+
+revoke execute on function clerk_sync.offer_emails from public, anon, authenticated;
+grant execute on function clerk_sync.offer_emails to service_role;
+
+-- Settles who holds which address before the rows are written; returns the changes, the email of every loser null.
+create or replace function clerk_sync.resolve_emails(p_changes clerk_sync.user_change[], p_now timestamptz)
+returns clerk_sync.user_change[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_losers  text[];
+  v_holders text[];
+  v_changes clerk_sync.user_change[];
+begin
+  if not clerk_sync.has_email_conflict(p_changes) then
+    return p_changes;
+  end if;
+  -- The holders are locked before they are ranked: one of them may be getting a newer claim just now.
+  perform clerk_sync.lock_users(array(
+    select distinct u.clerk_id
+    from unnest(p_changes) as c
+    join public.users as u on u.email = c.email
+    where not c.deletes
+      and u.clerk_id is distinct from c.clerk_id
+  ));
+  perform clerk_sync.adopt_rows(p_changes);
+  v_losers := clerk_sync.email_losers(p_changes);
+  perform clerk_sync.doubt_holders(p_changes, v_losers, p_now);
+
+  v_changes := clerk_sync.without_emails(p_changes, v_losers);
+
+  v_holders := array(
+    select distinct u.clerk_id
+    from unnest(v_changes) as c
+    join public.users as u on u.email = c.email
+    where u.clerk_id <> c.clerk_id
+      and not c.deletes
+  );
+  perform clerk_sync.release_emails(v_holders, p_now);
+  perform clerk_sync.queue_mirror(
+    array(select h from unnest(v_holders) as h except select c.clerk_id from unnest(v_changes) as c),
+    'email_taken',
+    p_now
+  );
+  return v_changes;
+end
+$$;
+
+revoke execute on function clerk_sync.resolve_emails from public, anon, authenticated;
+grant execute on function clerk_sync.resolve_emails to service_role;
+
+-- From the changes that jobs bring to rows, and the jobs moved on.
+
+-- Writes the changes of users who are locked, and returns them with the emails that were settled.
+create or replace function clerk_sync.write_changes(
+  p_changes     clerk_sync.user_change[],
+  p_delete_mode text,
+  p_now         timestamptz
+)
+returns clerk_sync.user_change[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_changes clerk_sync.user_change[];
+begin
+  perform clerk_sync.offer_emails(p_changes, p_now);
+  perform clerk_sync.delete_users(p_changes, p_delete_mode, p_now);
+  v_changes := clerk_sync.resolve_emails(array(select c from unnest(p_changes) as c where not c.mirror_only), p_now)
+    || array(select c from unnest(p_changes) as c where c.mirror_only);
+  perform clerk_sync.write_user_state(v_changes, p_now);
+  perform clerk_sync.write_users(v_changes, p_now);
+  return v_changes;
+end
+$$;
+
+revoke execute on function clerk_sync.write_changes from public, anon, authenticated;
+grant execute on function clerk_sync.write_changes to service_role;
+
+-- Writes what the jobs bring and moves them on: COMPLETED, or PROCESSING under p_token where the
+-- mirror is owed; while the circuit of Supabase Auth is open it waits for that instead, and the attempt does not
+-- count. An older job of a user owes nothing: the newest carries the state to the mirror.
+-- Jobs that are PROCESSING already (their user was read from Clerk's API) are in an attempt that counts.
+-- p_mirror_later: what the mirror is owed stays PENDING, for a worker to carry there; that is no attempt yet.
+-- Constraints that wait for the commit are checked here, within the caller's savepoint: at the commit their error would
+-- take everything back, the record of the failed job as well. Before that they wait again, should another savepoint of
+-- the transaction have ended their waiting.
+create or replace function clerk_sync.apply_jobs(
+  p_ids          uuid[],
+  p_token        uuid,
+  p_lease_until  timestamptz,
+  p_delete_mode  text,
+  p_now          timestamptz,
+  p_with_email   boolean default true,
+  p_mirror_later boolean default false
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_changes clerk_sync.user_change[] := clerk_sync.newest_changes(array(
+    select row(j.id, j.job_type, j.clerk_id, j.version, j.payload, j.result, j.created_at, j.source = 'webhook')::clerk_sync.change_source
+    from public.job_queue as j
+    where j.id = any (p_ids)
+  ), p_now);
+begin
+  set constraints all deferred;
+  if not p_with_email then
+    v_changes := clerk_sync.without_emails(v_changes, array(select c.clerk_id from unnest(v_changes) as c));
+  end if;
+  v_changes := clerk_sync.write_changes(v_changes, p_delete_mode, p_now);
+  perform clerk_sync.finish_jobs(p_ids, v_changes, p_token, p_lease_until, p_mirror_later, p_now);
+  if cardinality(p_ids) > cardinality(v_changes) or exists (select 1 from unnest(v_changes) as c where c.deletes) then
+    perform clerk_sync.erase_deleted(p_ids);
+  end if;
+  set constraints all immediate;
+end
+$$;
+
+revoke execute on function clerk_sync.apply_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.apply_jobs to service_role;
+
+-- What the result of a job says of its change: why the user is to be read again (refresh), what is not known of the user at
+-- this version (absent), and of what kind a value was that is stored as the default (ignored).
+create or replace function clerk_sync.note_change(p_change clerk_sync.user_change)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select jsonb_strip_nulls(jsonb_build_object(
+    'refresh', p_change.refresh_reason,
+    'absent', p_change.absent,
+    'ignored', case when p_change.ignored_role is not null then jsonb_build_object('role', p_change.ignored_role) end
+  ));
+$$;
+
+revoke execute on function clerk_sync.note_change from public, anon, authenticated;
+grant execute on function clerk_sync.note_change to service_role;
+
+-- Moves jobs on whose changes are written, as apply_jobs says: those that carry a change, and the others, which are done.
+create or replace function clerk_sync.finish_jobs(
+  p_ids          uuid[],
+  p_changes      clerk_sync.user_change[],
+  p_token        uuid,
+  p_lease_until  timestamptz,
+  p_mirror_later boolean,
+  p_now          timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_mirrors boolean := p_token is not null or p_mirror_later;
+  v_waits   boolean := v_mirrors and clerk_sync.circuit_is_open('auth');
+  v_owed    text    := case when v_waits or p_mirror_later then 'PENDING' when v_mirrors then 'PROCESSING' else 'COMPLETED' end;
+  v_changed uuid[];
+  v_notes   jsonb; -- what the results of jobs say besides, by job
+  v_others  uuid[];
+begin
+  select
+    array_agg(c.job_id),
+    jsonb_object_agg(c.job_id, clerk_sync.note_change(c))
+      filter (where c.refresh_reason is not null or c.absent is not null or c.ignored_role is not null)
+  into v_changed, v_notes
+  from unnest(p_changes) as c;
+  perform set_config('clerk_sync.recorded', 'update', true);
+  perform clerk_sync.move_jobs(v_changed, v_owed, case when v_waits then 'auth' end, v_notes, p_token, p_lease_until, p_now);
+  if cardinality(p_ids) > cardinality(p_changes) then
+    v_others := array(select i from unnest(p_ids) as i except select i from unnest(v_changed) as i);
+    perform clerk_sync.move_jobs(v_others, null, null, null, p_token, p_lease_until, p_now);
+  end if;
+  perform set_config('clerk_sync.recorded', '', true);
+end
+$$;
+
+revoke execute on function clerk_sync.finish_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.finish_jobs to service_role;
+
+-- Exponential backoff with full jitter: anything from 0 to 2 s, 4 s, 8 s … at most 15 minutes.
+-- p_random in [0, 1) is a parameter so that a test can pin it.
+create or replace function clerk_sync.backoff(p_attempts integer, p_random double precision default random())
+returns interval
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$
+  select make_interval(secs => p_random * least(900, 2 ^ least(greatest(p_attempts, 1), 30)));
+$$;
+
+revoke execute on function clerk_sync.backoff from public, anon, authenticated;
+grant execute on function clerk_sync.backoff to service_role;
+
+-- A failed attempt: FAILED and due again after the backoff (never before p_retry_after), or DEAD when
+-- the attempts are used up or trying again cannot help; CANCELLED when a person asked for that meanwhile.
+create or replace function clerk_sync.fail_job(
+  p_id          uuid,
+  p_attempts    integer,
+  p_error       text,
+  p_permanent   boolean,
+  p_retry_after interval,
+  p_now         timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_status text;
+begin
+  update public.job_queue as j
+  set status = case
+        when j.cancel_requested_at is not null then 'CANCELLED'
+        when p_permanent or p_attempts >= j.max_attempts then 'DEAD'
+        else 'FAILED'
+      end,
+      attempts = p_attempts,
+      error = p_error,
+      run_at = p_now + greatest(clerk_sync.backoff(p_attempts), p_retry_after),
+      updated_at = p_now
+  where j.id = p_id
+  returning j.status into v_status;
+  insert into clerk_sync.metric_events (at, name, labels)
+  values (p_now, 'failed_attempts', jsonb_build_object('code', split_part(p_error, ':', 1)));
+  if v_status = 'DEAD' then
+    insert into clerk_sync.metric_events (at, name, labels)
+    values (p_now, 'dead', jsonb_build_object('code', split_part(p_error, ':', 1)));
+  end if;
+end
+$$;
+
+revoke execute on function clerk_sync.fail_job from public, anon, authenticated;
+grant execute on function clerk_sync.fail_job to service_role;
+
+-- What becomes of jobs whose call was cut off while it applied them. A job that had company may not be the one that took
+-- the time: it runs alone from then on. For a job that runs alone it was a failed attempt.
+create or replace function clerk_sync.cut_jobs(p_ids uuid[], p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  perform clerk_sync.fail_job(
+    j.id, case when j.status = 'PROCESSING' then j.attempts else j.attempts + 1 end,
+    'database_timeout: applying the job took too long; look for a slow trigger on public.users', false, null, p_now
+  )
+  from public.job_queue as j
+  where j.id = any (p_ids)
+    and j.runs_alone;
+  update public.job_queue as j
+  set runs_alone = true,
+      status = case when j.status = 'PROCESSING' then 'PENDING' else j.status end,
+      attempts = case when j.status = 'PROCESSING' then j.attempts - 1 else j.attempts end,
+      updated_at = p_now
+  where j.id = any (p_ids)
+    and not j.runs_alone;
+end
+$$;
+
+revoke execute on function clerk_sync.cut_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.cut_jobs to service_role;
+
+-- Fails a job that the database refused. What will not fit at any later time (class 22: a value) is given up. So is, the
+-- second time, a deletion that a foreign key stops: rows of other tables rarely go by themselves.
+create or replace function clerk_sync.reject_job(
+  p_id         uuid,
+  p_attempt    integer,
+  p_state      text,
+  p_constraint text,
+  p_message    text,
+  p_now        timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_is_blocked boolean := p_state in ('23503', '23001')
+    and exists (select 1 from public.job_queue as j where j.id = p_id and j.job_type = 'USER_DELETED');
+  v_code       text    := concat_ws(
+    ' ', case when v_is_blocked then 'delete_blocked' else 'database_rejected' end, p_state, nullif(p_constraint, '')
+  );
+  v_remedy     text    := case
+    when v_is_blocked then '. Give the foreign key on delete cascade or set null, or set DELETE_MODE=soft; then retry the job.'
+  end;
+begin
+  perform clerk_sync.fail_job(
+    p_id, p_attempt, concat(v_code, ': ', p_message, v_remedy), p_state like '22%' or (v_is_blocked and p_attempt >= 2), null, p_now
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.reject_job from public, anon, authenticated;
+grant execute on function clerk_sync.reject_job to service_role;
+
+-- Applies one job in a savepoint of its own; whatever it raises is its outcome, recorded on it. When the table's
+-- owner made addresses unique in another way than we compare them (by lower(), say), the user gets a row without.
+-- Answers false when the call was cut off (statement_timeout, which comes once a call): there is no time for another job.
+-- "when others" catches neither query_canceled nor assert_failure, so both are named, here as everywhere.
+create or replace function clerk_sync.apply_job(
+  p_id          uuid,
+  p_attempt     integer,
+  p_token       uuid,
+  p_lease_until timestamptz,
+  p_delete_mode text,
+  p_now         timestamptz,
+  p_with_email  boolean default true
+)
+returns boolean
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_message    text;
+  v_constraint text;
+begin
+  perform clerk_sync.apply_jobs(array[p_id], p_token, p_lease_until, p_delete_mode, p_now, p_with_email);
+  return true;
+exception
+  when query_canceled then
+    perform clerk_sync.cut_jobs(array[p_id], p_now);
+    return false;
+  when others or assert_failure then
+    get stacked diagnostics v_message = message_text, v_constraint = constraint_name;
+    if sqlstate = '23505' and p_with_email then
+      return clerk_sync.apply_job(p_id, p_attempt, p_token, p_lease_until, p_delete_mode, p_now, false);
+    end if;
+    perform clerk_sync.reject_job(p_id, p_attempt, sqlstate, v_constraint, v_message, p_now);
+    return true;
+end
+$$;
+
+revoke execute on function clerk_sync.apply_job from public, anon, authenticated;
+grant execute on function clerk_sync.apply_job to service_role;
+
+-- The fallback: one savepoint per job, so that the job that cannot be applied fails alone (law 7).
+-- Newest first per user, so that the first one is the one that carries the state. Stops after 1.5 s
+-- to keep the call short; the jobs not reached are untouched and still due.
+create or replace function clerk_sync.apply_jobs_one_by_one(
+  p_ids         uuid[],
+  p_token       uuid,
+  p_lease_until timestamptz,
+  p_delete_mode text,
+  p_now         timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_job      record;
+  v_deadline timestamptz := clock_timestamp() + interval '1.5 seconds';
+begin
+  for v_job in
+    select j.id, j.clerk_id, case when j.status = 'PROCESSING' then j.attempts else j.attempts + 1 end as attempt
+    from public.job_queue as j
+    where j.id = any (p_ids)
+    order by j.clerk_id, (j.job_type = 'USER_DELETED') desc, j.version desc, j.created_at desc, j.id
+  loop
+    exit when clock_timestamp() > v_deadline;
+    continue when exists (
+      select 1
+      from public.job_queue as r
+      where r.clerk_id = v_job.clerk_id
+        and r.status = 'PROCESSING'
+        and r.id <> v_job.id
+    );
+    exit when not clerk_sync.apply_job(v_job.id, v_job.attempt, p_token, p_lease_until, p_delete_mode, p_now);
+  end loop;
+end
+$$;
+
+revoke execute on function clerk_sync.apply_jobs_one_by_one from public, anon, authenticated;
+grant execute on function clerk_sync.apply_jobs_one_by_one to service_role;
+
+-- Applies a batch whose users are locked, together or else one by one.
+create or replace function clerk_sync.apply_batch(
+  p_ids         uuid[],
+  p_token       uuid,
+  p_lease_until timestamptz,
+  p_delete_mode text,
+  p_now         timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  if p_delete_mode is null or p_delete_mode not in ('hard', 'soft') then
+    raise exception 'p_delete_mode is %, it must be hard or soft', p_delete_mode using errcode = 'SY002';
+  end if;
+  if cardinality(p_ids) = 0 then
+    return;
+  end if;
+  begin
+    perform clerk_sync.apply_jobs(p_ids, p_token, p_lease_until, p_delete_mode, p_now);
+  exception
+    when query_canceled then -- there is no time left to find out which job hangs
+      perform clerk_sync.cut_jobs(p_ids, p_now);
+    when others or assert_failure then -- some job of the batch is at fault: find out which, let the others pass
+      perform clerk_sync.apply_jobs_one_by_one(p_ids, p_token, p_lease_until, p_delete_mode, p_now);
+  end;
+end
+$$;
+
+revoke execute on function clerk_sync.apply_batch from public, anon, authenticated;
+grant execute on function clerk_sync.apply_batch to service_role;
+
+-- ---- 09_canary.sql ----
+
+-- Canaries: users that `clerk-sync verify` sends through an installation and takes out again.
+
+-- They are known by their id, and what began is written down, so that the next run finds what one that died has left.
+
+-- True for the id of a canary. Nothing here touches any other user.
+create or replace function clerk_sync.is_canary(p_clerk_id text)
+returns boolean
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select starts_with(p_clerk_id, 'user_clerksync_canary_');
+$$;
+
+revoke execute on function clerk_sync.is_canary from public, anon, authenticated;
+grant execute on function clerk_sync.is_canary to service_role;
+
+create table if not exists clerk_sync.canary (
+  clerk_id   text        not null,
+  started_at timestamptz not null,
+  constraint canary_pkey primary key (clerk_id),
+  constraint id_is_a_canarys check (starts_with(clerk_id, 'user_clerksync_canary_'))
+);
+
+alter table clerk_sync.canary enable row level security;
+revoke all on clerk_sync.canary from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.canary to service_role;
+
+drop policy if exists canary_service_role on clerk_sync.canary;
+create policy canary_service_role
+  on clerk_sync.canary
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- Raises SY002 for the id of anybody else.
+create or replace function clerk_sync.check_canary(p_clerk_id text)
+returns void
+language plpgsql
+immutable
+security invoker
+set search_path = ''
+as $$
+begin
+  if not coalesce(clerk_sync.is_canary(p_clerk_id), false) then
+    raise exception 'this is not the id of a canary'
+      using errcode = 'SY002', hint = 'Canaries are called user_clerksync_canary_…; nobody else is touched.';
+  end if;
+end
+$$;
+
+revoke execute on function clerk_sync.check_canary from public, anon, authenticated;
+grant execute on function clerk_sync.check_canary to service_role;
+
+-- Takes down that a canary is about to be sent; answers {leftovers: [clerk_id]}, those that began more than an hour
+-- ago and are still here, the oldest 20.
+create or replace function public.clerk_sync_start_canary(
+  p_clerk_id text,
+  p_now      timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  perform clerk_sync.check_canary(p_clerk_id);
+  insert into clerk_sync.canary (clerk_id, started_at)
+  values (p_clerk_id, p_now)
+  on conflict (clerk_id) do nothing;
+  return jsonb_build_object('leftovers', to_jsonb(array(
+    select c.clerk_id
+    from clerk_sync.canary as c
+    where c.started_at < p_now - interval '1 hour'
+    order by c.started_at
+    limit 20
+  )));
+end
+$$;
+
+revoke execute on function public.clerk_sync_start_canary from public, anon, authenticated;
+grant execute on function public.clerk_sync_start_canary to service_role;
+
+-- True when nothing can be left of a canary in Supabase Auth: its deletion is complete and nothing else is open, or
+-- no worker ever had it in hand.
+create or replace function clerk_sync.can_remove_canary(p_clerk_id text)
+returns boolean
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  if not exists (select 1 from clerk_sync.user_state as s where s.clerk_id = p_clerk_id)
+    and not exists (select 1 from public.users as u where u.clerk_id = p_clerk_id)
+    and not exists (select 1 from public.job_queue as j where j.clerk_id = p_clerk_id and j.attempts > 0) then
+    return true;
+  end if;
+  return exists (
+    select 1
+    from public.job_queue as j
+    where j.clerk_id = p_clerk_id
+      and j.job_type = 'USER_DELETED'
+      and j.status = 'COMPLETED'
+  ) and not exists (
+    select 1
+    from public.job_queue as j
+    where j.clerk_id = p_clerk_id
+      and j.status in ('PENDING', 'PROCESSING', 'FAILED')
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.can_remove_canary from public, anon, authenticated;
+grant execute on function clerk_sync.can_remove_canary to service_role;
+
+-- Removes all there is of a canary: row, state, jobs. As long as its mirror could still be in Supabase Auth it
+-- removes nothing: the jobs that owe the deletion must stay. Answers {removed, rows, states, jobs, waiting}, the last
+-- being what clerk_sync.describe_jobs says of the jobs that are not completed. Raises SY002 for anybody else's id.
+create or replace function public.clerk_sync_remove_canary(p_clerk_id text)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_ids    uuid[];
+  v_locked uuid[] := array[]::uuid[];
+  v_rows   integer;
+  v_states integer;
+begin
+  perform clerk_sync.check_canary(p_clerk_id);
+  v_ids := array(select j.id from public.job_queue as j where j.clerk_id = p_clerk_id);
+  -- Not before it may go, or a worker would pass over the job that is to take it away. Then jobs first and the user
+  -- last, and nothing is waited for: as the claim does. A worker may have had it in hand until now: look again.
+  if clerk_sync.can_remove_canary(p_clerk_id) then
+    v_locked := array(select j.id from public.job_queue as j where j.clerk_id = p_clerk_id for update skip locked);
+  end if;
+  if not (v_ids <@ v_locked and clerk_sync.can_remove_canary(p_clerk_id)) then
+    return jsonb_build_object('removed', false, 'rows', 0, 'states', 0, 'jobs', 0, 'waiting', clerk_sync.describe_jobs(
+      array(select j.id from public.job_queue as j where j.id = any (v_ids) and j.status <> 'COMPLETED')
+    ));
+  end if;
+  delete from public.users as u where u.clerk_id = p_clerk_id;
+  get diagnostics v_rows = row_count;
+  delete from clerk_sync.user_state as s where s.clerk_id = p_clerk_id;
+  get diagnostics v_states = row_count;
+  delete from public.job_queue as j where j.id = any (v_locked);
+  delete from clerk_sync.canary as c where c.clerk_id = p_clerk_id;
+  return jsonb_build_object(
+    'removed', true, 'rows', v_rows, 'states', v_states, 'jobs', cardinality(v_locked), 'waiting', '[]'::jsonb
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_remove_canary from public, anon, authenticated;
+grant execute on function public.clerk_sync_remove_canary to service_role;
+
+-- ---- 10_delete_brake.sql ----
+
+-- The delete brake: when too many users are deleted within a window, deletions wait for an operator.
+
+-- The delete brake. Clerk has no bulk delete, so a burst of deletions is an accident: a script gone wrong,
+-- another instance's key. More than so many of them within a window engage the brake: from then on
+-- deletions wait in the queue, the reason stands on each of them and below, until an operator decides by
+-- clerk_sync_release_delete_brake. Everything else goes on.
+create table if not exists clerk_sync.delete_brake (
+  is_only_row boolean     not null default true,
+  engaged_at  timestamptz null,
+  reason      text        null,
+  released_at timestamptz null,
+  constraint delete_brake_pkey primary key (is_only_row),
+  constraint one_row check (is_only_row),
+  constraint engaged_with_reason check ((engaged_at is null) = (reason is null))
+);
+
+insert into clerk_sync.delete_brake (is_only_row)
+values (true)
+on conflict (is_only_row) do nothing;
+
+alter table clerk_sync.delete_brake enable row level security;
+revoke all on clerk_sync.delete_brake from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.delete_brake to service_role;
+
+drop policy if exists delete_brake_service_role on clerk_sync.delete_brake;
+create policy delete_brake_service_role
+  on clerk_sync.delete_brake
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- How many deletions were counted in the window, and how many users there are: both only as far as p_most,
+-- because more makes no difference and counting costs.
+create or replace function clerk_sync.count_deletions(p_since timestamptz, p_most integer)
+returns integer
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select count(*)::integer
+  from (
+    select 1
+    from clerk_sync.user_state as s
+    where s.delete_counted_at > p_since
+    limit p_most
+  ) as counted;
+$$;
+
+revoke execute on function clerk_sync.count_deletions from public, anon, authenticated;
+grant execute on function clerk_sync.count_deletions to service_role;
+
+create or replace function clerk_sync.count_users(p_most integer)
+returns integer
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select count(*)::integer
+  from (
+    select 1
+    from public.users as u
+    where u.deleted_at is null
+    limit p_most
+  ) as counted;
+$$;
+
+revoke execute on function clerk_sync.count_users from public, anon, authenticated;
+grant execute on function clerk_sync.count_users to service_role;
+
+-- Why so many deletions within the window are too many; null when they are not. The share of all users
+-- counts only from ten deletions on: in a small project every deletion is a large share.
+-- p_brake: {count, percent, minutes}
+create or replace function clerk_sync.too_many_deletions(p_more integer, p_brake jsonb, p_now timestamptz)
+returns text
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_count   integer := (p_brake ->> 'count')::integer;
+  v_percent numeric := (p_brake ->> 'percent')::numeric;
+  v_minutes integer := (p_brake ->> 'minutes')::integer;
+  v_total   integer := p_more
+    + clerk_sync.count_deletions(p_now - make_interval(mins => v_minutes), v_count + 1);
+  v_users   integer;
+begin
+  if v_total > v_count then
+    return format('more than %s deletions within %s minutes', v_count, v_minutes);
+  end if;
+  if v_total <= 10 then
+    return null;
+  end if;
+  v_users := v_total - p_more + clerk_sync.count_users(ceil(v_total * 100 / v_percent)::integer + 1);
+  if v_total > v_users * v_percent / 100 then
+    return format('%s deletions within %s minutes, more than %s %% of %s users', v_total, v_minutes, v_percent, v_users);
+  end if;
+  return null;
+end
+$$;
+
+revoke execute on function clerk_sync.too_many_deletions from public, anon, authenticated;
+grant execute on function clerk_sync.too_many_deletions to service_role;
+
+-- The reason why these deletions have to wait, null when they may be applied; they are counted then. Users
+-- who came by a webhook within the window are not counted: what is lost with them is that old at most, and
+-- test users and waves of bots are deleted soon after they came; nor is a canary, however old. The lock makes
+-- workers count one by one.
+create or replace function clerk_sync.check_delete_brake(p_deletes uuid[], p_brake jsonb, p_now timestamptz)
+returns text
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_reason   text;
+  v_counting text[];
+begin
+  select b.reason
+  into v_reason
+  from clerk_sync.delete_brake as b
+  for update;
+  if v_reason is not null then
+    return v_reason;
+  end if;
+  v_counting := array(
+    select distinct j.clerk_id
+    from public.job_queue as j
+    where j.id = any (p_deletes)
+      and j.clerk_id is not null
+      and coalesce(
+        (select s.first_seen_at from clerk_sync.user_state as s where s.clerk_id = j.clerk_id)
+          <= p_now - make_interval(mins => (p_brake ->> 'minutes')::integer),
+        true
+      )
+      and not clerk_sync.is_canary(j.clerk_id)
+  );
+  v_reason := clerk_sync.too_many_deletions(cardinality(v_counting), p_brake, p_now);
+  if v_reason is null or cardinality(v_counting) = 0 then
+    insert into clerk_sync.user_state (clerk_id, delete_counted_at)
+    select i, p_now
+    from unnest(v_counting) as i
+    on conflict (clerk_id) do update
+      set delete_counted_at = excluded.delete_counted_at;
+    return null;
+  end if;
+  update clerk_sync.delete_brake as b
+  set engaged_at = p_now,
+      reason = v_reason;
+  return v_reason;
+end
+$$;
+
+revoke execute on function clerk_sync.check_delete_brake from public, anon, authenticated;
+grant execute on function clerk_sync.check_delete_brake to service_role;
+
+-- Puts off the deletions of a batch that the brake does not let pass, and returns the other jobs. A deletion
+-- an operator has confirmed passes, and so does one that finds nobody to delete here, unless it was made for the sake of
+-- Supabase Auth alone (auth_only). p_brake null: no brake.
+create or replace function clerk_sync.hold_deletes(p_ids uuid[], p_brake jsonb, p_now timestamptz)
+returns uuid[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_reason  text;
+  v_deletes uuid[] := array(
+    select j.id
+    from public.job_queue as j
+    where p_brake is not null
+      and j.id = any (p_ids)
+      and j.job_type = 'USER_DELETED'
+      and not coalesce(j.result ? 'delete_confirmed', false)
+      and (
+        j.payload ? 'auth_only'
+        -- Subqueries and not joins: they stay index lookups, whatever the statistics say.
+        or (
+          coalesce((select s.deleted_at is null from clerk_sync.user_state as s where s.clerk_id = j.clerk_id), true)
+          and (select u.deleted_at is null from public.users as u where u.clerk_id = j.clerk_id)
+        )
+      )
+  );
+begin
+  if cardinality(v_deletes) = 0 then
+    return p_ids;
+  end if;
+  v_reason := clerk_sync.check_delete_brake(v_deletes, p_brake, p_now);
+  if v_reason is null then
+    return p_ids;
+  end if;
+  update public.job_queue as j
+  set status = 'PENDING',
+      attempts = case when j.status = 'PROCESSING' then j.attempts - 1 else j.attempts end,
+      error = 'delete_brake: ' || v_reason,
+      run_at = p_now + interval '1 hour',
+      updated_at = p_now
+  where j.id = any (v_deletes);
+  return array(select i from unnest(p_ids) as i where i <> all (v_deletes));
+end
+$$;
+
+revoke execute on function clerk_sync.hold_deletes from public, anon, authenticated;
+grant execute on function clerk_sync.hold_deletes to service_role;
+
+-- Deletions that wait for the brake: few, and found among however many jobs wait.
+create index if not exists job_queue_held_idx
+  on public.job_queue (id)
+  where status = 'PENDING' and job_type = 'USER_DELETED' and error like 'delete_brake:%';
+
+-- {engaged_at, reason, released_at, waiting}: whether deletions wait, why, and how many, counted as far as 10,000.
+create or replace function public.clerk_sync_delete_brake()
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'engaged_at', b.engaged_at,
+      'reason', b.reason,
+      'released_at', b.released_at,
+      'waiting', (
+        select count(*)
+        from (
+          select 1
+          from public.job_queue as j
+          where j.status = 'PENDING'
+            and j.job_type = 'USER_DELETED'
+            and j.error like 'delete_brake:%'
+          limit 10000
+        ) as w
+      )
+    )
+    from clerk_sync.delete_brake as b
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_delete_brake from public, anon, authenticated;
+grant execute on function public.clerk_sync_delete_brake to service_role;
+
+-- What an operator decides about the deletions that wait: 'apply' lets these pass, and only these; 'cancel'
+-- takes them out of the queue. The brake is off again when none waits. Answers {changed, left}; call it
+-- until nothing is left, each call takes at most p_limit.
+create or replace function public.clerk_sync_release_delete_brake(
+  p_decision text,
+  p_limit    integer default 1000,
+  p_now      timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_changed integer;
+  v_left    integer;
+begin
+  if p_decision is null or p_decision not in ('apply', 'cancel') then
+    raise exception 'p_decision is %, it must be apply or cancel', p_decision using errcode = 'SY002';
+  end if;
+  perform 1 from clerk_sync.delete_brake as b for update;
+  update public.job_queue as j
+  set status = case when p_decision = 'apply' then 'PENDING' else 'CANCELLED' end,
+      result = case
+        when p_decision = 'apply' then coalesce(j.result, '{}') || jsonb_build_object('delete_confirmed', p_now)
+        else j.result
+      end,
+      error = case when p_decision = 'apply' then null else j.error end,
+      run_at = p_now,
+      updated_at = p_now
+  where j.id = any (array(
+    select w.id
+    from public.job_queue as w
+    where w.status = 'PENDING'
+      and w.job_type = 'USER_DELETED'
+      and w.error like 'delete_brake:%'
+    limit p_limit
+    for update skip locked
+  ));
+  get diagnostics v_changed = row_count;
+  v_left := (public.clerk_sync_delete_brake() ->> 'waiting')::integer;
+  update clerk_sync.delete_brake as b
+  set engaged_at = null,
+      reason = null,
+      released_at = p_now
+  where v_left = 0;
+  return jsonb_build_object('changed', v_changed, 'left', v_left);
+end
+$$;
+
+revoke execute on function public.clerk_sync_release_delete_brake from public, anon, authenticated;
+grant execute on function public.clerk_sync_release_delete_brake to service_role;
+
+-- ---- 11_accept.sql ----
+
+-- How jobs come in: from the webhook, from backfill and reconcile, and from ensure-user.
+
+-- Puts jobs into the queue. Called by the webhook with one job, by backfill and reconcile with up
+-- to 500; the whole call is one transaction, so what it answers is durable when it returns.
+--
+-- p_jobs: [{event_id, job_type, clerk_id?, version, payload, source?, read_at?, dead_reason?}]; read_at: the payload was
+-- read from Clerk's API, and that read began then.
+-- Answers, in the same order: [{event_id, outcome, applied, job_id, user}], where applied is no (see clerk_sync_accept)
+-- and outcome is
+--   queued     a new job
+--   requeued   the event was a dead letter and is tried again from the start
+--   duplicate  the event is known and its job is not dead; nothing was done
+--   exists     a create for a row that is already as new; nothing was stored
+--   dead       stored as a dead letter at once, because it can never succeed (dead_reason)
+create or replace function public.clerk_sync_enqueue(
+  p_jobs         jsonb,
+  p_max_attempts integer default 15,
+  p_now          timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- a plan made while the table was small would read all of it for ever
+set plan_cache_mode = 'force_generic_plan' -- as clerk_sync_run_jobs
+set lock_timeout = '4s' -- for a call that stores the same event just now
+as $$
+declare
+  v_jobs clerk_sync.new_job[] := clerk_sync.read_jobs(p_jobs);
+begin
+  -- Law 1 asks for the queue only: where public.users cannot be read, the jobs are stored, and a worker finds out.
+  begin
+    v_jobs := clerk_sync.find_existing(v_jobs);
+  exception
+    when others or query_canceled then
+      null;
+  end;
+  return clerk_sync.store_jobs(v_jobs, p_max_attempts, p_now);
+end
+$$;
+
+revoke execute on function public.clerk_sync_enqueue from public, anon, authenticated;
+grant execute on function public.clerk_sync_enqueue to service_role;
+
+-- The jobs of a call, each with an id. Raises SY003 unless each has an event_id of its own: of two that share one, or have
+-- none, one would be swallowed.
+create or replace function clerk_sync.read_jobs(p_jobs jsonb)
+returns clerk_sync.new_job[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  -- Ids begin with the time (UUID version 7), so that new jobs are neighbours in an index of millions.
+  v_time text := overlay(
+    lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0') placing '-' from 9 for 0
+  ) || '-7';
+  v_jobs clerk_sync.new_job[] := array(
+    select row(
+      i.event_id, i.job_type, coalesce(i.clerk_id, nullif(i.payload ->> 'clerk_id', '')), coalesce(i.version, 0),
+      i.payload, coalesce(i.source, 'webhook'), i.read_at, i.dead_reason,
+      overlay(gen_random_uuid()::text placing v_time from 1 for 15)::uuid,
+      case when i.dead_reason is null then 'PENDING' else 'DEAD' end, 0, null,
+      case when i.read_at is not null then jsonb_build_object('read_at', i.read_at) end, null
+    )::clerk_sync.new_job
+    from jsonb_populate_recordset(null::clerk_sync.new_job, p_jobs) as i
+  );
+begin
+  if cardinality(v_jobs) = 1 and v_jobs[1].event_id is not null then
+    return v_jobs;
+  end if;
+  if (select count(distinct i.event_id) < count(*) from unnest(v_jobs) as i) then
+    raise exception 'each job of a call needs an event_id of its own' using errcode = 'SY003';
+  end if;
+  return v_jobs;
+end
+$$;
+
+revoke execute on function clerk_sync.read_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.read_jobs to service_role;
+
+-- The jobs, each that would make a row that is there and already as new with that row: {id, clerk_id}. Not for an event that
+-- is in the queue (a duplicate), nor while a dead letter of the user still owes something (perhaps the mirror). Here alone
+-- storing reads public.users, which somebody may hold locked: nothing is waited for longer than a sender notices.
+create or replace function clerk_sync.find_existing(p_jobs clerk_sync.new_job[])
+returns clerk_sync.new_job[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set lock_timeout = '100ms'
+as $$
+declare
+  v_jobs  clerk_sync.new_job[] := p_jobs;
+  v_found jsonb; -- by event id
+begin
+  v_found := (
+    select jsonb_object_agg(i.event_id, jsonb_build_object('id', u.id::text, 'clerk_id', u.clerk_id))
+    from unnest(p_jobs) as i
+    -- offset 0: a lookup each, whatever the statistics say
+    cross join lateral (
+      select k.id, k.clerk_id from public.users as k where k.clerk_id = i.clerk_id and k.deleted_at is null offset 0
+    ) as u
+    where i.job_type = 'USER_CREATED'
+      and (
+        select s.deleted_at is null and s.version between i.version and clerk_sync.latest_version(clock_timestamp())
+          and coalesce(s.absent_version > i.version, true) -- else it may bring what is absent
+        from clerk_sync.user_state as s
+        where s.clerk_id = i.clerk_id
+      )
+      and not exists (select 1 from public.job_queue as j where j.event_id = i.event_id)
+      and not exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id and j.status = 'DEAD')
+  );
+  if v_found is null then
+    return p_jobs;
+  end if;
+  for v_place in 1 .. cardinality(v_jobs) loop
+    v_jobs[v_place].existing := v_found -> v_jobs[v_place].event_id;
+  end loop;
+  return v_jobs;
+end
+$$;
+
+revoke execute on function clerk_sync.find_existing from public, anon, authenticated;
+grant execute on function clerk_sync.find_existing to service_role;
+
+-- What the webhook calls: events go into the queue and, where nothing stands in the way, into their users' rows in the
+-- same transaction, so that the row is there when the 202 leaves. Whatever hinders that leaves the job queued, as if
+-- it had not been tried: another worker has the user in hand, the delete brake holds, or applying fails. When applying
+-- takes longer than the call may (2 s, see clerk_sync_run_jobs), its jobs are stored without it, to run alone.
+-- Answers what clerk_sync_enqueue does; applied may be row (the mirror is owed), or all.
+create or replace function public.clerk_sync_accept(
+  p_jobs         jsonb,
+  p_max_attempts integer default 15,
+  p_mirrors      boolean default false,
+  p_delete_mode  text default 'hard',
+  p_delete_brake jsonb default null,
+  p_now          timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set plan_cache_mode = 'force_generic_plan'
+set lock_timeout = '4s' -- for a call that stores the same event just now
+set statement_timeout = '2s'
+as $$
+declare
+  v_jobs       clerk_sync.new_job[] := clerk_sync.read_jobs(p_jobs);
+  v_is_cut     boolean := false; -- the limit comes once a call: what follows has none, and only stores
+  v_is_refused boolean := false;
+  v_answer     jsonb;
+  v_left       uuid[];
+  v_written    uuid[];
+begin
+  begin
+    v_jobs := clerk_sync.write_new_jobs(v_jobs, p_mirrors, p_now);
+  exception
+    when query_canceled then
+      v_is_cut := true;
+    when others or assert_failure then -- they are stored as they came: a worker applies them, or finds out what is wrong
+      v_is_refused := true;
+  end;
+  v_answer := clerk_sync.store_jobs(v_jobs, p_max_attempts, p_now, v_is_cut);
+  if v_is_cut or v_is_refused or not v_answer @> '[{"outcome": "queued", "applied": "no"}]' then
+    return v_answer;
+  end if;
+  v_left := array(
+    select (e.value ->> 'job_id')::uuid
+    from jsonb_array_elements(v_answer) as e
+    where e.value @> '{"outcome": "queued", "applied": "no"}'
+  );
+  begin
+    v_written := clerk_sync.apply_at_once(v_left, p_mirrors, p_delete_mode, p_delete_brake, p_now);
+  exception
+    when query_canceled then
+      perform clerk_sync.cut_jobs(v_left, p_now);
+      return v_answer;
+    when others or assert_failure then -- the jobs are in the queue: a worker applies them, or finds out what is wrong
+      return v_answer;
+  end;
+  return (
+    select jsonb_agg(
+      case
+        when (e.value ->> 'job_id')::uuid <> all (v_written) then e.value
+        else e.value || jsonb_build_object('applied', case when p_mirrors then 'row' else 'all' end)
+      end
+      order by e.place
+    )
+    from jsonb_array_elements(v_answer) with ordinality as e(value, place)
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_accept from public, anon, authenticated;
+grant execute on function public.clerk_sync_accept to service_role;
+
+-- Writes what new snapshots bring before they are stored, so that each job is stored once, as it then stands; returns the
+-- jobs, those written with the result applied. Deletions, events that are known, and users whom another worker has in
+-- hand or whose jobs run alone are left to what follows. Nothing is waited for longer than a sender notices.
+create or replace function clerk_sync.write_new_jobs(p_jobs clerk_sync.new_job[], p_mirrors boolean, p_now timestamptz)
+returns clerk_sync.new_job[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set lock_timeout = '100ms'
+as $$
+declare
+  v_users   text[];
+  v_changes clerk_sync.user_change[];
+  v_known   clerk_sync.new_job[] := clerk_sync.find_existing(p_jobs);
+  v_jobs    clerk_sync.new_job[] := array(
+    select i
+    from unnest(v_known) as i
+    where i.status = 'PENDING'
+      and i.job_type <> 'USER_DELETED'
+      and i.clerk_id is not null
+      and i.existing is null
+      and not exists (select 1 from public.job_queue as j where j.event_id = i.event_id)
+      and not exists ( -- as runs_alone
+        select 1 from public.job_queue as a where a.clerk_id = i.clerk_id and a.runs_alone and a.status <> 'COMPLETED'
+      )
+  );
+begin
+  if cardinality(v_jobs) = 0 then
+    return v_known;
+  end if;
+  v_users := clerk_sync.lock_free_users(array(select distinct i.clerk_id from unnest(v_jobs) as i));
+  v_changes := clerk_sync.newest_changes(array(
+    select row(i.id, i.job_type, i.clerk_id, i.version, i.payload, i.result, p_now, i.source = 'webhook')::clerk_sync.change_source
+    from unnest(v_jobs) as i
+    where i.clerk_id = any (v_users)
+  ), p_now);
+  -- As write_changes, which knows more kinds of changes.
+  perform clerk_sync.offer_emails(v_changes, p_now);
+  v_changes := clerk_sync.resolve_emails(v_changes, p_now);
+  perform clerk_sync.write_user_state(v_changes, p_now);
+  perform clerk_sync.write_users(v_changes, p_now);
+  set constraints all immediate; -- as apply_jobs
+  return clerk_sync.mark_written(v_known, v_changes, p_mirrors);
+end
+$$;
+
+revoke execute on function clerk_sync.write_new_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.write_new_jobs to service_role;
+
+-- The jobs, those of them whose changes are written done, or, where the mirror is owed, waiting for it.
+create or replace function clerk_sync.mark_written(
+  p_jobs    clerk_sync.new_job[],
+  p_changes clerk_sync.user_change[],
+  p_mirrors boolean
+)
+returns clerk_sync.new_job[]
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_status    text    := case when p_mirrors then 'PENDING' else 'COMPLETED' end;
+  v_attempts  integer := case when p_mirrors then 0 else 1 end;
+  v_waits_for text    := case when p_mirrors and clerk_sync.circuit_is_open('auth') then 'auth' end;
+begin
+  return array(
+    select case
+      when c.job_id is null then i.job
+      else row(
+        (i.job).event_id, (i.job).job_type, (i.job).clerk_id, (i.job).version, (i.job).payload, (i.job).source,
+        (i.job).read_at, null, (i.job).id, v_status, v_attempts, v_waits_for,
+        jsonb_build_object('applied', true) || clerk_sync.note_change(c)
+          || jsonb_strip_nulls(jsonb_build_object('ignored_email', (i.job).payload -> 'ignored_email')),
+        null
+      )::clerk_sync.new_job
+    end
+    from (select e as job, e.id, row_number() over () as place from unnest(p_jobs) as e) as i
+    left join unnest(p_changes) as c on c.job_id = i.id
+    order by i.place
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.mark_written from public, anon, authenticated;
+grant execute on function clerk_sync.mark_written to service_role;
+
+-- Applies jobs of this transaction and returns which. Nothing is waited for longer than a sender notices.
+create or replace function clerk_sync.apply_at_once(
+  p_ids          uuid[],
+  p_mirrors      boolean,
+  p_delete_mode  text,
+  p_delete_brake jsonb,
+  p_now          timestamptz
+)
+returns uuid[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set lock_timeout = '100ms'
+as $$
+declare
+  v_due clerk_sync.due_job[];
+  v_ids uuid[];
+begin
+  v_due := clerk_sync.claim_users(array(
+    select row(j.id, j.clerk_id)::clerk_sync.due_job
+    from public.job_queue as j
+    where j.id = any (p_ids)
+      and j.clerk_id is not null
+      and not j.runs_alone
+  ));
+  v_ids := clerk_sync.hold_deletes(array(select d.id from unnest(v_due) as d), p_delete_brake, p_now);
+  if cardinality(v_ids) > 0 then
+    perform clerk_sync.apply_jobs(v_ids, null, null, p_delete_mode, p_now, true, p_mirrors);
+  end if;
+  return v_ids;
+end
+$$;
+
+revoke execute on function clerk_sync.apply_at_once from public, anon, authenticated;
+grant execute on function clerk_sync.apply_at_once to service_role;
+
+-- ensure-user: the row of a signed-in user for an app that cannot wait for the webhook. What was read of the user from
+-- Clerk's API for it is a job like any other (source ensure), applied in the same transaction: same lock, same
+-- version guard, same functions, same history. Only the mirror is left to the queue.
+
+-- What there is of one user: {state, row, version, at}, where state is
+--   present    row holds what its owner may read
+--   missing    there is no row; version is null when nothing at all is known of the user
+--   deleted    the user has a tombstone
+-- at is when it was looked at, by the clock that also stamps tombstones.
+create or replace function public.clerk_sync_own_row(p_clerk_id text)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'state', o.state,
+      'row', case when o.state = 'present' then clerk_sync.readable_columns(o.found) end,
+      'version', o.version,
+      'at', clock_timestamp()
+    )
+    from (
+      select
+        u.found,
+        s.version,
+        case
+          when s.deleted_at is not null or u.deleted_at is not null then 'deleted'
+          when u.clerk_id is null then 'missing'
+          else 'present'
+        end as state
+      from (values (p_clerk_id)) as i(clerk_id)
+      -- offset 0: looked up by key, whatever the statistics say
+      left join lateral (
+        select r as found, r.clerk_id, r.deleted_at from public.users as r where r.clerk_id = i.clerk_id offset 0
+      ) as u on true
+      left join lateral (
+        select r.version, r.deleted_at from clerk_sync.user_state as r where r.clerk_id = i.clerk_id offset 0
+      ) as s on true
+    ) as o
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_own_row from public, anon, authenticated;
+grant execute on function public.clerk_sync_own_row to service_role;
+
+-- Stores what was read of a user as a due job and returns its id. A state of a user is one job, however often it is
+-- read; null while a worker has that job in hand.
+create or replace function clerk_sync.store_ensure_job(
+  p_clerk_id     text,
+  p_version      bigint,
+  p_payload      jsonb,
+  p_read_at      timestamptz,
+  p_max_attempts integer,
+  p_now          timestamptz
+)
+returns uuid
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_id uuid;
+begin
+  insert into public.job_queue as j
+    (event_id, job_type, clerk_id, version, payload, result, source, max_attempts, created_at, updated_at, run_at)
+  values (
+    format('ensure_%s_%s', p_clerk_id, p_version), 'USER_UPDATED', p_clerk_id, p_version,
+    p_payload || '{"retry_count": 0}', jsonb_build_object('read_at', p_read_at), 'ensure', p_max_attempts,
+    p_now, p_now, p_now
+  )
+  on conflict (event_id) do update
+    set status = 'PENDING',
+        payload = excluded.payload,
+        result = excluded.result,
+        attempts = 0,
+        error = null,
+        run_at = p_now,
+        updated_at = p_now
+    where j.status <> 'PROCESSING'
+  returning j.id
+  into v_id;
+  return v_id;
+end
+$$;
+
+revoke execute on function clerk_sync.store_ensure_job from public, anon, authenticated;
+grant execute on function clerk_sync.store_ensure_job to service_role;
+
+-- Applies what was read of one user from Clerk's API, unless the row is there by now; answers as clerk_sync_own_row.
+-- When the read cannot be applied (it is older than what is known, the table refuses it), the state stays as it was:
+-- the job says why and, where that can help, is tried again like any other.
+-- p_version and p_payload as a webhook job has them; p_read_at: at of the look before the read.
+create or replace function public.clerk_sync_ensure_user(
+  p_clerk_id     text,
+  p_version      bigint,
+  p_payload      jsonb,
+  p_read_at      timestamptz,
+  p_max_attempts integer default 15,
+  p_now          timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set lock_timeout = '1s'
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set plan_cache_mode = 'force_generic_plan'
+as $$
+declare
+  v_own jsonb;
+  v_job uuid;
+begin
+  perform clerk_sync.lock_user(p_clerk_id, (p_payload ->> 'created_at')::timestamptz);
+  v_own := public.clerk_sync_own_row(p_clerk_id);
+  if v_own ->> 'state' = 'present' then
+    return v_own;
+  end if;
+  v_job := clerk_sync.store_ensure_job(p_clerk_id, p_version, p_payload, p_read_at, p_max_attempts, p_now);
+  perform clerk_sync.apply_batch(array_remove(array[v_job], null), null, null, 'hard', p_now);
+  v_own := public.clerk_sync_own_row(p_clerk_id);
+  if v_own ->> 'state' = 'present' then
+    perform clerk_sync.queue_mirror(array[p_clerk_id], 'ensure', p_now);
+  end if;
+  return v_own;
+end
+$$;
+
+revoke execute on function public.clerk_sync_ensure_user from public, anon, authenticated;
+grant execute on function public.clerk_sync_ensure_user to service_role;
+
+-- ---- 12_refresh.sql ----
+
+-- Refreshes: a user is read again from Clerk's API when what we know of the user may be wrong.
+
+-- A refresh is a job
+-- like any other (source refresh), with lease, retries and dead letter; what it applies is read when it runs.
+--   refresh_due_at ─ queue_refreshes ─> job ─ lease_reads ─> GET /v1/users/{id} ─ clerk_sync_apply_reads ─> users
+
+-- Asks for a refresh of users, known or not; also of deleted ones, whom only a fresh read revives. It is queued
+-- by the next worker that can read from Clerk's API. Answers how many were asked for.
+create or replace function public.clerk_sync_request_refresh(
+  p_clerk_ids text[],
+  p_reason    text default 'requested',
+  p_now       timestamptz default clock_timestamp()
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  perform clerk_sync.lock_new_users(p_clerk_ids);
+  insert into clerk_sync.user_state as s (clerk_id, refresh_reason, refresh_due_at)
+  select distinct i.clerk_id, p_reason, p_now
+  from unnest(p_clerk_ids) as i(clerk_id)
+  where i.clerk_id <> ''
+  order by i.clerk_id
+  on conflict (clerk_id) do update
+    set refresh_reason = coalesce(s.refresh_reason, excluded.refresh_reason),
+        refresh_due_at = excluded.refresh_due_at,
+        refresh_attempts = 0;
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+
+revoke execute on function public.clerk_sync_request_refresh from public, anon, authenticated;
+grant execute on function public.clerk_sync_request_refresh to service_role;
+
+-- Makes the jobs of refreshes that are due. A user whose refresh is in the queue, or dead, gets no second one; one
+-- that is being read just now stays due, for the reason may be younger.
+create or replace function clerk_sync.queue_refreshes(p_limit integer, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_due text[] := array(
+    select s.clerk_id
+    from clerk_sync.user_state as s
+    where s.refresh_due_at <= p_now
+      and (
+        select r.source
+        from public.job_queue as r
+        where r.clerk_id = s.clerk_id
+          and r.status = 'PROCESSING'
+      ) is distinct from 'refresh'
+    order by s.refresh_due_at
+    limit p_limit
+    for update skip locked
+  );
+begin
+  if cardinality(v_due) = 0 then
+    return;
+  end if;
+  insert into public.job_queue
+    (event_id, job_type, clerk_id, version, source, created_at, updated_at, run_at, payload)
+  select
+    'refresh_' || gen_random_uuid(), 'USER_UPDATED', s.clerk_id, s.version, 'refresh', p_now, p_now, p_now,
+    jsonb_build_object('clerk_id', s.clerk_id, 'reason', s.refresh_reason, 'retry_count', 0)
+  from clerk_sync.user_state as s
+  where s.clerk_id = any (v_due)
+    and not exists (
+      select 1
+      from public.job_queue as r
+      where r.clerk_id = s.clerk_id
+        and r.status in ('PENDING', 'FAILED', 'DEAD')
+        and r.source = 'refresh'
+        and not coalesce(r.result @> '{"applied": true}', false)
+      offset 0
+    );
+  update clerk_sync.user_state as s
+  set refresh_due_at = null
+  where s.clerk_id = any (v_due);
+end
+$$;
+
+revoke execute on function clerk_sync.queue_refreshes from public, anon, authenticated;
+grant execute on function clerk_sync.queue_refreshes to service_role;
+
+-- The jobs of a batch that have what they apply: all but the refreshes whose read is still to come.
+create or replace function clerk_sync.without_unread(p_ids uuid[])
+returns uuid[]
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return array(
+    select j.id
+    from public.job_queue as j
+    where j.id = any (p_ids)
+      and (j.source <> 'refresh' or coalesce(j.result @> '{"applied": true}', false))
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.without_unread from public, anon, authenticated;
+grant execute on function clerk_sync.without_unread to service_role;
+
+-- Leases the refreshes of a batch for their read, and returns them: one a user, and none of a user with other
+-- work in the batch; that goes first.
+create or replace function clerk_sync.lease_reads(
+  p_ids         uuid[],
+  p_token       uuid,
+  p_lease_until timestamptz,
+  p_now         timestamptz
+)
+returns uuid[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_ready uuid[] := clerk_sync.without_unread(p_ids);
+  v_reads uuid[];
+begin
+  if cardinality(v_ready) = cardinality(p_ids) then
+    return '{}'::uuid[];
+  end if;
+  v_reads := array(
+    select distinct on (j.clerk_id) j.id
+    from (
+      select k.id, k.clerk_id, k.run_at
+      from public.job_queue as k
+      where k.id = any (array(select i from unnest(p_ids) as i except select i from unnest(v_ready) as i))
+      offset 0
+    ) as j
+    where j.clerk_id <> all (array(select o.clerk_id from public.job_queue as o where o.id = any (v_ready)))
+    order by j.clerk_id, j.run_at, j.id
+  );
+  perform clerk_sync.lease_calls(v_reads, true, p_token, p_lease_until, p_now);
+  return v_reads;
+end
+$$;
+
+revoke execute on function clerk_sync.lease_reads from public, anon, authenticated;
+grant execute on function clerk_sync.lease_reads to service_role;
+
+-- Takes down in the jobs what was read of their users, fails those whose read is older than what is known
+-- (Clerk's API may lag behind its webhooks) and settles nothing (read_settles), and returns the others.
+-- p_reads: [{job_id, deleted, version?, payload?}]
+create or replace function clerk_sync.store_reads(p_ids uuid[], p_reads jsonb, p_now timestamptz)
+returns uuid[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_reads jsonb := (select jsonb_object_agg(r.value ->> 'job_id', r.value) from jsonb_array_elements(p_reads) as r); -- by job
+  v_stale uuid[];
+begin
+  update public.job_queue as j
+  set job_type = case when (v_reads -> j.id::text ->> 'deleted')::boolean then 'USER_DELETED' else 'USER_UPDATED' end,
+      version = coalesce((v_reads -> j.id::text ->> 'version')::bigint, j.version),
+      payload = (j.payload - '{erased,email,email_verified,ignored_email,phone,name,user_role,ignored_role,external_id,banned,locked,created_at}'::text[])
+        || coalesce(nullif(v_reads -> j.id::text -> 'payload', 'null'), '{}'),
+      updated_at = p_now
+  where j.id = any (p_ids);
+
+  v_stale := array(
+    select j.id
+    from public.job_queue as j
+    where j.id = any (p_ids)
+      and j.job_type <> 'USER_DELETED'
+      and (
+        select s.deleted_at is null
+          and j.version < s.version
+          and not clerk_sync.read_settles(
+            j.version, (j.result ->> 'read_at')::timestamptz, s.version, s.trusted_version, s.last_synced_at, p_now
+          )
+        from clerk_sync.user_state as s
+        where s.clerk_id = j.clerk_id
+      )
+  );
+  perform clerk_sync.fail_job(
+    j.id, j.attempts, 'clerk_stale: Clerk''s API answered an older state than is known', false, null, p_now
+  )
+  from public.job_queue as j
+  where j.id = any (v_stale);
+  return array(select i from unnest(p_ids) as i where i <> all (v_stale));
+end
+$$;
+
+revoke execute on function clerk_sync.store_reads from public, anon, authenticated;
+grant execute on function clerk_sync.store_reads to service_role;
+
+-- Applies what was read of users whose refresh is leased under p_token; reads of a lost lease are dropped.
+-- p_reads: [{job_id, deleted, version?, payload?}], version and payload as a webhook job has them.
+-- p_mirror: the mirror is owed then, under that lease. Answers {jobs, mirror}.
+create or replace function public.clerk_sync_apply_reads(
+  p_token        uuid,
+  p_reads        jsonb,
+  p_mirror       boolean,
+  p_delete_mode  text default 'hard',
+  p_delete_brake jsonb default null,
+  p_now          timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set lock_timeout = '500ms'
+set jit = 'off'
+set statement_timeout = '2s' -- as clerk_sync_run_jobs
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set plan_cache_mode = 'force_generic_plan'
+as $$
+declare
+  v_lease_until timestamptz;
+  v_leased      uuid[];
+  v_ids         uuid[];
+begin
+  perform set_config('synchronous_commit', 'off', true); -- as clerk_sync_run_jobs
+  v_leased := array(
+    select j.id
+    from public.job_queue as j
+    where j.id = any (array(select (r.value ->> 'job_id')::uuid from jsonb_array_elements(p_reads) as r))
+      and j.status = 'PROCESSING'
+      and j.lease_token = p_token
+      and j.source = 'refresh'
+      and j.cancel_requested_at is null
+    order by j.id
+    for update
+  );
+  -- In one order for all, and before any other lock that is waited for.
+  perform 1
+  from clerk_sync.user_state as s
+  where s.clerk_id = any (array(select j.clerk_id from public.job_queue as j where j.id = any (v_leased)))
+  order by s.clerk_id
+  for update;
+  v_ids := clerk_sync.store_reads(v_leased, p_reads, p_now);
+  v_ids := clerk_sync.hold_deletes(v_ids, p_delete_brake, p_now);
+  v_lease_until := (select max(j.lease_until) from public.job_queue as j where j.id = any (v_ids));
+  perform clerk_sync.apply_batch(v_ids, case when p_mirror then p_token end, v_lease_until, p_delete_mode, p_now);
+  return jsonb_build_object(
+    'jobs', clerk_sync.describe_jobs(v_leased),
+    'mirror', clerk_sync.describe_mirror(v_ids)
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_apply_reads from public, anon, authenticated;
+grant execute on function public.clerk_sync_apply_reads to service_role;
+
+-- Whom the jobs leased for a read are to read from Clerk's API: [{job_id, clerk_id}].
+create or replace function clerk_sync.describe_reads(p_ids uuid[])
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  if cardinality(p_ids) = 0 then
+    return '[]'::jsonb;
+  end if;
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('job_id', j.id, 'clerk_id', j.clerk_id)), '[]')
+    from public.job_queue as j
+    where j.id = any (p_ids)
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.describe_reads from public, anon, authenticated;
+grant execute on function clerk_sync.describe_reads to service_role;
+
+-- Of the jobs of a batch, lets those refreshes wait whose read Clerk's API would not answer: all that are unread while
+-- its circuit is open. Returns the others.
+create or replace function clerk_sync.hold_reads(p_ids uuid[])
+returns uuid[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_ready uuid[];
+begin
+  if not clerk_sync.circuit_is_open('clerk') then
+    return p_ids;
+  end if;
+  v_ready := clerk_sync.without_unread(p_ids);
+  update public.job_queue as j
+  set waits_for = 'clerk'
+  where j.id = any (p_ids)
+    and j.id <> all (v_ready);
+  return v_ready;
+end
+$$;
+
+revoke execute on function clerk_sync.hold_reads from public, anon, authenticated;
+grant execute on function clerk_sync.hold_reads to service_role;
+
+-- ---- 13_work.sql ----
+
+-- What a worker does: it claims due jobs, applies them, settles their attempts, and takes over from workers that died.
+
+-- When a part of the system was last seen: worker (a Node server), processor (the Edge Function), webhook (the last
+-- delivery it took).
+create table if not exists clerk_sync.heartbeats (
+  name     text        not null,
+  at       timestamptz not null,
+  can_read boolean     null,
+  constraint heartbeats_pkey primary key (name)
+);
+
+alter table clerk_sync.heartbeats
+  add column if not exists can_read boolean null;
+
+comment on column clerk_sync.heartbeats.can_read is 'whether it has CLERK_SECRET_KEY, as far as it said so';
+
+alter table clerk_sync.heartbeats enable row level security;
+revoke all on clerk_sync.heartbeats from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.heartbeats to service_role;
+
+drop policy if exists heartbeats_service_role on clerk_sync.heartbeats;
+create policy heartbeats_service_role
+  on clerk_sync.heartbeats
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+drop function if exists public.clerk_sync_beat(text, timestamptz); -- before it told of the key
+
+-- Takes down that a part is alive, and whether it has CLERK_SECRET_KEY; writes nothing while its last word is younger
+-- than ten seconds and was the same.
+create or replace function public.clerk_sync_beat(
+  p_name     text,
+  p_now      timestamptz default clock_timestamp(),
+  p_can_read boolean default null
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  insert into clerk_sync.heartbeats as h (name, at, can_read)
+  values (p_name, p_now, p_can_read)
+  on conflict (name) do update
+    set at = greatest(h.at, excluded.at),
+        can_read = coalesce(excluded.can_read, h.can_read)
+    where h.at < excluded.at - interval '10 seconds'
+       or h.can_read is distinct from coalesce(excluded.can_read, h.can_read);
+end
+$$;
+
+revoke execute on function public.clerk_sync_beat from public, anon, authenticated;
+grant execute on function public.clerk_sync_beat to service_role;
+
+-- False once the processor has said that it has no CLERK_SECRET_KEY.
+create or replace function clerk_sync.processor_has_key()
+returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce((select h.can_read from clerk_sync.heartbeats as h where h.name = 'processor'), true);
+$$;
+
+revoke execute on function clerk_sync.processor_has_key from public, anon, authenticated;
+grant execute on function clerk_sync.processor_has_key to service_role;
+
+-- Somebody who works through the queue has the key. The functions of a project share their secrets, and in a quiet
+-- project only the webhook's is called: so the processor has it, too.
+create or replace function clerk_sync.learn_key()
+returns void
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$
+  update clerk_sync.heartbeats as h
+  set can_read = true
+  where h.name = 'processor'
+    and not h.can_read;
+$$;
+
+revoke execute on function clerk_sync.learn_key from public, anon, authenticated;
+grant execute on function clerk_sync.learn_key to service_role;
+
+-- Users who are told of without their Clerk id.
+
+-- Whom a deletion without an id (Clerk's schema allows it) can mean, by its external_id: the living users who have it, else
+-- one of the deleted. A user whose newest change is younger than the deletion (p_version; 0: no time is known) got the
+-- external_id afterwards, and is somebody else.
+create or replace function clerk_sync.users_with_external_id(p_external_id text, p_version bigint)
+returns text[]
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_living text[] := array(
+    select s.clerk_id
+    from clerk_sync.user_state as s
+    where s.external_id = p_external_id
+      and s.deleted_at is null
+      and (s.version <= p_version or p_version = 0)
+  );
+begin
+  if cardinality(v_living) > 0 then
+    return v_living;
+  end if;
+  return array(
+    select s.clerk_id
+    from clerk_sync.user_state as s
+    where s.external_id = p_external_id
+      and (s.version <= p_version or p_version = 0)
+    order by s.version desc, s.clerk_id
+    limit 1
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.users_with_external_id from public, anon, authenticated;
+grant execute on function clerk_sync.users_with_external_id to service_role;
+
+-- Finds the users of deletions without an id. One that several users are meant by gets none, and fails. While other jobs of
+-- the batch tell who has the external_id, the deletion is left to the next batch. Returns the jobs with the users found.
+create or replace function clerk_sync.find_users_by_external_id(p_due clerk_sync.due_job[])
+returns clerk_sync.due_job[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_ids      uuid[] := array(select d.id from unnest(p_due) as d);
+  v_nameless uuid[] := array(select d.id from unnest(p_due) as d where d.clerk_id is null);
+  v_early    uuid[];
+begin
+  if cardinality(v_nameless) = 0 then
+    return p_due;
+  end if;
+  v_early := array(
+    select j.id
+    from public.job_queue as j
+    where j.id = any (v_nameless)
+      and exists (
+        select 1
+        from public.job_queue as o
+        where o.id = any (v_ids)
+          and o.job_type <> 'USER_DELETED'
+          and (
+            o.payload ->> 'external_id' = j.payload ->> 'external_id'
+            or o.clerk_id = any (clerk_sync.users_with_external_id(j.payload ->> 'external_id', j.version))
+          )
+      )
+  );
+  update public.job_queue as j
+  set clerk_id = m.clerk_ids[1]
+  from (
+    select n.id, clerk_sync.users_with_external_id(n.payload ->> 'external_id', n.version) as clerk_ids
+    from public.job_queue as n
+    where n.id = any (v_nameless)
+      and n.id <> all (v_early)
+  ) as m
+  where j.id = m.id
+    and cardinality(m.clerk_ids) = 1;
+  return array(
+    select row(j.id, j.clerk_id)::clerk_sync.due_job
+    from public.job_queue as j
+    where j.id = any (v_ids)
+      and j.id <> all (v_early)
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.find_users_by_external_id from public, anon, authenticated;
+grant execute on function clerk_sync.find_users_by_external_id to service_role;
+
+-- Which jobs a batch consists of, and the locks it works under.
+
+-- Locks up to p_limit due jobs and their users for this transaction; returns the job ids. Nothing is
+-- waited for: a job or user that another worker holds is left for the next round. Refreshes are left to
+-- workers that can read from Clerk's API. Where a user has several jobs, the others of these users come along.
+create or replace function clerk_sync.claim_jobs(p_limit integer, p_can_read boolean, p_now timestamptz)
+returns uuid[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_due clerk_sync.due_job[];
+begin
+  -- Here as everywhere in what runs often: = any(array(...)), subqueries and offset 0, not joins. They are looked up by
+  -- key whatever the statistics say; a plan made while the tables were small is kept until the next analyze.
+  v_due := array(
+    select row(j.id, j.clerk_id)::clerk_sync.due_job
+    from public.job_queue as j
+    where j.status in ('PENDING', 'FAILED')
+      and j.waits_for is null
+      and j.run_at <= p_now
+      and not j.runs_alone
+      and (p_can_read or j.source <> 'refresh')
+      and (
+        select true from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING'
+      ) is null
+    order by j.priority desc, j.run_at, j.id
+    limit p_limit
+    for update of j skip locked
+  );
+  if cardinality(v_due) = 0 then
+    return '{}'::uuid[];
+  end if;
+  v_due := clerk_sync.claim_users(clerk_sync.find_users_by_external_id(v_due));
+  return array(select d.id from unnest(v_due) as d) || clerk_sync.claim_rest(v_due, p_limit, p_can_read, p_now);
+end
+$$;
+
+revoke execute on function clerk_sync.claim_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.claim_jobs to service_role;
+
+-- Locks further due jobs of users who have several in a batch, up to three times p_limit: the newest carries the state,
+-- the others are only marked. Left behind they would be passed over by every other worker while their users are locked.
+create or replace function clerk_sync.claim_rest(
+  p_due      clerk_sync.due_job[],
+  p_limit    integer,
+  p_can_read boolean,
+  p_now      timestamptz
+)
+returns uuid[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_users text[] := array(
+    select d.clerk_id
+    from unnest(p_due) as d
+    where d.clerk_id is not null
+    group by d.clerk_id
+    having count(*) > 1
+  );
+  v_more  uuid[];
+begin
+  if cardinality(v_users) = 0 then
+    return '{}'::uuid[];
+  end if;
+  v_more := array(
+    select j.id
+    from public.job_queue as j
+    where j.clerk_id = any (v_users)
+      and j.status in ('PENDING', 'FAILED')
+      and j.waits_for is null
+      and j.run_at <= p_now
+      and not j.runs_alone
+      and (p_can_read or j.source <> 'refresh')
+    limit p_limit * 4
+    for update skip locked
+  );
+  return array(select i from unnest(v_more) as i except select d.id from unnest(p_due) as d limit p_limit * 3);
+end
+$$;
+
+revoke execute on function clerk_sync.claim_rest from public, anon, authenticated;
+grant execute on function clerk_sync.claim_rest to service_role;
+
+-- Fails the jobs that name no user and returns the others. With an external_id that no user has, the user may still be
+-- on its way through the queue, so they are tried again. Where several users have it a person has to say who is meant.
+create or replace function clerk_sync.fail_jobs_without_user(p_ids uuid[], p_now timestamptz)
+returns uuid[]
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_nameless uuid[] := array(select j.id from public.job_queue as j where j.id = any (p_ids) and j.clerk_id is null);
+begin
+  if cardinality(v_nameless) = 0 then
+    return p_ids;
+  end if;
+  perform clerk_sync.fail_job(
+    j.id,
+    j.attempts + 1,
+    case
+      when j.payload ->> 'external_id' is null then 'user_unknown: the job names no user'
+      when j.found = 0 then 'user_unknown: no user has this external_id'
+      else format('user_ambiguous: %s users have this external_id, so none was deleted', j.found)
+    end,
+    j.payload ->> 'external_id' is null or j.found > 0,
+    null,
+    p_now
+  )
+  from (
+    select
+      k.id, k.attempts, k.payload,
+      cardinality(clerk_sync.users_with_external_id(k.payload ->> 'external_id', k.version)) as found
+    from public.job_queue as k
+    where k.id = any (v_nameless)
+    offset 0
+  ) as j;
+  return array(select i from unnest(p_ids) as i except select i from unnest(v_nameless) as i);
+end
+$$;
+
+revoke execute on function clerk_sync.fail_jobs_without_user from public, anon, authenticated;
+grant execute on function clerk_sync.fail_jobs_without_user to service_role;
+
+-- The processor's database half: claim a batch of due jobs, apply it and complete it, all in one
+-- transaction (law 2). What the mirror still owes comes back as PROCESSING under a lease.
+
+-- Works through one batch. p_lease_seconds null: no mirror, every job completes here and now.
+-- p_can_read: this worker can read users from Clerk's API, so it takes refreshes too; their reads are owed
+-- under the same lease and come back by clerk_sync_apply_reads. p_delete_brake: {count, percent, minutes}.
+-- While a circuit is open the jobs that need its service wait; when its time has come one of them is the probe.
+-- A call may take 2 s, so that a job that hangs costs the others no more than that: PostgREST takes the limit from the
+-- function and sets it for the transaction (docs.postgrest.org, "Transactions", db-hoisted-tx-settings; without that it is
+-- the 8 s of its role), the Node server gives it with each call.
+-- Answers {token, lease_until, jobs: [{job_id, job_type, status, error}], reads: [{job_id, clerk_id}],
+-- mirror: [what to mirror], alone: whether jobs are due that run alone}.
+create or replace function public.clerk_sync_run_jobs(
+  p_limit         integer default 250,
+  p_lease_seconds integer default null,
+  p_delete_mode   text default 'hard',
+  p_can_read      boolean default false,
+  p_delete_brake  jsonb default null,
+  p_now           timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set lock_timeout = '500ms'
+set jit = 'off' -- what is off still counts as cost, so much that PostgreSQL would compile each call
+set statement_timeout = '2s'
+set enable_seqscan = 'off' -- while statistics lag behind a backfill, plans would read whole tables,
+set enable_bitmapscan = 'off' -- or the partial index of all finished jobs
+set plan_cache_mode = 'force_generic_plan' -- there is one good plan then; to look for it each time takes longer than to run it
+as $$
+declare
+  v_token       uuid := gen_random_uuid();
+  v_lease_until timestamptz := p_now + make_interval(secs => coalesce(p_lease_seconds, 60));
+  v_claimed     uuid[];
+  v_reads       uuid[] := '{}'::uuid[];
+  v_ids         uuid[] := '{}'::uuid[];
+  v_probes      uuid[] := array[]::uuid[];
+begin
+  -- A crash may take the last batches back; their jobs are in the queue, then, and done again.
+  perform set_config('synchronous_commit', 'off', true);
+  perform clerk_sync.wake_jobs(p_limit, p_lease_seconds is not null, p_now);
+  if p_can_read then
+    perform clerk_sync.learn_key();
+    perform clerk_sync.queue_refreshes(p_limit, p_now);
+  end if;
+  v_claimed := clerk_sync.claim_jobs(p_limit, p_can_read, p_now);
+  if cardinality(v_claimed) > 0 then
+    v_ids := clerk_sync.fail_jobs_without_user(v_claimed, p_now);
+    if p_can_read then
+      v_ids := clerk_sync.hold_reads(v_ids);
+      v_reads := clerk_sync.lease_reads(v_ids, v_token, v_lease_until, p_now);
+      v_ids := clerk_sync.without_unread(v_ids);
+    end if;
+    v_ids := clerk_sync.hold_deletes(v_ids, p_delete_brake, p_now);
+  end if;
+  if p_can_read then
+    v_reads := v_reads || clerk_sync.lease_probe('clerk', v_token, v_lease_until, p_now);
+  end if;
+  perform clerk_sync.apply_batch(
+    v_ids, case when p_lease_seconds is not null then v_token end, v_lease_until, p_delete_mode, p_now
+  );
+  if p_lease_seconds is not null then
+    v_probes := clerk_sync.lease_probe('auth', v_token, v_lease_until, p_now);
+  end if;
+  return jsonb_build_object(
+    'token', v_token,
+    'lease_until', v_lease_until,
+    'jobs', clerk_sync.describe_jobs(v_claimed || v_reads || v_probes),
+    'reads', clerk_sync.describe_reads(v_reads),
+    'mirror', clerk_sync.describe_mirror(v_ids || v_probes),
+    'alone', exists (
+      select 1
+      from ( -- usually empty. Without waits_for no plan can read all due jobs for it
+        select j.waits_for, j.run_at, j.source
+        from public.job_queue as j
+        where j.runs_alone
+          and j.status in ('PENDING', 'FAILED')
+        order by j.attempts, j.run_at, j.id
+        offset 0
+      ) as a
+      where a.waits_for is null
+        and a.run_at <= p_now
+        and (p_can_read or a.source <> 'refresh')
+    )
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_run_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_run_jobs to service_role;
+
+-- What happens to a job after its attempt: completed, tried again later, or given up.
+
+-- Ends the attempts of a leased batch. Outcomes of jobs whose lease was lost are counted as stale and
+-- settle nothing: another worker has them (the token is the fence). Their users are mirrored again.
+-- p_outcomes: [{job_id, outcome: completed|retry|dead|released|waiting|locked, error?, retry_after?, circuit?,
+-- auth_user_id?, auth_holder_id?, auth_locked_at?, mirror?}]. released, waiting and locked give the attempt back, as a
+-- retry does whose circuit is open. p_calls: see record_calls.
+-- Answers {jobs: [{job_id, job_type, status, error}], stale: n, circuits: [those that opened or closed]}.
+create or replace function public.clerk_sync_settle_jobs(
+  p_token    uuid,
+  p_outcomes jsonb,
+  p_now      timestamptz default clock_timestamp(),
+  p_calls    jsonb default null
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set lock_timeout = '500ms'
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set plan_cache_mode = 'force_generic_plan'
+as $$
+declare
+  v_ids      uuid[];
+  v_circuits jsonb;
+begin
+  perform set_config('synchronous_commit', 'off', true); -- as clerk_sync_run_jobs
+  v_ids := array(
+    select j.id
+    from public.job_queue as j
+    where j.id = any (array(select (o.value ->> 'job_id')::uuid from jsonb_array_elements(p_outcomes) as o))
+      and j.status = 'PROCESSING'
+      and j.lease_token = p_token
+    order by j.id
+    for update
+  );
+  v_circuits := clerk_sync.record_calls(p_token, p_calls, p_now);
+  begin
+    perform clerk_sync.settle_outcomes(v_ids, p_outcomes, p_now);
+  exception
+    when others or assert_failure then -- some outcome of the batch is at fault: find out which, let the others pass
+      perform clerk_sync.settle_one_by_one(v_ids, p_outcomes, p_now);
+  end;
+  return jsonb_build_object(
+    'jobs', clerk_sync.describe_jobs(v_ids),
+    'stale', clerk_sync.repair_stale(p_outcomes, v_ids, p_now),
+    'circuits', v_circuits
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_settle_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_settle_jobs to service_role;
+
+-- Writes the outcomes of jobs that are locked and still leased.
+create or replace function clerk_sync.settle_outcomes(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_waiting uuid[];
+begin
+  set constraints all deferred; -- as apply_jobs
+  perform clerk_sync.complete_mirrored(p_ids, p_outcomes, p_now);
+  if not p_outcomes @? '$[*] ? (@.outcome != "completed")' then
+    set constraints all immediate;
+    return;
+  end if;
+  v_waiting := clerk_sync.wait_for_circuits(p_ids, p_outcomes, p_now);
+
+  update public.job_queue as j
+  set status = case when j.cancel_requested_at is null then 'PENDING' else 'CANCELLED' end,
+      attempts = j.attempts - 1,
+      updated_at = p_now
+  where j.id = any (array(
+    select o.job_id
+    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text)
+    where o.outcome = 'released'
+      and o.job_id = any (p_ids)
+  ));
+
+  perform clerk_sync.wait_for_tokens(p_ids, p_outcomes, p_now);
+
+  perform clerk_sync.fail_job(
+    j.id, j.attempts, o.error, o.outcome = 'dead', make_interval(secs => o.retry_after), p_now
+  )
+  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, retry_after double precision)
+  cross join lateral (select k.id, k.attempts from public.job_queue as k where k.id = o.job_id offset 0) as j
+  where o.job_id = any (p_ids)
+    and o.job_id <> all (v_waiting)
+    and o.outcome in ('retry', 'dead');
+  set constraints all immediate;
+end
+$$;
+
+revoke execute on function clerk_sync.settle_outcomes from public, anon, authenticated;
+grant execute on function clerk_sync.settle_outcomes to service_role;
+
+-- The fallback: one savepoint per outcome. A job whose outcome cannot be written is tried again; so is
+-- one that is not reached within 1.5 s, when its lease has run out.
+create or replace function clerk_sync.settle_one_by_one(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_outcome    jsonb;
+  v_message    text;
+  v_constraint text;
+  v_deadline   timestamptz := clock_timestamp() + interval '1.5 seconds';
+begin
+  for v_outcome in
+    select o.value from jsonb_array_elements(p_outcomes) as o
+  loop
+    exit when clock_timestamp() > v_deadline;
+    begin
+      perform clerk_sync.settle_outcomes(p_ids, jsonb_build_array(v_outcome), p_now);
+    exception
+      when others or assert_failure then -- recorded on the job it belongs to
+        get stacked diagnostics v_message = message_text, v_constraint = constraint_name;
+        perform clerk_sync.fail_job(
+          j.id, j.attempts, concat(concat_ws(' ', 'database_rejected', sqlstate, nullif(v_constraint, '')), ': ', v_message),
+          false, null, p_now
+        )
+        from public.job_queue as j
+        where j.id = (v_outcome ->> 'job_id')::uuid
+          and j.id = any (p_ids);
+    end;
+  end loop;
+end
+$$;
+
+revoke execute on function clerk_sync.settle_one_by_one from public, anon, authenticated;
+grant execute on function clerk_sync.settle_one_by_one to service_role;
+
+-- What keeps the queue moving when workers die, jobs hang, or a service is down.
+
+-- Frees the jobs of workers that died: a lease that ran out is a failed attempt. Answers how many.
+create or replace function public.clerk_sync_rescue_jobs(
+  p_limit integer default 500,
+  p_now   timestamptz default clock_timestamp()
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_ids uuid[];
+begin
+  v_ids := array(
+    select j.id
+    from public.job_queue as j
+    where j.status = 'PROCESSING'
+      and j.lease_until <= p_now
+    order by j.lease_until
+    limit p_limit
+    for update skip locked
+  );
+  perform clerk_sync.fail_job(
+    j.id, j.attempts, 'lease_expired: the worker did not finish in time', false, null, p_now
+  )
+  from public.job_queue as j
+  where j.id = any (v_ids);
+  return cardinality(v_ids);
+end
+$$;
+
+revoke execute on function public.clerk_sync_rescue_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_rescue_jobs to service_role;
+
+-- Sets the first due jobs apart, to run alone. For a worker whose call with these jobs never came back (the connection was
+-- lost in it, or PostgreSQL refused it as a whole): one of them may be why, and would come first for ever. Answers how many.
+create or replace function public.clerk_sync_set_apart(
+  p_limit    integer default 250,
+  p_can_read boolean default false,
+  p_now      timestamptz default clock_timestamp()
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set lock_timeout = '500ms'
+set statement_timeout = '2s'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set plan_cache_mode = 'force_generic_plan'
+set jit = 'off'
+as $$
+declare
+  v_ids uuid[] := clerk_sync.claim_jobs(p_limit, p_can_read, p_now);
+begin
+  perform clerk_sync.cut_jobs(v_ids, p_now);
+  return cardinality(v_ids);
+end
+$$;
+
+revoke execute on function public.clerk_sync_set_apart from public, anon, authenticated;
+grant execute on function public.clerk_sync_set_apart to service_role;
+
+-- Leases one due job that runs alone. The lease, and with it the attempt, is committed before the job is applied: it counts
+-- even if the call that applies it never comes back, and no other job waits for the locks of that call.
+-- Answers {token, jobs: [{job_id, job_type, status, error}], leased: [job_id], reads: [{job_id, clerk_id}]}; reads: the user
+-- is to be read from Clerk's API first.
+create or replace function public.clerk_sync_lease_alone(
+  p_lease_seconds integer default 60,
+  p_can_read      boolean default false,
+  p_delete_brake  jsonb default null,
+  p_now           timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set lock_timeout = '500ms'
+set statement_timeout = '2s'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set plan_cache_mode = 'force_generic_plan'
+set jit = 'off'
+as $$
+declare
+  v_token   uuid := gen_random_uuid();
+  v_due     clerk_sync.due_job[];
+  v_claimed uuid[];
+  v_ids     uuid[];
+  v_unread  uuid[] := array[]::uuid[];
+begin
+  v_due := clerk_sync.claim_users(clerk_sync.find_users_by_external_id(array(
+    select row(j.id, j.clerk_id)::clerk_sync.due_job
+    from public.job_queue as j
+    where j.id = any (array( -- as in clerk_sync_run_jobs
+        select a.id from public.job_queue as a where a.runs_alone and a.status in ('PENDING', 'FAILED')
+      ))
+      and j.waits_for is null
+      and j.run_at <= p_now
+      and (p_can_read or j.source <> 'refresh')
+      and not exists (select 1 from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING')
+    order by j.attempts, j.run_at, j.id -- who was only in bad company goes first
+    limit 10 -- the first of them may be another worker's user
+    for update of j skip locked
+  )));
+  v_claimed := array(select d.id from unnest(v_due) as d limit 1);
+  v_ids := clerk_sync.fail_jobs_without_user(v_claimed, p_now);
+  if p_can_read then
+    v_ids := clerk_sync.hold_reads(v_ids);
+    v_unread := array(select i from unnest(v_ids) as i except select i from unnest(clerk_sync.without_unread(v_ids)) as i);
+  end if;
+  v_ids := clerk_sync.hold_deletes(v_ids, p_delete_brake, p_now);
+  perform clerk_sync.lease_calls(
+    v_ids, cardinality(v_unread) > 0, v_token, p_now + make_interval(secs => p_lease_seconds), p_now
+  );
+  return jsonb_build_object(
+    'token', v_token,
+    'jobs', clerk_sync.describe_jobs(v_claimed),
+    'leased', to_jsonb(v_ids),
+    'reads', clerk_sync.describe_reads(v_unread)
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_lease_alone from public, anon, authenticated;
+grant execute on function public.clerk_sync_lease_alone to service_role;
+
+-- Applies the job that is leased under p_token; nothing when the lease was lost, or its cancel was asked for. This call may
+-- take as long as any (8 s): a slow trigger is no error yet, and no other job waits for it. p_read: what was read of its user,
+-- {job_id, deleted, version?, payload?}. p_mirror: the mirror is owed then, under that lease. Answers {jobs, mirror}.
+create or replace function public.clerk_sync_apply_alone(
+  p_token        uuid,
+  p_job_id       uuid,
+  p_read         jsonb default null,
+  p_mirror       boolean default false,
+  p_delete_mode  text default 'hard',
+  p_delete_brake jsonb default null,
+  p_now          timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set lock_timeout = '500ms'
+set statement_timeout = '8s'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set plan_cache_mode = 'force_generic_plan'
+set jit = 'off'
+as $$
+declare
+  v_leased uuid[];
+  v_ids    uuid[];
+begin
+  v_leased := array(
+    select j.id
+    from public.job_queue as j
+    where j.id = p_job_id
+      and j.status = 'PROCESSING'
+      and j.lease_token = p_token
+      and j.cancel_requested_at is null
+    for update
+  );
+  v_ids := v_leased;
+  perform clerk_sync.lock_new_users(array(select j.clerk_id from public.job_queue as j where j.id = any (v_leased)));
+  perform 1
+  from clerk_sync.user_state as s
+  where s.clerk_id = any (array(select j.clerk_id from public.job_queue as j where j.id = any (v_leased)))
+  for update;
+  if p_read is not null then
+    v_ids := clerk_sync.hold_deletes(
+      clerk_sync.store_reads(v_ids, jsonb_build_array(p_read), p_now), p_delete_brake, p_now
+    );
+  end if;
+  perform clerk_sync.apply_job(j.id, j.attempts, case when p_mirror then p_token end, j.lease_until, p_delete_mode, p_now)
+  from public.job_queue as j
+  where j.id = any (v_ids);
+  return jsonb_build_object(
+    'jobs', clerk_sync.describe_jobs(v_leased),
+    'mirror', clerk_sync.describe_mirror(v_ids)
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_apply_alone from public, anon, authenticated;
+grant execute on function public.clerk_sync_apply_alone to service_role;
+
+-- As clerk_sync_apply_alone, but in half a second: for a job's first attempt. Most jobs of a batch that was cut are quick, and
+-- must not wait for those that hang. A function of its own, because PostgREST takes the limit from the function it calls.
+create or replace function public.clerk_sync_try_alone(
+  p_token        uuid,
+  p_job_id       uuid,
+  p_read         jsonb default null,
+  p_mirror       boolean default false,
+  p_delete_mode  text default 'hard',
+  p_delete_brake jsonb default null,
+  p_now          timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set statement_timeout = '500ms'
+as $$
+begin
+  return public.clerk_sync_apply_alone(p_token, p_job_id, p_read, p_mirror, p_delete_mode, p_delete_brake, p_now);
+end
+$$;
+
+revoke execute on function public.clerk_sync_try_alone from public, anon, authenticated;
+grant execute on function public.clerk_sync_try_alone to service_role;
+
+-- ---- 14_runs.sql ----
+
+-- Runs over all users at Clerk: backfill, sweep and compare; and the budget of requests to Clerk's API.
+
+-- Runs that walk all users or the changed ones at Clerk: backfill (everybody, once), sweep (what changed since the
+-- last run) and compare (everybody, field by field, and who is gone). A run is walked by one runner at a time, in as
+-- many slices as it takes; where it stands is here, so that any runner can carry it on.
+--
+--   take_run ──> advance_run … advance_run ──> end_run          RUNNING ──> COMPLETED | FAILED | CANCELLED
+create table if not exists clerk_sync.sync_runs (
+  id             uuid        not null default gen_random_uuid(),
+  kind           text        not null,
+  status         text        not null default 'RUNNING',
+  applies        boolean     not null default true,
+  phase          text        not null default 'check',
+  cursor         jsonb       not null default '{}',
+  counts         jsonb       not null default '{}',
+  steps          integer     not null default 0,
+  users_at_clerk integer     null,
+  error          text        null,
+  started_at     timestamptz not null default now(),
+  updated_at     timestamptz not null default now(),
+  finished_at    timestamptz null,
+  lease_token    uuid        null,
+  lease_until    timestamptz not null default now(),
+  constraint sync_runs_pkey primary key (id),
+  constraint kind_is_known check (kind in ('backfill', 'sweep', 'compare')),
+  constraint run_status_is_known check (status in ('RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')),
+  constraint finished_iff_not_running check ((status = 'RUNNING') = (finished_at is null))
+);
+
+comment on column clerk_sync.sync_runs.applies is 'false: a dry run, which only counts';
+comment on column clerk_sync.sync_runs.lease_until is
+  'with lease_token: until then a runner has it; without: not to be carried on by the schedule before';
+
+create unique index if not exists sync_runs_one_open
+  on clerk_sync.sync_runs ((true))
+  where status = 'RUNNING';
+create index if not exists sync_runs_kind_idx
+  on clerk_sync.sync_runs (kind, started_at desc);
+
+-- The users that Clerk's API has shown in the compare under way.
+create table if not exists clerk_sync.run_marks (
+  clerk_id text not null,
+  constraint run_marks_pkey primary key (clerk_id)
+);
+
+alter table clerk_sync.sync_runs enable row level security;
+alter table clerk_sync.run_marks enable row level security;
+revoke all on clerk_sync.sync_runs, clerk_sync.run_marks from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.sync_runs to service_role;
+grant select, insert, update, delete, truncate on clerk_sync.run_marks to service_role;
+
+drop policy if exists sync_runs_service_role on clerk_sync.sync_runs;
+create policy sync_runs_service_role
+  on clerk_sync.sync_runs
+  for all
+  to service_role
+  using (true)
+  with check (true);
+drop policy if exists run_marks_service_role on clerk_sync.run_marks;
+create policy run_marks_service_role
+  on clerk_sync.run_marks
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- A run as jsonb, for the answers of the other functions.
+create or replace function clerk_sync.describe_run(p_id uuid)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'id', r.id,
+      'kind', r.kind,
+      'status', r.status,
+      'applies', r.applies,
+      'phase', r.phase,
+      'cursor', r.cursor,
+      'counts', r.counts,
+      'steps', r.steps,
+      'users_at_clerk', r.users_at_clerk,
+      'error', r.error,
+      'started_at', r.started_at,
+      'updated_at', r.updated_at,
+      'finished_at', r.finished_at,
+      'lease_until', r.lease_until
+    )
+    from clerk_sync.sync_runs as r
+    where r.id = p_id
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.describe_run from public, anon, authenticated;
+grant execute on function clerk_sync.describe_run to service_role;
+
+-- Whether the caller may carry on the open run. One without p_kind (the schedule) carries on whatever applies and
+-- waits out a pause; one that names what it wants carries on exactly that.
+create or replace function clerk_sync.may_carry_on(
+  p_run     clerk_sync.sync_runs,
+  p_kind    text,
+  p_applies boolean,
+  p_now     timestamptz
+)
+returns boolean
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select case
+    when p_run.lease_until > p_now and (p_run.lease_token is not null or p_kind is null) then false
+    when p_kind is null then p_run.applies
+    else p_run.kind = p_kind and p_run.applies = p_applies
+  end;
+$$;
+
+revoke execute on function clerk_sync.may_carry_on from public, anon, authenticated;
+grant execute on function clerk_sync.may_carry_on to service_role;
+
+-- Makes a new run; null when there is an open one. What is older than 90 days is forgotten then. A sweep goes back to the beginning of the last run that applied,
+-- and a quarter of an hour further: Clerk's clock is not ours. Without one it goes back two days.
+create or replace function clerk_sync.start_run(p_kind text, p_applies boolean, p_now timestamptz)
+returns uuid
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_id    uuid;
+  v_since timestamptz := coalesce(
+    (select max(r.started_at) from clerk_sync.sync_runs as r where r.status = 'COMPLETED' and r.applies),
+    p_now - interval '2 days'
+  ) - interval '15 minutes';
+begin
+  insert into clerk_sync.sync_runs (kind, applies, cursor, started_at, updated_at, lease_until)
+  select p_kind, p_applies,
+    case when p_kind = 'sweep' then jsonb_build_object('floor', floor(extract(epoch from v_since) * 1000)) else '{}' end,
+    p_now, p_now, p_now
+  on conflict do nothing
+  returning id into v_id;
+  if v_id is not null then
+    truncate clerk_sync.run_marks;
+    delete from clerk_sync.sync_runs as r where r.finished_at < p_now - interval '90 days';
+  end if;
+  return v_id;
+end
+$$;
+
+revoke execute on function clerk_sync.start_run from public, anon, authenticated;
+grant execute on function clerk_sync.start_run to service_role;
+
+-- Gives the caller the open run, or starts one of p_kind, unless one began within p_idle_seconds and completed.
+-- Answers {outcome, run, token, read_at, mirrors}: started, resumed, busy (run says who has it) or none. read_at is
+-- when the next read of Clerk's API begins at the earliest; mirrors: users of ours are mirrored in Supabase Auth.
+-- An abandoned run gives way: a dry run at once, another a day after it last moved.
+create or replace function public.clerk_sync_take_run(
+  p_kind          text default null,
+  p_applies       boolean default true,
+  p_idle_seconds  integer default 0,
+  p_lease_seconds integer default 60,
+  p_now           timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_run     clerk_sync.sync_runs;
+  v_id      uuid;
+  v_outcome text := 'resumed';
+  v_token   uuid := gen_random_uuid();
+begin
+  select r.* into v_run from clerk_sync.sync_runs as r where r.status = 'RUNNING' for update;
+  if v_run.id is not null and clerk_sync.may_carry_on(v_run, p_kind, p_applies, p_now) then
+    v_id := v_run.id;
+  elsif v_run.id is not null and v_run.lease_until <= p_now and (
+    not v_run.applies and (p_kind is not null or v_run.updated_at < p_now - interval '1 hour')
+    or p_kind is not null and v_run.updated_at < p_now - interval '1 day'
+  ) then
+    perform clerk_sync.close_run(v_run.id, 'FAILED', 'run_abandoned: nobody carried it on', p_now);
+  elsif v_run.id is not null then
+    return jsonb_build_object('outcome', 'busy', 'run', clerk_sync.describe_run(v_run.id));
+  end if;
+  if v_id is null then
+    if p_kind is null or exists (
+      select 1
+      from clerk_sync.sync_runs as r
+      where r.kind = p_kind
+        and r.status = 'COMPLETED'
+        and r.applies
+        and r.started_at > p_now - make_interval(secs => p_idle_seconds)
+    ) then
+      return jsonb_build_object('outcome', 'none');
+    end if;
+    v_id := clerk_sync.start_run(p_kind, p_applies, p_now);
+    v_outcome := 'started';
+  end if;
+  update clerk_sync.sync_runs as r
+  set lease_token = v_token, lease_until = p_now + make_interval(secs => p_lease_seconds)
+  where r.id = v_id;
+  return jsonb_build_object(
+    'outcome', case when v_id is null then 'busy' else v_outcome end, 'run', clerk_sync.describe_run(v_id),
+    'token', v_token, 'read_at', p_now,
+    'mirrors', exists (select 1 from clerk_sync.user_state as s where s.mirrored_at is not null)
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_take_run from public, anon, authenticated;
+grant execute on function public.clerk_sync_take_run to service_role;
+
+-- Ends a run, whoever has it.
+create or replace function clerk_sync.close_run(p_id uuid, p_status text, p_error text, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  update clerk_sync.sync_runs as r
+  set status = p_status,
+      error = p_error,
+      finished_at = p_now,
+      updated_at = p_now,
+      lease_token = null,
+      lease_until = p_now
+  where r.id = p_id;
+end
+$$;
+
+revoke execute on function clerk_sync.close_run from public, anon, authenticated;
+grant execute on function clerk_sync.close_run to service_role;
+
+-- How a run moves: each step stores its jobs, its marks and where it stands in one transaction.
+
+-- One step of a run that is held by p_token. p_step: {number?, phase?, cursor?, counts?, jobs?, mirror?, marks?,
+-- users_at_clerk?}; jobs as clerk_sync_enqueue takes them, mirror: Clerk ids of users who are mirrored once more as they
+-- are; counts are added to those of the run, as are the outcomes of the jobs. A step whose number is stored already (its answer was lost) is not stored again. Answers
+-- {held, run, read_at, open_jobs}. When the run was taken over or cancelled, held is false and nothing was stored.
+-- open_jobs: jobs of backfill and reconcile that wait, counted as far as p_most_jobs.
+create or replace function public.clerk_sync_advance_run(
+  p_id            uuid,
+  p_token         uuid,
+  p_step          jsonb,
+  p_max_attempts  integer default 15,
+  p_most_jobs     integer default 10000,
+  p_lease_seconds integer default 60,
+  p_now           timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_enqueue
+as $$
+declare
+  v_steps    integer;
+  v_step     jsonb := p_step;
+  v_enqueued jsonb;
+  v_repairs  jsonb;
+begin
+  select r.steps
+  into v_steps
+  from clerk_sync.sync_runs as r
+  where r.id = p_id
+    and r.lease_token = p_token
+  for update;
+  if not found then
+    return jsonb_build_object('held', false);
+  end if;
+  if (v_step ->> 'number')::integer <= v_steps then
+    v_step := '{}';
+  end if;
+  v_enqueued := public.clerk_sync_enqueue(coalesce(v_step -> 'jobs', '[]'), p_max_attempts, p_now);
+  v_repairs := clerk_sync.queue_auth_repairs(p_id, coalesce(v_step -> 'mirror', '[]'), p_now);
+  insert into clerk_sync.run_marks (clerk_id)
+  select m from jsonb_array_elements_text(coalesce(v_step -> 'marks', '[]')) as m
+  on conflict (clerk_id) do nothing;
+  update clerk_sync.sync_runs as r
+  set steps = greatest(r.steps, coalesce((v_step ->> 'number')::integer, 0)),
+      phase = coalesce(v_step ->> 'phase', r.phase),
+      cursor = coalesce(v_step -> 'cursor', r.cursor),
+      counts = clerk_sync.add_counts(
+        clerk_sync.add_counts(r.counts, coalesce(v_step -> 'counts', '{}')),
+        clerk_sync.add_counts(clerk_sync.count_outcomes(v_enqueued), v_repairs)
+      ),
+      users_at_clerk = coalesce((v_step ->> 'users_at_clerk')::integer, r.users_at_clerk),
+      error = null,
+      updated_at = p_now,
+      lease_until = p_now + make_interval(secs => p_lease_seconds)
+  where r.id = p_id;
+  return jsonb_build_object(
+    'held', true,
+    'run', clerk_sync.describe_run(p_id),
+    'read_at', p_now,
+    'open_jobs', clerk_sync.count_background_jobs(p_most_jobs)
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_advance_run from public, anon, authenticated;
+grant execute on function public.clerk_sync_advance_run to service_role;
+
+-- Ends the runner's part: COMPLETED or FAILED ends the run, RUNNING gives it back to be carried on, by the schedule
+-- not before p_pause_seconds. Answers whether the run was still the caller's.
+create or replace function public.clerk_sync_end_run(
+  p_id            uuid,
+  p_token         uuid,
+  p_status        text,
+  p_error         text default null,
+  p_pause_seconds integer default 0,
+  p_now           timestamptz default clock_timestamp()
+)
+returns boolean
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  perform 1
+  from clerk_sync.sync_runs as r
+  where r.id = p_id
+    and r.lease_token = p_token
+  for update;
+  if not found then
+    return false;
+  end if;
+  if p_status <> 'RUNNING' then
+    perform clerk_sync.close_run(p_id, p_status, p_error, p_now);
+    return true;
+  end if;
+  update clerk_sync.sync_runs as r
+  set error = p_error,
+      lease_token = null,
+      lease_until = p_now + make_interval(secs => p_pause_seconds)
+  where r.id = p_id;
+  return true;
+end
+$$;
+
+revoke execute on function public.clerk_sync_end_run from public, anon, authenticated;
+grant execute on function public.clerk_sync_end_run to service_role;
+
+-- Cancels the open run; its runner notices at its next step. Jobs it has queued stay. Answers the run, or null.
+create or replace function public.clerk_sync_cancel_run(p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_id uuid := (select r.id from clerk_sync.sync_runs as r where r.status = 'RUNNING' for update);
+begin
+  perform clerk_sync.close_run(v_id, 'CANCELLED', null, p_now);
+  return clerk_sync.describe_run(v_id);
+end
+$$;
+
+revoke execute on function public.clerk_sync_cancel_run from public, anon, authenticated;
+grant execute on function public.clerk_sync_cancel_run to service_role;
+
+-- The newest runs, the last first. counts.missing, stale, ahead, differs, unmirrored and extra of a sweep or compare are how
+-- far out of step it found us, auth_missing, auth_differs, auth_deleted and auth_extra how far Supabase Auth.
+create or replace function public.clerk_sync_list_runs(p_limit integer default 20)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(clerk_sync.describe_run(r.id) order by r.started_at desc), '[]')
+    from (select s.id, s.started_at from clerk_sync.sync_runs as s order by s.started_at desc limit p_limit) as r
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_list_runs from public, anon, authenticated;
+grant execute on function public.clerk_sync_list_runs to service_role;
+
+-- {a: 1} and {a: 2, b: 3} make {a: 3, b: 3}.
+create or replace function clerk_sync.add_counts(p_counts jsonb, p_more jsonb)
+returns jsonb
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select p_counts || coalesce(
+    (
+      select jsonb_object_agg(m.key, coalesce((p_counts ->> m.key)::bigint, 0) + m.value::bigint)
+      from jsonb_each_text(p_more) as m
+    ),
+    '{}'
+  );
+$$;
+
+revoke execute on function clerk_sync.add_counts from public, anon, authenticated;
+grant execute on function clerk_sync.add_counts to service_role;
+
+-- How often each outcome came in an answer of clerk_sync_enqueue.
+create or replace function clerk_sync.count_outcomes(p_enqueued jsonb)
+returns jsonb
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(jsonb_object_agg(o.outcome, o.count), '{}')
+  from (
+    select e.value ->> 'outcome' as outcome, count(*) as count
+    from jsonb_array_elements(p_enqueued) as e
+    group by e.value ->> 'outcome'
+  ) as o;
+$$;
+
+revoke execute on function clerk_sync.count_outcomes from public, anon, authenticated;
+grant execute on function clerk_sync.count_outcomes to service_role;
+
+-- How many jobs of backfill and reconcile wait, counted as far as p_most. Deletions may wait for the delete brake
+-- and do not count.
+create or replace function clerk_sync.count_background_jobs(p_most integer)
+returns integer
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select count(*)::integer
+  from (
+    select 1
+    from public.job_queue as j
+    where j.status in ('PENDING', 'FAILED')
+      and j.waits_for is null
+      and j.priority = 0
+      and j.job_type <> 'USER_DELETED'
+    limit p_most
+  ) as waiting;
+$$;
+
+revoke execute on function clerk_sync.count_background_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.count_background_jobs to service_role;
+
+-- What became of the jobs of backfill and reconcile since a run began: {users, due, retrying, dead, held}. due is work
+-- under way, retrying has failed and waits, held waits for the delete brake; users is how many we have now, which is
+-- counted only when nothing is due.
+create or replace function public.clerk_sync_run_jobs_state(p_id uuid, p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_since timestamptz := (select r.started_at from clerk_sync.sync_runs as r where r.id = p_id);
+  v_state jsonb;
+begin
+  select jsonb_build_object(
+    'due', count(*) filter (
+      where j.status = 'PROCESSING' or (j.status <> 'DEAD' and j.waits_for is null and j.run_at <= p_now)
+    ),
+    'retrying', count(*) filter (where j.waits_for is not null or j.status = 'FAILED' and j.run_at > p_now),
+    'held', count(*) filter (where j.waits_for is null and j.status = 'PENDING' and j.run_at > p_now),
+    'dead', count(*) filter (where j.status = 'DEAD')
+  )
+  into v_state
+  from ( -- each by its own partial index
+    select w.status, w.run_at, w.waits_for
+    from public.job_queue as w
+    where w.status in ('PENDING', 'FAILED') and w.waits_for is null and w.priority = 0
+    union all
+    select c.status, c.run_at, c.waits_for from public.job_queue as c where c.waits_for is not null and c.priority = 0
+    union all
+    select p.status, p.run_at, p.waits_for from public.job_queue as p where p.status = 'PROCESSING' and p.priority = 0
+    union all
+    select d.status, d.run_at, d.waits_for
+    from public.job_queue as d
+    where d.status = 'DEAD'
+      and d.updated_at >= v_since
+      and d.priority = 0
+  ) as j;
+  return v_state || jsonb_build_object('users', case
+    when (v_state ->> 'due')::integer = 0 then (
+      select count(*) from public.users as u where u.clerk_id is not null and u.deleted_at is null
+    )
+  end);
+end
+$$;
+
+revoke execute on function public.clerk_sync_run_jobs_state from public, anon, authenticated;
+grant execute on function public.clerk_sync_run_jobs_state to service_role;
+
+-- The budget of requests to Clerk's API. The rate is the instance's (1,000 requests in 10 s in production, 100 in
+-- development), whoever asks: functions, server and command line take from the same row before they ask.
+create table if not exists clerk_sync.clerk_rate (
+  is_only_row boolean   not null default true,
+  slot        bigint    not null default 0,
+  used        integer[] not null default array_fill(0, array[11]),
+  constraint clerk_rate_pkey primary key (is_only_row),
+  constraint one_row check (is_only_row),
+  constraint eleven_slots check (cardinality(used) = 11)
+);
+
+comment on column clerk_sync.clerk_rate.used is
+  'requests taken in each tenth of the window, the newest first; eleven of them cover any whole window';
+
+insert into clerk_sync.clerk_rate (is_only_row)
+values (true)
+on conflict (is_only_row) do nothing;
+
+alter table clerk_sync.clerk_rate enable row level security;
+revoke all on clerk_sync.clerk_rate from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.clerk_rate to service_role;
+
+drop policy if exists clerk_rate_service_role on clerk_sync.clerk_rate;
+create policy clerk_rate_service_role
+  on clerk_sync.clerk_rate
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- Takes up to p_wanted requests out of p_rate in any p_window_seconds; answers {granted, wait_milliseconds}. When
+-- nothing is granted, something is again after the wait. Who passes a smaller p_rate leaves the rest to others: what
+-- they took counts against it. The cost is one row, however much is taken.
+create or replace function public.clerk_sync_take_clerk_requests(
+  p_wanted         integer,
+  p_rate           integer,
+  p_window_seconds integer default 10,
+  p_now            timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_milliseconds numeric := extract(epoch from p_now) * 1000;
+  v_length       integer := p_window_seconds * 100; -- of a slot
+  v_slot         bigint  := floor(v_milliseconds / v_length);
+  v_last         bigint;
+  v_used         integer[];
+  v_granted      integer;
+  v_slots        integer := 0;
+begin
+  select r.slot, r.used
+  into v_last, v_used
+  from clerk_sync.clerk_rate as r
+  for update;
+  if abs(v_slot - v_last) >= 11 then
+    v_used := array_fill(0, array[11]);
+  elsif v_slot > v_last then
+    v_used := (array_fill(0, array[(v_slot - v_last)::integer]) || v_used)[1:11];
+  else
+    v_slot := v_last; -- another caller's clock_timestamp() is ahead
+  end if;
+  v_granted := greatest(0, least(p_wanted, p_rate - (select sum(u) from unnest(v_used) as u)));
+  v_used[1] := v_used[1] + v_granted;
+  update clerk_sync.clerk_rate as r
+  set slot = v_slot,
+      used = v_used;
+  if v_granted = 0 then
+    v_slots := (
+      select min(k)
+      from generate_series(1, 11) as k
+      where k = 11
+         or (select sum(u) from unnest(v_used[1:11 - k]) as u) < p_rate
+    );
+  end if;
+  return jsonb_build_object(
+    'granted', v_granted,
+    'wait_milliseconds', case when v_granted > 0 then 0 else ceil((v_slot + v_slots) * v_length - v_milliseconds) end
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_take_clerk_requests from public, anon, authenticated;
+grant execute on function public.clerk_sync_take_clerk_requests to service_role;
+
+-- ---- 15_compare.sql ----
+
+-- How our users are compared with the users at Clerk and in Supabase Auth.
+
+-- Whether a user has no address here because another row has it, by a better claim: that is how it should be. Clerk lets
+-- several users have one address that is not verified.
+create or replace function clerk_sync.is_withheld(p_email text, p_user public.users, p_state clerk_sync.user_state)
+returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select p_user.email is null
+    and p_state.withheld_email = p_email
+    and exists (select 1 from public.users as u where u.email = p_email and u.clerk_id <> p_user.clerk_id);
+$$;
+
+revoke execute on function clerk_sync.is_withheld from public, anon, authenticated;
+grant execute on function clerk_sync.is_withheld to service_role;
+
+-- What Clerk has of a user against what we have: {field: {clerk, here}} for each field that differs. Only a role
+-- that may be stored counts, and only what Clerk said.
+create or replace function clerk_sync.differing_fields(
+  p_payload jsonb,
+  p_user    public.users,
+  p_state   clerk_sync.user_state
+)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(jsonb_object_agg(f.name, jsonb_build_object('clerk', f.clerk, 'here', f.here)), '{}')
+  from (
+    values
+      ('email', 'email', p_payload ->> 'email', case
+        when clerk_sync.is_withheld(p_payload ->> 'email', p_user, p_state) then p_payload ->> 'email'
+        else p_user.email
+      end),
+      ('name', 'name', p_payload ->> 'name', p_user.name),
+      ('role', 'user_role', clerk_sync.allowed_role(p_payload ->> 'user_role')::text, p_user.role::text),
+      ('phone', 'phone', p_payload ->> 'phone', p_state.phone),
+      ('external_id', 'external_id', p_payload ->> 'external_id', p_state.external_id),
+      ('email_verified', 'email_verified', p_payload ->> 'email_verified', p_state.email_verified::text),
+      ('banned', 'banned', p_payload ->> 'banned', p_state.banned::text),
+      ('locked', 'locked', p_payload ->> 'locked', p_state.locked::text),
+      ('deprovisioned', 'deprovisioned', p_payload ->> 'deprovisioned', p_state.deprovisioned::text)
+  ) as f(name, key, clerk, here)
+  where p_payload ? f.key
+    and f.clerk is distinct from f.here;
+$$;
+
+revoke execute on function clerk_sync.differing_fields from public, anon, authenticated;
+grant execute on function clerk_sync.differing_fields to service_role;
+
+drop function if exists public.clerk_sync_compare_users(jsonb, boolean, boolean); -- before it was told the time
+
+-- Those of p_users ([{clerk_id, version, payload}] as read from Clerk's API) that are not as they are there:
+-- [{clerk_id, kind, fields}] and, with p_with_values, fields as {field: {clerk, here}} instead of their names.
+--   pending     work of this user is in the queue
+--   missing     no row, or a deleted one
+--   stale       what was applied is older, or we never applied anything
+--   ahead       what was applied is newer than what Clerk has, and not because it came just now: it is not of Clerk
+--   differs     the same version with other values
+--   edited      only the name, which users may edit themselves
+--   unmirrored  Supabase Auth has not got it, and p_mirrors
+create or replace function public.clerk_sync_compare_users(
+  p_users       jsonb,
+  p_mirrors     boolean default false,
+  p_with_values boolean default false,
+  p_now         timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'clerk_id', d.clerk_id,
+      'kind', d.kind,
+      'fields', case when p_with_values then d.fields else to_jsonb(array(select jsonb_object_keys(d.fields))) end
+    )), '[]')
+    from (
+      select
+        i.clerk_id, c.fields,
+        case
+          when exists (
+            select 1 from public.job_queue as j
+            where j.clerk_id = i.clerk_id
+              and (j.version >= i.version or j.job_type = 'USER_DELETED' or j.source = 'refresh')
+              and (
+                j.status in ('PENDING', 'PROCESSING', 'FAILED')
+                or (j.status = 'DEAD' and j.source in ('backfill', 'reconcile')) -- waits for a person; not one a night
+              )
+          ) then 'pending'
+          when u.clerk_id is null or u.deleted_at is not null then 'missing'
+          when s.clerk_id is null or s.version < i.version then 'stale'
+          -- Ten minutes: what Clerk has was read within the last of them, and wins then (read_settles).
+          when s.version > i.version
+            and (s.version > clerk_sync.latest_version(p_now) or s.last_synced_at < p_now - interval '10 minutes')
+          then 'ahead'
+          when s.version > i.version then null -- changed since it was read
+          when c.fields - 'name' <> '{}' then 'differs'
+          when c.fields <> '{}' then 'edited'
+          when p_mirrors and s.mirrored_version is distinct from s.version then 'unmirrored'
+        end as kind
+      from jsonb_to_recordset(p_users) as i(clerk_id text, version bigint, payload jsonb)
+      left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
+      left join lateral (select * from clerk_sync.user_state as r where r.clerk_id = i.clerk_id) as s on true
+      cross join lateral (
+        select case
+          when u.clerk_id is null then '{}'
+          else clerk_sync.differing_fields(i.payload, u::public.users, s::clerk_sync.user_state)
+        end
+      ) as c(fields)
+    ) as d
+    where d.kind is not null
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_compare_users from public, anon, authenticated;
+grant execute on function public.clerk_sync_compare_users to service_role;
+
+-- The Clerk instances whose events the newest finished jobs, at most p_limit, came from: [{instance_id, jobs,
+-- newest_at}], newest first; canaries come from none. More than one: development and production write into one database.
+create or replace function public.clerk_sync_instances(p_limit integer default 1000)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(to_jsonb(g) order by g.newest_at desc), '[]')
+    from (
+      select n.instance_id, count(*) as jobs, max(n.processed_at) as newest_at
+      from (
+        select j.clerk_id, j.payload #>> '{original_event,instance_id}' as instance_id, j.processed_at
+        from public.job_queue as j
+        where j.status in ('COMPLETED', 'CANCELLED')
+        order by j.processed_at desc
+        limit p_limit
+      ) as n
+      where n.instance_id is not null
+        and not coalesce(clerk_sync.is_canary(n.clerk_id), false)
+      group by n.instance_id
+    ) as g
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_instances from public, anon, authenticated;
+grant execute on function public.clerk_sync_instances to service_role;
+
+-- Users of ours that Clerk has not shown to the compare under way, and whether they tell that Clerk is another instance.
+
+-- Whether a user came within the last quarter of an hour: after the walk had passed, or while Clerk's list does not show
+-- everybody yet. The next compare looks after them.
+create or replace function clerk_sync.is_newcomer(p_clerk_id text, p_now timestamptz)
+returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select exists (
+    select 1
+    from clerk_sync.user_state as s
+    where s.clerk_id = p_clerk_id
+      and s.first_seen_at > p_now - interval '15 minutes'
+  );
+$$;
+
+revoke execute on function clerk_sync.is_newcomer from public, anon, authenticated;
+grant execute on function clerk_sync.is_newcomer to service_role;
+
+drop function if exists public.clerk_sync_unmarked_users(text, integer); -- before it was told of the instances
+
+-- Users of ours that the compare under way was not shown by Clerk, after p_after in the order of their ids, at most
+-- p_limit: {clerk_ids, foreign, next}; next is null at the end. foreign are those of them that never came through the
+-- sync: seeded, or of another instance; all of them where events of several instances came (p_several), for one key
+-- cannot know the users of another. Looks at some thousand rows a call.
+create or replace function public.clerk_sync_unmarked_users(
+  p_after   text default '',
+  p_limit   integer default 100,
+  p_several boolean default true,
+  p_now     timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_scanned text[] := array(
+    select u.clerk_id
+    from public.users as u
+    where u.clerk_id > p_after
+      and u.deleted_at is null
+      and not clerk_sync.is_canary(u.clerk_id)
+      and u.clerk_id <> 'NULL'
+    order by u.clerk_id
+    limit 5000
+  );
+  v_unmarked text[] := array(
+    select i
+    from unnest(v_scanned) as i
+    where not exists (select 1 from clerk_sync.run_marks as m where m.clerk_id = i)
+      and not clerk_sync.is_newcomer(i, p_now)
+    order by i
+    limit p_limit
+  );
+begin
+  return jsonb_build_object(
+    'clerk_ids', v_unmarked,
+    'foreign', to_jsonb(array(
+      select i
+      from unnest(v_unmarked) as i
+      where p_several
+         or not exists (select 1 from clerk_sync.user_state as s where s.clerk_id = i and s.version > 0)
+    )),
+    'next', case
+      when cardinality(v_unmarked) = p_limit then v_unmarked[p_limit]
+      else v_scanned[5000]
+    end
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_unmarked_users from public, anon, authenticated;
+grant execute on function public.clerk_sync_unmarked_users to service_role;
+
+-- True once the sync has written a user. Rows that never came through it tell nothing of the instance, unless they are
+-- all there is.
+create or replace function clerk_sync.has_synced_users()
+returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select exists (
+    select 1
+    from clerk_sync.user_state as s
+    where s.version > 0
+      and s.deleted_at is null
+      and not clerk_sync.is_canary(s.clerk_id)
+  );
+$$;
+
+revoke execute on function clerk_sync.has_synced_users from public, anon, authenticated;
+grant execute on function clerk_sync.has_synced_users to service_role;
+
+drop function if exists public.clerk_sync_count_unmarked(); -- before it had a parameter
+
+-- {users, unmarked, several}: how many users we have, how many of them Clerk has not shown to the compare under way, and
+-- whether events of several Clerk instances came. Newcomers do not count.
+create or replace function public.clerk_sync_count_unmarked(p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_has_synced boolean := clerk_sync.has_synced_users();
+begin
+  return (
+    select jsonb_build_object(
+      'users', count(*),
+      'unmarked', count(*) filter (where m.clerk_id is null),
+      'several', jsonb_array_length(public.clerk_sync_instances()) > 1
+    )
+    from public.users as u
+    left join clerk_sync.user_state as s on s.clerk_id = u.clerk_id
+    left join clerk_sync.run_marks as m on m.clerk_id = u.clerk_id
+    where u.clerk_id is not null
+      and u.deleted_at is null
+      and not clerk_sync.is_canary(u.clerk_id)
+      and (s.version > 0 or not v_has_synced)
+      and coalesce(s.first_seen_at <= p_now - interval '15 minutes', true)
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_count_unmarked from public, anon, authenticated;
+grant execute on function public.clerk_sync_count_unmarked to service_role;
+
+-- Users of ours drawn at random, at most p_limit: [clerk_id].
+create or replace function public.clerk_sync_sample_users(p_limit integer default 100)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_has_synced boolean := clerk_sync.has_synced_users();
+begin
+  return (
+    select coalesce(jsonb_agg(d.clerk_id), '[]')
+    from (
+      select u.clerk_id
+      from public.users as u
+      left join clerk_sync.user_state as s on s.clerk_id = u.clerk_id
+      where u.clerk_id is not null
+        and u.deleted_at is null
+        and not clerk_sync.is_canary(u.clerk_id)
+        and (s.version > 0 or not v_has_synced)
+      order by random()
+      limit p_limit
+    ) as d
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_sample_users from public, anon, authenticated;
+grant execute on function public.clerk_sync_sample_users to service_role;
+
+-- How the users of Supabase Auth and ours are compared: somebody may have deleted or changed one of them there by hand.
+-- Only what was mirrored is compared; what is owed to the mirror is the queue's business. Marks of a compare under way:
+-- clerk_sync.run_marks holds the ids of Auth users beside the Clerk ids, which never look alike.
+
+-- What we have of a user against its mirror: {field: {here, auth}} for each field that differs. An address that the user
+-- has no more, that Clerk has not verified or that another Auth user holds is replaced by a placeholder there, see
+-- mirror-contact.ts. Every mirror is locked by a ban in Auth; Clerk's own ban is in its metadata.
+create or replace function clerk_sync.differing_auth_fields(
+  p_auth  jsonb,
+  p_user  public.users,
+  p_state clerk_sync.user_state,
+  p_now   timestamptz
+)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(jsonb_object_agg(f.name, jsonb_build_object('here', f.here, 'auth', f.auth)), '{}')
+  from (
+    values
+      ('clerk_id', p_state.clerk_id, p_auth ->> 'clerk_id'),
+      (
+        'email',
+        case when p_state.email_verified and p_state.auth_finding is null then coalesce(lower(p_user.email), '') else '' end,
+        case when p_auth ->> 'email' like p_state.auth_user_id || '%@removed.invalid' then '' else p_auth ->> 'email' end
+      ),
+      ('role', p_user.role::text, p_auth ->> 'role'),
+      (
+        'banned',
+        (p_state.banned or p_state.deprovisioned)::text,
+        coalesce(p_auth ->> 'banned', 'false')
+      ),
+      ('locked', 'true', coalesce((p_auth ->> 'banned_until')::timestamptz > p_now, false)::text),
+      ('deleted', 'false', p_auth ->> 'deleted')
+  ) as f(name, here, auth)
+  where f.here is distinct from f.auth;
+$$;
+
+revoke execute on function clerk_sync.differing_auth_fields from public, anon, authenticated;
+grant execute on function clerk_sync.differing_auth_fields to service_role;
+
+-- Whether nobody of ours, here or at Clerk, is meant by this Clerk id, and the Auth user is no living user's mirror.
+create or replace function clerk_sync.is_extra_in_auth(p_clerk_id text, p_auth_user_id uuid)
+returns boolean
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select not exists (
+      select 1 from clerk_sync.user_state as s where s.clerk_id = p_clerk_id and s.deleted_at is null
+    )
+    and not exists (select 1 from public.users as u where u.clerk_id = p_clerk_id and u.deleted_at is null)
+    and not exists (select 1 from clerk_sync.run_marks as m where m.clerk_id = p_clerk_id)
+    and not exists (
+      select 1 from clerk_sync.user_state as o where o.auth_user_id = p_auth_user_id and o.deleted_at is null
+    );
+$$;
+
+revoke execute on function clerk_sync.is_extra_in_auth from public, anon, authenticated;
+grant execute on function clerk_sync.is_extra_in_auth to service_role;
+
+-- Compares Auth users, read after p_read_at, with the users of ours that owner names. p_users: [{id, owner, clerk_id,
+-- email, role, banned, banned_until, deleted}], or {id, owner, missing: true} for one that Auth says it has not. Answers
+-- {mirrors: [ids of those that are their owner's mirror], found: [{id, clerk_id, kind, fields, remembered, tombstone}]};
+-- fields are names, or with p_with_values {field: {here, auth}}.
+--   auth_missing  Auth has not got it
+--   auth_differs  it was changed there
+--   auth_deleted  it was soft-deleted there, which cannot be undone
+--   auth_extra    its Clerk id is that of somebody who is deleted or unknown here; remembered: we wrote down this id for
+--                 that user, tombstone: we know of the deletion
+-- Who has work in the queue, or was mirrored since, is left out.
+create or replace function public.clerk_sync_compare_auth_users(
+  p_users       jsonb,
+  p_read_at     timestamptz,
+  p_with_values boolean default false,
+  p_now         timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+as $$
+begin
+  return (
+    with compared as (
+      select
+        i.id, i.owner, c.is_mirror, f.fields, c.is_remembered, s.deleted_at is not null as tombstone,
+        case
+          when clerk_sync.is_canary(i.owner) or exists (
+            select 1 from public.job_queue as j
+            where j.clerk_id = i.owner
+              and (j.status in ('PENDING', 'PROCESSING', 'FAILED') or (j.status = 'DEAD' and j.source = 'reconcile'))
+          ) then null
+          when c.is_mirror and (s.mirrored_version is distinct from s.version or s.mirrored_at >= p_read_at) then null
+          when c.is_mirror and i.missing then 'auth_missing'
+          when c.is_mirror and f.fields = '{}' then null
+          when c.is_mirror and i.deleted then 'auth_deleted'
+          when c.is_mirror then 'auth_differs'
+          when not coalesce(i.missing, false) and i.clerk_id = i.owner
+            and clerk_sync.is_extra_in_auth(i.owner, i.id) then 'auth_extra'
+        end as kind
+      from jsonb_array_elements(p_users) as e
+      cross join lateral jsonb_to_record(e.value)
+        as i(id uuid, owner text, clerk_id text, missing boolean, deleted boolean)
+      left join lateral (select * from public.users as r where r.clerk_id = i.owner) as u on true
+      left join lateral (select * from clerk_sync.user_state as r where r.clerk_id = i.owner) as s on true
+      cross join lateral (
+        select
+          coalesce(s.auth_user_id = i.id, false) as is_remembered,
+          coalesce(s.auth_user_id = i.id and s.deleted_at is null, false) and u.clerk_id is not null as is_mirror
+      ) as c
+      cross join lateral (
+        select clerk_sync.differing_auth_fields(e.value, u::public.users, s::clerk_sync.user_state, p_now) as fields
+      ) as f
+    )
+    select jsonb_build_object(
+      'mirrors', coalesce(jsonb_agg(c.id) filter (where c.is_mirror), '[]'),
+      'found', coalesce(jsonb_agg(jsonb_build_object(
+        'id', c.id, 'clerk_id', c.owner, 'kind', c.kind, 'remembered', c.is_remembered, 'tombstone', c.tombstone,
+        'fields', case
+          when c.kind not in ('auth_differs', 'auth_deleted') then '[]'
+          when p_with_values then c.fields
+          else to_jsonb(array(select jsonb_object_keys(c.fields)))
+        end
+      )) filter (where c.kind is not null), '[]')
+    )
+    from compared as c
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_compare_auth_users from public, anon, authenticated;
+grant execute on function public.clerk_sync_compare_auth_users to service_role;
+
+-- How many users have a placeholder in Supabase Auth, where another user holds their address or number.
+create or replace function public.clerk_sync_held_addresses()
+returns integer
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select count(*)::integer
+  from clerk_sync.user_state as s
+  where s.auth_finding is not null
+    and s.deleted_at is null;
+$$;
+
+revoke execute on function public.clerk_sync_held_addresses from public, anon, authenticated;
+grant execute on function public.clerk_sync_held_addresses to service_role;
+
+-- Users of ours that were mirrored and whose mirror the list of Supabase Auth has not shown to the compare under way,
+-- after p_after in the order of their ids, at most p_limit: {users: [{clerk_id, id}], held, next}; next is null at the end.
+-- Looks at some thousand users a call. held: [{clerk_id, email}] of those whose address another Auth user held.
+create or replace function public.clerk_sync_unlisted_auth_users(p_after text default '', p_limit integer default 100)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_scanned text[] := array(
+    select s.clerk_id
+    from clerk_sync.user_state as s
+    where s.clerk_id > p_after
+    order by s.clerk_id
+    limit 5000
+  );
+  v_users jsonb := (
+    select coalesce(jsonb_agg(jsonb_build_object('clerk_id', n.clerk_id, 'id', n.auth_user_id) order by n.clerk_id), '[]')
+    from (
+      select s.clerk_id, s.auth_user_id
+      from clerk_sync.user_state as s
+      where s.clerk_id = any (v_scanned)
+        and s.auth_user_id is not null
+        and s.deleted_at is null
+        and s.mirrored_version = s.version
+        and not exists (select 1 from clerk_sync.run_marks as m where m.clerk_id = s.auth_user_id::text)
+      order by s.clerk_id
+      limit p_limit
+    ) as n
+  );
+begin
+  return jsonb_build_object(
+    'users', v_users,
+    'held', (
+      select coalesce(jsonb_agg(jsonb_build_object('clerk_id', s.clerk_id, 'email', u.email) order by s.clerk_id), '[]')
+      from clerk_sync.user_state as s
+      left join public.users as u on u.clerk_id = s.clerk_id
+      where s.clerk_id = any (v_scanned)
+        and s.clerk_id <= coalesce(case when jsonb_array_length(v_users) = p_limit then v_users #>> '{-1,clerk_id}' end, s.clerk_id)
+        and s.auth_finding = 'auth_address_held'
+        and s.deleted_at is null
+        and s.mirrored_version = s.version
+    ),
+    'next', case when jsonb_array_length(v_users) = p_limit then v_users #>> '{-1,clerk_id}' else v_scanned[5000] end
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_unlisted_auth_users from public, anon, authenticated;
+grant execute on function public.clerk_sync_unlisted_auth_users to service_role;
+
+-- ---- 16_audit.sql ----
+
+-- The audit of the queue: what was refused, odd, or done by hand.
+
+-- The audit of the queue: what was refused, put aside, odd, or done by hand, with time and source; no payload, email or
+-- name. Kinds:
+--   delivery_refused   the signature was missing, wrong or too old (code), from this source as the gateway gave it
+--   instance_unknown   a signed event of a Clerk instance (subject) that is not ours; not applied
+--   sample_event       an example of Clerk's dashboard; proves the set-up, nothing is stored
+--   event_trimmed      events that lack fields (subject) which Clerk's events have; applied, and their users are read again
+--   job_edited         jobs were made, changed or deleted (code) not by our functions, by this database user (source)
+--   burst              more events within five minutes than is usual for anybody
+--   flapping_user      one user (subject) with very many events within an hour
+--   operator_action    what an operator (source) did (code) through the admin API, to which job, user, operation … (subject)
+-- One row stands for all of a minute that are alike, so that a flood is a number and not a full disk.
+create table if not exists clerk_sync.audit (
+  kind    text        not null,
+  at      timestamptz not null,
+  source  text        not null default '',
+  subject text        not null default '',
+  code    text        not null default '',
+  count   integer     not null default 1,
+  last_at timestamptz not null,
+  detail  jsonb       not null default '{}',
+  constraint audit_pkey primary key (kind, at, source, subject, code),
+  constraint audit_kind_is_known check (kind in (
+    'delivery_refused', 'instance_unknown', 'sample_event', 'event_trimmed', 'job_edited', 'burst', 'flapping_user', 'operator_action'
+  ))
+);
+
+create index if not exists audit_at_idx on clerk_sync.audit (at);
+
+alter table clerk_sync.audit enable row level security;
+revoke all on clerk_sync.audit from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.audit to service_role;
+
+drop policy if exists audit_service_role on clerk_sync.audit;
+create policy audit_service_role
+  on clerk_sync.audit
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- Adds to the row of this minute, which has 50 of a kind at most and "(other)" for the rest; actions are kept all.
+create or replace function clerk_sync.add_audit(
+  p_kind    text,
+  p_source  text,
+  p_subject text,
+  p_code    text,
+  p_count   integer,
+  p_detail  jsonb,
+  p_at      timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_at      timestamptz := date_trunc('minute', p_at);
+  v_source  text := left(coalesce(p_source, ''), 200);
+  v_subject text := left(coalesce(p_subject, ''), 200);
+begin
+  if p_kind <> 'operator_action' and (
+    select count(*) >= 50 and not coalesce(bool_or(a.source = v_source and a.subject = v_subject), false)
+    from clerk_sync.audit as a
+    where a.kind = p_kind
+      and a.at = v_at
+  ) then
+    v_source := '(other)';
+    v_subject := '';
+  end if;
+  insert into clerk_sync.audit as a (kind, at, source, subject, code, count, last_at, detail)
+  values (p_kind, v_at, v_source, v_subject, left(coalesce(p_code, ''), 100), p_count, p_at, coalesce(p_detail, '{}'))
+  on conflict (kind, at, source, subject, code) do update
+    set count = a.count + excluded.count,
+        last_at = greatest(a.last_at, excluded.last_at),
+        detail = a.detail || excluded.detail;
+end
+$$;
+
+revoke execute on function clerk_sync.add_audit from public, anon, authenticated;
+grant execute on function clerk_sync.add_audit to service_role;
+
+-- When events of whom came lately: the newest 20,000 finished jobs of the last hour, as many that are due or will be,
+-- and as many that wait for a service.
+create or replace function clerk_sync.recent_events(p_now timestamptz)
+returns table (clerk_id text, created_at timestamptz)
+language sql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+as $$
+  select r.clerk_id, r.created_at
+  from (
+    (
+      select j.clerk_id, j.created_at, j.source
+      from public.job_queue as j
+      where j.status in ('COMPLETED', 'CANCELLED')
+        and j.processed_at > p_now - interval '1 hour'
+      order by j.processed_at desc
+      limit 20000
+    )
+    union all
+    (
+      select j.clerk_id, j.created_at, j.source
+      from public.job_queue as j
+      where j.status in ('PENDING', 'FAILED')
+        and j.waits_for is null
+      limit 20000
+    )
+    union all
+    (
+      select j.clerk_id, j.created_at, j.source
+      from public.job_queue as j
+      where j.waits_for is not null
+      limit 20000
+    )
+  ) as r
+  where r.source = 'webhook'
+    and r.created_at > p_now - interval '1 hour';
+$$;
+
+revoke execute on function clerk_sync.recent_events from public, anon, authenticated;
+grant execute on function clerk_sync.recent_events to service_role;
+
+-- Looks for bursts and for users that flap among them. An hour has one row of each, with the highest count. Answers how
+-- many were found.
+create or replace function public.clerk_sync_audit_jobs(
+  p_now      timestamptz default clock_timestamp(),
+  p_burst    integer default 3000,
+  p_flapping integer default 20
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_found integer;
+begin
+  with recent as materialized (select e.clerk_id, e.created_at from clerk_sync.recent_events(p_now) as e),
+  odd as (
+    select 'burst' as kind, '' as subject, count(*)::integer as count
+    from recent as r
+    where r.created_at > p_now - interval '5 minutes'
+    having count(*) > p_burst
+    union all
+    select 'flapping_user', r.clerk_id, count(*)::integer
+    from recent as r
+    where r.clerk_id is not null
+    group by r.clerk_id
+    having count(*) > p_flapping
+    order by 3 desc
+    limit 50
+  )
+  insert into clerk_sync.audit as a (kind, at, subject, count, last_at)
+  select o.kind, date_trunc('hour', p_now), o.subject, o.count, p_now
+  from odd as o
+  on conflict (kind, at, source, subject, code) do update
+    set count = greatest(a.count, excluded.count),
+        last_at = case when excluded.count > a.count then excluded.last_at else a.last_at end;
+  get diagnostics v_found = row_count;
+  return v_found;
+end
+$$;
+
+revoke execute on function public.clerk_sync_audit_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_audit_jobs to service_role;
+
+-- What of it clerk_sync_health looks at: {kind: {count, last_at}} since p_since.
+create or replace function clerk_sync.audit_facts(p_since timestamptz)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(jsonb_object_agg(g.kind, jsonb_build_object('count', g.count, 'last_at', g.last_at)), '{}')
+  from (
+    select a.kind, sum(a.count) as count, max(a.last_at) as last_at
+    from clerk_sync.audit as a
+    where a.at >= p_since
+    group by a.kind
+  ) as g;
+$$;
+
+revoke execute on function clerk_sync.audit_facts from public, anon, authenticated;
+grant execute on function clerk_sync.audit_facts to service_role;
+
+-- Takes down that p_actor did p_code to p_subject (a job, a user, a run, an operation …). p_detail holds ids and
+-- conditions, never a payload, email or name.
+create or replace function public.clerk_sync_note_action(
+  p_actor   text,
+  p_code    text,
+  p_subject text,
+  p_count   integer default 1,
+  p_detail  jsonb default '{}',
+  p_now     timestamptz default clock_timestamp()
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  perform clerk_sync.add_audit('operator_action', p_actor, p_subject, p_code, p_count, p_detail, p_now);
+end
+$$;
+
+revoke execute on function public.clerk_sync_note_action from public, anon, authenticated;
+grant execute on function public.clerk_sync_note_action to service_role;
+
+-- Raises SY002 for a filter with an unknown key: a misspelt condition would match everything.
+create or replace function clerk_sync.check_filter_keys(p_filter jsonb, p_known text[])
+returns void
+language plpgsql
+immutable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_unknown text[];
+begin
+  if jsonb_typeof(p_filter) is distinct from 'object' then
+    raise exception 'the filter must be a JSON object' using errcode = 'SY002';
+  end if;
+  v_unknown := array(select k from jsonb_object_keys(p_filter) as k where k <> all (p_known));
+  if cardinality(v_unknown) > 0 then
+    raise exception 'the filter has unknown keys: %', array_to_string(v_unknown, ', ')
+      using errcode = 'SY002', hint = 'Known are ' || array_to_string(p_known, ', ') || '.';
+  end if;
+end
+$$;
+
+revoke execute on function clerk_sync.check_filter_keys from public, anon, authenticated;
+grant execute on function clerk_sync.check_filter_keys to service_role;
+
+-- The newest entries that match p_filter ({kind, since, source, subject}), at most p_limit, newest first.
+create or replace function public.clerk_sync_audit(p_filter jsonb default '{}', p_limit integer default 100)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  perform clerk_sync.check_filter_keys(p_filter, '{kind,since,source,subject}');
+  return (
+    select coalesce(jsonb_agg(to_jsonb(e) order by e.last_at desc), '[]')
+    from (
+      select a.*
+      from clerk_sync.audit as a
+      where a.kind = coalesce(p_filter ->> 'kind', a.kind)
+        and a.source = coalesce(p_filter ->> 'source', a.source)
+        and a.subject = coalesce(p_filter ->> 'subject', a.subject)
+        and a.last_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
+      order by a.last_at desc
+      limit p_limit
+    ) as e
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_audit from public, anon, authenticated;
+grant execute on function public.clerk_sync_audit to service_role;
+
+-- Changes of jobs made by hand, as entries of the audit.
+
+-- Writes the entry of what was collected, if anything was.
+create or replace function clerk_sync.write_edit(p_operation text)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_count integer := coalesce(nullif(current_setting('clerk_sync.edited_count', true), ''), '0')::integer;
+begin
+  if v_count = 0 then
+    return;
+  end if;
+  perform clerk_sync.add_audit(
+    'job_edited', concat_ws(' as ', session_user, nullif(current_user, session_user)), '', p_operation, v_count,
+    jsonb_build_object('jobs', string_to_array(current_setting('clerk_sync.edited_ids'), ',')), clock_timestamp()
+  );
+  perform set_config('clerk_sync.edited_count', '', true), set_config('clerk_sync.edited_ids', '', true);
+end
+$$;
+
+revoke execute on function clerk_sync.write_edit from public, anon, authenticated;
+grant execute on function clerk_sync.write_edit to service_role;
+
+create or replace function clerk_sync.record_edit()
+returns trigger
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+begin
+  if tg_op = 'DELETE' and clerk_sync.editor() is not null then
+    perform clerk_sync.note_edit(g.id) from gone as g;
+  end if;
+  perform clerk_sync.write_edit(lower(tg_op));
+  return null;
+end
+$$;
+
+revoke execute on function clerk_sync.record_edit from public, anon, authenticated;
+grant execute on function clerk_sync.record_edit to service_role;
+
+drop trigger if exists record_edit on public.job_queue;
+create trigger record_edit
+  after insert or update on public.job_queue
+  for each statement
+  when (current_setting('clerk_sync.edited_count', true) <> '')
+  execute function clerk_sync.record_edit();
+
+drop trigger if exists record_deletion on public.job_queue;
+create trigger record_deletion
+  after delete on public.job_queue
+  referencing old table as gone
+  for each statement
+  execute function clerk_sync.record_edit();
+
+-- ---- 17_health.sql ----
+
+-- How healthy the sync is: what is known of its parts, which reasons that gives, and the judgement.
+
+-- Silence: Clerk has changes that no delivery brought. An endpoint that Svix has disabled, or whose route is gone,
+-- says nothing; only Clerk's API does (detect-silence.ts asks it). Here is what was found, and what it is compared with.
+create table if not exists clerk_sync.silence (
+  is_only_row    boolean     not null default true,
+  installed_at   timestamptz not null default now(),
+  attempted_at   timestamptz null,
+  checked_at     timestamptz null,
+  error          text        null,
+  state          text        null,
+  since          timestamptz null,
+  missing        integer     not null default 0,
+  users_at_clerk bigint      null,
+  users_here     bigint      null,
+  ended_since    timestamptz null,
+  ended_at       timestamptz null,
+  constraint silence_pkey primary key (is_only_row),
+  constraint one_row check (is_only_row),
+  constraint silence_is_known check (state in ('suspected', 'confirmed')),
+  constraint silent_since check ((state is null) = (since is null))
+);
+
+comment on column clerk_sync.silence.checked_at is 'the last check that got its answers from Clerk';
+comment on column clerk_sync.silence.error is 'why the last attempt got none; null when it did';
+comment on column clerk_sync.silence.since is 'the last delivery that was taken, or else the oldest change that is missing';
+comment on column clerk_sync.silence.ended_since is 'with ended_at: the last silence there was, whose missing messages can be replayed';
+
+insert into clerk_sync.silence (is_only_row)
+values (true)
+on conflict (is_only_row) do nothing;
+
+alter table clerk_sync.silence enable row level security;
+revoke all on clerk_sync.silence from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.silence to service_role;
+
+drop policy if exists silence_service_role on clerk_sync.silence;
+create policy silence_service_role
+  on clerk_sync.silence
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- What clerk_sync_health says of it.
+create or replace function clerk_sync.silence_facts()
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select to_jsonb(s) - 'is_only_row' from clerk_sync.silence as s;
+$$;
+
+revoke execute on function clerk_sync.silence_facts from public, anon, authenticated;
+grant execute on function clerk_sync.silence_facts to service_role;
+
+-- Begins a check unless one was begun within p_every_seconds, by whomever: null then, else {now, installed_at,
+-- last_accepted_at}.
+create or replace function public.clerk_sync_begin_silence_check(
+  p_every_seconds integer,
+  p_now           timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_installed_at timestamptz;
+begin
+  update clerk_sync.silence as s
+  set attempted_at = p_now
+  where s.attempted_at is null
+     or s.attempted_at <= p_now - make_interval(secs => p_every_seconds)
+  returning s.installed_at into v_installed_at;
+  if v_installed_at is null then
+    return null;
+  end if;
+  return jsonb_build_object(
+    'now', p_now,
+    'installed_at', v_installed_at,
+    'last_accepted_at', (select h.at from clerk_sync.heartbeats as h where h.name = 'webhook')
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_begin_silence_check from public, anon, authenticated;
+grant execute on function public.clerk_sync_begin_silence_check to service_role;
+
+-- The fields in which a user at Clerk (p_payload, as map-user.ts makes it) is not as applied here. A name may be the
+-- user's own edit: it differs when it is not the name that was applied last, as far as that job is still there.
+create or replace function clerk_sync.fields_behind(p_payload jsonb, p_clerk_id text)
+returns text[]
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(array_agg(f.name order by f.name), '{}')
+  from (select 1) as one
+  left join public.users as u on u.clerk_id = p_clerk_id
+  left join clerk_sync.user_state as s on s.clerk_id = p_clerk_id
+  left join lateral (
+    select j.payload ->> 'name' as name
+    from public.job_queue as j
+    where j.clerk_id = p_clerk_id
+      and j.status = 'COMPLETED'
+      and j.version = s.version
+      and j.payload ? 'name'
+    limit 1
+  ) as a on true
+  cross join lateral (
+    values
+      ('email', 'email', p_payload ->> 'email', case when s.refresh_reason is null then u.email else p_payload ->> 'email' end),
+      ('name', 'name', p_payload ->> 'name', coalesce(a.name, p_payload ->> 'name')),
+      ('role', 'user_role', clerk_sync.allowed_role(p_payload ->> 'user_role')::text, u.role::text),
+      ('phone', 'phone', p_payload ->> 'phone', s.phone),
+      ('external_id', 'external_id', p_payload ->> 'external_id', s.external_id),
+      ('email_verified', 'email_verified', p_payload ->> 'email_verified', s.email_verified::text),
+      ('banned', 'banned', p_payload ->> 'banned', s.banned::text),
+      ('deprovisioned', 'deprovisioned', p_payload ->> 'deprovisioned', s.deprovisioned::text)
+  ) as f(name, key, clerk, here)
+  where p_payload ? f.key
+    and f.clerk is distinct from f.here;
+$$;
+
+revoke execute on function clerk_sync.fields_behind from public, anon, authenticated;
+grant execute on function clerk_sync.fields_behind to service_role;
+
+-- Those of p_users ([{clerk_id, version, payload}] as read from Clerk's API) of whom Clerk has something newer that no
+-- delivery brought: [{clerk_id, known, fields}]. A user with that version in the queue was delivered, whatever became
+-- of it; one with a tombstone here is a reconcile's business.
+create or replace function public.clerk_sync_users_behind(p_users jsonb)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'clerk_id', i.clerk_id,
+      'known', k.known,
+      'fields', case when k.known then to_jsonb(clerk_sync.fields_behind(i.payload, i.clerk_id)) else '[]' end
+    )), '[]')
+    from jsonb_to_recordset(p_users) as i(clerk_id text, version bigint, payload jsonb)
+    cross join lateral (
+      select exists (select 1 from public.users as u where u.clerk_id = i.clerk_id) as known
+    ) as k
+    where not exists (
+        select 1
+        from clerk_sync.user_state as s
+        where s.clerk_id = i.clerk_id
+          and (s.version >= i.version or s.deleted_at is not null)
+      )
+      and not exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id and j.version >= i.version)
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_users_behind from public, anon, authenticated;
+grant execute on function public.clerk_sync_users_behind to service_role;
+
+-- What holds after a check that found p_found of a silence that was p_before, when the last delivery came at p_heard_at;
+-- null: none. Only a delivery ends one: that nothing is missing any more may be a reconcile's work, while the endpoint is
+-- as dead as before.
+create or replace function clerk_sync.silence_after(p_before clerk_sync.silence, p_found jsonb, p_heard_at timestamptz)
+returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select case
+    when date_trunc('milliseconds', p_heard_at) -- since is a caller's, who has no more of it
+      > coalesce(p_before.since, (p_found ->> 'since')::timestamptz) then null
+    when 'confirmed' in (p_before.state, p_found ->> 'state') then 'confirmed'
+    else coalesce(p_found ->> 'state', p_before.state)
+  end;
+$$;
+
+revoke execute on function clerk_sync.silence_after from public, anon, authenticated;
+grant execute on function clerk_sync.silence_after to service_role;
+
+-- Takes down what a check found: {error} when Clerk did not answer, which changes nothing else; or
+-- {state: null | suspected | confirmed, since, missing, users_at_clerk}. Answers {state, since, changed}.
+create or replace function public.clerk_sync_end_silence_check(
+  p_found jsonb,
+  p_now   timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_before clerk_sync.silence;
+  v_state  text;
+  v_here   bigint;
+begin
+  select * into v_before from clerk_sync.silence as s for update;
+  if p_found ? 'error' then
+    update clerk_sync.silence as s set error = p_found ->> 'error';
+    return jsonb_build_object('state', v_before.state, 'since', v_before.since, 'changed', false);
+  end if;
+  v_state := clerk_sync.silence_after(
+    v_before, p_found, (select h.at from clerk_sync.heartbeats as h where h.name = 'webhook')
+  );
+  v_here := (
+    select count(*)
+    from (select 1 from public.users as u where u.clerk_id is not null and u.deleted_at is null limit 100001) as n
+  );
+  update clerk_sync.silence as s
+  set checked_at = p_now,
+      error = null,
+      state = v_state,
+      since = case when v_state is not null then coalesce(s.since, (p_found ->> 'since')::timestamptz) end,
+      missing = (p_found ->> 'missing')::integer,
+      users_at_clerk = (p_found ->> 'users_at_clerk')::bigint,
+      users_here = case when v_here <= 100000 then v_here end;
+  return (select jsonb_build_object('state', s.state, 'since', s.since, 'changed', s.state is distinct from v_before.state)
+    from clerk_sync.silence as s);
+end
+$$;
+
+revoke execute on function public.clerk_sync_end_silence_check from public, anon, authenticated;
+grant execute on function public.clerk_sync_end_silence_check to service_role;
+
+-- A delivery was taken: a silence that began before is over. Called by clerk_sync_record_deliveries.
+create or replace function clerk_sync.end_silence(p_accepted_at timestamptz)
+returns void
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$
+  update clerk_sync.silence as s
+  set state = null,
+      since = null,
+      missing = 0,
+      ended_since = s.since,
+      ended_at = p_accepted_at
+  where s.since < p_accepted_at;
+$$;
+
+revoke execute on function clerk_sync.end_silence from public, anon, authenticated;
+grant execute on function clerk_sync.end_silence to service_role;
+
+-- Until this file came there was one with fewer arguments; both together would be ambiguous.
+drop function if exists public.clerk_sync_record_deliveries(timestamptz, jsonb);
+
+-- What the webhook saw since its last word: when it last took a delivery (p_accepted_at, null if it took none),
+-- p_entries for the audit: [{kind, at, source, subject?, code?, count}], of which the first 200 are kept, and what it
+-- answered, p_counts: [{name: answers | signature_failures, value: status | code, count}].
+create or replace function public.clerk_sync_record_deliveries(
+  p_accepted_at timestamptz,
+  p_entries     jsonb default '[]',
+  p_counts      jsonb default '[]',
+  p_now         timestamptz default clock_timestamp()
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  if p_accepted_at is not null then
+    insert into clerk_sync.heartbeats as h (name, at)
+    values ('webhook', p_accepted_at)
+    on conflict (name) do update
+      set at = greatest(h.at, excluded.at);
+    perform clerk_sync.end_silence(p_accepted_at);
+  end if;
+  perform clerk_sync.add_audit(e.kind, e.source, e.subject, e.code, e.count, null, e.at)
+  from (
+    select i.*
+    from jsonb_to_recordset(p_entries) as i(
+      kind text, at timestamptz, source text, subject text, code text, count integer
+    )
+    order by i.kind, i.at, i.source, i.subject, i.code -- two writers take the rows in one order
+    limit 200
+  ) as e;
+  insert into clerk_sync.metric_events (at, name, labels, count)
+  select
+    p_now, c.name,
+    case c.name
+      when 'answers' then jsonb_build_object('status', substring(c.value from '^[0-9]{3}$'))
+      else jsonb_build_object('code', c.value)
+    end,
+    c.count
+  from jsonb_to_recordset(p_counts) as c(name text, value text, count bigint)
+  where c.name in ('answers', 'signature_failures')
+  limit 100;
+end
+$$;
+
+revoke execute on function public.clerk_sync_record_deliveries from public, anon, authenticated;
+grant execute on function public.clerk_sync_record_deliveries to service_role;
+
+-- Whether the database takes writes. A host makes a database read-only when its disk is full; reading goes on, and every
+-- event is refused.
+
+-- One row, written anew by each test. An empty table needs a new page for it, which a full disk cannot give.
+create table if not exists clerk_sync.write_test (
+  tested_at timestamptz not null
+);
+
+alter table clerk_sync.write_test enable row level security;
+revoke all on clerk_sync.write_test from public, anon, authenticated;
+grant select, insert, update, delete, truncate on clerk_sync.write_test to service_role;
+
+drop policy if exists write_test_service_role on clerk_sync.write_test;
+create policy write_test_service_role
+  on clerk_sync.write_test
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- Why nothing can be written, with its SQLSTATE; null when a write of the last ten seconds succeeded, or one made now.
+-- A caller whose own transaction only reads learns nothing, and neither does one while another caller tests.
+create or replace function public.clerk_sync_write_failure()
+returns text
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_now     timestamptz := clock_timestamp();
+  v_message text;
+begin
+  if current_setting('transaction_read_only')::boolean
+    and not current_setting('default_transaction_read_only')::boolean
+    and not pg_is_in_recovery() then
+    return null;
+  end if;
+  if not pg_try_advisory_xact_lock(7461204) then
+    return null;
+  end if;
+  if exists (select 1 from clerk_sync.write_test as t where t.tested_at > v_now - interval '10 seconds')
+    and not current_setting('transaction_read_only')::boolean then
+    return null;
+  end if;
+  truncate clerk_sync.write_test;
+  insert into clerk_sync.write_test (tested_at) values (v_now);
+  return null;
+exception
+  when others then -- the answer says it
+    get stacked diagnostics v_message = message_text;
+    return format('%s: %s', sqlstate, v_message);
+end
+$$;
+
+revoke execute on function public.clerk_sync_write_failure from public, anon, authenticated;
+grant execute on function public.clerk_sync_write_failure to service_role;
+
+-- The calls of the last hour: net._http_response holds the answers to everybody's requests and says of none whose it is.
+create table if not exists clerk_sync.processor_call (
+  request_id bigint      not null,
+  called_at  timestamptz not null,
+  constraint processor_call_pkey primary key (request_id)
+);
+
+alter table clerk_sync.processor_call enable row level security;
+revoke all on clerk_sync.processor_call from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.processor_call to service_role;
+
+drop policy if exists processor_call_service_role on clerk_sync.processor_call;
+create policy processor_call_service_role
+  on clerk_sync.processor_call
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- How the schedule of pg_cron does: what is set up, what its last run and the processor said, and what is left undone.
+
+-- How pg_cron does with the entry that calls the processor: {schedule, active, at, status, message}, the last three of
+-- its last run, null while there was none. Null where there is no such entry. pg_cron keeps the runs of all entries in
+-- one table and prunes it never: no more than its newest 5,000 are looked through.
+create or replace function clerk_sync.last_cron_run()
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  if to_regclass('cron.job') is null then
+    return null;
+  end if;
+  return (
+    select jsonb_build_object(
+      'schedule', j.schedule,
+      'active', j.active,
+      'at', coalesce(d.start_time, d.end_time),
+      'status', d.status,
+      'message', d.return_message
+    )
+    from cron.job as j
+    left join lateral (
+      select n.*
+      from (select r.* from cron.job_run_details as r order by r.runid desc limit 5000) as n
+      where n.jobid = j.jobid
+      order by n.runid desc
+      limit 1
+    ) as d on true
+    where j.jobname = 'clerk-sync-process'
+    limit 1
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.last_cron_run from public, anon, authenticated;
+grant execute on function clerk_sync.last_cron_run to service_role;
+
+-- What the processor answered to the newest calls of the schedule, at most five: [{called_at, status, timed_out, error}],
+-- newest first. Calls without an answer yet are left out.
+create or replace function clerk_sync.processor_answers()
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  if to_regclass('net._http_response') is null then
+    return '[]'::jsonb;
+  end if;
+  return (
+    select coalesce(jsonb_agg(to_jsonb(a) order by a.called_at desc), '[]')
+    from (
+      select c.called_at, r.status_code as status, coalesce(r.timed_out, false) as timed_out, r.error_msg as error
+      from clerk_sync.processor_call as c
+      join net._http_response as r
+        on r.id = c.request_id
+       and r.created >= c.called_at
+      order by c.called_at desc
+      limit 5
+    ) as a
+  );
+exception
+  when insufficient_privilege then -- pg_net belongs to Supabase, which decides who may read its answers
+    return '[]'::jsonb;
+end
+$$;
+
+revoke execute on function clerk_sync.processor_answers from public, anon, authenticated;
+grant execute on function clerk_sync.processor_answers to service_role;
+
+-- Whether work waits and whether anybody does it: {now, due_since, last_done_at}. A refresh that waits for a
+-- CLERK_SECRET_KEY does not count, nor does what waits for a service that is down.
+create or replace function clerk_sync.queue_pace(p_now timestamptz)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return jsonb_build_object(
+    'now', p_now,
+    'due_since', (
+      select min(j.run_at)
+      from public.job_queue as j
+      where j.status in ('PENDING', 'FAILED')
+        and j.waits_for is null
+        and j.run_at <= p_now
+        and j.source <> 'refresh'
+    ),
+    'last_done_at', (
+      select max(j.processed_at)
+      from public.job_queue as j
+      where j.status in ('COMPLETED', 'CANCELLED')
+    )
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.queue_pace from public, anon, authenticated;
+grant execute on function clerk_sync.queue_pace to service_role;
+
+-- Whether the schedule can work here: {cron, net, vault, project_url, processor_secret, scheduled}, each true
+-- or false; whether it does: {last_run, answers}; and what it leaves undone: {now, due_since, last_done_at}.
+-- By the rights of its owner, for the API's service_role may not look into cron; it takes no argument.
+create or replace function public.clerk_sync_schedule_state()
+returns jsonb
+language plpgsql
+volatile
+security definer
+set search_path = ''
+as $$
+declare
+  v_names text[] := '{}'::text[];
+  v_jobs  integer := 0;
+begin
+  if to_regclass('vault.decrypted_secrets') is not null then
+    execute 'select coalesce(array_agg(s.name), ''{}'') from vault.decrypted_secrets as s' into v_names;
+  end if;
+  if to_regclass('cron.job') is not null then
+    execute 'select count(*) from cron.job as j where j.jobname like ''clerk-sync-%'' and j.active' into v_jobs;
+  end if;
+  return jsonb_build_object(
+    'cron', to_regclass('cron.job') is not null,
+    'net', exists (select 1 from pg_catalog.pg_namespace as n where n.nspname = 'net'),
+    'vault', to_regclass('vault.decrypted_secrets') is not null,
+    'project_url', 'clerk_sync_project_url' = any (v_names),
+    'processor_secret', 'clerk_sync_processor_secret' = any (v_names),
+    'scheduled', v_jobs >= 7,
+    'last_run', clerk_sync.last_cron_run(),
+    'answers', clerk_sync.processor_answers()
+  ) || clerk_sync.queue_pace(clock_timestamp());
+end
+$$;
+
+revoke execute on function public.clerk_sync_schedule_state from public, anon, authenticated;
+grant execute on function public.clerk_sync_schedule_state to service_role;
+
+-- What the single parts of the sync are known by: schedule, runs, circuits, the delete brake.
+
+-- The state of the schedule; null where there is no pg_cron, or where the caller may not look at it.
+create or replace function clerk_sync.schedule_facts()
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  if to_regclass('cron.job') is null then
+    return null;
+  end if;
+  return public.clerk_sync_schedule_state();
+exception
+  when insufficient_privilege then
+    return null;
+end
+$$;
+
+revoke execute on function clerk_sync.schedule_facts from public, anon, authenticated;
+grant execute on function clerk_sync.schedule_facts to service_role;
+
+-- What clerk_sync_health looks at: {compare, failed}. compare is the newest that completed, with the users it found out
+-- of step, whether it repaired them or not; failed the newest run that failed, unless a later one has made up for it.
+create or replace function clerk_sync.run_facts()
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  with newest as (
+    select r.*
+    from (values ('compare'), ('sweep'), ('backfill')) as k(kind)
+    cross join lateral (
+      select s.kind, s.status, s.error, s.started_at, s.finished_at
+      from clerk_sync.sync_runs as s
+      where s.kind = k.kind
+        and s.applies
+        and s.status in ('COMPLETED', 'FAILED')
+      order by s.started_at desc
+      limit 1
+    ) as r
+  )
+  select jsonb_build_object(
+    'compare', (
+      select jsonb_build_object(
+        'finished_at', s.finished_at,
+        'repairs', s.applies,
+        'read', coalesce((s.counts ->> 'read')::bigint, 0),
+        'drift', (
+          select coalesce(sum(c.value::bigint), 0)
+          from jsonb_each_text(s.counts) as c
+          where c.key in (
+            'missing', 'stale', 'ahead', 'differs', 'extra', 'unmirrored', 'auth_missing', 'auth_differs', 'auth_extra', 'auth_deleted'
+          )
+        )
+      )
+      from clerk_sync.sync_runs as s
+      where s.kind = 'compare'
+        and s.status = 'COMPLETED'
+      order by s.started_at desc
+      limit 1
+    ),
+    'failed', (
+      select jsonb_build_object('kind', n.kind, 'finished_at', n.finished_at, 'code', split_part(n.error, ':', 1))
+      from newest as n
+      where n.status = 'FAILED'
+        and not exists (
+          select 1
+          from newest as c
+          where c.kind = 'compare'
+            and c.status = 'COMPLETED'
+            and c.started_at > n.started_at
+        )
+      order by n.started_at desc
+      limit 1
+    )
+  );
+$$;
+
+revoke execute on function clerk_sync.run_facts from public, anon, authenticated;
+grant execute on function clerk_sync.run_facts to service_role;
+
+-- Facts of parts that have tables of their own.
+create or replace function clerk_sync.part_facts()
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'delete_brake', (
+      select jsonb_build_object('engaged_at', b.engaged_at, 'reason', b.reason)
+      from clerk_sync.delete_brake as b
+    ),
+    'circuits', (
+      select jsonb_object_agg(c.name, jsonb_build_object('state', c.state, 'since', c.since, 'code', c.last_error))
+      from clerk_sync.circuits as c
+    ),
+    'heartbeats', (select coalesce(jsonb_object_agg(h.name, h.at), '{}') from clerk_sync.heartbeats as h)
+  );
+$$;
+
+revoke execute on function clerk_sync.part_facts from public, anon, authenticated;
+grant execute on function clerk_sync.part_facts to service_role;
+
+-- What is known of the sync at this moment; what it means is judged below. Every read is bounded, however long the queue
+-- and its history are.
+
+-- Dead letters in the order they died. In this form, which `status = 'DEAD'` does not imply: no other query is to be
+-- planned with it, it would read all dead letters for one user's.
+create index if not exists job_queue_dead_idx
+  on public.job_queue (updated_at)
+  where case when status = 'DEAD' then true end;
+
+-- Since when the oldest due job waits; null when nothing is due. The due index is ordered by priority first: the heads
+-- of the priorities there are, one lookup each. A refresh may be waiting for a CLERK_SECRET_KEY and does not count;
+-- nor does what waits for a service that is down. Of each priority the first thousand jobs are looked at.
+create or replace function clerk_sync.oldest_due(p_now timestamptz)
+returns timestamptz
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  with recursive priorities(priority) as (
+    select max(j.priority) from public.job_queue as j where j.status in ('PENDING', 'FAILED') and j.waits_for is null
+    union all
+    select (
+      select max(j.priority)
+      from public.job_queue as j
+      where j.status in ('PENDING', 'FAILED')
+        and j.waits_for is null
+        and j.priority < p.priority
+    )
+    from priorities as p
+    where p.priority is not null
+  )
+  select min(h.run_at)
+  from priorities as p
+  cross join lateral (
+    select j.run_at, j.source
+    from public.job_queue as j
+    where j.status in ('PENDING', 'FAILED')
+      and j.waits_for is null
+      and j.priority = p.priority
+      and j.run_at <= p_now
+    order by j.run_at
+    limit 1000
+  ) as h
+  where h.source <> 'refresh';
+$$;
+
+revoke execute on function clerk_sync.oldest_due from public, anon, authenticated;
+grant execute on function clerk_sync.oldest_due to service_role;
+
+-- How many jobs are in a status, counted as far as p_most.
+create or replace function clerk_sync.count_jobs_in(p_status text, p_most integer)
+returns integer
+language sql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+as $$
+  select count(*)::integer
+  from (
+    select 1
+    from public.job_queue as j
+    where case when j.id is not null then true end -- job_queue_list_idx
+      and j.status = p_status
+    limit p_most
+  ) as counted;
+$$;
+
+revoke execute on function clerk_sync.count_jobs_in from public, anon, authenticated;
+grant execute on function clerk_sync.count_jobs_in to service_role;
+
+-- What is in the queue, counted as far as p_most: {open: {PENDING, FAILED, PROCESSING}, dead: {count, newest_at}}.
+create or replace function clerk_sync.count_queue(p_most integer)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'open', (
+      select coalesce(jsonb_object_agg(g.status, g.jobs) filter (where g.jobs > 0), '{}')
+      from (
+        select s.status, clerk_sync.count_jobs_in(s.status, p_most) as jobs
+        from unnest('{PENDING,FAILED,PROCESSING}'::text[]) as s(status)
+        offset 0 -- counts once, not wherever jobs is named
+      ) as g
+    ),
+    'dead', (
+      select jsonb_build_object('count', count(*), 'newest_at', max(d.updated_at))
+      from (
+        select j.updated_at
+        from public.job_queue as j
+        where case when j.status = 'DEAD' then true end
+        order by j.updated_at desc
+        limit p_most
+      ) as d
+    )
+  );
+$$;
+
+revoke execute on function clerk_sync.count_queue from public, anon, authenticated;
+grant execute on function clerk_sync.count_queue to service_role;
+
+-- How many users there are: counted up to 10,000, beyond that as autovacuum last estimated.
+create or replace function clerk_sync.estimate_users()
+returns bigint
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select case
+    when n.users < 10000 then n.users
+    else greatest(n.users, (select c.reltuples from pg_catalog.pg_class as c where c.oid = 'public.users'::regclass))
+  end::bigint
+  from (select clerk_sync.count_users(10000) as users offset 0) as n; -- counts once, not wherever users is named
+$$;
+
+revoke execute on function clerk_sync.estimate_users from public, anon, authenticated;
+grant execute on function clerk_sync.estimate_users to service_role;
+
+-- Of the jobs tried within p_minutes: {done, failed, since}, failed are those whose last attempt did, since the oldest of
+-- them. A job that is tried often counts once. Of each the newest 200 are looked at, over the same time: the last second
+-- where there are many.
+create or replace function clerk_sync.attempt_facts(p_now timestamptz, p_minutes integer)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  with done as materialized (
+    select j.processed_at as at, j.status = 'COMPLETED' as counts
+    from public.job_queue as j
+    where j.status in ('COMPLETED', 'CANCELLED')
+      and j.processed_at > p_now - make_interval(mins => p_minutes)
+    order by j.processed_at desc
+    limit 200
+  ),
+  failed as materialized (
+    select j.updated_at as at, j.status <> 'CANCELLED' and j.attempts > 0 as counts
+    from public.job_queue as j
+    where j.status in ('FAILED', 'DEAD', 'CANCELLED')
+      and j.updated_at > p_now - make_interval(mins => p_minutes)
+    order by j.updated_at desc
+    limit 200
+  ),
+  span as (
+    select greatest(
+      (select min(d.at) from done as d having count(*) = 200),
+      (select min(f.at) from failed as f having count(*) = 200)
+    ) as start
+  )
+  select jsonb_build_object(
+    'done', (select count(*) from done as d where d.counts and coalesce(d.at >= s.start, true)),
+    'failed', (select count(*) from failed as f where f.counts and coalesce(f.at >= s.start, true)),
+    'since', (select min(f.at) from failed as f where f.counts)
+  )
+  from span as s;
+$$;
+
+revoke execute on function clerk_sync.attempt_facts from public, anon, authenticated;
+grant execute on function clerk_sync.attempt_facts to service_role;
+
+-- What is known: {now, schema_version, write_failure, oldest_due_at, oldest_refresh_at, open, dead, users, attempts, last_applied_at,
+-- schedule, runs, silence, audit, …}. Nothing of it is personal.
+create or replace function clerk_sync.health_facts(p_now timestamptz)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off' -- a bitmap is made of all that match, whatever the limit
+as $$
+begin
+  return jsonb_build_object(
+    'now', p_now,
+    'schema_version', public.clerk_sync_schema_version(),
+    'write_failure', public.clerk_sync_write_failure(),
+    'oldest_due_at', clerk_sync.oldest_due(p_now),
+    'oldest_refresh_at', (
+      select min(s.refresh_due_at) from clerk_sync.user_state as s where s.refresh_due_at is not null
+    ),
+    'users', clerk_sync.estimate_users(),
+    'last_applied_at', (
+      select max(j.processed_at) from public.job_queue as j where j.status in ('COMPLETED', 'CANCELLED')
+    ),
+    'attempts', clerk_sync.attempt_facts(p_now, 15),
+    'schedule', clerk_sync.schedule_facts(),
+    'runs', clerk_sync.run_facts(),
+    'silence', clerk_sync.silence_facts(),
+    'audit', clerk_sync.audit_facts(p_now - interval '1 hour')
+  ) || clerk_sync.count_queue(10000) || clerk_sync.part_facts();
+end
+$$;
+
+revoke execute on function clerk_sync.health_facts from public, anon, authenticated;
+grant execute on function clerk_sync.health_facts to service_role;
+
+-- Why the sync is not healthy. The thresholds and the judgement are here: SQL, the sync-health endpoint and the command
+-- line ask this one place. docs/health.md explains every reason.
+
+create or replace function clerk_sync.health_thresholds()
+returns jsonb
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'due_degraded_minutes', 2,
+    'due_compromised_minutes', 15,
+    'dead_compromised', 100,
+    'dead_compromised_percent', 1,
+    'failed_degraded', 10,
+    'failed_degraded_percent', 20,
+    'refresh_degraded_minutes', 15,
+    'unchecked_degraded_hours', 3,
+    'users_differ', 10,
+    'users_differ_percent', 1,
+    'drift_degraded', 10,
+    'drift_degraded_percent', 1
+  );
+$$;
+
+revoke execute on function clerk_sync.health_thresholds from public, anon, authenticated;
+grant execute on function clerk_sync.health_thresholds to service_role;
+
+-- What is wrong with the queue: [{code, status, what, since, remedy}], p_t are the thresholds.
+create or replace function clerk_sync.queue_reasons(p_facts jsonb, p_t jsonb)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  with f as (
+    select
+      (p_facts ->> 'now')::timestamptz as now,
+      (p_facts ->> 'oldest_due_at')::timestamptz as due_at,
+      (p_facts ->> 'oldest_refresh_at')::timestamptz as refresh_at,
+      (p_facts #>> '{dead,count}')::integer as dead,
+      least(10000, greatest(
+        (p_t ->> 'dead_compromised')::integer,
+        (p_facts ->> 'users')::bigint * (p_t ->> 'dead_compromised_percent')::numeric / 100
+      )) as most_dead
+  )
+  select coalesce(jsonb_agg(to_jsonb(r)) filter (where r.status is not null), '[]')
+  from f
+  cross join lateral (
+    values
+      (
+        'queue_late',
+        case
+          when f.due_at < f.now - make_interval(mins => (p_t ->> 'due_compromised_minutes')::integer) then 'compromised'
+          when f.due_at < f.now - make_interval(mins => (p_t ->> 'due_degraded_minutes')::integer) then 'degraded'
+        end,
+        'Work that is due waits.',
+        f.due_at,
+        'Does anything work on the queue? clerk-sync status says what last did; on Supabase clerk-sync doctor checks the schedule.'
+      ),
+      (
+        'dead_letters',
+        case when f.dead >= f.most_dead and f.dead > 0 then 'compromised' when f.dead > 0 then 'degraded' end,
+        format(case f.dead when 1 then '1 job gave up and waits for a person.' else '%s jobs gave up and wait for a person.' end, f.dead),
+        (p_facts #>> '{dead,newest_at}')::timestamptz,
+        'Correct what each error names, then retry all of it: admin page, Dead letters; or clerk-sync jobs list --status '
+          || 'dead, then clerk-sync jobs retry --all --status dead.'
+      ),
+      (
+        'refreshes_wait',
+        case
+          when p_facts #>> '{circuits,clerk,state}' <> 'closed' then null -- circuit_open says why
+          when f.refresh_at < f.now - make_interval(mins => (p_t ->> 'refresh_degraded_minutes')::integer) then 'degraded'
+        end,
+        'Users wait to be read from Clerk''s API, and nobody does.',
+        f.refresh_at,
+        'Set CLERK_SECRET_KEY where the queue is worked on.'
+      )
+  ) as r(code, status, what, since, remedy);
+$$;
+
+revoke execute on function clerk_sync.queue_reasons from public, anon, authenticated;
+grant execute on function clerk_sync.queue_reasons to service_role;
+
+-- What is wrong around it, in the same form.
+create or replace function clerk_sync.sync_reasons(p_facts jsonb)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(to_jsonb(r)) filter (where r.status is not null), '[]')
+  from (
+    values
+      (
+        'delete_brake',
+        case when p_facts #> '{delete_brake,engaged_at}' <> 'null' then 'degraded' end,
+        'Deletions wait: ' || (p_facts #>> '{delete_brake,reason}'),
+        (p_facts #>> '{delete_brake,engaged_at}')::timestamptz,
+        'Find out whether they are meant, then apply or cancel them: admin page, Overview, Delete brake. In SQL: '
+          || 'clerk_sync_release_delete_brake(''apply'') or (''cancel'').'
+      ),
+      (
+        'schedule_incomplete',
+        case
+          when p_facts -> 'schedule' @> '{"scheduled": true, "project_url": true, "processor_secret": true}' then null
+          when (p_facts #>> '{heartbeats,worker}')::timestamptz > (p_facts ->> 'now')::timestamptz - interval '2 minutes'
+            then null -- a server of ours works on the queue, no schedule is needed
+          when p_facts -> 'schedule' <> 'null' then 'degraded'
+        end,
+        'The schedule is not set up: nothing that has to be tried again will be.',
+        null,
+        'clerk-sync doctor says what is missing; README, Deploy to Supabase, step 5.'
+      ),
+      (
+        'instance_unknown',
+        case when p_facts #> '{audit,instance_unknown}' is not null then 'degraded' end,
+        'Another Clerk instance sends its events here; they are not applied.',
+        (p_facts #>> '{audit,instance_unknown,last_at}')::timestamptz,
+        'clerk-sync audit --kind instance_unknown; then remove this endpoint there, or correct CLERK_INSTANCE_ID.'
+      )
+  ) as r(code, status, what, since, remedy);
+$$;
+
+revoke execute on function clerk_sync.sync_reasons from public, anon, authenticated;
+grant execute on function clerk_sync.sync_reasons to service_role;
+
+-- What is wrong with the services it calls, and with what the runs found there, in the same form. While a circuit is
+-- open rows are still written, so that it never compromises.
+create or replace function clerk_sync.service_reasons(p_facts jsonb, p_t jsonb)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  with f as (
+    select
+      string_agg(
+        format('%s (%s)', case c.key when 'auth' then 'Supabase Auth' else 'Clerk''s API' end, c.value ->> 'code'),
+        ', ' order by c.key
+      ) as circuits,
+      min((c.value ->> 'since')::timestamptz) as since,
+      (p_facts #>> '{runs,compare,drift}')::bigint as drift,
+      (p_facts #>> '{runs,compare,read}')::bigint as read
+    from jsonb_each(p_facts -> 'circuits') as c
+    where c.value ->> 'state' <> 'closed'
+  )
+  select coalesce(jsonb_agg(to_jsonb(r)) filter (where r.status is not null), '[]')
+  from f
+  cross join lateral (
+    values
+      (
+        'circuit_open',
+        case when f.circuits is not null then 'degraded' end,
+        'Calls are paused to ' || f.circuits || '. Users are written all the same; what needs the service waits.',
+        f.since,
+        'It is tried again by itself. Was a key wrong? Correct it, then reset the circuit: admin page, Overview, Circuits. '
+          || 'docs/errors.md explains the code.'
+      ),
+      (
+        'drift',
+        case
+          when f.drift > greatest(
+            (p_t ->> 'drift_degraded')::integer, f.read * (p_t ->> 'drift_degraded_percent')::numeric / 100
+          ) then 'degraded'
+        end,
+        format('The last compare with Clerk found %s users out of step.', f.drift),
+        (p_facts #>> '{runs,compare,finished_at}')::timestamptz,
+        'Events were lost or late: see Clerk''s message log. Mend them: admin page, Reconcile, Run and mend; or '
+          || 'clerk-sync reconcile --apply.'
+      ),
+      (
+        'run_failed',
+        case when p_facts #> '{runs,failed}' <> 'null' then 'degraded' end,
+        format('The last %s failed: %s.', p_facts #>> '{runs,failed,kind}', p_facts #>> '{runs,failed,code}'),
+        (p_facts #>> '{runs,failed,finished_at}')::timestamptz,
+        'docs/errors.md explains the code, the admin page, Reconcile, says more; the next one that completes ends it.'
+      )
+  ) as r(code, status, what, since, remedy);
+$$;
+
+revoke execute on function clerk_sync.service_reasons from public, anon, authenticated;
+grant execute on function clerk_sync.service_reasons to service_role;
+
+-- What is wrong with what Clerk delivers, in the same form; see clerk_sync.silence.
+create or replace function clerk_sync.delivery_reasons(p_facts jsonb, p_t jsonb)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  with s as (
+    select
+      p_facts #>> '{silence,state}' as state,
+      (p_facts #>> '{silence,since}')::timestamptz as since,
+      (p_facts #>> '{silence,checked_at}')::timestamptz as checked_at,
+      (p_facts #>> '{silence,users_at_clerk}')::bigint as at_clerk,
+      (p_facts #>> '{silence,users_here}')::bigint as here
+  )
+  select coalesce(jsonb_agg(to_jsonb(r)) filter (where r.status is not null), '[]')
+  from s
+  cross join lateral (
+    values
+      (
+        'silence_' || coalesce(s.state, 'none'),
+        case s.state when 'confirmed' then 'compromised' when 'suspected' then 'degraded' end,
+        'Deliveries have stopped, the endpoint may be disabled: changes at Clerk have not arrived.',
+        s.since,
+        format(
+          'In Clerk''s dashboard, Webhooks, the endpoint: enable it; then Replay, missing messages since %s. It ends with '
+            || 'the next delivery.',
+          to_char(s.since at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+        )
+      ),
+      (
+        'silence_unchecked',
+        case
+          when p_facts #>> '{silence,error}' is not null
+            and coalesce(s.checked_at, (p_facts #>> '{silence,installed_at}')::timestamptz)
+              < (p_facts ->> 'now')::timestamptz - make_interval(hours => (p_t ->> 'unchecked_degraded_hours')::integer)
+            then 'degraded'
+        end,
+        'Whether deliveries still come cannot be checked: ' || (p_facts #>> '{silence,error}'),
+        s.checked_at,
+        'The code is explained in docs/errors.md; look at CLERK_SECRET_KEY first.'
+      ),
+      (
+        'users_differ',
+        case
+          when abs(s.at_clerk - s.here) > greatest(
+            (p_t ->> 'users_differ')::integer, s.at_clerk * (p_t ->> 'users_differ_percent')::numeric / 100
+          ) then 'degraded'
+        end,
+        format('Users at Clerk: %s, here: %s.', s.at_clerk, s.here),
+        s.checked_at,
+        'Compare and mend: admin page, Reconcile; or clerk-sync reconcile. Users from before the installation need a backfill.'
+      )
+  ) as r(code, status, what, since, remedy);
+$$;
+
+revoke execute on function clerk_sync.delivery_reasons from public, anon, authenticated;
+grant execute on function clerk_sync.delivery_reasons to service_role;
+
+-- What is wrong with what was tried lately, in the form of the reasons before; see clerk_sync.attempt_facts.
+create or replace function clerk_sync.attempt_reasons(p_facts jsonb, p_t jsonb)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  with f as (
+    select a.failed, a.failed + a.done as tried, a.since
+    from jsonb_to_record(p_facts -> 'attempts') as a(failed bigint, done bigint, since timestamptz)
+  )
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'code', 'error_rate',
+    'status', 'degraded',
+    'what', format('Of the last %s jobs that were tried %s failed.', f.tried, f.failed),
+    'since', f.since,
+    'remedy', 'See their errors: admin page, Jobs, failed; or clerk-sync jobs list --status failed,dead.'
+      || ' docs/errors.md explains the codes.'
+  )), '[]')
+  from f
+  where f.failed >= greatest(
+    (p_t ->> 'failed_degraded')::integer, f.tried * (p_t ->> 'failed_degraded_percent')::numeric / 100
+  );
+$$;
+
+revoke execute on function clerk_sync.attempt_reasons from public, anon, authenticated;
+grant execute on function clerk_sync.attempt_reasons to service_role;
+
+-- What clerk_sync_write_failure says, in the form of the reasons before.
+create or replace function clerk_sync.write_reasons(p_facts jsonb)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'code', 'not_writable',
+    'status', 'compromised',
+    'what', format('The database takes no writes, so every event is refused and Clerk delivers it again: %s', f.failure),
+    'remedy', 'Is the disk full? Make room, or a larger disk; on Supabase: Settings, Compute and Disk. A database that the host made'
+      || ' read-only has to be made writable again (default_transaction_read_only); a standby has to be promoted, or DATABASE_URL to'
+      || ' name the primary.'
+  )), '[]')
+  from (select p_facts ->> 'write_failure' as failure) as f
+  where f.failure is not null;
+$$;
+
+revoke execute on function clerk_sync.write_reasons from public, anon, authenticated;
+grant execute on function clerk_sync.write_reasons to service_role;
+
+-- {status, reasons}: compromised, degraded or healthy, by the worst of its reasons, which come first.
+create or replace function clerk_sync.judge_health(
+  p_facts      jsonb,
+  p_thresholds jsonb default clerk_sync.health_thresholds()
+)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'status', coalesce(min(r.value ->> 'status'), 'healthy'),
+    'reasons', coalesce(jsonb_agg(jsonb_strip_nulls(r.value) order by r.value ->> 'status', r.place), '[]')
+  )
+  from jsonb_array_elements(
+    clerk_sync.write_reasons(p_facts)
+      || clerk_sync.queue_reasons(p_facts, p_thresholds)
+      || clerk_sync.attempt_reasons(p_facts, p_thresholds)
+      || clerk_sync.delivery_reasons(p_facts, p_thresholds)
+      || clerk_sync.service_reasons(p_facts, p_thresholds)
+      || clerk_sync.sync_reasons(p_facts)
+  ) with ordinality as r(value, place);
+$$;
+
+revoke execute on function clerk_sync.judge_health from public, anon, authenticated;
+grant execute on function clerk_sync.judge_health to service_role;
+
+-- {status: healthy | degraded | compromised, reasons: [{code, status, what, since?, remedy}], facts}.
+create or replace function public.clerk_sync_health(p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_facts jsonb := clerk_sync.health_facts(p_now);
+begin
+  return clerk_sync.judge_health(v_facts) || jsonb_build_object('facts', v_facts);
+end
+$$;
+
+revoke execute on function public.clerk_sync_health from public, anon, authenticated;
+grant execute on function public.clerk_sync_health to service_role;
+
+-- Whether what depends on fresh user data may go on: true while the sync is healthy or degraded.
+create or replace function public.clerk_sync_is_healthy(p_now timestamptz default clock_timestamp())
+returns boolean
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  return public.clerk_sync_health(p_now) ->> 'status' <> 'compromised';
+end
+$$;
+
+revoke execute on function public.clerk_sync_is_healthy from public, anon, authenticated;
+grant execute on function public.clerk_sync_is_healthy to service_role;
+
+-- ---- 18_alerts.sql ----
+
+-- Incidents, which are reasons of bad health that last, and the notices that tell targets of them.
+
+-- Incidents: what clerk_sync_health says is wrong, and lasts. A reason becomes an incident once it has held for a
+-- while; one that comes and goes stays the same incident; it is over when the reason has been absent for a while.
+-- Nothing of it is personal.
+
+create table if not exists clerk_sync.incidents (
+  id            uuid        not null default gen_random_uuid(),
+  code          text        not null,
+  subject       text        not null default '',
+  status        text        not null,
+  what          text        not null,
+  remedy        text        not null,
+  since         timestamptz not null,
+  first_seen_at timestamptz not null,
+  last_seen_at  timestamptz not null,
+  absent_since  timestamptz null,
+  opened_at     timestamptz null,
+  closed_at     timestamptz null,
+  constraint incidents_pkey primary key (id),
+  constraint incident_status_is_known check (status in ('degraded', 'compromised')),
+  constraint closed_after_opened check (closed_at is null or opened_at is not null)
+);
+
+comment on column clerk_sync.incidents.subject is 'what it is about where the code does not say, such as the service of a circuit';
+comment on column clerk_sync.incidents.status is 'at its worst';
+comment on column clerk_sync.incidents.opened_at is 'null: it has not held for long enough, nobody is told of it';
+comment on column clerk_sync.incidents.absent_since is 'the first of the checks in a row that did not see it';
+
+create unique index if not exists incidents_one_open
+  on clerk_sync.incidents (code, subject)
+  where closed_at is null;
+create index if not exists incidents_closed_idx
+  on clerk_sync.incidents (closed_at);
+
+alter table clerk_sync.incidents enable row level security;
+revoke all on clerk_sync.incidents from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.incidents to service_role;
+
+drop policy if exists incidents_service_role on clerk_sync.incidents;
+create policy incidents_service_role
+  on clerk_sync.incidents
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- When it was last checked. Its row is the lock by which one at a time checks.
+create table if not exists clerk_sync.incident_check (
+  is_only_row boolean     not null default true,
+  checked_at  timestamptz null,
+  constraint incident_check_pkey primary key (is_only_row),
+  constraint one_row check (is_only_row)
+);
+
+insert into clerk_sync.incident_check (is_only_row)
+values (true)
+on conflict (is_only_row) do nothing;
+
+alter table clerk_sync.incident_check enable row level security;
+revoke all on clerk_sync.incident_check from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.incident_check to service_role;
+
+drop policy if exists incident_check_service_role on clerk_sync.incident_check;
+create policy incident_check_service_role
+  on clerk_sync.incident_check
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- hold_seconds: so long a reason has to hold, which takes two checks at least; quiet_seconds: so long it has to be
+-- absent. docs/alerts.md explains both.
+create or replace function clerk_sync.incident_thresholds()
+returns jsonb
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select jsonb_build_object('hold_seconds', 45, 'quiet_seconds', 300, 'kept_days', 90);
+$$;
+
+revoke execute on function clerk_sync.incident_thresholds from public, anon, authenticated;
+grant execute on function clerk_sync.incident_thresholds to service_role;
+
+-- The reasons in what clerk_sync_health answered, as incidents name them: a silence that is suspected and then confirmed
+-- is one, two circuits are two.
+create or replace function clerk_sync.incident_reasons(p_health jsonb)
+returns table (code text, subject text, status text, what text, remedy text, since timestamptz)
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select
+    case when r.code in ('silence_suspected', 'silence_confirmed') then 'silence' else r.code end,
+    coalesce(c.key, ''),
+    r.status,
+    case
+      when c.key is null then r.what
+      else format(
+        'Calls to %s are paused (%s). Users are written all the same; what needs the service waits.',
+        case c.key when 'auth' then 'Supabase Auth' else 'Clerk''s API' end, c.value ->> 'code'
+      )
+    end,
+    r.remedy,
+    coalesce((c.value ->> 'since')::timestamptz, r.since)
+  from jsonb_to_recordset(p_health -> 'reasons') as r(
+    code text, status text, what text, remedy text, since timestamptz
+  )
+  left join lateral jsonb_each(p_health #> '{facts,circuits}') as c
+    on r.code = 'circuit_open'
+   and c.value ->> 'state' <> 'closed';
+$$;
+
+revoke execute on function clerk_sync.incident_reasons from public, anon, authenticated;
+grant execute on function clerk_sync.incident_reasons to service_role;
+
+-- Compares the incidents with what is wrong now, p_health.
+create or replace function clerk_sync.compare_incidents(p_health jsonb, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_t jsonb := clerk_sync.incident_thresholds();
+begin
+  insert into clerk_sync.incidents as i (code, subject, status, what, remedy, since, first_seen_at, last_seen_at)
+  select r.code, r.subject, r.status, r.what, r.remedy, coalesce(r.since, p_now), p_now, p_now
+  from clerk_sync.incident_reasons(p_health) as r
+  on conflict (code, subject) where closed_at is null do update
+    set status = least(i.status, excluded.status), -- compromised sorts before degraded
+        what = excluded.what,
+        remedy = excluded.remedy,
+        since = least(i.since, excluded.since),
+        last_seen_at = excluded.last_seen_at,
+        absent_since = null;
+  delete from clerk_sync.incidents as i
+  where i.opened_at is null
+    and i.last_seen_at <> p_now;
+  update clerk_sync.incidents as i
+  set opened_at = p_now
+  where i.opened_at is null
+    and i.first_seen_at <= p_now - make_interval(secs => (v_t ->> 'hold_seconds')::integer);
+  update clerk_sync.incidents as i
+  set absent_since = p_now
+  where i.closed_at is null
+    and i.absent_since is null
+    and i.last_seen_at <> p_now;
+  update clerk_sync.incidents as i
+  set closed_at = p_now
+  where i.closed_at is null
+    and i.absent_since <= p_now - make_interval(secs => (v_t ->> 'quiet_seconds')::integer);
+  delete from clerk_sync.incidents as i
+  where i.closed_at < p_now - make_interval(days => (v_t ->> 'kept_days')::integer);
+end
+$$;
+
+revoke execute on function clerk_sync.compare_incidents from public, anon, authenticated;
+grant execute on function clerk_sync.compare_incidents to service_role;
+
+-- Checks, unless that was done within p_every_seconds or is being done by somebody else. Answers whether it did.
+create or replace function clerk_sync.check_incidents(p_every_seconds integer, p_now timestamptz)
+returns boolean
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_check clerk_sync.incident_check;
+begin
+  select * into v_check from clerk_sync.incident_check as c for update skip locked;
+  if not found or v_check.checked_at between p_now - make_interval(secs => p_every_seconds) and p_now then
+    return false;
+  end if;
+  perform clerk_sync.compare_incidents(public.clerk_sync_health(p_now), p_now);
+  update clerk_sync.incident_check as c set checked_at = p_now;
+  return true;
+end
+$$;
+
+revoke execute on function clerk_sync.check_incidents from public, anon, authenticated;
+grant execute on function clerk_sync.check_incidents to service_role;
+
+-- Notices: each incident is told once to each target when it opens and once when it is over, by whoever works on the
+-- queue (send-alerts.ts). Every target has its own row, so that one that is down does not make another told twice.
+
+-- What is configured where the queue is worked on (ALERT_WEBHOOK_URL, ALERT_SLACK_URL); the addresses stay there.
+create table if not exists clerk_sync.alert_targets (
+  name    text        not null,
+  seen_at timestamptz not null,
+  constraint alert_targets_pkey primary key (name),
+  constraint target_is_known check (name in ('webhook', 'slack'))
+);
+
+alter table clerk_sync.alert_targets enable row level security;
+revoke all on clerk_sync.alert_targets from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.alert_targets to service_role;
+
+drop policy if exists alert_targets_service_role on clerk_sync.alert_targets;
+create policy alert_targets_service_role
+  on clerk_sync.alert_targets
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+create table if not exists clerk_sync.notices (
+  id          uuid        not null default gen_random_uuid(),
+  incident_id uuid        not null,
+  kind        text        not null,
+  target      text        not null,
+  created_at  timestamptz not null,
+  sent_at     timestamptz null,
+  attempts    integer     not null default 0,
+  next_at     timestamptz not null,
+  last_error  text        null,
+  token       uuid        null,
+  lease_until timestamptz null,
+  constraint notices_pkey primary key (id),
+  constraint notices_once unique (incident_id, kind, target),
+  constraint notices_of_incident foreign key (incident_id) references clerk_sync.incidents (id) on delete cascade,
+  constraint notice_kind_is_known check (kind in ('opened', 'closed', 'test')),
+  constraint leased_with_token check ((token is null) = (lease_until is null))
+);
+
+comment on column clerk_sync.notices.sent_at is 'when the target accepted it';
+
+create index if not exists notices_unsent_idx
+  on clerk_sync.notices (next_at)
+  where sent_at is null;
+
+alter table clerk_sync.notices enable row level security;
+revoke all on clerk_sync.notices from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.notices to service_role;
+
+drop policy if exists notices_service_role on clerk_sync.notices;
+create policy notices_service_role
+  on clerk_sync.notices
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- Takes down which targets the caller has. One that nobody has named for an hour is no longer configured.
+create or replace function clerk_sync.register_targets(p_targets text[], p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  insert into clerk_sync.alert_targets as t (name, seen_at)
+  select n.name, p_now
+  from unnest(p_targets) as n(name)
+  order by n.name
+  on conflict (name) do update
+    set seen_at = excluded.seen_at
+    where t.seen_at < excluded.seen_at - interval '5 minutes';
+  delete from clerk_sync.alert_targets as t
+  where t.name <> all (p_targets)
+    and t.seen_at < p_now - interval '1 hour';
+end
+$$;
+
+revoke execute on function clerk_sync.register_targets from public, anon, authenticated;
+grant execute on function clerk_sync.register_targets to service_role;
+
+-- Makes the notices that are owed. A target that is new is told of what is open; the end goes to who was to be told of
+-- the beginning.
+create or replace function clerk_sync.owe_notices(p_now timestamptz)
+returns void
+language sql
+volatile
+security invoker
+set search_path = ''
+as $$
+  insert into clerk_sync.notices (incident_id, kind, target, created_at, next_at)
+  select i.id, case when i.code = 'test' then 'test' else 'opened' end, t.name, p_now, p_now
+  from clerk_sync.incidents as i
+  cross join clerk_sync.alert_targets as t
+  where i.opened_at is not null
+    and (i.closed_at is null or i.code = 'test' and i.closed_at > p_now - interval '10 minutes')
+  union all
+  select i.id, 'closed', n.target, p_now, p_now
+  from clerk_sync.incidents as i
+  join clerk_sync.notices as n
+    on n.incident_id = i.id
+   and n.kind = 'opened'
+  where i.closed_at > p_now - interval '3 days'
+  order by 1, 2, 3 -- two writers take the keys in one order
+  on conflict (incident_id, kind, target) do nothing;
+$$;
+
+revoke execute on function clerk_sync.owe_notices from public, anon, authenticated;
+grant execute on function clerk_sync.owe_notices to service_role;
+
+-- Those to be sent now, oldest first, to these targets. The end of an incident waits until its beginning was accepted.
+-- After three days nobody is told any more; a test is of use for ten minutes.
+create or replace function clerk_sync.due_notices(p_targets text[], p_now timestamptz)
+returns setof clerk_sync.notices
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select n.*
+  from clerk_sync.notices as n
+  where n.sent_at is null
+    and n.next_at <= p_now
+    and n.target = any (p_targets)
+    and coalesce(n.lease_until <= p_now, true)
+    and n.created_at > p_now - case when n.kind = 'test' then interval '10 minutes' else interval '3 days' end
+    and (
+      n.kind <> 'closed'
+      or exists (
+        select 1
+        from clerk_sync.notices as o
+        where o.incident_id = n.incident_id
+          and o.target = n.target
+          and o.kind = 'opened'
+          and o.sent_at is not null
+      )
+    )
+  order by n.created_at, n.id;
+$$;
+
+revoke execute on function clerk_sync.due_notices from public, anon, authenticated;
+grant execute on function clerk_sync.due_notices to service_role;
+
+-- Leases up to p_limit of them to the caller: [{id, token, kind, target, attempts, last_error, incident}].
+create or replace function clerk_sync.take_notices(p_targets text[], p_limit integer, p_now timestamptz)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_token uuid := gen_random_uuid();
+  v_ids   uuid[];
+begin
+  v_ids := array(
+    select n.id
+    from clerk_sync.notices as n
+    where n.id in (select d.id from clerk_sync.due_notices(p_targets, p_now) as d)
+    order by n.created_at, n.id
+    limit p_limit
+    for update of n skip locked
+  );
+  update clerk_sync.notices as n
+  set token = v_token,
+      lease_until = p_now + interval '2 minutes'
+  where n.id = any (v_ids)
+    and coalesce(n.lease_until <= p_now, true) -- another's, that committed between the two statements
+    and n.sent_at is null;
+  return (
+    select coalesce(jsonb_agg(
+      jsonb_build_object(
+        'id', n.id, 'token', n.token, 'kind', n.kind, 'target', n.target, 'attempts', n.attempts,
+        'last_error', n.last_error, 'incident', to_jsonb(i) - '{first_seen_at,last_seen_at}'::text[]
+      )
+      order by n.created_at, n.id
+    ), '[]')
+    from clerk_sync.notices as n
+    join clerk_sync.incidents as i on i.id = n.incident_id
+    where n.id = any (v_ids)
+      and n.token = v_token
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.take_notices from public, anon, authenticated;
+grant execute on function clerk_sync.take_notices to service_role;
+
+-- The calls by which notices are sent, tried out and looked at.
+
+-- Checks the incidents unless that was done within p_every_seconds, and hands out the notices that are due, at most
+-- ten: {checked, notices: as clerk_sync.take_notices}. p_targets: those that the caller can send to. Each call that
+-- got notices is followed by one of clerk_sync_settle_notices; without it they are handed out again after two minutes.
+create or replace function public.clerk_sync_check_incidents(
+  p_targets       text[],
+  p_every_seconds integer     default 25,
+  p_now           timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_checked boolean;
+begin
+  perform clerk_sync.register_targets(p_targets, p_now);
+  v_checked := clerk_sync.check_incidents(p_every_seconds, p_now);
+  perform clerk_sync.owe_notices(p_now);
+  return jsonb_build_object('checked', v_checked, 'notices', clerk_sync.take_notices(p_targets, 10, p_now));
+end
+$$;
+
+revoke execute on function public.clerk_sync_check_incidents from public, anon, authenticated;
+grant execute on function public.clerk_sync_check_incidents to service_role;
+
+-- Takes down what became of notices: [{id, token, outcome, error?, retry_after?}], retry_after in seconds. sent: the
+-- target accepted it; retry: again after 30 s, 1 min, 2 min … at most 15 minutes; refused: it will not take it as it
+-- is, again in an hour. What lost its lease is left alone. Answers how many were taken down.
+create or replace function public.clerk_sync_settle_notices(
+  p_results jsonb,
+  p_now     timestamptz default clock_timestamp()
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  update clerk_sync.notices as n
+  set sent_at = case when r.outcome = 'sent' then p_now end,
+      attempts = n.attempts + 1,
+      next_at = p_now + make_interval(secs => greatest(
+        r.retry_after,
+        case when r.outcome = 'refused' then 3600 else least(900, 30 * 2 ^ least(n.attempts, 10)) end
+      )),
+      last_error = r.error,
+      token = null,
+      lease_until = null
+  from jsonb_to_recordset(p_results) as r(
+    id uuid, token uuid, outcome text, error text, retry_after double precision
+  )
+  where n.id = r.id
+    and n.token = r.token
+    and n.sent_at is null;
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+
+revoke execute on function public.clerk_sync_settle_notices from public, anon, authenticated;
+grant execute on function public.clerk_sync_settle_notices to service_role;
+
+-- Whether a processor would find notices to send. Checks the incidents itself, at most once a minute, so that nobody is
+-- called for that while all is well. Whatever goes wrong in here, the processor must be called for its other work.
+create or replace function clerk_sync.alerts_due(p_now timestamptz default clock_timestamp())
+returns boolean
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  if clerk_sync.check_incidents(55, p_now) then
+    perform clerk_sync.owe_notices(p_now);
+  end if;
+  return exists (
+    select 1
+    from clerk_sync.due_notices(array(select t.name from clerk_sync.alert_targets as t), p_now)
+  );
+exception
+  when others then
+    raise warning 'clerk_sync.alerts_due: %', sqlerrm;
+    return false;
+end
+$$;
+
+revoke execute on function clerk_sync.alerts_due from public, anon, authenticated;
+grant execute on function clerk_sync.alerts_due to service_role;
+
+-- Makes a test notice for every target that is configured, or named within ten minutes; answers its incident's id.
+create or replace function public.clerk_sync_test_alert(p_now timestamptz default clock_timestamp())
+returns uuid
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_id uuid;
+begin
+  insert into clerk_sync.incidents (
+    code, status, what, remedy, since, first_seen_at, last_seen_at, opened_at, closed_at
+  )
+  values (
+    'test', 'degraded', 'Somebody tries out whether alerts arrive. Nothing is wrong.', 'Nothing is to be done.',
+    p_now, p_now, p_now, p_now, p_now
+  )
+  returning id into v_id;
+  perform clerk_sync.owe_notices(p_now);
+  return v_id;
+end
+$$;
+
+revoke execute on function public.clerk_sync_test_alert from public, anon, authenticated;
+grant execute on function public.clerk_sync_test_alert to service_role;
+
+-- What alerts do: {checked_at, targets: [{name, seen_at, last_sent_at, unsent, last_error}], open: the incidents,
+-- notices: [{target, kind, sent_at, attempts, last_error}] of p_incident}.
+create or replace function public.clerk_sync_alert_state(p_incident uuid default null)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'checked_at', (select c.checked_at from clerk_sync.incident_check as c),
+    'targets', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'name', t.name,
+        'seen_at', t.seen_at,
+        'last_sent_at', n.last_sent_at,
+        'unsent', n.unsent,
+        'last_error', n.last_error
+      ) order by t.name), '[]')
+      from clerk_sync.alert_targets as t
+      cross join lateral (
+        select
+          max(a.sent_at) as last_sent_at,
+          count(*) filter (where a.sent_at is null and a.kind <> 'test') as unsent,
+          max(a.last_error) filter (where a.sent_at is null and a.kind <> 'test') as last_error
+        from clerk_sync.notices as a
+        where a.target = t.name
+      ) as n
+    ),
+    'open', (
+      select coalesce(jsonb_agg(to_jsonb(i) order by i.opened_at), '[]')
+      from clerk_sync.incidents as i
+      where i.opened_at is not null
+        and i.closed_at is null
+    ),
+    'notices', (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'target', n.target, 'kind', n.kind, 'sent_at', n.sent_at, 'attempts', n.attempts, 'last_error', n.last_error
+      ) order by n.target, n.kind), '[]')
+      from clerk_sync.notices as n
+      where n.incident_id = p_incident
+    )
+  );
+$$;
+
+revoke execute on function public.clerk_sync_alert_state from public, anon, authenticated;
+grant execute on function public.clerk_sync_alert_state to service_role;
+
+-- ---- 19_metrics.sql ----
+
+-- What charts and Prometheus read, and views for the SQL editor.
+
+-- The charts' data, from what was rolled up and, for what finished since, from the queue.
+
+-- The jobs that are open or wait as dead letters, of each kind the first p_most; of the dead letters the newest.
+create or replace function clerk_sync.open_jobs(p_most integer)
+returns table (status text, job_type text, waits_for text, created_at timestamptz)
+language sql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+as $$
+  (
+    select j.status, j.job_type, j.waits_for, j.created_at
+    from public.job_queue as j
+    where j.status in ('PENDING', 'FAILED')
+      and j.waits_for is null
+    limit p_most
+  )
+  union all
+  (
+    select j.status, j.job_type, j.waits_for, j.created_at
+    from public.job_queue as j
+    where j.waits_for is not null
+    limit p_most
+  )
+  union all
+  (
+    select j.status, j.job_type, j.waits_for, j.created_at
+    from public.job_queue as j
+    where j.status = 'PROCESSING'
+    limit p_most
+  )
+  union all
+  (
+    select j.status, j.job_type, j.waits_for, j.created_at
+    from public.job_queue as j
+    where case when j.status = 'DEAD' then true end
+    order by j.updated_at desc
+    limit p_most
+  );
+$$;
+
+revoke execute on function clerk_sync.open_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.open_jobs to service_role;
+
+-- The value below which this share of a histogram is, in seconds, as Prometheus' histogram_quantile estimates it; null
+-- when it is empty. p_counts: {bucket: count}.
+create or replace function clerk_sync.quantile(p_share double precision, p_counts jsonb)
+returns double precision
+language sql
+immutable
+strict
+security invoker
+set search_path = ''
+as $$
+  with bounds as (select clerk_sync.latency_bounds() as upper),
+  buckets as (
+    select
+      c.key::integer as bucket,
+      c.value::double precision as count,
+      sum(c.value::double precision) over (order by c.key::integer) as up_to,
+      sum(c.value::double precision) over () as total
+    from jsonb_each_text(p_counts) as c
+  )
+  select coalesce(b.upper[k.bucket], 0)
+    + (coalesce(b.upper[k.bucket + 1], b.upper[k.bucket]) - coalesce(b.upper[k.bucket], 0))
+    * (p_share * k.total - (k.up_to - k.count)) / k.count
+  from buckets as k
+  cross join bounds as b
+  where k.up_to >= p_share * k.total
+    and k.count > 0
+  order by k.bucket
+  limit 1;
+$$;
+
+revoke execute on function clerk_sync.quantile from public, anon, authenticated;
+grant execute on function clerk_sync.quantile to service_role;
+
+-- Everything of the charts since p_from, by intervals. What is open has been received; of that 10,000 jobs are
+-- counted, the rest when they finish. p_grain: minute, quarter or hour. Latency is
+-- that of Clerk's events only: a backfill waits by intention.
+create or replace function clerk_sync.interval_counts(
+  p_from     timestamptz,
+  p_interval interval,
+  p_grain    text,
+  p_now      timestamptz
+)
+returns table (at timestamptz, name text, bucket integer, count bigint)
+language sql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off'
+set enable_bitmapscan = 'off'
+as $$
+  select date_bin(p_interval, c.at, 'epoch'), c.name, c.bucket, sum(c.count)::bigint
+  from (
+    select m.at, m.name, m.labels, m.bucket::integer, m.count
+    from clerk_sync.metric_counts as m
+    where m.grain = p_grain
+      and m.name in ('received', 'finished', 'latency', 'failed_attempts', 'dead')
+      and m.at >= p_from
+    union all
+    select f.at, f.name, f.labels, f.bucket, f.count
+    from clerk_sync.finished_counts(
+      (select s.rolled_until from clerk_sync.metric_state as s), p_now + interval '1 minute', 20000
+    ) as f
+    union all
+    select o.created_at, 'received', '{}', 0, 1
+    from clerk_sync.open_jobs(10000) as o
+  ) as c
+  where c.at >= p_from
+    and (c.name <> 'finished' or c.labels ->> 'status' = 'COMPLETED')
+    and (c.name <> 'latency' or c.labels ->> 'source' = 'webhook')
+  group by 1, 2, 3;
+$$;
+
+revoke execute on function clerk_sync.interval_counts from public, anon, authenticated;
+grant execute on function clerk_sync.interval_counts to service_role;
+
+-- {window, interval_seconds, points: [{at, received, completed, failed_attempts, dead, latency_p50, latency_p95}]} of the
+-- last hour by minutes, day by quarters of an hour, or week by two hours: every interval, the oldest first; the last one
+-- is under way. Latencies are in ms.
+create or replace function public.clerk_sync_series(p_window text default '1h', p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_interval interval := make_interval(mins => case p_window when '1h' then 1 when '24h' then 15 when '7d' then 120 end);
+  v_points   integer  := case p_window when '1h' then 60 when '24h' then 96 else 84 end;
+  v_grain    text     := case p_window when '1h' then 'minute' when '24h' then 'quarter' else 'hour' end;
+  v_from     timestamptz;
+begin
+  if v_interval is null then
+    raise exception 'p_window is %, it must be 1h, 24h or 7d', p_window using errcode = 'SY002';
+  end if;
+  perform clerk_sync.roll_up(p_now, 5000);
+  v_from := date_bin(v_interval, p_now, 'epoch') - (v_points - 1) * v_interval;
+  return jsonb_build_object(
+    'window', p_window,
+    'interval_seconds', extract(epoch from v_interval)::integer,
+    'points', (
+      with counts as materialized (
+        select c.*
+        from clerk_sync.interval_counts(v_from, v_interval, v_grain, p_now) as c
+      )
+      select jsonb_agg(
+        jsonb_build_object('at', i.at)
+          || '{"received": 0, "completed": 0, "failed_attempts": 0, "dead": 0}'
+          || coalesce(s.sums, '{}')
+          || jsonb_build_object(
+            'latency_p50', 1000 * clerk_sync.quantile(0.5, s.latencies),
+            'latency_p95', 1000 * clerk_sync.quantile(0.95, s.latencies)
+          )
+        order by i.at
+      )
+      from generate_series(v_from, v_from + (v_points - 1) * v_interval, v_interval) as i(at)
+      left join (
+        select
+          g.at,
+          jsonb_object_agg(case g.name when 'finished' then 'completed' else g.name end, g.count) filter (where g.name <> 'latency') as sums,
+          jsonb_object_agg(g.bucket, g.count) filter (where g.name = 'latency') as latencies
+        from counts as g
+        group by g.at
+      ) as s on s.at = i.at
+    )
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_series from public, anon, authenticated;
+grant execute on function public.clerk_sync_series to service_role;
+
+-- Everything that a scrape reads, in one answer, and views for those who have the SQL editor only. docs/metrics.md
+-- explains both.
+
+-- What the newest compare found, by kind, and how the runs of each kind did: {drift, runs: {kind: {completed_at,
+-- failed}}, active}. drift is null before the first compare.
+create or replace function clerk_sync.run_metrics()
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'drift', (
+      select '{"read": 0, "missing": 0, "stale": 0, "ahead": 0, "differs": 0, "extra": 0, "unmirrored": 0}'::jsonb || s.counts
+      from clerk_sync.sync_runs as s
+      where s.kind = 'compare'
+        and s.status = 'COMPLETED'
+      order by s.started_at desc
+      limit 1
+    ),
+    'runs', (
+      select jsonb_object_agg(k.kind, jsonb_build_object(
+        'completed_at', (
+          select max(s.finished_at)
+          from clerk_sync.sync_runs as s
+          where s.kind = k.kind
+            and s.status = 'COMPLETED'
+            and s.applies
+        ),
+        'failed', coalesce((
+          select s.status = 'FAILED'
+          from clerk_sync.sync_runs as s
+          where s.kind = k.kind
+            and s.status in ('COMPLETED', 'FAILED')
+            and s.applies
+          order by s.started_at desc
+          limit 1
+        ), false)
+      ))
+      from (values ('backfill'), ('sweep'), ('compare')) as k(kind)
+    ),
+    'active', exists (select 1 from clerk_sync.sync_runs as s where s.status = 'RUNNING')
+  );
+$$;
+
+revoke execute on function clerk_sync.run_metrics from public, anon, authenticated;
+grant execute on function clerk_sync.run_metrics to service_role;
+
+-- {bounds, rolled_until, counts: [{name, labels, count, sum, buckets: {bucket: count}}], jobs: [{status, type, service,
+-- count}], health, drift, runs, active}. counts are totals since the installation; jobs are those that are open or dead,
+-- of each kind 10,000 at most; health is clerk_sync_health. metric-families.ts makes metrics of it.
+create or replace function public.clerk_sync_metrics(p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  perform clerk_sync.roll_up(p_now, 5000);
+  return jsonb_build_object(
+    'bounds', clerk_sync.latency_bounds(),
+    'rolled_until', (select s.rolled_until from clerk_sync.metric_state as s),
+    'counts', (
+      select coalesce(jsonb_agg(to_jsonb(t)), '[]')
+      from (
+        select
+          m.name, m.labels, sum(m.count) as count, sum(m.sum) as sum,
+          jsonb_object_agg(m.bucket, m.count order by m.bucket) as buckets
+        from clerk_sync.metric_counts as m
+        where m.grain = 'total'
+        group by m.name, m.labels
+      ) as t
+    ),
+    'jobs', (
+      select coalesce(jsonb_agg(to_jsonb(t)), '[]')
+      from (
+        select o.status, o.job_type as type, o.waits_for as service, count(*) as count
+        from clerk_sync.open_jobs(10000) as o
+        group by 1, 2, 3
+      ) as t
+    ),
+    'health', public.clerk_sync_health(p_now)
+  ) || clerk_sync.run_metrics();
+end
+$$;
+
+revoke execute on function public.clerk_sync_metrics from public, anon, authenticated;
+grant execute on function public.clerk_sync_metrics to service_role;
+
+-- How many jobs there are of each status and type, and since when the oldest of them waits. Reads the whole queue.
+create or replace view clerk_sync.queue_status
+with (security_invoker = true)
+as
+select
+  j.status,
+  j.job_type,
+  j.waits_for,
+  count(*) as jobs,
+  min(j.created_at) as oldest_created_at,
+  min(j.run_at) filter (where j.status in ('PENDING', 'FAILED')) as next_run_at
+from public.job_queue as j
+group by j.status, j.job_type, j.waits_for;
+
+-- Dead letters by the code of their error: what went wrong, how often, since when, and one of them to look at.
+create or replace view clerk_sync.dead_letter_groups
+with (security_invoker = true)
+as
+select
+  split_part(j.error, ':', 1) as code,
+  count(*) as jobs,
+  count(distinct j.clerk_id) as users,
+  min(j.processed_at) as first_at,
+  max(j.processed_at) as last_at,
+  (array_agg(j.id order by j.processed_at desc))[1] as newest_job
+from public.job_queue as j
+where case when j.status = 'DEAD' then true end
+group by 1;
+
+-- Jobs that failed or gave up, with the error of their last attempt and when the next one is due.
+create or replace view clerk_sync.recent_failures
+with (security_invoker = true)
+as
+select
+  j.updated_at as failed_at,
+  j.id,
+  j.clerk_id,
+  j.event_id,
+  j.job_type,
+  j.status,
+  j.attempts,
+  j.max_attempts,
+  j.error,
+  case when j.status = 'FAILED' then j.run_at end as next_run_at
+from public.job_queue as j
+where j.status in ('FAILED', 'DEAD');
+
+-- How long what Clerk sent took from receipt to completion, by hour: seconds, estimated from a histogram.
+create or replace view clerk_sync.latency_by_hour
+with (security_invoker = true)
+as
+select
+  h.at as hour,
+  h.jobs,
+  h.sum / h.jobs as mean_seconds,
+  clerk_sync.quantile(0.5, h.buckets) as p50_seconds,
+  clerk_sync.quantile(0.95, h.buckets) as p95_seconds
+from (
+  select m.at, sum(m.count) as jobs, sum(m.sum) as sum, jsonb_object_agg(m.bucket, m.count) as buckets
+  from clerk_sync.metric_counts as m
+  where m.grain = 'hour'
+    and m.name = 'latency'
+    and m.labels = '{"source": "webhook"}'
+  group by m.at
+) as h;
+
+-- What each compare found out of step, by kind.
+create or replace view clerk_sync.drift_history
+with (security_invoker = true)
+as
+select
+  s.finished_at,
+  s.id as run_id,
+  s.applies as repaired,
+  coalesce((s.counts ->> 'read')::bigint, 0) as read,
+  coalesce((s.counts ->> 'missing')::bigint, 0) as missing,
+  coalesce((s.counts ->> 'stale')::bigint, 0) as stale,
+  coalesce((s.counts ->> 'differs')::bigint, 0) as differs,
+  coalesce((s.counts ->> 'extra')::bigint, 0) as extra,
+  coalesce((s.counts ->> 'unmirrored')::bigint, 0) as unmirrored,
+  coalesce((s.counts ->> 'ahead')::bigint, 0) as ahead
+from clerk_sync.sync_runs as s
+where s.kind = 'compare'
+  and s.status = 'COMPLETED';
+
+revoke all on clerk_sync.queue_status, clerk_sync.dead_letter_groups, clerk_sync.recent_failures,
+  clerk_sync.latency_by_hour, clerk_sync.drift_history from public, anon, authenticated;
+grant select on clerk_sync.queue_status to service_role;
+grant select on clerk_sync.dead_letter_groups to service_role;
+grant select on clerk_sync.recent_failures to service_role;
+grant select on clerk_sync.latency_by_hour to service_role;
+grant select on clerk_sync.drift_history to service_role;
+
+-- ---- 20_operate.sql ----
+
+-- What a person does with jobs: find them, try them again, cancel them.
+
+-- Try again and cancel take jobs that are named by id, or all that match a filter. Each answers how many jobs changed; the
+-- history of each job says when.
+
+-- Queues failed, dead and cancelled jobs from the start: attempts are zero again, the history stays.
+create or replace function public.clerk_sync_retry_jobs(
+  p_ids uuid[],
+  p_now timestamptz default clock_timestamp()
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  update public.job_queue as j
+  set status = 'PENDING',
+      attempts = 0,
+      error = null,
+      run_at = p_now,
+      updated_at = p_now
+  where j.id = any (p_ids)
+    and j.status in ('FAILED', 'DEAD', 'CANCELLED');
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+
+revoke execute on function public.clerk_sync_retry_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_retry_jobs to service_role;
+
+-- Takes jobs that are not finished out of the queue. One that a worker has in hand is cancelled when its attempt
+-- ends, unless that completes it: freeing it sooner would let a second mirror call of the user start (law 5).
+create or replace function public.clerk_sync_cancel_jobs(
+  p_ids uuid[],
+  p_now timestamptz default clock_timestamp()
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  update public.job_queue as j
+  set status = case when j.status = 'PROCESSING' then j.status else 'CANCELLED' end,
+      cancel_requested_at = p_now,
+      updated_at = p_now
+  where j.id = any (p_ids)
+    and j.status in ('PENDING', 'PROCESSING', 'FAILED', 'DEAD');
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+
+revoke execute on function public.clerk_sync_cancel_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_cancel_jobs to service_role;
+
+-- Those of p_allowed that a filter's status, one or several, lets pass.
+create or replace function clerk_sync.filter_statuses(
+  p_filter  jsonb,
+  p_allowed text[] default '{PENDING,PROCESSING,COMPLETED,FAILED,DEAD,CANCELLED}'
+)
+returns text[]
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select array(
+    select s.status
+    from unnest(p_allowed) as s(status)
+    where case jsonb_typeof(p_filter -> 'status')
+      when 'array' then (p_filter -> 'status') ? s.status
+      else s.status = coalesce(p_filter ->> 'status', s.status)
+    end
+  );
+$$;
+
+revoke execute on function clerk_sync.filter_statuses from public, anon, authenticated;
+grant execute on function clerk_sync.filter_statuses to service_role;
+
+-- The statuses of the jobs that match a filter and that retry or cancel changes. Cancelled jobs are retried, and jobs in
+-- a worker's hand cancelled, only when the filter names that status. Raises SY002 for another action.
+create or replace function clerk_sync.changeable_statuses(p_action text, p_filter jsonb)
+returns text[]
+language plpgsql
+immutable
+security invoker
+set search_path = ''
+as $$
+begin
+  if p_action is null or p_action not in ('retry', 'cancel') then
+    raise exception 'p_action is %, it must be retry or cancel', p_action using errcode = 'SY002';
+  end if;
+  return clerk_sync.filter_statuses(p_filter, case
+    when p_action = 'retry' and p_filter ->> 'status' is null then '{FAILED,DEAD}'::text[]
+    when p_action = 'retry' then '{FAILED,DEAD,CANCELLED}'
+    when p_filter ->> 'status' is null then '{PENDING,FAILED,DEAD}'
+    else '{PENDING,PROCESSING,FAILED,DEAD}'
+  end);
+end
+$$;
+
+revoke execute on function clerk_sync.changeable_statuses from public, anon, authenticated;
+grant execute on function clerk_sync.changeable_statuses to service_role;
+
+-- The newest jobs, at most p_limit, that are in one of p_statuses and match every condition of p_filter, which is that of
+-- clerk_sync.find_jobs. It looks until it has them, or has seen all in these statuses.
+create or replace function clerk_sync.matching_jobs(p_filter jsonb, p_statuses text[], p_limit integer)
+returns uuid[]
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_ids   uuid[] := '{}'::uuid[];
+  v_found record;
+  v_next  jsonb;
+begin
+  loop
+    select f.ids, f.next
+    into v_found
+    from clerk_sync.find_jobs(p_filter, p_statuses, v_next, p_limit - cardinality(v_ids), 10000) as f;
+    v_ids := v_ids || v_found.ids;
+    v_next := v_found.next;
+    exit when v_next is null or cardinality(v_ids) >= p_limit;
+  end loop;
+  return v_ids;
+end
+$$;
+
+revoke execute on function clerk_sync.matching_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.matching_jobs to service_role;
+
+-- How many jobs match a filter, counted as far as p_most.
+create or replace function public.clerk_sync_count_jobs(p_filter jsonb, p_most integer default 100000)
+returns integer
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return cardinality(clerk_sync.matching_jobs(p_filter, clerk_sync.filter_statuses(p_filter), p_most));
+end
+$$;
+
+revoke execute on function public.clerk_sync_count_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_count_jobs to service_role;
+
+-- Retries failed and dead jobs that match (cancelled ones only when the filter asks for that status). Call it
+-- until it answers 0, with updated_before set to when you began: a job that fails again does not match then.
+create or replace function public.clerk_sync_retry_matching_jobs(
+  p_filter jsonb,
+  p_limit  integer default 500,
+  p_now    timestamptz default clock_timestamp()
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  return public.clerk_sync_retry_jobs(
+    clerk_sync.matching_jobs(p_filter, clerk_sync.changeable_statuses('retry', p_filter), p_limit), p_now
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_retry_matching_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_retry_matching_jobs to service_role;
+
+-- Cancels unfinished jobs that match. Call it until it answers 0; jobs in a worker's hand are asked for only
+-- when the filter names the status PROCESSING.
+create or replace function public.clerk_sync_cancel_matching_jobs(
+  p_filter jsonb,
+  p_limit  integer default 500,
+  p_now    timestamptz default clock_timestamp()
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  return public.clerk_sync_cancel_jobs(
+    clerk_sync.matching_jobs(p_filter, clerk_sync.changeable_statuses('cancel', p_filter), p_limit), p_now
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_cancel_matching_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_cancel_matching_jobs to service_role;
+
+-- Looking for jobs: what lists, counts and bulk actions find them by. A look is bounded, however long the queue and its
+-- history are: it goes through an index, newest first, and says where it stopped.
+
+-- Every job by status and age. In this form, which no other condition implies: no query of the hot path is to be planned
+-- with it, it would read all jobs of a status for one user's.
+create index if not exists job_queue_list_idx
+  on public.job_queue (status, created_at, id)
+  where case when id is not null then true end;
+
+-- The ids of the newest p_most jobs in p_statuses that come after p_place ({at, id}) and were received after p_since.
+create or replace function clerk_sync.newest_jobs(
+  p_statuses text[],
+  p_since    timestamptz,
+  p_place    jsonb,
+  p_most     integer
+)
+returns uuid[]
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set enable_sort = 'off' -- an index has them in order; what would be sorted is all there is
+as $$
+declare
+  v_at timestamptz := coalesce(p_place ->> 'at', 'infinity')::timestamptz;
+  v_id uuid        := coalesce(p_place ->> 'id', '00000000-0000-0000-0000-000000000000')::uuid;
+begin
+  return array(
+    select n.id
+    from unnest(p_statuses) as s(status)
+    cross join lateral (
+      select j.id, j.created_at
+      from public.job_queue as j
+      where case when j.id is not null then true end
+        and j.status = s.status
+        and j.created_at > p_since
+        and (j.created_at, j.id) < (v_at, v_id)
+      order by j.created_at desc, j.id desc
+      limit p_most
+    ) as n
+    order by n.created_at desc, n.id desc
+    limit p_most
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.newest_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.newest_jobs to service_role;
+
+-- The same, only of p_ids and of the jobs of these users, unless both are null.
+create or replace function clerk_sync.look_at_jobs(
+  p_statuses  text[],
+  p_ids       uuid[],
+  p_clerk_ids text[],
+  p_since     timestamptz,
+  p_place     jsonb,
+  p_most      integer
+)
+returns uuid[]
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set enable_sort = 'off' -- an index has them in order; what would be sorted is all there is
+as $$
+declare
+  v_at timestamptz := coalesce(p_place ->> 'at', 'infinity')::timestamptz;
+  v_id uuid        := coalesce(p_place ->> 'id', '00000000-0000-0000-0000-000000000000')::uuid;
+begin
+  if p_ids is null and p_clerk_ids is null then
+    return clerk_sync.newest_jobs(p_statuses, p_since, p_place, p_most);
+  end if;
+  return array(
+    select l.id
+    from (
+      select n.id, n.created_at
+      from unnest(p_clerk_ids) as u(clerk_id)
+      cross join unnest(p_statuses) as s(status)
+      cross join lateral (
+        select j.id, j.created_at
+        from public.job_queue as j
+        where j.clerk_id = u.clerk_id
+          and j.status = s.status
+          and j.created_at > p_since
+          and (j.created_at, j.id) < (v_at, v_id)
+        order by j.created_at desc, j.id desc
+        limit p_most
+      ) as n
+      union
+      select j.id, j.created_at
+      from public.job_queue as j
+      where j.id = any (p_ids)
+        and j.status = any (p_statuses)
+        and j.created_at > p_since
+        and (j.created_at, j.id) < (v_at, v_id)
+    ) as l
+    order by l.created_at desc, l.id desc
+    limit p_most
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.look_at_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.look_at_jobs to service_role;
+
+-- Of p_ids, in their order, the jobs that match what clerk_sync.look_at_jobs does not look at.
+create or replace function clerk_sync.check_jobs(p_ids uuid[], p_filter jsonb)
+returns uuid[]
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set enable_hashjoin = 'off' -- one lookup by key a job, whatever the statistics say
+set enable_mergejoin = 'off'
+as $$
+declare
+  v_job_type text        := p_filter ->> 'job_type';
+  v_source   text        := p_filter ->> 'source';
+  v_clerk_id text        := p_filter ->> 'clerk_id';
+  v_event_id text        := p_filter ->> 'event_id';
+  v_code     text        := p_filter ->> 'code';
+  v_before   timestamptz := (p_filter ->> 'updated_before')::timestamptz;
+begin
+  return array(
+    select i.id
+    from unnest(p_ids) with ordinality as i(id, place)
+    join public.job_queue as j on j.id = i.id
+    where (v_job_type is null or j.job_type = v_job_type)
+      and (v_source is null or j.source = v_source)
+      and (v_clerk_id is null or j.clerk_id = v_clerk_id)
+      and (v_event_id is null or j.event_id = v_event_id)
+      and (v_code is null or split_part(j.error, ':', 1) = v_code)
+      and (v_before is null or j.updated_at < v_before)
+    order by i.place
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.check_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.check_jobs to service_role;
+
+-- The newest p_limit jobs in p_statuses that come after p_place and match every condition of p_filter: {status, job_type,
+-- source, clerk_id, event_id, code, created_after, created_before, updated_before, q}; code is what stands before the
+-- colon of the error, q as clerk_sync.search_jobs. For what no index knows (job_type, source, code, updated_before) the
+-- newest p_look of them are looked at. next is where the look ended, null when nothing comes after.
+create or replace function clerk_sync.find_jobs(
+  p_filter   jsonb,
+  p_statuses text[],
+  p_place    jsonb,
+  p_limit    integer,
+  p_look     integer,
+  out ids    uuid[],
+  out next   jsonb
+)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+as $$
+declare
+  v_checks    boolean := p_filter ?| '{job_type,source,code,updated_before,event_id,clerk_id}';
+  v_most      integer := case when v_checks then greatest(p_look, p_limit + 1) else p_limit + 1 end;
+  v_place     jsonb   := p_place;
+  v_ids       uuid[];
+  v_clerk_ids text[];
+  v_seen      uuid[];
+begin
+  perform clerk_sync.check_filter_keys(
+    p_filter, '{status,job_type,source,clerk_id,event_id,code,created_after,created_before,updated_before,q}'
+  );
+  if p_filter ->> 'q' is not null then
+    select s.ids, s.clerk_ids into v_ids, v_clerk_ids from clerk_sync.search_jobs(p_filter ->> 'q') as s;
+  elsif p_filter ->> 'event_id' is not null then
+    v_ids := array(select j.id from public.job_queue as j where j.event_id = p_filter ->> 'event_id');
+  elsif p_filter ->> 'clerk_id' is not null then
+    v_clerk_ids := array[p_filter ->> 'clerk_id'];
+  end if;
+  if (p_filter ->> 'created_before')::timestamptz <= coalesce(p_place ->> 'at', 'infinity')::timestamptz then
+    v_place := jsonb_build_object('at', p_filter ->> 'created_before');
+  end if;
+  v_seen := clerk_sync.look_at_jobs(
+    p_statuses, v_ids, v_clerk_ids, coalesce(p_filter ->> 'created_after', '-infinity')::timestamptz, v_place, v_most
+  );
+  ids := case when v_checks then clerk_sync.check_jobs(v_seen, p_filter) else v_seen end;
+  next := (
+    select jsonb_build_object('at', j.created_at, 'id', j.id)
+    from public.job_queue as j
+    where j.id = case when cardinality(ids) > p_limit then ids[p_limit] else v_seen[v_most] end
+  );
+  ids := ids[1:p_limit];
+end
+$$;
+
+revoke execute on function clerk_sync.find_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.find_jobs to service_role;
+
+-- Free search for jobs: by job id, event id, Clerk id or address.
+
+-- A sign-up that never became a row is found by its address. Addresses end at 320: a longer value must not stop the job.
+create index if not exists job_queue_stopped_email_idx
+  on public.job_queue (lower(left(payload ->> 'email', 320)))
+  where status in ('FAILED', 'DEAD', 'CANCELLED');
+
+-- Jobs whose user has this address, at most 1,000: of the stopped ones all are looked at, of the open ones the newest
+-- 1,000. What a completed job brought is in users.
+create or replace function clerk_sync.jobs_of_email(p_email text)
+returns uuid[]
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+as $$
+declare
+  v_email text := lower(left(p_email, 320));
+begin
+  return array(
+    select j.id
+    from public.job_queue as j
+    where lower(left(j.payload ->> 'email', 320)) = v_email
+      and j.status in ('FAILED', 'DEAD', 'CANCELLED')
+    limit 1000
+  ) || array(
+    select j.id
+    from public.job_queue as j
+    where j.id = any (clerk_sync.look_at_jobs('{PENDING,PROCESSING}', null, null, '-infinity', null, 1000))
+      and lower(left(j.payload ->> 'email', 320)) = v_email
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.jobs_of_email from public, anon, authenticated;
+grant execute on function clerk_sync.jobs_of_email to service_role;
+
+-- What a free text stands for: a job, event or Clerk id, or an address in any case. ids are jobs; all jobs of clerk_ids
+-- are meant as well.
+create or replace function clerk_sync.search_jobs(p_q text, out ids uuid[], out clerk_ids text[])
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+as $$
+begin
+  ids := array(select j.id from public.job_queue as j where j.event_id = p_q);
+  clerk_ids := array[p_q];
+  if p_q ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+    ids := ids || p_q::uuid;
+  end if;
+  if position('@' in p_q) > 0 then
+    ids := ids || clerk_sync.jobs_of_email(p_q);
+    clerk_ids := clerk_ids
+      || array(select u.clerk_id::text from public.users as u where lower(u.email) = lower(p_q) and u.clerk_id is not null)
+      || array(select j.clerk_id from public.job_queue as j where j.id = any (search_jobs.ids) and j.clerk_id is not null);
+  end if;
+end
+$$;
+
+revoke execute on function clerk_sync.search_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.search_jobs to service_role;
+
+-- What an operator does through the admin API, and its entry in the audit: in one transaction, so that neither is
+-- without the other.
+
+drop function if exists clerk_sync.change_jobs(text, jsonb, timestamptz); -- before it was told of the operator
+
+-- Changes the jobs named or matched: {ids} or {filter, before, limit}, the filter as clerk_sync.find_jobs. before leaves
+-- out what was changed since: a job that fails again after its retry does not match. The history of each bears the name
+-- of p_actor. Answers how many changed.
+create or replace function clerk_sync.change_jobs(p_action text, p_target jsonb, p_actor text, p_now timestamptz)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_statuses text[] := clerk_sync.changeable_statuses(p_action, coalesce(p_target -> 'filter', '{}'));
+  v_ids      uuid[];
+  v_changed  integer;
+begin
+  v_ids := case
+    when p_target ? 'ids' then array(select i::uuid from jsonb_array_elements_text(p_target -> 'ids') as i)
+    else clerk_sync.matching_jobs(
+      (p_target -> 'filter') || jsonb_build_object('updated_before', p_target ->> 'before'),
+      v_statuses, coalesce((p_target ->> 'limit')::integer, 500)
+    )
+  end;
+  perform set_config('clerk_sync.operator', p_actor, true);
+  v_changed := case p_action
+    when 'retry' then public.clerk_sync_retry_jobs(v_ids, p_now)
+    else public.clerk_sync_cancel_jobs(v_ids, p_now)
+  end;
+  perform set_config('clerk_sync.operator', '', true);
+  return v_changed;
+end
+$$;
+
+revoke execute on function clerk_sync.change_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.change_jobs to service_role;
+
+-- {changed}: retries or cancels (p_action) what p_target says, a JobAction of admin-jobs-contract.ts, for p_actor. Call it
+-- with the same operation and before until changed is 0. The entry's subject is the job when there is one, else the
+-- operation (several ids make one of their own); its detail holds the ids, or the filter without q, which may be an
+-- email. Nothing changed, nothing noted.
+create or replace function public.clerk_sync_admin_change_jobs(
+  p_action text,
+  p_target jsonb,
+  p_actor  text,
+  p_now    timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_changed integer := clerk_sync.change_jobs(p_action, p_target, p_actor, p_now);
+begin
+  if v_changed > 0 then
+    perform public.clerk_sync_note_action(
+      p_actor, p_action || '_jobs',
+      case
+        when jsonb_array_length(p_target -> 'ids') = 1 then p_target #>> '{ids,0}'
+        else coalesce(p_target ->> 'operation', gen_random_uuid()::text)
+      end,
+      v_changed,
+      case
+        when p_target ? 'ids' then jsonb_build_object('jobs', p_target -> 'ids')
+        else jsonb_build_object('filter', (p_target -> 'filter') - 'q', 'before', p_target -> 'before')
+      end,
+      p_now
+    );
+  end if;
+  return jsonb_build_object('changed', v_changed);
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_change_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_change_jobs to service_role;
+
+-- The users of p_clerk_ids that were ever seen: [{clerk_id, row, deleted, version,
+-- auth_user_id, refresh_reason, open_jobs}].
+create or replace function public.clerk_sync_user_rows(p_clerk_ids text[])
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'clerk_id', i.clerk_id,
+      'row', to_jsonb(u),
+      'deleted', s.deleted_at is not null,
+      'version', s.version,
+      'auth_user_id', s.auth_user_id,
+      'refresh_reason', s.refresh_reason,
+      'open_jobs', (
+        select count(*)
+        from public.job_queue as j
+        where j.clerk_id = i.clerk_id
+          and j.status in ('PENDING', 'PROCESSING', 'FAILED')
+      )
+    )), '[]')
+    from unnest(p_clerk_ids) as i(clerk_id)
+    left join public.users as u on u.clerk_id = i.clerk_id
+    left join clerk_sync.user_state as s on s.clerk_id = i.clerk_id
+    where u.clerk_id is not null
+       or s.clerk_id is not null
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_user_rows from public, anon, authenticated;
+grant execute on function public.clerk_sync_user_rows to service_role;
+
+-- ---- 21_admin.sql ----
+
+-- What the admin API answers of users, jobs, runs and the audit.
+
+-- What the admin API answers of users, in the shapes of admin-users-contract.ts; values are unmasked, the handler masks.
+
+-- The newest users first; an address in any case; a beginning of a name. Of a name the first hundred characters are
+-- looked at: users may set their own, and a long one must not be refused for our sake. Those with a clerk_id have the
+-- condition of job_queue_list_idx, so that nobody's row is looked up through them.
+create index if not exists clerk_sync_users_newest_idx
+  on public.users ("createdAt", clerk_id)
+  where case when id is not null then true end;
+create index if not exists clerk_sync_users_email_idx
+  on public.users (lower(email));
+create index if not exists clerk_sync_users_name_idx
+  on public.users (lower(left(name, 100)) collate "C", clerk_id collate "C")
+  where case when id is not null then true end;
+
+-- Users as a list shows them, in the order of p_clerk_ids; of one without a row email and name are what the newest job
+-- brought. Jobs are counted as far as 1,000. Times of a column without time zone are UTC, as the sync writes them.
+create or replace function clerk_sync.summarize_users(p_clerk_ids text[])
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set timezone = 'UTC'
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'clerk_id', i.clerk_id,
+      'email', case when u.clerk_id is null then n.email else u.email end,
+      'name', case when u.clerk_id is null then n.name else u.name end,
+      'role', u.role,
+      'has_row', u.clerk_id is not null,
+      'deleted_at', coalesce(u.deleted_at::timestamptz, s.deleted_at),
+      'synced_at', s.last_synced_at,
+      'open_jobs', (
+        select count(*)
+        from (
+          select 1
+          from public.job_queue as j
+          where j.clerk_id = i.clerk_id
+            and j.status in ('PENDING', 'PROCESSING', 'FAILED')
+          limit 1000
+        ) as counted
+      ),
+      'dead_jobs', (
+        select count(*)
+        from (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id and j.status = 'DEAD' limit 1000) as counted
+      )
+    ) order by i.place), '[]')
+    from unnest(p_clerk_ids) with ordinality as i(clerk_id, place)
+    left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
+    left join lateral (select * from clerk_sync.user_state as r where r.clerk_id = i.clerk_id) as s on true
+    left join lateral (
+      select j.payload ->> 'email' as email, j.payload ->> 'name' as name
+      from public.job_queue as j
+      where j.id = any (case when u.clerk_id is null then clerk_sync.look_at_jobs(
+        clerk_sync.filter_statuses('{}'), null, array[i.clerk_id], '-infinity', null, 1
+      ) end)
+    ) as n on true
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.summarize_users from public, anon, authenticated;
+grant execute on function clerk_sync.summarize_users to service_role;
+
+-- The next p_limit rows after p_place ({at, clerk_id}), the newest first; who has no time of creation comes last.
+create or replace function clerk_sync.newest_users(p_place jsonb, p_limit integer)
+returns table (clerk_id text, place jsonb)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set timezone = 'UTC'
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set enable_sort = 'off' -- as clerk_sync.look_at_jobs
+as $$
+declare
+  v_at timestamp := coalesce(p_place ->> 'at', 'infinity')::timestamp;
+  v_id text      := coalesce(p_place ->> 'clerk_id', '');
+begin
+  return query
+    select n.clerk_id::text, jsonb_build_object('at', n.at, 'clerk_id', n.clerk_id)
+    from (
+      (
+        select u.clerk_id, u."createdAt"::timestamp as at
+        from public.users as u
+        where case when u.id is not null then true end -- clerk_sync_users_newest_idx
+          and u.clerk_id is not null
+          and (u."createdAt", u.clerk_id) < (v_at, v_id)
+        order by u."createdAt" desc, u.clerk_id desc
+        limit p_limit
+      )
+      union all
+      (
+        select u.clerk_id, '-infinity'::timestamp
+        from public.users as u
+        where case when u.id is not null then true end
+          and u.clerk_id is not null
+          and u."createdAt" is null
+          and ('-infinity'::timestamp, u.clerk_id) < (v_at, v_id)
+        order by u.clerk_id desc
+        limit p_limit
+      )
+    ) as n
+    order by n.at desc, n.clerk_id desc
+    limit p_limit;
+end
+$$;
+
+revoke execute on function clerk_sync.newest_users from public, anon, authenticated;
+grant execute on function clerk_sync.newest_users to service_role;
+
+-- The next p_limit rows after p_place ({name, clerk_id}) whose name begins with p_q, in any case, in the order of names.
+create or replace function clerk_sync.users_by_name(p_q text, p_place jsonb, p_limit integer)
+returns table (clerk_id text, place jsonb)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set enable_sort = 'off' -- as clerk_sync.look_at_jobs
+as $$
+declare
+  v_q    text := lower(left(p_q, 100));
+  v_name text := coalesce(p_place ->> 'name', v_q);
+  v_id   text := coalesce(p_place ->> 'clerk_id', '');
+begin
+  return query
+    select n.clerk_id, jsonb_build_object('name', n.name, 'clerk_id', n.clerk_id)
+    from (
+      select u.clerk_id::text, lower(left(u.name, 100)) as name
+      from public.users as u
+      where case when u.id is not null then true end -- clerk_sync_users_name_idx
+        and u.clerk_id is not null
+        and (lower(left(u.name, 100)) collate "C", u.clerk_id collate "C") > (v_name, v_id)
+        and lower(left(u.name, 100)) collate "C" < v_q || chr(1114111) -- the last character there is
+      order by lower(left(u.name, 100)) collate "C", u.clerk_id collate "C"
+      limit p_limit
+    ) as n;
+end
+$$;
+
+revoke execute on function clerk_sync.users_by_name from public, anon, authenticated;
+grant execute on function clerk_sync.users_by_name to service_role;
+
+-- Users whom p_q names: by Clerk id, or by an address in any case, of their row or of a job of theirs that is not
+-- completed. They need no row; there may be no more than their jobs, or the tombstone.
+create or replace function clerk_sync.named_users(p_q text)
+returns text[]
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+as $$
+begin
+  return array(
+    select distinct i.clerk_id
+    from clerk_sync.search_jobs(p_q) as f
+    cross join unnest(f.clerk_ids) as i(clerk_id)
+    where exists (select 1 from public.users as u where u.clerk_id = i.clerk_id offset 0)
+       or exists (select 1 from clerk_sync.user_state as s where s.clerk_id = i.clerk_id offset 0)
+       or exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id offset 0)
+    order by i.clerk_id
+    limit 100
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.named_users from public, anon, authenticated;
+grant execute on function clerk_sync.named_users to service_role;
+
+-- {users, next}: without p_q those with a row, the newest first; else whom p_q names, on the first page, and then those
+-- whose name begins with it.
+create or replace function public.clerk_sync_admin_users(
+  p_q      text default null,
+  p_cursor text default null,
+  p_limit  integer default 50
+)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_list  text   := case when p_q is null then 'users' else 'users by name' end;
+  v_place jsonb  := clerk_sync.read_cursor(v_list, p_cursor);
+  v_named text[] := case when p_q is null then '{}'::text[] else clerk_sync.named_users(p_q) end;
+  v_page  text[];
+  v_next  jsonb;
+begin
+  with listed as materialized (
+    select l.clerk_id, l.place, row_number() over () as line
+    from (
+      select n.clerk_id, n.place from clerk_sync.newest_users(v_place, p_limit + 1) as n where p_q is null
+      union all
+      select n.clerk_id, n.place from clerk_sync.users_by_name(p_q, v_place, p_limit + 1) as n where p_q is not null
+    ) as l
+  )
+  select
+    array(select l.clerk_id from listed as l where l.line <= p_limit and l.clerk_id <> all (v_named) order by l.line),
+    (select l.place from listed as l where l.line = p_limit and exists (select 1 from listed as m where m.line > p_limit))
+  into v_page, v_next;
+  return jsonb_build_object(
+    'users', clerk_sync.summarize_users(case when v_place is null then v_named || v_page else v_page end),
+    'next', clerk_sync.write_cursor(v_list, v_next)
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_users from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_users to service_role;
+
+-- What the admin API answers of jobs, and of one user and their jobs, in the shapes of admin-jobs-contract.ts and
+-- admin-users-contract.ts; values are unmasked, the handler masks.
+
+-- A cursor is the place of the last line of a page, as a text that means nothing to who holds it; null after the last
+-- page. p_list is the list that it belongs to.
+create or replace function clerk_sync.write_cursor(p_list text, p_place jsonb)
+returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select encode(convert_to((p_place || jsonb_build_object('list', p_list))::text, 'UTF8'), 'hex');
+$$;
+
+revoke execute on function clerk_sync.write_cursor from public, anon, authenticated;
+grant execute on function clerk_sync.write_cursor to service_role;
+
+-- The place a cursor stands for, null for none. Raises SY002 for anything that this list has not written.
+create or replace function clerk_sync.read_cursor(p_list text, p_cursor text)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_place jsonb;
+begin
+  if p_cursor is null then
+    return null;
+  end if;
+  begin
+    v_place := convert_from(decode(p_cursor, 'hex'), 'UTF8')::jsonb;
+    perform (v_place ->> 'at')::timestamptz, (v_place ->> 'id')::uuid;
+  exception
+    when data_exception then
+      v_place := null;
+  end;
+  if v_place ->> 'list' is distinct from p_list then
+    raise exception 'this is no cursor of the list of %', p_list
+      using errcode = 'SY002', hint = 'Pass what the page before answered as next, unchanged, or none for the first page.';
+  end if;
+  return v_place;
+end
+$$;
+
+revoke execute on function clerk_sync.read_cursor from public, anon, authenticated;
+grant execute on function clerk_sync.read_cursor to service_role;
+
+-- Jobs as a list shows them, newest first.
+create or replace function clerk_sync.summarize_jobs(p_ids uuid[])
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'id', j.id,
+      'job_type', j.job_type,
+      'status', j.status,
+      'source', j.source,
+      'clerk_id', j.clerk_id,
+      'event_id', j.event_id,
+      'attempts', j.attempts,
+      'max_attempts', j.max_attempts,
+      'error', j.error,
+      'created_at', j.created_at,
+      'updated_at', j.updated_at,
+      'run_at', j.run_at,
+      'processed_at', j.processed_at,
+      'waits_for', j.waits_for
+    ) order by j.created_at desc, j.id desc), '[]')
+    from public.job_queue as j
+    where j.id = any (p_ids)
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.summarize_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.summarize_jobs to service_role;
+
+-- {jobs, next}: the newest jobs that match p_filter (clerk_sync.find_jobs) after p_cursor. A page may be shorter than
+-- p_limit, or empty, and have a next one all the same: 5,000 jobs are looked at for it where no index helps.
+create or replace function public.clerk_sync_admin_jobs(
+  p_filter jsonb default '{}',
+  p_cursor text default null,
+  p_limit  integer default 50
+)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_found record;
+begin
+  select f.ids, f.next
+  into v_found
+  from clerk_sync.find_jobs(
+    p_filter, clerk_sync.filter_statuses(p_filter), clerk_sync.read_cursor('jobs', p_cursor), p_limit, 5000
+  ) as f;
+  return jsonb_build_object(
+    'jobs', clerk_sync.summarize_jobs(v_found.ids),
+    'next', clerk_sync.write_cursor('jobs', v_found.next)
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_jobs to service_role;
+
+-- An object as it is, anything else (a job made by hand) as {value}.
+create or replace function clerk_sync.as_object(p_value jsonb)
+returns jsonb
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select case when jsonb_typeof(p_value) <> 'object' then jsonb_build_object('value', p_value) else p_value end;
+$$;
+
+revoke execute on function clerk_sync.as_object from public, anon, authenticated;
+grant execute on function clerk_sync.as_object to service_role;
+
+-- One job with all that is known of it; null when there is none.
+create or replace function public.clerk_sync_admin_job(p_id uuid)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select clerk_sync.summarize_jobs(array[j.id]) -> 0 || jsonb_build_object(
+      'version', j.version,
+      'priority', j.priority,
+      'lease_until', j.lease_until,
+      'cancel_requested_at', j.cancel_requested_at,
+      'history', j.history,
+      'result', clerk_sync.as_object(nullif(j.result, 'null')),
+      'payload', clerk_sync.as_object(j.payload)
+    )
+    from public.job_queue as j
+    where j.id = p_id
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_job from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_job to service_role;
+
+-- All that is known here of a user: {row, state, values, jobs}. row is the one of users and state that of the sync, null
+-- where there is none; values are those the sync keeps for Supabase Auth: {phone, email_verified, banned, locked,
+-- deprovisioned, external_id}; jobs are the newest hundred.
+create or replace function public.clerk_sync_admin_user(p_clerk_id text)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'row', (select to_jsonb(u) from public.users as u where u.clerk_id = i.clerk_id),
+      'state', case when s.clerk_id is not null then jsonb_build_object(
+        'version', nullif(s.version, 0),
+        'deleted_at', s.deleted_at,
+        'synced_at', s.last_synced_at,
+        'mirrored_version', s.mirrored_version,
+        'auth_user_id', s.auth_user_id,
+        'auth_finding', s.auth_finding,
+        'refresh_due_at', s.refresh_due_at,
+        'refresh_reason', s.refresh_reason,
+        'ignored_role', s.ignored_role
+      ) end,
+      'values', case when s.clerk_id is not null then jsonb_build_object(
+        'phone', s.phone,
+        'email_verified', s.email_verified,
+        'banned', s.banned,
+        'locked', s.locked,
+        'deprovisioned', s.deprovisioned,
+        'external_id', s.external_id
+      ) end,
+      'jobs', clerk_sync.summarize_jobs(clerk_sync.look_at_jobs(
+        clerk_sync.filter_statuses('{}'), null, array[i.clerk_id], '-infinity', null, 100
+      ))
+    )
+    from (values (p_clerk_id)) as i(clerk_id)
+    left join clerk_sync.user_state as s on s.clerk_id = i.clerk_id
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_user from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_user to service_role;
+
+-- What the admin API counts, in the shapes of the admin contracts; bounded like every look of clerk_sync.find_jobs.
+
+-- How many jobs match p_filter in each status: {most, statuses, at_least}. Each status is looked at as far as its newest
+-- p_most jobs, or 3,000 where no index helps; at_least names those that have more to look at.
+create or replace function public.clerk_sync_admin_job_counts(p_filter jsonb default '{}', p_most integer default 10000)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_most  integer := case when p_filter ?| '{job_type,source,code}' then least(p_most, 3000) else p_most end;
+  v_found record;
+begin
+  if not p_filter ?| '{q,event_id,clerk_id}' then
+    return (
+      select jsonb_build_object(
+        'most', v_most,
+        'statuses', jsonb_object_agg(s.status, cardinality(f.ids)),
+        'at_least', coalesce(jsonb_agg(s.status) filter (where f.next is not null), '[]')
+      )
+      from unnest(clerk_sync.filter_statuses('{}')) as s(status)
+      cross join lateral clerk_sync.find_jobs(
+        p_filter, clerk_sync.filter_statuses(p_filter, array[s.status]), null, v_most, v_most
+      ) as f
+    );
+  end if;
+  select f.ids, f.next into v_found
+  from clerk_sync.find_jobs(p_filter, clerk_sync.filter_statuses(p_filter), null, p_most, p_most) as f;
+  return (
+    select jsonb_build_object(
+      'most', p_most,
+      'statuses', jsonb_object_agg(s.status, n.jobs),
+      'at_least', coalesce(jsonb_agg(s.status) filter (where n.jobs > 0 and v_found.next is not null), '[]')
+    )
+    from unnest(clerk_sync.filter_statuses('{}')) as s(status)
+    cross join lateral (
+      select count(*) as jobs from public.job_queue as j where j.id = any (v_found.ids) and j.status = s.status
+    ) as n
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_job_counts from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_job_counts to service_role;
+
+-- {count, is_exact}: how many jobs p_action (retry or cancel) would change. is_exact is false when more than p_most jobs
+-- would have to be looked at.
+create or replace function public.clerk_sync_admin_count(
+  p_filter jsonb,
+  p_action text,
+  p_most   integer default 10000
+)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object('count', cardinality(f.ids), 'is_exact', f.next is null)
+    from clerk_sync.find_jobs(p_filter, clerk_sync.changeable_statuses(p_action, p_filter), null, p_most, p_most) as f
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_count from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_count to service_role;
+
+-- {groups, is_complete}: the dead letters by error code, most first; of more than p_most the newest are looked at.
+create or replace function public.clerk_sync_admin_dead_letters(p_most integer default 10000)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_health
+set enable_bitmapscan = 'off'
+as $$
+begin
+  return (
+    with newest as materialized (
+      select j.id, j.job_type, coalesce(j.error, '') as error, j.updated_at
+      from public.job_queue as j
+      where case when j.status = 'DEAD' then true end
+      order by j.updated_at desc
+      limit p_most + 1
+    ),
+    kinds as (
+      select
+        split_part(d.error, ':', 1) as code, d.job_type, count(*) as jobs,
+        min(d.updated_at) as oldest_at, max(d.updated_at) as newest_at,
+        (array_agg(d.id order by d.updated_at desc, d.id))[1] as sample_id
+      from (select * from newest as n order by n.updated_at desc limit p_most) as d
+      group by 1, 2
+    ),
+    groups as (
+      select
+        k.code, sum(k.jobs) as count, min(k.oldest_at) as oldest_at, max(k.newest_at) as newest_at,
+        jsonb_object_agg(k.job_type, k.jobs) as job_types,
+        (array_agg(k.sample_id order by k.newest_at desc))[1] as sample_job_id
+      from kinds as k
+      group by k.code
+    )
+    select jsonb_build_object(
+      'groups', coalesce(jsonb_agg(
+        to_jsonb(g) || jsonb_build_object('sample_error', n.error) order by g.count desc, g.code
+      ), '[]'),
+      'is_complete', (select count(*) <= p_most from newest)
+    )
+    from groups as g
+    join newest as n on n.id = g.sample_job_id
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_dead_letters from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_dead_letters to service_role;
+
+-- Jobs of each status in the form of clerk_sync_admin_job_counts, from what health has counted already.
+create or replace function clerk_sync.overview_jobs(p_facts jsonb)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'most', 10000,
+    'statuses', jsonb_object_agg(s.status, s.jobs),
+    'at_least', coalesce(jsonb_agg(s.status) filter (where s.jobs >= 10000), '[]')
+  )
+  from (
+    select o.status, coalesce((p_facts -> 'open' ->> o.status)::integer, 0) as jobs
+    from unnest('{PENDING,PROCESSING,FAILED}'::text[]) as o(status)
+    union all
+    select 'DEAD', (p_facts #>> '{dead,count}')::integer
+    union all
+    select f.status, clerk_sync.count_jobs_in(f.status, 10000)
+    from unnest('{COMPLETED,CANCELLED}'::text[]) as f(status)
+  ) as s;
+$$;
+
+revoke execute on function clerk_sync.overview_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.overview_jobs to service_role;
+
+-- What the first page needs, but for the version of the code.
+create or replace function public.clerk_sync_admin_overview(p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_health  jsonb := public.clerk_sync_health(p_now);
+  v_facts   jsonb := v_health -> 'facts';
+  v_compare jsonb := nullif(v_facts #> '{runs,compare}', 'null');
+begin
+  return jsonb_build_object(
+    'now', v_facts -> 'now',
+    'health', v_health - 'facts',
+    'jobs', clerk_sync.overview_jobs(v_facts),
+    'oldest_due_at', v_facts -> 'oldest_due_at',
+    'users', v_facts -> 'users',
+    'last_event_at', v_facts #> '{heartbeats,webhook}',
+    'last_applied_at', v_facts -> 'last_applied_at',
+    'drift', case when v_compare is not null then jsonb_build_object(
+      'users', v_compare -> 'drift', 'read', v_compare -> 'read', 'at', v_compare -> 'finished_at'
+    ) end,
+    'circuits', public.clerk_sync_circuits(),
+    'brake', public.clerk_sync_delete_brake(),
+    'open_run', (
+      select public.clerk_sync_admin_run(r.id) from clerk_sync.sync_runs as r where r.status = 'RUNNING'
+    )
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_overview from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_overview to service_role;
+
+-- What the admin API answers of runs and of the audit, in the shapes of admin-overview-contract.ts.
+
+-- A run as the admin API shows it: without what only its runner needs.
+create or replace function public.clerk_sync_admin_run(p_id uuid)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return clerk_sync.describe_run(p_id) - 'cursor' - 'lease_until';
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_run from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_run to service_role;
+
+-- {runs, next}: the newest first. They are kept for 90 days, some thousand.
+create or replace function public.clerk_sync_admin_runs(p_cursor text default null, p_limit integer default 50)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_place jsonb := clerk_sync.read_cursor('runs', p_cursor);
+begin
+  return (
+    with listed as materialized (
+      select r.id, r.started_at, row_number() over (order by r.started_at desc, r.id desc) as line
+      from clerk_sync.sync_runs as r
+      where (r.started_at, r.id) < (
+        coalesce(v_place ->> 'at', 'infinity')::timestamptz,
+        coalesce(v_place ->> 'id', '00000000-0000-0000-0000-000000000000')::uuid
+      )
+      order by r.started_at desc, r.id desc
+      limit p_limit + 1
+    )
+    select jsonb_build_object(
+      'runs', coalesce(
+        jsonb_agg(public.clerk_sync_admin_run(l.id) order by l.line) filter (where l.line <= p_limit), '[]'
+      ),
+      'next', clerk_sync.write_cursor('runs', (
+        select jsonb_build_object('at', e.started_at, 'id', e.id)
+        from listed as e
+        where e.line = p_limit
+          and (select count(*) from listed) > p_limit
+      ))
+    )
+    from listed as l
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_runs from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_runs to service_role;
+
+-- Of the newest p_look entries of the audit after p_place, by the minute they began in, the first p_limit that match
+-- p_filter; next is where the look ended, null when nothing comes after.
+create or replace function clerk_sync.find_audit(
+  p_filter    jsonb,
+  p_place     jsonb,
+  p_limit     integer,
+  p_look      integer,
+  out entries jsonb,
+  out next    jsonb
+)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set enable_sort = 'off' -- as clerk_sync.look_at_jobs
+as $$
+begin
+  with seen as materialized (
+    select n.*, row_number() over (order by n.at desc, n.kind desc, n.source desc, n.subject desc, n.code desc) as line
+    from (
+      select a.*
+      from clerk_sync.audit as a
+      where (a.at, a.kind, a.source, a.subject, a.code) < (
+        coalesce(p_place ->> 'at', 'infinity')::timestamptz, coalesce(p_place ->> 'kind', ''),
+        coalesce(p_place ->> 'source', ''), coalesce(p_place ->> 'subject', ''), coalesce(p_place ->> 'code', '')
+      )
+        and a.at >= coalesce((p_filter ->> 'since')::timestamptz - interval '1 hour', '-infinity')
+      order by a.at desc, a.kind desc, a.source desc, a.subject desc, a.code desc
+      limit p_look
+    ) as n
+  ),
+  found as materialized (
+    select s.*, row_number() over (order by s.line) as rank
+    from seen as s
+    where s.kind = coalesce(p_filter ->> 'kind', s.kind)
+      and s.source = coalesce(p_filter ->> 'source', s.source)
+      and s.subject = coalesce(p_filter ->> 'subject', s.subject)
+      and s.last_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
+    order by rank
+    limit p_limit + 1
+  )
+  select
+    (
+      select coalesce(jsonb_agg(to_jsonb(f) - '{line,rank}'::text[] order by f.rank), '[]')
+      from found as f
+      where f.rank <= p_limit
+    ),
+    (
+      select jsonb_build_object('at', s.at, 'kind', s.kind, 'source', s.source, 'subject', s.subject, 'code', s.code)
+      from seen as s
+      where s.line = coalesce((select f.line - 1 from found as f where f.rank = p_limit + 1), p_look)
+    )
+  into entries, next;
+end
+$$;
+
+revoke execute on function clerk_sync.find_audit from public, anon, authenticated;
+grant execute on function clerk_sync.find_audit to service_role;
+
+-- {entries, next}: the newest entries of the audit that match p_filter ({kind, since, source, subject}) after p_cursor. A
+-- page may be shorter than p_limit, or empty, and have a next one all the same: 10,000 entries are looked at for it.
+create or replace function public.clerk_sync_admin_audit(
+  p_filter jsonb default '{}',
+  p_cursor text default null,
+  p_limit  integer default 50
+)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_found record;
+begin
+  perform clerk_sync.check_filter_keys(p_filter, '{kind,since,source,subject}');
+  select f.entries, f.next
+  into v_found
+  from clerk_sync.find_audit(
+    p_filter, clerk_sync.read_cursor('audit', p_cursor), p_limit,
+    case when p_filter = '{}' then p_limit + 1 else greatest(10000, p_limit + 1) end
+  ) as f;
+  return jsonb_build_object('entries', v_found.entries, 'next', clerk_sync.write_cursor('audit', v_found.next));
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_audit from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_audit to service_role;
+
+-- ---- 22_schedule_and_retention.sql ----
+
+-- The schedule of pg_cron, the calls it makes, and how long data is kept.
+
+-- How the database calls the processor: by pg_net, with address and key from the Vault, and only while something is due,
+-- so that a quiet project costs no function calls.
+
+-- True when a processor would find something to do; jobs that wait for a service count when it may be called again. A
+-- refresh or a run that nobody has taken for ten minutes is waiting for a CLERK_SECRET_KEY: it must not have the processor
+-- called for ever.
+create or replace function clerk_sync.has_work(p_now timestamptz default clock_timestamp())
+returns boolean
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return exists (
+    select 1
+    from public.job_queue as j
+    where j.status in ('PENDING', 'FAILED')
+      and j.waits_for is null
+      and j.run_at <= p_now
+      and (j.source <> 'refresh' or j.run_at > p_now - interval '10 minutes')
+  ) or exists (
+    select 1 from public.job_queue as j where j.status = 'PROCESSING' and j.lease_until <= p_now
+  ) or exists (
+    select 1
+    from clerk_sync.circuits as c
+    where (c.state = 'closed' or c.probe_at <= p_now)
+      and exists (select 1 from public.job_queue as j where j.waits_for = c.name)
+  ) or exists (
+    select 1
+    from clerk_sync.user_state as s
+    where s.refresh_due_at <= p_now
+      and s.refresh_due_at > p_now - interval '10 minutes'
+  ) or exists (
+    select 1
+    from clerk_sync.sync_runs as r
+    where r.status = 'RUNNING'
+      and r.applies
+      and r.lease_until <= p_now
+      and r.lease_until > p_now - interval '10 minutes'
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.has_work from public, anon, authenticated;
+grant execute on function clerk_sync.has_work to service_role;
+
+-- Calls the processor with this body. Answers the id of pg_net's request; null when the Vault does not hold both
+-- secrets. The answer of the processor is in net._http_response for six hours.
+create or replace function clerk_sync.post_to_processor(p_body jsonb)
+returns bigint
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_url     text;
+  v_secret  text;
+  v_request bigint;
+begin
+  select max(s.decrypted_secret) filter (where s.name = 'clerk_sync_project_url'),
+         max(s.decrypted_secret) filter (where s.name = 'clerk_sync_processor_secret')
+  into v_url, v_secret
+  from vault.decrypted_secrets as s;
+  if v_url is null or v_secret is null then
+    return null;
+  end if;
+  select net.http_post(
+    url := rtrim(v_url, '/') || '/functions/v1/user-job-processor',
+    body := p_body,
+    headers := jsonb_build_object('Content-Type', 'application/json', 'Authorization', 'Bearer ' || v_secret),
+    timeout_milliseconds := 60000
+  )
+  into v_request;
+  insert into clerk_sync.processor_call (request_id, called_at)
+  values (v_request, now())
+  on conflict (request_id) do update -- pg_net counts from 1 again after a crash
+    set called_at = excluded.called_at;
+  delete from clerk_sync.processor_call as c where c.called_at < now() - interval '1 hour';
+  return v_request;
+end
+$$;
+
+revoke execute on function clerk_sync.post_to_processor from public, anon, authenticated;
+grant execute on function clerk_sync.post_to_processor to service_role;
+
+drop function if exists clerk_sync.call_processor(); -- before it had a parameter
+
+-- Calls the processor when there is work, when somebody is to be told of an incident, or to start a run (p_work: sweep,
+-- compare); null when there is nothing to do. The incidents are looked at whatever else there is. The hourly sweep asks
+-- for the check of silence as well: one call for both. Without CLERK_SECRET_KEY the processor could do neither, and is
+-- not called for them.
+create or replace function clerk_sync.call_processor(p_work text default null)
+returns bigint
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_alerts boolean := clerk_sync.alerts_due();
+begin
+  if (p_work is null and not v_alerts and not clerk_sync.has_work())
+    or (p_work is not null and not clerk_sync.processor_has_key())
+  then
+    return null;
+  end if;
+  return clerk_sync.post_to_processor(jsonb_strip_nulls(jsonb_build_object(
+    'source', 'schedule',
+    'work', p_work,
+    'check', case when p_work = 'sweep' then 'silence' end
+  )));
+end
+$$;
+
+revoke execute on function clerk_sync.call_processor from public, anon, authenticated;
+grant execute on function clerk_sync.call_processor to service_role;
+
+-- The schedule on Supabase: pg_cron calls the processor through pg_net, with address and key from the Vault,
+-- and only while something is due, so that a quiet project costs no function calls. A database without these
+-- extensions is left alone: there a worker of ours does the same, or any scheduler that calls the processor.
+--
+-- To turn it on, once:
+--   select vault.create_secret('https://<project>.supabase.co', 'clerk_sync_project_url');
+--   select vault.create_secret('<PROCESSOR_SECRET>', 'clerk_sync_processor_secret');
+
+-- Makes the extensions where the database has them. Supabase has; elsewhere pg_cron must be preloaded first.
+do $$
+begin
+  if exists (select 1 from pg_catalog.pg_available_extensions as e where e.name = 'pg_cron')
+    and exists (select 1 from pg_catalog.pg_available_extensions as e where e.name = 'pg_net') then
+    create schema if not exists extensions;
+    create extension if not exists pg_cron with schema pg_catalog;
+    create extension if not exists pg_net with schema extensions;
+  end if;
+exception
+  when insufficient_privilege or feature_not_supported or object_not_in_prerequisite_state or internal_error
+    or raise_exception then -- pg_cron is configured for another database
+    raise notice 'pg_cron and pg_net are not enabled here: %', sqlerrm;
+end
+$$;
+
+-- Sets up the schedule, or sets it up anew: process every p_seconds while something is due, free expired leases,
+-- purge old jobs and the history of pg_cron, look through the queue; where the functions have CLERK_SECRET_KEY, hourly
+-- ask Clerk whether deliveries still come and for changes that brought no event, nightly compare everybody. Answers whether there is a
+-- pg_cron to do it with. Before version 1.5 pg_cron knows no seconds: every minute then.
+create or replace function public.clerk_sync_schedule(p_seconds integer default 10, p_retention_days integer default 30)
+returns boolean
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_has_seconds boolean := exists (
+    select 1
+    from pg_catalog.pg_extension as e
+    where e.extname = 'pg_cron'
+      and e.extversion !~ '^1[.][0-4]([^0-9]|$)'
+  );
+begin
+  if to_regclass('cron.job') is null then
+    return false;
+  end if;
+  perform cron.schedule(
+    'clerk-sync-process',
+    case when v_has_seconds then format('%s seconds', p_seconds) else '* * * * *' end,
+    'select clerk_sync.call_processor()'
+  );
+  perform cron.schedule(
+    'clerk-sync-rescue',
+    case when v_has_seconds then '30 seconds' else '* * * * *' end,
+    'select public.clerk_sync_rescue_jobs()'
+  );
+  perform cron.schedule('clerk-sync-sweep', '7 * * * *', 'select clerk_sync.call_processor(''sweep'')');
+  perform cron.schedule('clerk-sync-compare', '23 3 * * *', 'select clerk_sync.call_processor(''compare'')');
+  perform cron.schedule(
+    'clerk-sync-purge', '*/5 * * * *', format('select public.clerk_sync_purge_jobs(%s, 50000)', p_retention_days)
+  );
+  perform cron.schedule('clerk-sync-audit', '*/5 * * * *', 'select public.clerk_sync_audit_jobs()');
+  perform cron.schedule(
+    'clerk-sync-purge-cron-history', '17 3 * * *',
+    'delete from cron.job_run_details as d using cron.job as j where j.jobid = d.jobid'
+      || ' and j.jobname like ''clerk-sync-%'' and d.end_time < now() - interval ''2 days'''
+  );
+  return true;
+end
+$$;
+
+revoke execute on function public.clerk_sync_schedule from public, anon, authenticated;
+grant execute on function public.clerk_sync_schedule to service_role;
+
+-- Takes the schedule away; answers how many entries it had.
+create or replace function public.clerk_sync_unschedule()
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_name  text;
+  v_count integer := 0;
+begin
+  if to_regclass('cron.job') is null then
+    return 0;
+  end if;
+  for v_name in
+    execute 'select j.jobname from cron.job as j where j.jobname like ''clerk-sync-%'''
+  loop
+    execute 'select cron.unschedule($1)' using v_name;
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end
+$$;
+
+revoke execute on function public.clerk_sync_unschedule from public, anon, authenticated;
+grant execute on function public.clerk_sync_unschedule to service_role;
+
+-- An existing schedule is left as it is: its seconds and days may have been chosen by somebody. But the check of silence
+-- is part of the hourly sweep now.
+do $$
+begin
+  if to_regclass('cron.job') is not null then
+    perform cron.unschedule(j.jobid) from cron.job as j where j.jobname = 'clerk-sync-check-silence';
+  end if;
+  if to_regclass('cron.job') is not null
+    and not (public.clerk_sync_schedule_state() ->> 'scheduled')::boolean then
+    perform public.clerk_sync_schedule();
+  end if;
+end
+$$;
+
+-- What is kept of a job, and how long. A job keeps what is applied, and of its event kind, ids and times; of a
+-- deleted user nothing is kept but ids and times; in the end the job goes.
+
+-- Deletes entries of the audit that are older than p_days, and of the others all but the newest 100,000.
+create or replace function clerk_sync.purge_audit(p_days integer, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  delete from clerk_sync.audit as a
+  where a.at < greatest(
+    p_now - make_interval(days => p_days),
+    (select o.at from clerk_sync.audit as o order by o.at desc offset 100000 limit 1)
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.purge_audit from public, anon, authenticated;
+grant execute on function clerk_sync.purge_audit to service_role;
+
+-- Deletes finished jobs older than p_days, at most p_limit of them; answers how many. Dead letters
+-- stay until a person has seen them. The audit and the metrics are purged with them; no job goes that is not counted.
+create or replace function public.clerk_sync_purge_jobs(
+  p_days  integer,
+  p_limit integer default 5000,
+  p_now   timestamptz default clock_timestamp()
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_count   integer;
+  v_counted timestamptz := clerk_sync.roll_up_for(interval '500 milliseconds', p_now);
+begin
+  delete from public.job_queue as j
+  where j.id = any (array(
+    select d.id
+    from public.job_queue as d
+    where d.status in ('COMPLETED', 'CANCELLED')
+      and d.processed_at < least(p_now - make_interval(days => p_days), v_counted)
+    order by d.processed_at
+    limit p_limit
+    for update skip locked
+  ));
+  get diagnostics v_count = row_count;
+  perform clerk_sync.purge_audit(p_days, p_now);
+  perform clerk_sync.purge_metrics(p_days, p_now);
+  return v_count;
+end
+$$;
+
+revoke execute on function public.clerk_sync_purge_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_purge_jobs to service_role;
+
+-- ---- 23_rights.sql ----
+
+-- Who may use our objects, and a search for rights that are wrong.
+
+-- What is wrong with the rights of our objects: they are closed to the API roles but for the own row in users, open
+-- to the service role, under row level security, and pin their search_path. `clerk-sync doctor` and supabase/tests ask.
+-- Each finding is {object, what}. Ours are schema clerk_sync, public.users, public.job_queue and clerk_sync_* in public.
+
+create or replace function clerk_sync.own_relations()
+returns oid[]
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select array_agg(c.oid)
+  from pg_catalog.pg_class as c
+  where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+    and (c.relnamespace = 'clerk_sync'::regnamespace or c.oid in ('public.users'::regclass, 'public.job_queue'::regclass));
+$$;
+
+revoke execute on function clerk_sync.own_relations from public, anon, authenticated;
+grant execute on function clerk_sync.own_relations to service_role;
+
+create or replace function clerk_sync.own_functions()
+returns oid[]
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select array_agg(p.oid)
+  from pg_catalog.pg_proc as p
+  where p.pronamespace = 'clerk_sync'::regnamespace
+     or (p.pronamespace = 'public'::regnamespace and starts_with(p.proname, 'clerk_sync_'));
+$$;
+
+revoke execute on function clerk_sync.own_functions from public, anon, authenticated;
+grant execute on function clerk_sync.own_functions to service_role;
+
+-- What the API roles may do with tables, views and sequences beyond reading users. A right of public is theirs too.
+create or replace function clerk_sync.open_relations()
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'object', c.oid::regclass,
+      'what', format('%s may %s', r.role, g.privilege)
+    )), '[]')
+    from pg_catalog.pg_class as c
+    cross join unnest(array['anon', 'authenticated']) as r(role)
+    cross join unnest(
+      case
+        when c.relkind = 'S' then array['usage', 'select', 'update']
+        else array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger']
+      end
+    ) as g(privilege)
+    where c.oid = any (clerk_sync.own_relations())
+      and case
+        when c.relkind = 'S' then has_sequence_privilege(r.role, c.oid, g.privilege)
+        else has_table_privilege(r.role, c.oid, g.privilege)
+      end
+      and (c.oid, r.role, g.privilege) is distinct from ('public.users'::regclass::oid, 'authenticated', 'select')
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.open_relations from public, anon, authenticated;
+grant execute on function clerk_sync.open_relations to service_role;
+
+-- The same for single columns, beyond updating the three of users that are the user's own.
+create or replace function clerk_sync.open_columns()
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'object', format('%s.%s', a.attrelid::regclass, a.attname),
+      'what', format('%s may %s', r.role, g.privilege)
+    )), '[]')
+    from pg_catalog.pg_attribute as a
+    cross join unnest(array['anon', 'authenticated']) as r(role)
+    cross join unnest(array['select', 'insert', 'update', 'references']) as g(privilege)
+    where a.attrelid = any (clerk_sync.own_relations())
+      and a.attnum > 0
+      and not a.attisdropped
+      and has_column_privilege(r.role, a.attrelid, a.attnum, g.privilege)
+      and not has_table_privilege(r.role, a.attrelid, g.privilege)
+      and not (
+        a.attrelid = 'public.users'::regclass
+        and a.attname in ('name', 'preferences', 'medical_profile')
+        and (r.role, g.privilege) = ('authenticated', 'update')
+      )
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.open_columns from public, anon, authenticated;
+grant execute on function clerk_sync.open_columns to service_role;
+
+-- Schema clerk_sync within reach of the API: by usage, or because PostgREST is told to serve it.
+create or replace function clerk_sync.open_schema()
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('object', 'schema clerk_sync', 'what', f.what)), '[]')
+    from (
+      select format('%s may %s', r.role, g.privilege) as what
+      from unnest(array['anon', 'authenticated']) as r(role)
+      cross join unnest(array['usage', 'create']) as g(privilege)
+      where has_schema_privilege(r.role, 'clerk_sync', g.privilege)
+      union all
+      select 'service_role may not use it'
+      where not has_schema_privilege('service_role', 'clerk_sync', 'usage')
+      union all
+      select format('the API serves it (%s)', s.setting)
+      from pg_catalog.pg_roles as o
+      cross join unnest(o.rolconfig) as s(setting)
+      where o.rolname = 'authenticator'
+        and s.setting ~ '^pgrst[.]db_schemas=.*\mclerk_sync\M'
+    ) as f
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.open_schema from public, anon, authenticated;
+grant execute on function clerk_sync.open_schema to service_role;
+
+-- Functions that others than the service role may call, that it may not, or that look names up where a caller decides.
+create or replace function clerk_sync.wrong_functions()
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('object', p.oid::regprocedure, 'what', f.what)), '[]')
+    from pg_catalog.pg_proc as p
+    cross join lateral (
+      select format('%s may call it', r.role) as what
+      from unnest(array['anon', 'authenticated', 'public']) as r(role)
+      where has_function_privilege(r.role, p.oid, 'execute')
+      union all
+      select 'service_role may not call it'
+      where not has_function_privilege('service_role', p.oid, 'execute')
+      union all
+      select 'its search_path is not pinned'
+      where not coalesce(p.proconfig @> array['search_path=""'], false)
+    ) as f
+    where p.oid = any (clerk_sync.own_functions())
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.wrong_functions from public, anon, authenticated;
+grant execute on function clerk_sync.wrong_functions to service_role;
+
+-- Tables and views that the service role cannot use in full, and tables that are not under row level security.
+create or replace function clerk_sync.wrong_tables()
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('object', c.oid::regclass, 'what', f.what)), '[]')
+    from pg_catalog.pg_class as c
+    cross join lateral (
+      select format('service_role may not %s', g.privilege) as what
+      from unnest(
+        case
+          when c.relkind in ('r', 'p') then array['select', 'insert', 'update', 'delete']
+          else array['select']
+        end
+      ) as g(privilege)
+      where not has_table_privilege('service_role', c.oid, g.privilege)
+      union all
+      select 'row level security is off'
+      where c.relkind in ('r', 'p')
+        and not c.relrowsecurity
+    ) as f
+    where c.oid = any (clerk_sync.own_relations())
+      and c.relkind <> 'S'
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.wrong_tables from public, anon, authenticated;
+grant execute on function clerk_sync.wrong_tables to service_role;
+
+-- The foreign keys on public.users that stop the deletion of a user who has rows there: [{table, constraint}].
+create or replace function public.clerk_sync_blocking_references()
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('table', c.conrelid::regclass, 'constraint', c.conname) order by c.conname), '[]')
+    from pg_catalog.pg_constraint as c
+    where c.contype = 'f'
+      and c.confrelid = 'public.users'::regclass
+      and c.confdeltype in ('a', 'r') -- no action, restrict
+      and c.conparentid = 0
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_blocking_references from public, anon, authenticated;
+grant execute on function public.clerk_sync_blocking_references to service_role;
+
+-- The rest of what is wrong with the rights of our objects: policies; and everything together.
+
+-- The two policies of users that must be there in exactly this form, and policies that let an API role see everything:
+-- any on another table of ours, and on users one that is simply true. What else the owner allows there is the owner's.
+create or replace function clerk_sync.wrong_policies()
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_own text := '(clerk_id = (( SELECT auth.jwt() AS jwt) ->> ''sub''::text))'; -- as PostgreSQL writes it
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object('object', f.object, 'what', f.what)), '[]')
+    from (
+      select
+        'public.users' as object,
+        format('policy %s is missing or not clerk_id = ((select auth.jwt()) ->> ''sub'')', w.name) as what
+      from (values ('users_select_own', 'SELECT', null), ('users_update_own', 'UPDATE', v_own)) as w(name, cmd, with_check)
+      where not exists (
+        select 1
+        from pg_catalog.pg_policies as p
+        where (p.schemaname, p.tablename, p.policyname, p.cmd) = ('public', 'users', w.name, w.cmd)
+          and p.permissive = 'PERMISSIVE'
+          and p.roles = array['authenticated']::name[]
+          and p.qual = v_own
+          and p.with_check is not distinct from w.with_check
+      )
+      union all
+      select format('%I.%I', p.schemaname, p.tablename), format('policy %s lets API roles pass', p.policyname)
+      from pg_catalog.pg_policies as p
+      where p.permissive = 'PERMISSIVE'
+        and p.roles && array['anon', 'authenticated', 'public']::name[]
+        and case
+          when (p.schemaname, p.tablename) = ('public', 'users') then 'true' in (p.qual, p.with_check)
+          else p.schemaname = 'clerk_sync' or (p.schemaname, p.tablename) = ('public', 'job_queue')
+        end
+    ) as f
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.wrong_policies from public, anon, authenticated;
+grant execute on function clerk_sync.wrong_policies to service_role;
+
+-- Everything that is wrong with the rights of our objects, as [{object, what}]; an empty list when nothing is.
+create or replace function public.clerk_sync_privilege_findings()
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select clerk_sync.open_relations() || clerk_sync.open_columns() || clerk_sync.open_schema()
+    || clerk_sync.wrong_functions() || clerk_sync.wrong_tables() || clerk_sync.wrong_policies();
+$$;
+
+revoke execute on function public.clerk_sync_privilege_findings from public, anon, authenticated;
+grant execute on function public.clerk_sync_privilege_findings to service_role;
+
+-- ---- 24_version.sql ----
+
+-- The version of the schema: the number of the migration. It comes last, so a database that answers it has all of the
+-- schema. migrate, doctor and the server compare it with the version that the code is written for.
+create or replace function public.clerk_sync_schema_version()
+returns text
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select '20261130000000';
+$$;
+
+revoke execute on function public.clerk_sync_schema_version from public, anon, authenticated;
+grant execute on function public.clerk_sync_schema_version to service_role;

@@ -1,0 +1,219 @@
+-- public.users: one row per Clerk user, who may read and edit it, and the functions that write it.
+
+-- A table of this shape that is already there keeps its columns, defaults and rows; only what is missing is added. One of
+-- another shape was refused in the file before.
+-- Rows are written by clerk_sync.write_users and clerk_sync.delete_users alone.
+
+do $$
+begin
+  if to_regtype('public."UserRole"') is null then
+    create type public."UserRole" as enum ('user', 'admin');
+  end if;
+end
+$$;
+
+create table if not exists public.users (
+  id          uuid              not null default gen_random_uuid(),
+  clerk_id    text              null,
+  email       text              null,
+  name        text              null,
+  role        public."UserRole" not null default 'user',
+  "createdAt" timestamp         not null default current_timestamp,
+  "updatedAt" timestamp         not null default current_timestamp,
+  created_at  timestamptz       default now(),
+  updated_at  timestamptz       default now(),
+  constraint "User_pkey" primary key (id),
+  constraint "User_clerkId_key" unique (clerk_id),
+  constraint "User_email_key" unique (email)
+);
+
+alter table public.users
+  add column if not exists created_at timestamptz default now(),
+  add column if not exists updated_at timestamptz default now(),
+  add column if not exists preferences jsonb
+    default '{"displayUnit":"A1C","reminderEnabled":false,"reminderFrequency":"DAILY","theme":"system"}',
+  add column if not exists medical_profile jsonb
+    default '{"preferredUnit":"MGDL"}',
+  add column if not exists deleted_at timestamptz;
+
+alter table public.users enable row level security;
+
+-- A signed-in user reads the own row and edits only what is theirs: role, email, clerk_id and
+-- deleted_at are kept out of reach by column grants, which row level security cannot do.
+revoke all on public.users from public, anon, authenticated;
+grant select on public.users to authenticated;
+grant update (name, preferences, medical_profile) on public.users to authenticated;
+grant select, insert, update, delete on public.users to service_role;
+
+-- In exactly this form: auth.uid() raises on a Clerk id, and Supabase's linter flags the others.
+drop policy if exists users_select_own on public.users;
+create policy users_select_own
+  on public.users
+  for select
+  to authenticated
+  using (clerk_id = ((select auth.jwt()) ->> 'sub'));
+
+-- What a user may edit stays small: 64 kB in all. Whoever is not signed in as a user (the sync, the owner) is not bounded.
+-- Restrictive, so that PostgreSQL names this policy when it refuses.
+drop policy if exists users_update_at_most_64_kb on public.users;
+create policy users_update_at_most_64_kb
+  on public.users
+  as restrictive
+  for update
+  to authenticated
+  using (true)
+  with check (
+    coalesce(octet_length(name), 0)
+      -- by key, for the owner may drop these two columns
+      + coalesce(octet_length(to_jsonb(users) ->> 'preferences'), 0)
+      + coalesce(octet_length(to_jsonb(users) ->> 'medical_profile'), 0) <= 65536
+  );
+
+drop policy if exists users_update_own on public.users;
+create policy users_update_own
+  on public.users
+  for update
+  to authenticated
+  using (clerk_id = ((select auth.jwt()) ->> 'sub'))
+  with check (clerk_id = ((select auth.jwt()) ->> 'sub'));
+
+-- A role is taken only when it is a label of "UserRole"; everybody else is a plain user (law 10).
+create or replace function clerk_sync.allowed_role(p_role text)
+returns public."UserRole"
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select case
+    when p_role = any (enum_range(null::public."UserRole")::text[]) then p_role
+    else 'user'
+  end::public."UserRole";
+$$;
+
+revoke execute on function clerk_sync.allowed_role from public, anon, authenticated;
+grant execute on function clerk_sync.allowed_role to service_role;
+
+-- The columns of a row that its owner may read through the API.
+create or replace function clerk_sync.readable_columns(p_user public.users)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(jsonb_object_agg(c.key, c.value), '{}')
+  from jsonb_each(to_jsonb(p_user)) as c
+  where has_column_privilege('authenticated', 'public.users', c.key, 'select');
+$$;
+
+revoke execute on function clerk_sync.readable_columns from public, anon, authenticated;
+grant execute on function clerk_sync.readable_columns to service_role;
+
+-- The one change a batch makes to one user: its newest snapshot, or its deletion.
+do $$
+begin
+  if to_regtype('clerk_sync.user_change') is null then
+    create type clerk_sync.user_change as (
+      clerk_id        text,
+      job_id          uuid,
+      deletes         boolean,
+      version         bigint,
+      email           text,
+      email_verified  boolean,
+      phone           text,
+      name            text,
+      user_role       text,
+      external_id     text,
+      banned          boolean,
+      locked          boolean,
+      deprovisioned   boolean,
+      created_at      timestamptz,
+      refresh_reason  text,
+      mirror_only     boolean,
+      fresh           boolean,
+      is_new          boolean,
+      withheld_email  text,
+      trusted_version bigint,
+      absent          text[],
+      absent_version  bigint,
+      ignored_role    text
+    );
+  end if;
+end
+$$;
+
+-- The only function that sets columns of public.users from Clerk: to write other columns, too, restate
+-- this one and delete_users. A row that would not change is not written, so updated_at stays true.
+create or replace function clerk_sync.write_users(p_changes clerk_sync.user_change[], p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
+as $$
+declare
+  v_labels text[] := enum_range(null::public."UserRole")::text[];
+begin
+  insert into public.users as u
+    (clerk_id, email, name, role, "createdAt", "updatedAt", created_at, updated_at)
+  select
+    c.clerk_id, c.email, c.name,
+    case when c.user_role = any (v_labels) then c.user_role else 'user' end::public."UserRole", -- as allowed_role, law 10
+    coalesce(c.created_at, p_now) at time zone 'utc', p_now at time zone 'utc',
+    coalesce(c.created_at, p_now), p_now
+  from unnest(p_changes) as c
+  where not c.deletes
+    and not c.mirror_only
+  order by c.clerk_id
+  on conflict (clerk_id) do update
+    set email = excluded.email,
+        name = excluded.name,
+        role = excluded.role,
+        "updatedAt" = excluded."updatedAt",
+        updated_at = excluded.updated_at,
+        deleted_at = null
+    where (u.email, u.name, u.role, u.deleted_at)
+      is distinct from (excluded.email, excluded.name, excluded.role, null);
+end
+$$;
+
+revoke execute on function clerk_sync.write_users from public, anon, authenticated;
+grant execute on function clerk_sync.write_users to service_role;
+
+-- Hard: the rows go. Soft: they stay with deleted_at, the data untouched.
+create or replace function clerk_sync.delete_users(
+  p_changes     clerk_sync.user_change[],
+  p_delete_mode text,
+  p_now         timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
+as $$
+declare
+  v_clerk_ids text[] := array(select c.clerk_id from unnest(p_changes) as c where c.deletes);
+begin
+  if cardinality(v_clerk_ids) = 0 then
+    return;
+  end if;
+  if p_delete_mode = 'soft' then
+    update public.users as u
+    set deleted_at = p_now,
+        "updatedAt" = p_now at time zone 'utc',
+        updated_at = p_now
+    where u.clerk_id = any (v_clerk_ids)
+      and u.deleted_at is null;
+    return;
+  end if;
+  delete from public.users as u
+  where u.clerk_id = any (v_clerk_ids);
+end
+$$;
+
+revoke execute on function clerk_sync.delete_users from public, anon, authenticated;
+grant execute on function clerk_sync.delete_users to service_role;

@@ -1,0 +1,372 @@
+-- What is counted of jobs, deliveries and calls. docs/metrics.md explains each metric; charts and Prometheus read it in
+-- 19_metrics.sql.
+
+-- Nothing of it is on the hot path: what the queue keeps is counted from it afterwards (clerk_sync.roll_up), what it does
+-- not keep is put down where it happens and is rare: failed attempts, dead letters, and what the webhook and the workers
+-- saw, in batches.
+--
+--   job_queue (finished) ──┐
+--                          roll_up ──> metric_counts: by minute, quarter of an hour, hour, and in total
+--   metric_events ─────────┘
+
+-- bucket: of a histogram, how many bounds of clerk_sync.latency_bounds the value is above; 0 for what is only counted.
+create table if not exists clerk_sync.metric_counts (
+  grain  text             not null,
+  at     timestamptz      not null,
+  name   text             not null,
+  labels jsonb            not null default '{}',
+  bucket smallint         not null default 0,
+  count  bigint           not null,
+  sum    double precision not null default 0,
+  constraint metric_counts_pkey primary key (grain, name, at, labels, bucket),
+  constraint grain_is_known check (grain in ('minute', 'quarter', 'hour', 'total')),
+  constraint total_has_no_time check ((grain = 'total') = (at = '-infinity'))
+);
+
+comment on column clerk_sync.metric_counts.sum is
+  'of the values of a histogram, in seconds';
+
+-- Waits for the next roll-up, which takes it away. Rows are only added here, so that no worker waits for another. The
+-- label code may be any text here.
+create table if not exists clerk_sync.metric_events (
+  id     bigint generated always as identity,
+  at     timestamptz not null,
+  name   text        not null,
+  labels jsonb       not null default '{}',
+  count  bigint      not null default 1,
+  constraint metric_events_pkey primary key (id)
+);
+
+-- Up to where finished jobs are counted. Its row is the lock of the roll-up.
+create table if not exists clerk_sync.metric_state (
+  is_only_row  boolean     not null default true,
+  rolled_until timestamptz not null,
+  constraint metric_state_pkey primary key (is_only_row),
+  constraint one_row check (is_only_row)
+);
+
+insert into clerk_sync.metric_state (rolled_until)
+values (now() - interval '7 days')
+on conflict (is_only_row) do nothing;
+
+alter table clerk_sync.metric_counts enable row level security;
+alter table clerk_sync.metric_events enable row level security;
+alter table clerk_sync.metric_state enable row level security;
+revoke all on clerk_sync.metric_counts, clerk_sync.metric_events, clerk_sync.metric_state
+  from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.metric_counts to service_role;
+grant select, insert, update, delete on clerk_sync.metric_events to service_role;
+grant select, insert, update, delete on clerk_sync.metric_state to service_role;
+
+drop policy if exists metric_counts_service_role on clerk_sync.metric_counts;
+create policy metric_counts_service_role
+  on clerk_sync.metric_counts
+  for all
+  to service_role
+  using (true)
+  with check (true);
+drop policy if exists metric_events_service_role on clerk_sync.metric_events;
+create policy metric_events_service_role
+  on clerk_sync.metric_events
+  for all
+  to service_role
+  using (true)
+  with check (true);
+drop policy if exists metric_state_service_role on clerk_sync.metric_state;
+create policy metric_state_service_role
+  on clerk_sync.metric_state
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- The upper bounds of the buckets of latencies, in seconds; the last bucket has none.
+create or replace function clerk_sync.latency_bounds()
+returns double precision[]
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select '{0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10,30,60,300,900,3600,21600}'::double precision[];
+$$;
+
+revoke execute on function clerk_sync.latency_bounds from public, anon, authenticated;
+grant execute on function clerk_sync.latency_bounds to service_role;
+
+-- The code of an error, without what follows it: a label must have few values, whatever a worker sends.
+create or replace function clerk_sync.code_of(p_error text)
+returns text
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(substring(p_error from '^([a-z_]{1,60})([: ]|$)'), 'unknown');
+$$;
+
+revoke execute on function clerk_sync.code_of from public, anon, authenticated;
+grant execute on function clerk_sync.code_of to service_role;
+
+-- Calls to the services, as clerk_sync.record_calls gets them. failure: it says that the service is down or refuses us.
+create or replace function clerk_sync.count_calls(p_calls jsonb, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  insert into clerk_sync.metric_events (at, name, labels, count)
+  select p_now, 'calls', jsonb_build_object('service', c.name, 'outcome', o.outcome), o.count
+  from jsonb_to_recordset(p_calls) as c(name text, successes bigint, failures bigint)
+  cross join lateral (values ('success', c.successes), ('failure', c.failures)) as o(outcome, count)
+  where o.count > 0
+    and c.name in ('auth', 'clerk');
+end
+$$;
+
+revoke execute on function clerk_sync.count_calls from public, anon, authenticated;
+grant execute on function clerk_sync.count_calls to service_role;
+
+-- The roll-up: counts what has finished since the last one. It reads the queue by the index of the purge, bounded per
+-- call, under a lock that nobody waits for; whoever finds it taken leaves it to the other. Called by the purge (each
+-- minute by a worker, every five by pg_cron), and when charts or metrics are read.
+
+-- What the jobs finished from p_from until before p_until count for, by minute; the first p_limit of them.
+--   received {}             at the minute the job came, so that no index on created_at is needed
+--   finished {status, type}
+--   latency {source}        a histogram, of completed jobs: from receipt to completion
+--   processing {}           a histogram, of completed jobs: the last attempt
+--   mirrored {outcome}      what the mirror did
+-- Half a microsecond is taken from a latency so that a bound belongs to the bucket below it.
+create or replace function clerk_sync.finished_counts(p_from timestamptz, p_until timestamptz, p_limit bigint default null)
+returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
+language sql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+as $$
+  with finished as materialized (
+    select
+      date_trunc('minute', j.processed_at, 'UTC') as at,
+      date_trunc('minute', coalesce(j.created_at, j.processed_at), 'UTC') as received_at,
+      j.status,
+      j.job_type,
+      case
+        when j.source in ('webhook', 'refresh', 'ensure', 'backfill', 'reconcile') then j.source
+        else 'mirror'
+      end as source,
+      greatest(0, extract(epoch from j.processed_at - coalesce(j.created_at, j.processed_at))::double precision) as latency,
+      greatest(0, extract(epoch from (j.history -> -1 ->> 'at')::timestamptz - case
+        when j.history -> -2 ->> 'status' = 'PROCESSING' then (j.history -> -2 ->> 'at')::timestamptz
+        else j.processed_at
+      end)::double precision) as processing,
+      substring(j.result #>> '{mirror,outcome}' from '^[a-z_]{1,40}$') as mirrored
+    from public.job_queue as j
+    where j.status in ('COMPLETED', 'CANCELLED')
+      and j.processed_at >= p_from
+      and j.processed_at < p_until
+    order by j.processed_at
+    limit p_limit
+  )
+  select f.received_at, 'received', '{}'::jsonb, 0, count(*), 0
+  from finished as f
+  group by 1
+  union all
+  select f.at, 'finished', jsonb_build_object('status', f.status, 'type', f.job_type), 0, count(*), 0
+  from finished as f
+  group by f.at, f.status, f.job_type
+  union all
+  select
+    f.at, 'latency', jsonb_build_object('source', f.source),
+    width_bucket(f.latency - 0.0000005, (select clerk_sync.latency_bounds())), count(*), sum(f.latency)
+  from finished as f
+  where f.status = 'COMPLETED'
+  group by f.at, f.source, 4
+  union all
+  select
+    f.at, 'processing', '{}',
+    width_bucket(f.processing - 0.0000005, (select clerk_sync.latency_bounds())), count(*), sum(f.processing)
+  from finished as f
+  where f.status = 'COMPLETED'
+    and f.processing is not null
+  group by f.at, 4
+  union all
+  select f.at, 'mirrored', jsonb_build_object('outcome', f.mirrored), 0, count(*), 0
+  from finished as f
+  where f.status = 'COMPLETED'
+    and f.mirrored is not null
+  group by f.at, f.mirrored;
+$$;
+
+revoke execute on function clerk_sync.finished_counts from public, anon, authenticated;
+grant execute on function clerk_sync.finished_counts to service_role;
+
+-- Jobs that were dead letters from the beginning, or were made so by hand: no attempt of theirs failed. As counts of the
+-- minutes from p_from until before p_until.
+create or replace function clerk_sync.untried_dead_counts(p_from timestamptz, p_until timestamptz)
+returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
+language sql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off'
+set enable_bitmapscan = 'off'
+as $$
+  select
+    date_trunc('minute', j.processed_at, 'UTC'), 'dead', jsonb_build_object('code', clerk_sync.code_of(j.error)),
+    0, count(*), 0
+  from public.job_queue as j
+  where case when j.status = 'DEAD' then true end
+    and j.updated_at >= p_from
+    and j.processed_at >= p_from
+    and j.processed_at < p_until
+    and j.attempts = 0
+  group by 1, 3;
+$$;
+
+revoke execute on function clerk_sync.untried_dead_counts from public, anon, authenticated;
+grant execute on function clerk_sync.untried_dead_counts to service_role;
+
+-- Takes events away, at most p_limit, and answers them as counts.
+create or replace function clerk_sync.take_events(p_limit integer)
+returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
+language sql
+volatile
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off'
+as $$
+  with taken as (
+    delete from clerk_sync.metric_events as e
+    where e.id = any (array(select o.id from clerk_sync.metric_events as o order by o.id limit p_limit))
+    returning e.at, e.name, e.labels, e.count
+  )
+  select
+    date_trunc('minute', t.at, 'UTC'), t.name,
+    case when t.labels ? 'code' then jsonb_build_object('code', clerk_sync.code_of(t.labels ->> 'code')) else t.labels end,
+    0, sum(t.count)::bigint, 0
+  from taken as t
+  group by 1, 2, 3;
+$$;
+
+revoke execute on function clerk_sync.take_events from public, anon, authenticated;
+grant execute on function clerk_sync.take_events to service_role;
+
+-- Counts what finished up to a minute before p_now (a job is dated by the beginning of its transaction, which may commit
+-- later), and the events; of both at most p_limit. Answers whether there is more to count. Each job and event is counted
+-- once: the mark moves with the counts, and events go with them.
+create or replace function clerk_sync.roll_up(p_now timestamptz default clock_timestamp(), p_limit integer default 20000)
+returns boolean
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off'
+set enable_bitmapscan = 'off'
+as $$
+declare
+  v_from  timestamptz;
+  v_until timestamptz;
+  v_next  timestamptz;
+begin
+  select s.rolled_until into v_from from clerk_sync.metric_state as s for update skip locked;
+  if not found then
+    return false;
+  end if;
+  v_until := greatest(v_from, p_now - interval '1 minute');
+  v_next := (
+    select j.processed_at
+    from public.job_queue as j
+    where j.status in ('COMPLETED', 'CANCELLED')
+      and j.processed_at >= v_from
+      and j.processed_at < v_until
+    order by j.processed_at
+    offset p_limit
+    limit 1
+  );
+  if v_next is not null then -- where all of them finished at one moment, all are taken
+    v_until := greatest(v_next, v_from + interval '1 microsecond');
+  end if;
+  insert into clerk_sync.metric_counts as m (grain, at, name, labels, bucket, count, sum)
+  select
+    g.grain, case when g.width is null then '-infinity' else date_bin(g.width, c.at, 'epoch') end,
+    c.name, c.labels, c.bucket, sum(c.count), sum(c.sum)
+  from (
+    select f.* from clerk_sync.finished_counts(v_from, v_until) as f
+    union all
+    select d.* from clerk_sync.untried_dead_counts(v_from, v_until) as d
+    union all
+    select e.* from clerk_sync.take_events(p_limit) as e
+  ) as c
+  cross join (
+    values ('minute', interval '1 minute'), ('quarter', '15 minutes'), ('hour', '1 hour'), ('total', null)
+  ) as g(grain, width)
+  group by 1, 2, 3, 4, 5
+  on conflict (grain, name, at, labels, bucket) do update
+    set count = m.count + excluded.count,
+        sum = m.sum + excluded.sum;
+  update clerk_sync.metric_state as s
+  set rolled_until = v_until
+  where s.rolled_until <> v_until;
+  return v_next is not null or exists (select 1 from clerk_sync.metric_events);
+end
+$$;
+
+revoke execute on function clerk_sync.roll_up from public, anon, authenticated;
+grant execute on function clerk_sync.roll_up to service_role;
+
+-- Rolls up for so long at most, and answers up to where finished jobs are counted.
+create or replace function clerk_sync.roll_up_for(p_time interval, p_now timestamptz)
+returns timestamptz
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_deadline timestamptz := clock_timestamp() + p_time;
+begin
+  while clerk_sync.roll_up(p_now) and clock_timestamp() < v_deadline loop
+  end loop;
+  return (select s.rolled_until from clerk_sync.metric_state as s);
+end
+$$;
+
+revoke execute on function clerk_sync.roll_up_for from public, anon, authenticated;
+grant execute on function clerk_sync.roll_up_for to service_role;
+
+-- Minutes are kept for two hours, quarters of an hour for two days, hours as long as finished jobs and a week at least;
+-- the totals stay, so that no counter goes back.
+create or replace function clerk_sync.purge_metrics(p_days integer, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off'
+as $$
+begin
+  delete from clerk_sync.metric_counts as m
+  using (
+    values
+      ('minute', interval '2 hours'),
+      ('quarter', interval '2 days'),
+      ('hour', make_interval(days => greatest(p_days, 8)))
+  ) as k(grain, kept)
+  where m.grain = k.grain
+    and m.name = any (array(select t.name from clerk_sync.metric_counts as t where t.grain = 'total'))
+    and m.at < p_now - k.kept;
+end
+$$;
+
+revoke execute on function clerk_sync.purge_metrics from public, anon, authenticated;
+grant execute on function clerk_sync.purge_metrics to service_role;

@@ -1,0 +1,161 @@
+-- Canaries: users that `clerk-sync verify` sends through an installation and takes out again.
+
+-- They are known by their id, and what began is written down, so that the next run finds what one that died has left.
+
+-- True for the id of a canary. Nothing here touches any other user.
+create or replace function clerk_sync.is_canary(p_clerk_id text)
+returns boolean
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select starts_with(p_clerk_id, 'user_clerksync_canary_');
+$$;
+
+revoke execute on function clerk_sync.is_canary from public, anon, authenticated;
+grant execute on function clerk_sync.is_canary to service_role;
+
+create table if not exists clerk_sync.canary (
+  clerk_id   text        not null,
+  started_at timestamptz not null,
+  constraint canary_pkey primary key (clerk_id),
+  constraint id_is_a_canarys check (starts_with(clerk_id, 'user_clerksync_canary_'))
+);
+
+alter table clerk_sync.canary enable row level security;
+revoke all on clerk_sync.canary from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.canary to service_role;
+
+drop policy if exists canary_service_role on clerk_sync.canary;
+create policy canary_service_role
+  on clerk_sync.canary
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- Raises SY002 for the id of anybody else.
+create or replace function clerk_sync.check_canary(p_clerk_id text)
+returns void
+language plpgsql
+immutable
+security invoker
+set search_path = ''
+as $$
+begin
+  if not coalesce(clerk_sync.is_canary(p_clerk_id), false) then
+    raise exception 'this is not the id of a canary'
+      using errcode = 'SY002', hint = 'Canaries are called user_clerksync_canary_…; nobody else is touched.';
+  end if;
+end
+$$;
+
+revoke execute on function clerk_sync.check_canary from public, anon, authenticated;
+grant execute on function clerk_sync.check_canary to service_role;
+
+-- Takes down that a canary is about to be sent; answers {leftovers: [clerk_id]}, those that began more than an hour
+-- ago and are still here, the oldest 20.
+create or replace function public.clerk_sync_start_canary(
+  p_clerk_id text,
+  p_now      timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  perform clerk_sync.check_canary(p_clerk_id);
+  insert into clerk_sync.canary (clerk_id, started_at)
+  values (p_clerk_id, p_now)
+  on conflict (clerk_id) do nothing;
+  return jsonb_build_object('leftovers', to_jsonb(array(
+    select c.clerk_id
+    from clerk_sync.canary as c
+    where c.started_at < p_now - interval '1 hour'
+    order by c.started_at
+    limit 20
+  )));
+end
+$$;
+
+revoke execute on function public.clerk_sync_start_canary from public, anon, authenticated;
+grant execute on function public.clerk_sync_start_canary to service_role;
+
+-- True when nothing can be left of a canary in Supabase Auth: its deletion is complete and nothing else is open, or
+-- no worker ever had it in hand.
+create or replace function clerk_sync.can_remove_canary(p_clerk_id text)
+returns boolean
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  if not exists (select 1 from clerk_sync.user_state as s where s.clerk_id = p_clerk_id)
+    and not exists (select 1 from public.users as u where u.clerk_id = p_clerk_id)
+    and not exists (select 1 from public.job_queue as j where j.clerk_id = p_clerk_id and j.attempts > 0) then
+    return true;
+  end if;
+  return exists (
+    select 1
+    from public.job_queue as j
+    where j.clerk_id = p_clerk_id
+      and j.job_type = 'USER_DELETED'
+      and j.status = 'COMPLETED'
+  ) and not exists (
+    select 1
+    from public.job_queue as j
+    where j.clerk_id = p_clerk_id
+      and j.status in ('PENDING', 'PROCESSING', 'FAILED')
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.can_remove_canary from public, anon, authenticated;
+grant execute on function clerk_sync.can_remove_canary to service_role;
+
+-- Removes all there is of a canary: row, state, jobs. As long as its mirror could still be in Supabase Auth it
+-- removes nothing: the jobs that owe the deletion must stay. Answers {removed, rows, states, jobs, waiting}, the last
+-- being what clerk_sync.describe_jobs says of the jobs that are not completed. Raises SY002 for anybody else's id.
+create or replace function public.clerk_sync_remove_canary(p_clerk_id text)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_ids    uuid[];
+  v_locked uuid[] := array[]::uuid[];
+  v_rows   integer;
+  v_states integer;
+begin
+  perform clerk_sync.check_canary(p_clerk_id);
+  v_ids := array(select j.id from public.job_queue as j where j.clerk_id = p_clerk_id);
+  -- Not before it may go, or a worker would pass over the job that is to take it away. Then jobs first and the user
+  -- last, and nothing is waited for: as the claim does. A worker may have had it in hand until now: look again.
+  if clerk_sync.can_remove_canary(p_clerk_id) then
+    v_locked := array(select j.id from public.job_queue as j where j.clerk_id = p_clerk_id for update skip locked);
+  end if;
+  if not (v_ids <@ v_locked and clerk_sync.can_remove_canary(p_clerk_id)) then
+    return jsonb_build_object('removed', false, 'rows', 0, 'states', 0, 'jobs', 0, 'waiting', clerk_sync.describe_jobs(
+      array(select j.id from public.job_queue as j where j.id = any (v_ids) and j.status <> 'COMPLETED')
+    ));
+  end if;
+  delete from public.users as u where u.clerk_id = p_clerk_id;
+  get diagnostics v_rows = row_count;
+  delete from clerk_sync.user_state as s where s.clerk_id = p_clerk_id;
+  get diagnostics v_states = row_count;
+  delete from public.job_queue as j where j.id = any (v_locked);
+  delete from clerk_sync.canary as c where c.clerk_id = p_clerk_id;
+  return jsonb_build_object(
+    'removed', true, 'rows', v_rows, 'states', v_states, 'jobs', cardinality(v_locked), 'waiting', '[]'::jsonb
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_remove_canary from public, anon, authenticated;
+grant execute on function public.clerk_sync_remove_canary to service_role;

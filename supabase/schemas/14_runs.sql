@@ -1,0 +1,594 @@
+-- Runs over all users at Clerk: backfill, sweep and compare; and the budget of requests to Clerk's API.
+
+-- Runs that walk all users or the changed ones at Clerk: backfill (everybody, once), sweep (what changed since the
+-- last run) and compare (everybody, field by field, and who is gone). A run is walked by one runner at a time, in as
+-- many slices as it takes; where it stands is here, so that any runner can carry it on.
+--
+--   take_run ──> advance_run … advance_run ──> end_run          RUNNING ──> COMPLETED | FAILED | CANCELLED
+create table if not exists clerk_sync.sync_runs (
+  id             uuid        not null default gen_random_uuid(),
+  kind           text        not null,
+  status         text        not null default 'RUNNING',
+  applies        boolean     not null default true,
+  phase          text        not null default 'check',
+  cursor         jsonb       not null default '{}',
+  counts         jsonb       not null default '{}',
+  steps          integer     not null default 0,
+  users_at_clerk integer     null,
+  error          text        null,
+  started_at     timestamptz not null default now(),
+  updated_at     timestamptz not null default now(),
+  finished_at    timestamptz null,
+  lease_token    uuid        null,
+  lease_until    timestamptz not null default now(),
+  constraint sync_runs_pkey primary key (id),
+  constraint kind_is_known check (kind in ('backfill', 'sweep', 'compare')),
+  constraint run_status_is_known check (status in ('RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')),
+  constraint finished_iff_not_running check ((status = 'RUNNING') = (finished_at is null))
+);
+
+comment on column clerk_sync.sync_runs.applies is 'false: a dry run, which only counts';
+comment on column clerk_sync.sync_runs.lease_until is
+  'with lease_token: until then a runner has it; without: not to be carried on by the schedule before';
+
+create unique index if not exists sync_runs_one_open
+  on clerk_sync.sync_runs ((true))
+  where status = 'RUNNING';
+create index if not exists sync_runs_kind_idx
+  on clerk_sync.sync_runs (kind, started_at desc);
+
+-- The users that Clerk's API has shown in the compare under way.
+create table if not exists clerk_sync.run_marks (
+  clerk_id text not null,
+  constraint run_marks_pkey primary key (clerk_id)
+);
+
+alter table clerk_sync.sync_runs enable row level security;
+alter table clerk_sync.run_marks enable row level security;
+revoke all on clerk_sync.sync_runs, clerk_sync.run_marks from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.sync_runs to service_role;
+grant select, insert, update, delete, truncate on clerk_sync.run_marks to service_role;
+
+drop policy if exists sync_runs_service_role on clerk_sync.sync_runs;
+create policy sync_runs_service_role
+  on clerk_sync.sync_runs
+  for all
+  to service_role
+  using (true)
+  with check (true);
+drop policy if exists run_marks_service_role on clerk_sync.run_marks;
+create policy run_marks_service_role
+  on clerk_sync.run_marks
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- A run as jsonb, for the answers of the other functions.
+create or replace function clerk_sync.describe_run(p_id uuid)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'id', r.id,
+      'kind', r.kind,
+      'status', r.status,
+      'applies', r.applies,
+      'phase', r.phase,
+      'cursor', r.cursor,
+      'counts', r.counts,
+      'steps', r.steps,
+      'users_at_clerk', r.users_at_clerk,
+      'error', r.error,
+      'started_at', r.started_at,
+      'updated_at', r.updated_at,
+      'finished_at', r.finished_at,
+      'lease_until', r.lease_until
+    )
+    from clerk_sync.sync_runs as r
+    where r.id = p_id
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.describe_run from public, anon, authenticated;
+grant execute on function clerk_sync.describe_run to service_role;
+
+-- Whether the caller may carry on the open run. One without p_kind (the schedule) carries on whatever applies and
+-- waits out a pause; one that names what it wants carries on exactly that.
+create or replace function clerk_sync.may_carry_on(
+  p_run     clerk_sync.sync_runs,
+  p_kind    text,
+  p_applies boolean,
+  p_now     timestamptz
+)
+returns boolean
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select case
+    when p_run.lease_until > p_now and (p_run.lease_token is not null or p_kind is null) then false
+    when p_kind is null then p_run.applies
+    else p_run.kind = p_kind and p_run.applies = p_applies
+  end;
+$$;
+
+revoke execute on function clerk_sync.may_carry_on from public, anon, authenticated;
+grant execute on function clerk_sync.may_carry_on to service_role;
+
+-- Makes a new run; null when there is an open one. What is older than 90 days is forgotten then. A sweep goes back to the beginning of the last run that applied,
+-- and a quarter of an hour further: Clerk's clock is not ours. Without one it goes back two days.
+create or replace function clerk_sync.start_run(p_kind text, p_applies boolean, p_now timestamptz)
+returns uuid
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_id    uuid;
+  v_since timestamptz := coalesce(
+    (select max(r.started_at) from clerk_sync.sync_runs as r where r.status = 'COMPLETED' and r.applies),
+    p_now - interval '2 days'
+  ) - interval '15 minutes';
+begin
+  insert into clerk_sync.sync_runs (kind, applies, cursor, started_at, updated_at, lease_until)
+  select p_kind, p_applies,
+    case when p_kind = 'sweep' then jsonb_build_object('floor', floor(extract(epoch from v_since) * 1000)) else '{}' end,
+    p_now, p_now, p_now
+  on conflict do nothing
+  returning id into v_id;
+  if v_id is not null then
+    truncate clerk_sync.run_marks;
+    delete from clerk_sync.sync_runs as r where r.finished_at < p_now - interval '90 days';
+  end if;
+  return v_id;
+end
+$$;
+
+revoke execute on function clerk_sync.start_run from public, anon, authenticated;
+grant execute on function clerk_sync.start_run to service_role;
+
+-- Gives the caller the open run, or starts one of p_kind, unless one began within p_idle_seconds and completed.
+-- Answers {outcome, run, token, read_at, mirrors}: started, resumed, busy (run says who has it) or none. read_at is
+-- when the next read of Clerk's API begins at the earliest; mirrors: users of ours are mirrored in Supabase Auth.
+-- An abandoned run gives way: a dry run at once, another a day after it last moved.
+create or replace function public.clerk_sync_take_run(
+  p_kind          text default null,
+  p_applies       boolean default true,
+  p_idle_seconds  integer default 0,
+  p_lease_seconds integer default 60,
+  p_now           timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_run     clerk_sync.sync_runs;
+  v_id      uuid;
+  v_outcome text := 'resumed';
+  v_token   uuid := gen_random_uuid();
+begin
+  select r.* into v_run from clerk_sync.sync_runs as r where r.status = 'RUNNING' for update;
+  if v_run.id is not null and clerk_sync.may_carry_on(v_run, p_kind, p_applies, p_now) then
+    v_id := v_run.id;
+  elsif v_run.id is not null and v_run.lease_until <= p_now and (
+    not v_run.applies and (p_kind is not null or v_run.updated_at < p_now - interval '1 hour')
+    or p_kind is not null and v_run.updated_at < p_now - interval '1 day'
+  ) then
+    perform clerk_sync.close_run(v_run.id, 'FAILED', 'run_abandoned: nobody carried it on', p_now);
+  elsif v_run.id is not null then
+    return jsonb_build_object('outcome', 'busy', 'run', clerk_sync.describe_run(v_run.id));
+  end if;
+  if v_id is null then
+    if p_kind is null or exists (
+      select 1
+      from clerk_sync.sync_runs as r
+      where r.kind = p_kind
+        and r.status = 'COMPLETED'
+        and r.applies
+        and r.started_at > p_now - make_interval(secs => p_idle_seconds)
+    ) then
+      return jsonb_build_object('outcome', 'none');
+    end if;
+    v_id := clerk_sync.start_run(p_kind, p_applies, p_now);
+    v_outcome := 'started';
+  end if;
+  update clerk_sync.sync_runs as r
+  set lease_token = v_token, lease_until = p_now + make_interval(secs => p_lease_seconds)
+  where r.id = v_id;
+  return jsonb_build_object(
+    'outcome', case when v_id is null then 'busy' else v_outcome end, 'run', clerk_sync.describe_run(v_id),
+    'token', v_token, 'read_at', p_now,
+    'mirrors', exists (select 1 from clerk_sync.user_state as s where s.mirrored_at is not null)
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_take_run from public, anon, authenticated;
+grant execute on function public.clerk_sync_take_run to service_role;
+
+-- Ends a run, whoever has it.
+create or replace function clerk_sync.close_run(p_id uuid, p_status text, p_error text, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  update clerk_sync.sync_runs as r
+  set status = p_status,
+      error = p_error,
+      finished_at = p_now,
+      updated_at = p_now,
+      lease_token = null,
+      lease_until = p_now
+  where r.id = p_id;
+end
+$$;
+
+revoke execute on function clerk_sync.close_run from public, anon, authenticated;
+grant execute on function clerk_sync.close_run to service_role;
+
+-- How a run moves: each step stores its jobs, its marks and where it stands in one transaction.
+
+-- One step of a run that is held by p_token. p_step: {number?, phase?, cursor?, counts?, jobs?, mirror?, marks?,
+-- users_at_clerk?}; jobs as clerk_sync_enqueue takes them, mirror: Clerk ids of users who are mirrored once more as they
+-- are; counts are added to those of the run, as are the outcomes of the jobs. A step whose number is stored already (its answer was lost) is not stored again. Answers
+-- {held, run, read_at, open_jobs}. When the run was taken over or cancelled, held is false and nothing was stored.
+-- open_jobs: jobs of backfill and reconcile that wait, counted as far as p_most_jobs.
+create or replace function public.clerk_sync_advance_run(
+  p_id            uuid,
+  p_token         uuid,
+  p_step          jsonb,
+  p_max_attempts  integer default 15,
+  p_most_jobs     integer default 10000,
+  p_lease_seconds integer default 60,
+  p_now           timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_enqueue
+as $$
+declare
+  v_steps    integer;
+  v_step     jsonb := p_step;
+  v_enqueued jsonb;
+  v_repairs  jsonb;
+begin
+  select r.steps
+  into v_steps
+  from clerk_sync.sync_runs as r
+  where r.id = p_id
+    and r.lease_token = p_token
+  for update;
+  if not found then
+    return jsonb_build_object('held', false);
+  end if;
+  if (v_step ->> 'number')::integer <= v_steps then
+    v_step := '{}';
+  end if;
+  v_enqueued := public.clerk_sync_enqueue(coalesce(v_step -> 'jobs', '[]'), p_max_attempts, p_now);
+  v_repairs := clerk_sync.queue_auth_repairs(p_id, coalesce(v_step -> 'mirror', '[]'), p_now);
+  insert into clerk_sync.run_marks (clerk_id)
+  select m from jsonb_array_elements_text(coalesce(v_step -> 'marks', '[]')) as m
+  on conflict (clerk_id) do nothing;
+  update clerk_sync.sync_runs as r
+  set steps = greatest(r.steps, coalesce((v_step ->> 'number')::integer, 0)),
+      phase = coalesce(v_step ->> 'phase', r.phase),
+      cursor = coalesce(v_step -> 'cursor', r.cursor),
+      counts = clerk_sync.add_counts(
+        clerk_sync.add_counts(r.counts, coalesce(v_step -> 'counts', '{}')),
+        clerk_sync.add_counts(clerk_sync.count_outcomes(v_enqueued), v_repairs)
+      ),
+      users_at_clerk = coalesce((v_step ->> 'users_at_clerk')::integer, r.users_at_clerk),
+      error = null,
+      updated_at = p_now,
+      lease_until = p_now + make_interval(secs => p_lease_seconds)
+  where r.id = p_id;
+  return jsonb_build_object(
+    'held', true,
+    'run', clerk_sync.describe_run(p_id),
+    'read_at', p_now,
+    'open_jobs', clerk_sync.count_background_jobs(p_most_jobs)
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_advance_run from public, anon, authenticated;
+grant execute on function public.clerk_sync_advance_run to service_role;
+
+-- Ends the runner's part: COMPLETED or FAILED ends the run, RUNNING gives it back to be carried on, by the schedule
+-- not before p_pause_seconds. Answers whether the run was still the caller's.
+create or replace function public.clerk_sync_end_run(
+  p_id            uuid,
+  p_token         uuid,
+  p_status        text,
+  p_error         text default null,
+  p_pause_seconds integer default 0,
+  p_now           timestamptz default clock_timestamp()
+)
+returns boolean
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  perform 1
+  from clerk_sync.sync_runs as r
+  where r.id = p_id
+    and r.lease_token = p_token
+  for update;
+  if not found then
+    return false;
+  end if;
+  if p_status <> 'RUNNING' then
+    perform clerk_sync.close_run(p_id, p_status, p_error, p_now);
+    return true;
+  end if;
+  update clerk_sync.sync_runs as r
+  set error = p_error,
+      lease_token = null,
+      lease_until = p_now + make_interval(secs => p_pause_seconds)
+  where r.id = p_id;
+  return true;
+end
+$$;
+
+revoke execute on function public.clerk_sync_end_run from public, anon, authenticated;
+grant execute on function public.clerk_sync_end_run to service_role;
+
+-- Cancels the open run; its runner notices at its next step. Jobs it has queued stay. Answers the run, or null.
+create or replace function public.clerk_sync_cancel_run(p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_id uuid := (select r.id from clerk_sync.sync_runs as r where r.status = 'RUNNING' for update);
+begin
+  perform clerk_sync.close_run(v_id, 'CANCELLED', null, p_now);
+  return clerk_sync.describe_run(v_id);
+end
+$$;
+
+revoke execute on function public.clerk_sync_cancel_run from public, anon, authenticated;
+grant execute on function public.clerk_sync_cancel_run to service_role;
+
+-- The newest runs, the last first. counts.missing, stale, ahead, differs, unmirrored and extra of a sweep or compare are how
+-- far out of step it found us, auth_missing, auth_differs, auth_deleted and auth_extra how far Supabase Auth.
+create or replace function public.clerk_sync_list_runs(p_limit integer default 20)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(clerk_sync.describe_run(r.id) order by r.started_at desc), '[]')
+    from (select s.id, s.started_at from clerk_sync.sync_runs as s order by s.started_at desc limit p_limit) as r
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_list_runs from public, anon, authenticated;
+grant execute on function public.clerk_sync_list_runs to service_role;
+
+-- {a: 1} and {a: 2, b: 3} make {a: 3, b: 3}.
+create or replace function clerk_sync.add_counts(p_counts jsonb, p_more jsonb)
+returns jsonb
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select p_counts || coalesce(
+    (
+      select jsonb_object_agg(m.key, coalesce((p_counts ->> m.key)::bigint, 0) + m.value::bigint)
+      from jsonb_each_text(p_more) as m
+    ),
+    '{}'
+  );
+$$;
+
+revoke execute on function clerk_sync.add_counts from public, anon, authenticated;
+grant execute on function clerk_sync.add_counts to service_role;
+
+-- How often each outcome came in an answer of clerk_sync_enqueue.
+create or replace function clerk_sync.count_outcomes(p_enqueued jsonb)
+returns jsonb
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(jsonb_object_agg(o.outcome, o.count), '{}')
+  from (
+    select e.value ->> 'outcome' as outcome, count(*) as count
+    from jsonb_array_elements(p_enqueued) as e
+    group by e.value ->> 'outcome'
+  ) as o;
+$$;
+
+revoke execute on function clerk_sync.count_outcomes from public, anon, authenticated;
+grant execute on function clerk_sync.count_outcomes to service_role;
+
+-- How many jobs of backfill and reconcile wait, counted as far as p_most. Deletions may wait for the delete brake
+-- and do not count.
+create or replace function clerk_sync.count_background_jobs(p_most integer)
+returns integer
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select count(*)::integer
+  from (
+    select 1
+    from public.job_queue as j
+    where j.status in ('PENDING', 'FAILED')
+      and j.waits_for is null
+      and j.priority = 0
+      and j.job_type <> 'USER_DELETED'
+    limit p_most
+  ) as waiting;
+$$;
+
+revoke execute on function clerk_sync.count_background_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.count_background_jobs to service_role;
+
+-- What became of the jobs of backfill and reconcile since a run began: {users, due, retrying, dead, held}. due is work
+-- under way, retrying has failed and waits, held waits for the delete brake; users is how many we have now, which is
+-- counted only when nothing is due.
+create or replace function public.clerk_sync_run_jobs_state(p_id uuid, p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_since timestamptz := (select r.started_at from clerk_sync.sync_runs as r where r.id = p_id);
+  v_state jsonb;
+begin
+  select jsonb_build_object(
+    'due', count(*) filter (
+      where j.status = 'PROCESSING' or (j.status <> 'DEAD' and j.waits_for is null and j.run_at <= p_now)
+    ),
+    'retrying', count(*) filter (where j.waits_for is not null or j.status = 'FAILED' and j.run_at > p_now),
+    'held', count(*) filter (where j.waits_for is null and j.status = 'PENDING' and j.run_at > p_now),
+    'dead', count(*) filter (where j.status = 'DEAD')
+  )
+  into v_state
+  from ( -- each by its own partial index
+    select w.status, w.run_at, w.waits_for
+    from public.job_queue as w
+    where w.status in ('PENDING', 'FAILED') and w.waits_for is null and w.priority = 0
+    union all
+    select c.status, c.run_at, c.waits_for from public.job_queue as c where c.waits_for is not null and c.priority = 0
+    union all
+    select p.status, p.run_at, p.waits_for from public.job_queue as p where p.status = 'PROCESSING' and p.priority = 0
+    union all
+    select d.status, d.run_at, d.waits_for
+    from public.job_queue as d
+    where d.status = 'DEAD'
+      and d.updated_at >= v_since
+      and d.priority = 0
+  ) as j;
+  return v_state || jsonb_build_object('users', case
+    when (v_state ->> 'due')::integer = 0 then (
+      select count(*) from public.users as u where u.clerk_id is not null and u.deleted_at is null
+    )
+  end);
+end
+$$;
+
+revoke execute on function public.clerk_sync_run_jobs_state from public, anon, authenticated;
+grant execute on function public.clerk_sync_run_jobs_state to service_role;
+
+-- The budget of requests to Clerk's API. The rate is the instance's (1,000 requests in 10 s in production, 100 in
+-- development), whoever asks: functions, server and command line take from the same row before they ask.
+create table if not exists clerk_sync.clerk_rate (
+  is_only_row boolean   not null default true,
+  slot        bigint    not null default 0,
+  used        integer[] not null default array_fill(0, array[11]),
+  constraint clerk_rate_pkey primary key (is_only_row),
+  constraint one_row check (is_only_row),
+  constraint eleven_slots check (cardinality(used) = 11)
+);
+
+comment on column clerk_sync.clerk_rate.used is
+  'requests taken in each tenth of the window, the newest first; eleven of them cover any whole window';
+
+insert into clerk_sync.clerk_rate (is_only_row)
+values (true)
+on conflict (is_only_row) do nothing;
+
+alter table clerk_sync.clerk_rate enable row level security;
+revoke all on clerk_sync.clerk_rate from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.clerk_rate to service_role;
+
+drop policy if exists clerk_rate_service_role on clerk_sync.clerk_rate;
+create policy clerk_rate_service_role
+  on clerk_sync.clerk_rate
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- Takes up to p_wanted requests out of p_rate in any p_window_seconds; answers {granted, wait_milliseconds}. When
+-- nothing is granted, something is again after the wait. Who passes a smaller p_rate leaves the rest to others: what
+-- they took counts against it. The cost is one row, however much is taken.
+create or replace function public.clerk_sync_take_clerk_requests(
+  p_wanted         integer,
+  p_rate           integer,
+  p_window_seconds integer default 10,
+  p_now            timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_milliseconds numeric := extract(epoch from p_now) * 1000;
+  v_length       integer := p_window_seconds * 100; -- of a slot
+  v_slot         bigint  := floor(v_milliseconds / v_length);
+  v_last         bigint;
+  v_used         integer[];
+  v_granted      integer;
+  v_slots        integer := 0;
+begin
+  select r.slot, r.used
+  into v_last, v_used
+  from clerk_sync.clerk_rate as r
+  for update;
+  if abs(v_slot - v_last) >= 11 then
+    v_used := array_fill(0, array[11]);
+  elsif v_slot > v_last then
+    v_used := (array_fill(0, array[(v_slot - v_last)::integer]) || v_used)[1:11];
+  else
+    v_slot := v_last; -- another caller's clock_timestamp() is ahead
+  end if;
+  v_granted := greatest(0, least(p_wanted, p_rate - (select sum(u) from unnest(v_used) as u)));
+  v_used[1] := v_used[1] + v_granted;
+  update clerk_sync.clerk_rate as r
+  set slot = v_slot,
+      used = v_used;
+  if v_granted = 0 then
+    v_slots := (
+      select min(k)
+      from generate_series(1, 11) as k
+      where k = 11
+         or (select sum(u) from unnest(v_used[1:11 - k]) as u) < p_rate
+    );
+  end if;
+  return jsonb_build_object(
+    'granted', v_granted,
+    'wait_milliseconds', case when v_granted > 0 then 0 else ceil((v_slot + v_slots) * v_length - v_milliseconds) end
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_take_clerk_requests from public, anon, authenticated;
+grant execute on function public.clerk_sync_take_clerk_requests to service_role;

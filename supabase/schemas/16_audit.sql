@@ -1,0 +1,330 @@
+-- The audit of the queue: what was refused, odd, or done by hand.
+
+-- The audit of the queue: what was refused, put aside, odd, or done by hand, with time and source; no payload, email or
+-- name. Kinds:
+--   delivery_refused   the signature was missing, wrong or too old (code), from this source as the gateway gave it
+--   instance_unknown   a signed event of a Clerk instance (subject) that is not ours; not applied
+--   sample_event       an example of Clerk's dashboard; proves the set-up, nothing is stored
+--   event_trimmed      events that lack fields (subject) which Clerk's events have; applied, and their users are read again
+--   job_edited         jobs were made, changed or deleted (code) not by our functions, by this database user (source)
+--   burst              more events within five minutes than is usual for anybody
+--   flapping_user      one user (subject) with very many events within an hour
+--   operator_action    what an operator (source) did (code) through the admin API, to which job, user, operation … (subject)
+-- One row stands for all of a minute that are alike, so that a flood is a number and not a full disk.
+create table if not exists clerk_sync.audit (
+  kind    text        not null,
+  at      timestamptz not null,
+  source  text        not null default '',
+  subject text        not null default '',
+  code    text        not null default '',
+  count   integer     not null default 1,
+  last_at timestamptz not null,
+  detail  jsonb       not null default '{}',
+  constraint audit_pkey primary key (kind, at, source, subject, code),
+  constraint audit_kind_is_known check (kind in (
+    'delivery_refused', 'instance_unknown', 'sample_event', 'event_trimmed', 'job_edited', 'burst', 'flapping_user', 'operator_action'
+  ))
+);
+
+create index if not exists audit_at_idx on clerk_sync.audit (at);
+
+alter table clerk_sync.audit enable row level security;
+revoke all on clerk_sync.audit from public, anon, authenticated;
+grant select, insert, update, delete on clerk_sync.audit to service_role;
+
+drop policy if exists audit_service_role on clerk_sync.audit;
+create policy audit_service_role
+  on clerk_sync.audit
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- Adds to the row of this minute, which has 50 of a kind at most and "(other)" for the rest; actions are kept all.
+create or replace function clerk_sync.add_audit(
+  p_kind    text,
+  p_source  text,
+  p_subject text,
+  p_code    text,
+  p_count   integer,
+  p_detail  jsonb,
+  p_at      timestamptz
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_at      timestamptz := date_trunc('minute', p_at);
+  v_source  text := left(coalesce(p_source, ''), 200);
+  v_subject text := left(coalesce(p_subject, ''), 200);
+begin
+  if p_kind <> 'operator_action' and (
+    select count(*) >= 50 and not coalesce(bool_or(a.source = v_source and a.subject = v_subject), false)
+    from clerk_sync.audit as a
+    where a.kind = p_kind
+      and a.at = v_at
+  ) then
+    v_source := '(other)';
+    v_subject := '';
+  end if;
+  insert into clerk_sync.audit as a (kind, at, source, subject, code, count, last_at, detail)
+  values (p_kind, v_at, v_source, v_subject, left(coalesce(p_code, ''), 100), p_count, p_at, coalesce(p_detail, '{}'))
+  on conflict (kind, at, source, subject, code) do update
+    set count = a.count + excluded.count,
+        last_at = greatest(a.last_at, excluded.last_at),
+        detail = a.detail || excluded.detail;
+end
+$$;
+
+revoke execute on function clerk_sync.add_audit from public, anon, authenticated;
+grant execute on function clerk_sync.add_audit to service_role;
+
+-- When events of whom came lately: the newest 20,000 finished jobs of the last hour, as many that are due or will be,
+-- and as many that wait for a service.
+create or replace function clerk_sync.recent_events(p_now timestamptz)
+returns table (clerk_id text, created_at timestamptz)
+language sql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+as $$
+  select r.clerk_id, r.created_at
+  from (
+    (
+      select j.clerk_id, j.created_at, j.source
+      from public.job_queue as j
+      where j.status in ('COMPLETED', 'CANCELLED')
+        and j.processed_at > p_now - interval '1 hour'
+      order by j.processed_at desc
+      limit 20000
+    )
+    union all
+    (
+      select j.clerk_id, j.created_at, j.source
+      from public.job_queue as j
+      where j.status in ('PENDING', 'FAILED')
+        and j.waits_for is null
+      limit 20000
+    )
+    union all
+    (
+      select j.clerk_id, j.created_at, j.source
+      from public.job_queue as j
+      where j.waits_for is not null
+      limit 20000
+    )
+  ) as r
+  where r.source = 'webhook'
+    and r.created_at > p_now - interval '1 hour';
+$$;
+
+revoke execute on function clerk_sync.recent_events from public, anon, authenticated;
+grant execute on function clerk_sync.recent_events to service_role;
+
+-- Looks for bursts and for users that flap among them. An hour has one row of each, with the highest count. Answers how
+-- many were found.
+create or replace function public.clerk_sync_audit_jobs(
+  p_now      timestamptz default clock_timestamp(),
+  p_burst    integer default 3000,
+  p_flapping integer default 20
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_found integer;
+begin
+  with recent as materialized (select e.clerk_id, e.created_at from clerk_sync.recent_events(p_now) as e),
+  odd as (
+    select 'burst' as kind, '' as subject, count(*)::integer as count
+    from recent as r
+    where r.created_at > p_now - interval '5 minutes'
+    having count(*) > p_burst
+    union all
+    select 'flapping_user', r.clerk_id, count(*)::integer
+    from recent as r
+    where r.clerk_id is not null
+    group by r.clerk_id
+    having count(*) > p_flapping
+    order by 3 desc
+    limit 50
+  )
+  insert into clerk_sync.audit as a (kind, at, subject, count, last_at)
+  select o.kind, date_trunc('hour', p_now), o.subject, o.count, p_now
+  from odd as o
+  on conflict (kind, at, source, subject, code) do update
+    set count = greatest(a.count, excluded.count),
+        last_at = case when excluded.count > a.count then excluded.last_at else a.last_at end;
+  get diagnostics v_found = row_count;
+  return v_found;
+end
+$$;
+
+revoke execute on function public.clerk_sync_audit_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_audit_jobs to service_role;
+
+-- What of it clerk_sync_health looks at: {kind: {count, last_at}} since p_since.
+create or replace function clerk_sync.audit_facts(p_since timestamptz)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select coalesce(jsonb_object_agg(g.kind, jsonb_build_object('count', g.count, 'last_at', g.last_at)), '{}')
+  from (
+    select a.kind, sum(a.count) as count, max(a.last_at) as last_at
+    from clerk_sync.audit as a
+    where a.at >= p_since
+    group by a.kind
+  ) as g;
+$$;
+
+revoke execute on function clerk_sync.audit_facts from public, anon, authenticated;
+grant execute on function clerk_sync.audit_facts to service_role;
+
+-- Takes down that p_actor did p_code to p_subject (a job, a user, a run, an operation …). p_detail holds ids and
+-- conditions, never a payload, email or name.
+create or replace function public.clerk_sync_note_action(
+  p_actor   text,
+  p_code    text,
+  p_subject text,
+  p_count   integer default 1,
+  p_detail  jsonb default '{}',
+  p_now     timestamptz default clock_timestamp()
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  perform clerk_sync.add_audit('operator_action', p_actor, p_subject, p_code, p_count, p_detail, p_now);
+end
+$$;
+
+revoke execute on function public.clerk_sync_note_action from public, anon, authenticated;
+grant execute on function public.clerk_sync_note_action to service_role;
+
+-- Raises SY002 for a filter with an unknown key: a misspelt condition would match everything.
+create or replace function clerk_sync.check_filter_keys(p_filter jsonb, p_known text[])
+returns void
+language plpgsql
+immutable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_unknown text[];
+begin
+  if jsonb_typeof(p_filter) is distinct from 'object' then
+    raise exception 'the filter must be a JSON object' using errcode = 'SY002';
+  end if;
+  v_unknown := array(select k from jsonb_object_keys(p_filter) as k where k <> all (p_known));
+  if cardinality(v_unknown) > 0 then
+    raise exception 'the filter has unknown keys: %', array_to_string(v_unknown, ', ')
+      using errcode = 'SY002', hint = 'Known are ' || array_to_string(p_known, ', ') || '.';
+  end if;
+end
+$$;
+
+revoke execute on function clerk_sync.check_filter_keys from public, anon, authenticated;
+grant execute on function clerk_sync.check_filter_keys to service_role;
+
+-- The newest entries that match p_filter ({kind, since, source, subject}), at most p_limit, newest first.
+create or replace function public.clerk_sync_audit(p_filter jsonb default '{}', p_limit integer default 100)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  perform clerk_sync.check_filter_keys(p_filter, '{kind,since,source,subject}');
+  return (
+    select coalesce(jsonb_agg(to_jsonb(e) order by e.last_at desc), '[]')
+    from (
+      select a.*
+      from clerk_sync.audit as a
+      where a.kind = coalesce(p_filter ->> 'kind', a.kind)
+        and a.source = coalesce(p_filter ->> 'source', a.source)
+        and a.subject = coalesce(p_filter ->> 'subject', a.subject)
+        and a.last_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
+      order by a.last_at desc
+      limit p_limit
+    ) as e
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_audit from public, anon, authenticated;
+grant execute on function public.clerk_sync_audit to service_role;
+
+-- Changes of jobs made by hand, as entries of the audit.
+
+-- Writes the entry of what was collected, if anything was.
+create or replace function clerk_sync.write_edit(p_operation text)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_count integer := coalesce(nullif(current_setting('clerk_sync.edited_count', true), ''), '0')::integer;
+begin
+  if v_count = 0 then
+    return;
+  end if;
+  perform clerk_sync.add_audit(
+    'job_edited', concat_ws(' as ', session_user, nullif(current_user, session_user)), '', p_operation, v_count,
+    jsonb_build_object('jobs', string_to_array(current_setting('clerk_sync.edited_ids'), ',')), clock_timestamp()
+  );
+  perform set_config('clerk_sync.edited_count', '', true), set_config('clerk_sync.edited_ids', '', true);
+end
+$$;
+
+revoke execute on function clerk_sync.write_edit from public, anon, authenticated;
+grant execute on function clerk_sync.write_edit to service_role;
+
+create or replace function clerk_sync.record_edit()
+returns trigger
+language plpgsql
+security invoker
+set search_path = ''
+as $$
+begin
+  if tg_op = 'DELETE' and clerk_sync.editor() is not null then
+    perform clerk_sync.note_edit(g.id) from gone as g;
+  end if;
+  perform clerk_sync.write_edit(lower(tg_op));
+  return null;
+end
+$$;
+
+revoke execute on function clerk_sync.record_edit from public, anon, authenticated;
+grant execute on function clerk_sync.record_edit to service_role;
+
+drop trigger if exists record_edit on public.job_queue;
+create trigger record_edit
+  after insert or update on public.job_queue
+  for each statement
+  when (current_setting('clerk_sync.edited_count', true) <> '')
+  execute function clerk_sync.record_edit();
+
+drop trigger if exists record_deletion on public.job_queue;
+create trigger record_deletion
+  after delete on public.job_queue
+  referencing old table as gone
+  for each statement
+  execute function clerk_sync.record_edit();

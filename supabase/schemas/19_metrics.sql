@@ -1,0 +1,364 @@
+-- What charts and Prometheus read, and views for the SQL editor.
+
+-- The charts' data, from what was rolled up and, for what finished since, from the queue.
+
+-- The jobs that are open or wait as dead letters, of each kind the first p_most; of the dead letters the newest.
+create or replace function clerk_sync.open_jobs(p_most integer)
+returns table (status text, job_type text, waits_for text, created_at timestamptz)
+language sql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+as $$
+  (
+    select j.status, j.job_type, j.waits_for, j.created_at
+    from public.job_queue as j
+    where j.status in ('PENDING', 'FAILED')
+      and j.waits_for is null
+    limit p_most
+  )
+  union all
+  (
+    select j.status, j.job_type, j.waits_for, j.created_at
+    from public.job_queue as j
+    where j.waits_for is not null
+    limit p_most
+  )
+  union all
+  (
+    select j.status, j.job_type, j.waits_for, j.created_at
+    from public.job_queue as j
+    where j.status = 'PROCESSING'
+    limit p_most
+  )
+  union all
+  (
+    select j.status, j.job_type, j.waits_for, j.created_at
+    from public.job_queue as j
+    where case when j.status = 'DEAD' then true end
+    order by j.updated_at desc
+    limit p_most
+  );
+$$;
+
+revoke execute on function clerk_sync.open_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.open_jobs to service_role;
+
+-- The value below which this share of a histogram is, in seconds, as Prometheus' histogram_quantile estimates it; null
+-- when it is empty. p_counts: {bucket: count}.
+create or replace function clerk_sync.quantile(p_share double precision, p_counts jsonb)
+returns double precision
+language sql
+immutable
+strict
+security invoker
+set search_path = ''
+as $$
+  with bounds as (select clerk_sync.latency_bounds() as upper),
+  buckets as (
+    select
+      c.key::integer as bucket,
+      c.value::double precision as count,
+      sum(c.value::double precision) over (order by c.key::integer) as up_to,
+      sum(c.value::double precision) over () as total
+    from jsonb_each_text(p_counts) as c
+  )
+  select coalesce(b.upper[k.bucket], 0)
+    + (coalesce(b.upper[k.bucket + 1], b.upper[k.bucket]) - coalesce(b.upper[k.bucket], 0))
+    * (p_share * k.total - (k.up_to - k.count)) / k.count
+  from buckets as k
+  cross join bounds as b
+  where k.up_to >= p_share * k.total
+    and k.count > 0
+  order by k.bucket
+  limit 1;
+$$;
+
+revoke execute on function clerk_sync.quantile from public, anon, authenticated;
+grant execute on function clerk_sync.quantile to service_role;
+
+-- Everything of the charts since p_from, by intervals. What is open has been received; of that 10,000 jobs are
+-- counted, the rest when they finish. p_grain: minute, quarter or hour. Latency is
+-- that of Clerk's events only: a backfill waits by intention.
+create or replace function clerk_sync.interval_counts(
+  p_from     timestamptz,
+  p_interval interval,
+  p_grain    text,
+  p_now      timestamptz
+)
+returns table (at timestamptz, name text, bucket integer, count bigint)
+language sql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off'
+set enable_bitmapscan = 'off'
+as $$
+  select date_bin(p_interval, c.at, 'epoch'), c.name, c.bucket, sum(c.count)::bigint
+  from (
+    select m.at, m.name, m.labels, m.bucket::integer, m.count
+    from clerk_sync.metric_counts as m
+    where m.grain = p_grain
+      and m.name in ('received', 'finished', 'latency', 'failed_attempts', 'dead')
+      and m.at >= p_from
+    union all
+    select f.at, f.name, f.labels, f.bucket, f.count
+    from clerk_sync.finished_counts(
+      (select s.rolled_until from clerk_sync.metric_state as s), p_now + interval '1 minute', 20000
+    ) as f
+    union all
+    select o.created_at, 'received', '{}', 0, 1
+    from clerk_sync.open_jobs(10000) as o
+  ) as c
+  where c.at >= p_from
+    and (c.name <> 'finished' or c.labels ->> 'status' = 'COMPLETED')
+    and (c.name <> 'latency' or c.labels ->> 'source' = 'webhook')
+  group by 1, 2, 3;
+$$;
+
+revoke execute on function clerk_sync.interval_counts from public, anon, authenticated;
+grant execute on function clerk_sync.interval_counts to service_role;
+
+-- {window, interval_seconds, points: [{at, received, completed, failed_attempts, dead, latency_p50, latency_p95}]} of the
+-- last hour by minutes, day by quarters of an hour, or week by two hours: every interval, the oldest first; the last one
+-- is under way. Latencies are in ms.
+create or replace function public.clerk_sync_series(p_window text default '1h', p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_interval interval := make_interval(mins => case p_window when '1h' then 1 when '24h' then 15 when '7d' then 120 end);
+  v_points   integer  := case p_window when '1h' then 60 when '24h' then 96 else 84 end;
+  v_grain    text     := case p_window when '1h' then 'minute' when '24h' then 'quarter' else 'hour' end;
+  v_from     timestamptz;
+begin
+  if v_interval is null then
+    raise exception 'p_window is %, it must be 1h, 24h or 7d', p_window using errcode = 'SY002';
+  end if;
+  perform clerk_sync.roll_up(p_now, 5000);
+  v_from := date_bin(v_interval, p_now, 'epoch') - (v_points - 1) * v_interval;
+  return jsonb_build_object(
+    'window', p_window,
+    'interval_seconds', extract(epoch from v_interval)::integer,
+    'points', (
+      with counts as materialized (
+        select c.*
+        from clerk_sync.interval_counts(v_from, v_interval, v_grain, p_now) as c
+      )
+      select jsonb_agg(
+        jsonb_build_object('at', i.at)
+          || '{"received": 0, "completed": 0, "failed_attempts": 0, "dead": 0}'
+          || coalesce(s.sums, '{}')
+          || jsonb_build_object(
+            'latency_p50', 1000 * clerk_sync.quantile(0.5, s.latencies),
+            'latency_p95', 1000 * clerk_sync.quantile(0.95, s.latencies)
+          )
+        order by i.at
+      )
+      from generate_series(v_from, v_from + (v_points - 1) * v_interval, v_interval) as i(at)
+      left join (
+        select
+          g.at,
+          jsonb_object_agg(case g.name when 'finished' then 'completed' else g.name end, g.count) filter (where g.name <> 'latency') as sums,
+          jsonb_object_agg(g.bucket, g.count) filter (where g.name = 'latency') as latencies
+        from counts as g
+        group by g.at
+      ) as s on s.at = i.at
+    )
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_series from public, anon, authenticated;
+grant execute on function public.clerk_sync_series to service_role;
+
+-- Everything that a scrape reads, in one answer, and views for those who have the SQL editor only. docs/metrics.md
+-- explains both.
+
+-- What the newest compare found, by kind, and how the runs of each kind did: {drift, runs: {kind: {completed_at,
+-- failed}}, active}. drift is null before the first compare.
+create or replace function clerk_sync.run_metrics()
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'drift', (
+      select '{"read": 0, "missing": 0, "stale": 0, "ahead": 0, "differs": 0, "extra": 0, "unmirrored": 0}'::jsonb || s.counts
+      from clerk_sync.sync_runs as s
+      where s.kind = 'compare'
+        and s.status = 'COMPLETED'
+      order by s.started_at desc
+      limit 1
+    ),
+    'runs', (
+      select jsonb_object_agg(k.kind, jsonb_build_object(
+        'completed_at', (
+          select max(s.finished_at)
+          from clerk_sync.sync_runs as s
+          where s.kind = k.kind
+            and s.status = 'COMPLETED'
+            and s.applies
+        ),
+        'failed', coalesce((
+          select s.status = 'FAILED'
+          from clerk_sync.sync_runs as s
+          where s.kind = k.kind
+            and s.status in ('COMPLETED', 'FAILED')
+            and s.applies
+          order by s.started_at desc
+          limit 1
+        ), false)
+      ))
+      from (values ('backfill'), ('sweep'), ('compare')) as k(kind)
+    ),
+    'active', exists (select 1 from clerk_sync.sync_runs as s where s.status = 'RUNNING')
+  );
+$$;
+
+revoke execute on function clerk_sync.run_metrics from public, anon, authenticated;
+grant execute on function clerk_sync.run_metrics to service_role;
+
+-- {bounds, rolled_until, counts: [{name, labels, count, sum, buckets: {bucket: count}}], jobs: [{status, type, service,
+-- count}], health, drift, runs, active}. counts are totals since the installation; jobs are those that are open or dead,
+-- of each kind 10,000 at most; health is clerk_sync_health. metric-families.ts makes metrics of it.
+create or replace function public.clerk_sync_metrics(p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  perform clerk_sync.roll_up(p_now, 5000);
+  return jsonb_build_object(
+    'bounds', clerk_sync.latency_bounds(),
+    'rolled_until', (select s.rolled_until from clerk_sync.metric_state as s),
+    'counts', (
+      select coalesce(jsonb_agg(to_jsonb(t)), '[]')
+      from (
+        select
+          m.name, m.labels, sum(m.count) as count, sum(m.sum) as sum,
+          jsonb_object_agg(m.bucket, m.count order by m.bucket) as buckets
+        from clerk_sync.metric_counts as m
+        where m.grain = 'total'
+        group by m.name, m.labels
+      ) as t
+    ),
+    'jobs', (
+      select coalesce(jsonb_agg(to_jsonb(t)), '[]')
+      from (
+        select o.status, o.job_type as type, o.waits_for as service, count(*) as count
+        from clerk_sync.open_jobs(10000) as o
+        group by 1, 2, 3
+      ) as t
+    ),
+    'health', public.clerk_sync_health(p_now)
+  ) || clerk_sync.run_metrics();
+end
+$$;
+
+revoke execute on function public.clerk_sync_metrics from public, anon, authenticated;
+grant execute on function public.clerk_sync_metrics to service_role;
+
+-- How many jobs there are of each status and type, and since when the oldest of them waits. Reads the whole queue.
+create or replace view clerk_sync.queue_status
+with (security_invoker = true)
+as
+select
+  j.status,
+  j.job_type,
+  j.waits_for,
+  count(*) as jobs,
+  min(j.created_at) as oldest_created_at,
+  min(j.run_at) filter (where j.status in ('PENDING', 'FAILED')) as next_run_at
+from public.job_queue as j
+group by j.status, j.job_type, j.waits_for;
+
+-- Dead letters by the code of their error: what went wrong, how often, since when, and one of them to look at.
+create or replace view clerk_sync.dead_letter_groups
+with (security_invoker = true)
+as
+select
+  split_part(j.error, ':', 1) as code,
+  count(*) as jobs,
+  count(distinct j.clerk_id) as users,
+  min(j.processed_at) as first_at,
+  max(j.processed_at) as last_at,
+  (array_agg(j.id order by j.processed_at desc))[1] as newest_job
+from public.job_queue as j
+where case when j.status = 'DEAD' then true end
+group by 1;
+
+-- Jobs that failed or gave up, with the error of their last attempt and when the next one is due.
+create or replace view clerk_sync.recent_failures
+with (security_invoker = true)
+as
+select
+  j.updated_at as failed_at,
+  j.id,
+  j.clerk_id,
+  j.event_id,
+  j.job_type,
+  j.status,
+  j.attempts,
+  j.max_attempts,
+  j.error,
+  case when j.status = 'FAILED' then j.run_at end as next_run_at
+from public.job_queue as j
+where j.status in ('FAILED', 'DEAD');
+
+-- How long what Clerk sent took from receipt to completion, by hour: seconds, estimated from a histogram.
+create or replace view clerk_sync.latency_by_hour
+with (security_invoker = true)
+as
+select
+  h.at as hour,
+  h.jobs,
+  h.sum / h.jobs as mean_seconds,
+  clerk_sync.quantile(0.5, h.buckets) as p50_seconds,
+  clerk_sync.quantile(0.95, h.buckets) as p95_seconds
+from (
+  select m.at, sum(m.count) as jobs, sum(m.sum) as sum, jsonb_object_agg(m.bucket, m.count) as buckets
+  from clerk_sync.metric_counts as m
+  where m.grain = 'hour'
+    and m.name = 'latency'
+    and m.labels = '{"source": "webhook"}'
+  group by m.at
+) as h;
+
+-- What each compare found out of step, by kind.
+create or replace view clerk_sync.drift_history
+with (security_invoker = true)
+as
+select
+  s.finished_at,
+  s.id as run_id,
+  s.applies as repaired,
+  coalesce((s.counts ->> 'read')::bigint, 0) as read,
+  coalesce((s.counts ->> 'missing')::bigint, 0) as missing,
+  coalesce((s.counts ->> 'stale')::bigint, 0) as stale,
+  coalesce((s.counts ->> 'differs')::bigint, 0) as differs,
+  coalesce((s.counts ->> 'extra')::bigint, 0) as extra,
+  coalesce((s.counts ->> 'unmirrored')::bigint, 0) as unmirrored,
+  coalesce((s.counts ->> 'ahead')::bigint, 0) as ahead
+from clerk_sync.sync_runs as s
+where s.kind = 'compare'
+  and s.status = 'COMPLETED';
+
+revoke all on clerk_sync.queue_status, clerk_sync.dead_letter_groups, clerk_sync.recent_failures,
+  clerk_sync.latency_by_hour, clerk_sync.drift_history from public, anon, authenticated;
+grant select on clerk_sync.queue_status to service_role;
+grant select on clerk_sync.dead_letter_groups to service_role;
+grant select on clerk_sync.recent_failures to service_role;
+grant select on clerk_sync.latency_by_hour to service_role;
+grant select on clerk_sync.drift_history to service_role;

@@ -1,0 +1,595 @@
+-- What a person does with jobs: find them, try them again, cancel them.
+
+-- Try again and cancel take jobs that are named by id, or all that match a filter. Each answers how many jobs changed; the
+-- history of each job says when.
+
+-- Queues failed, dead and cancelled jobs from the start: attempts are zero again, the history stays.
+create or replace function public.clerk_sync_retry_jobs(
+  p_ids uuid[],
+  p_now timestamptz default clock_timestamp()
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  update public.job_queue as j
+  set status = 'PENDING',
+      attempts = 0,
+      error = null,
+      run_at = p_now,
+      updated_at = p_now
+  where j.id = any (p_ids)
+    and j.status in ('FAILED', 'DEAD', 'CANCELLED');
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+
+revoke execute on function public.clerk_sync_retry_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_retry_jobs to service_role;
+
+-- Takes jobs that are not finished out of the queue. One that a worker has in hand is cancelled when its attempt
+-- ends, unless that completes it: freeing it sooner would let a second mirror call of the user start (law 5).
+create or replace function public.clerk_sync_cancel_jobs(
+  p_ids uuid[],
+  p_now timestamptz default clock_timestamp()
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  update public.job_queue as j
+  set status = case when j.status = 'PROCESSING' then j.status else 'CANCELLED' end,
+      cancel_requested_at = p_now,
+      updated_at = p_now
+  where j.id = any (p_ids)
+    and j.status in ('PENDING', 'PROCESSING', 'FAILED', 'DEAD');
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+
+revoke execute on function public.clerk_sync_cancel_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_cancel_jobs to service_role;
+
+-- Those of p_allowed that a filter's status, one or several, lets pass.
+create or replace function clerk_sync.filter_statuses(
+  p_filter  jsonb,
+  p_allowed text[] default '{PENDING,PROCESSING,COMPLETED,FAILED,DEAD,CANCELLED}'
+)
+returns text[]
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select array(
+    select s.status
+    from unnest(p_allowed) as s(status)
+    where case jsonb_typeof(p_filter -> 'status')
+      when 'array' then (p_filter -> 'status') ? s.status
+      else s.status = coalesce(p_filter ->> 'status', s.status)
+    end
+  );
+$$;
+
+revoke execute on function clerk_sync.filter_statuses from public, anon, authenticated;
+grant execute on function clerk_sync.filter_statuses to service_role;
+
+-- The statuses of the jobs that match a filter and that retry or cancel changes. Cancelled jobs are retried, and jobs in
+-- a worker's hand cancelled, only when the filter names that status. Raises SY002 for another action.
+create or replace function clerk_sync.changeable_statuses(p_action text, p_filter jsonb)
+returns text[]
+language plpgsql
+immutable
+security invoker
+set search_path = ''
+as $$
+begin
+  if p_action is null or p_action not in ('retry', 'cancel') then
+    raise exception 'p_action is %, it must be retry or cancel', p_action using errcode = 'SY002';
+  end if;
+  return clerk_sync.filter_statuses(p_filter, case
+    when p_action = 'retry' and p_filter ->> 'status' is null then '{FAILED,DEAD}'::text[]
+    when p_action = 'retry' then '{FAILED,DEAD,CANCELLED}'
+    when p_filter ->> 'status' is null then '{PENDING,FAILED,DEAD}'
+    else '{PENDING,PROCESSING,FAILED,DEAD}'
+  end);
+end
+$$;
+
+revoke execute on function clerk_sync.changeable_statuses from public, anon, authenticated;
+grant execute on function clerk_sync.changeable_statuses to service_role;
+
+-- The newest jobs, at most p_limit, that are in one of p_statuses and match every condition of p_filter, which is that of
+-- clerk_sync.find_jobs. It looks until it has them, or has seen all in these statuses.
+create or replace function clerk_sync.matching_jobs(p_filter jsonb, p_statuses text[], p_limit integer)
+returns uuid[]
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_ids   uuid[] := '{}'::uuid[];
+  v_found record;
+  v_next  jsonb;
+begin
+  loop
+    select f.ids, f.next
+    into v_found
+    from clerk_sync.find_jobs(p_filter, p_statuses, v_next, p_limit - cardinality(v_ids), 10000) as f;
+    v_ids := v_ids || v_found.ids;
+    v_next := v_found.next;
+    exit when v_next is null or cardinality(v_ids) >= p_limit;
+  end loop;
+  return v_ids;
+end
+$$;
+
+revoke execute on function clerk_sync.matching_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.matching_jobs to service_role;
+
+-- How many jobs match a filter, counted as far as p_most.
+create or replace function public.clerk_sync_count_jobs(p_filter jsonb, p_most integer default 100000)
+returns integer
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return cardinality(clerk_sync.matching_jobs(p_filter, clerk_sync.filter_statuses(p_filter), p_most));
+end
+$$;
+
+revoke execute on function public.clerk_sync_count_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_count_jobs to service_role;
+
+-- Retries failed and dead jobs that match (cancelled ones only when the filter asks for that status). Call it
+-- until it answers 0, with updated_before set to when you began: a job that fails again does not match then.
+create or replace function public.clerk_sync_retry_matching_jobs(
+  p_filter jsonb,
+  p_limit  integer default 500,
+  p_now    timestamptz default clock_timestamp()
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  return public.clerk_sync_retry_jobs(
+    clerk_sync.matching_jobs(p_filter, clerk_sync.changeable_statuses('retry', p_filter), p_limit), p_now
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_retry_matching_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_retry_matching_jobs to service_role;
+
+-- Cancels unfinished jobs that match. Call it until it answers 0; jobs in a worker's hand are asked for only
+-- when the filter names the status PROCESSING.
+create or replace function public.clerk_sync_cancel_matching_jobs(
+  p_filter jsonb,
+  p_limit  integer default 500,
+  p_now    timestamptz default clock_timestamp()
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  return public.clerk_sync_cancel_jobs(
+    clerk_sync.matching_jobs(p_filter, clerk_sync.changeable_statuses('cancel', p_filter), p_limit), p_now
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_cancel_matching_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_cancel_matching_jobs to service_role;
+
+-- Looking for jobs: what lists, counts and bulk actions find them by. A look is bounded, however long the queue and its
+-- history are: it goes through an index, newest first, and says where it stopped.
+
+-- Every job by status and age. In this form, which no other condition implies: no query of the hot path is to be planned
+-- with it, it would read all jobs of a status for one user's.
+create index if not exists job_queue_list_idx
+  on public.job_queue (status, created_at, id)
+  where case when id is not null then true end;
+
+-- The ids of the newest p_most jobs in p_statuses that come after p_place ({at, id}) and were received after p_since.
+create or replace function clerk_sync.newest_jobs(
+  p_statuses text[],
+  p_since    timestamptz,
+  p_place    jsonb,
+  p_most     integer
+)
+returns uuid[]
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set enable_sort = 'off' -- an index has them in order; what would be sorted is all there is
+as $$
+declare
+  v_at timestamptz := coalesce(p_place ->> 'at', 'infinity')::timestamptz;
+  v_id uuid        := coalesce(p_place ->> 'id', '00000000-0000-0000-0000-000000000000')::uuid;
+begin
+  return array(
+    select n.id
+    from unnest(p_statuses) as s(status)
+    cross join lateral (
+      select j.id, j.created_at
+      from public.job_queue as j
+      where case when j.id is not null then true end
+        and j.status = s.status
+        and j.created_at > p_since
+        and (j.created_at, j.id) < (v_at, v_id)
+      order by j.created_at desc, j.id desc
+      limit p_most
+    ) as n
+    order by n.created_at desc, n.id desc
+    limit p_most
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.newest_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.newest_jobs to service_role;
+
+-- The same, only of p_ids and of the jobs of these users, unless both are null.
+create or replace function clerk_sync.look_at_jobs(
+  p_statuses  text[],
+  p_ids       uuid[],
+  p_clerk_ids text[],
+  p_since     timestamptz,
+  p_place     jsonb,
+  p_most      integer
+)
+returns uuid[]
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set enable_sort = 'off' -- an index has them in order; what would be sorted is all there is
+as $$
+declare
+  v_at timestamptz := coalesce(p_place ->> 'at', 'infinity')::timestamptz;
+  v_id uuid        := coalesce(p_place ->> 'id', '00000000-0000-0000-0000-000000000000')::uuid;
+begin
+  if p_ids is null and p_clerk_ids is null then
+    return clerk_sync.newest_jobs(p_statuses, p_since, p_place, p_most);
+  end if;
+  return array(
+    select l.id
+    from (
+      select n.id, n.created_at
+      from unnest(p_clerk_ids) as u(clerk_id)
+      cross join unnest(p_statuses) as s(status)
+      cross join lateral (
+        select j.id, j.created_at
+        from public.job_queue as j
+        where j.clerk_id = u.clerk_id
+          and j.status = s.status
+          and j.created_at > p_since
+          and (j.created_at, j.id) < (v_at, v_id)
+        order by j.created_at desc, j.id desc
+        limit p_most
+      ) as n
+      union
+      select j.id, j.created_at
+      from public.job_queue as j
+      where j.id = any (p_ids)
+        and j.status = any (p_statuses)
+        and j.created_at > p_since
+        and (j.created_at, j.id) < (v_at, v_id)
+    ) as l
+    order by l.created_at desc, l.id desc
+    limit p_most
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.look_at_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.look_at_jobs to service_role;
+
+-- Of p_ids, in their order, the jobs that match what clerk_sync.look_at_jobs does not look at.
+create or replace function clerk_sync.check_jobs(p_ids uuid[], p_filter jsonb)
+returns uuid[]
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set enable_hashjoin = 'off' -- one lookup by key a job, whatever the statistics say
+set enable_mergejoin = 'off'
+as $$
+declare
+  v_job_type text        := p_filter ->> 'job_type';
+  v_source   text        := p_filter ->> 'source';
+  v_clerk_id text        := p_filter ->> 'clerk_id';
+  v_event_id text        := p_filter ->> 'event_id';
+  v_code     text        := p_filter ->> 'code';
+  v_before   timestamptz := (p_filter ->> 'updated_before')::timestamptz;
+begin
+  return array(
+    select i.id
+    from unnest(p_ids) with ordinality as i(id, place)
+    join public.job_queue as j on j.id = i.id
+    where (v_job_type is null or j.job_type = v_job_type)
+      and (v_source is null or j.source = v_source)
+      and (v_clerk_id is null or j.clerk_id = v_clerk_id)
+      and (v_event_id is null or j.event_id = v_event_id)
+      and (v_code is null or split_part(j.error, ':', 1) = v_code)
+      and (v_before is null or j.updated_at < v_before)
+    order by i.place
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.check_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.check_jobs to service_role;
+
+-- The newest p_limit jobs in p_statuses that come after p_place and match every condition of p_filter: {status, job_type,
+-- source, clerk_id, event_id, code, created_after, created_before, updated_before, q}; code is what stands before the
+-- colon of the error, q as clerk_sync.search_jobs. For what no index knows (job_type, source, code, updated_before) the
+-- newest p_look of them are looked at. next is where the look ended, null when nothing comes after.
+create or replace function clerk_sync.find_jobs(
+  p_filter   jsonb,
+  p_statuses text[],
+  p_place    jsonb,
+  p_limit    integer,
+  p_look     integer,
+  out ids    uuid[],
+  out next   jsonb
+)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+as $$
+declare
+  v_checks    boolean := p_filter ?| '{job_type,source,code,updated_before,event_id,clerk_id}';
+  v_most      integer := case when v_checks then greatest(p_look, p_limit + 1) else p_limit + 1 end;
+  v_place     jsonb   := p_place;
+  v_ids       uuid[];
+  v_clerk_ids text[];
+  v_seen      uuid[];
+begin
+  perform clerk_sync.check_filter_keys(
+    p_filter, '{status,job_type,source,clerk_id,event_id,code,created_after,created_before,updated_before,q}'
+  );
+  if p_filter ->> 'q' is not null then
+    select s.ids, s.clerk_ids into v_ids, v_clerk_ids from clerk_sync.search_jobs(p_filter ->> 'q') as s;
+  elsif p_filter ->> 'event_id' is not null then
+    v_ids := array(select j.id from public.job_queue as j where j.event_id = p_filter ->> 'event_id');
+  elsif p_filter ->> 'clerk_id' is not null then
+    v_clerk_ids := array[p_filter ->> 'clerk_id'];
+  end if;
+  if (p_filter ->> 'created_before')::timestamptz <= coalesce(p_place ->> 'at', 'infinity')::timestamptz then
+    v_place := jsonb_build_object('at', p_filter ->> 'created_before');
+  end if;
+  v_seen := clerk_sync.look_at_jobs(
+    p_statuses, v_ids, v_clerk_ids, coalesce(p_filter ->> 'created_after', '-infinity')::timestamptz, v_place, v_most
+  );
+  ids := case when v_checks then clerk_sync.check_jobs(v_seen, p_filter) else v_seen end;
+  next := (
+    select jsonb_build_object('at', j.created_at, 'id', j.id)
+    from public.job_queue as j
+    where j.id = case when cardinality(ids) > p_limit then ids[p_limit] else v_seen[v_most] end
+  );
+  ids := ids[1:p_limit];
+end
+$$;
+
+revoke execute on function clerk_sync.find_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.find_jobs to service_role;
+
+-- Free search for jobs: by job id, event id, Clerk id or address.
+
+-- A sign-up that never became a row is found by its address. Addresses end at 320: a longer value must not stop the job.
+create index if not exists job_queue_stopped_email_idx
+  on public.job_queue (lower(left(payload ->> 'email', 320)))
+  where status in ('FAILED', 'DEAD', 'CANCELLED');
+
+-- Jobs whose user has this address, at most 1,000: of the stopped ones all are looked at, of the open ones the newest
+-- 1,000. What a completed job brought is in users.
+create or replace function clerk_sync.jobs_of_email(p_email text)
+returns uuid[]
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+as $$
+declare
+  v_email text := lower(left(p_email, 320));
+begin
+  return array(
+    select j.id
+    from public.job_queue as j
+    where lower(left(j.payload ->> 'email', 320)) = v_email
+      and j.status in ('FAILED', 'DEAD', 'CANCELLED')
+    limit 1000
+  ) || array(
+    select j.id
+    from public.job_queue as j
+    where j.id = any (clerk_sync.look_at_jobs('{PENDING,PROCESSING}', null, null, '-infinity', null, 1000))
+      and lower(left(j.payload ->> 'email', 320)) = v_email
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.jobs_of_email from public, anon, authenticated;
+grant execute on function clerk_sync.jobs_of_email to service_role;
+
+-- What a free text stands for: a job, event or Clerk id, or an address in any case. ids are jobs; all jobs of clerk_ids
+-- are meant as well.
+create or replace function clerk_sync.search_jobs(p_q text, out ids uuid[], out clerk_ids text[])
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+as $$
+begin
+  ids := array(select j.id from public.job_queue as j where j.event_id = p_q);
+  clerk_ids := array[p_q];
+  if p_q ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+    ids := ids || p_q::uuid;
+  end if;
+  if position('@' in p_q) > 0 then
+    ids := ids || clerk_sync.jobs_of_email(p_q);
+    clerk_ids := clerk_ids
+      || array(select u.clerk_id::text from public.users as u where lower(u.email) = lower(p_q) and u.clerk_id is not null)
+      || array(select j.clerk_id from public.job_queue as j where j.id = any (search_jobs.ids) and j.clerk_id is not null);
+  end if;
+end
+$$;
+
+revoke execute on function clerk_sync.search_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.search_jobs to service_role;
+
+-- What an operator does through the admin API, and its entry in the audit: in one transaction, so that neither is
+-- without the other.
+
+drop function if exists clerk_sync.change_jobs(text, jsonb, timestamptz); -- before it was told of the operator
+
+-- Changes the jobs named or matched: {ids} or {filter, before, limit}, the filter as clerk_sync.find_jobs. before leaves
+-- out what was changed since: a job that fails again after its retry does not match. The history of each bears the name
+-- of p_actor. Answers how many changed.
+create or replace function clerk_sync.change_jobs(p_action text, p_target jsonb, p_actor text, p_now timestamptz)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_statuses text[] := clerk_sync.changeable_statuses(p_action, coalesce(p_target -> 'filter', '{}'));
+  v_ids      uuid[];
+  v_changed  integer;
+begin
+  v_ids := case
+    when p_target ? 'ids' then array(select i::uuid from jsonb_array_elements_text(p_target -> 'ids') as i)
+    else clerk_sync.matching_jobs(
+      (p_target -> 'filter') || jsonb_build_object('updated_before', p_target ->> 'before'),
+      v_statuses, coalesce((p_target ->> 'limit')::integer, 500)
+    )
+  end;
+  perform set_config('clerk_sync.operator', p_actor, true);
+  v_changed := case p_action
+    when 'retry' then public.clerk_sync_retry_jobs(v_ids, p_now)
+    else public.clerk_sync_cancel_jobs(v_ids, p_now)
+  end;
+  perform set_config('clerk_sync.operator', '', true);
+  return v_changed;
+end
+$$;
+
+revoke execute on function clerk_sync.change_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.change_jobs to service_role;
+
+-- {changed}: retries or cancels (p_action) what p_target says, a JobAction of admin-jobs-contract.ts, for p_actor. Call it
+-- with the same operation and before until changed is 0. The entry's subject is the job when there is one, else the
+-- operation (several ids make one of their own); its detail holds the ids, or the filter without q, which may be an
+-- email. Nothing changed, nothing noted.
+create or replace function public.clerk_sync_admin_change_jobs(
+  p_action text,
+  p_target jsonb,
+  p_actor  text,
+  p_now    timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_changed integer := clerk_sync.change_jobs(p_action, p_target, p_actor, p_now);
+begin
+  if v_changed > 0 then
+    perform public.clerk_sync_note_action(
+      p_actor, p_action || '_jobs',
+      case
+        when jsonb_array_length(p_target -> 'ids') = 1 then p_target #>> '{ids,0}'
+        else coalesce(p_target ->> 'operation', gen_random_uuid()::text)
+      end,
+      v_changed,
+      case
+        when p_target ? 'ids' then jsonb_build_object('jobs', p_target -> 'ids')
+        else jsonb_build_object('filter', (p_target -> 'filter') - 'q', 'before', p_target -> 'before')
+      end,
+      p_now
+    );
+  end if;
+  return jsonb_build_object('changed', v_changed);
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_change_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_change_jobs to service_role;
+
+-- The users of p_clerk_ids that were ever seen: [{clerk_id, row, deleted, version,
+-- auth_user_id, refresh_reason, open_jobs}].
+create or replace function public.clerk_sync_user_rows(p_clerk_ids text[])
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'clerk_id', i.clerk_id,
+      'row', to_jsonb(u),
+      'deleted', s.deleted_at is not null,
+      'version', s.version,
+      'auth_user_id', s.auth_user_id,
+      'refresh_reason', s.refresh_reason,
+      'open_jobs', (
+        select count(*)
+        from public.job_queue as j
+        where j.clerk_id = i.clerk_id
+          and j.status in ('PENDING', 'PROCESSING', 'FAILED')
+      )
+    )), '[]')
+    from unnest(p_clerk_ids) as i(clerk_id)
+    left join public.users as u on u.clerk_id = i.clerk_id
+    left join clerk_sync.user_state as s on s.clerk_id = i.clerk_id
+    where u.clerk_id is not null
+       or s.clerk_id is not null
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_user_rows from public, anon, authenticated;
+grant execute on function public.clerk_sync_user_rows to service_role;

@@ -1,0 +1,763 @@
+-- What the admin API answers of users, jobs, runs and the audit.
+
+-- What the admin API answers of users, in the shapes of admin-users-contract.ts; values are unmasked, the handler masks.
+
+-- The newest users first; an address in any case; a beginning of a name. Of a name the first hundred characters are
+-- looked at: users may set their own, and a long one must not be refused for our sake. Those with a clerk_id have the
+-- condition of job_queue_list_idx, so that nobody's row is looked up through them.
+create index if not exists clerk_sync_users_newest_idx
+  on public.users ("createdAt", clerk_id)
+  where case when id is not null then true end;
+create index if not exists clerk_sync_users_email_idx
+  on public.users (lower(email));
+create index if not exists clerk_sync_users_name_idx
+  on public.users (lower(left(name, 100)) collate "C", clerk_id collate "C")
+  where case when id is not null then true end;
+
+-- Users as a list shows them, in the order of p_clerk_ids; of one without a row email and name are what the newest job
+-- brought. Jobs are counted as far as 1,000. Times of a column without time zone are UTC, as the sync writes them.
+create or replace function clerk_sync.summarize_users(p_clerk_ids text[])
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set timezone = 'UTC'
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'clerk_id', i.clerk_id,
+      'email', case when u.clerk_id is null then n.email else u.email end,
+      'name', case when u.clerk_id is null then n.name else u.name end,
+      'role', u.role,
+      'has_row', u.clerk_id is not null,
+      'deleted_at', coalesce(u.deleted_at::timestamptz, s.deleted_at),
+      'synced_at', s.last_synced_at,
+      'open_jobs', (
+        select count(*)
+        from (
+          select 1
+          from public.job_queue as j
+          where j.clerk_id = i.clerk_id
+            and j.status in ('PENDING', 'PROCESSING', 'FAILED')
+          limit 1000
+        ) as counted
+      ),
+      'dead_jobs', (
+        select count(*)
+        from (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id and j.status = 'DEAD' limit 1000) as counted
+      )
+    ) order by i.place), '[]')
+    from unnest(p_clerk_ids) with ordinality as i(clerk_id, place)
+    left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
+    left join lateral (select * from clerk_sync.user_state as r where r.clerk_id = i.clerk_id) as s on true
+    left join lateral (
+      select j.payload ->> 'email' as email, j.payload ->> 'name' as name
+      from public.job_queue as j
+      where j.id = any (case when u.clerk_id is null then clerk_sync.look_at_jobs(
+        clerk_sync.filter_statuses('{}'), null, array[i.clerk_id], '-infinity', null, 1
+      ) end)
+    ) as n on true
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.summarize_users from public, anon, authenticated;
+grant execute on function clerk_sync.summarize_users to service_role;
+
+-- The next p_limit rows after p_place ({at, clerk_id}), the newest first; who has no time of creation comes last.
+create or replace function clerk_sync.newest_users(p_place jsonb, p_limit integer)
+returns table (clerk_id text, place jsonb)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set timezone = 'UTC'
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set enable_sort = 'off' -- as clerk_sync.look_at_jobs
+as $$
+declare
+  v_at timestamp := coalesce(p_place ->> 'at', 'infinity')::timestamp;
+  v_id text      := coalesce(p_place ->> 'clerk_id', '');
+begin
+  return query
+    select n.clerk_id::text, jsonb_build_object('at', n.at, 'clerk_id', n.clerk_id)
+    from (
+      (
+        select u.clerk_id, u."createdAt"::timestamp as at
+        from public.users as u
+        where case when u.id is not null then true end -- clerk_sync_users_newest_idx
+          and u.clerk_id is not null
+          and (u."createdAt", u.clerk_id) < (v_at, v_id)
+        order by u."createdAt" desc, u.clerk_id desc
+        limit p_limit
+      )
+      union all
+      (
+        select u.clerk_id, '-infinity'::timestamp
+        from public.users as u
+        where case when u.id is not null then true end
+          and u.clerk_id is not null
+          and u."createdAt" is null
+          and ('-infinity'::timestamp, u.clerk_id) < (v_at, v_id)
+        order by u.clerk_id desc
+        limit p_limit
+      )
+    ) as n
+    order by n.at desc, n.clerk_id desc
+    limit p_limit;
+end
+$$;
+
+revoke execute on function clerk_sync.newest_users from public, anon, authenticated;
+grant execute on function clerk_sync.newest_users to service_role;
+
+-- The next p_limit rows after p_place ({name, clerk_id}) whose name begins with p_q, in any case, in the order of names.
+create or replace function clerk_sync.users_by_name(p_q text, p_place jsonb, p_limit integer)
+returns table (clerk_id text, place jsonb)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set enable_sort = 'off' -- as clerk_sync.look_at_jobs
+as $$
+declare
+  v_q    text := lower(left(p_q, 100));
+  v_name text := coalesce(p_place ->> 'name', v_q);
+  v_id   text := coalesce(p_place ->> 'clerk_id', '');
+begin
+  return query
+    select n.clerk_id, jsonb_build_object('name', n.name, 'clerk_id', n.clerk_id)
+    from (
+      select u.clerk_id::text, lower(left(u.name, 100)) as name
+      from public.users as u
+      where case when u.id is not null then true end -- clerk_sync_users_name_idx
+        and u.clerk_id is not null
+        and (lower(left(u.name, 100)) collate "C", u.clerk_id collate "C") > (v_name, v_id)
+        and lower(left(u.name, 100)) collate "C" < v_q || chr(1114111) -- the last character there is
+      order by lower(left(u.name, 100)) collate "C", u.clerk_id collate "C"
+      limit p_limit
+    ) as n;
+end
+$$;
+
+revoke execute on function clerk_sync.users_by_name from public, anon, authenticated;
+grant execute on function clerk_sync.users_by_name to service_role;
+
+-- Users whom p_q names: by Clerk id, or by an address in any case, of their row or of a job of theirs that is not
+-- completed. They need no row; there may be no more than their jobs, or the tombstone.
+create or replace function clerk_sync.named_users(p_q text)
+returns text[]
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+as $$
+begin
+  return array(
+    select distinct i.clerk_id
+    from clerk_sync.search_jobs(p_q) as f
+    cross join unnest(f.clerk_ids) as i(clerk_id)
+    where exists (select 1 from public.users as u where u.clerk_id = i.clerk_id offset 0)
+       or exists (select 1 from clerk_sync.user_state as s where s.clerk_id = i.clerk_id offset 0)
+       or exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id offset 0)
+    order by i.clerk_id
+    limit 100
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.named_users from public, anon, authenticated;
+grant execute on function clerk_sync.named_users to service_role;
+
+-- {users, next}: without p_q those with a row, the newest first; else whom p_q names, on the first page, and then those
+-- whose name begins with it.
+create or replace function public.clerk_sync_admin_users(
+  p_q      text default null,
+  p_cursor text default null,
+  p_limit  integer default 50
+)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_list  text   := case when p_q is null then 'users' else 'users by name' end;
+  v_place jsonb  := clerk_sync.read_cursor(v_list, p_cursor);
+  v_named text[] := case when p_q is null then '{}'::text[] else clerk_sync.named_users(p_q) end;
+  v_page  text[];
+  v_next  jsonb;
+begin
+  with listed as materialized (
+    select l.clerk_id, l.place, row_number() over () as line
+    from (
+      select n.clerk_id, n.place from clerk_sync.newest_users(v_place, p_limit + 1) as n where p_q is null
+      union all
+      select n.clerk_id, n.place from clerk_sync.users_by_name(p_q, v_place, p_limit + 1) as n where p_q is not null
+    ) as l
+  )
+  select
+    array(select l.clerk_id from listed as l where l.line <= p_limit and l.clerk_id <> all (v_named) order by l.line),
+    (select l.place from listed as l where l.line = p_limit and exists (select 1 from listed as m where m.line > p_limit))
+  into v_page, v_next;
+  return jsonb_build_object(
+    'users', clerk_sync.summarize_users(case when v_place is null then v_named || v_page else v_page end),
+    'next', clerk_sync.write_cursor(v_list, v_next)
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_users from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_users to service_role;
+
+-- What the admin API answers of jobs, and of one user and their jobs, in the shapes of admin-jobs-contract.ts and
+-- admin-users-contract.ts; values are unmasked, the handler masks.
+
+-- A cursor is the place of the last line of a page, as a text that means nothing to who holds it; null after the last
+-- page. p_list is the list that it belongs to.
+create or replace function clerk_sync.write_cursor(p_list text, p_place jsonb)
+returns text
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select encode(convert_to((p_place || jsonb_build_object('list', p_list))::text, 'UTF8'), 'hex');
+$$;
+
+revoke execute on function clerk_sync.write_cursor from public, anon, authenticated;
+grant execute on function clerk_sync.write_cursor to service_role;
+
+-- The place a cursor stands for, null for none. Raises SY002 for anything that this list has not written.
+create or replace function clerk_sync.read_cursor(p_list text, p_cursor text)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_place jsonb;
+begin
+  if p_cursor is null then
+    return null;
+  end if;
+  begin
+    v_place := convert_from(decode(p_cursor, 'hex'), 'UTF8')::jsonb;
+    perform (v_place ->> 'at')::timestamptz, (v_place ->> 'id')::uuid;
+  exception
+    when data_exception then
+      v_place := null;
+  end;
+  if v_place ->> 'list' is distinct from p_list then
+    raise exception 'this is no cursor of the list of %', p_list
+      using errcode = 'SY002', hint = 'Pass what the page before answered as next, unchanged, or none for the first page.';
+  end if;
+  return v_place;
+end
+$$;
+
+revoke execute on function clerk_sync.read_cursor from public, anon, authenticated;
+grant execute on function clerk_sync.read_cursor to service_role;
+
+-- Jobs as a list shows them, newest first.
+create or replace function clerk_sync.summarize_jobs(p_ids uuid[])
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'id', j.id,
+      'job_type', j.job_type,
+      'status', j.status,
+      'source', j.source,
+      'clerk_id', j.clerk_id,
+      'event_id', j.event_id,
+      'attempts', j.attempts,
+      'max_attempts', j.max_attempts,
+      'error', j.error,
+      'created_at', j.created_at,
+      'updated_at', j.updated_at,
+      'run_at', j.run_at,
+      'processed_at', j.processed_at,
+      'waits_for', j.waits_for
+    ) order by j.created_at desc, j.id desc), '[]')
+    from public.job_queue as j
+    where j.id = any (p_ids)
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.summarize_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.summarize_jobs to service_role;
+
+-- {jobs, next}: the newest jobs that match p_filter (clerk_sync.find_jobs) after p_cursor. A page may be shorter than
+-- p_limit, or empty, and have a next one all the same: 5,000 jobs are looked at for it where no index helps.
+create or replace function public.clerk_sync_admin_jobs(
+  p_filter jsonb default '{}',
+  p_cursor text default null,
+  p_limit  integer default 50
+)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_found record;
+begin
+  select f.ids, f.next
+  into v_found
+  from clerk_sync.find_jobs(
+    p_filter, clerk_sync.filter_statuses(p_filter), clerk_sync.read_cursor('jobs', p_cursor), p_limit, 5000
+  ) as f;
+  return jsonb_build_object(
+    'jobs', clerk_sync.summarize_jobs(v_found.ids),
+    'next', clerk_sync.write_cursor('jobs', v_found.next)
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_jobs to service_role;
+
+-- An object as it is, anything else (a job made by hand) as {value}.
+create or replace function clerk_sync.as_object(p_value jsonb)
+returns jsonb
+language sql
+immutable
+security invoker
+set search_path = ''
+as $$
+  select case when jsonb_typeof(p_value) <> 'object' then jsonb_build_object('value', p_value) else p_value end;
+$$;
+
+revoke execute on function clerk_sync.as_object from public, anon, authenticated;
+grant execute on function clerk_sync.as_object to service_role;
+
+-- One job with all that is known of it; null when there is none.
+create or replace function public.clerk_sync_admin_job(p_id uuid)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select clerk_sync.summarize_jobs(array[j.id]) -> 0 || jsonb_build_object(
+      'version', j.version,
+      'priority', j.priority,
+      'lease_until', j.lease_until,
+      'cancel_requested_at', j.cancel_requested_at,
+      'history', j.history,
+      'result', clerk_sync.as_object(nullif(j.result, 'null')),
+      'payload', clerk_sync.as_object(j.payload)
+    )
+    from public.job_queue as j
+    where j.id = p_id
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_job from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_job to service_role;
+
+-- All that is known here of a user: {row, state, values, jobs}. row is the one of users and state that of the sync, null
+-- where there is none; values are those the sync keeps for Supabase Auth: {phone, email_verified, banned, locked,
+-- deprovisioned, external_id}; jobs are the newest hundred.
+create or replace function public.clerk_sync_admin_user(p_clerk_id text)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object(
+      'row', (select to_jsonb(u) from public.users as u where u.clerk_id = i.clerk_id),
+      'state', case when s.clerk_id is not null then jsonb_build_object(
+        'version', nullif(s.version, 0),
+        'deleted_at', s.deleted_at,
+        'synced_at', s.last_synced_at,
+        'mirrored_version', s.mirrored_version,
+        'auth_user_id', s.auth_user_id,
+        'auth_finding', s.auth_finding,
+        'refresh_due_at', s.refresh_due_at,
+        'refresh_reason', s.refresh_reason,
+        'ignored_role', s.ignored_role
+      ) end,
+      'values', case when s.clerk_id is not null then jsonb_build_object(
+        'phone', s.phone,
+        'email_verified', s.email_verified,
+        'banned', s.banned,
+        'locked', s.locked,
+        'deprovisioned', s.deprovisioned,
+        'external_id', s.external_id
+      ) end,
+      'jobs', clerk_sync.summarize_jobs(clerk_sync.look_at_jobs(
+        clerk_sync.filter_statuses('{}'), null, array[i.clerk_id], '-infinity', null, 100
+      ))
+    )
+    from (values (p_clerk_id)) as i(clerk_id)
+    left join clerk_sync.user_state as s on s.clerk_id = i.clerk_id
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_user from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_user to service_role;
+
+-- What the admin API counts, in the shapes of the admin contracts; bounded like every look of clerk_sync.find_jobs.
+
+-- How many jobs match p_filter in each status: {most, statuses, at_least}. Each status is looked at as far as its newest
+-- p_most jobs, or 3,000 where no index helps; at_least names those that have more to look at.
+create or replace function public.clerk_sync_admin_job_counts(p_filter jsonb default '{}', p_most integer default 10000)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_most  integer := case when p_filter ?| '{job_type,source,code}' then least(p_most, 3000) else p_most end;
+  v_found record;
+begin
+  if not p_filter ?| '{q,event_id,clerk_id}' then
+    return (
+      select jsonb_build_object(
+        'most', v_most,
+        'statuses', jsonb_object_agg(s.status, cardinality(f.ids)),
+        'at_least', coalesce(jsonb_agg(s.status) filter (where f.next is not null), '[]')
+      )
+      from unnest(clerk_sync.filter_statuses('{}')) as s(status)
+      cross join lateral clerk_sync.find_jobs(
+        p_filter, clerk_sync.filter_statuses(p_filter, array[s.status]), null, v_most, v_most
+      ) as f
+    );
+  end if;
+  select f.ids, f.next into v_found
+  from clerk_sync.find_jobs(p_filter, clerk_sync.filter_statuses(p_filter), null, p_most, p_most) as f;
+  return (
+    select jsonb_build_object(
+      'most', p_most,
+      'statuses', jsonb_object_agg(s.status, n.jobs),
+      'at_least', coalesce(jsonb_agg(s.status) filter (where n.jobs > 0 and v_found.next is not null), '[]')
+    )
+    from unnest(clerk_sync.filter_statuses('{}')) as s(status)
+    cross join lateral (
+      select count(*) as jobs from public.job_queue as j where j.id = any (v_found.ids) and j.status = s.status
+    ) as n
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_job_counts from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_job_counts to service_role;
+
+-- {count, is_exact}: how many jobs p_action (retry or cancel) would change. is_exact is false when more than p_most jobs
+-- would have to be looked at.
+create or replace function public.clerk_sync_admin_count(
+  p_filter jsonb,
+  p_action text,
+  p_most   integer default 10000
+)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object('count', cardinality(f.ids), 'is_exact', f.next is null)
+    from clerk_sync.find_jobs(p_filter, clerk_sync.changeable_statuses(p_action, p_filter), null, p_most, p_most) as f
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_count from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_count to service_role;
+
+-- {groups, is_complete}: the dead letters by error code, most first; of more than p_most the newest are looked at.
+create or replace function public.clerk_sync_admin_dead_letters(p_most integer default 10000)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_health
+set enable_bitmapscan = 'off'
+as $$
+begin
+  return (
+    with newest as materialized (
+      select j.id, j.job_type, coalesce(j.error, '') as error, j.updated_at
+      from public.job_queue as j
+      where case when j.status = 'DEAD' then true end
+      order by j.updated_at desc
+      limit p_most + 1
+    ),
+    kinds as (
+      select
+        split_part(d.error, ':', 1) as code, d.job_type, count(*) as jobs,
+        min(d.updated_at) as oldest_at, max(d.updated_at) as newest_at,
+        (array_agg(d.id order by d.updated_at desc, d.id))[1] as sample_id
+      from (select * from newest as n order by n.updated_at desc limit p_most) as d
+      group by 1, 2
+    ),
+    groups as (
+      select
+        k.code, sum(k.jobs) as count, min(k.oldest_at) as oldest_at, max(k.newest_at) as newest_at,
+        jsonb_object_agg(k.job_type, k.jobs) as job_types,
+        (array_agg(k.sample_id order by k.newest_at desc))[1] as sample_job_id
+      from kinds as k
+      group by k.code
+    )
+    select jsonb_build_object(
+      'groups', coalesce(jsonb_agg(
+        to_jsonb(g) || jsonb_build_object('sample_error', n.error) order by g.count desc, g.code
+      ), '[]'),
+      'is_complete', (select count(*) <= p_most from newest)
+    )
+    from groups as g
+    join newest as n on n.id = g.sample_job_id
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_dead_letters from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_dead_letters to service_role;
+
+-- Jobs of each status in the form of clerk_sync_admin_job_counts, from what health has counted already.
+create or replace function clerk_sync.overview_jobs(p_facts jsonb)
+returns jsonb
+language sql
+stable
+security invoker
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'most', 10000,
+    'statuses', jsonb_object_agg(s.status, s.jobs),
+    'at_least', coalesce(jsonb_agg(s.status) filter (where s.jobs >= 10000), '[]')
+  )
+  from (
+    select o.status, coalesce((p_facts -> 'open' ->> o.status)::integer, 0) as jobs
+    from unnest('{PENDING,PROCESSING,FAILED}'::text[]) as o(status)
+    union all
+    select 'DEAD', (p_facts #>> '{dead,count}')::integer
+    union all
+    select f.status, clerk_sync.count_jobs_in(f.status, 10000)
+    from unnest('{COMPLETED,CANCELLED}'::text[]) as f(status)
+  ) as s;
+$$;
+
+revoke execute on function clerk_sync.overview_jobs from public, anon, authenticated;
+grant execute on function clerk_sync.overview_jobs to service_role;
+
+-- What the first page needs, but for the version of the code.
+create or replace function public.clerk_sync_admin_overview(p_now timestamptz default clock_timestamp())
+returns jsonb
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_health  jsonb := public.clerk_sync_health(p_now);
+  v_facts   jsonb := v_health -> 'facts';
+  v_compare jsonb := nullif(v_facts #> '{runs,compare}', 'null');
+begin
+  return jsonb_build_object(
+    'now', v_facts -> 'now',
+    'health', v_health - 'facts',
+    'jobs', clerk_sync.overview_jobs(v_facts),
+    'oldest_due_at', v_facts -> 'oldest_due_at',
+    'users', v_facts -> 'users',
+    'last_event_at', v_facts #> '{heartbeats,webhook}',
+    'last_applied_at', v_facts -> 'last_applied_at',
+    'drift', case when v_compare is not null then jsonb_build_object(
+      'users', v_compare -> 'drift', 'read', v_compare -> 'read', 'at', v_compare -> 'finished_at'
+    ) end,
+    'circuits', public.clerk_sync_circuits(),
+    'brake', public.clerk_sync_delete_brake(),
+    'open_run', (
+      select public.clerk_sync_admin_run(r.id) from clerk_sync.sync_runs as r where r.status = 'RUNNING'
+    )
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_overview from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_overview to service_role;
+
+-- What the admin API answers of runs and of the audit, in the shapes of admin-overview-contract.ts.
+
+-- A run as the admin API shows it: without what only its runner needs.
+create or replace function public.clerk_sync_admin_run(p_id uuid)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return clerk_sync.describe_run(p_id) - 'cursor' - 'lease_until';
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_run from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_run to service_role;
+
+-- {runs, next}: the newest first. They are kept for 90 days, some thousand.
+create or replace function public.clerk_sync_admin_runs(p_cursor text default null, p_limit integer default 50)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_place jsonb := clerk_sync.read_cursor('runs', p_cursor);
+begin
+  return (
+    with listed as materialized (
+      select r.id, r.started_at, row_number() over (order by r.started_at desc, r.id desc) as line
+      from clerk_sync.sync_runs as r
+      where (r.started_at, r.id) < (
+        coalesce(v_place ->> 'at', 'infinity')::timestamptz,
+        coalesce(v_place ->> 'id', '00000000-0000-0000-0000-000000000000')::uuid
+      )
+      order by r.started_at desc, r.id desc
+      limit p_limit + 1
+    )
+    select jsonb_build_object(
+      'runs', coalesce(
+        jsonb_agg(public.clerk_sync_admin_run(l.id) order by l.line) filter (where l.line <= p_limit), '[]'
+      ),
+      'next', clerk_sync.write_cursor('runs', (
+        select jsonb_build_object('at', e.started_at, 'id', e.id)
+        from listed as e
+        where e.line = p_limit
+          and (select count(*) from listed) > p_limit
+      ))
+    )
+    from listed as l
+  );
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_runs from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_runs to service_role;
+
+-- Of the newest p_look entries of the audit after p_place, by the minute they began in, the first p_limit that match
+-- p_filter; next is where the look ended, null when nothing comes after.
+create or replace function clerk_sync.find_audit(
+  p_filter    jsonb,
+  p_place     jsonb,
+  p_limit     integer,
+  p_look      integer,
+  out entries jsonb,
+  out next    jsonb
+)
+language plpgsql
+stable
+security invoker
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set enable_sort = 'off' -- as clerk_sync.look_at_jobs
+as $$
+begin
+  with seen as materialized (
+    select n.*, row_number() over (order by n.at desc, n.kind desc, n.source desc, n.subject desc, n.code desc) as line
+    from (
+      select a.*
+      from clerk_sync.audit as a
+      where (a.at, a.kind, a.source, a.subject, a.code) < (
+        coalesce(p_place ->> 'at', 'infinity')::timestamptz, coalesce(p_place ->> 'kind', ''),
+        coalesce(p_place ->> 'source', ''), coalesce(p_place ->> 'subject', ''), coalesce(p_place ->> 'code', '')
+      )
+        and a.at >= coalesce((p_filter ->> 'since')::timestamptz - interval '1 hour', '-infinity')
+      order by a.at desc, a.kind desc, a.source desc, a.subject desc, a.code desc
+      limit p_look
+    ) as n
+  ),
+  found as materialized (
+    select s.*, row_number() over (order by s.line) as rank
+    from seen as s
+    where s.kind = coalesce(p_filter ->> 'kind', s.kind)
+      and s.source = coalesce(p_filter ->> 'source', s.source)
+      and s.subject = coalesce(p_filter ->> 'subject', s.subject)
+      and s.last_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
+    order by rank
+    limit p_limit + 1
+  )
+  select
+    (
+      select coalesce(jsonb_agg(to_jsonb(f) - '{line,rank}'::text[] order by f.rank), '[]')
+      from found as f
+      where f.rank <= p_limit
+    ),
+    (
+      select jsonb_build_object('at', s.at, 'kind', s.kind, 'source', s.source, 'subject', s.subject, 'code', s.code)
+      from seen as s
+      where s.line = coalesce((select f.line - 1 from found as f where f.rank = p_limit + 1), p_look)
+    )
+  into entries, next;
+end
+$$;
+
+revoke execute on function clerk_sync.find_audit from public, anon, authenticated;
+grant execute on function clerk_sync.find_audit to service_role;
+
+-- {entries, next}: the newest entries of the audit that match p_filter ({kind, since, source, subject}) after p_cursor. A
+-- page may be shorter than p_limit, or empty, and have a next one all the same: 10,000 entries are looked at for it.
+create or replace function public.clerk_sync_admin_audit(
+  p_filter jsonb default '{}',
+  p_cursor text default null,
+  p_limit  integer default 50
+)
+returns jsonb
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+  v_found record;
+begin
+  perform clerk_sync.check_filter_keys(p_filter, '{kind,since,source,subject}');
+  select f.entries, f.next
+  into v_found
+  from clerk_sync.find_audit(
+    p_filter, clerk_sync.read_cursor('audit', p_cursor), p_limit,
+    case when p_filter = '{}' then p_limit + 1 else greatest(10000, p_limit + 1) end
+  ) as f;
+  return jsonb_build_object('entries', v_found.entries, 'next', clerk_sync.write_cursor('audit', v_found.next));
+end
+$$;
+
+revoke execute on function public.clerk_sync_admin_audit from public, anon, authenticated;
+grant execute on function public.clerk_sync_admin_audit to service_role;

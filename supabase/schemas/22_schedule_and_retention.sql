@@ -1,0 +1,296 @@
+-- The schedule of pg_cron, the calls it makes, and how long data is kept.
+
+-- How the database calls the processor: by pg_net, with address and key from the Vault, and only while something is due,
+-- so that a quiet project costs no function calls.
+
+-- True when a processor would find something to do; jobs that wait for a service count when it may be called again. A
+-- refresh or a run that nobody has taken for ten minutes is waiting for a CLERK_SECRET_KEY: it must not have the processor
+-- called for ever.
+create or replace function clerk_sync.has_work(p_now timestamptz default clock_timestamp())
+returns boolean
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+  return exists (
+    select 1
+    from public.job_queue as j
+    where j.status in ('PENDING', 'FAILED')
+      and j.waits_for is null
+      and j.run_at <= p_now
+      and (j.source <> 'refresh' or j.run_at > p_now - interval '10 minutes')
+  ) or exists (
+    select 1 from public.job_queue as j where j.status = 'PROCESSING' and j.lease_until <= p_now
+  ) or exists (
+    select 1
+    from clerk_sync.circuits as c
+    where (c.state = 'closed' or c.probe_at <= p_now)
+      and exists (select 1 from public.job_queue as j where j.waits_for = c.name)
+  ) or exists (
+    select 1
+    from clerk_sync.user_state as s
+    where s.refresh_due_at <= p_now
+      and s.refresh_due_at > p_now - interval '10 minutes'
+  ) or exists (
+    select 1
+    from clerk_sync.sync_runs as r
+    where r.status = 'RUNNING'
+      and r.applies
+      and r.lease_until <= p_now
+      and r.lease_until > p_now - interval '10 minutes'
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.has_work from public, anon, authenticated;
+grant execute on function clerk_sync.has_work to service_role;
+
+-- Calls the processor with this body. Answers the id of pg_net's request; null when the Vault does not hold both
+-- secrets. The answer of the processor is in net._http_response for six hours.
+create or replace function clerk_sync.post_to_processor(p_body jsonb)
+returns bigint
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_url     text;
+  v_secret  text;
+  v_request bigint;
+begin
+  select max(s.decrypted_secret) filter (where s.name = 'clerk_sync_project_url'),
+         max(s.decrypted_secret) filter (where s.name = 'clerk_sync_processor_secret')
+  into v_url, v_secret
+  from vault.decrypted_secrets as s;
+  if v_url is null or v_secret is null then
+    return null;
+  end if;
+  select net.http_post(
+    url := rtrim(v_url, '/') || '/functions/v1/user-job-processor',
+    body := p_body,
+    headers := jsonb_build_object('Content-Type', 'application/json', 'Authorization', 'Bearer ' || v_secret),
+    timeout_milliseconds := 60000
+  )
+  into v_request;
+  insert into clerk_sync.processor_call (request_id, called_at)
+  values (v_request, now())
+  on conflict (request_id) do update -- pg_net counts from 1 again after a crash
+    set called_at = excluded.called_at;
+  delete from clerk_sync.processor_call as c where c.called_at < now() - interval '1 hour';
+  return v_request;
+end
+$$;
+
+revoke execute on function clerk_sync.post_to_processor from public, anon, authenticated;
+grant execute on function clerk_sync.post_to_processor to service_role;
+
+drop function if exists clerk_sync.call_processor(); -- before it had a parameter
+
+-- Calls the processor when there is work, when somebody is to be told of an incident, or to start a run (p_work: sweep,
+-- compare); null when there is nothing to do. The incidents are looked at whatever else there is. The hourly sweep asks
+-- for the check of silence as well: one call for both. Without CLERK_SECRET_KEY the processor could do neither, and is
+-- not called for them.
+create or replace function clerk_sync.call_processor(p_work text default null)
+returns bigint
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_alerts boolean := clerk_sync.alerts_due();
+begin
+  if (p_work is null and not v_alerts and not clerk_sync.has_work())
+    or (p_work is not null and not clerk_sync.processor_has_key())
+  then
+    return null;
+  end if;
+  return clerk_sync.post_to_processor(jsonb_strip_nulls(jsonb_build_object(
+    'source', 'schedule',
+    'work', p_work,
+    'check', case when p_work = 'sweep' then 'silence' end
+  )));
+end
+$$;
+
+revoke execute on function clerk_sync.call_processor from public, anon, authenticated;
+grant execute on function clerk_sync.call_processor to service_role;
+
+-- The schedule on Supabase: pg_cron calls the processor through pg_net, with address and key from the Vault,
+-- and only while something is due, so that a quiet project costs no function calls. A database without these
+-- extensions is left alone: there a worker of ours does the same, or any scheduler that calls the processor.
+--
+-- To turn it on, once:
+--   select vault.create_secret('https://<project>.supabase.co', 'clerk_sync_project_url');
+--   select vault.create_secret('<PROCESSOR_SECRET>', 'clerk_sync_processor_secret');
+
+-- Makes the extensions where the database has them. Supabase has; elsewhere pg_cron must be preloaded first.
+do $$
+begin
+  if exists (select 1 from pg_catalog.pg_available_extensions as e where e.name = 'pg_cron')
+    and exists (select 1 from pg_catalog.pg_available_extensions as e where e.name = 'pg_net') then
+    create schema if not exists extensions;
+    create extension if not exists pg_cron with schema pg_catalog;
+    create extension if not exists pg_net with schema extensions;
+  end if;
+exception
+  when insufficient_privilege or feature_not_supported or object_not_in_prerequisite_state or internal_error
+    or raise_exception then -- pg_cron is configured for another database
+    raise notice 'pg_cron and pg_net are not enabled here: %', sqlerrm;
+end
+$$;
+
+-- Sets up the schedule, or sets it up anew: process every p_seconds while something is due, free expired leases,
+-- purge old jobs and the history of pg_cron, look through the queue; where the functions have CLERK_SECRET_KEY, hourly
+-- ask Clerk whether deliveries still come and for changes that brought no event, nightly compare everybody. Answers whether there is a
+-- pg_cron to do it with. Before version 1.5 pg_cron knows no seconds: every minute then.
+create or replace function public.clerk_sync_schedule(p_seconds integer default 10, p_retention_days integer default 30)
+returns boolean
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_has_seconds boolean := exists (
+    select 1
+    from pg_catalog.pg_extension as e
+    where e.extname = 'pg_cron'
+      and e.extversion !~ '^1[.][0-4]([^0-9]|$)'
+  );
+begin
+  if to_regclass('cron.job') is null then
+    return false;
+  end if;
+  perform cron.schedule(
+    'clerk-sync-process',
+    case when v_has_seconds then format('%s seconds', p_seconds) else '* * * * *' end,
+    'select clerk_sync.call_processor()'
+  );
+  perform cron.schedule(
+    'clerk-sync-rescue',
+    case when v_has_seconds then '30 seconds' else '* * * * *' end,
+    'select public.clerk_sync_rescue_jobs()'
+  );
+  perform cron.schedule('clerk-sync-sweep', '7 * * * *', 'select clerk_sync.call_processor(''sweep'')');
+  perform cron.schedule('clerk-sync-compare', '23 3 * * *', 'select clerk_sync.call_processor(''compare'')');
+  perform cron.schedule(
+    'clerk-sync-purge', '*/5 * * * *', format('select public.clerk_sync_purge_jobs(%s, 50000)', p_retention_days)
+  );
+  perform cron.schedule('clerk-sync-audit', '*/5 * * * *', 'select public.clerk_sync_audit_jobs()');
+  perform cron.schedule(
+    'clerk-sync-purge-cron-history', '17 3 * * *',
+    'delete from cron.job_run_details as d using cron.job as j where j.jobid = d.jobid'
+      || ' and j.jobname like ''clerk-sync-%'' and d.end_time < now() - interval ''2 days'''
+  );
+  return true;
+end
+$$;
+
+revoke execute on function public.clerk_sync_schedule from public, anon, authenticated;
+grant execute on function public.clerk_sync_schedule to service_role;
+
+-- Takes the schedule away; answers how many entries it had.
+create or replace function public.clerk_sync_unschedule()
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_name  text;
+  v_count integer := 0;
+begin
+  if to_regclass('cron.job') is null then
+    return 0;
+  end if;
+  for v_name in
+    execute 'select j.jobname from cron.job as j where j.jobname like ''clerk-sync-%'''
+  loop
+    execute 'select cron.unschedule($1)' using v_name;
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end
+$$;
+
+revoke execute on function public.clerk_sync_unschedule from public, anon, authenticated;
+grant execute on function public.clerk_sync_unschedule to service_role;
+
+-- An existing schedule is left as it is: its seconds and days may have been chosen by somebody. But the check of silence
+-- is part of the hourly sweep now.
+do $$
+begin
+  if to_regclass('cron.job') is not null then
+    perform cron.unschedule(j.jobid) from cron.job as j where j.jobname = 'clerk-sync-check-silence';
+  end if;
+  if to_regclass('cron.job') is not null
+    and not (public.clerk_sync_schedule_state() ->> 'scheduled')::boolean then
+    perform public.clerk_sync_schedule();
+  end if;
+end
+$$;
+
+-- What is kept of a job, and how long. A job keeps what is applied, and of its event kind, ids and times; of a
+-- deleted user nothing is kept but ids and times; in the end the job goes.
+
+-- Deletes entries of the audit that are older than p_days, and of the others all but the newest 100,000.
+create or replace function clerk_sync.purge_audit(p_days integer, p_now timestamptz)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+begin
+  delete from clerk_sync.audit as a
+  where a.at < greatest(
+    p_now - make_interval(days => p_days),
+    (select o.at from clerk_sync.audit as o order by o.at desc offset 100000 limit 1)
+  );
+end
+$$;
+
+revoke execute on function clerk_sync.purge_audit from public, anon, authenticated;
+grant execute on function clerk_sync.purge_audit to service_role;
+
+-- Deletes finished jobs older than p_days, at most p_limit of them; answers how many. Dead letters
+-- stay until a person has seen them. The audit and the metrics are purged with them; no job goes that is not counted.
+create or replace function public.clerk_sync_purge_jobs(
+  p_days  integer,
+  p_limit integer default 5000,
+  p_now   timestamptz default clock_timestamp()
+)
+returns integer
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+  v_count   integer;
+  v_counted timestamptz := clerk_sync.roll_up_for(interval '500 milliseconds', p_now);
+begin
+  delete from public.job_queue as j
+  where j.id = any (array(
+    select d.id
+    from public.job_queue as d
+    where d.status in ('COMPLETED', 'CANCELLED')
+      and d.processed_at < least(p_now - make_interval(days => p_days), v_counted)
+    order by d.processed_at
+    limit p_limit
+    for update skip locked
+  ));
+  get diagnostics v_count = row_count;
+  perform clerk_sync.purge_audit(p_days, p_now);
+  perform clerk_sync.purge_metrics(p_days, p_now);
+  return v_count;
+end
+$$;
+
+revoke execute on function public.clerk_sync_purge_jobs from public, anon, authenticated;
+grant execute on function public.clerk_sync_purge_jobs to service_role;
