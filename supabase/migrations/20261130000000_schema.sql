@@ -2,14 +2,9 @@
 
 -- ---- 00_schema.sql ----
 
--- The private schema: user state and the pieces of the sync. It is not exposed by the API.
--- What an adapter may call lives in public as clerk_sync_*.
--- Supabase grants nothing on new objects since 2026-10-30 and granted everything before:
--- every file revokes and grants for itself and relies on neither.
+-- The private schema clerk_sync, which the API does not expose: user state and the pieces of the sync. What an adapter may
+-- call lives in public as clerk_sync_*. Rights are given in 23_rights.sql.
 create schema if not exists clerk_sync;
-
-revoke all on schema clerk_sync from public, anon, authenticated;
-grant usage on schema clerk_sync to service_role;
 
 -- ---- 01_users_check.sql ----
 
@@ -41,9 +36,6 @@ as $$
       (9, 'deleted_at', 'time', 'timestamptz', true)
   ) as c(place, name, kind, definition, is_added);
 $$;
-
-revoke execute on function clerk_sync.needed_columns from public, anon, authenticated;
-grant execute on function clerk_sync.needed_columns to service_role;
 
 -- The functions that look for problems answer [{problem, remedy}], remedy being the statement that mends it.
 
@@ -80,9 +72,6 @@ as $$
   ) as p;
 $$;
 
-revoke execute on function clerk_sync.role_type_problems from public, anon, authenticated;
-grant execute on function clerk_sync.role_type_problems to service_role;
-
 -- Whether a column of this type takes what the sync writes. Not citext: addresses are compared as text, so that an
 -- index on citext would go unused and two cases of one address would be refused. 259 is varchar(255).
 create or replace function clerk_sync.takes_kind(p_kind text, p_type oid, p_modifier integer)
@@ -104,9 +93,6 @@ as $$
     )
   end;
 $$;
-
-revoke execute on function clerk_sync.takes_kind from public, anon, authenticated;
-grant execute on function clerk_sync.takes_kind to service_role;
 
 -- The statement that gives a column a type the sync can write. A time of another type may mean anything, and what
 -- is generated cannot be written: such a column is kept under another name.
@@ -146,9 +132,6 @@ as $$
     )
   end;
 $$;
-
-revoke execute on function clerk_sync.convert_column from public, anon, authenticated;
-grant execute on function clerk_sync.convert_column to service_role;
 
 -- Columns the sync writes that are missing or do not take what is written.
 create or replace function clerk_sync.written_column_problems(p_is_migrated boolean)
@@ -190,9 +173,6 @@ as $$
   ) as p;
 $$;
 
-revoke execute on function clerk_sync.written_column_problems from public, anon, authenticated;
-grant execute on function clerk_sync.written_column_problems to service_role;
-
 -- What else is wrong with such a table, and which statements mend it. Every problem is {problem, remedy}, as before.
 
 -- The statements that let a column have values the sync does not give: a number counts on from what is there.
@@ -220,9 +200,6 @@ as $$
     p_name, p_name
   );
 $$;
-
-revoke execute on function clerk_sync.default_remedy from public, anon, authenticated;
-grant execute on function clerk_sync.default_remedy to service_role;
 
 -- Columns the sync gives no value: id and what else must not be null need a default, and what a user may lack must be
 -- nullable.
@@ -270,9 +247,6 @@ as $$
     )
   ) as p;
 $$;
-
-revoke execute on function clerk_sync.unwritten_column_problems from public, anon, authenticated;
-grant execute on function clerk_sync.unwritten_column_problems to service_role;
 
 -- Constraints the sync needs, or cannot keep. It upserts by clerk_id: without a unique index that would fail at the
 -- first event. It makes rows before any other table, auth.users included, has the user.
@@ -333,9 +307,6 @@ as $$
   ) as p;
 $$;
 
-revoke execute on function clerk_sync.users_constraint_problems from public, anon, authenticated;
-grant execute on function clerk_sync.users_constraint_problems to service_role;
-
 -- Why the sync could not write to public.users: [{problem, remedy}], in the order in which the remedies, statements
 -- for its owner, can be run. Before the migrations it may be missing, and so may what they add.
 create or replace function public.clerk_sync_users_table_problems(p_is_migrated boolean default true)
@@ -367,9 +338,6 @@ begin
     || clerk_sync.users_constraint_problems();
 end
 $$;
-
-revoke execute on function public.clerk_sync_users_table_problems from public, anon, authenticated;
-grant execute on function public.clerk_sync_users_table_problems to service_role;
 
 do $$
 declare
@@ -428,13 +396,6 @@ alter table public.users
 
 alter table public.users enable row level security;
 
--- A signed-in user reads the own row and edits only what is theirs: role, email, clerk_id and
--- deleted_at are kept out of reach by column grants, which row level security cannot do.
-revoke all on public.users from public, anon, authenticated;
-grant select on public.users to authenticated;
-grant update (name, preferences, medical_profile) on public.users to authenticated;
-grant select, insert, update, delete on public.users to service_role;
-
 -- In exactly this form: auth.uid() raises on a Clerk id, and Supabase's linter flags the others.
 drop policy if exists users_select_own on public.users;
 create policy users_select_own
@@ -481,9 +442,6 @@ as $$
   end::public."UserRole";
 $$;
 
-revoke execute on function clerk_sync.allowed_role from public, anon, authenticated;
-grant execute on function clerk_sync.allowed_role to service_role;
-
 -- The columns of a row that its owner may read through the API.
 create or replace function clerk_sync.readable_columns(p_user public.users)
 returns jsonb
@@ -496,9 +454,6 @@ as $$
   from jsonb_each(to_jsonb(p_user)) as c
   where has_column_privilege('authenticated', 'public.users', c.key, 'select');
 $$;
-
-revoke execute on function clerk_sync.readable_columns from public, anon, authenticated;
-grant execute on function clerk_sync.readable_columns to service_role;
 
 -- The one change a batch makes to one user: its newest snapshot, or its deletion.
 do $$
@@ -569,9 +524,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.write_users from public, anon, authenticated;
-grant execute on function clerk_sync.write_users to service_role;
-
 -- Hard: the rows go. Soft: they stay with deleted_at, the data untouched.
 create or replace function clerk_sync.delete_users(
   p_changes     clerk_sync.user_change[],
@@ -604,9 +556,6 @@ begin
   where u.clerk_id = any (v_clerk_ids);
 end
 $$;
-
-revoke execute on function clerk_sync.delete_users from public, anon, authenticated;
-grant execute on function clerk_sync.delete_users to service_role;
 
 -- ---- 03_user_state.sql ----
 
@@ -699,8 +648,6 @@ create index if not exists user_state_delete_counted_idx
   where delete_counted_at is not null;
 
 alter table clerk_sync.user_state enable row level security;
-revoke all on clerk_sync.user_state from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.user_state to service_role;
 
 drop policy if exists user_state_service_role on clerk_sync.user_state;
 create policy user_state_service_role
@@ -765,9 +712,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.write_user_state from public, anon, authenticated;
-grant execute on function clerk_sync.write_user_state to service_role;
-
 -- Locks users by their state without waiting; answers how many of them have one.
 create or replace function clerk_sync.lock_users(p_clerk_ids text[])
 returns integer
@@ -789,9 +733,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.lock_users from public, anon, authenticated;
-grant execute on function clerk_sync.lock_users to service_role;
-
 -- Locks those of these users who were never seen, and waits for whoever has them in hand: before a row of their state is
 -- made by anybody but a worker. In one order for all.
 create or replace function clerk_sync.lock_new_users(p_clerk_ids text[])
@@ -811,9 +752,6 @@ begin
   ) as n;
 end
 $$;
-
-revoke execute on function clerk_sync.lock_new_users from public, anon, authenticated;
-grant execute on function clerk_sync.lock_new_users to service_role;
 
 -- Locks one user, known or not, and waits for whoever has the lock: a worker is about to make the row then.
 -- p_signed_up_at: who is new counts as one whom a webhook brought (first_seen_at).
@@ -835,9 +773,6 @@ begin
   for update;
 end
 $$;
-
-revoke execute on function clerk_sync.lock_user from public, anon, authenticated;
-grant execute on function clerk_sync.lock_user to service_role;
 
 -- ---- 04_jobs.sql ----
 
@@ -980,8 +915,6 @@ alter table public.job_queue set (
 );
 
 alter table public.job_queue enable row level security;
-revoke all on public.job_queue from public, anon, authenticated;
-grant select, insert, update, delete on public.job_queue to service_role;
 
 drop policy if exists job_queue_service_role on public.job_queue;
 create policy job_queue_service_role
@@ -1010,9 +943,6 @@ begin
   end if;
 end
 $$;
-
-revoke execute on function clerk_sync.note_edit from public, anon, authenticated;
-grant execute on function clerk_sync.note_edit to service_role;
 
 -- A payload whose original_event is cut down to kind, ids and times, as the webhook stores it (core/summarise-event.ts);
 -- for jobs that came in another way.
@@ -1046,9 +976,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.audit_payload from public, anon, authenticated;
-grant execute on function clerk_sync.audit_payload to service_role;
-
 -- A history whose errors are their codes only: what follows the colon may quote a value.
 create or replace function clerk_sync.history_without_messages(p_history jsonb)
 returns jsonb
@@ -1070,9 +997,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.history_without_messages from public, anon, authenticated;
-grant execute on function clerk_sync.history_without_messages to service_role;
 
 -- Who changes a job by hand: the database user and, where it differs, the role; null when one of our functions does.
 -- The stack of calls tells, so that no function has to say who it is, and none can forget to. The hot path is known
@@ -1098,9 +1022,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.editor from public, anon, authenticated;
-grant execute on function clerk_sync.editor to service_role;
-
 -- One entry of the history of a job: {at, status, attempt, error?, by?}.
 create or replace function clerk_sync.history_entry(p_status text, p_attempt integer, p_error text, p_by text)
 returns jsonb
@@ -1115,9 +1036,6 @@ begin
   ));
 end
 $$;
-
-revoke execute on function clerk_sync.history_entry from public, anon, authenticated;
-grant execute on function clerk_sync.history_entry to service_role;
 
 -- True while a job of this user, open or dead, runs alone.
 create or replace function clerk_sync.runs_alone(p_clerk_id text)
@@ -1137,9 +1055,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.runs_alone from public, anon, authenticated;
-grant execute on function clerk_sync.runs_alone to service_role;
 
 -- The history of a job has one entry per change of state or attempt, or by hand; operator in it did it through the admin
 -- API, see clerk_sync.change_jobs. It is written by this trigger, so that a change made by hand in the SQL editor is on
@@ -1207,9 +1122,6 @@ begin
   return new;
 end
 $$;
-
-revoke execute on function clerk_sync.record_transition from public, anon, authenticated;
-grant execute on function clerk_sync.record_transition to service_role;
 
 drop trigger if exists record_insertion on public.job_queue;
 create trigger record_insertion
@@ -1282,9 +1194,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.describe_stored from public, anon, authenticated;
-grant execute on function clerk_sync.describe_stored to service_role;
-
 -- Stores jobs, and answers as clerk_sync_enqueue does. The insert writes its history itself, sooner than the trigger would.
 -- p_alone: these jobs run alone, as do those of users who have such a job.
 create or replace function clerk_sync.store_jobs(
@@ -1338,9 +1247,6 @@ begin
   return clerk_sync.describe_stored(p_jobs, v_stored);
 end
 $$;
-
-revoke execute on function clerk_sync.store_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.store_jobs to service_role;
 
 -- Moves jobs to a status, with their history, which the trigger then need not write. p_status null: jobs that brought
 -- nothing newer; they are done, and say why they were put aside, unless they were applied before. PENDING is no attempt.
@@ -1402,9 +1308,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.move_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.move_jobs to service_role;
-
 -- A due job that is locked, and whose it is.
 do $$
 begin
@@ -1460,9 +1363,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.lock_free_users from public, anon, authenticated;
-grant execute on function clerk_sync.lock_free_users to service_role;
-
 -- Locks the users of these jobs, which the caller holds; returns the jobs of those it got.
 create or replace function clerk_sync.claim_users(p_due clerk_sync.due_job[])
 returns clerk_sync.due_job[]
@@ -1481,9 +1381,6 @@ begin
   return array(select d from unnest(p_due) as d where d.clerk_id is null or d.clerk_id = any (v_free));
 end
 $$;
-
-revoke execute on function clerk_sync.claim_users from public, anon, authenticated;
-grant execute on function clerk_sync.claim_users to service_role;
 
 -- Leases jobs for what they still need, a call: a read of their user from Clerk's API, or the mirror. read_at is when
 -- the read can begin.
@@ -1516,9 +1413,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.lease_calls from public, anon, authenticated;
-grant execute on function clerk_sync.lease_calls to service_role;
-
 -- [{job_id, job_type, status, attempts, error}]
 create or replace function clerk_sync.describe_jobs(p_ids uuid[])
 returns jsonb
@@ -1541,9 +1435,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.describe_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.describe_jobs to service_role;
 
 -- One job without its payload: {id, job_type, status, attempts, error, source, clerk_id, event_id, created_at, run_at,
 -- processed_at, history, result}; null when there is none.
@@ -1576,9 +1467,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_job from public, anon, authenticated;
-grant execute on function public.clerk_sync_job to service_role;
 
 -- Erases what jobs hold of the deleted users whose deletion is complete, given some jobs of theirs. Called when
 -- a deletion completes, here and in Auth, and when a late event of a deleted user was put aside. A job that
@@ -1620,9 +1508,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.erase_deleted from public, anon, authenticated;
-grant execute on function clerk_sync.erase_deleted to service_role;
-
 -- ---- 05_mirror.sql ----
 
 -- What Supabase Auth is to be told of users, and what becomes of a job when it was told.
@@ -1654,9 +1539,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.queue_mirror from public, anon, authenticated;
-grant execute on function clerk_sync.queue_mirror to service_role;
-
 -- A worker that was frozen past its lease may have written an old state over the mirror of another worker,
 -- and says so when it settles. The users of these jobs are mirrored once more. Answers how many jobs.
 create or replace function clerk_sync.repair_stale(p_outcomes jsonb, p_settled uuid[], p_now timestamptz)
@@ -1680,9 +1562,6 @@ begin
   return cardinality(v_stale);
 end
 $$;
-
-revoke execute on function clerk_sync.repair_stale from public, anon, authenticated;
-grant execute on function clerk_sync.repair_stale to service_role;
 
 -- Queues the mirror of these users ([clerk_id]) for the run, once each: jobs that change no row. Answers {queued}, or {}.
 create or replace function clerk_sync.queue_auth_repairs(p_run uuid, p_clerk_ids jsonb, p_now timestamptz)
@@ -1710,9 +1589,6 @@ begin
   return case when v_count > 0 then jsonb_build_object('queued', v_count) else '{}' end;
 end
 $$;
-
-revoke execute on function clerk_sync.queue_auth_repairs from public, anon, authenticated;
-grant execute on function clerk_sync.queue_auth_repairs to service_role;
 
 -- What those of the jobs that are still PROCESSING owe to Supabase Auth: the user as it is now.
 create or replace function clerk_sync.describe_mirror(p_ids uuid[])
@@ -1753,9 +1629,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.describe_mirror from public, anon, authenticated;
-grant execute on function clerk_sync.describe_mirror to service_role;
-
 -- Whether this Auth user is a super admin, who is never taken over. With the rights of the owner, because Supabase lets
 -- service_role read no table of Auth; false where Auth keeps its users in another database.
 create or replace function public.clerk_sync_is_super_admin(p_auth_user_id uuid)
@@ -1775,9 +1648,6 @@ begin
   return coalesce(v_is_super_admin, false);
 end
 $$;
-
-revoke execute on function public.clerk_sync_is_super_admin from public, anon, authenticated;
-grant execute on function public.clerk_sync_is_super_admin to service_role;
 
 -- Jobs whose user is to take over an Auth user that is locked now: they wait until its last access token has run out.
 create or replace function clerk_sync.wait_for_tokens(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
@@ -1809,9 +1679,6 @@ begin
     and j.id = o.job_id;
 end
 $$;
-
-revoke execute on function clerk_sync.wait_for_tokens from public, anon, authenticated;
-grant execute on function clerk_sync.wait_for_tokens to service_role;
 
 -- The mirror's success and the job's COMPLETED are one commit; the Auth user's id is remembered.
 create or replace function clerk_sync.complete_mirrored(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
@@ -1859,9 +1726,6 @@ begin
   perform clerk_sync.erase_deleted(p_ids);
 end
 $$;
-
-revoke execute on function clerk_sync.complete_mirrored from public, anon, authenticated;
-grant execute on function clerk_sync.complete_mirrored to service_role;
 
 -- ---- 06_counts.sql ----
 
@@ -1919,11 +1783,6 @@ on conflict (is_only_row) do nothing;
 alter table clerk_sync.metric_counts enable row level security;
 alter table clerk_sync.metric_events enable row level security;
 alter table clerk_sync.metric_state enable row level security;
-revoke all on clerk_sync.metric_counts, clerk_sync.metric_events, clerk_sync.metric_state
-  from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.metric_counts to service_role;
-grant select, insert, update, delete on clerk_sync.metric_events to service_role;
-grant select, insert, update, delete on clerk_sync.metric_state to service_role;
 
 drop policy if exists metric_counts_service_role on clerk_sync.metric_counts;
 create policy metric_counts_service_role
@@ -1958,9 +1817,6 @@ as $$
   select '{0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10,30,60,300,900,3600,21600}'::double precision[];
 $$;
 
-revoke execute on function clerk_sync.latency_bounds from public, anon, authenticated;
-grant execute on function clerk_sync.latency_bounds to service_role;
-
 -- The code of an error, without what follows it: a label must have few values, whatever a worker sends.
 create or replace function clerk_sync.code_of(p_error text)
 returns text
@@ -1971,9 +1827,6 @@ set search_path = ''
 as $$
   select coalesce(substring(p_error from '^([a-z_]{1,60})([: ]|$)'), 'unknown');
 $$;
-
-revoke execute on function clerk_sync.code_of from public, anon, authenticated;
-grant execute on function clerk_sync.code_of to service_role;
 
 -- Calls to the services, as clerk_sync.record_calls gets them. failure: it says that the service is down or refuses us.
 create or replace function clerk_sync.count_calls(p_calls jsonb, p_now timestamptz)
@@ -1992,9 +1845,6 @@ begin
     and c.name in ('auth', 'clerk');
 end
 $$;
-
-revoke execute on function clerk_sync.count_calls from public, anon, authenticated;
-grant execute on function clerk_sync.count_calls to service_role;
 
 -- The roll-up: counts what has finished since the last one. It reads the queue by the index of the purge, bounded per
 -- call, under a lock that nobody waits for; whoever finds it taken leaves it to the other. Called by the purge (each
@@ -2070,9 +1920,6 @@ as $$
   group by f.at, f.mirrored;
 $$;
 
-revoke execute on function clerk_sync.finished_counts from public, anon, authenticated;
-grant execute on function clerk_sync.finished_counts to service_role;
-
 -- Jobs that were dead letters from the beginning, or were made so by hand: no attempt of theirs failed. As counts of the
 -- minutes from p_from until before p_until.
 create or replace function clerk_sync.untried_dead_counts(p_from timestamptz, p_until timestamptz)
@@ -2097,9 +1944,6 @@ as $$
   group by 1, 3;
 $$;
 
-revoke execute on function clerk_sync.untried_dead_counts from public, anon, authenticated;
-grant execute on function clerk_sync.untried_dead_counts to service_role;
-
 -- Takes events away, at most p_limit, and answers them as counts.
 create or replace function clerk_sync.take_events(p_limit integer)
 returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
@@ -2122,9 +1966,6 @@ as $$
   from taken as t
   group by 1, 2, 3;
 $$;
-
-revoke execute on function clerk_sync.take_events from public, anon, authenticated;
-grant execute on function clerk_sync.take_events to service_role;
 
 -- Counts what finished up to a minute before p_now (a job is dated by the beginning of its transaction, which may commit
 -- later), and the events; of both at most p_limit. Answers whether there is more to count. Each job and event is counted
@@ -2187,9 +2028,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.roll_up from public, anon, authenticated;
-grant execute on function clerk_sync.roll_up to service_role;
-
 -- Rolls up for so long at most, and answers up to where finished jobs are counted.
 create or replace function clerk_sync.roll_up_for(p_time interval, p_now timestamptz)
 returns timestamptz
@@ -2206,9 +2044,6 @@ begin
   return (select s.rolled_until from clerk_sync.metric_state as s);
 end
 $$;
-
-revoke execute on function clerk_sync.roll_up_for from public, anon, authenticated;
-grant execute on function clerk_sync.roll_up_for to service_role;
 
 -- Minutes are kept for two hours, quarters of an hour for two days, hours as long as finished jobs and a week at least;
 -- the totals stay, so that no counter goes back.
@@ -2234,9 +2069,6 @@ begin
     and m.at < p_now - k.kept;
 end
 $$;
-
-revoke execute on function clerk_sync.purge_metrics from public, anon, authenticated;
-grant execute on function clerk_sync.purge_metrics to service_role;
 
 -- ---- 07_circuits.sql ----
 
@@ -2291,8 +2123,6 @@ values ('auth'), ('clerk')
 on conflict (name) do nothing;
 
 alter table clerk_sync.circuits enable row level security;
-revoke all on clerk_sync.circuits from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.circuits to service_role;
 
 drop policy if exists circuits_service_role on clerk_sync.circuits;
 create policy circuits_service_role
@@ -2313,9 +2143,6 @@ set search_path = ''
 as $$
   select make_interval(secs => (1 - p_random / 5) * least(300, 30 * 2 ^ least(greatest(p_openings - 1, 0), 30)));
 $$;
-
-revoke execute on function clerk_sync.circuit_pause from public, anon, authenticated;
-grant execute on function clerk_sync.circuit_pause to service_role;
 
 -- A circuit as it is after it opened, or stayed open after a probe. p_calls as clerk_sync.record_calls.
 create or replace function clerk_sync.opened_circuit(
@@ -2348,9 +2175,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.opened_circuit from public, anon, authenticated;
-grant execute on function clerk_sync.opened_circuit to service_role;
-
 -- A closed circuit with nothing counted; openings stay, so that one that opens again soon stays open longer.
 create or replace function clerk_sync.closed_circuit(p_circuit clerk_sync.circuits, p_now timestamptz)
 returns clerk_sync.circuits
@@ -2374,9 +2198,6 @@ begin
   return v_next;
 end
 $$;
-
-revoke execute on function clerk_sync.closed_circuit from public, anon, authenticated;
-grant execute on function clerk_sync.closed_circuit to service_role;
 
 -- A circuit as it is after the calls of a batch: while it is closed they are counted, else they are its probe. A probe
 -- that was not made (the worker was stopped) is due at once. p_calls as record_calls, null for none.
@@ -2435,9 +2256,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.next_circuit from public, anon, authenticated;
-grant execute on function clerk_sync.next_circuit to service_role;
-
 -- Takes down what a batch saw of the services, and answers which circuits opened or closed by it:
 -- [{name, state, code, seconds}]. Calls of batches that began before a circuit opened decide nothing any more.
 -- p_calls: [{name, successes, failures, streak, tripped, failed_users?, any_user_worked?, code?, retry_after?}]; streak:
@@ -2490,9 +2308,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.record_calls from public, anon, authenticated;
-grant execute on function clerk_sync.record_calls to service_role;
-
 -- Jobs that wait for a service whose circuit is open.
 
 -- True while jobs that need this service have to wait; also during a probe, for all others.
@@ -2507,9 +2322,6 @@ begin
   return exists (select 1 from clerk_sync.circuits as c where c.name = p_name and c.state <> 'closed');
 end
 $$;
-
-revoke execute on function clerk_sync.circuit_is_open from public, anon, authenticated;
-grant execute on function clerk_sync.circuit_is_open to service_role;
 
 -- Lets jobs that waited be claimed again, at most p_limit of each service, so that nobody is overrun when it is back.
 -- A worker without a mirror (p_mirrors false) completes them without Auth.
@@ -2546,9 +2358,6 @@ begin
   end loop;
 end
 $$;
-
-revoke execute on function clerk_sync.wake_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.wake_jobs to service_role;
 
 -- Leases the job that has waited longest as the probe of a circuit whose time has come, and returns it; none when
 -- another worker has the probe, or the user of that job. Nothing is waited for: the caller holds users' locks.
@@ -2601,9 +2410,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.lease_probe from public, anon, authenticated;
-grant execute on function clerk_sync.lease_probe to service_role;
-
 -- Lets jobs of a batch wait whose service the worker did not call any more, or called in vain while its circuit is not
 -- closed; returns them. Their attempts do not count. A job that is a day old pays for such a call all the same: when
 -- it is the job and not the service that fails, it must end as a dead letter.
@@ -2639,9 +2445,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.wait_for_circuits from public, anon, authenticated;
-grant execute on function clerk_sync.wait_for_circuits to service_role;
-
 -- The circuits: [{name, state, since, failures, next_probe, last_error, waiting}]. next_probe is null while closed;
 -- waiting is how many jobs wait for the service, counted as far as 10,000.
 create or replace function public.clerk_sync_circuits()
@@ -2669,9 +2472,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_circuits from public, anon, authenticated;
-grant execute on function public.clerk_sync_circuits to service_role;
 
 -- Closes a circuit by hand, for instance after a wrong key was corrected: what waits is due at once. Answers whether
 -- it was open; SY002 for a name there is no circuit of.
@@ -2706,9 +2506,6 @@ begin
   return v_was_open;
 end
 $$;
-
-revoke execute on function public.clerk_sync_reset_circuit from public, anon, authenticated;
-grant execute on function public.clerk_sync_reset_circuit to service_role;
 
 -- ---- 08_apply.sql ----
 
@@ -2749,9 +2546,6 @@ as $$
   select (extract(epoch from p_at) * 1000)::bigint + 300000;
 $$;
 
-revoke execute on function clerk_sync.latest_version from public, anon, authenticated;
-grant execute on function clerk_sync.latest_version to service_role;
-
 -- Whether a read from Clerk's API settles the state of a user although it brings a lower version: what is known lies in
 -- the future, comes from an event of the future while the read is as new as what was known before it, or was there for
 -- more than five minutes when the read began.
@@ -2778,9 +2572,6 @@ as $$
   );
 $$;
 
-revoke execute on function clerk_sync.read_settles from public, anon, authenticated;
-grant execute on function clerk_sync.read_settles to service_role;
-
 -- What a payload should say of its user (Clerk's description requires it) and does not: the event, or the answer, was
 -- trimmed on its way. Null when it says all. Named as absentFields of map-user.ts does; with an email comes whether it is
 -- verified, with a role whether one was ignored.
@@ -2801,9 +2592,6 @@ as $$
   end;
 $$;
 
-revoke execute on function clerk_sync.absent_fields from public, anon, authenticated;
-grant execute on function clerk_sync.absent_fields to service_role;
-
 -- Of what kind the role at Clerk is when it is no role here; null when it is one. p_kind: of what is no text.
 create or replace function clerk_sync.ignored_role(p_role text, p_kind text)
 returns text
@@ -2815,9 +2603,6 @@ as $$
   select coalesce(p_kind, case when p_role <> all (enum_range(null::public."UserRole")::text[]) then 'text' end);
 $$;
 
-revoke execute on function clerk_sync.ignored_role from public, anon, authenticated;
-grant execute on function clerk_sync.ignored_role to service_role;
-
 -- The version that a field is of: not that of the newest event when that one did not carry it.
 create or replace function clerk_sync.version_of(p_field text, p_version bigint, p_absent text[], p_absent_version bigint)
 returns bigint
@@ -2828,9 +2613,6 @@ set search_path = ''
 as $$
   select case when p_field = any (p_absent) then p_absent_version else p_version end;
 $$;
-
-revoke execute on function clerk_sync.version_of from public, anon, authenticated;
-grant execute on function clerk_sync.version_of to service_role;
 
 -- A job that was applied before and comes again (its mirror failed) is mirror_only: a row may have changed
 -- since at the same version, or been edited by its user, and must not be set back.
@@ -2929,9 +2711,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.newest_changes from public, anon, authenticated;
-grant execute on function clerk_sync.newest_changes to service_role;
-
 -- The changes, without the email of these users, who are to be read again for it.
 create or replace function clerk_sync.without_emails(p_changes clerk_sync.user_change[], p_clerk_ids text[])
 returns clerk_sync.user_change[]
@@ -2953,9 +2732,6 @@ begin
   return v_changes;
 end
 $$;
-
-revoke execute on function clerk_sync.without_emails from public, anon, authenticated;
-grant execute on function clerk_sync.without_emails to service_role;
 
 -- Events that do not carry all that they should (law 11, absent is not null).
 
@@ -3005,9 +2781,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.take_fields from public, anon, authenticated;
-grant execute on function clerk_sync.take_fields to service_role;
-
 -- A change with the values that are here of its user, and how far they are known; everything is absent of a user of whom
 -- nothing was applied, who is deleted, or whose state this change replaces although its version is lower (absent_version 0). The row is locked: its user may be editing the name.
 create or replace function clerk_sync.take_stored(p_change clerk_sync.user_change)
@@ -3052,9 +2825,6 @@ begin
   return v_change;
 end
 $$;
-
-revoke execute on function clerk_sync.take_stored from public, anon, authenticated;
-grant execute on function clerk_sync.take_stored to service_role;
 
 -- A change whose newest event was trimmed, or is older than one that was: what is absent comes from the other events of the
 -- batch, in the order of their versions, and else from what is here. An event that is older than what was applied brings
@@ -3124,9 +2894,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.complete_change from public, anon, authenticated;
-grant execute on function clerk_sync.complete_change to service_role;
-
 -- users.email is unique, and Clerk lets an address move from one account to another while its
 -- events arrive in any order. A claim whose address Clerk has verified comes before one that is not, then the newest by
 -- (version, clerk_id): it holds the address. Every other user has none, and is read again from Clerk's API, also when
@@ -3157,9 +2924,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.has_email_conflict from public, anon, authenticated;
-grant execute on function clerk_sync.has_email_conflict to service_role;
-
 -- Rows that nobody's Clerk id is on (made by the app before the sync, or by its own sign-up) are
 -- linked to the Clerk user who has proved the address. Without that proof they are left alone.
 create or replace function clerk_sync.adopt_rows(p_changes clerk_sync.user_change[])
@@ -3188,9 +2952,6 @@ begin
     );
 end
 $$;
-
-revoke execute on function clerk_sync.adopt_rows from public, anon, authenticated;
-grant execute on function clerk_sync.adopt_rows to service_role;
 
 -- Who may not have the address it claims: [clerk_id]. Holders outside the batch claim with the verification and
 -- version of their last snapshot, rows without a Clerk id keep theirs, deleted users claim nothing.
@@ -3234,9 +2995,6 @@ as $$
   where r.place > 1;
 $$;
 
-revoke execute on function clerk_sync.email_losers from public, anon, authenticated;
-grant execute on function clerk_sync.email_losers to service_role;
-
 -- Takes an address from the rows of p_clerk_ids and asks for a refresh of those users. Their state is
 -- locked without waiting: two workers that want each other's users must fail and retry, not deadlock.
 create or replace function clerk_sync.release_emails(p_clerk_ids text[], p_now timestamptz)
@@ -3276,9 +3034,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.release_emails from public, anon, authenticated;
-grant execute on function clerk_sync.release_emails to service_role;
-
 -- A user read afresh lost its address to a holder of whom we know less: that one is read afresh too.
 create or replace function clerk_sync.doubt_holders(
   p_changes clerk_sync.user_change[],
@@ -3305,9 +3060,6 @@ begin
     and s.refresh_reason is null;
 end
 $$;
-
-revoke execute on function clerk_sync.doubt_holders from public, anon, authenticated;
-grant execute on function clerk_sync.doubt_holders to service_role;
 
 -- Has the users read again whose claim to an address was withheld from them, when these changes give that address up:
 -- its holder has another one now, is deleted, or is no longer verified. Before the rows are written.
@@ -3361,9 +3113,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.offer_emails from public, anon, authenticated;
-grant execute on function clerk_sync.offer_emails to service_role;
-
 -- Settles who holds which address before the rows are written; returns the changes, the email of every loser null.
 create or replace function clerk_sync.resolve_emails(p_changes clerk_sync.user_change[], p_now timestamptz)
 returns clerk_sync.user_change[]
@@ -3411,9 +3160,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.resolve_emails from public, anon, authenticated;
-grant execute on function clerk_sync.resolve_emails to service_role;
-
 -- From the changes that jobs bring to rows, and the jobs moved on.
 
 -- Writes the changes of users who are locked, and returns them with the emails that were settled.
@@ -3440,9 +3186,6 @@ begin
   return v_changes;
 end
 $$;
-
-revoke execute on function clerk_sync.write_changes from public, anon, authenticated;
-grant execute on function clerk_sync.write_changes to service_role;
 
 -- Writes what the jobs bring and moves them on: COMPLETED, or PROCESSING under p_token where the
 -- mirror is owed; while the circuit of Supabase Auth is open it waits for that instead, and the attempt does not
@@ -3487,9 +3230,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.apply_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.apply_jobs to service_role;
-
 -- What the result of a job says of its change: why the user is to be read again (refresh), what is not known of the user at
 -- this version (absent), and of what kind a value was that is stored as the default (ignored).
 create or replace function clerk_sync.note_change(p_change clerk_sync.user_change)
@@ -3505,9 +3245,6 @@ as $$
     'ignored', case when p_change.ignored_role is not null then jsonb_build_object('role', p_change.ignored_role) end
   ));
 $$;
-
-revoke execute on function clerk_sync.note_change from public, anon, authenticated;
-grant execute on function clerk_sync.note_change to service_role;
 
 -- Moves jobs on whose changes are written, as apply_jobs says: those that carry a change, and the others, which are done.
 create or replace function clerk_sync.finish_jobs(
@@ -3548,9 +3285,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.finish_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.finish_jobs to service_role;
-
 -- Exponential backoff with full jitter: anything from 0 to 2 s, 4 s, 8 s … at most 15 minutes.
 -- p_random in [0, 1) is a parameter so that a test can pin it.
 create or replace function clerk_sync.backoff(p_attempts integer, p_random double precision default random())
@@ -3562,9 +3296,6 @@ set search_path = ''
 as $$
   select make_interval(secs => p_random * least(900, 2 ^ least(greatest(p_attempts, 1), 30)));
 $$;
-
-revoke execute on function clerk_sync.backoff from public, anon, authenticated;
-grant execute on function clerk_sync.backoff to service_role;
 
 -- A failed attempt: FAILED and due again after the backoff (never before p_retry_after), or DEAD when
 -- the attempts are used up or trying again cannot help; CANCELLED when a person asked for that meanwhile.
@@ -3606,9 +3337,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.fail_job from public, anon, authenticated;
-grant execute on function clerk_sync.fail_job to service_role;
-
 -- What becomes of jobs whose call was cut off while it applied them. A job that had company may not be the one that took
 -- the time: it runs alone from then on. For a job that runs alone it was a failed attempt.
 create or replace function clerk_sync.cut_jobs(p_ids uuid[], p_now timestamptz)
@@ -3635,9 +3363,6 @@ begin
     and not j.runs_alone;
 end
 $$;
-
-revoke execute on function clerk_sync.cut_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.cut_jobs to service_role;
 
 -- Fails a job that the database refused. What will not fit at any later time (class 22: a value) is given up. So is, the
 -- second time, a deletion that a foreign key stops: rows of other tables rarely go by themselves.
@@ -3670,9 +3395,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.reject_job from public, anon, authenticated;
-grant execute on function clerk_sync.reject_job to service_role;
 
 -- Applies one job in a savepoint of its own; whatever it raises is its outcome, recorded on it. When the table's
 -- owner made addresses unique in another way than we compare them (by lower(), say), the user gets a row without.
@@ -3713,9 +3435,6 @@ exception
 end
 $$;
 
-revoke execute on function clerk_sync.apply_job from public, anon, authenticated;
-grant execute on function clerk_sync.apply_job to service_role;
-
 -- The fallback: one savepoint per job, so that the job that cannot be applied fails alone (law 7).
 -- Newest first per user, so that the first one is the one that carries the state. Stops after 1.5 s
 -- to keep the call short; the jobs not reached are untouched and still due.
@@ -3755,9 +3474,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.apply_jobs_one_by_one from public, anon, authenticated;
-grant execute on function clerk_sync.apply_jobs_one_by_one to service_role;
-
 -- Applies a batch whose users are locked, together or else one by one.
 create or replace function clerk_sync.apply_batch(
   p_ids         uuid[],
@@ -3790,9 +3506,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.apply_batch from public, anon, authenticated;
-grant execute on function clerk_sync.apply_batch to service_role;
-
 -- ---- 09_canary.sql ----
 
 -- Canaries: users that `clerk-sync verify` sends through an installation and takes out again.
@@ -3810,9 +3523,6 @@ as $$
   select starts_with(p_clerk_id, 'user_clerksync_canary_');
 $$;
 
-revoke execute on function clerk_sync.is_canary from public, anon, authenticated;
-grant execute on function clerk_sync.is_canary to service_role;
-
 create table if not exists clerk_sync.canary (
   clerk_id   text        not null,
   started_at timestamptz not null,
@@ -3821,8 +3531,6 @@ create table if not exists clerk_sync.canary (
 );
 
 alter table clerk_sync.canary enable row level security;
-revoke all on clerk_sync.canary from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.canary to service_role;
 
 drop policy if exists canary_service_role on clerk_sync.canary;
 create policy canary_service_role
@@ -3847,9 +3555,6 @@ begin
   end if;
 end
 $$;
-
-revoke execute on function clerk_sync.check_canary from public, anon, authenticated;
-grant execute on function clerk_sync.check_canary to service_role;
 
 -- Takes down that a canary is about to be sent; answers {leftovers: [clerk_id]}, those that began more than an hour
 -- ago and are still here, the oldest 20.
@@ -3877,9 +3582,6 @@ begin
   )));
 end
 $$;
-
-revoke execute on function public.clerk_sync_start_canary from public, anon, authenticated;
-grant execute on function public.clerk_sync_start_canary to service_role;
 
 -- True when nothing can be left of a canary in Supabase Auth: its deletion is complete and nothing else is open, or
 -- no worker ever had it in hand.
@@ -3910,9 +3612,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.can_remove_canary from public, anon, authenticated;
-grant execute on function clerk_sync.can_remove_canary to service_role;
 
 -- Removes all there is of a canary: row, state, jobs. As long as its mirror could still be in Supabase Auth it
 -- removes nothing: the jobs that owe the deletion must stay. Answers {removed, rows, states, jobs, waiting}, the last
@@ -3954,9 +3653,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_remove_canary from public, anon, authenticated;
-grant execute on function public.clerk_sync_remove_canary to service_role;
-
 -- ---- 10_delete_brake.sql ----
 
 -- The delete brake: when too many users are deleted within a window, deletions wait for an operator.
@@ -3980,8 +3676,6 @@ values (true)
 on conflict (is_only_row) do nothing;
 
 alter table clerk_sync.delete_brake enable row level security;
-revoke all on clerk_sync.delete_brake from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.delete_brake to service_role;
 
 drop policy if exists delete_brake_service_role on clerk_sync.delete_brake;
 create policy delete_brake_service_role
@@ -4009,9 +3703,6 @@ as $$
   ) as counted;
 $$;
 
-revoke execute on function clerk_sync.count_deletions from public, anon, authenticated;
-grant execute on function clerk_sync.count_deletions to service_role;
-
 create or replace function clerk_sync.count_users(p_most integer)
 returns integer
 language sql
@@ -4027,9 +3718,6 @@ as $$
     limit p_most
   ) as counted;
 $$;
-
-revoke execute on function clerk_sync.count_users from public, anon, authenticated;
-grant execute on function clerk_sync.count_users to service_role;
 
 -- Why so many deletions within the window are too many; null when they are not. The share of all users
 -- counts only from ten deletions on: in a small project every deletion is a large share.
@@ -4062,9 +3750,6 @@ begin
   return null;
 end
 $$;
-
-revoke execute on function clerk_sync.too_many_deletions from public, anon, authenticated;
-grant execute on function clerk_sync.too_many_deletions to service_role;
 
 -- The reason why these deletions have to wait, null when they may be applied; they are counted then. Users
 -- who came by a webhook within the window are not counted: what is lost with them is that old at most, and
@@ -4116,9 +3801,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.check_delete_brake from public, anon, authenticated;
-grant execute on function clerk_sync.check_delete_brake to service_role;
-
 -- Puts off the deletions of a batch that the brake does not let pass, and returns the other jobs. A deletion
 -- an operator has confirmed passes, and so does one that finds nobody to delete here, unless it was made for the sake of
 -- Supabase Auth alone (auth_only). p_brake null: no brake.
@@ -4166,9 +3848,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.hold_deletes from public, anon, authenticated;
-grant execute on function clerk_sync.hold_deletes to service_role;
-
 -- Deletions that wait for the brake: few, and found among however many jobs wait.
 create index if not exists job_queue_held_idx
   on public.job_queue (id)
@@ -4204,9 +3883,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_delete_brake from public, anon, authenticated;
-grant execute on function public.clerk_sync_delete_brake to service_role;
 
 -- What an operator decides about the deletions that wait: 'apply' lets these pass, and only these; 'cancel'
 -- takes them out of the queue. The brake is off again when none waits. Answers {changed, left}; call it
@@ -4259,9 +3935,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_release_delete_brake from public, anon, authenticated;
-grant execute on function public.clerk_sync_release_delete_brake to service_role;
-
 -- ---- 11_accept.sql ----
 
 -- How jobs come in: from the webhook, from backfill and reconcile, and from ensure-user.
@@ -4307,9 +3980,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_enqueue from public, anon, authenticated;
-grant execute on function public.clerk_sync_enqueue to service_role;
-
 -- The jobs of a call, each with an id. Raises SY003 unless each has an event_id of its own: of two that share one, or have
 -- none, one would be swallowed.
 create or replace function clerk_sync.read_jobs(p_jobs jsonb)
@@ -4344,9 +4014,6 @@ begin
   return v_jobs;
 end
 $$;
-
-revoke execute on function clerk_sync.read_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.read_jobs to service_role;
 
 -- The jobs, each that would make a row that is there and already as new with that row: {id, clerk_id}. Not for an event that
 -- is in the queue (a duplicate), nor while a dead letter of the user still owes something (perhaps the mirror). Here alone
@@ -4389,9 +4056,6 @@ begin
   return v_jobs;
 end
 $$;
-
-revoke execute on function clerk_sync.find_existing from public, anon, authenticated;
-grant execute on function clerk_sync.find_existing to service_role;
 
 -- What the webhook calls: events go into the queue and, where nothing stands in the way, into their users' rows in the
 -- same transaction, so that the row is there when the 202 leaves. Whatever hinders that leaves the job queued, as if
@@ -4465,9 +4129,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_accept from public, anon, authenticated;
-grant execute on function public.clerk_sync_accept to service_role;
-
 -- Writes what new snapshots bring before they are stored, so that each job is stored once, as it then stands; returns the
 -- jobs, those written with the result applied. Deletions, events that are known, and users whom another worker has in
 -- hand or whose jobs run alone are left to what follows. Nothing is waited for longer than a sender notices.
@@ -4515,9 +4176,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.write_new_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.write_new_jobs to service_role;
-
 -- The jobs, those of them whose changes are written done, or, where the mirror is owed, waiting for it.
 create or replace function clerk_sync.mark_written(
   p_jobs    clerk_sync.new_job[],
@@ -4553,9 +4211,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.mark_written from public, anon, authenticated;
-grant execute on function clerk_sync.mark_written to service_role;
-
 -- Applies jobs of this transaction and returns which. Nothing is waited for longer than a sender notices.
 create or replace function clerk_sync.apply_at_once(
   p_ids          uuid[],
@@ -4589,9 +4244,6 @@ begin
   return v_ids;
 end
 $$;
-
-revoke execute on function clerk_sync.apply_at_once from public, anon, authenticated;
-grant execute on function clerk_sync.apply_at_once to service_role;
 
 -- ensure-user: the row of a signed-in user for an app that cannot wait for the webhook. What was read of the user from
 -- Clerk's API for it is a job like any other (source ensure), applied in the same transaction: same lock, same
@@ -4641,9 +4293,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_own_row from public, anon, authenticated;
-grant execute on function public.clerk_sync_own_row to service_role;
-
 -- Stores what was read of a user as a due job and returns its id. A state of a user is one job, however often it is
 -- read; null while a worker has that job in hand.
 create or replace function clerk_sync.store_ensure_job(
@@ -4684,9 +4333,6 @@ begin
   return v_id;
 end
 $$;
-
-revoke execute on function clerk_sync.store_ensure_job from public, anon, authenticated;
-grant execute on function clerk_sync.store_ensure_job to service_role;
 
 -- Applies what was read of one user from Clerk's API, unless the row is there by now; answers as clerk_sync_own_row.
 -- When the read cannot be applied (it is older than what is known, the table refuses it), the state stays as it was:
@@ -4730,9 +4376,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_ensure_user from public, anon, authenticated;
-grant execute on function public.clerk_sync_ensure_user to service_role;
-
 -- ---- 12_refresh.sql ----
 
 -- Refreshes: a user is read again from Clerk's API when what we know of the user may be wrong.
@@ -4771,9 +4414,6 @@ begin
   return v_count;
 end
 $$;
-
-revoke execute on function public.clerk_sync_request_refresh from public, anon, authenticated;
-grant execute on function public.clerk_sync_request_refresh to service_role;
 
 -- Makes the jobs of refreshes that are due. A user whose refresh is in the queue, or dead, gets no second one; one
 -- that is being read just now stays due, for the reason may be younger.
@@ -4825,9 +4465,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.queue_refreshes from public, anon, authenticated;
-grant execute on function clerk_sync.queue_refreshes to service_role;
-
 -- The jobs of a batch that have what they apply: all but the refreshes whose read is still to come.
 create or replace function clerk_sync.without_unread(p_ids uuid[])
 returns uuid[]
@@ -4845,9 +4482,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.without_unread from public, anon, authenticated;
-grant execute on function clerk_sync.without_unread to service_role;
 
 -- Leases the refreshes of a batch for their read, and returns them: one a user, and none of a user with other
 -- work in the batch; that goes first.
@@ -4885,9 +4519,6 @@ begin
   return v_reads;
 end
 $$;
-
-revoke execute on function clerk_sync.lease_reads from public, anon, authenticated;
-grant execute on function clerk_sync.lease_reads to service_role;
 
 -- Takes down in the jobs what was read of their users, fails those whose read is older than what is known
 -- (Clerk's API may lag behind its webhooks) and settles nothing (read_settles), and returns the others.
@@ -4934,9 +4565,6 @@ begin
   return array(select i from unnest(p_ids) as i where i <> all (v_stale));
 end
 $$;
-
-revoke execute on function clerk_sync.store_reads from public, anon, authenticated;
-grant execute on function clerk_sync.store_reads to service_role;
 
 -- Applies what was read of users whose refresh is leased under p_token; reads of a lost lease are dropped.
 -- p_reads: [{job_id, deleted, version?, payload?}], version and payload as a webhook job has them.
@@ -4995,9 +4623,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_apply_reads from public, anon, authenticated;
-grant execute on function public.clerk_sync_apply_reads to service_role;
-
 -- Whom the jobs leased for a read are to read from Clerk's API: [{job_id, clerk_id}].
 create or replace function clerk_sync.describe_reads(p_ids uuid[])
 returns jsonb
@@ -5017,9 +4642,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.describe_reads from public, anon, authenticated;
-grant execute on function clerk_sync.describe_reads to service_role;
 
 -- Of the jobs of a batch, lets those refreshes wait whose read Clerk's API would not answer: all that are unread while
 -- its circuit is open. Returns the others.
@@ -5045,9 +4667,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.hold_reads from public, anon, authenticated;
-grant execute on function clerk_sync.hold_reads to service_role;
-
 -- ---- 13_work.sql ----
 
 -- What a worker does: it claims due jobs, applies them, settles their attempts, and takes over from workers that died.
@@ -5067,8 +4686,6 @@ alter table clerk_sync.heartbeats
 comment on column clerk_sync.heartbeats.can_read is 'whether it has CLERK_SECRET_KEY, as far as it said so';
 
 alter table clerk_sync.heartbeats enable row level security;
-revoke all on clerk_sync.heartbeats from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.heartbeats to service_role;
 
 drop policy if exists heartbeats_service_role on clerk_sync.heartbeats;
 create policy heartbeats_service_role
@@ -5104,9 +4721,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_beat from public, anon, authenticated;
-grant execute on function public.clerk_sync_beat to service_role;
-
 -- False once the processor has said that it has no CLERK_SECRET_KEY.
 create or replace function clerk_sync.processor_has_key()
 returns boolean
@@ -5117,9 +4731,6 @@ set search_path = ''
 as $$
   select coalesce((select h.can_read from clerk_sync.heartbeats as h where h.name = 'processor'), true);
 $$;
-
-revoke execute on function clerk_sync.processor_has_key from public, anon, authenticated;
-grant execute on function clerk_sync.processor_has_key to service_role;
 
 -- Somebody who works through the queue has the key. The functions of a project share their secrets, and in a quiet
 -- project only the webhook's is called: so the processor has it, too.
@@ -5135,9 +4746,6 @@ as $$
   where h.name = 'processor'
     and not h.can_read;
 $$;
-
-revoke execute on function clerk_sync.learn_key from public, anon, authenticated;
-grant execute on function clerk_sync.learn_key to service_role;
 
 -- Users who are told of without their Clerk id.
 
@@ -5173,9 +4781,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.users_with_external_id from public, anon, authenticated;
-grant execute on function clerk_sync.users_with_external_id to service_role;
 
 -- Finds the users of deletions without an id. One that several users are meant by gets none, and fails. While other jobs of
 -- the batch tell who has the external_id, the deletion is left to the next batch. Returns the jobs with the users found.
@@ -5228,9 +4833,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.find_users_by_external_id from public, anon, authenticated;
-grant execute on function clerk_sync.find_users_by_external_id to service_role;
-
 -- Which jobs a batch consists of, and the locks it works under.
 
 -- Locks up to p_limit due jobs and their users for this transaction; returns the job ids. Nothing is
@@ -5270,9 +4872,6 @@ begin
   return array(select d.id from unnest(v_due) as d) || clerk_sync.claim_rest(v_due, p_limit, p_can_read, p_now);
 end
 $$;
-
-revoke execute on function clerk_sync.claim_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.claim_jobs to service_role;
 
 -- Locks further due jobs of users who have several in a batch, up to three times p_limit: the newest carries the state,
 -- the others are only marked. Left behind they would be passed over by every other worker while their users are locked.
@@ -5317,9 +4916,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.claim_rest from public, anon, authenticated;
-grant execute on function clerk_sync.claim_rest to service_role;
-
 -- Fails the jobs that name no user and returns the others. With an external_id that no user has, the user may still be
 -- on its way through the queue, so they are tried again. Where several users have it a person has to say who is meant.
 create or replace function clerk_sync.fail_jobs_without_user(p_ids uuid[], p_now timestamptz)
@@ -5358,9 +4954,6 @@ begin
   return array(select i from unnest(p_ids) as i except select i from unnest(v_nameless) as i);
 end
 $$;
-
-revoke execute on function clerk_sync.fail_jobs_without_user from public, anon, authenticated;
-grant execute on function clerk_sync.fail_jobs_without_user to service_role;
 
 -- The processor's database half: claim a batch of due jobs, apply it and complete it, all in one
 -- transaction (law 2). What the mirror still owes comes back as PROCESSING under a lease.
@@ -5452,9 +5045,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_run_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_run_jobs to service_role;
-
 -- What happens to a job after its attempt: completed, tried again later, or given up.
 
 -- Ends the attempts of a leased batch. Outcomes of jobs whose lease was lost are counted as stale and
@@ -5509,9 +5099,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_settle_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_settle_jobs to service_role;
-
 -- Writes the outcomes of jobs that are locked and still leased.
 create or replace function clerk_sync.settle_outcomes(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
 returns void
@@ -5556,9 +5143,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.settle_outcomes from public, anon, authenticated;
-grant execute on function clerk_sync.settle_outcomes to service_role;
-
 -- The fallback: one savepoint per outcome. A job whose outcome cannot be written is tried again; so is
 -- one that is not reached within 1.5 s, when its lease has run out.
 create or replace function clerk_sync.settle_one_by_one(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
@@ -5595,9 +5179,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.settle_one_by_one from public, anon, authenticated;
-grant execute on function clerk_sync.settle_one_by_one to service_role;
-
 -- What keeps the queue moving when workers die, jobs hang, or a service is down.
 
 -- Frees the jobs of workers that died: a lease that ran out is a failed attempt. Answers how many.
@@ -5632,9 +5213,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_rescue_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_rescue_jobs to service_role;
-
 -- Sets the first due jobs apart, to run alone. For a worker whose call with these jobs never came back (the connection was
 -- lost in it, or PostgreSQL refused it as a whole): one of them may be why, and would come first for ever. Answers how many.
 create or replace function public.clerk_sync_set_apart(
@@ -5661,9 +5239,6 @@ begin
   return cardinality(v_ids);
 end
 $$;
-
-revoke execute on function public.clerk_sync_set_apart from public, anon, authenticated;
-grant execute on function public.clerk_sync_set_apart to service_role;
 
 -- Leases one due job that runs alone. The lease, and with it the attempt, is committed before the job is applied: it counts
 -- even if the call that applies it never comes back, and no other job waits for the locks of that call.
@@ -5727,9 +5302,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_lease_alone from public, anon, authenticated;
-grant execute on function public.clerk_sync_lease_alone to service_role;
-
 -- Applies the job that is leased under p_token; nothing when the lease was lost, or its cancel was asked for. This call may
 -- take as long as any (8 s): a slow trigger is no error yet, and no other job waits for it. p_read: what was read of its user,
 -- {job_id, deleted, version?, payload?}. p_mirror: the mirror is owed then, under that lease. Answers {jobs, mirror}.
@@ -5788,9 +5360,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_apply_alone from public, anon, authenticated;
-grant execute on function public.clerk_sync_apply_alone to service_role;
-
 -- As clerk_sync_apply_alone, but in half a second: for a job's first attempt. Most jobs of a batch that was cut are quick, and
 -- must not wait for those that hang. A function of its own, because PostgREST takes the limit from the function it calls.
 create or replace function public.clerk_sync_try_alone(
@@ -5813,9 +5382,6 @@ begin
   return public.clerk_sync_apply_alone(p_token, p_job_id, p_read, p_mirror, p_delete_mode, p_delete_brake, p_now);
 end
 $$;
-
-revoke execute on function public.clerk_sync_try_alone from public, anon, authenticated;
-grant execute on function public.clerk_sync_try_alone to service_role;
 
 -- ---- 14_runs.sql ----
 
@@ -5866,9 +5432,6 @@ create table if not exists clerk_sync.run_marks (
 
 alter table clerk_sync.sync_runs enable row level security;
 alter table clerk_sync.run_marks enable row level security;
-revoke all on clerk_sync.sync_runs, clerk_sync.run_marks from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.sync_runs to service_role;
-grant select, insert, update, delete, truncate on clerk_sync.run_marks to service_role;
 
 drop policy if exists sync_runs_service_role on clerk_sync.sync_runs;
 create policy sync_runs_service_role
@@ -5917,9 +5480,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.describe_run from public, anon, authenticated;
-grant execute on function clerk_sync.describe_run to service_role;
-
 -- Whether the caller may carry on the open run. One without p_kind (the schedule) carries on whatever applies and
 -- waits out a pause; one that names what it wants carries on exactly that.
 create or replace function clerk_sync.may_carry_on(
@@ -5940,9 +5500,6 @@ as $$
     else p_run.kind = p_kind and p_run.applies = p_applies
   end;
 $$;
-
-revoke execute on function clerk_sync.may_carry_on from public, anon, authenticated;
-grant execute on function clerk_sync.may_carry_on to service_role;
 
 -- Makes a new run; null when there is an open one. What is older than 90 days is forgotten then. A sweep goes back to the beginning of the last run that applied,
 -- and a quarter of an hour further: Clerk's clock is not ours. Without one it goes back two days.
@@ -5973,9 +5530,6 @@ begin
   return v_id;
 end
 $$;
-
-revoke execute on function clerk_sync.start_run from public, anon, authenticated;
-grant execute on function clerk_sync.start_run to service_role;
 
 -- Gives the caller the open run, or starts one of p_kind, unless one began within p_idle_seconds and completed.
 -- Answers {outcome, run, token, read_at, mirrors}: started, resumed, busy (run says who has it) or none. read_at is
@@ -6036,9 +5590,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_take_run from public, anon, authenticated;
-grant execute on function public.clerk_sync_take_run to service_role;
-
 -- Ends a run, whoever has it.
 create or replace function clerk_sync.close_run(p_id uuid, p_status text, p_error text, p_now timestamptz)
 returns void
@@ -6058,9 +5609,6 @@ begin
   where r.id = p_id;
 end
 $$;
-
-revoke execute on function clerk_sync.close_run from public, anon, authenticated;
-grant execute on function clerk_sync.close_run to service_role;
 
 -- How a run moves: each step stores its jobs, its marks and where it stands in one transaction.
 
@@ -6131,9 +5679,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_advance_run from public, anon, authenticated;
-grant execute on function public.clerk_sync_advance_run to service_role;
-
 -- Ends the runner's part: COMPLETED or FAILED ends the run, RUNNING gives it back to be carried on, by the schedule
 -- not before p_pause_seconds. Answers whether the run was still the caller's.
 create or replace function public.clerk_sync_end_run(
@@ -6172,9 +5717,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_end_run from public, anon, authenticated;
-grant execute on function public.clerk_sync_end_run to service_role;
-
 -- Cancels the open run; its runner notices at its next step. Jobs it has queued stay. Answers the run, or null.
 create or replace function public.clerk_sync_cancel_run(p_now timestamptz default clock_timestamp())
 returns jsonb
@@ -6190,9 +5732,6 @@ begin
   return clerk_sync.describe_run(v_id);
 end
 $$;
-
-revoke execute on function public.clerk_sync_cancel_run from public, anon, authenticated;
-grant execute on function public.clerk_sync_cancel_run to service_role;
 
 -- The newest runs, the last first. counts.missing, stale, ahead, differs, unmirrored and extra of a sweep or compare are how
 -- far out of step it found us, auth_missing, auth_differs, auth_deleted and auth_extra how far Supabase Auth.
@@ -6211,9 +5750,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_list_runs from public, anon, authenticated;
-grant execute on function public.clerk_sync_list_runs to service_role;
-
 -- {a: 1} and {a: 2, b: 3} make {a: 3, b: 3}.
 create or replace function clerk_sync.add_counts(p_counts jsonb, p_more jsonb)
 returns jsonb
@@ -6231,9 +5767,6 @@ as $$
   );
 $$;
 
-revoke execute on function clerk_sync.add_counts from public, anon, authenticated;
-grant execute on function clerk_sync.add_counts to service_role;
-
 -- How often each outcome came in an answer of clerk_sync_enqueue.
 create or replace function clerk_sync.count_outcomes(p_enqueued jsonb)
 returns jsonb
@@ -6249,9 +5782,6 @@ as $$
     group by e.value ->> 'outcome'
   ) as o;
 $$;
-
-revoke execute on function clerk_sync.count_outcomes from public, anon, authenticated;
-grant execute on function clerk_sync.count_outcomes to service_role;
 
 -- How many jobs of backfill and reconcile wait, counted as far as p_most. Deletions may wait for the delete brake
 -- and do not count.
@@ -6273,9 +5803,6 @@ as $$
     limit p_most
   ) as waiting;
 $$;
-
-revoke execute on function clerk_sync.count_background_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.count_background_jobs to service_role;
 
 -- What became of the jobs of backfill and reconcile since a run began: {users, due, retrying, dead, held}. due is work
 -- under way, retrying has failed and waits, held waits for the delete brake; users is how many we have now, which is
@@ -6323,9 +5850,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_run_jobs_state from public, anon, authenticated;
-grant execute on function public.clerk_sync_run_jobs_state to service_role;
-
 -- The budget of requests to Clerk's API. The rate is the instance's (1,000 requests in 10 s in production, 100 in
 -- development), whoever asks: functions, server and command line take from the same row before they ask.
 create table if not exists clerk_sync.clerk_rate (
@@ -6345,8 +5869,6 @@ values (true)
 on conflict (is_only_row) do nothing;
 
 alter table clerk_sync.clerk_rate enable row level security;
-revoke all on clerk_sync.clerk_rate from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.clerk_rate to service_role;
 
 drop policy if exists clerk_rate_service_role on clerk_sync.clerk_rate;
 create policy clerk_rate_service_role
@@ -6411,9 +5933,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_take_clerk_requests from public, anon, authenticated;
-grant execute on function public.clerk_sync_take_clerk_requests to service_role;
-
 -- ---- 15_compare.sql ----
 
 -- How our users are compared with the users at Clerk and in Supabase Auth.
@@ -6431,9 +5950,6 @@ as $$
     and p_state.withheld_email = p_email
     and exists (select 1 from public.users as u where u.email = p_email and u.clerk_id <> p_user.clerk_id);
 $$;
-
-revoke execute on function clerk_sync.is_withheld from public, anon, authenticated;
-grant execute on function clerk_sync.is_withheld to service_role;
 
 -- What Clerk has of a user against what we have: {field: {clerk, here}} for each field that differs. Only a role
 -- that may be stored counts, and only what Clerk said.
@@ -6467,9 +5983,6 @@ as $$
   where p_payload ? f.key
     and f.clerk is distinct from f.here;
 $$;
-
-revoke execute on function clerk_sync.differing_fields from public, anon, authenticated;
-grant execute on function clerk_sync.differing_fields to service_role;
 
 drop function if exists public.clerk_sync_compare_users(jsonb, boolean, boolean); -- before it was told the time
 
@@ -6542,9 +6055,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_compare_users from public, anon, authenticated;
-grant execute on function public.clerk_sync_compare_users to service_role;
-
 -- The Clerk instances whose events the newest finished jobs, at most p_limit, came from: [{instance_id, jobs,
 -- newest_at}], newest first; canaries come from none. More than one: development and production write into one database.
 create or replace function public.clerk_sync_instances(p_limit integer default 1000)
@@ -6574,9 +6084,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_instances from public, anon, authenticated;
-grant execute on function public.clerk_sync_instances to service_role;
-
 -- Users of ours that Clerk has not shown to the compare under way, and whether they tell that Clerk is another instance.
 
 -- Whether a user came within the last quarter of an hour: after the walk had passed, or while Clerk's list does not show
@@ -6595,9 +6102,6 @@ as $$
       and s.first_seen_at > p_now - interval '15 minutes'
   );
 $$;
-
-revoke execute on function clerk_sync.is_newcomer from public, anon, authenticated;
-grant execute on function clerk_sync.is_newcomer to service_role;
 
 drop function if exists public.clerk_sync_unmarked_users(text, integer); -- before it was told of the instances
 
@@ -6653,9 +6157,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_unmarked_users from public, anon, authenticated;
-grant execute on function public.clerk_sync_unmarked_users to service_role;
-
 -- True once the sync has written a user. Rows that never came through it tell nothing of the instance, unless they are
 -- all there is.
 create or replace function clerk_sync.has_synced_users()
@@ -6673,9 +6174,6 @@ as $$
       and not clerk_sync.is_canary(s.clerk_id)
   );
 $$;
-
-revoke execute on function clerk_sync.has_synced_users from public, anon, authenticated;
-grant execute on function clerk_sync.has_synced_users to service_role;
 
 drop function if exists public.clerk_sync_count_unmarked(); -- before it had a parameter
 
@@ -6709,9 +6207,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_count_unmarked from public, anon, authenticated;
-grant execute on function public.clerk_sync_count_unmarked to service_role;
-
 -- Users of ours drawn at random, at most p_limit: [clerk_id].
 create or replace function public.clerk_sync_sample_users(p_limit integer default 100)
 returns jsonb
@@ -6739,9 +6234,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_sample_users from public, anon, authenticated;
-grant execute on function public.clerk_sync_sample_users to service_role;
 
 -- How the users of Supabase Auth and ours are compared: somebody may have deleted or changed one of them there by hand.
 -- Only what was mirrored is compared; what is owed to the mirror is the queue's business. Marks of a compare under way:
@@ -6783,9 +6275,6 @@ as $$
   where f.here is distinct from f.auth;
 $$;
 
-revoke execute on function clerk_sync.differing_auth_fields from public, anon, authenticated;
-grant execute on function clerk_sync.differing_auth_fields to service_role;
-
 -- Whether nobody of ours, here or at Clerk, is meant by this Clerk id, and the Auth user is no living user's mirror.
 create or replace function clerk_sync.is_extra_in_auth(p_clerk_id text, p_auth_user_id uuid)
 returns boolean
@@ -6803,9 +6292,6 @@ as $$
       select 1 from clerk_sync.user_state as o where o.auth_user_id = p_auth_user_id and o.deleted_at is null
     );
 $$;
-
-revoke execute on function clerk_sync.is_extra_in_auth from public, anon, authenticated;
-grant execute on function clerk_sync.is_extra_in_auth to service_role;
 
 -- Compares Auth users, read after p_read_at, with the users of ours that owner names. p_users: [{id, owner, clerk_id,
 -- email, role, banned, banned_until, deleted}], or {id, owner, missing: true} for one that Auth says it has not. Answers
@@ -6880,9 +6366,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_compare_auth_users from public, anon, authenticated;
-grant execute on function public.clerk_sync_compare_auth_users to service_role;
-
 -- How many users have a placeholder in Supabase Auth, where another user holds their address or number.
 create or replace function public.clerk_sync_held_addresses()
 returns integer
@@ -6896,9 +6379,6 @@ as $$
   where s.auth_finding is not null
     and s.deleted_at is null;
 $$;
-
-revoke execute on function public.clerk_sync_held_addresses from public, anon, authenticated;
-grant execute on function public.clerk_sync_held_addresses to service_role;
 
 -- Users of ours that were mirrored and whose mirror the list of Supabase Auth has not shown to the compare under way,
 -- after p_after in the order of their ids, at most p_limit: {users: [{clerk_id, id}], held, next}; next is null at the end.
@@ -6950,9 +6430,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_unlisted_auth_users from public, anon, authenticated;
-grant execute on function public.clerk_sync_unlisted_auth_users to service_role;
-
 -- ---- 16_audit.sql ----
 
 -- The audit of the queue: what was refused, odd, or done by hand.
@@ -6986,8 +6463,6 @@ create table if not exists clerk_sync.audit (
 create index if not exists audit_at_idx on clerk_sync.audit (at);
 
 alter table clerk_sync.audit enable row level security;
-revoke all on clerk_sync.audit from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.audit to service_role;
 
 drop policy if exists audit_service_role on clerk_sync.audit;
 create policy audit_service_role
@@ -7036,9 +6511,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.add_audit from public, anon, authenticated;
-grant execute on function clerk_sync.add_audit to service_role;
-
 -- When events of whom came lately: the newest 20,000 finished jobs of the last hour, as many that are due or will be,
 -- and as many that wait for a service.
 create or replace function clerk_sync.recent_events(p_now timestamptz)
@@ -7080,9 +6552,6 @@ as $$
   where r.source = 'webhook'
     and r.created_at > p_now - interval '1 hour';
 $$;
-
-revoke execute on function clerk_sync.recent_events from public, anon, authenticated;
-grant execute on function clerk_sync.recent_events to service_role;
 
 -- Looks for bursts and for users that flap among them. An hour has one row of each, with the highest count. Answers how
 -- many were found.
@@ -7126,9 +6595,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_audit_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_audit_jobs to service_role;
-
 -- What of it clerk_sync_health looks at: {kind: {count, last_at}} since p_since.
 create or replace function clerk_sync.audit_facts(p_since timestamptz)
 returns jsonb
@@ -7145,9 +6611,6 @@ as $$
     group by a.kind
   ) as g;
 $$;
-
-revoke execute on function clerk_sync.audit_facts from public, anon, authenticated;
-grant execute on function clerk_sync.audit_facts to service_role;
 
 -- Takes down that p_actor did p_code to p_subject (a job, a user, a run, an operation …). p_detail holds ids and
 -- conditions, never a payload, email or name.
@@ -7170,9 +6633,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_note_action from public, anon, authenticated;
-grant execute on function public.clerk_sync_note_action to service_role;
-
 -- Raises SY002 for a filter with an unknown key: a misspelt condition would match everything.
 create or replace function clerk_sync.check_filter_keys(p_filter jsonb, p_known text[])
 returns void
@@ -7194,9 +6654,6 @@ begin
   end if;
 end
 $$;
-
-revoke execute on function clerk_sync.check_filter_keys from public, anon, authenticated;
-grant execute on function clerk_sync.check_filter_keys to service_role;
 
 -- The newest entries that match p_filter ({kind, since, source, subject}), at most p_limit, newest first.
 create or replace function public.clerk_sync_audit(p_filter jsonb default '{}', p_limit integer default 100)
@@ -7224,9 +6681,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_audit from public, anon, authenticated;
-grant execute on function public.clerk_sync_audit to service_role;
-
 -- Changes of jobs made by hand, as entries of the audit.
 
 -- Writes the entry of what was collected, if anything was.
@@ -7251,9 +6705,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.write_edit from public, anon, authenticated;
-grant execute on function clerk_sync.write_edit to service_role;
-
 create or replace function clerk_sync.record_edit()
 returns trigger
 language plpgsql
@@ -7268,9 +6719,6 @@ begin
   return null;
 end
 $$;
-
-revoke execute on function clerk_sync.record_edit from public, anon, authenticated;
-grant execute on function clerk_sync.record_edit to service_role;
 
 drop trigger if exists record_edit on public.job_queue;
 create trigger record_edit
@@ -7321,8 +6769,6 @@ values (true)
 on conflict (is_only_row) do nothing;
 
 alter table clerk_sync.silence enable row level security;
-revoke all on clerk_sync.silence from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.silence to service_role;
 
 drop policy if exists silence_service_role on clerk_sync.silence;
 create policy silence_service_role
@@ -7342,9 +6788,6 @@ set search_path = ''
 as $$
   select to_jsonb(s) - 'is_only_row' from clerk_sync.silence as s;
 $$;
-
-revoke execute on function clerk_sync.silence_facts from public, anon, authenticated;
-grant execute on function clerk_sync.silence_facts to service_role;
 
 -- Begins a check unless one was begun within p_every_seconds, by whomever: null then, else {now, installed_at,
 -- last_accepted_at}.
@@ -7376,9 +6819,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_begin_silence_check from public, anon, authenticated;
-grant execute on function public.clerk_sync_begin_silence_check to service_role;
 
 -- The fields in which a user at Clerk (p_payload, as map-user.ts makes it) is not as applied here. A name may be the
 -- user's own edit: it differs when it is not the name that was applied last, as far as that job is still there.
@@ -7417,9 +6857,6 @@ as $$
     and f.clerk is distinct from f.here;
 $$;
 
-revoke execute on function clerk_sync.fields_behind from public, anon, authenticated;
-grant execute on function clerk_sync.fields_behind to service_role;
-
 -- Those of p_users ([{clerk_id, version, payload}] as read from Clerk's API) of whom Clerk has something newer that no
 -- delivery brought: [{clerk_id, known, fields}]. A user with that version in the queue was delivered, whatever became
 -- of it; one with a tombstone here is a reconcile's business.
@@ -7454,9 +6891,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_users_behind from public, anon, authenticated;
-grant execute on function public.clerk_sync_users_behind to service_role;
-
 -- What holds after a check that found p_found of a silence that was p_before, when the last delivery came at p_heard_at;
 -- null: none. Only a delivery ends one: that nothing is missing any more may be a reconcile's work, while the endpoint is
 -- as dead as before.
@@ -7474,9 +6908,6 @@ as $$
     else coalesce(p_found ->> 'state', p_before.state)
   end;
 $$;
-
-revoke execute on function clerk_sync.silence_after from public, anon, authenticated;
-grant execute on function clerk_sync.silence_after to service_role;
 
 -- Takes down what a check found: {error} when Clerk did not answer, which changes nothing else; or
 -- {state: null | suspected | confirmed, since, missing, users_at_clerk}. Answers {state, since, changed}.
@@ -7520,9 +6951,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_end_silence_check from public, anon, authenticated;
-grant execute on function public.clerk_sync_end_silence_check to service_role;
-
 -- A delivery was taken: a silence that began before is over. Called by clerk_sync_record_deliveries.
 create or replace function clerk_sync.end_silence(p_accepted_at timestamptz)
 returns void
@@ -7539,9 +6967,6 @@ as $$
       ended_at = p_accepted_at
   where s.since < p_accepted_at;
 $$;
-
-revoke execute on function clerk_sync.end_silence from public, anon, authenticated;
-grant execute on function clerk_sync.end_silence to service_role;
 
 -- Until this file came there was one with fewer arguments; both together would be ambiguous.
 drop function if exists public.clerk_sync_record_deliveries(timestamptz, jsonb);
@@ -7592,9 +7017,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_record_deliveries from public, anon, authenticated;
-grant execute on function public.clerk_sync_record_deliveries to service_role;
-
 -- Whether the database takes writes. A host makes a database read-only when its disk is full; reading goes on, and every
 -- event is refused.
 
@@ -7604,8 +7026,6 @@ create table if not exists clerk_sync.write_test (
 );
 
 alter table clerk_sync.write_test enable row level security;
-revoke all on clerk_sync.write_test from public, anon, authenticated;
-grant select, insert, update, delete, truncate on clerk_sync.write_test to service_role;
 
 drop policy if exists write_test_service_role on clerk_sync.write_test;
 create policy write_test_service_role
@@ -7650,9 +7070,6 @@ exception
 end
 $$;
 
-revoke execute on function public.clerk_sync_write_failure from public, anon, authenticated;
-grant execute on function public.clerk_sync_write_failure to service_role;
-
 -- The calls of the last hour: net._http_response holds the answers to everybody's requests and says of none whose it is.
 create table if not exists clerk_sync.processor_call (
   request_id bigint      not null,
@@ -7661,8 +7078,6 @@ create table if not exists clerk_sync.processor_call (
 );
 
 alter table clerk_sync.processor_call enable row level security;
-revoke all on clerk_sync.processor_call from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.processor_call to service_role;
 
 drop policy if exists processor_call_service_role on clerk_sync.processor_call;
 create policy processor_call_service_role
@@ -7710,9 +7125,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.last_cron_run from public, anon, authenticated;
-grant execute on function clerk_sync.last_cron_run to service_role;
-
 -- What the processor answered to the newest calls of the schedule, at most five: [{called_at, status, timed_out, error}],
 -- newest first. Calls without an answer yet are left out.
 create or replace function clerk_sync.processor_answers()
@@ -7744,9 +7156,6 @@ exception
 end
 $$;
 
-revoke execute on function clerk_sync.processor_answers from public, anon, authenticated;
-grant execute on function clerk_sync.processor_answers to service_role;
-
 -- Whether work waits and whether anybody does it: {now, due_since, last_done_at}. A refresh that waits for a
 -- CLERK_SECRET_KEY does not count, nor does what waits for a service that is down.
 create or replace function clerk_sync.queue_pace(p_now timestamptz)
@@ -7775,9 +7184,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.queue_pace from public, anon, authenticated;
-grant execute on function clerk_sync.queue_pace to service_role;
 
 -- Whether the schedule can work here: {cron, net, vault, project_url, processor_secret, scheduled}, each true
 -- or false; whether it does: {last_run, answers}; and what it leaves undone: {now, due_since, last_done_at}.
@@ -7812,9 +7218,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_schedule_state from public, anon, authenticated;
-grant execute on function public.clerk_sync_schedule_state to service_role;
-
 -- What the single parts of the sync are known by: schedule, runs, circuits, the delete brake.
 
 -- The state of the schedule; null where there is no pg_cron, or where the caller may not look at it.
@@ -7835,9 +7238,6 @@ exception
     return null;
 end
 $$;
-
-revoke execute on function clerk_sync.schedule_facts from public, anon, authenticated;
-grant execute on function clerk_sync.schedule_facts to service_role;
 
 -- What clerk_sync_health looks at: {compare, failed}. compare is the newest that completed, with the users it found out
 -- of step, whether it repaired them or not; failed the newest run that failed, unless a later one has made up for it.
@@ -7898,9 +7298,6 @@ as $$
   );
 $$;
 
-revoke execute on function clerk_sync.run_facts from public, anon, authenticated;
-grant execute on function clerk_sync.run_facts to service_role;
-
 -- Facts of parts that have tables of their own.
 create or replace function clerk_sync.part_facts()
 returns jsonb
@@ -7921,9 +7318,6 @@ as $$
     'heartbeats', (select coalesce(jsonb_object_agg(h.name, h.at), '{}') from clerk_sync.heartbeats as h)
   );
 $$;
-
-revoke execute on function clerk_sync.part_facts from public, anon, authenticated;
-grant execute on function clerk_sync.part_facts to service_role;
 
 -- What is known of the sync at this moment; what it means is judged below. Every read is bounded, however long the queue
 -- and its history are.
@@ -7972,9 +7366,6 @@ as $$
   where h.source <> 'refresh';
 $$;
 
-revoke execute on function clerk_sync.oldest_due from public, anon, authenticated;
-grant execute on function clerk_sync.oldest_due to service_role;
-
 -- How many jobs are in a status, counted as far as p_most.
 create or replace function clerk_sync.count_jobs_in(p_status text, p_most integer)
 returns integer
@@ -7995,9 +7386,6 @@ as $$
     limit p_most
   ) as counted;
 $$;
-
-revoke execute on function clerk_sync.count_jobs_in from public, anon, authenticated;
-grant execute on function clerk_sync.count_jobs_in to service_role;
 
 -- What is in the queue, counted as far as p_most: {open: {PENDING, FAILED, PROCESSING}, dead: {count, newest_at}}.
 create or replace function clerk_sync.count_queue(p_most integer)
@@ -8029,9 +7417,6 @@ as $$
   );
 $$;
 
-revoke execute on function clerk_sync.count_queue from public, anon, authenticated;
-grant execute on function clerk_sync.count_queue to service_role;
-
 -- How many users there are: counted up to 10,000, beyond that as autovacuum last estimated.
 create or replace function clerk_sync.estimate_users()
 returns bigint
@@ -8046,9 +7431,6 @@ as $$
   end::bigint
   from (select clerk_sync.count_users(10000) as users offset 0) as n; -- counts once, not wherever users is named
 $$;
-
-revoke execute on function clerk_sync.estimate_users from public, anon, authenticated;
-grant execute on function clerk_sync.estimate_users to service_role;
 
 -- Of the jobs tried within p_minutes: {done, failed, since}, failed are those whose last attempt did, since the oldest of
 -- them. A job that is tried often counts once. Of each the newest 200 are looked at, over the same time: the last second
@@ -8090,9 +7472,6 @@ as $$
   from span as s;
 $$;
 
-revoke execute on function clerk_sync.attempt_facts from public, anon, authenticated;
-grant execute on function clerk_sync.attempt_facts to service_role;
-
 -- What is known: {now, schema_version, write_failure, oldest_due_at, oldest_refresh_at, open, dead, users, attempts, last_applied_at,
 -- schedule, runs, silence, audit, …}. Nothing of it is personal.
 create or replace function clerk_sync.health_facts(p_now timestamptz)
@@ -8127,9 +7506,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.health_facts from public, anon, authenticated;
-grant execute on function clerk_sync.health_facts to service_role;
-
 -- Why the sync is not healthy. The thresholds and the judgement are here: SQL, the sync-health endpoint and the command
 -- line ask this one place. docs/health.md explains every reason.
 
@@ -8155,9 +7531,6 @@ as $$
     'drift_degraded_percent', 1
   );
 $$;
-
-revoke execute on function clerk_sync.health_thresholds from public, anon, authenticated;
-grant execute on function clerk_sync.health_thresholds to service_role;
 
 -- What is wrong with the queue: [{code, status, what, since, remedy}], p_t are the thresholds.
 create or replace function clerk_sync.queue_reasons(p_facts jsonb, p_t jsonb)
@@ -8213,9 +7586,6 @@ as $$
   ) as r(code, status, what, since, remedy);
 $$;
 
-revoke execute on function clerk_sync.queue_reasons from public, anon, authenticated;
-grant execute on function clerk_sync.queue_reasons to service_role;
-
 -- What is wrong around it, in the same form.
 create or replace function clerk_sync.sync_reasons(p_facts jsonb)
 returns jsonb
@@ -8256,9 +7626,6 @@ as $$
       )
   ) as r(code, status, what, since, remedy);
 $$;
-
-revoke execute on function clerk_sync.sync_reasons from public, anon, authenticated;
-grant execute on function clerk_sync.sync_reasons to service_role;
 
 -- What is wrong with the services it calls, and with what the runs found there, in the same form. While a circuit is
 -- open rows are still written, so that it never compromises.
@@ -8314,9 +7681,6 @@ as $$
       )
   ) as r(code, status, what, since, remedy);
 $$;
-
-revoke execute on function clerk_sync.service_reasons from public, anon, authenticated;
-grant execute on function clerk_sync.service_reasons to service_role;
 
 -- What is wrong with what Clerk delivers, in the same form; see clerk_sync.silence.
 create or replace function clerk_sync.delivery_reasons(p_facts jsonb, p_t jsonb)
@@ -8375,9 +7739,6 @@ as $$
   ) as r(code, status, what, since, remedy);
 $$;
 
-revoke execute on function clerk_sync.delivery_reasons from public, anon, authenticated;
-grant execute on function clerk_sync.delivery_reasons to service_role;
-
 -- What is wrong with what was tried lately, in the form of the reasons before; see clerk_sync.attempt_facts.
 create or replace function clerk_sync.attempt_reasons(p_facts jsonb, p_t jsonb)
 returns jsonb
@@ -8404,9 +7765,6 @@ as $$
   );
 $$;
 
-revoke execute on function clerk_sync.attempt_reasons from public, anon, authenticated;
-grant execute on function clerk_sync.attempt_reasons to service_role;
-
 -- What clerk_sync_write_failure says, in the form of the reasons before.
 create or replace function clerk_sync.write_reasons(p_facts jsonb)
 returns jsonb
@@ -8426,9 +7784,6 @@ as $$
   from (select p_facts ->> 'write_failure' as failure) as f
   where f.failure is not null;
 $$;
-
-revoke execute on function clerk_sync.write_reasons from public, anon, authenticated;
-grant execute on function clerk_sync.write_reasons to service_role;
 
 -- {status, reasons}: compromised, degraded or healthy, by the worst of its reasons, which come first.
 create or replace function clerk_sync.judge_health(
@@ -8455,9 +7810,6 @@ as $$
   ) with ordinality as r(value, place);
 $$;
 
-revoke execute on function clerk_sync.judge_health from public, anon, authenticated;
-grant execute on function clerk_sync.judge_health to service_role;
-
 -- {status: healthy | degraded | compromised, reasons: [{code, status, what, since?, remedy}], facts}.
 create or replace function public.clerk_sync_health(p_now timestamptz default clock_timestamp())
 returns jsonb
@@ -8473,9 +7825,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_health from public, anon, authenticated;
-grant execute on function public.clerk_sync_health to service_role;
-
 -- Whether what depends on fresh user data may go on: true while the sync is healthy or degraded.
 create or replace function public.clerk_sync_is_healthy(p_now timestamptz default clock_timestamp())
 returns boolean
@@ -8488,9 +7837,6 @@ begin
   return public.clerk_sync_health(p_now) ->> 'status' <> 'compromised';
 end
 $$;
-
-revoke execute on function public.clerk_sync_is_healthy from public, anon, authenticated;
-grant execute on function public.clerk_sync_is_healthy to service_role;
 
 -- ---- 18_alerts.sql ----
 
@@ -8530,8 +7876,6 @@ create index if not exists incidents_closed_idx
   on clerk_sync.incidents (closed_at);
 
 alter table clerk_sync.incidents enable row level security;
-revoke all on clerk_sync.incidents from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.incidents to service_role;
 
 drop policy if exists incidents_service_role on clerk_sync.incidents;
 create policy incidents_service_role
@@ -8554,8 +7898,6 @@ values (true)
 on conflict (is_only_row) do nothing;
 
 alter table clerk_sync.incident_check enable row level security;
-revoke all on clerk_sync.incident_check from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.incident_check to service_role;
 
 drop policy if exists incident_check_service_role on clerk_sync.incident_check;
 create policy incident_check_service_role
@@ -8576,9 +7918,6 @@ set search_path = ''
 as $$
   select jsonb_build_object('hold_seconds', 45, 'quiet_seconds', 300, 'kept_days', 90);
 $$;
-
-revoke execute on function clerk_sync.incident_thresholds from public, anon, authenticated;
-grant execute on function clerk_sync.incident_thresholds to service_role;
 
 -- The reasons in what clerk_sync_health answered, as incidents name them: a silence that is suspected and then confirmed
 -- is one, two circuits are two.
@@ -8609,9 +7948,6 @@ as $$
     on r.code = 'circuit_open'
    and c.value ->> 'state' <> 'closed';
 $$;
-
-revoke execute on function clerk_sync.incident_reasons from public, anon, authenticated;
-grant execute on function clerk_sync.incident_reasons to service_role;
 
 -- Compares the incidents with what is wrong now, p_health.
 create or replace function clerk_sync.compare_incidents(p_health jsonb, p_now timestamptz)
@@ -8655,9 +7991,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.compare_incidents from public, anon, authenticated;
-grant execute on function clerk_sync.compare_incidents to service_role;
-
 -- Checks, unless that was done within p_every_seconds or is being done by somebody else. Answers whether it did.
 create or replace function clerk_sync.check_incidents(p_every_seconds integer, p_now timestamptz)
 returns boolean
@@ -8679,9 +8012,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.check_incidents from public, anon, authenticated;
-grant execute on function clerk_sync.check_incidents to service_role;
-
 -- Notices: each incident is told once to each target when it opens and once when it is over, by whoever works on the
 -- queue (send-alerts.ts). Every target has its own row, so that one that is down does not make another told twice.
 
@@ -8694,8 +8024,6 @@ create table if not exists clerk_sync.alert_targets (
 );
 
 alter table clerk_sync.alert_targets enable row level security;
-revoke all on clerk_sync.alert_targets from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.alert_targets to service_role;
 
 drop policy if exists alert_targets_service_role on clerk_sync.alert_targets;
 create policy alert_targets_service_role
@@ -8731,8 +8059,6 @@ create index if not exists notices_unsent_idx
   where sent_at is null;
 
 alter table clerk_sync.notices enable row level security;
-revoke all on clerk_sync.notices from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.notices to service_role;
 
 drop policy if exists notices_service_role on clerk_sync.notices;
 create policy notices_service_role
@@ -8764,9 +8090,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.register_targets from public, anon, authenticated;
-grant execute on function clerk_sync.register_targets to service_role;
-
 -- Makes the notices that are owed. A target that is new is told of what is open; the end goes to who was to be told of
 -- the beginning.
 create or replace function clerk_sync.owe_notices(p_now timestamptz)
@@ -8792,9 +8115,6 @@ as $$
   order by 1, 2, 3 -- two writers take the keys in one order
   on conflict (incident_id, kind, target) do nothing;
 $$;
-
-revoke execute on function clerk_sync.owe_notices from public, anon, authenticated;
-grant execute on function clerk_sync.owe_notices to service_role;
 
 -- Those to be sent now, oldest first, to these targets. The end of an incident waits until its beginning was accepted.
 -- After three days nobody is told any more; a test is of use for ten minutes.
@@ -8825,9 +8145,6 @@ as $$
     )
   order by n.created_at, n.id;
 $$;
-
-revoke execute on function clerk_sync.due_notices from public, anon, authenticated;
-grant execute on function clerk_sync.due_notices to service_role;
 
 -- Leases up to p_limit of them to the caller: [{id, token, kind, target, attempts, last_error, incident}].
 create or replace function clerk_sync.take_notices(p_targets text[], p_limit integer, p_now timestamptz)
@@ -8871,9 +8188,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.take_notices from public, anon, authenticated;
-grant execute on function clerk_sync.take_notices to service_role;
-
 -- The calls by which notices are sent, tried out and looked at.
 
 -- Checks the incidents unless that was done within p_every_seconds, and hands out the notices that are due, at most
@@ -8899,9 +8213,6 @@ begin
   return jsonb_build_object('checked', v_checked, 'notices', clerk_sync.take_notices(p_targets, 10, p_now));
 end
 $$;
-
-revoke execute on function public.clerk_sync_check_incidents from public, anon, authenticated;
-grant execute on function public.clerk_sync_check_incidents to service_role;
 
 -- Takes down what became of notices: [{id, token, outcome, error?, retry_after?}], retry_after in seconds. sent: the
 -- target accepted it; retry: again after 30 s, 1 min, 2 min … at most 15 minutes; refused: it will not take it as it
@@ -8940,9 +8251,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_settle_notices from public, anon, authenticated;
-grant execute on function public.clerk_sync_settle_notices to service_role;
-
 -- Whether a processor would find notices to send. Checks the incidents itself, at most once a minute, so that nobody is
 -- called for that while all is well. Whatever goes wrong in here, the processor must be called for its other work.
 create or replace function clerk_sync.alerts_due(p_now timestamptz default clock_timestamp())
@@ -8967,9 +8275,6 @@ exception
 end
 $$;
 
-revoke execute on function clerk_sync.alerts_due from public, anon, authenticated;
-grant execute on function clerk_sync.alerts_due to service_role;
-
 -- Makes a test notice for every target that is configured, or named within ten minutes; answers its incident's id.
 create or replace function public.clerk_sync_test_alert(p_now timestamptz default clock_timestamp())
 returns uuid
@@ -8993,9 +8298,6 @@ begin
   return v_id;
 end
 $$;
-
-revoke execute on function public.clerk_sync_test_alert from public, anon, authenticated;
-grant execute on function public.clerk_sync_test_alert to service_role;
 
 -- What alerts do: {checked_at, targets: [{name, seen_at, last_sent_at, unsent, last_error}], open: the incidents,
 -- notices: [{target, kind, sent_at, attempts, last_error}] of p_incident}.
@@ -9041,9 +8343,6 @@ as $$
     )
   );
 $$;
-
-revoke execute on function public.clerk_sync_alert_state from public, anon, authenticated;
-grant execute on function public.clerk_sync_alert_state to service_role;
 
 -- ---- 19_metrics.sql ----
 
@@ -9093,9 +8392,6 @@ as $$
   );
 $$;
 
-revoke execute on function clerk_sync.open_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.open_jobs to service_role;
-
 -- The value below which this share of a histogram is, in seconds, as Prometheus' histogram_quantile estimates it; null
 -- when it is empty. p_counts: {bucket: count}.
 create or replace function clerk_sync.quantile(p_share double precision, p_counts jsonb)
@@ -9125,9 +8421,6 @@ as $$
   order by k.bucket
   limit 1;
 $$;
-
-revoke execute on function clerk_sync.quantile from public, anon, authenticated;
-grant execute on function clerk_sync.quantile to service_role;
 
 -- Everything of the charts since p_from, by intervals. What is open has been received; of that 10,000 jobs are
 -- counted, the rest when they finish. p_grain: minute, quarter or hour. Latency is
@@ -9168,9 +8461,6 @@ as $$
     and (c.name <> 'latency' or c.labels ->> 'source' = 'webhook')
   group by 1, 2, 3;
 $$;
-
-revoke execute on function clerk_sync.interval_counts from public, anon, authenticated;
-grant execute on function clerk_sync.interval_counts to service_role;
 
 -- {window, interval_seconds, points: [{at, received, completed, failed_attempts, dead, latency_p50, latency_p95}]} of the
 -- last hour by minutes, day by quarters of an hour, or week by two hours: every interval, the oldest first; the last one
@@ -9225,9 +8515,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_series from public, anon, authenticated;
-grant execute on function public.clerk_sync_series to service_role;
-
 -- Everything that a scrape reads, in one answer, and views for those who have the SQL editor only. docs/metrics.md
 -- explains both.
 
@@ -9274,9 +8561,6 @@ as $$
   );
 $$;
 
-revoke execute on function clerk_sync.run_metrics from public, anon, authenticated;
-grant execute on function clerk_sync.run_metrics to service_role;
-
 -- {bounds, rolled_until, counts: [{name, labels, count, sum, buckets: {bucket: count}}], jobs: [{status, type, service,
 -- count}], health, drift, runs, active}. counts are totals since the installation; jobs are those that are open or dead,
 -- of each kind 10,000 at most; health is clerk_sync_health. metric-families.ts makes metrics of it.
@@ -9315,9 +8599,6 @@ begin
   ) || clerk_sync.run_metrics();
 end
 $$;
-
-revoke execute on function public.clerk_sync_metrics from public, anon, authenticated;
-grant execute on function public.clerk_sync_metrics to service_role;
 
 -- How many jobs there are of each status and type, and since when the oldest of them waits. Reads the whole queue.
 create or replace view clerk_sync.queue_status
@@ -9404,14 +8685,6 @@ from clerk_sync.sync_runs as s
 where s.kind = 'compare'
   and s.status = 'COMPLETED';
 
-revoke all on clerk_sync.queue_status, clerk_sync.dead_letter_groups, clerk_sync.recent_failures,
-  clerk_sync.latency_by_hour, clerk_sync.drift_history from public, anon, authenticated;
-grant select on clerk_sync.queue_status to service_role;
-grant select on clerk_sync.dead_letter_groups to service_role;
-grant select on clerk_sync.recent_failures to service_role;
-grant select on clerk_sync.latency_by_hour to service_role;
-grant select on clerk_sync.drift_history to service_role;
-
 -- ---- 20_operate.sql ----
 
 -- What a person does with jobs: find them, try them again, cancel them.
@@ -9446,9 +8719,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_retry_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_retry_jobs to service_role;
-
 -- Takes jobs that are not finished out of the queue. One that a worker has in hand is cancelled when its attempt
 -- ends, unless that completes it: freeing it sooner would let a second mirror call of the user start (law 5).
 create or replace function public.clerk_sync_cancel_jobs(
@@ -9475,9 +8745,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_cancel_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_cancel_jobs to service_role;
-
 -- Those of p_allowed that a filter's status, one or several, lets pass.
 create or replace function clerk_sync.filter_statuses(
   p_filter  jsonb,
@@ -9498,9 +8765,6 @@ as $$
     end
   );
 $$;
-
-revoke execute on function clerk_sync.filter_statuses from public, anon, authenticated;
-grant execute on function clerk_sync.filter_statuses to service_role;
 
 -- The statuses of the jobs that match a filter and that retry or cancel changes. Cancelled jobs are retried, and jobs in
 -- a worker's hand cancelled, only when the filter names that status. Raises SY002 for another action.
@@ -9523,9 +8787,6 @@ begin
   end);
 end
 $$;
-
-revoke execute on function clerk_sync.changeable_statuses from public, anon, authenticated;
-grant execute on function clerk_sync.changeable_statuses to service_role;
 
 -- The newest jobs, at most p_limit, that are in one of p_statuses and match every condition of p_filter, which is that of
 -- clerk_sync.find_jobs. It looks until it has them, or has seen all in these statuses.
@@ -9553,9 +8814,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.matching_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.matching_jobs to service_role;
-
 -- How many jobs match a filter, counted as far as p_most.
 create or replace function public.clerk_sync_count_jobs(p_filter jsonb, p_most integer default 100000)
 returns integer
@@ -9568,9 +8826,6 @@ begin
   return cardinality(clerk_sync.matching_jobs(p_filter, clerk_sync.filter_statuses(p_filter), p_most));
 end
 $$;
-
-revoke execute on function public.clerk_sync_count_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_count_jobs to service_role;
 
 -- Retries failed and dead jobs that match (cancelled ones only when the filter asks for that status). Call it
 -- until it answers 0, with updated_before set to when you began: a job that fails again does not match then.
@@ -9592,9 +8847,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_retry_matching_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_retry_matching_jobs to service_role;
-
 -- Cancels unfinished jobs that match. Call it until it answers 0; jobs in a worker's hand are asked for only
 -- when the filter names the status PROCESSING.
 create or replace function public.clerk_sync_cancel_matching_jobs(
@@ -9614,9 +8866,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_cancel_matching_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_cancel_matching_jobs to service_role;
 
 -- Looking for jobs: what lists, counts and bulk actions find them by. A look is bounded, however long the queue and its
 -- history are: it goes through an index, newest first, and says where it stopped.
@@ -9666,9 +8915,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.newest_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.newest_jobs to service_role;
 
 -- The same, only of p_ids and of the jobs of these users, unless both are null.
 create or replace function clerk_sync.look_at_jobs(
@@ -9726,9 +8972,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.look_at_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.look_at_jobs to service_role;
-
 -- Of p_ids, in their order, the jobs that match what clerk_sync.look_at_jobs does not look at.
 create or replace function clerk_sync.check_jobs(p_ids uuid[], p_filter jsonb)
 returns uuid[]
@@ -9764,9 +9007,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.check_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.check_jobs to service_role;
 
 -- The newest p_limit jobs in p_statuses that come after p_place and match every condition of p_filter: {status, job_type,
 -- source, clerk_id, event_id, code, created_after, created_before, updated_before, q}; code is what stands before the
@@ -9822,9 +9062,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.find_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.find_jobs to service_role;
-
 -- Free search for jobs: by job id, event id, Clerk id or address.
 
 -- A sign-up that never became a row is found by its address. Addresses end at 320: a longer value must not stop the job.
@@ -9861,9 +9098,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.jobs_of_email from public, anon, authenticated;
-grant execute on function clerk_sync.jobs_of_email to service_role;
-
 -- What a free text stands for: a job, event or Clerk id, or an address in any case. ids are jobs; all jobs of clerk_ids
 -- are meant as well.
 create or replace function clerk_sync.search_jobs(p_q text, out ids uuid[], out clerk_ids text[])
@@ -9888,9 +9122,6 @@ begin
   end if;
 end
 $$;
-
-revoke execute on function clerk_sync.search_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.search_jobs to service_role;
 
 -- What an operator does through the admin API, and its entry in the audit: in one transaction, so that neither is
 -- without the other.
@@ -9928,9 +9159,6 @@ begin
   return v_changed;
 end
 $$;
-
-revoke execute on function clerk_sync.change_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.change_jobs to service_role;
 
 -- {changed}: retries or cancels (p_action) what p_target says, a JobAction of admin-jobs-contract.ts, for p_actor. Call it
 -- with the same operation and before until changed is 0. The entry's subject is the job when there is one, else the
@@ -9970,9 +9198,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_admin_change_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_change_jobs to service_role;
-
 -- The users of p_clerk_ids that were ever seen: [{clerk_id, row, deleted, version,
 -- auth_user_id, refresh_reason, open_jobs}].
 create or replace function public.clerk_sync_user_rows(p_clerk_ids text[])
@@ -10006,9 +9231,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_user_rows from public, anon, authenticated;
-grant execute on function public.clerk_sync_user_rows to service_role;
 
 -- ---- 21_admin.sql ----
 
@@ -10079,9 +9301,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.summarize_users from public, anon, authenticated;
-grant execute on function clerk_sync.summarize_users to service_role;
-
 -- The next p_limit rows after p_place ({at, clerk_id}), the newest first; who has no time of creation comes last.
 create or replace function clerk_sync.newest_users(p_place jsonb, p_limit integer)
 returns table (clerk_id text, place jsonb)
@@ -10128,9 +9347,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.newest_users from public, anon, authenticated;
-grant execute on function clerk_sync.newest_users to service_role;
-
 -- The next p_limit rows after p_place ({name, clerk_id}) whose name begins with p_q, in any case, in the order of names.
 create or replace function clerk_sync.users_by_name(p_q text, p_place jsonb, p_limit integer)
 returns table (clerk_id text, place jsonb)
@@ -10163,9 +9379,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.users_by_name from public, anon, authenticated;
-grant execute on function clerk_sync.users_by_name to service_role;
-
 -- Users whom p_q names: by Clerk id, or by an address in any case, of their row or of a job of theirs that is not
 -- completed. They need no row; there may be no more than their jobs, or the tombstone.
 create or replace function clerk_sync.named_users(p_q text)
@@ -10190,9 +9403,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.named_users from public, anon, authenticated;
-grant execute on function clerk_sync.named_users to service_role;
 
 -- {users, next}: without p_q those with a row, the newest first; else whom p_q names, on the first page, and then those
 -- whose name begins with it.
@@ -10233,9 +9443,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_admin_users from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_users to service_role;
-
 -- What the admin API answers of jobs, and of one user and their jobs, in the shapes of admin-jobs-contract.ts and
 -- admin-users-contract.ts; values are unmasked, the handler masks.
 
@@ -10250,9 +9457,6 @@ set search_path = ''
 as $$
   select encode(convert_to((p_place || jsonb_build_object('list', p_list))::text, 'UTF8'), 'hex');
 $$;
-
-revoke execute on function clerk_sync.write_cursor from public, anon, authenticated;
-grant execute on function clerk_sync.write_cursor to service_role;
 
 -- The place a cursor stands for, null for none. Raises SY002 for anything that this list has not written.
 create or replace function clerk_sync.read_cursor(p_list text, p_cursor text)
@@ -10282,9 +9486,6 @@ begin
   return v_place;
 end
 $$;
-
-revoke execute on function clerk_sync.read_cursor from public, anon, authenticated;
-grant execute on function clerk_sync.read_cursor to service_role;
 
 -- Jobs as a list shows them, newest first.
 create or replace function clerk_sync.summarize_jobs(p_ids uuid[])
@@ -10318,9 +9519,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.summarize_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.summarize_jobs to service_role;
-
 -- {jobs, next}: the newest jobs that match p_filter (clerk_sync.find_jobs) after p_cursor. A page may be shorter than
 -- p_limit, or empty, and have a next one all the same: 5,000 jobs are looked at for it where no index helps.
 create or replace function public.clerk_sync_admin_jobs(
@@ -10349,9 +9547,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_admin_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_jobs to service_role;
-
 -- An object as it is, anything else (a job made by hand) as {value}.
 create or replace function clerk_sync.as_object(p_value jsonb)
 returns jsonb
@@ -10362,9 +9557,6 @@ set search_path = ''
 as $$
   select case when jsonb_typeof(p_value) <> 'object' then jsonb_build_object('value', p_value) else p_value end;
 $$;
-
-revoke execute on function clerk_sync.as_object from public, anon, authenticated;
-grant execute on function clerk_sync.as_object to service_role;
 
 -- One job with all that is known of it; null when there is none.
 create or replace function public.clerk_sync_admin_job(p_id uuid)
@@ -10390,9 +9582,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_admin_job from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_job to service_role;
 
 -- All that is known here of a user: {row, state, values, jobs}. row is the one of users and state that of the sync, null
 -- where there is none; values are those the sync keeps for Supabase Auth: {phone, email_verified, banned, locked,
@@ -10436,9 +9625,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_admin_user from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_user to service_role;
 
 -- What the admin API counts, in the shapes of the admin contracts; bounded like every look of clerk_sync.find_jobs.
 
@@ -10484,9 +9670,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_admin_job_counts from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_job_counts to service_role;
-
 -- {count, is_exact}: how many jobs p_action (retry or cancel) would change. is_exact is false when more than p_most jobs
 -- would have to be looked at.
 create or replace function public.clerk_sync_admin_count(
@@ -10507,9 +9690,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_admin_count from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_count to service_role;
 
 -- {groups, is_complete}: the dead letters by error code, most first; of more than p_most the newest are looked at.
 create or replace function public.clerk_sync_admin_dead_letters(p_most integer default 10000)
@@ -10559,9 +9739,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_admin_dead_letters from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_dead_letters to service_role;
-
 -- Jobs of each status in the form of clerk_sync_admin_job_counts, from what health has counted already.
 create or replace function clerk_sync.overview_jobs(p_facts jsonb)
 returns jsonb
@@ -10585,9 +9762,6 @@ as $$
     from unnest('{COMPLETED,CANCELLED}'::text[]) as f(status)
   ) as s;
 $$;
-
-revoke execute on function clerk_sync.overview_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.overview_jobs to service_role;
 
 -- What the first page needs, but for the version of the code.
 create or replace function public.clerk_sync_admin_overview(p_now timestamptz default clock_timestamp())
@@ -10622,9 +9796,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_admin_overview from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_overview to service_role;
-
 -- What the admin API answers of runs and of the audit, in the shapes of admin-overview-contract.ts.
 
 -- A run as the admin API shows it: without what only its runner needs.
@@ -10639,9 +9810,6 @@ begin
   return clerk_sync.describe_run(p_id) - 'cursor' - 'lease_until';
 end
 $$;
-
-revoke execute on function public.clerk_sync_admin_run from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_run to service_role;
 
 -- {runs, next}: the newest first. They are kept for 90 days, some thousand.
 create or replace function public.clerk_sync_admin_runs(p_cursor text default null, p_limit integer default 50)
@@ -10680,9 +9848,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_admin_runs from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_runs to service_role;
 
 -- Of the newest p_look entries of the audit after p_place, by the minute they began in, the first p_limit that match
 -- p_filter; next is where the look ended, null when nothing comes after.
@@ -10743,9 +9908,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.find_audit from public, anon, authenticated;
-grant execute on function clerk_sync.find_audit to service_role;
-
 -- {entries, next}: the newest entries of the audit that match p_filter ({kind, since, source, subject}) after p_cursor. A
 -- page may be shorter than p_limit, or empty, and have a next one all the same: 10,000 entries are looked at for it.
 create or replace function public.clerk_sync_admin_audit(
@@ -10772,9 +9934,6 @@ begin
   return jsonb_build_object('entries', v_found.entries, 'next', clerk_sync.write_cursor('audit', v_found.next));
 end
 $$;
-
-revoke execute on function public.clerk_sync_admin_audit from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_audit to service_role;
 
 -- ---- 22_schedule_and_retention.sql ----
 
@@ -10824,9 +9983,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.has_work from public, anon, authenticated;
-grant execute on function clerk_sync.has_work to service_role;
-
 -- Calls the processor with this body. Answers the id of pg_net's request; null when the Vault does not hold both
 -- secrets. The answer of the processor is in net._http_response for six hours.
 create or replace function clerk_sync.post_to_processor(p_body jsonb)
@@ -10864,9 +10020,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.post_to_processor from public, anon, authenticated;
-grant execute on function clerk_sync.post_to_processor to service_role;
-
 drop function if exists clerk_sync.call_processor(); -- before it had a parameter
 
 -- Calls the processor when there is work, when somebody is to be told of an incident, or to start a run (p_work: sweep,
@@ -10895,9 +10048,6 @@ begin
   )));
 end
 $$;
-
-revoke execute on function clerk_sync.call_processor from public, anon, authenticated;
-grant execute on function clerk_sync.call_processor to service_role;
 
 -- The schedule on Supabase: pg_cron calls the processor through pg_net, with address and key from the Vault,
 -- and only while something is due, so that a quiet project costs no function calls. A database without these
@@ -10970,9 +10120,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_schedule from public, anon, authenticated;
-grant execute on function public.clerk_sync_schedule to service_role;
-
 -- Takes the schedule away; answers how many entries it had.
 create or replace function public.clerk_sync_unschedule()
 returns integer
@@ -10997,9 +10144,6 @@ begin
   return v_count;
 end
 $$;
-
-revoke execute on function public.clerk_sync_unschedule from public, anon, authenticated;
-grant execute on function public.clerk_sync_unschedule to service_role;
 
 -- An existing schedule is left as it is: its seconds and days may have been chosen by somebody. But the check of silence
 -- is part of the hourly sweep now.
@@ -11035,9 +10179,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.purge_audit from public, anon, authenticated;
-grant execute on function clerk_sync.purge_audit to service_role;
-
 -- Deletes finished jobs older than p_days, at most p_limit of them; answers how many. Dead letters
 -- stay until a person has seen them. The audit and the metrics are purged with them; no job goes that is not counted.
 create or replace function public.clerk_sync_purge_jobs(
@@ -11072,9 +10213,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_purge_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_purge_jobs to service_role;
-
 -- ---- 23_rights.sql ----
 
 -- Who may use our objects, and a search for rights that are wrong.
@@ -11096,9 +10234,6 @@ as $$
     and (c.relnamespace = 'clerk_sync'::regnamespace or c.oid in ('public.users'::regclass, 'public.job_queue'::regclass));
 $$;
 
-revoke execute on function clerk_sync.own_relations from public, anon, authenticated;
-grant execute on function clerk_sync.own_relations to service_role;
-
 create or replace function clerk_sync.own_functions()
 returns oid[]
 language sql
@@ -11111,9 +10246,6 @@ as $$
   where p.pronamespace = 'clerk_sync'::regnamespace
      or (p.pronamespace = 'public'::regnamespace and starts_with(p.proname, 'clerk_sync_'));
 $$;
-
-revoke execute on function clerk_sync.own_functions from public, anon, authenticated;
-grant execute on function clerk_sync.own_functions to service_role;
 
 -- What the API roles may do with tables, views and sequences beyond reading users. A right of public is theirs too.
 create or replace function clerk_sync.open_relations()
@@ -11147,9 +10279,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.open_relations from public, anon, authenticated;
-grant execute on function clerk_sync.open_relations to service_role;
-
 -- The same for single columns, beyond updating the three of users that are the user's own.
 create or replace function clerk_sync.open_columns()
 returns jsonb
@@ -11181,9 +10310,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.open_columns from public, anon, authenticated;
-grant execute on function clerk_sync.open_columns to service_role;
-
 -- Schema clerk_sync within reach of the API: by usage, or because PostgREST is told to serve it.
 create or replace function clerk_sync.open_schema()
 returns jsonb
@@ -11214,9 +10340,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.open_schema from public, anon, authenticated;
-grant execute on function clerk_sync.open_schema to service_role;
-
 -- Functions that others than the service role may call, that it may not, or that look names up where a caller decides.
 create or replace function clerk_sync.wrong_functions()
 returns jsonb
@@ -11244,9 +10367,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.wrong_functions from public, anon, authenticated;
-grant execute on function clerk_sync.wrong_functions to service_role;
 
 -- Tables and views that the service role cannot use in full, and tables that are not under row level security.
 create or replace function clerk_sync.wrong_tables()
@@ -11280,9 +10400,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.wrong_tables from public, anon, authenticated;
-grant execute on function clerk_sync.wrong_tables to service_role;
-
 -- The foreign keys on public.users that stop the deletion of a user who has rows there: [{table, constraint}].
 create or replace function public.clerk_sync_blocking_references()
 returns jsonb
@@ -11302,9 +10419,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_blocking_references from public, anon, authenticated;
-grant execute on function public.clerk_sync_blocking_references to service_role;
 
 -- The rest of what is wrong with the rights of our objects: policies; and everything together.
 
@@ -11350,9 +10464,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.wrong_policies from public, anon, authenticated;
-grant execute on function clerk_sync.wrong_policies to service_role;
-
 -- Everything that is wrong with the rights of our objects, as [{object, what}]; an empty list when nothing is.
 create or replace function public.clerk_sync_privilege_findings()
 returns jsonb
@@ -11365,8 +10476,48 @@ as $$
     || clerk_sync.wrong_functions() || clerk_sync.wrong_tables() || clerk_sync.wrong_policies();
 $$;
 
-revoke execute on function public.clerk_sync_privilege_findings from public, anon, authenticated;
-grant execute on function public.clerk_sync_privilege_findings to service_role;
+-- The rights themselves, after everything they are about. Supabase grants nothing on new objects since 2026-10-30 and
+-- granted everything before; PostgreSQL lets everybody call a new function. Nothing here relies on either. An object that is
+-- made later brings its own rights, as the version does in the next file.
+revoke all on schema clerk_sync from public, anon, authenticated;
+grant usage on schema clerk_sync to service_role;
+
+revoke all on all tables in schema clerk_sync from public, anon, authenticated;
+revoke all on all sequences in schema clerk_sync from public, anon, authenticated;
+grant select, insert, update, delete on all tables in schema clerk_sync to service_role;
+grant truncate on clerk_sync.run_marks, clerk_sync.write_test to service_role;
+revoke insert, update, delete -- from views, which "all tables" includes
+  on clerk_sync.queue_status, clerk_sync.dead_letter_groups, clerk_sync.recent_failures, clerk_sync.latency_by_hour,
+    clerk_sync.drift_history
+  from service_role;
+
+revoke all on public.job_queue from public, anon, authenticated;
+grant select, insert, update, delete on public.job_queue to service_role;
+
+-- A signed-in user reads the own row and edits only what is theirs: role, email, clerk_id and
+-- deleted_at are kept out of reach by column grants, which row level security cannot do.
+revoke all on public.users from public, anon, authenticated;
+grant select on public.users to authenticated;
+grant update (name, preferences, medical_profile) on public.users to authenticated;
+grant select, insert, update, delete on public.users to service_role;
+
+revoke execute on all functions in schema clerk_sync from public, anon, authenticated;
+grant execute on all functions in schema clerk_sync to service_role;
+do $$
+declare
+  v_function regprocedure;
+begin
+  for v_function in
+    select p.oid
+    from pg_catalog.pg_proc as p
+    where p.pronamespace = 'public'::regnamespace
+      and p.oid = any (clerk_sync.own_functions())
+  loop
+    execute format('revoke execute on function %s from public, anon, authenticated', v_function);
+    execute format('grant execute on function %s to service_role', v_function);
+  end loop;
+end
+$$;
 
 -- ---- 24_version.sql ----
 

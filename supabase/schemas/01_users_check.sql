@@ -27,9 +27,6 @@ as $$
   ) as c(place, name, kind, definition, is_added);
 $$;
 
-revoke execute on function clerk_sync.needed_columns from public, anon, authenticated;
-grant execute on function clerk_sync.needed_columns to service_role;
-
 -- The functions that look for problems answer [{problem, remedy}], remedy being the statement that mends it.
 
 -- The type of role, which clerk_sync.allowed_role reads the labels of.
@@ -65,9 +62,6 @@ as $$
   ) as p;
 $$;
 
-revoke execute on function clerk_sync.role_type_problems from public, anon, authenticated;
-grant execute on function clerk_sync.role_type_problems to service_role;
-
 -- Whether a column of this type takes what the sync writes. Not citext: addresses are compared as text, so that an
 -- index on citext would go unused and two cases of one address would be refused. 259 is varchar(255).
 create or replace function clerk_sync.takes_kind(p_kind text, p_type oid, p_modifier integer)
@@ -89,9 +83,6 @@ as $$
     )
   end;
 $$;
-
-revoke execute on function clerk_sync.takes_kind from public, anon, authenticated;
-grant execute on function clerk_sync.takes_kind to service_role;
 
 -- The statement that gives a column a type the sync can write. A time of another type may mean anything, and what
 -- is generated cannot be written: such a column is kept under another name.
@@ -131,9 +122,6 @@ as $$
     )
   end;
 $$;
-
-revoke execute on function clerk_sync.convert_column from public, anon, authenticated;
-grant execute on function clerk_sync.convert_column to service_role;
 
 -- Columns the sync writes that are missing or do not take what is written.
 create or replace function clerk_sync.written_column_problems(p_is_migrated boolean)
@@ -175,9 +163,6 @@ as $$
   ) as p;
 $$;
 
-revoke execute on function clerk_sync.written_column_problems from public, anon, authenticated;
-grant execute on function clerk_sync.written_column_problems to service_role;
-
 -- What else is wrong with such a table, and which statements mend it. Every problem is {problem, remedy}, as before.
 
 -- The statements that let a column have values the sync does not give: a number counts on from what is there.
@@ -205,9 +190,6 @@ as $$
     p_name, p_name
   );
 $$;
-
-revoke execute on function clerk_sync.default_remedy from public, anon, authenticated;
-grant execute on function clerk_sync.default_remedy to service_role;
 
 -- Columns the sync gives no value: id and what else must not be null need a default, and what a user may lack must be
 -- nullable.
@@ -255,9 +237,6 @@ as $$
     )
   ) as p;
 $$;
-
-revoke execute on function clerk_sync.unwritten_column_problems from public, anon, authenticated;
-grant execute on function clerk_sync.unwritten_column_problems to service_role;
 
 -- Constraints the sync needs, or cannot keep. It upserts by clerk_id: without a unique index that would fail at the
 -- first event. It makes rows before any other table, auth.users included, has the user.
@@ -318,9 +297,6 @@ as $$
   ) as p;
 $$;
 
-revoke execute on function clerk_sync.users_constraint_problems from public, anon, authenticated;
-grant execute on function clerk_sync.users_constraint_problems to service_role;
-
 -- Why the sync could not write to public.users: [{problem, remedy}], in the order in which the remedies, statements
 -- for its owner, can be run. Before the migrations it may be missing, and so may what they add.
 create or replace function public.clerk_sync_users_table_problems(p_is_migrated boolean default true)
@@ -352,9 +328,6 @@ begin
     || clerk_sync.users_constraint_problems();
 end
 $$;
-
-revoke execute on function public.clerk_sync_users_table_problems from public, anon, authenticated;
-grant execute on function public.clerk_sync_users_table_problems to service_role;
 
 do $$
 declare

@@ -38,13 +38,6 @@ alter table public.users
 
 alter table public.users enable row level security;
 
--- A signed-in user reads the own row and edits only what is theirs: role, email, clerk_id and
--- deleted_at are kept out of reach by column grants, which row level security cannot do.
-revoke all on public.users from public, anon, authenticated;
-grant select on public.users to authenticated;
-grant update (name, preferences, medical_profile) on public.users to authenticated;
-grant select, insert, update, delete on public.users to service_role;
-
 -- In exactly this form: auth.uid() raises on a Clerk id, and Supabase's linter flags the others.
 drop policy if exists users_select_own on public.users;
 create policy users_select_own
@@ -91,9 +84,6 @@ as $$
   end::public."UserRole";
 $$;
 
-revoke execute on function clerk_sync.allowed_role from public, anon, authenticated;
-grant execute on function clerk_sync.allowed_role to service_role;
-
 -- The columns of a row that its owner may read through the API.
 create or replace function clerk_sync.readable_columns(p_user public.users)
 returns jsonb
@@ -106,9 +96,6 @@ as $$
   from jsonb_each(to_jsonb(p_user)) as c
   where has_column_privilege('authenticated', 'public.users', c.key, 'select');
 $$;
-
-revoke execute on function clerk_sync.readable_columns from public, anon, authenticated;
-grant execute on function clerk_sync.readable_columns to service_role;
 
 -- The one change a batch makes to one user: its newest snapshot, or its deletion.
 do $$
@@ -179,9 +166,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.write_users from public, anon, authenticated;
-grant execute on function clerk_sync.write_users to service_role;
-
 -- Hard: the rows go. Soft: they stay with deleted_at, the data untouched.
 create or replace function clerk_sync.delete_users(
   p_changes     clerk_sync.user_change[],
@@ -214,6 +198,3 @@ begin
   where u.clerk_id = any (v_clerk_ids);
 end
 $$;
-
-revoke execute on function clerk_sync.delete_users from public, anon, authenticated;
-grant execute on function clerk_sync.delete_users to service_role;

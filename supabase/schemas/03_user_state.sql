@@ -87,8 +87,6 @@ create index if not exists user_state_delete_counted_idx
   where delete_counted_at is not null;
 
 alter table clerk_sync.user_state enable row level security;
-revoke all on clerk_sync.user_state from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.user_state to service_role;
 
 drop policy if exists user_state_service_role on clerk_sync.user_state;
 create policy user_state_service_role
@@ -153,9 +151,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.write_user_state from public, anon, authenticated;
-grant execute on function clerk_sync.write_user_state to service_role;
-
 -- Locks users by their state without waiting; answers how many of them have one.
 create or replace function clerk_sync.lock_users(p_clerk_ids text[])
 returns integer
@@ -177,9 +172,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.lock_users from public, anon, authenticated;
-grant execute on function clerk_sync.lock_users to service_role;
-
 -- Locks those of these users who were never seen, and waits for whoever has them in hand: before a row of their state is
 -- made by anybody but a worker. In one order for all.
 create or replace function clerk_sync.lock_new_users(p_clerk_ids text[])
@@ -199,9 +191,6 @@ begin
   ) as n;
 end
 $$;
-
-revoke execute on function clerk_sync.lock_new_users from public, anon, authenticated;
-grant execute on function clerk_sync.lock_new_users to service_role;
 
 -- Locks one user, known or not, and waits for whoever has the lock: a worker is about to make the row then.
 -- p_signed_up_at: who is new counts as one whom a webhook brought (first_seen_at).
@@ -223,6 +212,3 @@ begin
   for update;
 end
 $$;
-
-revoke execute on function clerk_sync.lock_user from public, anon, authenticated;
-grant execute on function clerk_sync.lock_user to service_role;

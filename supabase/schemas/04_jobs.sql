@@ -137,8 +137,6 @@ alter table public.job_queue set (
 );
 
 alter table public.job_queue enable row level security;
-revoke all on public.job_queue from public, anon, authenticated;
-grant select, insert, update, delete on public.job_queue to service_role;
 
 drop policy if exists job_queue_service_role on public.job_queue;
 create policy job_queue_service_role
@@ -167,9 +165,6 @@ begin
   end if;
 end
 $$;
-
-revoke execute on function clerk_sync.note_edit from public, anon, authenticated;
-grant execute on function clerk_sync.note_edit to service_role;
 
 -- A payload whose original_event is cut down to kind, ids and times, as the webhook stores it (core/summarise-event.ts);
 -- for jobs that came in another way.
@@ -203,9 +198,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.audit_payload from public, anon, authenticated;
-grant execute on function clerk_sync.audit_payload to service_role;
-
 -- A history whose errors are their codes only: what follows the colon may quote a value.
 create or replace function clerk_sync.history_without_messages(p_history jsonb)
 returns jsonb
@@ -227,9 +219,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.history_without_messages from public, anon, authenticated;
-grant execute on function clerk_sync.history_without_messages to service_role;
 
 -- Who changes a job by hand: the database user and, where it differs, the role; null when one of our functions does.
 -- The stack of calls tells, so that no function has to say who it is, and none can forget to. The hot path is known
@@ -255,9 +244,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.editor from public, anon, authenticated;
-grant execute on function clerk_sync.editor to service_role;
-
 -- One entry of the history of a job: {at, status, attempt, error?, by?}.
 create or replace function clerk_sync.history_entry(p_status text, p_attempt integer, p_error text, p_by text)
 returns jsonb
@@ -272,9 +258,6 @@ begin
   ));
 end
 $$;
-
-revoke execute on function clerk_sync.history_entry from public, anon, authenticated;
-grant execute on function clerk_sync.history_entry to service_role;
 
 -- True while a job of this user, open or dead, runs alone.
 create or replace function clerk_sync.runs_alone(p_clerk_id text)
@@ -294,9 +277,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.runs_alone from public, anon, authenticated;
-grant execute on function clerk_sync.runs_alone to service_role;
 
 -- The history of a job has one entry per change of state or attempt, or by hand; operator in it did it through the admin
 -- API, see clerk_sync.change_jobs. It is written by this trigger, so that a change made by hand in the SQL editor is on
@@ -364,9 +344,6 @@ begin
   return new;
 end
 $$;
-
-revoke execute on function clerk_sync.record_transition from public, anon, authenticated;
-grant execute on function clerk_sync.record_transition to service_role;
 
 drop trigger if exists record_insertion on public.job_queue;
 create trigger record_insertion
@@ -439,9 +416,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.describe_stored from public, anon, authenticated;
-grant execute on function clerk_sync.describe_stored to service_role;
-
 -- Stores jobs, and answers as clerk_sync_enqueue does. The insert writes its history itself, sooner than the trigger would.
 -- p_alone: these jobs run alone, as do those of users who have such a job.
 create or replace function clerk_sync.store_jobs(
@@ -495,9 +469,6 @@ begin
   return clerk_sync.describe_stored(p_jobs, v_stored);
 end
 $$;
-
-revoke execute on function clerk_sync.store_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.store_jobs to service_role;
 
 -- Moves jobs to a status, with their history, which the trigger then need not write. p_status null: jobs that brought
 -- nothing newer; they are done, and say why they were put aside, unless they were applied before. PENDING is no attempt.
@@ -559,9 +530,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.move_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.move_jobs to service_role;
-
 -- A due job that is locked, and whose it is.
 do $$
 begin
@@ -617,9 +585,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.lock_free_users from public, anon, authenticated;
-grant execute on function clerk_sync.lock_free_users to service_role;
-
 -- Locks the users of these jobs, which the caller holds; returns the jobs of those it got.
 create or replace function clerk_sync.claim_users(p_due clerk_sync.due_job[])
 returns clerk_sync.due_job[]
@@ -638,9 +603,6 @@ begin
   return array(select d from unnest(p_due) as d where d.clerk_id is null or d.clerk_id = any (v_free));
 end
 $$;
-
-revoke execute on function clerk_sync.claim_users from public, anon, authenticated;
-grant execute on function clerk_sync.claim_users to service_role;
 
 -- Leases jobs for what they still need, a call: a read of their user from Clerk's API, or the mirror. read_at is when
 -- the read can begin.
@@ -673,9 +635,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.lease_calls from public, anon, authenticated;
-grant execute on function clerk_sync.lease_calls to service_role;
-
 -- [{job_id, job_type, status, attempts, error}]
 create or replace function clerk_sync.describe_jobs(p_ids uuid[])
 returns jsonb
@@ -698,9 +657,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.describe_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.describe_jobs to service_role;
 
 -- One job without its payload: {id, job_type, status, attempts, error, source, clerk_id, event_id, created_at, run_at,
 -- processed_at, history, result}; null when there is none.
@@ -733,9 +689,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_job from public, anon, authenticated;
-grant execute on function public.clerk_sync_job to service_role;
 
 -- Erases what jobs hold of the deleted users whose deletion is complete, given some jobs of theirs. Called when
 -- a deletion completes, here and in Auth, and when a late event of a deleted user was put aside. A job that
@@ -776,6 +729,3 @@ begin
   ));
 end
 $$;
-
-revoke execute on function clerk_sync.erase_deleted from public, anon, authenticated;
-grant execute on function clerk_sync.erase_deleted to service_role;

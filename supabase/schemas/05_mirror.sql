@@ -27,9 +27,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.queue_mirror from public, anon, authenticated;
-grant execute on function clerk_sync.queue_mirror to service_role;
-
 -- A worker that was frozen past its lease may have written an old state over the mirror of another worker,
 -- and says so when it settles. The users of these jobs are mirrored once more. Answers how many jobs.
 create or replace function clerk_sync.repair_stale(p_outcomes jsonb, p_settled uuid[], p_now timestamptz)
@@ -53,9 +50,6 @@ begin
   return cardinality(v_stale);
 end
 $$;
-
-revoke execute on function clerk_sync.repair_stale from public, anon, authenticated;
-grant execute on function clerk_sync.repair_stale to service_role;
 
 -- Queues the mirror of these users ([clerk_id]) for the run, once each: jobs that change no row. Answers {queued}, or {}.
 create or replace function clerk_sync.queue_auth_repairs(p_run uuid, p_clerk_ids jsonb, p_now timestamptz)
@@ -83,9 +77,6 @@ begin
   return case when v_count > 0 then jsonb_build_object('queued', v_count) else '{}' end;
 end
 $$;
-
-revoke execute on function clerk_sync.queue_auth_repairs from public, anon, authenticated;
-grant execute on function clerk_sync.queue_auth_repairs to service_role;
 
 -- What those of the jobs that are still PROCESSING owe to Supabase Auth: the user as it is now.
 create or replace function clerk_sync.describe_mirror(p_ids uuid[])
@@ -126,9 +117,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.describe_mirror from public, anon, authenticated;
-grant execute on function clerk_sync.describe_mirror to service_role;
-
 -- Whether this Auth user is a super admin, who is never taken over. With the rights of the owner, because Supabase lets
 -- service_role read no table of Auth; false where Auth keeps its users in another database.
 create or replace function public.clerk_sync_is_super_admin(p_auth_user_id uuid)
@@ -148,9 +136,6 @@ begin
   return coalesce(v_is_super_admin, false);
 end
 $$;
-
-revoke execute on function public.clerk_sync_is_super_admin from public, anon, authenticated;
-grant execute on function public.clerk_sync_is_super_admin to service_role;
 
 -- Jobs whose user is to take over an Auth user that is locked now: they wait until its last access token has run out.
 create or replace function clerk_sync.wait_for_tokens(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
@@ -182,9 +167,6 @@ begin
     and j.id = o.job_id;
 end
 $$;
-
-revoke execute on function clerk_sync.wait_for_tokens from public, anon, authenticated;
-grant execute on function clerk_sync.wait_for_tokens to service_role;
 
 -- The mirror's success and the job's COMPLETED are one commit; the Auth user's id is remembered.
 create or replace function clerk_sync.complete_mirrored(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
@@ -232,6 +214,3 @@ begin
   perform clerk_sync.erase_deleted(p_ids);
 end
 $$;
-
-revoke execute on function clerk_sync.complete_mirrored from public, anon, authenticated;
-grant execute on function clerk_sync.complete_mirrored to service_role;

@@ -52,11 +52,6 @@ on conflict (is_only_row) do nothing;
 alter table clerk_sync.metric_counts enable row level security;
 alter table clerk_sync.metric_events enable row level security;
 alter table clerk_sync.metric_state enable row level security;
-revoke all on clerk_sync.metric_counts, clerk_sync.metric_events, clerk_sync.metric_state
-  from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.metric_counts to service_role;
-grant select, insert, update, delete on clerk_sync.metric_events to service_role;
-grant select, insert, update, delete on clerk_sync.metric_state to service_role;
 
 drop policy if exists metric_counts_service_role on clerk_sync.metric_counts;
 create policy metric_counts_service_role
@@ -91,9 +86,6 @@ as $$
   select '{0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10,30,60,300,900,3600,21600}'::double precision[];
 $$;
 
-revoke execute on function clerk_sync.latency_bounds from public, anon, authenticated;
-grant execute on function clerk_sync.latency_bounds to service_role;
-
 -- The code of an error, without what follows it: a label must have few values, whatever a worker sends.
 create or replace function clerk_sync.code_of(p_error text)
 returns text
@@ -104,9 +96,6 @@ set search_path = ''
 as $$
   select coalesce(substring(p_error from '^([a-z_]{1,60})([: ]|$)'), 'unknown');
 $$;
-
-revoke execute on function clerk_sync.code_of from public, anon, authenticated;
-grant execute on function clerk_sync.code_of to service_role;
 
 -- Calls to the services, as clerk_sync.record_calls gets them. failure: it says that the service is down or refuses us.
 create or replace function clerk_sync.count_calls(p_calls jsonb, p_now timestamptz)
@@ -125,9 +114,6 @@ begin
     and c.name in ('auth', 'clerk');
 end
 $$;
-
-revoke execute on function clerk_sync.count_calls from public, anon, authenticated;
-grant execute on function clerk_sync.count_calls to service_role;
 
 -- The roll-up: counts what has finished since the last one. It reads the queue by the index of the purge, bounded per
 -- call, under a lock that nobody waits for; whoever finds it taken leaves it to the other. Called by the purge (each
@@ -203,9 +189,6 @@ as $$
   group by f.at, f.mirrored;
 $$;
 
-revoke execute on function clerk_sync.finished_counts from public, anon, authenticated;
-grant execute on function clerk_sync.finished_counts to service_role;
-
 -- Jobs that were dead letters from the beginning, or were made so by hand: no attempt of theirs failed. As counts of the
 -- minutes from p_from until before p_until.
 create or replace function clerk_sync.untried_dead_counts(p_from timestamptz, p_until timestamptz)
@@ -230,9 +213,6 @@ as $$
   group by 1, 3;
 $$;
 
-revoke execute on function clerk_sync.untried_dead_counts from public, anon, authenticated;
-grant execute on function clerk_sync.untried_dead_counts to service_role;
-
 -- Takes events away, at most p_limit, and answers them as counts.
 create or replace function clerk_sync.take_events(p_limit integer)
 returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
@@ -255,9 +235,6 @@ as $$
   from taken as t
   group by 1, 2, 3;
 $$;
-
-revoke execute on function clerk_sync.take_events from public, anon, authenticated;
-grant execute on function clerk_sync.take_events to service_role;
 
 -- Counts what finished up to a minute before p_now (a job is dated by the beginning of its transaction, which may commit
 -- later), and the events; of both at most p_limit. Answers whether there is more to count. Each job and event is counted
@@ -320,9 +297,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.roll_up from public, anon, authenticated;
-grant execute on function clerk_sync.roll_up to service_role;
-
 -- Rolls up for so long at most, and answers up to where finished jobs are counted.
 create or replace function clerk_sync.roll_up_for(p_time interval, p_now timestamptz)
 returns timestamptz
@@ -339,9 +313,6 @@ begin
   return (select s.rolled_until from clerk_sync.metric_state as s);
 end
 $$;
-
-revoke execute on function clerk_sync.roll_up_for from public, anon, authenticated;
-grant execute on function clerk_sync.roll_up_for to service_role;
 
 -- Minutes are kept for two hours, quarters of an hour for two days, hours as long as finished jobs and a week at least;
 -- the totals stay, so that no counter goes back.
@@ -367,6 +338,3 @@ begin
     and m.at < p_now - k.kept;
 end
 $$;
-
-revoke execute on function clerk_sync.purge_metrics from public, anon, authenticated;
-grant execute on function clerk_sync.purge_metrics to service_role;

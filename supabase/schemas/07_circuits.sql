@@ -49,8 +49,6 @@ values ('auth'), ('clerk')
 on conflict (name) do nothing;
 
 alter table clerk_sync.circuits enable row level security;
-revoke all on clerk_sync.circuits from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.circuits to service_role;
 
 drop policy if exists circuits_service_role on clerk_sync.circuits;
 create policy circuits_service_role
@@ -71,9 +69,6 @@ set search_path = ''
 as $$
   select make_interval(secs => (1 - p_random / 5) * least(300, 30 * 2 ^ least(greatest(p_openings - 1, 0), 30)));
 $$;
-
-revoke execute on function clerk_sync.circuit_pause from public, anon, authenticated;
-grant execute on function clerk_sync.circuit_pause to service_role;
 
 -- A circuit as it is after it opened, or stayed open after a probe. p_calls as clerk_sync.record_calls.
 create or replace function clerk_sync.opened_circuit(
@@ -106,9 +101,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.opened_circuit from public, anon, authenticated;
-grant execute on function clerk_sync.opened_circuit to service_role;
-
 -- A closed circuit with nothing counted; openings stay, so that one that opens again soon stays open longer.
 create or replace function clerk_sync.closed_circuit(p_circuit clerk_sync.circuits, p_now timestamptz)
 returns clerk_sync.circuits
@@ -132,9 +124,6 @@ begin
   return v_next;
 end
 $$;
-
-revoke execute on function clerk_sync.closed_circuit from public, anon, authenticated;
-grant execute on function clerk_sync.closed_circuit to service_role;
 
 -- A circuit as it is after the calls of a batch: while it is closed they are counted, else they are its probe. A probe
 -- that was not made (the worker was stopped) is due at once. p_calls as record_calls, null for none.
@@ -193,9 +182,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.next_circuit from public, anon, authenticated;
-grant execute on function clerk_sync.next_circuit to service_role;
-
 -- Takes down what a batch saw of the services, and answers which circuits opened or closed by it:
 -- [{name, state, code, seconds}]. Calls of batches that began before a circuit opened decide nothing any more.
 -- p_calls: [{name, successes, failures, streak, tripped, failed_users?, any_user_worked?, code?, retry_after?}]; streak:
@@ -248,9 +234,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.record_calls from public, anon, authenticated;
-grant execute on function clerk_sync.record_calls to service_role;
-
 -- Jobs that wait for a service whose circuit is open.
 
 -- True while jobs that need this service have to wait; also during a probe, for all others.
@@ -265,9 +248,6 @@ begin
   return exists (select 1 from clerk_sync.circuits as c where c.name = p_name and c.state <> 'closed');
 end
 $$;
-
-revoke execute on function clerk_sync.circuit_is_open from public, anon, authenticated;
-grant execute on function clerk_sync.circuit_is_open to service_role;
 
 -- Lets jobs that waited be claimed again, at most p_limit of each service, so that nobody is overrun when it is back.
 -- A worker without a mirror (p_mirrors false) completes them without Auth.
@@ -304,9 +284,6 @@ begin
   end loop;
 end
 $$;
-
-revoke execute on function clerk_sync.wake_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.wake_jobs to service_role;
 
 -- Leases the job that has waited longest as the probe of a circuit whose time has come, and returns it; none when
 -- another worker has the probe, or the user of that job. Nothing is waited for: the caller holds users' locks.
@@ -359,9 +336,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.lease_probe from public, anon, authenticated;
-grant execute on function clerk_sync.lease_probe to service_role;
-
 -- Lets jobs of a batch wait whose service the worker did not call any more, or called in vain while its circuit is not
 -- closed; returns them. Their attempts do not count. A job that is a day old pays for such a call all the same: when
 -- it is the job and not the service that fails, it must end as a dead letter.
@@ -397,9 +371,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.wait_for_circuits from public, anon, authenticated;
-grant execute on function clerk_sync.wait_for_circuits to service_role;
-
 -- The circuits: [{name, state, since, failures, next_probe, last_error, waiting}]. next_probe is null while closed;
 -- waiting is how many jobs wait for the service, counted as far as 10,000.
 create or replace function public.clerk_sync_circuits()
@@ -427,9 +398,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_circuits from public, anon, authenticated;
-grant execute on function public.clerk_sync_circuits to service_role;
 
 -- Closes a circuit by hand, for instance after a wrong key was corrected: what waits is due at once. Answers whether
 -- it was open; SY002 for a name there is no circuit of.
@@ -464,6 +432,3 @@ begin
   return v_was_open;
 end
 $$;
-
-revoke execute on function public.clerk_sync_reset_circuit from public, anon, authenticated;
-grant execute on function public.clerk_sync_reset_circuit to service_role;

@@ -35,9 +35,6 @@ as $$
   select (extract(epoch from p_at) * 1000)::bigint + 300000;
 $$;
 
-revoke execute on function clerk_sync.latest_version from public, anon, authenticated;
-grant execute on function clerk_sync.latest_version to service_role;
-
 -- Whether a read from Clerk's API settles the state of a user although it brings a lower version: what is known lies in
 -- the future, comes from an event of the future while the read is as new as what was known before it, or was there for
 -- more than five minutes when the read began.
@@ -64,9 +61,6 @@ as $$
   );
 $$;
 
-revoke execute on function clerk_sync.read_settles from public, anon, authenticated;
-grant execute on function clerk_sync.read_settles to service_role;
-
 -- What a payload should say of its user (Clerk's description requires it) and does not: the event, or the answer, was
 -- trimmed on its way. Null when it says all. Named as absentFields of map-user.ts does; with an email comes whether it is
 -- verified, with a role whether one was ignored.
@@ -87,9 +81,6 @@ as $$
   end;
 $$;
 
-revoke execute on function clerk_sync.absent_fields from public, anon, authenticated;
-grant execute on function clerk_sync.absent_fields to service_role;
-
 -- Of what kind the role at Clerk is when it is no role here; null when it is one. p_kind: of what is no text.
 create or replace function clerk_sync.ignored_role(p_role text, p_kind text)
 returns text
@@ -101,9 +92,6 @@ as $$
   select coalesce(p_kind, case when p_role <> all (enum_range(null::public."UserRole")::text[]) then 'text' end);
 $$;
 
-revoke execute on function clerk_sync.ignored_role from public, anon, authenticated;
-grant execute on function clerk_sync.ignored_role to service_role;
-
 -- The version that a field is of: not that of the newest event when that one did not carry it.
 create or replace function clerk_sync.version_of(p_field text, p_version bigint, p_absent text[], p_absent_version bigint)
 returns bigint
@@ -114,9 +102,6 @@ set search_path = ''
 as $$
   select case when p_field = any (p_absent) then p_absent_version else p_version end;
 $$;
-
-revoke execute on function clerk_sync.version_of from public, anon, authenticated;
-grant execute on function clerk_sync.version_of to service_role;
 
 -- A job that was applied before and comes again (its mirror failed) is mirror_only: a row may have changed
 -- since at the same version, or been edited by its user, and must not be set back.
@@ -215,9 +200,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.newest_changes from public, anon, authenticated;
-grant execute on function clerk_sync.newest_changes to service_role;
-
 -- The changes, without the email of these users, who are to be read again for it.
 create or replace function clerk_sync.without_emails(p_changes clerk_sync.user_change[], p_clerk_ids text[])
 returns clerk_sync.user_change[]
@@ -239,9 +221,6 @@ begin
   return v_changes;
 end
 $$;
-
-revoke execute on function clerk_sync.without_emails from public, anon, authenticated;
-grant execute on function clerk_sync.without_emails to service_role;
 
 -- Events that do not carry all that they should (law 11, absent is not null).
 
@@ -291,9 +270,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.take_fields from public, anon, authenticated;
-grant execute on function clerk_sync.take_fields to service_role;
-
 -- A change with the values that are here of its user, and how far they are known; everything is absent of a user of whom
 -- nothing was applied, who is deleted, or whose state this change replaces although its version is lower (absent_version 0). The row is locked: its user may be editing the name.
 create or replace function clerk_sync.take_stored(p_change clerk_sync.user_change)
@@ -338,9 +314,6 @@ begin
   return v_change;
 end
 $$;
-
-revoke execute on function clerk_sync.take_stored from public, anon, authenticated;
-grant execute on function clerk_sync.take_stored to service_role;
 
 -- A change whose newest event was trimmed, or is older than one that was: what is absent comes from the other events of the
 -- batch, in the order of their versions, and else from what is here. An event that is older than what was applied brings
@@ -410,9 +383,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.complete_change from public, anon, authenticated;
-grant execute on function clerk_sync.complete_change to service_role;
-
 -- users.email is unique, and Clerk lets an address move from one account to another while its
 -- events arrive in any order. A claim whose address Clerk has verified comes before one that is not, then the newest by
 -- (version, clerk_id): it holds the address. Every other user has none, and is read again from Clerk's API, also when
@@ -443,9 +413,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.has_email_conflict from public, anon, authenticated;
-grant execute on function clerk_sync.has_email_conflict to service_role;
-
 -- Rows that nobody's Clerk id is on (made by the app before the sync, or by its own sign-up) are
 -- linked to the Clerk user who has proved the address. Without that proof they are left alone.
 create or replace function clerk_sync.adopt_rows(p_changes clerk_sync.user_change[])
@@ -474,9 +441,6 @@ begin
     );
 end
 $$;
-
-revoke execute on function clerk_sync.adopt_rows from public, anon, authenticated;
-grant execute on function clerk_sync.adopt_rows to service_role;
 
 -- Who may not have the address it claims: [clerk_id]. Holders outside the batch claim with the verification and
 -- version of their last snapshot, rows without a Clerk id keep theirs, deleted users claim nothing.
@@ -520,9 +484,6 @@ as $$
   where r.place > 1;
 $$;
 
-revoke execute on function clerk_sync.email_losers from public, anon, authenticated;
-grant execute on function clerk_sync.email_losers to service_role;
-
 -- Takes an address from the rows of p_clerk_ids and asks for a refresh of those users. Their state is
 -- locked without waiting: two workers that want each other's users must fail and retry, not deadlock.
 create or replace function clerk_sync.release_emails(p_clerk_ids text[], p_now timestamptz)
@@ -562,9 +523,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.release_emails from public, anon, authenticated;
-grant execute on function clerk_sync.release_emails to service_role;
-
 -- A user read afresh lost its address to a holder of whom we know less: that one is read afresh too.
 create or replace function clerk_sync.doubt_holders(
   p_changes clerk_sync.user_change[],
@@ -591,9 +549,6 @@ begin
     and s.refresh_reason is null;
 end
 $$;
-
-revoke execute on function clerk_sync.doubt_holders from public, anon, authenticated;
-grant execute on function clerk_sync.doubt_holders to service_role;
 
 -- Has the users read again whose claim to an address was withheld from them, when these changes give that address up:
 -- its holder has another one now, is deleted, or is no longer verified. Before the rows are written.
@@ -647,9 +602,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.offer_emails from public, anon, authenticated;
-grant execute on function clerk_sync.offer_emails to service_role;
-
 -- Settles who holds which address before the rows are written; returns the changes, the email of every loser null.
 create or replace function clerk_sync.resolve_emails(p_changes clerk_sync.user_change[], p_now timestamptz)
 returns clerk_sync.user_change[]
@@ -697,9 +649,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.resolve_emails from public, anon, authenticated;
-grant execute on function clerk_sync.resolve_emails to service_role;
-
 -- From the changes that jobs bring to rows, and the jobs moved on.
 
 -- Writes the changes of users who are locked, and returns them with the emails that were settled.
@@ -726,9 +675,6 @@ begin
   return v_changes;
 end
 $$;
-
-revoke execute on function clerk_sync.write_changes from public, anon, authenticated;
-grant execute on function clerk_sync.write_changes to service_role;
 
 -- Writes what the jobs bring and moves them on: COMPLETED, or PROCESSING under p_token where the
 -- mirror is owed; while the circuit of Supabase Auth is open it waits for that instead, and the attempt does not
@@ -773,9 +719,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.apply_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.apply_jobs to service_role;
-
 -- What the result of a job says of its change: why the user is to be read again (refresh), what is not known of the user at
 -- this version (absent), and of what kind a value was that is stored as the default (ignored).
 create or replace function clerk_sync.note_change(p_change clerk_sync.user_change)
@@ -791,9 +734,6 @@ as $$
     'ignored', case when p_change.ignored_role is not null then jsonb_build_object('role', p_change.ignored_role) end
   ));
 $$;
-
-revoke execute on function clerk_sync.note_change from public, anon, authenticated;
-grant execute on function clerk_sync.note_change to service_role;
 
 -- Moves jobs on whose changes are written, as apply_jobs says: those that carry a change, and the others, which are done.
 create or replace function clerk_sync.finish_jobs(
@@ -834,9 +774,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.finish_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.finish_jobs to service_role;
-
 -- Exponential backoff with full jitter: anything from 0 to 2 s, 4 s, 8 s … at most 15 minutes.
 -- p_random in [0, 1) is a parameter so that a test can pin it.
 create or replace function clerk_sync.backoff(p_attempts integer, p_random double precision default random())
@@ -848,9 +785,6 @@ set search_path = ''
 as $$
   select make_interval(secs => p_random * least(900, 2 ^ least(greatest(p_attempts, 1), 30)));
 $$;
-
-revoke execute on function clerk_sync.backoff from public, anon, authenticated;
-grant execute on function clerk_sync.backoff to service_role;
 
 -- A failed attempt: FAILED and due again after the backoff (never before p_retry_after), or DEAD when
 -- the attempts are used up or trying again cannot help; CANCELLED when a person asked for that meanwhile.
@@ -892,9 +826,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.fail_job from public, anon, authenticated;
-grant execute on function clerk_sync.fail_job to service_role;
-
 -- What becomes of jobs whose call was cut off while it applied them. A job that had company may not be the one that took
 -- the time: it runs alone from then on. For a job that runs alone it was a failed attempt.
 create or replace function clerk_sync.cut_jobs(p_ids uuid[], p_now timestamptz)
@@ -921,9 +852,6 @@ begin
     and not j.runs_alone;
 end
 $$;
-
-revoke execute on function clerk_sync.cut_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.cut_jobs to service_role;
 
 -- Fails a job that the database refused. What will not fit at any later time (class 22: a value) is given up. So is, the
 -- second time, a deletion that a foreign key stops: rows of other tables rarely go by themselves.
@@ -956,9 +884,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.reject_job from public, anon, authenticated;
-grant execute on function clerk_sync.reject_job to service_role;
 
 -- Applies one job in a savepoint of its own; whatever it raises is its outcome, recorded on it. When the table's
 -- owner made addresses unique in another way than we compare them (by lower(), say), the user gets a row without.
@@ -999,9 +924,6 @@ exception
 end
 $$;
 
-revoke execute on function clerk_sync.apply_job from public, anon, authenticated;
-grant execute on function clerk_sync.apply_job to service_role;
-
 -- The fallback: one savepoint per job, so that the job that cannot be applied fails alone (law 7).
 -- Newest first per user, so that the first one is the one that carries the state. Stops after 1.5 s
 -- to keep the call short; the jobs not reached are untouched and still due.
@@ -1041,9 +963,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.apply_jobs_one_by_one from public, anon, authenticated;
-grant execute on function clerk_sync.apply_jobs_one_by_one to service_role;
-
 -- Applies a batch whose users are locked, together or else one by one.
 create or replace function clerk_sync.apply_batch(
   p_ids         uuid[],
@@ -1075,6 +994,3 @@ begin
   end;
 end
 $$;
-
-revoke execute on function clerk_sync.apply_batch from public, anon, authenticated;
-grant execute on function clerk_sync.apply_batch to service_role;

@@ -13,9 +13,6 @@ as $$
   select starts_with(p_clerk_id, 'user_clerksync_canary_');
 $$;
 
-revoke execute on function clerk_sync.is_canary from public, anon, authenticated;
-grant execute on function clerk_sync.is_canary to service_role;
-
 create table if not exists clerk_sync.canary (
   clerk_id   text        not null,
   started_at timestamptz not null,
@@ -24,8 +21,6 @@ create table if not exists clerk_sync.canary (
 );
 
 alter table clerk_sync.canary enable row level security;
-revoke all on clerk_sync.canary from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.canary to service_role;
 
 drop policy if exists canary_service_role on clerk_sync.canary;
 create policy canary_service_role
@@ -50,9 +45,6 @@ begin
   end if;
 end
 $$;
-
-revoke execute on function clerk_sync.check_canary from public, anon, authenticated;
-grant execute on function clerk_sync.check_canary to service_role;
 
 -- Takes down that a canary is about to be sent; answers {leftovers: [clerk_id]}, those that began more than an hour
 -- ago and are still here, the oldest 20.
@@ -80,9 +72,6 @@ begin
   )));
 end
 $$;
-
-revoke execute on function public.clerk_sync_start_canary from public, anon, authenticated;
-grant execute on function public.clerk_sync_start_canary to service_role;
 
 -- True when nothing can be left of a canary in Supabase Auth: its deletion is complete and nothing else is open, or
 -- no worker ever had it in hand.
@@ -113,9 +102,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.can_remove_canary from public, anon, authenticated;
-grant execute on function clerk_sync.can_remove_canary to service_role;
 
 -- Removes all there is of a canary: row, state, jobs. As long as its mirror could still be in Supabase Auth it
 -- removes nothing: the jobs that owe the deletion must stay. Answers {removed, rows, states, jobs, waiting}, the last
@@ -156,6 +142,3 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_remove_canary from public, anon, authenticated;
-grant execute on function public.clerk_sync_remove_canary to service_role;

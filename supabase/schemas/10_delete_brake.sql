@@ -19,8 +19,6 @@ values (true)
 on conflict (is_only_row) do nothing;
 
 alter table clerk_sync.delete_brake enable row level security;
-revoke all on clerk_sync.delete_brake from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.delete_brake to service_role;
 
 drop policy if exists delete_brake_service_role on clerk_sync.delete_brake;
 create policy delete_brake_service_role
@@ -48,9 +46,6 @@ as $$
   ) as counted;
 $$;
 
-revoke execute on function clerk_sync.count_deletions from public, anon, authenticated;
-grant execute on function clerk_sync.count_deletions to service_role;
-
 create or replace function clerk_sync.count_users(p_most integer)
 returns integer
 language sql
@@ -66,9 +61,6 @@ as $$
     limit p_most
   ) as counted;
 $$;
-
-revoke execute on function clerk_sync.count_users from public, anon, authenticated;
-grant execute on function clerk_sync.count_users to service_role;
 
 -- Why so many deletions within the window are too many; null when they are not. The share of all users
 -- counts only from ten deletions on: in a small project every deletion is a large share.
@@ -101,9 +93,6 @@ begin
   return null;
 end
 $$;
-
-revoke execute on function clerk_sync.too_many_deletions from public, anon, authenticated;
-grant execute on function clerk_sync.too_many_deletions to service_role;
 
 -- The reason why these deletions have to wait, null when they may be applied; they are counted then. Users
 -- who came by a webhook within the window are not counted: what is lost with them is that old at most, and
@@ -155,9 +144,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.check_delete_brake from public, anon, authenticated;
-grant execute on function clerk_sync.check_delete_brake to service_role;
-
 -- Puts off the deletions of a batch that the brake does not let pass, and returns the other jobs. A deletion
 -- an operator has confirmed passes, and so does one that finds nobody to delete here, unless it was made for the sake of
 -- Supabase Auth alone (auth_only). p_brake null: no brake.
@@ -205,9 +191,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.hold_deletes from public, anon, authenticated;
-grant execute on function clerk_sync.hold_deletes to service_role;
-
 -- Deletions that wait for the brake: few, and found among however many jobs wait.
 create index if not exists job_queue_held_idx
   on public.job_queue (id)
@@ -243,9 +226,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_delete_brake from public, anon, authenticated;
-grant execute on function public.clerk_sync_delete_brake to service_role;
 
 -- What an operator decides about the deletions that wait: 'apply' lets these pass, and only these; 'cancel'
 -- takes them out of the queue. The brake is off again when none waits. Answers {changed, left}; call it
@@ -297,6 +277,3 @@ begin
   return jsonb_build_object('changed', v_changed, 'left', v_left);
 end
 $$;
-
-revoke execute on function public.clerk_sync_release_delete_brake from public, anon, authenticated;
-grant execute on function public.clerk_sync_release_delete_brake to service_role;

@@ -41,9 +41,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_enqueue from public, anon, authenticated;
-grant execute on function public.clerk_sync_enqueue to service_role;
-
 -- The jobs of a call, each with an id. Raises SY003 unless each has an event_id of its own: of two that share one, or have
 -- none, one would be swallowed.
 create or replace function clerk_sync.read_jobs(p_jobs jsonb)
@@ -78,9 +75,6 @@ begin
   return v_jobs;
 end
 $$;
-
-revoke execute on function clerk_sync.read_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.read_jobs to service_role;
 
 -- The jobs, each that would make a row that is there and already as new with that row: {id, clerk_id}. Not for an event that
 -- is in the queue (a duplicate), nor while a dead letter of the user still owes something (perhaps the mirror). Here alone
@@ -123,9 +117,6 @@ begin
   return v_jobs;
 end
 $$;
-
-revoke execute on function clerk_sync.find_existing from public, anon, authenticated;
-grant execute on function clerk_sync.find_existing to service_role;
 
 -- What the webhook calls: events go into the queue and, where nothing stands in the way, into their users' rows in the
 -- same transaction, so that the row is there when the 202 leaves. Whatever hinders that leaves the job queued, as if
@@ -199,9 +190,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_accept from public, anon, authenticated;
-grant execute on function public.clerk_sync_accept to service_role;
-
 -- Writes what new snapshots bring before they are stored, so that each job is stored once, as it then stands; returns the
 -- jobs, those written with the result applied. Deletions, events that are known, and users whom another worker has in
 -- hand or whose jobs run alone are left to what follows. Nothing is waited for longer than a sender notices.
@@ -249,9 +237,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.write_new_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.write_new_jobs to service_role;
-
 -- The jobs, those of them whose changes are written done, or, where the mirror is owed, waiting for it.
 create or replace function clerk_sync.mark_written(
   p_jobs    clerk_sync.new_job[],
@@ -287,9 +272,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.mark_written from public, anon, authenticated;
-grant execute on function clerk_sync.mark_written to service_role;
-
 -- Applies jobs of this transaction and returns which. Nothing is waited for longer than a sender notices.
 create or replace function clerk_sync.apply_at_once(
   p_ids          uuid[],
@@ -323,9 +305,6 @@ begin
   return v_ids;
 end
 $$;
-
-revoke execute on function clerk_sync.apply_at_once from public, anon, authenticated;
-grant execute on function clerk_sync.apply_at_once to service_role;
 
 -- ensure-user: the row of a signed-in user for an app that cannot wait for the webhook. What was read of the user from
 -- Clerk's API for it is a job like any other (source ensure), applied in the same transaction: same lock, same
@@ -375,9 +354,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_own_row from public, anon, authenticated;
-grant execute on function public.clerk_sync_own_row to service_role;
-
 -- Stores what was read of a user as a due job and returns its id. A state of a user is one job, however often it is
 -- read; null while a worker has that job in hand.
 create or replace function clerk_sync.store_ensure_job(
@@ -418,9 +394,6 @@ begin
   return v_id;
 end
 $$;
-
-revoke execute on function clerk_sync.store_ensure_job from public, anon, authenticated;
-grant execute on function clerk_sync.store_ensure_job to service_role;
 
 -- Applies what was read of one user from Clerk's API, unless the row is there by now; answers as clerk_sync_own_row.
 -- When the read cannot be applied (it is older than what is known, the table refuses it), the state stays as it was:
@@ -463,6 +436,3 @@ begin
   return v_own;
 end
 $$;
-
-revoke execute on function public.clerk_sync_ensure_user from public, anon, authenticated;
-grant execute on function public.clerk_sync_ensure_user to service_role;

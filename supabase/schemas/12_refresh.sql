@@ -35,9 +35,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_request_refresh from public, anon, authenticated;
-grant execute on function public.clerk_sync_request_refresh to service_role;
-
 -- Makes the jobs of refreshes that are due. A user whose refresh is in the queue, or dead, gets no second one; one
 -- that is being read just now stays due, for the reason may be younger.
 create or replace function clerk_sync.queue_refreshes(p_limit integer, p_now timestamptz)
@@ -88,9 +85,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.queue_refreshes from public, anon, authenticated;
-grant execute on function clerk_sync.queue_refreshes to service_role;
-
 -- The jobs of a batch that have what they apply: all but the refreshes whose read is still to come.
 create or replace function clerk_sync.without_unread(p_ids uuid[])
 returns uuid[]
@@ -108,9 +102,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.without_unread from public, anon, authenticated;
-grant execute on function clerk_sync.without_unread to service_role;
 
 -- Leases the refreshes of a batch for their read, and returns them: one a user, and none of a user with other
 -- work in the batch; that goes first.
@@ -148,9 +139,6 @@ begin
   return v_reads;
 end
 $$;
-
-revoke execute on function clerk_sync.lease_reads from public, anon, authenticated;
-grant execute on function clerk_sync.lease_reads to service_role;
 
 -- Takes down in the jobs what was read of their users, fails those whose read is older than what is known
 -- (Clerk's API may lag behind its webhooks) and settles nothing (read_settles), and returns the others.
@@ -197,9 +185,6 @@ begin
   return array(select i from unnest(p_ids) as i where i <> all (v_stale));
 end
 $$;
-
-revoke execute on function clerk_sync.store_reads from public, anon, authenticated;
-grant execute on function clerk_sync.store_reads to service_role;
 
 -- Applies what was read of users whose refresh is leased under p_token; reads of a lost lease are dropped.
 -- p_reads: [{job_id, deleted, version?, payload?}], version and payload as a webhook job has them.
@@ -258,9 +243,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_apply_reads from public, anon, authenticated;
-grant execute on function public.clerk_sync_apply_reads to service_role;
-
 -- Whom the jobs leased for a read are to read from Clerk's API: [{job_id, clerk_id}].
 create or replace function clerk_sync.describe_reads(p_ids uuid[])
 returns jsonb
@@ -280,9 +262,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.describe_reads from public, anon, authenticated;
-grant execute on function clerk_sync.describe_reads to service_role;
 
 -- Of the jobs of a batch, lets those refreshes wait whose read Clerk's API would not answer: all that are unread while
 -- its circuit is open. Returns the others.
@@ -307,6 +286,3 @@ begin
   return v_ready;
 end
 $$;
-
-revoke execute on function clerk_sync.hold_reads from public, anon, authenticated;
-grant execute on function clerk_sync.hold_reads to service_role;

@@ -15,8 +15,6 @@ alter table clerk_sync.heartbeats
 comment on column clerk_sync.heartbeats.can_read is 'whether it has CLERK_SECRET_KEY, as far as it said so';
 
 alter table clerk_sync.heartbeats enable row level security;
-revoke all on clerk_sync.heartbeats from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.heartbeats to service_role;
 
 drop policy if exists heartbeats_service_role on clerk_sync.heartbeats;
 create policy heartbeats_service_role
@@ -52,9 +50,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_beat from public, anon, authenticated;
-grant execute on function public.clerk_sync_beat to service_role;
-
 -- False once the processor has said that it has no CLERK_SECRET_KEY.
 create or replace function clerk_sync.processor_has_key()
 returns boolean
@@ -65,9 +60,6 @@ set search_path = ''
 as $$
   select coalesce((select h.can_read from clerk_sync.heartbeats as h where h.name = 'processor'), true);
 $$;
-
-revoke execute on function clerk_sync.processor_has_key from public, anon, authenticated;
-grant execute on function clerk_sync.processor_has_key to service_role;
 
 -- Somebody who works through the queue has the key. The functions of a project share their secrets, and in a quiet
 -- project only the webhook's is called: so the processor has it, too.
@@ -83,9 +75,6 @@ as $$
   where h.name = 'processor'
     and not h.can_read;
 $$;
-
-revoke execute on function clerk_sync.learn_key from public, anon, authenticated;
-grant execute on function clerk_sync.learn_key to service_role;
 
 -- Users who are told of without their Clerk id.
 
@@ -121,9 +110,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.users_with_external_id from public, anon, authenticated;
-grant execute on function clerk_sync.users_with_external_id to service_role;
 
 -- Finds the users of deletions without an id. One that several users are meant by gets none, and fails. While other jobs of
 -- the batch tell who has the external_id, the deletion is left to the next batch. Returns the jobs with the users found.
@@ -176,9 +162,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.find_users_by_external_id from public, anon, authenticated;
-grant execute on function clerk_sync.find_users_by_external_id to service_role;
-
 -- Which jobs a batch consists of, and the locks it works under.
 
 -- Locks up to p_limit due jobs and their users for this transaction; returns the job ids. Nothing is
@@ -218,9 +201,6 @@ begin
   return array(select d.id from unnest(v_due) as d) || clerk_sync.claim_rest(v_due, p_limit, p_can_read, p_now);
 end
 $$;
-
-revoke execute on function clerk_sync.claim_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.claim_jobs to service_role;
 
 -- Locks further due jobs of users who have several in a batch, up to three times p_limit: the newest carries the state,
 -- the others are only marked. Left behind they would be passed over by every other worker while their users are locked.
@@ -265,9 +245,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.claim_rest from public, anon, authenticated;
-grant execute on function clerk_sync.claim_rest to service_role;
-
 -- Fails the jobs that name no user and returns the others. With an external_id that no user has, the user may still be
 -- on its way through the queue, so they are tried again. Where several users have it a person has to say who is meant.
 create or replace function clerk_sync.fail_jobs_without_user(p_ids uuid[], p_now timestamptz)
@@ -306,9 +283,6 @@ begin
   return array(select i from unnest(p_ids) as i except select i from unnest(v_nameless) as i);
 end
 $$;
-
-revoke execute on function clerk_sync.fail_jobs_without_user from public, anon, authenticated;
-grant execute on function clerk_sync.fail_jobs_without_user to service_role;
 
 -- The processor's database half: claim a batch of due jobs, apply it and complete it, all in one
 -- transaction (law 2). What the mirror still owes comes back as PROCESSING under a lease.
@@ -400,9 +374,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_run_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_run_jobs to service_role;
-
 -- What happens to a job after its attempt: completed, tried again later, or given up.
 
 -- Ends the attempts of a leased batch. Outcomes of jobs whose lease was lost are counted as stale and
@@ -457,9 +428,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_settle_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_settle_jobs to service_role;
-
 -- Writes the outcomes of jobs that are locked and still leased.
 create or replace function clerk_sync.settle_outcomes(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
 returns void
@@ -504,9 +472,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.settle_outcomes from public, anon, authenticated;
-grant execute on function clerk_sync.settle_outcomes to service_role;
-
 -- The fallback: one savepoint per outcome. A job whose outcome cannot be written is tried again; so is
 -- one that is not reached within 1.5 s, when its lease has run out.
 create or replace function clerk_sync.settle_one_by_one(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
@@ -543,9 +508,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.settle_one_by_one from public, anon, authenticated;
-grant execute on function clerk_sync.settle_one_by_one to service_role;
-
 -- What keeps the queue moving when workers die, jobs hang, or a service is down.
 
 -- Frees the jobs of workers that died: a lease that ran out is a failed attempt. Answers how many.
@@ -580,9 +542,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_rescue_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_rescue_jobs to service_role;
-
 -- Sets the first due jobs apart, to run alone. For a worker whose call with these jobs never came back (the connection was
 -- lost in it, or PostgreSQL refused it as a whole): one of them may be why, and would come first for ever. Answers how many.
 create or replace function public.clerk_sync_set_apart(
@@ -609,9 +568,6 @@ begin
   return cardinality(v_ids);
 end
 $$;
-
-revoke execute on function public.clerk_sync_set_apart from public, anon, authenticated;
-grant execute on function public.clerk_sync_set_apart to service_role;
 
 -- Leases one due job that runs alone. The lease, and with it the attempt, is committed before the job is applied: it counts
 -- even if the call that applies it never comes back, and no other job waits for the locks of that call.
@@ -675,9 +631,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_lease_alone from public, anon, authenticated;
-grant execute on function public.clerk_sync_lease_alone to service_role;
-
 -- Applies the job that is leased under p_token; nothing when the lease was lost, or its cancel was asked for. This call may
 -- take as long as any (8 s): a slow trigger is no error yet, and no other job waits for it. p_read: what was read of its user,
 -- {job_id, deleted, version?, payload?}. p_mirror: the mirror is owed then, under that lease. Answers {jobs, mirror}.
@@ -736,9 +689,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_apply_alone from public, anon, authenticated;
-grant execute on function public.clerk_sync_apply_alone to service_role;
-
 -- As clerk_sync_apply_alone, but in half a second: for a job's first attempt. Most jobs of a batch that was cut are quick, and
 -- must not wait for those that hang. A function of its own, because PostgREST takes the limit from the function it calls.
 create or replace function public.clerk_sync_try_alone(
@@ -761,6 +711,3 @@ begin
   return public.clerk_sync_apply_alone(p_token, p_job_id, p_read, p_mirror, p_delete_mode, p_delete_brake, p_now);
 end
 $$;
-
-revoke execute on function public.clerk_sync_try_alone from public, anon, authenticated;
-grant execute on function public.clerk_sync_try_alone to service_role;

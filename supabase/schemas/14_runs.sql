@@ -45,9 +45,6 @@ create table if not exists clerk_sync.run_marks (
 
 alter table clerk_sync.sync_runs enable row level security;
 alter table clerk_sync.run_marks enable row level security;
-revoke all on clerk_sync.sync_runs, clerk_sync.run_marks from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.sync_runs to service_role;
-grant select, insert, update, delete, truncate on clerk_sync.run_marks to service_role;
 
 drop policy if exists sync_runs_service_role on clerk_sync.sync_runs;
 create policy sync_runs_service_role
@@ -96,9 +93,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.describe_run from public, anon, authenticated;
-grant execute on function clerk_sync.describe_run to service_role;
-
 -- Whether the caller may carry on the open run. One without p_kind (the schedule) carries on whatever applies and
 -- waits out a pause; one that names what it wants carries on exactly that.
 create or replace function clerk_sync.may_carry_on(
@@ -119,9 +113,6 @@ as $$
     else p_run.kind = p_kind and p_run.applies = p_applies
   end;
 $$;
-
-revoke execute on function clerk_sync.may_carry_on from public, anon, authenticated;
-grant execute on function clerk_sync.may_carry_on to service_role;
 
 -- Makes a new run; null when there is an open one. What is older than 90 days is forgotten then. A sweep goes back to the beginning of the last run that applied,
 -- and a quarter of an hour further: Clerk's clock is not ours. Without one it goes back two days.
@@ -152,9 +143,6 @@ begin
   return v_id;
 end
 $$;
-
-revoke execute on function clerk_sync.start_run from public, anon, authenticated;
-grant execute on function clerk_sync.start_run to service_role;
 
 -- Gives the caller the open run, or starts one of p_kind, unless one began within p_idle_seconds and completed.
 -- Answers {outcome, run, token, read_at, mirrors}: started, resumed, busy (run says who has it) or none. read_at is
@@ -215,9 +203,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_take_run from public, anon, authenticated;
-grant execute on function public.clerk_sync_take_run to service_role;
-
 -- Ends a run, whoever has it.
 create or replace function clerk_sync.close_run(p_id uuid, p_status text, p_error text, p_now timestamptz)
 returns void
@@ -237,9 +222,6 @@ begin
   where r.id = p_id;
 end
 $$;
-
-revoke execute on function clerk_sync.close_run from public, anon, authenticated;
-grant execute on function clerk_sync.close_run to service_role;
 
 -- How a run moves: each step stores its jobs, its marks and where it stands in one transaction.
 
@@ -310,9 +292,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_advance_run from public, anon, authenticated;
-grant execute on function public.clerk_sync_advance_run to service_role;
-
 -- Ends the runner's part: COMPLETED or FAILED ends the run, RUNNING gives it back to be carried on, by the schedule
 -- not before p_pause_seconds. Answers whether the run was still the caller's.
 create or replace function public.clerk_sync_end_run(
@@ -351,9 +330,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_end_run from public, anon, authenticated;
-grant execute on function public.clerk_sync_end_run to service_role;
-
 -- Cancels the open run; its runner notices at its next step. Jobs it has queued stay. Answers the run, or null.
 create or replace function public.clerk_sync_cancel_run(p_now timestamptz default clock_timestamp())
 returns jsonb
@@ -369,9 +345,6 @@ begin
   return clerk_sync.describe_run(v_id);
 end
 $$;
-
-revoke execute on function public.clerk_sync_cancel_run from public, anon, authenticated;
-grant execute on function public.clerk_sync_cancel_run to service_role;
 
 -- The newest runs, the last first. counts.missing, stale, ahead, differs, unmirrored and extra of a sweep or compare are how
 -- far out of step it found us, auth_missing, auth_differs, auth_deleted and auth_extra how far Supabase Auth.
@@ -390,9 +363,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_list_runs from public, anon, authenticated;
-grant execute on function public.clerk_sync_list_runs to service_role;
-
 -- {a: 1} and {a: 2, b: 3} make {a: 3, b: 3}.
 create or replace function clerk_sync.add_counts(p_counts jsonb, p_more jsonb)
 returns jsonb
@@ -410,9 +380,6 @@ as $$
   );
 $$;
 
-revoke execute on function clerk_sync.add_counts from public, anon, authenticated;
-grant execute on function clerk_sync.add_counts to service_role;
-
 -- How often each outcome came in an answer of clerk_sync_enqueue.
 create or replace function clerk_sync.count_outcomes(p_enqueued jsonb)
 returns jsonb
@@ -428,9 +395,6 @@ as $$
     group by e.value ->> 'outcome'
   ) as o;
 $$;
-
-revoke execute on function clerk_sync.count_outcomes from public, anon, authenticated;
-grant execute on function clerk_sync.count_outcomes to service_role;
 
 -- How many jobs of backfill and reconcile wait, counted as far as p_most. Deletions may wait for the delete brake
 -- and do not count.
@@ -452,9 +416,6 @@ as $$
     limit p_most
   ) as waiting;
 $$;
-
-revoke execute on function clerk_sync.count_background_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.count_background_jobs to service_role;
 
 -- What became of the jobs of backfill and reconcile since a run began: {users, due, retrying, dead, held}. due is work
 -- under way, retrying has failed and waits, held waits for the delete brake; users is how many we have now, which is
@@ -502,9 +463,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_run_jobs_state from public, anon, authenticated;
-grant execute on function public.clerk_sync_run_jobs_state to service_role;
-
 -- The budget of requests to Clerk's API. The rate is the instance's (1,000 requests in 10 s in production, 100 in
 -- development), whoever asks: functions, server and command line take from the same row before they ask.
 create table if not exists clerk_sync.clerk_rate (
@@ -524,8 +482,6 @@ values (true)
 on conflict (is_only_row) do nothing;
 
 alter table clerk_sync.clerk_rate enable row level security;
-revoke all on clerk_sync.clerk_rate from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.clerk_rate to service_role;
 
 drop policy if exists clerk_rate_service_role on clerk_sync.clerk_rate;
 create policy clerk_rate_service_role
@@ -589,6 +545,3 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_take_clerk_requests from public, anon, authenticated;
-grant execute on function public.clerk_sync_take_clerk_requests to service_role;

@@ -14,9 +14,6 @@ as $$
     and exists (select 1 from public.users as u where u.email = p_email and u.clerk_id <> p_user.clerk_id);
 $$;
 
-revoke execute on function clerk_sync.is_withheld from public, anon, authenticated;
-grant execute on function clerk_sync.is_withheld to service_role;
-
 -- What Clerk has of a user against what we have: {field: {clerk, here}} for each field that differs. Only a role
 -- that may be stored counts, and only what Clerk said.
 create or replace function clerk_sync.differing_fields(
@@ -49,9 +46,6 @@ as $$
   where p_payload ? f.key
     and f.clerk is distinct from f.here;
 $$;
-
-revoke execute on function clerk_sync.differing_fields from public, anon, authenticated;
-grant execute on function clerk_sync.differing_fields to service_role;
 
 drop function if exists public.clerk_sync_compare_users(jsonb, boolean, boolean); -- before it was told the time
 
@@ -124,9 +118,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_compare_users from public, anon, authenticated;
-grant execute on function public.clerk_sync_compare_users to service_role;
-
 -- The Clerk instances whose events the newest finished jobs, at most p_limit, came from: [{instance_id, jobs,
 -- newest_at}], newest first; canaries come from none. More than one: development and production write into one database.
 create or replace function public.clerk_sync_instances(p_limit integer default 1000)
@@ -156,9 +147,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_instances from public, anon, authenticated;
-grant execute on function public.clerk_sync_instances to service_role;
-
 -- Users of ours that Clerk has not shown to the compare under way, and whether they tell that Clerk is another instance.
 
 -- Whether a user came within the last quarter of an hour: after the walk had passed, or while Clerk's list does not show
@@ -177,9 +165,6 @@ as $$
       and s.first_seen_at > p_now - interval '15 minutes'
   );
 $$;
-
-revoke execute on function clerk_sync.is_newcomer from public, anon, authenticated;
-grant execute on function clerk_sync.is_newcomer to service_role;
 
 drop function if exists public.clerk_sync_unmarked_users(text, integer); -- before it was told of the instances
 
@@ -235,9 +220,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_unmarked_users from public, anon, authenticated;
-grant execute on function public.clerk_sync_unmarked_users to service_role;
-
 -- True once the sync has written a user. Rows that never came through it tell nothing of the instance, unless they are
 -- all there is.
 create or replace function clerk_sync.has_synced_users()
@@ -255,9 +237,6 @@ as $$
       and not clerk_sync.is_canary(s.clerk_id)
   );
 $$;
-
-revoke execute on function clerk_sync.has_synced_users from public, anon, authenticated;
-grant execute on function clerk_sync.has_synced_users to service_role;
 
 drop function if exists public.clerk_sync_count_unmarked(); -- before it had a parameter
 
@@ -291,9 +270,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_count_unmarked from public, anon, authenticated;
-grant execute on function public.clerk_sync_count_unmarked to service_role;
-
 -- Users of ours drawn at random, at most p_limit: [clerk_id].
 create or replace function public.clerk_sync_sample_users(p_limit integer default 100)
 returns jsonb
@@ -321,9 +297,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_sample_users from public, anon, authenticated;
-grant execute on function public.clerk_sync_sample_users to service_role;
 
 -- How the users of Supabase Auth and ours are compared: somebody may have deleted or changed one of them there by hand.
 -- Only what was mirrored is compared; what is owed to the mirror is the queue's business. Marks of a compare under way:
@@ -365,9 +338,6 @@ as $$
   where f.here is distinct from f.auth;
 $$;
 
-revoke execute on function clerk_sync.differing_auth_fields from public, anon, authenticated;
-grant execute on function clerk_sync.differing_auth_fields to service_role;
-
 -- Whether nobody of ours, here or at Clerk, is meant by this Clerk id, and the Auth user is no living user's mirror.
 create or replace function clerk_sync.is_extra_in_auth(p_clerk_id text, p_auth_user_id uuid)
 returns boolean
@@ -385,9 +355,6 @@ as $$
       select 1 from clerk_sync.user_state as o where o.auth_user_id = p_auth_user_id and o.deleted_at is null
     );
 $$;
-
-revoke execute on function clerk_sync.is_extra_in_auth from public, anon, authenticated;
-grant execute on function clerk_sync.is_extra_in_auth to service_role;
 
 -- Compares Auth users, read after p_read_at, with the users of ours that owner names. p_users: [{id, owner, clerk_id,
 -- email, role, banned, banned_until, deleted}], or {id, owner, missing: true} for one that Auth says it has not. Answers
@@ -462,9 +429,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_compare_auth_users from public, anon, authenticated;
-grant execute on function public.clerk_sync_compare_auth_users to service_role;
-
 -- How many users have a placeholder in Supabase Auth, where another user holds their address or number.
 create or replace function public.clerk_sync_held_addresses()
 returns integer
@@ -478,9 +442,6 @@ as $$
   where s.auth_finding is not null
     and s.deleted_at is null;
 $$;
-
-revoke execute on function public.clerk_sync_held_addresses from public, anon, authenticated;
-grant execute on function public.clerk_sync_held_addresses to service_role;
 
 -- Users of ours that were mirrored and whose mirror the list of Supabase Auth has not shown to the compare under way,
 -- after p_after in the order of their ids, at most p_limit: {users: [{clerk_id, id}], held, next}; next is null at the end.
@@ -531,6 +492,3 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_unlisted_auth_users from public, anon, authenticated;
-grant execute on function public.clerk_sync_unlisted_auth_users to service_role;

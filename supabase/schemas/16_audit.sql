@@ -29,8 +29,6 @@ create table if not exists clerk_sync.audit (
 create index if not exists audit_at_idx on clerk_sync.audit (at);
 
 alter table clerk_sync.audit enable row level security;
-revoke all on clerk_sync.audit from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.audit to service_role;
 
 drop policy if exists audit_service_role on clerk_sync.audit;
 create policy audit_service_role
@@ -79,9 +77,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.add_audit from public, anon, authenticated;
-grant execute on function clerk_sync.add_audit to service_role;
-
 -- When events of whom came lately: the newest 20,000 finished jobs of the last hour, as many that are due or will be,
 -- and as many that wait for a service.
 create or replace function clerk_sync.recent_events(p_now timestamptz)
@@ -123,9 +118,6 @@ as $$
   where r.source = 'webhook'
     and r.created_at > p_now - interval '1 hour';
 $$;
-
-revoke execute on function clerk_sync.recent_events from public, anon, authenticated;
-grant execute on function clerk_sync.recent_events to service_role;
 
 -- Looks for bursts and for users that flap among them. An hour has one row of each, with the highest count. Answers how
 -- many were found.
@@ -169,9 +161,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_audit_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_audit_jobs to service_role;
-
 -- What of it clerk_sync_health looks at: {kind: {count, last_at}} since p_since.
 create or replace function clerk_sync.audit_facts(p_since timestamptz)
 returns jsonb
@@ -188,9 +177,6 @@ as $$
     group by a.kind
   ) as g;
 $$;
-
-revoke execute on function clerk_sync.audit_facts from public, anon, authenticated;
-grant execute on function clerk_sync.audit_facts to service_role;
 
 -- Takes down that p_actor did p_code to p_subject (a job, a user, a run, an operation …). p_detail holds ids and
 -- conditions, never a payload, email or name.
@@ -213,9 +199,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_note_action from public, anon, authenticated;
-grant execute on function public.clerk_sync_note_action to service_role;
-
 -- Raises SY002 for a filter with an unknown key: a misspelt condition would match everything.
 create or replace function clerk_sync.check_filter_keys(p_filter jsonb, p_known text[])
 returns void
@@ -237,9 +220,6 @@ begin
   end if;
 end
 $$;
-
-revoke execute on function clerk_sync.check_filter_keys from public, anon, authenticated;
-grant execute on function clerk_sync.check_filter_keys to service_role;
 
 -- The newest entries that match p_filter ({kind, since, source, subject}), at most p_limit, newest first.
 create or replace function public.clerk_sync_audit(p_filter jsonb default '{}', p_limit integer default 100)
@@ -267,9 +247,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_audit from public, anon, authenticated;
-grant execute on function public.clerk_sync_audit to service_role;
-
 -- Changes of jobs made by hand, as entries of the audit.
 
 -- Writes the entry of what was collected, if anything was.
@@ -294,9 +271,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.write_edit from public, anon, authenticated;
-grant execute on function clerk_sync.write_edit to service_role;
-
 create or replace function clerk_sync.record_edit()
 returns trigger
 language plpgsql
@@ -311,9 +285,6 @@ begin
   return null;
 end
 $$;
-
-revoke execute on function clerk_sync.record_edit from public, anon, authenticated;
-grant execute on function clerk_sync.record_edit to service_role;
 
 drop trigger if exists record_edit on public.job_queue;
 create trigger record_edit

@@ -31,8 +31,6 @@ values (true)
 on conflict (is_only_row) do nothing;
 
 alter table clerk_sync.silence enable row level security;
-revoke all on clerk_sync.silence from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.silence to service_role;
 
 drop policy if exists silence_service_role on clerk_sync.silence;
 create policy silence_service_role
@@ -52,9 +50,6 @@ set search_path = ''
 as $$
   select to_jsonb(s) - 'is_only_row' from clerk_sync.silence as s;
 $$;
-
-revoke execute on function clerk_sync.silence_facts from public, anon, authenticated;
-grant execute on function clerk_sync.silence_facts to service_role;
 
 -- Begins a check unless one was begun within p_every_seconds, by whomever: null then, else {now, installed_at,
 -- last_accepted_at}.
@@ -86,9 +81,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_begin_silence_check from public, anon, authenticated;
-grant execute on function public.clerk_sync_begin_silence_check to service_role;
 
 -- The fields in which a user at Clerk (p_payload, as map-user.ts makes it) is not as applied here. A name may be the
 -- user's own edit: it differs when it is not the name that was applied last, as far as that job is still there.
@@ -127,9 +119,6 @@ as $$
     and f.clerk is distinct from f.here;
 $$;
 
-revoke execute on function clerk_sync.fields_behind from public, anon, authenticated;
-grant execute on function clerk_sync.fields_behind to service_role;
-
 -- Those of p_users ([{clerk_id, version, payload}] as read from Clerk's API) of whom Clerk has something newer that no
 -- delivery brought: [{clerk_id, known, fields}]. A user with that version in the queue was delivered, whatever became
 -- of it; one with a tombstone here is a reconcile's business.
@@ -164,9 +153,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_users_behind from public, anon, authenticated;
-grant execute on function public.clerk_sync_users_behind to service_role;
-
 -- What holds after a check that found p_found of a silence that was p_before, when the last delivery came at p_heard_at;
 -- null: none. Only a delivery ends one: that nothing is missing any more may be a reconcile's work, while the endpoint is
 -- as dead as before.
@@ -184,9 +170,6 @@ as $$
     else coalesce(p_found ->> 'state', p_before.state)
   end;
 $$;
-
-revoke execute on function clerk_sync.silence_after from public, anon, authenticated;
-grant execute on function clerk_sync.silence_after to service_role;
 
 -- Takes down what a check found: {error} when Clerk did not answer, which changes nothing else; or
 -- {state: null | suspected | confirmed, since, missing, users_at_clerk}. Answers {state, since, changed}.
@@ -230,9 +213,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_end_silence_check from public, anon, authenticated;
-grant execute on function public.clerk_sync_end_silence_check to service_role;
-
 -- A delivery was taken: a silence that began before is over. Called by clerk_sync_record_deliveries.
 create or replace function clerk_sync.end_silence(p_accepted_at timestamptz)
 returns void
@@ -249,9 +229,6 @@ as $$
       ended_at = p_accepted_at
   where s.since < p_accepted_at;
 $$;
-
-revoke execute on function clerk_sync.end_silence from public, anon, authenticated;
-grant execute on function clerk_sync.end_silence to service_role;
 
 -- Until this file came there was one with fewer arguments; both together would be ambiguous.
 drop function if exists public.clerk_sync_record_deliveries(timestamptz, jsonb);
@@ -302,9 +279,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_record_deliveries from public, anon, authenticated;
-grant execute on function public.clerk_sync_record_deliveries to service_role;
-
 -- Whether the database takes writes. A host makes a database read-only when its disk is full; reading goes on, and every
 -- event is refused.
 
@@ -314,8 +288,6 @@ create table if not exists clerk_sync.write_test (
 );
 
 alter table clerk_sync.write_test enable row level security;
-revoke all on clerk_sync.write_test from public, anon, authenticated;
-grant select, insert, update, delete, truncate on clerk_sync.write_test to service_role;
 
 drop policy if exists write_test_service_role on clerk_sync.write_test;
 create policy write_test_service_role
@@ -360,9 +332,6 @@ exception
 end
 $$;
 
-revoke execute on function public.clerk_sync_write_failure from public, anon, authenticated;
-grant execute on function public.clerk_sync_write_failure to service_role;
-
 -- The calls of the last hour: net._http_response holds the answers to everybody's requests and says of none whose it is.
 create table if not exists clerk_sync.processor_call (
   request_id bigint      not null,
@@ -371,8 +340,6 @@ create table if not exists clerk_sync.processor_call (
 );
 
 alter table clerk_sync.processor_call enable row level security;
-revoke all on clerk_sync.processor_call from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.processor_call to service_role;
 
 drop policy if exists processor_call_service_role on clerk_sync.processor_call;
 create policy processor_call_service_role
@@ -420,9 +387,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.last_cron_run from public, anon, authenticated;
-grant execute on function clerk_sync.last_cron_run to service_role;
-
 -- What the processor answered to the newest calls of the schedule, at most five: [{called_at, status, timed_out, error}],
 -- newest first. Calls without an answer yet are left out.
 create or replace function clerk_sync.processor_answers()
@@ -454,9 +418,6 @@ exception
 end
 $$;
 
-revoke execute on function clerk_sync.processor_answers from public, anon, authenticated;
-grant execute on function clerk_sync.processor_answers to service_role;
-
 -- Whether work waits and whether anybody does it: {now, due_since, last_done_at}. A refresh that waits for a
 -- CLERK_SECRET_KEY does not count, nor does what waits for a service that is down.
 create or replace function clerk_sync.queue_pace(p_now timestamptz)
@@ -485,9 +446,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.queue_pace from public, anon, authenticated;
-grant execute on function clerk_sync.queue_pace to service_role;
 
 -- Whether the schedule can work here: {cron, net, vault, project_url, processor_secret, scheduled}, each true
 -- or false; whether it does: {last_run, answers}; and what it leaves undone: {now, due_since, last_done_at}.
@@ -522,9 +480,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_schedule_state from public, anon, authenticated;
-grant execute on function public.clerk_sync_schedule_state to service_role;
-
 -- What the single parts of the sync are known by: schedule, runs, circuits, the delete brake.
 
 -- The state of the schedule; null where there is no pg_cron, or where the caller may not look at it.
@@ -545,9 +500,6 @@ exception
     return null;
 end
 $$;
-
-revoke execute on function clerk_sync.schedule_facts from public, anon, authenticated;
-grant execute on function clerk_sync.schedule_facts to service_role;
 
 -- What clerk_sync_health looks at: {compare, failed}. compare is the newest that completed, with the users it found out
 -- of step, whether it repaired them or not; failed the newest run that failed, unless a later one has made up for it.
@@ -608,9 +560,6 @@ as $$
   );
 $$;
 
-revoke execute on function clerk_sync.run_facts from public, anon, authenticated;
-grant execute on function clerk_sync.run_facts to service_role;
-
 -- Facts of parts that have tables of their own.
 create or replace function clerk_sync.part_facts()
 returns jsonb
@@ -631,9 +580,6 @@ as $$
     'heartbeats', (select coalesce(jsonb_object_agg(h.name, h.at), '{}') from clerk_sync.heartbeats as h)
   );
 $$;
-
-revoke execute on function clerk_sync.part_facts from public, anon, authenticated;
-grant execute on function clerk_sync.part_facts to service_role;
 
 -- What is known of the sync at this moment; what it means is judged below. Every read is bounded, however long the queue
 -- and its history are.
@@ -682,9 +628,6 @@ as $$
   where h.source <> 'refresh';
 $$;
 
-revoke execute on function clerk_sync.oldest_due from public, anon, authenticated;
-grant execute on function clerk_sync.oldest_due to service_role;
-
 -- How many jobs are in a status, counted as far as p_most.
 create or replace function clerk_sync.count_jobs_in(p_status text, p_most integer)
 returns integer
@@ -705,9 +648,6 @@ as $$
     limit p_most
   ) as counted;
 $$;
-
-revoke execute on function clerk_sync.count_jobs_in from public, anon, authenticated;
-grant execute on function clerk_sync.count_jobs_in to service_role;
 
 -- What is in the queue, counted as far as p_most: {open: {PENDING, FAILED, PROCESSING}, dead: {count, newest_at}}.
 create or replace function clerk_sync.count_queue(p_most integer)
@@ -739,9 +679,6 @@ as $$
   );
 $$;
 
-revoke execute on function clerk_sync.count_queue from public, anon, authenticated;
-grant execute on function clerk_sync.count_queue to service_role;
-
 -- How many users there are: counted up to 10,000, beyond that as autovacuum last estimated.
 create or replace function clerk_sync.estimate_users()
 returns bigint
@@ -756,9 +693,6 @@ as $$
   end::bigint
   from (select clerk_sync.count_users(10000) as users offset 0) as n; -- counts once, not wherever users is named
 $$;
-
-revoke execute on function clerk_sync.estimate_users from public, anon, authenticated;
-grant execute on function clerk_sync.estimate_users to service_role;
 
 -- Of the jobs tried within p_minutes: {done, failed, since}, failed are those whose last attempt did, since the oldest of
 -- them. A job that is tried often counts once. Of each the newest 200 are looked at, over the same time: the last second
@@ -800,9 +734,6 @@ as $$
   from span as s;
 $$;
 
-revoke execute on function clerk_sync.attempt_facts from public, anon, authenticated;
-grant execute on function clerk_sync.attempt_facts to service_role;
-
 -- What is known: {now, schema_version, write_failure, oldest_due_at, oldest_refresh_at, open, dead, users, attempts, last_applied_at,
 -- schedule, runs, silence, audit, …}. Nothing of it is personal.
 create or replace function clerk_sync.health_facts(p_now timestamptz)
@@ -837,9 +768,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.health_facts from public, anon, authenticated;
-grant execute on function clerk_sync.health_facts to service_role;
-
 -- Why the sync is not healthy. The thresholds and the judgement are here: SQL, the sync-health endpoint and the command
 -- line ask this one place. docs/health.md explains every reason.
 
@@ -865,9 +793,6 @@ as $$
     'drift_degraded_percent', 1
   );
 $$;
-
-revoke execute on function clerk_sync.health_thresholds from public, anon, authenticated;
-grant execute on function clerk_sync.health_thresholds to service_role;
 
 -- What is wrong with the queue: [{code, status, what, since, remedy}], p_t are the thresholds.
 create or replace function clerk_sync.queue_reasons(p_facts jsonb, p_t jsonb)
@@ -923,9 +848,6 @@ as $$
   ) as r(code, status, what, since, remedy);
 $$;
 
-revoke execute on function clerk_sync.queue_reasons from public, anon, authenticated;
-grant execute on function clerk_sync.queue_reasons to service_role;
-
 -- What is wrong around it, in the same form.
 create or replace function clerk_sync.sync_reasons(p_facts jsonb)
 returns jsonb
@@ -966,9 +888,6 @@ as $$
       )
   ) as r(code, status, what, since, remedy);
 $$;
-
-revoke execute on function clerk_sync.sync_reasons from public, anon, authenticated;
-grant execute on function clerk_sync.sync_reasons to service_role;
 
 -- What is wrong with the services it calls, and with what the runs found there, in the same form. While a circuit is
 -- open rows are still written, so that it never compromises.
@@ -1024,9 +943,6 @@ as $$
       )
   ) as r(code, status, what, since, remedy);
 $$;
-
-revoke execute on function clerk_sync.service_reasons from public, anon, authenticated;
-grant execute on function clerk_sync.service_reasons to service_role;
 
 -- What is wrong with what Clerk delivers, in the same form; see clerk_sync.silence.
 create or replace function clerk_sync.delivery_reasons(p_facts jsonb, p_t jsonb)
@@ -1085,9 +1001,6 @@ as $$
   ) as r(code, status, what, since, remedy);
 $$;
 
-revoke execute on function clerk_sync.delivery_reasons from public, anon, authenticated;
-grant execute on function clerk_sync.delivery_reasons to service_role;
-
 -- What is wrong with what was tried lately, in the form of the reasons before; see clerk_sync.attempt_facts.
 create or replace function clerk_sync.attempt_reasons(p_facts jsonb, p_t jsonb)
 returns jsonb
@@ -1114,9 +1027,6 @@ as $$
   );
 $$;
 
-revoke execute on function clerk_sync.attempt_reasons from public, anon, authenticated;
-grant execute on function clerk_sync.attempt_reasons to service_role;
-
 -- What clerk_sync_write_failure says, in the form of the reasons before.
 create or replace function clerk_sync.write_reasons(p_facts jsonb)
 returns jsonb
@@ -1136,9 +1046,6 @@ as $$
   from (select p_facts ->> 'write_failure' as failure) as f
   where f.failure is not null;
 $$;
-
-revoke execute on function clerk_sync.write_reasons from public, anon, authenticated;
-grant execute on function clerk_sync.write_reasons to service_role;
 
 -- {status, reasons}: compromised, degraded or healthy, by the worst of its reasons, which come first.
 create or replace function clerk_sync.judge_health(
@@ -1165,9 +1072,6 @@ as $$
   ) with ordinality as r(value, place);
 $$;
 
-revoke execute on function clerk_sync.judge_health from public, anon, authenticated;
-grant execute on function clerk_sync.judge_health to service_role;
-
 -- {status: healthy | degraded | compromised, reasons: [{code, status, what, since?, remedy}], facts}.
 create or replace function public.clerk_sync_health(p_now timestamptz default clock_timestamp())
 returns jsonb
@@ -1183,9 +1087,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_health from public, anon, authenticated;
-grant execute on function public.clerk_sync_health to service_role;
-
 -- Whether what depends on fresh user data may go on: true while the sync is healthy or degraded.
 create or replace function public.clerk_sync_is_healthy(p_now timestamptz default clock_timestamp())
 returns boolean
@@ -1198,6 +1099,3 @@ begin
   return public.clerk_sync_health(p_now) ->> 'status' <> 'compromised';
 end
 $$;
-
-revoke execute on function public.clerk_sync_is_healthy from public, anon, authenticated;
-grant execute on function public.clerk_sync_is_healthy to service_role;

@@ -34,8 +34,6 @@ create index if not exists incidents_closed_idx
   on clerk_sync.incidents (closed_at);
 
 alter table clerk_sync.incidents enable row level security;
-revoke all on clerk_sync.incidents from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.incidents to service_role;
 
 drop policy if exists incidents_service_role on clerk_sync.incidents;
 create policy incidents_service_role
@@ -58,8 +56,6 @@ values (true)
 on conflict (is_only_row) do nothing;
 
 alter table clerk_sync.incident_check enable row level security;
-revoke all on clerk_sync.incident_check from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.incident_check to service_role;
 
 drop policy if exists incident_check_service_role on clerk_sync.incident_check;
 create policy incident_check_service_role
@@ -80,9 +76,6 @@ set search_path = ''
 as $$
   select jsonb_build_object('hold_seconds', 45, 'quiet_seconds', 300, 'kept_days', 90);
 $$;
-
-revoke execute on function clerk_sync.incident_thresholds from public, anon, authenticated;
-grant execute on function clerk_sync.incident_thresholds to service_role;
 
 -- The reasons in what clerk_sync_health answered, as incidents name them: a silence that is suspected and then confirmed
 -- is one, two circuits are two.
@@ -113,9 +106,6 @@ as $$
     on r.code = 'circuit_open'
    and c.value ->> 'state' <> 'closed';
 $$;
-
-revoke execute on function clerk_sync.incident_reasons from public, anon, authenticated;
-grant execute on function clerk_sync.incident_reasons to service_role;
 
 -- Compares the incidents with what is wrong now, p_health.
 create or replace function clerk_sync.compare_incidents(p_health jsonb, p_now timestamptz)
@@ -159,9 +149,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.compare_incidents from public, anon, authenticated;
-grant execute on function clerk_sync.compare_incidents to service_role;
-
 -- Checks, unless that was done within p_every_seconds or is being done by somebody else. Answers whether it did.
 create or replace function clerk_sync.check_incidents(p_every_seconds integer, p_now timestamptz)
 returns boolean
@@ -183,9 +170,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.check_incidents from public, anon, authenticated;
-grant execute on function clerk_sync.check_incidents to service_role;
-
 -- Notices: each incident is told once to each target when it opens and once when it is over, by whoever works on the
 -- queue (send-alerts.ts). Every target has its own row, so that one that is down does not make another told twice.
 
@@ -198,8 +182,6 @@ create table if not exists clerk_sync.alert_targets (
 );
 
 alter table clerk_sync.alert_targets enable row level security;
-revoke all on clerk_sync.alert_targets from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.alert_targets to service_role;
 
 drop policy if exists alert_targets_service_role on clerk_sync.alert_targets;
 create policy alert_targets_service_role
@@ -235,8 +217,6 @@ create index if not exists notices_unsent_idx
   where sent_at is null;
 
 alter table clerk_sync.notices enable row level security;
-revoke all on clerk_sync.notices from public, anon, authenticated;
-grant select, insert, update, delete on clerk_sync.notices to service_role;
 
 drop policy if exists notices_service_role on clerk_sync.notices;
 create policy notices_service_role
@@ -268,9 +248,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.register_targets from public, anon, authenticated;
-grant execute on function clerk_sync.register_targets to service_role;
-
 -- Makes the notices that are owed. A target that is new is told of what is open; the end goes to who was to be told of
 -- the beginning.
 create or replace function clerk_sync.owe_notices(p_now timestamptz)
@@ -296,9 +273,6 @@ as $$
   order by 1, 2, 3 -- two writers take the keys in one order
   on conflict (incident_id, kind, target) do nothing;
 $$;
-
-revoke execute on function clerk_sync.owe_notices from public, anon, authenticated;
-grant execute on function clerk_sync.owe_notices to service_role;
 
 -- Those to be sent now, oldest first, to these targets. The end of an incident waits until its beginning was accepted.
 -- After three days nobody is told any more; a test is of use for ten minutes.
@@ -329,9 +303,6 @@ as $$
     )
   order by n.created_at, n.id;
 $$;
-
-revoke execute on function clerk_sync.due_notices from public, anon, authenticated;
-grant execute on function clerk_sync.due_notices to service_role;
 
 -- Leases up to p_limit of them to the caller: [{id, token, kind, target, attempts, last_error, incident}].
 create or replace function clerk_sync.take_notices(p_targets text[], p_limit integer, p_now timestamptz)
@@ -375,9 +346,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.take_notices from public, anon, authenticated;
-grant execute on function clerk_sync.take_notices to service_role;
-
 -- The calls by which notices are sent, tried out and looked at.
 
 -- Checks the incidents unless that was done within p_every_seconds, and hands out the notices that are due, at most
@@ -403,9 +371,6 @@ begin
   return jsonb_build_object('checked', v_checked, 'notices', clerk_sync.take_notices(p_targets, 10, p_now));
 end
 $$;
-
-revoke execute on function public.clerk_sync_check_incidents from public, anon, authenticated;
-grant execute on function public.clerk_sync_check_incidents to service_role;
 
 -- Takes down what became of notices: [{id, token, outcome, error?, retry_after?}], retry_after in seconds. sent: the
 -- target accepted it; retry: again after 30 s, 1 min, 2 min … at most 15 minutes; refused: it will not take it as it
@@ -444,9 +409,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_settle_notices from public, anon, authenticated;
-grant execute on function public.clerk_sync_settle_notices to service_role;
-
 -- Whether a processor would find notices to send. Checks the incidents itself, at most once a minute, so that nobody is
 -- called for that while all is well. Whatever goes wrong in here, the processor must be called for its other work.
 create or replace function clerk_sync.alerts_due(p_now timestamptz default clock_timestamp())
@@ -471,9 +433,6 @@ exception
 end
 $$;
 
-revoke execute on function clerk_sync.alerts_due from public, anon, authenticated;
-grant execute on function clerk_sync.alerts_due to service_role;
-
 -- Makes a test notice for every target that is configured, or named within ten minutes; answers its incident's id.
 create or replace function public.clerk_sync_test_alert(p_now timestamptz default clock_timestamp())
 returns uuid
@@ -497,9 +456,6 @@ begin
   return v_id;
 end
 $$;
-
-revoke execute on function public.clerk_sync_test_alert from public, anon, authenticated;
-grant execute on function public.clerk_sync_test_alert to service_role;
 
 -- What alerts do: {checked_at, targets: [{name, seen_at, last_sent_at, unsent, last_error}], open: the incidents,
 -- notices: [{target, kind, sent_at, attempts, last_error}] of p_incident}.
@@ -545,6 +501,3 @@ as $$
     )
   );
 $$;
-
-revoke execute on function public.clerk_sync_alert_state from public, anon, authenticated;
-grant execute on function public.clerk_sync_alert_state to service_role;

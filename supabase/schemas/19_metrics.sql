@@ -44,9 +44,6 @@ as $$
   );
 $$;
 
-revoke execute on function clerk_sync.open_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.open_jobs to service_role;
-
 -- The value below which this share of a histogram is, in seconds, as Prometheus' histogram_quantile estimates it; null
 -- when it is empty. p_counts: {bucket: count}.
 create or replace function clerk_sync.quantile(p_share double precision, p_counts jsonb)
@@ -76,9 +73,6 @@ as $$
   order by k.bucket
   limit 1;
 $$;
-
-revoke execute on function clerk_sync.quantile from public, anon, authenticated;
-grant execute on function clerk_sync.quantile to service_role;
 
 -- Everything of the charts since p_from, by intervals. What is open has been received; of that 10,000 jobs are
 -- counted, the rest when they finish. p_grain: minute, quarter or hour. Latency is
@@ -119,9 +113,6 @@ as $$
     and (c.name <> 'latency' or c.labels ->> 'source' = 'webhook')
   group by 1, 2, 3;
 $$;
-
-revoke execute on function clerk_sync.interval_counts from public, anon, authenticated;
-grant execute on function clerk_sync.interval_counts to service_role;
 
 -- {window, interval_seconds, points: [{at, received, completed, failed_attempts, dead, latency_p50, latency_p95}]} of the
 -- last hour by minutes, day by quarters of an hour, or week by two hours: every interval, the oldest first; the last one
@@ -176,9 +167,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_series from public, anon, authenticated;
-grant execute on function public.clerk_sync_series to service_role;
-
 -- Everything that a scrape reads, in one answer, and views for those who have the SQL editor only. docs/metrics.md
 -- explains both.
 
@@ -225,9 +213,6 @@ as $$
   );
 $$;
 
-revoke execute on function clerk_sync.run_metrics from public, anon, authenticated;
-grant execute on function clerk_sync.run_metrics to service_role;
-
 -- {bounds, rolled_until, counts: [{name, labels, count, sum, buckets: {bucket: count}}], jobs: [{status, type, service,
 -- count}], health, drift, runs, active}. counts are totals since the installation; jobs are those that are open or dead,
 -- of each kind 10,000 at most; health is clerk_sync_health. metric-families.ts makes metrics of it.
@@ -266,9 +251,6 @@ begin
   ) || clerk_sync.run_metrics();
 end
 $$;
-
-revoke execute on function public.clerk_sync_metrics from public, anon, authenticated;
-grant execute on function public.clerk_sync_metrics to service_role;
 
 -- How many jobs there are of each status and type, and since when the oldest of them waits. Reads the whole queue.
 create or replace view clerk_sync.queue_status
@@ -354,11 +336,3 @@ select
 from clerk_sync.sync_runs as s
 where s.kind = 'compare'
   and s.status = 'COMPLETED';
-
-revoke all on clerk_sync.queue_status, clerk_sync.dead_letter_groups, clerk_sync.recent_failures,
-  clerk_sync.latency_by_hour, clerk_sync.drift_history from public, anon, authenticated;
-grant select on clerk_sync.queue_status to service_role;
-grant select on clerk_sync.dead_letter_groups to service_role;
-grant select on clerk_sync.recent_failures to service_role;
-grant select on clerk_sync.latency_by_hour to service_role;
-grant select on clerk_sync.drift_history to service_role;

@@ -30,9 +30,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_retry_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_retry_jobs to service_role;
-
 -- Takes jobs that are not finished out of the queue. One that a worker has in hand is cancelled when its attempt
 -- ends, unless that completes it: freeing it sooner would let a second mirror call of the user start (law 5).
 create or replace function public.clerk_sync_cancel_jobs(
@@ -59,9 +56,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_cancel_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_cancel_jobs to service_role;
-
 -- Those of p_allowed that a filter's status, one or several, lets pass.
 create or replace function clerk_sync.filter_statuses(
   p_filter  jsonb,
@@ -82,9 +76,6 @@ as $$
     end
   );
 $$;
-
-revoke execute on function clerk_sync.filter_statuses from public, anon, authenticated;
-grant execute on function clerk_sync.filter_statuses to service_role;
 
 -- The statuses of the jobs that match a filter and that retry or cancel changes. Cancelled jobs are retried, and jobs in
 -- a worker's hand cancelled, only when the filter names that status. Raises SY002 for another action.
@@ -107,9 +98,6 @@ begin
   end);
 end
 $$;
-
-revoke execute on function clerk_sync.changeable_statuses from public, anon, authenticated;
-grant execute on function clerk_sync.changeable_statuses to service_role;
 
 -- The newest jobs, at most p_limit, that are in one of p_statuses and match every condition of p_filter, which is that of
 -- clerk_sync.find_jobs. It looks until it has them, or has seen all in these statuses.
@@ -137,9 +125,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.matching_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.matching_jobs to service_role;
-
 -- How many jobs match a filter, counted as far as p_most.
 create or replace function public.clerk_sync_count_jobs(p_filter jsonb, p_most integer default 100000)
 returns integer
@@ -152,9 +137,6 @@ begin
   return cardinality(clerk_sync.matching_jobs(p_filter, clerk_sync.filter_statuses(p_filter), p_most));
 end
 $$;
-
-revoke execute on function public.clerk_sync_count_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_count_jobs to service_role;
 
 -- Retries failed and dead jobs that match (cancelled ones only when the filter asks for that status). Call it
 -- until it answers 0, with updated_before set to when you began: a job that fails again does not match then.
@@ -176,9 +158,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_retry_matching_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_retry_matching_jobs to service_role;
-
 -- Cancels unfinished jobs that match. Call it until it answers 0; jobs in a worker's hand are asked for only
 -- when the filter names the status PROCESSING.
 create or replace function public.clerk_sync_cancel_matching_jobs(
@@ -198,9 +177,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_cancel_matching_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_cancel_matching_jobs to service_role;
 
 -- Looking for jobs: what lists, counts and bulk actions find them by. A look is bounded, however long the queue and its
 -- history are: it goes through an index, newest first, and says where it stopped.
@@ -250,9 +226,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.newest_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.newest_jobs to service_role;
 
 -- The same, only of p_ids and of the jobs of these users, unless both are null.
 create or replace function clerk_sync.look_at_jobs(
@@ -310,9 +283,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.look_at_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.look_at_jobs to service_role;
-
 -- Of p_ids, in their order, the jobs that match what clerk_sync.look_at_jobs does not look at.
 create or replace function clerk_sync.check_jobs(p_ids uuid[], p_filter jsonb)
 returns uuid[]
@@ -348,9 +318,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.check_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.check_jobs to service_role;
 
 -- The newest p_limit jobs in p_statuses that come after p_place and match every condition of p_filter: {status, job_type,
 -- source, clerk_id, event_id, code, created_after, created_before, updated_before, q}; code is what stands before the
@@ -406,9 +373,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.find_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.find_jobs to service_role;
-
 -- Free search for jobs: by job id, event id, Clerk id or address.
 
 -- A sign-up that never became a row is found by its address. Addresses end at 320: a longer value must not stop the job.
@@ -445,9 +409,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.jobs_of_email from public, anon, authenticated;
-grant execute on function clerk_sync.jobs_of_email to service_role;
-
 -- What a free text stands for: a job, event or Clerk id, or an address in any case. ids are jobs; all jobs of clerk_ids
 -- are meant as well.
 create or replace function clerk_sync.search_jobs(p_q text, out ids uuid[], out clerk_ids text[])
@@ -472,9 +433,6 @@ begin
   end if;
 end
 $$;
-
-revoke execute on function clerk_sync.search_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.search_jobs to service_role;
 
 -- What an operator does through the admin API, and its entry in the audit: in one transaction, so that neither is
 -- without the other.
@@ -512,9 +470,6 @@ begin
   return v_changed;
 end
 $$;
-
-revoke execute on function clerk_sync.change_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.change_jobs to service_role;
 
 -- {changed}: retries or cancels (p_action) what p_target says, a JobAction of admin-jobs-contract.ts, for p_actor. Call it
 -- with the same operation and before until changed is 0. The entry's subject is the job when there is one, else the
@@ -554,9 +509,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_admin_change_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_change_jobs to service_role;
-
 -- The users of p_clerk_ids that were ever seen: [{clerk_id, row, deleted, version,
 -- auth_user_id, refresh_reason, open_jobs}].
 create or replace function public.clerk_sync_user_rows(p_clerk_ids text[])
@@ -590,6 +542,3 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_user_rows from public, anon, authenticated;
-grant execute on function public.clerk_sync_user_rows to service_role;

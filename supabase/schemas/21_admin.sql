@@ -65,9 +65,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.summarize_users from public, anon, authenticated;
-grant execute on function clerk_sync.summarize_users to service_role;
-
 -- The next p_limit rows after p_place ({at, clerk_id}), the newest first; who has no time of creation comes last.
 create or replace function clerk_sync.newest_users(p_place jsonb, p_limit integer)
 returns table (clerk_id text, place jsonb)
@@ -114,9 +111,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.newest_users from public, anon, authenticated;
-grant execute on function clerk_sync.newest_users to service_role;
-
 -- The next p_limit rows after p_place ({name, clerk_id}) whose name begins with p_q, in any case, in the order of names.
 create or replace function clerk_sync.users_by_name(p_q text, p_place jsonb, p_limit integer)
 returns table (clerk_id text, place jsonb)
@@ -149,9 +143,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.users_by_name from public, anon, authenticated;
-grant execute on function clerk_sync.users_by_name to service_role;
-
 -- Users whom p_q names: by Clerk id, or by an address in any case, of their row or of a job of theirs that is not
 -- completed. They need no row; there may be no more than their jobs, or the tombstone.
 create or replace function clerk_sync.named_users(p_q text)
@@ -176,9 +167,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.named_users from public, anon, authenticated;
-grant execute on function clerk_sync.named_users to service_role;
 
 -- {users, next}: without p_q those with a row, the newest first; else whom p_q names, on the first page, and then those
 -- whose name begins with it.
@@ -219,9 +207,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_admin_users from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_users to service_role;
-
 -- What the admin API answers of jobs, and of one user and their jobs, in the shapes of admin-jobs-contract.ts and
 -- admin-users-contract.ts; values are unmasked, the handler masks.
 
@@ -236,9 +221,6 @@ set search_path = ''
 as $$
   select encode(convert_to((p_place || jsonb_build_object('list', p_list))::text, 'UTF8'), 'hex');
 $$;
-
-revoke execute on function clerk_sync.write_cursor from public, anon, authenticated;
-grant execute on function clerk_sync.write_cursor to service_role;
 
 -- The place a cursor stands for, null for none. Raises SY002 for anything that this list has not written.
 create or replace function clerk_sync.read_cursor(p_list text, p_cursor text)
@@ -268,9 +250,6 @@ begin
   return v_place;
 end
 $$;
-
-revoke execute on function clerk_sync.read_cursor from public, anon, authenticated;
-grant execute on function clerk_sync.read_cursor to service_role;
 
 -- Jobs as a list shows them, newest first.
 create or replace function clerk_sync.summarize_jobs(p_ids uuid[])
@@ -304,9 +283,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.summarize_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.summarize_jobs to service_role;
-
 -- {jobs, next}: the newest jobs that match p_filter (clerk_sync.find_jobs) after p_cursor. A page may be shorter than
 -- p_limit, or empty, and have a next one all the same: 5,000 jobs are looked at for it where no index helps.
 create or replace function public.clerk_sync_admin_jobs(
@@ -335,9 +311,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_admin_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_jobs to service_role;
-
 -- An object as it is, anything else (a job made by hand) as {value}.
 create or replace function clerk_sync.as_object(p_value jsonb)
 returns jsonb
@@ -348,9 +321,6 @@ set search_path = ''
 as $$
   select case when jsonb_typeof(p_value) <> 'object' then jsonb_build_object('value', p_value) else p_value end;
 $$;
-
-revoke execute on function clerk_sync.as_object from public, anon, authenticated;
-grant execute on function clerk_sync.as_object to service_role;
 
 -- One job with all that is known of it; null when there is none.
 create or replace function public.clerk_sync_admin_job(p_id uuid)
@@ -376,9 +346,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_admin_job from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_job to service_role;
 
 -- All that is known here of a user: {row, state, values, jobs}. row is the one of users and state that of the sync, null
 -- where there is none; values are those the sync keeps for Supabase Auth: {phone, email_verified, banned, locked,
@@ -422,9 +389,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_admin_user from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_user to service_role;
 
 -- What the admin API counts, in the shapes of the admin contracts; bounded like every look of clerk_sync.find_jobs.
 
@@ -470,9 +434,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_admin_job_counts from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_job_counts to service_role;
-
 -- {count, is_exact}: how many jobs p_action (retry or cancel) would change. is_exact is false when more than p_most jobs
 -- would have to be looked at.
 create or replace function public.clerk_sync_admin_count(
@@ -493,9 +454,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_admin_count from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_count to service_role;
 
 -- {groups, is_complete}: the dead letters by error code, most first; of more than p_most the newest are looked at.
 create or replace function public.clerk_sync_admin_dead_letters(p_most integer default 10000)
@@ -545,9 +503,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_admin_dead_letters from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_dead_letters to service_role;
-
 -- Jobs of each status in the form of clerk_sync_admin_job_counts, from what health has counted already.
 create or replace function clerk_sync.overview_jobs(p_facts jsonb)
 returns jsonb
@@ -571,9 +526,6 @@ as $$
     from unnest('{COMPLETED,CANCELLED}'::text[]) as f(status)
   ) as s;
 $$;
-
-revoke execute on function clerk_sync.overview_jobs from public, anon, authenticated;
-grant execute on function clerk_sync.overview_jobs to service_role;
 
 -- What the first page needs, but for the version of the code.
 create or replace function public.clerk_sync_admin_overview(p_now timestamptz default clock_timestamp())
@@ -608,9 +560,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_admin_overview from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_overview to service_role;
-
 -- What the admin API answers of runs and of the audit, in the shapes of admin-overview-contract.ts.
 
 -- A run as the admin API shows it: without what only its runner needs.
@@ -625,9 +574,6 @@ begin
   return clerk_sync.describe_run(p_id) - 'cursor' - 'lease_until';
 end
 $$;
-
-revoke execute on function public.clerk_sync_admin_run from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_run to service_role;
 
 -- {runs, next}: the newest first. They are kept for 90 days, some thousand.
 create or replace function public.clerk_sync_admin_runs(p_cursor text default null, p_limit integer default 50)
@@ -666,9 +612,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_admin_runs from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_runs to service_role;
 
 -- Of the newest p_look entries of the audit after p_place, by the minute they began in, the first p_limit that match
 -- p_filter; next is where the look ended, null when nothing comes after.
@@ -729,9 +672,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.find_audit from public, anon, authenticated;
-grant execute on function clerk_sync.find_audit to service_role;
-
 -- {entries, next}: the newest entries of the audit that match p_filter ({kind, since, source, subject}) after p_cursor. A
 -- page may be shorter than p_limit, or empty, and have a next one all the same: 10,000 entries are looked at for it.
 create or replace function public.clerk_sync_admin_audit(
@@ -758,6 +698,3 @@ begin
   return jsonb_build_object('entries', v_found.entries, 'next', clerk_sync.write_cursor('audit', v_found.next));
 end
 $$;
-
-revoke execute on function public.clerk_sync_admin_audit from public, anon, authenticated;
-grant execute on function public.clerk_sync_admin_audit to service_role;

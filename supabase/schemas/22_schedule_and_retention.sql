@@ -44,9 +44,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.has_work from public, anon, authenticated;
-grant execute on function clerk_sync.has_work to service_role;
-
 -- Calls the processor with this body. Answers the id of pg_net's request; null when the Vault does not hold both
 -- secrets. The answer of the processor is in net._http_response for six hours.
 create or replace function clerk_sync.post_to_processor(p_body jsonb)
@@ -84,9 +81,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.post_to_processor from public, anon, authenticated;
-grant execute on function clerk_sync.post_to_processor to service_role;
-
 drop function if exists clerk_sync.call_processor(); -- before it had a parameter
 
 -- Calls the processor when there is work, when somebody is to be told of an incident, or to start a run (p_work: sweep,
@@ -115,9 +109,6 @@ begin
   )));
 end
 $$;
-
-revoke execute on function clerk_sync.call_processor from public, anon, authenticated;
-grant execute on function clerk_sync.call_processor to service_role;
 
 -- The schedule on Supabase: pg_cron calls the processor through pg_net, with address and key from the Vault,
 -- and only while something is due, so that a quiet project costs no function calls. A database without these
@@ -190,9 +181,6 @@ begin
 end
 $$;
 
-revoke execute on function public.clerk_sync_schedule from public, anon, authenticated;
-grant execute on function public.clerk_sync_schedule to service_role;
-
 -- Takes the schedule away; answers how many entries it had.
 create or replace function public.clerk_sync_unschedule()
 returns integer
@@ -217,9 +205,6 @@ begin
   return v_count;
 end
 $$;
-
-revoke execute on function public.clerk_sync_unschedule from public, anon, authenticated;
-grant execute on function public.clerk_sync_unschedule to service_role;
 
 -- An existing schedule is left as it is: its seconds and days may have been chosen by somebody. But the check of silence
 -- is part of the hourly sweep now.
@@ -255,9 +240,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.purge_audit from public, anon, authenticated;
-grant execute on function clerk_sync.purge_audit to service_role;
-
 -- Deletes finished jobs older than p_days, at most p_limit of them; answers how many. Dead letters
 -- stay until a person has seen them. The audit and the metrics are purged with them; no job goes that is not counted.
 create or replace function public.clerk_sync_purge_jobs(
@@ -291,6 +273,3 @@ begin
   return v_count;
 end
 $$;
-
-revoke execute on function public.clerk_sync_purge_jobs from public, anon, authenticated;
-grant execute on function public.clerk_sync_purge_jobs to service_role;

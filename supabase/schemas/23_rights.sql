@@ -17,9 +17,6 @@ as $$
     and (c.relnamespace = 'clerk_sync'::regnamespace or c.oid in ('public.users'::regclass, 'public.job_queue'::regclass));
 $$;
 
-revoke execute on function clerk_sync.own_relations from public, anon, authenticated;
-grant execute on function clerk_sync.own_relations to service_role;
-
 create or replace function clerk_sync.own_functions()
 returns oid[]
 language sql
@@ -32,9 +29,6 @@ as $$
   where p.pronamespace = 'clerk_sync'::regnamespace
      or (p.pronamespace = 'public'::regnamespace and starts_with(p.proname, 'clerk_sync_'));
 $$;
-
-revoke execute on function clerk_sync.own_functions from public, anon, authenticated;
-grant execute on function clerk_sync.own_functions to service_role;
 
 -- What the API roles may do with tables, views and sequences beyond reading users. A right of public is theirs too.
 create or replace function clerk_sync.open_relations()
@@ -68,9 +62,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.open_relations from public, anon, authenticated;
-grant execute on function clerk_sync.open_relations to service_role;
-
 -- The same for single columns, beyond updating the three of users that are the user's own.
 create or replace function clerk_sync.open_columns()
 returns jsonb
@@ -102,9 +93,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.open_columns from public, anon, authenticated;
-grant execute on function clerk_sync.open_columns to service_role;
-
 -- Schema clerk_sync within reach of the API: by usage, or because PostgREST is told to serve it.
 create or replace function clerk_sync.open_schema()
 returns jsonb
@@ -135,9 +123,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.open_schema from public, anon, authenticated;
-grant execute on function clerk_sync.open_schema to service_role;
-
 -- Functions that others than the service role may call, that it may not, or that look names up where a caller decides.
 create or replace function clerk_sync.wrong_functions()
 returns jsonb
@@ -165,9 +150,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function clerk_sync.wrong_functions from public, anon, authenticated;
-grant execute on function clerk_sync.wrong_functions to service_role;
 
 -- Tables and views that the service role cannot use in full, and tables that are not under row level security.
 create or replace function clerk_sync.wrong_tables()
@@ -201,9 +183,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.wrong_tables from public, anon, authenticated;
-grant execute on function clerk_sync.wrong_tables to service_role;
-
 -- The foreign keys on public.users that stop the deletion of a user who has rows there: [{table, constraint}].
 create or replace function public.clerk_sync_blocking_references()
 returns jsonb
@@ -223,9 +202,6 @@ begin
   );
 end
 $$;
-
-revoke execute on function public.clerk_sync_blocking_references from public, anon, authenticated;
-grant execute on function public.clerk_sync_blocking_references to service_role;
 
 -- The rest of what is wrong with the rights of our objects: policies; and everything together.
 
@@ -271,9 +247,6 @@ begin
 end
 $$;
 
-revoke execute on function clerk_sync.wrong_policies from public, anon, authenticated;
-grant execute on function clerk_sync.wrong_policies to service_role;
-
 -- Everything that is wrong with the rights of our objects, as [{object, what}]; an empty list when nothing is.
 create or replace function public.clerk_sync_privilege_findings()
 returns jsonb
@@ -286,5 +259,45 @@ as $$
     || clerk_sync.wrong_functions() || clerk_sync.wrong_tables() || clerk_sync.wrong_policies();
 $$;
 
-revoke execute on function public.clerk_sync_privilege_findings from public, anon, authenticated;
-grant execute on function public.clerk_sync_privilege_findings to service_role;
+-- The rights themselves, after everything they are about. Supabase grants nothing on new objects since 2026-10-30 and
+-- granted everything before; PostgreSQL lets everybody call a new function. Nothing here relies on either. An object that is
+-- made later brings its own rights, as the version does in the next file.
+revoke all on schema clerk_sync from public, anon, authenticated;
+grant usage on schema clerk_sync to service_role;
+
+revoke all on all tables in schema clerk_sync from public, anon, authenticated;
+revoke all on all sequences in schema clerk_sync from public, anon, authenticated;
+grant select, insert, update, delete on all tables in schema clerk_sync to service_role;
+grant truncate on clerk_sync.run_marks, clerk_sync.write_test to service_role;
+revoke insert, update, delete -- from views, which "all tables" includes
+  on clerk_sync.queue_status, clerk_sync.dead_letter_groups, clerk_sync.recent_failures, clerk_sync.latency_by_hour,
+    clerk_sync.drift_history
+  from service_role;
+
+revoke all on public.job_queue from public, anon, authenticated;
+grant select, insert, update, delete on public.job_queue to service_role;
+
+-- A signed-in user reads the own row and edits only what is theirs: role, email, clerk_id and
+-- deleted_at are kept out of reach by column grants, which row level security cannot do.
+revoke all on public.users from public, anon, authenticated;
+grant select on public.users to authenticated;
+grant update (name, preferences, medical_profile) on public.users to authenticated;
+grant select, insert, update, delete on public.users to service_role;
+
+revoke execute on all functions in schema clerk_sync from public, anon, authenticated;
+grant execute on all functions in schema clerk_sync to service_role;
+do $$
+declare
+  v_function regprocedure;
+begin
+  for v_function in
+    select p.oid
+    from pg_catalog.pg_proc as p
+    where p.pronamespace = 'public'::regnamespace
+      and p.oid = any (clerk_sync.own_functions())
+  loop
+    execute format('revoke execute on function %s from public, anon, authenticated', v_function);
+    execute format('grant execute on function %s to service_role', v_function);
+  end loop;
+end
+$$;

@@ -1,6 +1,7 @@
 import type { Mutation } from "./mutations.ts";
 
 const usersSql = "supabase/schemas/02_users.sql";
+const rightsSql = "supabase/schemas/23_rights.sql";
 const jobsSql = "supabase/schemas/04_jobs.sql";
 const mirrorSql = "supabase/schemas/05_mirror.sql";
 const applySql = "supabase/schemas/08_apply.sql";
@@ -211,7 +212,7 @@ export const laws: readonly Mutation[] = [
     test: file("session-tokens"),
     title: "what a user may write into a token (unsafe_metadata) raises no right",
     edits: [
-      { file: usersSql, find: "grant update (name, preferences,", replace: "grant update (role, name, preferences," },
+      { file: rightsSql, find: "grant update (name, preferences,", replace: "grant update (role, name, preferences," },
     ],
   },
 ];

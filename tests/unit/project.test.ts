@@ -151,15 +151,22 @@ describe("the files of supabase/schemas", () => {
     expect(found).toEqual([]);
   });
 
-  it("hold no function that does not pin search_path, and revoke and grant each right below", async () => {
-    const sql = await readMigrations();
-    const functions = [...sql.matchAll(/create or replace function (\S+?)\s*\(([\s\S]*?)\n\$\$;\n\n(.*)\n(.*)\n/g)];
-    expect(functions.length).toBe([...sql.matchAll(/create or replace function/g)].length);
-    for (const [text, name, , revoke, grant] of functions) {
-      expect(text, name).toContain("set search_path = ''");
-      expect(revoke).toBe(`revoke execute on function ${name} from public, anon, authenticated;`);
-      expect(grant).toBe(`grant execute on function ${name} to service_role;`);
-    }
+  it("hold no function that does not pin search_path", () => {
+    const functions = schemas.flatMap(({ sql }) => functionsIn(sql));
+    expect(functions.length).toBe(
+      schemas.flatMap(({ sql }) => [...sql.matchAll(/create or replace function/g)]).length,
+    );
+    for (const [text, name] of functions) expect(text, name).toMatch(/\nset search_path = \n/);
+  });
+
+  it("give rights in one file, after everything but the version, which brings its own", () => {
+    const givesRights = ({ sql }: { sql: string }) => /^\s*(?:grant|revoke) /m.test(sql);
+    expect(schemas.filter(givesRights).map(({ name }) => name)).toEqual(["23_rights.sql", "24_version.sql"]);
+    expect(schemas.slice(-2).map(({ name }) => name)).toEqual(["23_rights.sql", "24_version.sql"]);
+    expect(schemas.at(-1)?.sql).toContain(
+      "revoke execute on function public.clerk_sync_schema_version from public, anon,",
+    );
+    expect(functionsIn(schemas.at(-1)?.sql ?? "")).toHaveLength(1);
   });
 });
 
