@@ -19,7 +19,6 @@ create or replace function clerk_sync.needed_columns()
 returns jsonb
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select jsonb_agg(to_jsonb(c) order by c.place)
@@ -44,7 +43,6 @@ create or replace function clerk_sync.role_type_problems()
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_agg(to_jsonb(p)), '[]')
@@ -78,7 +76,6 @@ create or replace function clerk_sync.takes_kind(p_kind text, p_type oid, p_modi
 returns boolean
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select case p_kind
@@ -105,7 +102,6 @@ create or replace function clerk_sync.convert_column(
 returns text
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select case
@@ -138,7 +134,6 @@ create or replace function clerk_sync.written_column_problems(p_is_migrated bool
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_agg(to_jsonb(p) - 'place' order by p.place), '[]')
@@ -180,7 +175,6 @@ create or replace function clerk_sync.default_remedy(p_name text, p_type oid, p_
 returns text
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select format(
@@ -207,7 +201,6 @@ create or replace function clerk_sync.unwritten_column_problems()
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_agg(to_jsonb(p) - 'attnum' order by p.attnum), '[]')
@@ -254,7 +247,6 @@ create or replace function clerk_sync.users_constraint_problems()
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_agg(to_jsonb(p)), '[]')
@@ -313,7 +305,6 @@ create or replace function public.clerk_sync_users_table_problems(p_is_migrated 
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -433,7 +424,6 @@ create or replace function clerk_sync.allowed_role(p_role text)
 returns public."UserRole"
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select case
@@ -447,7 +437,6 @@ create or replace function clerk_sync.readable_columns(p_user public.users)
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_object_agg(c.key, c.value), '{}')
@@ -493,8 +482,6 @@ $$;
 create or replace function clerk_sync.write_users(p_changes clerk_sync.user_change[], p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
 as $$
@@ -532,8 +519,6 @@ create or replace function clerk_sync.delete_users(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
 as $$
@@ -664,8 +649,6 @@ create policy user_state_service_role
 create or replace function clerk_sync.write_user_state(p_changes clerk_sync.user_change[], p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -716,8 +699,6 @@ $$;
 create or replace function clerk_sync.lock_users(p_clerk_ids text[])
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -738,8 +719,6 @@ $$;
 create or replace function clerk_sync.lock_new_users(p_clerk_ids text[])
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -758,8 +737,6 @@ $$;
 create or replace function clerk_sync.lock_user(p_clerk_id text, p_signed_up_at timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -929,8 +906,6 @@ create policy job_queue_service_role
 create or replace function clerk_sync.note_edit(p_id uuid)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -950,7 +925,6 @@ create or replace function clerk_sync.audit_payload(p_payload jsonb)
 returns jsonb
 language plpgsql
 immutable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -981,7 +955,6 @@ create or replace function clerk_sync.history_without_messages(p_history jsonb)
 returns jsonb
 language plpgsql
 immutable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -1005,7 +978,6 @@ create or replace function clerk_sync.editor()
 returns text
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -1026,8 +998,6 @@ $$;
 create or replace function clerk_sync.history_entry(p_status text, p_attempt integer, p_error text, p_by text)
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -1042,7 +1012,6 @@ create or replace function clerk_sync.runs_alone(p_clerk_id text)
 returns boolean
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -1064,7 +1033,6 @@ $$;
 create or replace function clerk_sync.record_transition()
 returns trigger
 language plpgsql
-security invoker
 set search_path = ''
 as $$
 declare
@@ -1167,7 +1135,6 @@ create or replace function clerk_sync.describe_stored(p_jobs clerk_sync.new_job[
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -1204,8 +1171,6 @@ create or replace function clerk_sync.store_jobs(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -1261,8 +1226,6 @@ create or replace function clerk_sync.move_jobs(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -1325,8 +1288,6 @@ $$;
 create or replace function clerk_sync.lock_free_users(p_clerk_ids text[])
 returns text[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -1367,8 +1328,6 @@ $$;
 create or replace function clerk_sync.claim_users(p_due clerk_sync.due_job[])
 returns clerk_sync.due_job[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -1393,8 +1352,6 @@ create or replace function clerk_sync.lease_calls(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -1418,7 +1375,6 @@ create or replace function clerk_sync.describe_jobs(p_ids uuid[])
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -1442,7 +1398,6 @@ create or replace function public.clerk_sync_job(p_id uuid)
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -1474,8 +1429,6 @@ $$;
 create or replace function clerk_sync.erase_deleted(p_ids uuid[])
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -1517,8 +1470,6 @@ $$;
 create or replace function clerk_sync.queue_mirror(p_clerk_ids text[], p_reason text, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -1544,8 +1495,6 @@ $$;
 create or replace function clerk_sync.repair_stale(p_outcomes jsonb, p_settled uuid[], p_now timestamptz)
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -1567,8 +1516,6 @@ $$;
 create or replace function clerk_sync.queue_auth_repairs(p_run uuid, p_clerk_ids jsonb, p_now timestamptz)
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -1595,7 +1542,6 @@ create or replace function clerk_sync.describe_mirror(p_ids uuid[])
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -1653,8 +1599,6 @@ $$;
 create or replace function clerk_sync.wait_for_tokens(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -1684,8 +1628,6 @@ $$;
 create or replace function clerk_sync.complete_mirrored(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -1811,7 +1753,6 @@ create or replace function clerk_sync.latency_bounds()
 returns double precision[]
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select '{0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10,30,60,300,900,3600,21600}'::double precision[];
@@ -1822,7 +1763,6 @@ create or replace function clerk_sync.code_of(p_error text)
 returns text
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select coalesce(substring(p_error from '^([a-z_]{1,60})([: ]|$)'), 'unknown');
@@ -1832,8 +1772,6 @@ $$;
 create or replace function clerk_sync.count_calls(p_calls jsonb, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -1861,7 +1799,6 @@ create or replace function clerk_sync.finished_counts(p_from timestamptz, p_unti
 returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
 language sql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -1926,7 +1863,6 @@ create or replace function clerk_sync.untried_dead_counts(p_from timestamptz, p_
 returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
 language sql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off'
@@ -1948,8 +1884,6 @@ $$;
 create or replace function clerk_sync.take_events(p_limit integer)
 returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
 language sql
-volatile
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off'
@@ -1973,8 +1907,6 @@ $$;
 create or replace function clerk_sync.roll_up(p_now timestamptz default clock_timestamp(), p_limit integer default 20000)
 returns boolean
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off'
@@ -2032,8 +1964,6 @@ $$;
 create or replace function clerk_sync.roll_up_for(p_time interval, p_now timestamptz)
 returns timestamptz
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -2050,8 +1980,6 @@ $$;
 create or replace function clerk_sync.purge_metrics(p_days integer, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off'
@@ -2137,8 +2065,6 @@ create policy circuits_service_role
 create or replace function clerk_sync.circuit_pause(p_openings integer, p_random double precision default random())
 returns interval
 language sql
-volatile
-security invoker
 set search_path = ''
 as $$
   select make_interval(secs => (1 - p_random / 5) * least(300, 30 * 2 ^ least(greatest(p_openings - 1, 0), 30)));
@@ -2152,8 +2078,6 @@ create or replace function clerk_sync.opened_circuit(
 )
 returns clerk_sync.circuits
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -2180,7 +2104,6 @@ create or replace function clerk_sync.closed_circuit(p_circuit clerk_sync.circui
 returns clerk_sync.circuits
 language plpgsql
 immutable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -2208,8 +2131,6 @@ create or replace function clerk_sync.next_circuit(
 )
 returns clerk_sync.circuits
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -2263,8 +2184,6 @@ $$;
 create or replace function clerk_sync.record_calls(p_token uuid, p_calls jsonb, p_now timestamptz)
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -2315,7 +2234,6 @@ create or replace function clerk_sync.circuit_is_open(p_name text)
 returns boolean
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -2328,8 +2246,6 @@ $$;
 create or replace function clerk_sync.wake_jobs(p_limit integer, p_mirrors boolean, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -2369,8 +2285,6 @@ create or replace function clerk_sync.lease_probe(
 )
 returns uuid[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -2416,8 +2330,6 @@ $$;
 create or replace function clerk_sync.wait_for_circuits(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
 returns uuid[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -2451,7 +2363,6 @@ create or replace function public.clerk_sync_circuits()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -2481,8 +2392,6 @@ create or replace function public.clerk_sync_reset_circuit(
 )
 returns boolean
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -2540,7 +2449,6 @@ create or replace function clerk_sync.latest_version(p_at timestamptz)
 returns bigint
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select (extract(epoch from p_at) * 1000)::bigint + 300000;
@@ -2561,7 +2469,6 @@ create or replace function clerk_sync.read_settles(
 returns boolean
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select coalesce(
@@ -2579,7 +2486,6 @@ create or replace function clerk_sync.absent_fields(p_payload jsonb)
 returns text[]
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select case
@@ -2597,7 +2503,6 @@ create or replace function clerk_sync.ignored_role(p_role text, p_kind text)
 returns text
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(p_kind, case when p_role <> all (enum_range(null::public."UserRole")::text[]) then 'text' end);
@@ -2608,7 +2513,6 @@ create or replace function clerk_sync.version_of(p_field text, p_version bigint,
 returns bigint
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select case when p_field = any (p_absent) then p_absent_version else p_version end;
@@ -2626,8 +2530,6 @@ $$;
 create or replace function clerk_sync.newest_changes(p_sources clerk_sync.change_source[], p_now timestamptz)
 returns clerk_sync.user_change[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -2716,7 +2618,6 @@ create or replace function clerk_sync.without_emails(p_changes clerk_sync.user_c
 returns clerk_sync.user_change[]
 language plpgsql
 immutable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -2745,7 +2646,6 @@ create or replace function clerk_sync.take_fields(
 returns clerk_sync.user_change
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -2786,8 +2686,6 @@ $$;
 create or replace function clerk_sync.take_stored(p_change clerk_sync.user_change)
 returns clerk_sync.user_change
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -2837,8 +2735,6 @@ create or replace function clerk_sync.complete_change(
 )
 returns clerk_sync.user_change
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -2904,7 +2800,6 @@ create or replace function clerk_sync.has_email_conflict(p_changes clerk_sync.us
 returns boolean
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -2929,8 +2824,6 @@ $$;
 create or replace function clerk_sync.adopt_rows(p_changes clerk_sync.user_change[])
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -2959,7 +2852,6 @@ create or replace function clerk_sync.email_losers(p_changes clerk_sync.user_cha
 returns text[]
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   with claims as (
@@ -3000,8 +2892,6 @@ $$;
 create or replace function clerk_sync.release_emails(p_clerk_ids text[], p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
 as $$
@@ -3042,8 +2932,6 @@ create or replace function clerk_sync.doubt_holders(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -3066,8 +2954,6 @@ $$;
 create or replace function clerk_sync.offer_emails(p_changes clerk_sync.user_change[], p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -3117,8 +3003,6 @@ $$;
 create or replace function clerk_sync.resolve_emails(p_changes clerk_sync.user_change[], p_now timestamptz)
 returns clerk_sync.user_change[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -3170,8 +3054,6 @@ create or replace function clerk_sync.write_changes(
 )
 returns clerk_sync.user_change[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -3206,8 +3088,6 @@ create or replace function clerk_sync.apply_jobs(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -3236,7 +3116,6 @@ create or replace function clerk_sync.note_change(p_change clerk_sync.user_chang
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select jsonb_strip_nulls(jsonb_build_object(
@@ -3257,8 +3136,6 @@ create or replace function clerk_sync.finish_jobs(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -3290,8 +3167,6 @@ $$;
 create or replace function clerk_sync.backoff(p_attempts integer, p_random double precision default random())
 returns interval
 language sql
-volatile
-security invoker
 set search_path = ''
 as $$
   select make_interval(secs => p_random * least(900, 2 ^ least(greatest(p_attempts, 1), 30)));
@@ -3309,8 +3184,6 @@ create or replace function clerk_sync.fail_job(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -3342,8 +3215,6 @@ $$;
 create or replace function clerk_sync.cut_jobs(p_ids uuid[], p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -3376,8 +3247,6 @@ create or replace function clerk_sync.reject_job(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -3411,8 +3280,6 @@ create or replace function clerk_sync.apply_job(
 )
 returns boolean
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -3447,8 +3314,6 @@ create or replace function clerk_sync.apply_jobs_one_by_one(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -3484,8 +3349,6 @@ create or replace function clerk_sync.apply_batch(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -3517,7 +3380,6 @@ create or replace function clerk_sync.is_canary(p_clerk_id text)
 returns boolean
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select starts_with(p_clerk_id, 'user_clerksync_canary_');
@@ -3545,7 +3407,6 @@ create or replace function clerk_sync.check_canary(p_clerk_id text)
 returns void
 language plpgsql
 immutable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -3564,8 +3425,6 @@ create or replace function public.clerk_sync_start_canary(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -3589,7 +3448,6 @@ create or replace function clerk_sync.can_remove_canary(p_clerk_id text)
 returns boolean
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -3619,8 +3477,6 @@ $$;
 create or replace function public.clerk_sync_remove_canary(p_clerk_id text)
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -3691,7 +3547,6 @@ create or replace function clerk_sync.count_deletions(p_since timestamptz, p_mos
 returns integer
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select count(*)::integer
@@ -3707,7 +3562,6 @@ create or replace function clerk_sync.count_users(p_most integer)
 returns integer
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select count(*)::integer
@@ -3726,7 +3580,6 @@ create or replace function clerk_sync.too_many_deletions(p_more integer, p_brake
 returns text
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -3758,8 +3611,6 @@ $$;
 create or replace function clerk_sync.check_delete_brake(p_deletes uuid[], p_brake jsonb, p_now timestamptz)
 returns text
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -3807,8 +3658,6 @@ $$;
 create or replace function clerk_sync.hold_deletes(p_ids uuid[], p_brake jsonb, p_now timestamptz)
 returns uuid[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -3858,7 +3707,6 @@ create or replace function public.clerk_sync_delete_brake()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -3894,8 +3742,6 @@ create or replace function public.clerk_sync_release_delete_brake(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -3958,8 +3804,6 @@ create or replace function public.clerk_sync_enqueue(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- a plan made while the table was small would read all of it for ever
@@ -3985,8 +3829,6 @@ $$;
 create or replace function clerk_sync.read_jobs(p_jobs jsonb)
 returns clerk_sync.new_job[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -4021,8 +3863,6 @@ $$;
 create or replace function clerk_sync.find_existing(p_jobs clerk_sync.new_job[])
 returns clerk_sync.new_job[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set lock_timeout = '100ms'
 as $$
@@ -4072,8 +3912,6 @@ create or replace function public.clerk_sync_accept(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -4135,8 +3973,6 @@ $$;
 create or replace function clerk_sync.write_new_jobs(p_jobs clerk_sync.new_job[], p_mirrors boolean, p_now timestamptz)
 returns clerk_sync.new_job[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set lock_timeout = '100ms'
 as $$
@@ -4185,7 +4021,6 @@ create or replace function clerk_sync.mark_written(
 returns clerk_sync.new_job[]
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -4221,8 +4056,6 @@ create or replace function clerk_sync.apply_at_once(
 )
 returns uuid[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set lock_timeout = '100ms'
 as $$
@@ -4258,7 +4091,6 @@ create or replace function public.clerk_sync_own_row(p_clerk_id text)
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -4305,8 +4137,6 @@ create or replace function clerk_sync.store_ensure_job(
 )
 returns uuid
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -4348,8 +4178,6 @@ create or replace function public.clerk_sync_ensure_user(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set lock_timeout = '1s'
 set jit = 'off'
@@ -4393,8 +4221,6 @@ create or replace function public.clerk_sync_request_refresh(
 )
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -4420,8 +4246,6 @@ $$;
 create or replace function clerk_sync.queue_refreshes(p_limit integer, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -4470,7 +4294,6 @@ create or replace function clerk_sync.without_unread(p_ids uuid[])
 returns uuid[]
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -4493,8 +4316,6 @@ create or replace function clerk_sync.lease_reads(
 )
 returns uuid[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -4526,8 +4347,6 @@ $$;
 create or replace function clerk_sync.store_reads(p_ids uuid[], p_reads jsonb, p_now timestamptz)
 returns uuid[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -4579,8 +4398,6 @@ create or replace function public.clerk_sync_apply_reads(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set lock_timeout = '500ms'
 set jit = 'off'
@@ -4628,7 +4445,6 @@ create or replace function clerk_sync.describe_reads(p_ids uuid[])
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -4648,8 +4464,6 @@ $$;
 create or replace function clerk_sync.hold_reads(p_ids uuid[])
 returns uuid[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -4706,8 +4520,6 @@ create or replace function public.clerk_sync_beat(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -4726,7 +4538,6 @@ create or replace function clerk_sync.processor_has_key()
 returns boolean
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce((select h.can_read from clerk_sync.heartbeats as h where h.name = 'processor'), true);
@@ -4737,8 +4548,6 @@ $$;
 create or replace function clerk_sync.learn_key()
 returns void
 language sql
-volatile
-security invoker
 set search_path = ''
 as $$
   update clerk_sync.heartbeats as h
@@ -4756,7 +4565,6 @@ create or replace function clerk_sync.users_with_external_id(p_external_id text,
 returns text[]
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -4787,8 +4595,6 @@ $$;
 create or replace function clerk_sync.find_users_by_external_id(p_due clerk_sync.due_job[])
 returns clerk_sync.due_job[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -4841,8 +4647,6 @@ $$;
 create or replace function clerk_sync.claim_jobs(p_limit integer, p_can_read boolean, p_now timestamptz)
 returns uuid[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -4883,8 +4687,6 @@ create or replace function clerk_sync.claim_rest(
 )
 returns uuid[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -4921,8 +4723,6 @@ $$;
 create or replace function clerk_sync.fail_jobs_without_user(p_ids uuid[], p_now timestamptz)
 returns uuid[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -4977,8 +4777,6 @@ create or replace function public.clerk_sync_run_jobs(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set lock_timeout = '500ms'
 set jit = 'off' -- what is off still counts as cost, so much that PostgreSQL would compile each call
@@ -5061,8 +4859,6 @@ create or replace function public.clerk_sync_settle_jobs(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set lock_timeout = '500ms'
 set jit = 'off'
@@ -5103,8 +4899,6 @@ $$;
 create or replace function clerk_sync.settle_outcomes(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -5148,8 +4942,6 @@ $$;
 create or replace function clerk_sync.settle_one_by_one(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -5188,8 +4980,6 @@ create or replace function public.clerk_sync_rescue_jobs(
 )
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -5222,8 +5012,6 @@ create or replace function public.clerk_sync_set_apart(
 )
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set lock_timeout = '500ms'
 set statement_timeout = '2s'
@@ -5252,8 +5040,6 @@ create or replace function public.clerk_sync_lease_alone(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set lock_timeout = '500ms'
 set statement_timeout = '2s'
@@ -5316,8 +5102,6 @@ create or replace function public.clerk_sync_apply_alone(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set lock_timeout = '500ms'
 set statement_timeout = '8s'
@@ -5373,8 +5157,6 @@ create or replace function public.clerk_sync_try_alone(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set statement_timeout = '500ms'
 as $$
@@ -5453,7 +5235,6 @@ create or replace function clerk_sync.describe_run(p_id uuid)
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -5491,7 +5272,6 @@ create or replace function clerk_sync.may_carry_on(
 returns boolean
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select case
@@ -5506,8 +5286,6 @@ $$;
 create or replace function clerk_sync.start_run(p_kind text, p_applies boolean, p_now timestamptz)
 returns uuid
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -5544,8 +5322,6 @@ create or replace function public.clerk_sync_take_run(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -5594,8 +5370,6 @@ $$;
 create or replace function clerk_sync.close_run(p_id uuid, p_status text, p_error text, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -5628,8 +5402,6 @@ create or replace function public.clerk_sync_advance_run(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_enqueue
@@ -5691,8 +5463,6 @@ create or replace function public.clerk_sync_end_run(
 )
 returns boolean
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -5721,8 +5491,6 @@ $$;
 create or replace function public.clerk_sync_cancel_run(p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -5739,7 +5507,6 @@ create or replace function public.clerk_sync_list_runs(p_limit integer default 2
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -5755,7 +5522,6 @@ create or replace function clerk_sync.add_counts(p_counts jsonb, p_more jsonb)
 returns jsonb
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select p_counts || coalesce(
@@ -5772,7 +5538,6 @@ create or replace function clerk_sync.count_outcomes(p_enqueued jsonb)
 returns jsonb
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_object_agg(o.outcome, o.count), '{}')
@@ -5789,7 +5554,6 @@ create or replace function clerk_sync.count_background_jobs(p_most integer)
 returns integer
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select count(*)::integer
@@ -5811,7 +5575,6 @@ create or replace function public.clerk_sync_run_jobs_state(p_id uuid, p_now tim
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -5889,8 +5652,6 @@ create or replace function public.clerk_sync_take_clerk_requests(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -5943,7 +5704,6 @@ create or replace function clerk_sync.is_withheld(p_email text, p_user public.us
 returns boolean
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select p_user.email is null
@@ -5961,7 +5721,6 @@ create or replace function clerk_sync.differing_fields(
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_object_agg(f.name, jsonb_build_object('clerk', f.clerk, 'here', f.here)), '{}')
@@ -6004,7 +5763,6 @@ create or replace function public.clerk_sync_compare_users(
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -6061,7 +5819,6 @@ create or replace function public.clerk_sync_instances(p_limit integer default 1
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -6092,7 +5849,6 @@ create or replace function clerk_sync.is_newcomer(p_clerk_id text, p_now timesta
 returns boolean
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select exists (
@@ -6118,7 +5874,6 @@ create or replace function public.clerk_sync_unmarked_users(
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -6163,7 +5918,6 @@ create or replace function clerk_sync.has_synced_users()
 returns boolean
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select exists (
@@ -6183,7 +5937,6 @@ create or replace function public.clerk_sync_count_unmarked(p_now timestamptz de
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -6211,8 +5964,6 @@ $$;
 create or replace function public.clerk_sync_sample_users(p_limit integer default 100)
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -6251,7 +6002,6 @@ create or replace function clerk_sync.differing_auth_fields(
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_object_agg(f.name, jsonb_build_object('here', f.here, 'auth', f.auth)), '{}')
@@ -6280,7 +6030,6 @@ create or replace function clerk_sync.is_extra_in_auth(p_clerk_id text, p_auth_u
 returns boolean
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select not exists (
@@ -6312,7 +6061,6 @@ create or replace function public.clerk_sync_compare_auth_users(
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -6371,7 +6119,6 @@ create or replace function public.clerk_sync_held_addresses()
 returns integer
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select count(*)::integer
@@ -6387,7 +6134,6 @@ create or replace function public.clerk_sync_unlisted_auth_users(p_after text de
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -6484,8 +6230,6 @@ create or replace function clerk_sync.add_audit(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -6517,7 +6261,6 @@ create or replace function clerk_sync.recent_events(p_now timestamptz)
 returns table (clerk_id text, created_at timestamptz)
 language sql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -6562,8 +6305,6 @@ create or replace function public.clerk_sync_audit_jobs(
 )
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -6600,7 +6341,6 @@ create or replace function clerk_sync.audit_facts(p_since timestamptz)
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_object_agg(g.kind, jsonb_build_object('count', g.count, 'last_at', g.last_at)), '{}')
@@ -6624,8 +6364,6 @@ create or replace function public.clerk_sync_note_action(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -6638,7 +6376,6 @@ create or replace function clerk_sync.check_filter_keys(p_filter jsonb, p_known 
 returns void
 language plpgsql
 immutable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -6660,7 +6397,6 @@ create or replace function public.clerk_sync_audit(p_filter jsonb default '{}', 
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -6687,8 +6423,6 @@ $$;
 create or replace function clerk_sync.write_edit(p_operation text)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -6708,7 +6442,6 @@ $$;
 create or replace function clerk_sync.record_edit()
 returns trigger
 language plpgsql
-security invoker
 set search_path = ''
 as $$
 begin
@@ -6783,7 +6516,6 @@ create or replace function clerk_sync.silence_facts()
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select to_jsonb(s) - 'is_only_row' from clerk_sync.silence as s;
@@ -6797,8 +6529,6 @@ create or replace function public.clerk_sync_begin_silence_check(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -6826,7 +6556,6 @@ create or replace function clerk_sync.fields_behind(p_payload jsonb, p_clerk_id 
 returns text[]
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(array_agg(f.name order by f.name), '{}')
@@ -6864,7 +6593,6 @@ create or replace function public.clerk_sync_users_behind(p_users jsonb)
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -6898,7 +6626,6 @@ create or replace function clerk_sync.silence_after(p_before clerk_sync.silence,
 returns text
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select case
@@ -6917,8 +6644,6 @@ create or replace function public.clerk_sync_end_silence_check(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -6955,8 +6680,6 @@ $$;
 create or replace function clerk_sync.end_silence(p_accepted_at timestamptz)
 returns void
 language sql
-volatile
-security invoker
 set search_path = ''
 as $$
   update clerk_sync.silence as s
@@ -6982,8 +6705,6 @@ create or replace function public.clerk_sync_record_deliveries(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -7040,8 +6761,6 @@ create policy write_test_service_role
 create or replace function public.clerk_sync_write_failure()
 returns text
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -7096,7 +6815,6 @@ create or replace function clerk_sync.last_cron_run()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -7131,7 +6849,6 @@ create or replace function clerk_sync.processor_answers()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -7162,7 +6879,6 @@ create or replace function clerk_sync.queue_pace(p_now timestamptz)
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -7191,7 +6907,6 @@ $$;
 create or replace function public.clerk_sync_schedule_state()
 returns jsonb
 language plpgsql
-volatile
 security definer
 set search_path = ''
 as $$
@@ -7224,8 +6939,6 @@ $$;
 create or replace function clerk_sync.schedule_facts()
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -7245,7 +6958,6 @@ create or replace function clerk_sync.run_facts()
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   with newest as (
@@ -7303,7 +7015,6 @@ create or replace function clerk_sync.part_facts()
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select jsonb_build_object(
@@ -7335,7 +7046,6 @@ create or replace function clerk_sync.oldest_due(p_now timestamptz)
 returns timestamptz
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   with recursive priorities(priority) as (
@@ -7371,7 +7081,6 @@ create or replace function clerk_sync.count_jobs_in(p_status text, p_most intege
 returns integer
 language sql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -7392,7 +7101,6 @@ create or replace function clerk_sync.count_queue(p_most integer)
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select jsonb_build_object(
@@ -7422,7 +7130,6 @@ create or replace function clerk_sync.estimate_users()
 returns bigint
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select case
@@ -7439,7 +7146,6 @@ create or replace function clerk_sync.attempt_facts(p_now timestamptz, p_minutes
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   with done as materialized (
@@ -7477,8 +7183,6 @@ $$;
 create or replace function clerk_sync.health_facts(p_now timestamptz)
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -7513,7 +7217,6 @@ create or replace function clerk_sync.health_thresholds()
 returns jsonb
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select jsonb_build_object(
@@ -7537,7 +7240,6 @@ create or replace function clerk_sync.queue_reasons(p_facts jsonb, p_t jsonb)
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   with f as (
@@ -7591,7 +7293,6 @@ create or replace function clerk_sync.sync_reasons(p_facts jsonb)
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_agg(to_jsonb(r)) filter (where r.status is not null), '[]')
@@ -7633,7 +7334,6 @@ create or replace function clerk_sync.service_reasons(p_facts jsonb, p_t jsonb)
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   with f as (
@@ -7687,7 +7387,6 @@ create or replace function clerk_sync.delivery_reasons(p_facts jsonb, p_t jsonb)
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   with s as (
@@ -7744,7 +7443,6 @@ create or replace function clerk_sync.attempt_reasons(p_facts jsonb, p_t jsonb)
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   with f as (
@@ -7770,7 +7468,6 @@ create or replace function clerk_sync.write_reasons(p_facts jsonb)
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_agg(jsonb_build_object(
@@ -7793,7 +7490,6 @@ create or replace function clerk_sync.judge_health(
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select jsonb_build_object(
@@ -7814,8 +7510,6 @@ $$;
 create or replace function public.clerk_sync_health(p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -7829,8 +7523,6 @@ $$;
 create or replace function public.clerk_sync_is_healthy(p_now timestamptz default clock_timestamp())
 returns boolean
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -7913,7 +7605,6 @@ create or replace function clerk_sync.incident_thresholds()
 returns jsonb
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select jsonb_build_object('hold_seconds', 45, 'quiet_seconds', 300, 'kept_days', 90);
@@ -7925,7 +7616,6 @@ create or replace function clerk_sync.incident_reasons(p_health jsonb)
 returns table (code text, subject text, status text, what text, remedy text, since timestamptz)
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select
@@ -7953,8 +7643,6 @@ $$;
 create or replace function clerk_sync.compare_incidents(p_health jsonb, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -7995,8 +7683,6 @@ $$;
 create or replace function clerk_sync.check_incidents(p_every_seconds integer, p_now timestamptz)
 returns boolean
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -8072,8 +7758,6 @@ create policy notices_service_role
 create or replace function clerk_sync.register_targets(p_targets text[], p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -8095,8 +7779,6 @@ $$;
 create or replace function clerk_sync.owe_notices(p_now timestamptz)
 returns void
 language sql
-volatile
-security invoker
 set search_path = ''
 as $$
   insert into clerk_sync.notices (incident_id, kind, target, created_at, next_at)
@@ -8122,7 +7804,6 @@ create or replace function clerk_sync.due_notices(p_targets text[], p_now timest
 returns setof clerk_sync.notices
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select n.*
@@ -8150,8 +7831,6 @@ $$;
 create or replace function clerk_sync.take_notices(p_targets text[], p_limit integer, p_now timestamptz)
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -8200,8 +7879,6 @@ create or replace function public.clerk_sync_check_incidents(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -8223,8 +7900,6 @@ create or replace function public.clerk_sync_settle_notices(
 )
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -8256,8 +7931,6 @@ $$;
 create or replace function clerk_sync.alerts_due(p_now timestamptz default clock_timestamp())
 returns boolean
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -8279,8 +7952,6 @@ $$;
 create or replace function public.clerk_sync_test_alert(p_now timestamptz default clock_timestamp())
 returns uuid
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -8305,7 +7976,6 @@ create or replace function public.clerk_sync_alert_state(p_incident uuid default
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select jsonb_build_object(
@@ -8355,7 +8025,6 @@ create or replace function clerk_sync.open_jobs(p_most integer)
 returns table (status text, job_type text, waits_for text, created_at timestamptz)
 language sql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -8399,7 +8068,6 @@ returns double precision
 language sql
 immutable
 strict
-security invoker
 set search_path = ''
 as $$
   with bounds as (select clerk_sync.latency_bounds() as upper),
@@ -8434,7 +8102,6 @@ create or replace function clerk_sync.interval_counts(
 returns table (at timestamptz, name text, bucket integer, count bigint)
 language sql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off'
@@ -8468,8 +8135,6 @@ $$;
 create or replace function public.clerk_sync_series(p_window text default '1h', p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -8524,7 +8189,6 @@ create or replace function clerk_sync.run_metrics()
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select jsonb_build_object(
@@ -8567,8 +8231,6 @@ $$;
 create or replace function public.clerk_sync_metrics(p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -8699,8 +8361,6 @@ create or replace function public.clerk_sync_retry_jobs(
 )
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -8727,8 +8387,6 @@ create or replace function public.clerk_sync_cancel_jobs(
 )
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -8753,7 +8411,6 @@ create or replace function clerk_sync.filter_statuses(
 returns text[]
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select array(
@@ -8772,7 +8429,6 @@ create or replace function clerk_sync.changeable_statuses(p_action text, p_filte
 returns text[]
 language plpgsql
 immutable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -8794,7 +8450,6 @@ create or replace function clerk_sync.matching_jobs(p_filter jsonb, p_statuses t
 returns uuid[]
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -8819,7 +8474,6 @@ create or replace function public.clerk_sync_count_jobs(p_filter jsonb, p_most i
 returns integer
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -8836,8 +8490,6 @@ create or replace function public.clerk_sync_retry_matching_jobs(
 )
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -8856,8 +8508,6 @@ create or replace function public.clerk_sync_cancel_matching_jobs(
 )
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -8886,7 +8536,6 @@ create or replace function clerk_sync.newest_jobs(
 returns uuid[]
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -8928,7 +8577,6 @@ create or replace function clerk_sync.look_at_jobs(
 returns uuid[]
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -8977,7 +8625,6 @@ create or replace function clerk_sync.check_jobs(p_ids uuid[], p_filter jsonb)
 returns uuid[]
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -9023,7 +8670,6 @@ create or replace function clerk_sync.find_jobs(
 )
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -9075,7 +8721,6 @@ create or replace function clerk_sync.jobs_of_email(p_email text)
 returns uuid[]
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -9103,7 +8748,6 @@ $$;
 create or replace function clerk_sync.search_jobs(p_q text, out ids uuid[], out clerk_ids text[])
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -9134,8 +8778,6 @@ drop function if exists clerk_sync.change_jobs(text, jsonb, timestamptz); -- bef
 create or replace function clerk_sync.change_jobs(p_action text, p_target jsonb, p_actor text, p_now timestamptz)
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -9172,8 +8814,6 @@ create or replace function public.clerk_sync_admin_change_jobs(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -9204,7 +8844,6 @@ create or replace function public.clerk_sync_user_rows(p_clerk_ids text[])
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -9256,7 +8895,6 @@ create or replace function clerk_sync.summarize_users(p_clerk_ids text[])
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set timezone = 'UTC'
 set jit = 'off'
@@ -9306,7 +8944,6 @@ create or replace function clerk_sync.newest_users(p_place jsonb, p_limit intege
 returns table (clerk_id text, place jsonb)
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set timezone = 'UTC'
 set jit = 'off'
@@ -9352,7 +8989,6 @@ create or replace function clerk_sync.users_by_name(p_q text, p_place jsonb, p_l
 returns table (clerk_id text, place jsonb)
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -9385,7 +9021,6 @@ create or replace function clerk_sync.named_users(p_q text)
 returns text[]
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -9414,7 +9049,6 @@ create or replace function public.clerk_sync_admin_users(
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -9452,7 +9086,6 @@ create or replace function clerk_sync.write_cursor(p_list text, p_place jsonb)
 returns text
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select encode(convert_to((p_place || jsonb_build_object('list', p_list))::text, 'UTF8'), 'hex');
@@ -9463,7 +9096,6 @@ create or replace function clerk_sync.read_cursor(p_list text, p_cursor text)
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -9492,7 +9124,6 @@ create or replace function clerk_sync.summarize_jobs(p_ids uuid[])
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -9529,7 +9160,6 @@ create or replace function public.clerk_sync_admin_jobs(
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -9552,7 +9182,6 @@ create or replace function clerk_sync.as_object(p_value jsonb)
 returns jsonb
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select case when jsonb_typeof(p_value) <> 'object' then jsonb_build_object('value', p_value) else p_value end;
@@ -9563,7 +9192,6 @@ create or replace function public.clerk_sync_admin_job(p_id uuid)
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -9590,7 +9218,6 @@ create or replace function public.clerk_sync_admin_user(p_clerk_id text)
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -9634,7 +9261,6 @@ create or replace function public.clerk_sync_admin_job_counts(p_filter jsonb def
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -9680,7 +9306,6 @@ create or replace function public.clerk_sync_admin_count(
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -9696,7 +9321,6 @@ create or replace function public.clerk_sync_admin_dead_letters(p_most integer d
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_health
@@ -9744,7 +9368,6 @@ create or replace function clerk_sync.overview_jobs(p_facts jsonb)
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select jsonb_build_object(
@@ -9767,8 +9390,6 @@ $$;
 create or replace function public.clerk_sync_admin_overview(p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -9803,7 +9424,6 @@ create or replace function public.clerk_sync_admin_run(p_id uuid)
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -9816,7 +9436,6 @@ create or replace function public.clerk_sync_admin_runs(p_cursor text default nu
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -9861,7 +9480,6 @@ create or replace function clerk_sync.find_audit(
 )
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -9918,7 +9536,6 @@ create or replace function public.clerk_sync_admin_audit(
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -9949,7 +9566,6 @@ create or replace function clerk_sync.has_work(p_now timestamptz default clock_t
 returns boolean
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -9988,8 +9604,6 @@ $$;
 create or replace function clerk_sync.post_to_processor(p_body jsonb)
 returns bigint
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -10029,8 +9643,6 @@ drop function if exists clerk_sync.call_processor(); -- before it had a paramete
 create or replace function clerk_sync.call_processor(p_work text default null)
 returns bigint
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -10080,8 +9692,6 @@ $$;
 create or replace function public.clerk_sync_schedule(p_seconds integer default 10, p_retention_days integer default 30)
 returns boolean
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -10124,8 +9734,6 @@ $$;
 create or replace function public.clerk_sync_unschedule()
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -10166,8 +9774,6 @@ $$;
 create or replace function clerk_sync.purge_audit(p_days integer, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -10188,8 +9794,6 @@ create or replace function public.clerk_sync_purge_jobs(
 )
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -10225,7 +9829,6 @@ create or replace function clerk_sync.own_relations()
 returns oid[]
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select array_agg(c.oid)
@@ -10238,7 +9841,6 @@ create or replace function clerk_sync.own_functions()
 returns oid[]
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select array_agg(p.oid)
@@ -10252,7 +9854,6 @@ create or replace function clerk_sync.open_relations()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -10284,7 +9885,6 @@ create or replace function clerk_sync.open_columns()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -10315,7 +9915,6 @@ create or replace function clerk_sync.open_schema()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -10345,7 +9944,6 @@ create or replace function clerk_sync.wrong_functions()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -10373,7 +9971,6 @@ create or replace function clerk_sync.wrong_tables()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -10405,7 +10002,6 @@ create or replace function public.clerk_sync_blocking_references()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -10428,7 +10024,6 @@ create or replace function clerk_sync.wrong_policies()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -10469,7 +10064,6 @@ create or replace function public.clerk_sync_privilege_findings()
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select clerk_sync.open_relations() || clerk_sync.open_columns() || clerk_sync.open_schema()
@@ -10527,7 +10121,6 @@ create or replace function public.clerk_sync_schema_version()
 returns text
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select '20261130000000';

@@ -9,7 +9,6 @@ create or replace function clerk_sync.needed_columns()
 returns jsonb
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select jsonb_agg(to_jsonb(c) order by c.place)
@@ -34,7 +33,6 @@ create or replace function clerk_sync.role_type_problems()
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_agg(to_jsonb(p)), '[]')
@@ -68,7 +66,6 @@ create or replace function clerk_sync.takes_kind(p_kind text, p_type oid, p_modi
 returns boolean
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select case p_kind
@@ -95,7 +92,6 @@ create or replace function clerk_sync.convert_column(
 returns text
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select case
@@ -128,7 +124,6 @@ create or replace function clerk_sync.written_column_problems(p_is_migrated bool
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_agg(to_jsonb(p) - 'place' order by p.place), '[]')
@@ -170,7 +165,6 @@ create or replace function clerk_sync.default_remedy(p_name text, p_type oid, p_
 returns text
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select format(
@@ -197,7 +191,6 @@ create or replace function clerk_sync.unwritten_column_problems()
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_agg(to_jsonb(p) - 'attnum' order by p.attnum), '[]')
@@ -244,7 +237,6 @@ create or replace function clerk_sync.users_constraint_problems()
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_agg(to_jsonb(p)), '[]')
@@ -303,7 +295,6 @@ create or replace function public.clerk_sync_users_table_problems(p_is_migrated 
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare

@@ -75,7 +75,6 @@ create or replace function clerk_sync.allowed_role(p_role text)
 returns public."UserRole"
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select case
@@ -89,7 +88,6 @@ create or replace function clerk_sync.readable_columns(p_user public.users)
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_object_agg(c.key, c.value), '{}')
@@ -135,8 +133,6 @@ $$;
 create or replace function clerk_sync.write_users(p_changes clerk_sync.user_change[], p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
 as $$
@@ -174,8 +170,6 @@ create or replace function clerk_sync.delete_users(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
 as $$

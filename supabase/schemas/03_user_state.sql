@@ -103,8 +103,6 @@ create policy user_state_service_role
 create or replace function clerk_sync.write_user_state(p_changes clerk_sync.user_change[], p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -155,8 +153,6 @@ $$;
 create or replace function clerk_sync.lock_users(p_clerk_ids text[])
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -177,8 +173,6 @@ $$;
 create or replace function clerk_sync.lock_new_users(p_clerk_ids text[])
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -197,8 +191,6 @@ $$;
 create or replace function clerk_sync.lock_user(p_clerk_id text, p_signed_up_at timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin

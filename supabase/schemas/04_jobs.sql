@@ -151,8 +151,6 @@ create policy job_queue_service_role
 create or replace function clerk_sync.note_edit(p_id uuid)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -172,7 +170,6 @@ create or replace function clerk_sync.audit_payload(p_payload jsonb)
 returns jsonb
 language plpgsql
 immutable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -203,7 +200,6 @@ create or replace function clerk_sync.history_without_messages(p_history jsonb)
 returns jsonb
 language plpgsql
 immutable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -227,7 +223,6 @@ create or replace function clerk_sync.editor()
 returns text
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -248,8 +243,6 @@ $$;
 create or replace function clerk_sync.history_entry(p_status text, p_attempt integer, p_error text, p_by text)
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -264,7 +257,6 @@ create or replace function clerk_sync.runs_alone(p_clerk_id text)
 returns boolean
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -286,7 +278,6 @@ $$;
 create or replace function clerk_sync.record_transition()
 returns trigger
 language plpgsql
-security invoker
 set search_path = ''
 as $$
 declare
@@ -389,7 +380,6 @@ create or replace function clerk_sync.describe_stored(p_jobs clerk_sync.new_job[
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -426,8 +416,6 @@ create or replace function clerk_sync.store_jobs(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -483,8 +471,6 @@ create or replace function clerk_sync.move_jobs(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -547,8 +533,6 @@ $$;
 create or replace function clerk_sync.lock_free_users(p_clerk_ids text[])
 returns text[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -589,8 +573,6 @@ $$;
 create or replace function clerk_sync.claim_users(p_due clerk_sync.due_job[])
 returns clerk_sync.due_job[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -615,8 +597,6 @@ create or replace function clerk_sync.lease_calls(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -640,7 +620,6 @@ create or replace function clerk_sync.describe_jobs(p_ids uuid[])
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -664,7 +643,6 @@ create or replace function public.clerk_sync_job(p_id uuid)
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -696,8 +674,6 @@ $$;
 create or replace function clerk_sync.erase_deleted(p_ids uuid[])
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin

@@ -5,8 +5,6 @@
 create or replace function clerk_sync.queue_mirror(p_clerk_ids text[], p_reason text, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -32,8 +30,6 @@ $$;
 create or replace function clerk_sync.repair_stale(p_outcomes jsonb, p_settled uuid[], p_now timestamptz)
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -55,8 +51,6 @@ $$;
 create or replace function clerk_sync.queue_auth_repairs(p_run uuid, p_clerk_ids jsonb, p_now timestamptz)
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -83,7 +77,6 @@ create or replace function clerk_sync.describe_mirror(p_ids uuid[])
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -141,8 +134,6 @@ $$;
 create or replace function clerk_sync.wait_for_tokens(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -172,8 +163,6 @@ $$;
 create or replace function clerk_sync.complete_mirrored(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare

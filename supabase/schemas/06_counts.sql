@@ -80,7 +80,6 @@ create or replace function clerk_sync.latency_bounds()
 returns double precision[]
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select '{0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10,30,60,300,900,3600,21600}'::double precision[];
@@ -91,7 +90,6 @@ create or replace function clerk_sync.code_of(p_error text)
 returns text
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select coalesce(substring(p_error from '^([a-z_]{1,60})([: ]|$)'), 'unknown');
@@ -101,8 +99,6 @@ $$;
 create or replace function clerk_sync.count_calls(p_calls jsonb, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -130,7 +126,6 @@ create or replace function clerk_sync.finished_counts(p_from timestamptz, p_unti
 returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
 language sql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -195,7 +190,6 @@ create or replace function clerk_sync.untried_dead_counts(p_from timestamptz, p_
 returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
 language sql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off'
@@ -217,8 +211,6 @@ $$;
 create or replace function clerk_sync.take_events(p_limit integer)
 returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
 language sql
-volatile
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off'
@@ -242,8 +234,6 @@ $$;
 create or replace function clerk_sync.roll_up(p_now timestamptz default clock_timestamp(), p_limit integer default 20000)
 returns boolean
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off'
@@ -301,8 +291,6 @@ $$;
 create or replace function clerk_sync.roll_up_for(p_time interval, p_now timestamptz)
 returns timestamptz
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -319,8 +307,6 @@ $$;
 create or replace function clerk_sync.purge_metrics(p_days integer, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off'

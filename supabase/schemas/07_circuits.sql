@@ -63,8 +63,6 @@ create policy circuits_service_role
 create or replace function clerk_sync.circuit_pause(p_openings integer, p_random double precision default random())
 returns interval
 language sql
-volatile
-security invoker
 set search_path = ''
 as $$
   select make_interval(secs => (1 - p_random / 5) * least(300, 30 * 2 ^ least(greatest(p_openings - 1, 0), 30)));
@@ -78,8 +76,6 @@ create or replace function clerk_sync.opened_circuit(
 )
 returns clerk_sync.circuits
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -106,7 +102,6 @@ create or replace function clerk_sync.closed_circuit(p_circuit clerk_sync.circui
 returns clerk_sync.circuits
 language plpgsql
 immutable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -134,8 +129,6 @@ create or replace function clerk_sync.next_circuit(
 )
 returns clerk_sync.circuits
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -189,8 +182,6 @@ $$;
 create or replace function clerk_sync.record_calls(p_token uuid, p_calls jsonb, p_now timestamptz)
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -241,7 +232,6 @@ create or replace function clerk_sync.circuit_is_open(p_name text)
 returns boolean
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -254,8 +244,6 @@ $$;
 create or replace function clerk_sync.wake_jobs(p_limit integer, p_mirrors boolean, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -295,8 +283,6 @@ create or replace function clerk_sync.lease_probe(
 )
 returns uuid[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -342,8 +328,6 @@ $$;
 create or replace function clerk_sync.wait_for_circuits(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
 returns uuid[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -377,7 +361,6 @@ create or replace function public.clerk_sync_circuits()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -407,8 +390,6 @@ create or replace function public.clerk_sync_reset_circuit(
 )
 returns boolean
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare

@@ -29,7 +29,6 @@ create or replace function clerk_sync.latest_version(p_at timestamptz)
 returns bigint
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select (extract(epoch from p_at) * 1000)::bigint + 300000;
@@ -50,7 +49,6 @@ create or replace function clerk_sync.read_settles(
 returns boolean
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select coalesce(
@@ -68,7 +66,6 @@ create or replace function clerk_sync.absent_fields(p_payload jsonb)
 returns text[]
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select case
@@ -86,7 +83,6 @@ create or replace function clerk_sync.ignored_role(p_role text, p_kind text)
 returns text
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(p_kind, case when p_role <> all (enum_range(null::public."UserRole")::text[]) then 'text' end);
@@ -97,7 +93,6 @@ create or replace function clerk_sync.version_of(p_field text, p_version bigint,
 returns bigint
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select case when p_field = any (p_absent) then p_absent_version else p_version end;
@@ -115,8 +110,6 @@ $$;
 create or replace function clerk_sync.newest_changes(p_sources clerk_sync.change_source[], p_now timestamptz)
 returns clerk_sync.user_change[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -205,7 +198,6 @@ create or replace function clerk_sync.without_emails(p_changes clerk_sync.user_c
 returns clerk_sync.user_change[]
 language plpgsql
 immutable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -234,7 +226,6 @@ create or replace function clerk_sync.take_fields(
 returns clerk_sync.user_change
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -275,8 +266,6 @@ $$;
 create or replace function clerk_sync.take_stored(p_change clerk_sync.user_change)
 returns clerk_sync.user_change
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -326,8 +315,6 @@ create or replace function clerk_sync.complete_change(
 )
 returns clerk_sync.user_change
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -393,7 +380,6 @@ create or replace function clerk_sync.has_email_conflict(p_changes clerk_sync.us
 returns boolean
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -418,8 +404,6 @@ $$;
 create or replace function clerk_sync.adopt_rows(p_changes clerk_sync.user_change[])
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -448,7 +432,6 @@ create or replace function clerk_sync.email_losers(p_changes clerk_sync.user_cha
 returns text[]
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   with claims as (
@@ -489,8 +472,6 @@ $$;
 create or replace function clerk_sync.release_emails(p_clerk_ids text[], p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
 as $$
@@ -531,8 +512,6 @@ create or replace function clerk_sync.doubt_holders(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -555,8 +534,6 @@ $$;
 create or replace function clerk_sync.offer_emails(p_changes clerk_sync.user_change[], p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -606,8 +583,6 @@ $$;
 create or replace function clerk_sync.resolve_emails(p_changes clerk_sync.user_change[], p_now timestamptz)
 returns clerk_sync.user_change[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -659,8 +634,6 @@ create or replace function clerk_sync.write_changes(
 )
 returns clerk_sync.user_change[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -695,8 +668,6 @@ create or replace function clerk_sync.apply_jobs(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -725,7 +696,6 @@ create or replace function clerk_sync.note_change(p_change clerk_sync.user_chang
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select jsonb_strip_nulls(jsonb_build_object(
@@ -746,8 +716,6 @@ create or replace function clerk_sync.finish_jobs(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -779,8 +747,6 @@ $$;
 create or replace function clerk_sync.backoff(p_attempts integer, p_random double precision default random())
 returns interval
 language sql
-volatile
-security invoker
 set search_path = ''
 as $$
   select make_interval(secs => p_random * least(900, 2 ^ least(greatest(p_attempts, 1), 30)));
@@ -798,8 +764,6 @@ create or replace function clerk_sync.fail_job(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -831,8 +795,6 @@ $$;
 create or replace function clerk_sync.cut_jobs(p_ids uuid[], p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -865,8 +827,6 @@ create or replace function clerk_sync.reject_job(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -900,8 +860,6 @@ create or replace function clerk_sync.apply_job(
 )
 returns boolean
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -936,8 +894,6 @@ create or replace function clerk_sync.apply_jobs_one_by_one(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -973,8 +929,6 @@ create or replace function clerk_sync.apply_batch(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin

@@ -7,7 +7,6 @@ create or replace function clerk_sync.is_canary(p_clerk_id text)
 returns boolean
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select starts_with(p_clerk_id, 'user_clerksync_canary_');
@@ -35,7 +34,6 @@ create or replace function clerk_sync.check_canary(p_clerk_id text)
 returns void
 language plpgsql
 immutable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -54,8 +52,6 @@ create or replace function public.clerk_sync_start_canary(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -79,7 +75,6 @@ create or replace function clerk_sync.can_remove_canary(p_clerk_id text)
 returns boolean
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -109,8 +104,6 @@ $$;
 create or replace function public.clerk_sync_remove_canary(p_clerk_id text)
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare

@@ -34,7 +34,6 @@ create or replace function clerk_sync.count_deletions(p_since timestamptz, p_mos
 returns integer
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select count(*)::integer
@@ -50,7 +49,6 @@ create or replace function clerk_sync.count_users(p_most integer)
 returns integer
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select count(*)::integer
@@ -69,7 +67,6 @@ create or replace function clerk_sync.too_many_deletions(p_more integer, p_brake
 returns text
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -101,8 +98,6 @@ $$;
 create or replace function clerk_sync.check_delete_brake(p_deletes uuid[], p_brake jsonb, p_now timestamptz)
 returns text
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -150,8 +145,6 @@ $$;
 create or replace function clerk_sync.hold_deletes(p_ids uuid[], p_brake jsonb, p_now timestamptz)
 returns uuid[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -201,7 +194,6 @@ create or replace function public.clerk_sync_delete_brake()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -237,8 +229,6 @@ create or replace function public.clerk_sync_release_delete_brake(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare

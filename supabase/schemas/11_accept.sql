@@ -19,8 +19,6 @@ create or replace function public.clerk_sync_enqueue(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- a plan made while the table was small would read all of it for ever
@@ -46,8 +44,6 @@ $$;
 create or replace function clerk_sync.read_jobs(p_jobs jsonb)
 returns clerk_sync.new_job[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -82,8 +78,6 @@ $$;
 create or replace function clerk_sync.find_existing(p_jobs clerk_sync.new_job[])
 returns clerk_sync.new_job[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set lock_timeout = '100ms'
 as $$
@@ -133,8 +127,6 @@ create or replace function public.clerk_sync_accept(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -196,8 +188,6 @@ $$;
 create or replace function clerk_sync.write_new_jobs(p_jobs clerk_sync.new_job[], p_mirrors boolean, p_now timestamptz)
 returns clerk_sync.new_job[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set lock_timeout = '100ms'
 as $$
@@ -246,7 +236,6 @@ create or replace function clerk_sync.mark_written(
 returns clerk_sync.new_job[]
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -282,8 +271,6 @@ create or replace function clerk_sync.apply_at_once(
 )
 returns uuid[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set lock_timeout = '100ms'
 as $$
@@ -319,7 +306,6 @@ create or replace function public.clerk_sync_own_row(p_clerk_id text)
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -366,8 +352,6 @@ create or replace function clerk_sync.store_ensure_job(
 )
 returns uuid
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -409,8 +393,6 @@ create or replace function public.clerk_sync_ensure_user(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set lock_timeout = '1s'
 set jit = 'off'

@@ -13,8 +13,6 @@ create or replace function public.clerk_sync_request_refresh(
 )
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -40,8 +38,6 @@ $$;
 create or replace function clerk_sync.queue_refreshes(p_limit integer, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -90,7 +86,6 @@ create or replace function clerk_sync.without_unread(p_ids uuid[])
 returns uuid[]
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -113,8 +108,6 @@ create or replace function clerk_sync.lease_reads(
 )
 returns uuid[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -146,8 +139,6 @@ $$;
 create or replace function clerk_sync.store_reads(p_ids uuid[], p_reads jsonb, p_now timestamptz)
 returns uuid[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -199,8 +190,6 @@ create or replace function public.clerk_sync_apply_reads(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set lock_timeout = '500ms'
 set jit = 'off'
@@ -248,7 +237,6 @@ create or replace function clerk_sync.describe_reads(p_ids uuid[])
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -268,8 +256,6 @@ $$;
 create or replace function clerk_sync.hold_reads(p_ids uuid[])
 returns uuid[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare

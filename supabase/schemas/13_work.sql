@@ -35,8 +35,6 @@ create or replace function public.clerk_sync_beat(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -55,7 +53,6 @@ create or replace function clerk_sync.processor_has_key()
 returns boolean
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce((select h.can_read from clerk_sync.heartbeats as h where h.name = 'processor'), true);
@@ -66,8 +63,6 @@ $$;
 create or replace function clerk_sync.learn_key()
 returns void
 language sql
-volatile
-security invoker
 set search_path = ''
 as $$
   update clerk_sync.heartbeats as h
@@ -85,7 +80,6 @@ create or replace function clerk_sync.users_with_external_id(p_external_id text,
 returns text[]
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -116,8 +110,6 @@ $$;
 create or replace function clerk_sync.find_users_by_external_id(p_due clerk_sync.due_job[])
 returns clerk_sync.due_job[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -170,8 +162,6 @@ $$;
 create or replace function clerk_sync.claim_jobs(p_limit integer, p_can_read boolean, p_now timestamptz)
 returns uuid[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -212,8 +202,6 @@ create or replace function clerk_sync.claim_rest(
 )
 returns uuid[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -250,8 +238,6 @@ $$;
 create or replace function clerk_sync.fail_jobs_without_user(p_ids uuid[], p_now timestamptz)
 returns uuid[]
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -306,8 +292,6 @@ create or replace function public.clerk_sync_run_jobs(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set lock_timeout = '500ms'
 set jit = 'off' -- what is off still counts as cost, so much that PostgreSQL would compile each call
@@ -390,8 +374,6 @@ create or replace function public.clerk_sync_settle_jobs(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set lock_timeout = '500ms'
 set jit = 'off'
@@ -432,8 +414,6 @@ $$;
 create or replace function clerk_sync.settle_outcomes(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -477,8 +457,6 @@ $$;
 create or replace function clerk_sync.settle_one_by_one(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -517,8 +495,6 @@ create or replace function public.clerk_sync_rescue_jobs(
 )
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -551,8 +527,6 @@ create or replace function public.clerk_sync_set_apart(
 )
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set lock_timeout = '500ms'
 set statement_timeout = '2s'
@@ -581,8 +555,6 @@ create or replace function public.clerk_sync_lease_alone(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set lock_timeout = '500ms'
 set statement_timeout = '2s'
@@ -645,8 +617,6 @@ create or replace function public.clerk_sync_apply_alone(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set lock_timeout = '500ms'
 set statement_timeout = '8s'
@@ -702,8 +672,6 @@ create or replace function public.clerk_sync_try_alone(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set statement_timeout = '500ms'
 as $$

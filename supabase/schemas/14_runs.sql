@@ -66,7 +66,6 @@ create or replace function clerk_sync.describe_run(p_id uuid)
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -104,7 +103,6 @@ create or replace function clerk_sync.may_carry_on(
 returns boolean
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select case
@@ -119,8 +117,6 @@ $$;
 create or replace function clerk_sync.start_run(p_kind text, p_applies boolean, p_now timestamptz)
 returns uuid
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -157,8 +153,6 @@ create or replace function public.clerk_sync_take_run(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -207,8 +201,6 @@ $$;
 create or replace function clerk_sync.close_run(p_id uuid, p_status text, p_error text, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -241,8 +233,6 @@ create or replace function public.clerk_sync_advance_run(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_enqueue
@@ -304,8 +294,6 @@ create or replace function public.clerk_sync_end_run(
 )
 returns boolean
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -334,8 +322,6 @@ $$;
 create or replace function public.clerk_sync_cancel_run(p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -352,7 +338,6 @@ create or replace function public.clerk_sync_list_runs(p_limit integer default 2
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -368,7 +353,6 @@ create or replace function clerk_sync.add_counts(p_counts jsonb, p_more jsonb)
 returns jsonb
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select p_counts || coalesce(
@@ -385,7 +369,6 @@ create or replace function clerk_sync.count_outcomes(p_enqueued jsonb)
 returns jsonb
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_object_agg(o.outcome, o.count), '{}')
@@ -402,7 +385,6 @@ create or replace function clerk_sync.count_background_jobs(p_most integer)
 returns integer
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select count(*)::integer
@@ -424,7 +406,6 @@ create or replace function public.clerk_sync_run_jobs_state(p_id uuid, p_now tim
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -502,8 +483,6 @@ create or replace function public.clerk_sync_take_clerk_requests(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare

@@ -6,7 +6,6 @@ create or replace function clerk_sync.is_withheld(p_email text, p_user public.us
 returns boolean
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select p_user.email is null
@@ -24,7 +23,6 @@ create or replace function clerk_sync.differing_fields(
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_object_agg(f.name, jsonb_build_object('clerk', f.clerk, 'here', f.here)), '{}')
@@ -67,7 +65,6 @@ create or replace function public.clerk_sync_compare_users(
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -124,7 +121,6 @@ create or replace function public.clerk_sync_instances(p_limit integer default 1
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -155,7 +151,6 @@ create or replace function clerk_sync.is_newcomer(p_clerk_id text, p_now timesta
 returns boolean
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select exists (
@@ -181,7 +176,6 @@ create or replace function public.clerk_sync_unmarked_users(
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -226,7 +220,6 @@ create or replace function clerk_sync.has_synced_users()
 returns boolean
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select exists (
@@ -246,7 +239,6 @@ create or replace function public.clerk_sync_count_unmarked(p_now timestamptz de
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -274,8 +266,6 @@ $$;
 create or replace function public.clerk_sync_sample_users(p_limit integer default 100)
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -314,7 +304,6 @@ create or replace function clerk_sync.differing_auth_fields(
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_object_agg(f.name, jsonb_build_object('here', f.here, 'auth', f.auth)), '{}')
@@ -343,7 +332,6 @@ create or replace function clerk_sync.is_extra_in_auth(p_clerk_id text, p_auth_u
 returns boolean
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select not exists (
@@ -375,7 +363,6 @@ create or replace function public.clerk_sync_compare_auth_users(
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -434,7 +421,6 @@ create or replace function public.clerk_sync_held_addresses()
 returns integer
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select count(*)::integer
@@ -450,7 +436,6 @@ create or replace function public.clerk_sync_unlisted_auth_users(p_after text de
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare

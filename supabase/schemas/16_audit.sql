@@ -50,8 +50,6 @@ create or replace function clerk_sync.add_audit(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -83,7 +81,6 @@ create or replace function clerk_sync.recent_events(p_now timestamptz)
 returns table (clerk_id text, created_at timestamptz)
 language sql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -128,8 +125,6 @@ create or replace function public.clerk_sync_audit_jobs(
 )
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -166,7 +161,6 @@ create or replace function clerk_sync.audit_facts(p_since timestamptz)
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_object_agg(g.kind, jsonb_build_object('count', g.count, 'last_at', g.last_at)), '{}')
@@ -190,8 +184,6 @@ create or replace function public.clerk_sync_note_action(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -204,7 +196,6 @@ create or replace function clerk_sync.check_filter_keys(p_filter jsonb, p_known 
 returns void
 language plpgsql
 immutable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -226,7 +217,6 @@ create or replace function public.clerk_sync_audit(p_filter jsonb default '{}', 
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -253,8 +243,6 @@ $$;
 create or replace function clerk_sync.write_edit(p_operation text)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -274,7 +262,6 @@ $$;
 create or replace function clerk_sync.record_edit()
 returns trigger
 language plpgsql
-security invoker
 set search_path = ''
 as $$
 begin

@@ -45,7 +45,6 @@ create or replace function clerk_sync.silence_facts()
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select to_jsonb(s) - 'is_only_row' from clerk_sync.silence as s;
@@ -59,8 +58,6 @@ create or replace function public.clerk_sync_begin_silence_check(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -88,7 +85,6 @@ create or replace function clerk_sync.fields_behind(p_payload jsonb, p_clerk_id 
 returns text[]
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(array_agg(f.name order by f.name), '{}')
@@ -126,7 +122,6 @@ create or replace function public.clerk_sync_users_behind(p_users jsonb)
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -160,7 +155,6 @@ create or replace function clerk_sync.silence_after(p_before clerk_sync.silence,
 returns text
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select case
@@ -179,8 +173,6 @@ create or replace function public.clerk_sync_end_silence_check(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -217,8 +209,6 @@ $$;
 create or replace function clerk_sync.end_silence(p_accepted_at timestamptz)
 returns void
 language sql
-volatile
-security invoker
 set search_path = ''
 as $$
   update clerk_sync.silence as s
@@ -244,8 +234,6 @@ create or replace function public.clerk_sync_record_deliveries(
 )
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -302,8 +290,6 @@ create policy write_test_service_role
 create or replace function public.clerk_sync_write_failure()
 returns text
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -358,7 +344,6 @@ create or replace function clerk_sync.last_cron_run()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -393,7 +378,6 @@ create or replace function clerk_sync.processor_answers()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -424,7 +408,6 @@ create or replace function clerk_sync.queue_pace(p_now timestamptz)
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -453,7 +436,6 @@ $$;
 create or replace function public.clerk_sync_schedule_state()
 returns jsonb
 language plpgsql
-volatile
 security definer
 set search_path = ''
 as $$
@@ -486,8 +468,6 @@ $$;
 create or replace function clerk_sync.schedule_facts()
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -507,7 +487,6 @@ create or replace function clerk_sync.run_facts()
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   with newest as (
@@ -565,7 +544,6 @@ create or replace function clerk_sync.part_facts()
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select jsonb_build_object(
@@ -597,7 +575,6 @@ create or replace function clerk_sync.oldest_due(p_now timestamptz)
 returns timestamptz
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   with recursive priorities(priority) as (
@@ -633,7 +610,6 @@ create or replace function clerk_sync.count_jobs_in(p_status text, p_most intege
 returns integer
 language sql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -654,7 +630,6 @@ create or replace function clerk_sync.count_queue(p_most integer)
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select jsonb_build_object(
@@ -684,7 +659,6 @@ create or replace function clerk_sync.estimate_users()
 returns bigint
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select case
@@ -701,7 +675,6 @@ create or replace function clerk_sync.attempt_facts(p_now timestamptz, p_minutes
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   with done as materialized (
@@ -739,8 +712,6 @@ $$;
 create or replace function clerk_sync.health_facts(p_now timestamptz)
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -775,7 +746,6 @@ create or replace function clerk_sync.health_thresholds()
 returns jsonb
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select jsonb_build_object(
@@ -799,7 +769,6 @@ create or replace function clerk_sync.queue_reasons(p_facts jsonb, p_t jsonb)
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   with f as (
@@ -853,7 +822,6 @@ create or replace function clerk_sync.sync_reasons(p_facts jsonb)
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_agg(to_jsonb(r)) filter (where r.status is not null), '[]')
@@ -895,7 +863,6 @@ create or replace function clerk_sync.service_reasons(p_facts jsonb, p_t jsonb)
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   with f as (
@@ -949,7 +916,6 @@ create or replace function clerk_sync.delivery_reasons(p_facts jsonb, p_t jsonb)
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   with s as (
@@ -1006,7 +972,6 @@ create or replace function clerk_sync.attempt_reasons(p_facts jsonb, p_t jsonb)
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   with f as (
@@ -1032,7 +997,6 @@ create or replace function clerk_sync.write_reasons(p_facts jsonb)
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select coalesce(jsonb_agg(jsonb_build_object(
@@ -1055,7 +1019,6 @@ create or replace function clerk_sync.judge_health(
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select jsonb_build_object(
@@ -1076,8 +1039,6 @@ $$;
 create or replace function public.clerk_sync_health(p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -1091,8 +1052,6 @@ $$;
 create or replace function public.clerk_sync_is_healthy(p_now timestamptz default clock_timestamp())
 returns boolean
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin

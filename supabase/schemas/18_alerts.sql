@@ -71,7 +71,6 @@ create or replace function clerk_sync.incident_thresholds()
 returns jsonb
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select jsonb_build_object('hold_seconds', 45, 'quiet_seconds', 300, 'kept_days', 90);
@@ -83,7 +82,6 @@ create or replace function clerk_sync.incident_reasons(p_health jsonb)
 returns table (code text, subject text, status text, what text, remedy text, since timestamptz)
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select
@@ -111,8 +109,6 @@ $$;
 create or replace function clerk_sync.compare_incidents(p_health jsonb, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -153,8 +149,6 @@ $$;
 create or replace function clerk_sync.check_incidents(p_every_seconds integer, p_now timestamptz)
 returns boolean
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -230,8 +224,6 @@ create policy notices_service_role
 create or replace function clerk_sync.register_targets(p_targets text[], p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -253,8 +245,6 @@ $$;
 create or replace function clerk_sync.owe_notices(p_now timestamptz)
 returns void
 language sql
-volatile
-security invoker
 set search_path = ''
 as $$
   insert into clerk_sync.notices (incident_id, kind, target, created_at, next_at)
@@ -280,7 +270,6 @@ create or replace function clerk_sync.due_notices(p_targets text[], p_now timest
 returns setof clerk_sync.notices
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select n.*
@@ -308,8 +297,6 @@ $$;
 create or replace function clerk_sync.take_notices(p_targets text[], p_limit integer, p_now timestamptz)
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -358,8 +345,6 @@ create or replace function public.clerk_sync_check_incidents(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -381,8 +366,6 @@ create or replace function public.clerk_sync_settle_notices(
 )
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -414,8 +397,6 @@ $$;
 create or replace function clerk_sync.alerts_due(p_now timestamptz default clock_timestamp())
 returns boolean
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -437,8 +418,6 @@ $$;
 create or replace function public.clerk_sync_test_alert(p_now timestamptz default clock_timestamp())
 returns uuid
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -463,7 +442,6 @@ create or replace function public.clerk_sync_alert_state(p_incident uuid default
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select jsonb_build_object(

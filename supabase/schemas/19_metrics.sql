@@ -7,7 +7,6 @@ create or replace function clerk_sync.open_jobs(p_most integer)
 returns table (status text, job_type text, waits_for text, created_at timestamptz)
 language sql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -51,7 +50,6 @@ returns double precision
 language sql
 immutable
 strict
-security invoker
 set search_path = ''
 as $$
   with bounds as (select clerk_sync.latency_bounds() as upper),
@@ -86,7 +84,6 @@ create or replace function clerk_sync.interval_counts(
 returns table (at timestamptz, name text, bucket integer, count bigint)
 language sql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off'
@@ -120,8 +117,6 @@ $$;
 create or replace function public.clerk_sync_series(p_window text default '1h', p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -176,7 +171,6 @@ create or replace function clerk_sync.run_metrics()
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select jsonb_build_object(
@@ -219,8 +213,6 @@ $$;
 create or replace function public.clerk_sync_metrics(p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin

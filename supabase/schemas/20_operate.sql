@@ -10,8 +10,6 @@ create or replace function public.clerk_sync_retry_jobs(
 )
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -38,8 +36,6 @@ create or replace function public.clerk_sync_cancel_jobs(
 )
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -64,7 +60,6 @@ create or replace function clerk_sync.filter_statuses(
 returns text[]
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select array(
@@ -83,7 +78,6 @@ create or replace function clerk_sync.changeable_statuses(p_action text, p_filte
 returns text[]
 language plpgsql
 immutable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -105,7 +99,6 @@ create or replace function clerk_sync.matching_jobs(p_filter jsonb, p_statuses t
 returns uuid[]
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -130,7 +123,6 @@ create or replace function public.clerk_sync_count_jobs(p_filter jsonb, p_most i
 returns integer
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -147,8 +139,6 @@ create or replace function public.clerk_sync_retry_matching_jobs(
 )
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -167,8 +157,6 @@ create or replace function public.clerk_sync_cancel_matching_jobs(
 )
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -197,7 +185,6 @@ create or replace function clerk_sync.newest_jobs(
 returns uuid[]
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -239,7 +226,6 @@ create or replace function clerk_sync.look_at_jobs(
 returns uuid[]
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -288,7 +274,6 @@ create or replace function clerk_sync.check_jobs(p_ids uuid[], p_filter jsonb)
 returns uuid[]
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -334,7 +319,6 @@ create or replace function clerk_sync.find_jobs(
 )
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -386,7 +370,6 @@ create or replace function clerk_sync.jobs_of_email(p_email text)
 returns uuid[]
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -414,7 +397,6 @@ $$;
 create or replace function clerk_sync.search_jobs(p_q text, out ids uuid[], out clerk_ids text[])
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -445,8 +427,6 @@ drop function if exists clerk_sync.change_jobs(text, jsonb, timestamptz); -- bef
 create or replace function clerk_sync.change_jobs(p_action text, p_target jsonb, p_actor text, p_now timestamptz)
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -483,8 +463,6 @@ create or replace function public.clerk_sync_admin_change_jobs(
 )
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -515,7 +493,6 @@ create or replace function public.clerk_sync_user_rows(p_clerk_ids text[])
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin

@@ -20,7 +20,6 @@ create or replace function clerk_sync.summarize_users(p_clerk_ids text[])
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set timezone = 'UTC'
 set jit = 'off'
@@ -70,7 +69,6 @@ create or replace function clerk_sync.newest_users(p_place jsonb, p_limit intege
 returns table (clerk_id text, place jsonb)
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set timezone = 'UTC'
 set jit = 'off'
@@ -116,7 +114,6 @@ create or replace function clerk_sync.users_by_name(p_q text, p_place jsonb, p_l
 returns table (clerk_id text, place jsonb)
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -149,7 +146,6 @@ create or replace function clerk_sync.named_users(p_q text)
 returns text[]
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -178,7 +174,6 @@ create or replace function public.clerk_sync_admin_users(
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -216,7 +211,6 @@ create or replace function clerk_sync.write_cursor(p_list text, p_place jsonb)
 returns text
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select encode(convert_to((p_place || jsonb_build_object('list', p_list))::text, 'UTF8'), 'hex');
@@ -227,7 +221,6 @@ create or replace function clerk_sync.read_cursor(p_list text, p_cursor text)
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -256,7 +249,6 @@ create or replace function clerk_sync.summarize_jobs(p_ids uuid[])
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -293,7 +285,6 @@ create or replace function public.clerk_sync_admin_jobs(
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -316,7 +307,6 @@ create or replace function clerk_sync.as_object(p_value jsonb)
 returns jsonb
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select case when jsonb_typeof(p_value) <> 'object' then jsonb_build_object('value', p_value) else p_value end;
@@ -327,7 +317,6 @@ create or replace function public.clerk_sync_admin_job(p_id uuid)
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -354,7 +343,6 @@ create or replace function public.clerk_sync_admin_user(p_clerk_id text)
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -398,7 +386,6 @@ create or replace function public.clerk_sync_admin_job_counts(p_filter jsonb def
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -444,7 +431,6 @@ create or replace function public.clerk_sync_admin_count(
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -460,7 +446,6 @@ create or replace function public.clerk_sync_admin_dead_letters(p_most integer d
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_health
@@ -508,7 +493,6 @@ create or replace function clerk_sync.overview_jobs(p_facts jsonb)
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select jsonb_build_object(
@@ -531,8 +515,6 @@ $$;
 create or replace function public.clerk_sync_admin_overview(p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -567,7 +549,6 @@ create or replace function public.clerk_sync_admin_run(p_id uuid)
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -580,7 +561,6 @@ create or replace function public.clerk_sync_admin_runs(p_cursor text default nu
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -625,7 +605,6 @@ create or replace function clerk_sync.find_audit(
 )
 language plpgsql
 stable
-security invoker
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
@@ -682,7 +661,6 @@ create or replace function public.clerk_sync_admin_audit(
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare

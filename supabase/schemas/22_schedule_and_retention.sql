@@ -10,7 +10,6 @@ create or replace function clerk_sync.has_work(p_now timestamptz default clock_t
 returns boolean
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -49,8 +48,6 @@ $$;
 create or replace function clerk_sync.post_to_processor(p_body jsonb)
 returns bigint
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -90,8 +87,6 @@ drop function if exists clerk_sync.call_processor(); -- before it had a paramete
 create or replace function clerk_sync.call_processor(p_work text default null)
 returns bigint
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -141,8 +136,6 @@ $$;
 create or replace function public.clerk_sync_schedule(p_seconds integer default 10, p_retention_days integer default 30)
 returns boolean
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -185,8 +178,6 @@ $$;
 create or replace function public.clerk_sync_unschedule()
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare
@@ -227,8 +218,6 @@ $$;
 create or replace function clerk_sync.purge_audit(p_days integer, p_now timestamptz)
 returns void
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 begin
@@ -249,8 +238,6 @@ create or replace function public.clerk_sync_purge_jobs(
 )
 returns integer
 language plpgsql
-volatile
-security invoker
 set search_path = ''
 as $$
 declare

@@ -8,7 +8,6 @@ create or replace function clerk_sync.own_relations()
 returns oid[]
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select array_agg(c.oid)
@@ -21,7 +20,6 @@ create or replace function clerk_sync.own_functions()
 returns oid[]
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select array_agg(p.oid)
@@ -35,7 +33,6 @@ create or replace function clerk_sync.open_relations()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -67,7 +64,6 @@ create or replace function clerk_sync.open_columns()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -98,7 +94,6 @@ create or replace function clerk_sync.open_schema()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -128,7 +123,6 @@ create or replace function clerk_sync.wrong_functions()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -156,7 +150,6 @@ create or replace function clerk_sync.wrong_tables()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -188,7 +181,6 @@ create or replace function public.clerk_sync_blocking_references()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 begin
@@ -211,7 +203,6 @@ create or replace function clerk_sync.wrong_policies()
 returns jsonb
 language plpgsql
 stable
-security invoker
 set search_path = ''
 as $$
 declare
@@ -252,7 +243,6 @@ create or replace function public.clerk_sync_privilege_findings()
 returns jsonb
 language sql
 stable
-security invoker
 set search_path = ''
 as $$
   select clerk_sync.open_relations() || clerk_sync.open_columns() || clerk_sync.open_schema()

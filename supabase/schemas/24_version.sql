@@ -4,7 +4,6 @@ create or replace function public.clerk_sync_schema_version()
 returns text
 language sql
 immutable
-security invoker
 set search_path = ''
 as $$
   select '20261130000000';
