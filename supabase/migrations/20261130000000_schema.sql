@@ -571,17 +571,15 @@ create table if not exists clerk_sync.user_state (
   last_synced_at       timestamptz null,
   first_seen_at        timestamptz null,
   delete_counted_at    timestamptz null,
+  withheld_email       text        null,
+  trusted_version      bigint      null,
+  absent               text[]      null,
+  absent_version       bigint      null,
+  ignored_role         text        null,
   constraint user_state_pkey primary key (clerk_id),
   constraint lock_has_holder check ((auth_holder_id is null) = (auth_locked_at is null)),
   constraint due_refresh_has_reason check (refresh_due_at is null or refresh_reason is not null)
 );
-
-alter table clerk_sync.user_state
-  add column if not exists withheld_email  text,
-  add column if not exists trusted_version bigint,
-  add column if not exists absent          text[],
-  add column if not exists absent_version  bigint,
-  add column if not exists ignored_role    text;
 
 comment on column clerk_sync.user_state.version is
   'Clerk''s updated_at in ms of the newest applied snapshot; 0 until one was applied';
@@ -4494,9 +4492,6 @@ create table if not exists clerk_sync.heartbeats (
   constraint heartbeats_pkey primary key (name)
 );
 
-alter table clerk_sync.heartbeats
-  add column if not exists can_read boolean null;
-
 comment on column clerk_sync.heartbeats.can_read is 'whether it has CLERK_SECRET_KEY, as far as it said so';
 
 alter table clerk_sync.heartbeats enable row level security;
@@ -4508,8 +4503,6 @@ create policy heartbeats_service_role
   to service_role
   using (true)
   with check (true);
-
-drop function if exists public.clerk_sync_beat(text, timestamptz); -- before it told of the key
 
 -- Takes down that a part is alive, and whether it has CLERK_SECRET_KEY; writes nothing while its last word is younger
 -- than ten seconds and was the same.
@@ -5743,8 +5736,6 @@ as $$
     and f.clerk is distinct from f.here;
 $$;
 
-drop function if exists public.clerk_sync_compare_users(jsonb, boolean, boolean); -- before it was told the time
-
 -- Those of p_users ([{clerk_id, version, payload}] as read from Clerk's API) that are not as they are there:
 -- [{clerk_id, kind, fields}] and, with p_with_values, fields as {field: {clerk, here}} instead of their names.
 --   pending     work of this user is in the queue
@@ -5859,8 +5850,6 @@ as $$
   );
 $$;
 
-drop function if exists public.clerk_sync_unmarked_users(text, integer); -- before it was told of the instances
-
 -- Users of ours that the compare under way was not shown by Clerk, after p_after in the order of their ids, at most
 -- p_limit: {clerk_ids, foreign, next}; next is null at the end. foreign are those of them that never came through the
 -- sync: seeded, or of another instance; all of them where events of several instances came (p_several), for one key
@@ -5928,8 +5917,6 @@ as $$
       and not clerk_sync.is_canary(s.clerk_id)
   );
 $$;
-
-drop function if exists public.clerk_sync_count_unmarked(); -- before it had a parameter
 
 -- {users, unmarked, several}: how many users we have, how many of them Clerk has not shown to the compare under way, and
 -- whether events of several Clerk instances came. Newcomers do not count.
@@ -6690,9 +6677,6 @@ as $$
       ended_at = p_accepted_at
   where s.since < p_accepted_at;
 $$;
-
--- Until this file came there was one with fewer arguments; both together would be ambiguous.
-drop function if exists public.clerk_sync_record_deliveries(timestamptz, jsonb);
 
 -- What the webhook saw since its last word: when it last took a delivery (p_accepted_at, null if it took none),
 -- p_entries for the audit: [{kind, at, source, subject?, code?, count}], of which the first 200 are kept, and what it
@@ -8770,8 +8754,6 @@ $$;
 -- What an operator does through the admin API, and its entry in the audit: in one transaction, so that neither is
 -- without the other.
 
-drop function if exists clerk_sync.change_jobs(text, jsonb, timestamptz); -- before it was told of the operator
-
 -- Changes the jobs named or matched: {ids} or {filter, before, limit}, the filter as clerk_sync.find_jobs. before leaves
 -- out what was changed since: a job that fails again after its retry does not match. The history of each bears the name
 -- of p_actor. Answers how many changed.
@@ -9634,8 +9616,6 @@ begin
 end
 $$;
 
-drop function if exists clerk_sync.call_processor(); -- before it had a parameter
-
 -- Calls the processor when there is work, when somebody is to be told of an incident, or to start a run (p_work: sweep,
 -- compare); null when there is nothing to do. The incidents are looked at whatever else there is. The hourly sweep asks
 -- for the check of silence as well: one call for both. Without CLERK_SECRET_KEY the processor could do neither, and is
@@ -9757,9 +9737,6 @@ $$;
 -- is part of the hourly sweep now.
 do $$
 begin
-  if to_regclass('cron.job') is not null then
-    perform cron.unschedule(j.jobid) from cron.job as j where j.jobname = 'clerk-sync-check-silence';
-  end if;
   if to_regclass('cron.job') is not null
     and not (public.clerk_sync_schedule_state() ->> 'scheduled')::boolean then
     perform public.clerk_sync_schedule();

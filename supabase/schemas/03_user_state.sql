@@ -25,17 +25,15 @@ create table if not exists clerk_sync.user_state (
   last_synced_at       timestamptz null,
   first_seen_at        timestamptz null,
   delete_counted_at    timestamptz null,
+  withheld_email       text        null,
+  trusted_version      bigint      null,
+  absent               text[]      null,
+  absent_version       bigint      null,
+  ignored_role         text        null,
   constraint user_state_pkey primary key (clerk_id),
   constraint lock_has_holder check ((auth_holder_id is null) = (auth_locked_at is null)),
   constraint due_refresh_has_reason check (refresh_due_at is null or refresh_reason is not null)
 );
-
-alter table clerk_sync.user_state
-  add column if not exists withheld_email  text,
-  add column if not exists trusted_version bigint,
-  add column if not exists absent          text[],
-  add column if not exists absent_version  bigint,
-  add column if not exists ignored_role    text;
 
 comment on column clerk_sync.user_state.version is
   'Clerk''s updated_at in ms of the newest applied snapshot; 0 until one was applied';

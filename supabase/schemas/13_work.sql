@@ -9,9 +9,6 @@ create table if not exists clerk_sync.heartbeats (
   constraint heartbeats_pkey primary key (name)
 );
 
-alter table clerk_sync.heartbeats
-  add column if not exists can_read boolean null;
-
 comment on column clerk_sync.heartbeats.can_read is 'whether it has CLERK_SECRET_KEY, as far as it said so';
 
 alter table clerk_sync.heartbeats enable row level security;
@@ -23,8 +20,6 @@ create policy heartbeats_service_role
   to service_role
   using (true)
   with check (true);
-
-drop function if exists public.clerk_sync_beat(text, timestamptz); -- before it told of the key
 
 -- Takes down that a part is alive, and whether it has CLERK_SECRET_KEY; writes nothing while its last word is younger
 -- than ten seconds and was the same.

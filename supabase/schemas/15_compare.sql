@@ -45,8 +45,6 @@ as $$
     and f.clerk is distinct from f.here;
 $$;
 
-drop function if exists public.clerk_sync_compare_users(jsonb, boolean, boolean); -- before it was told the time
-
 -- Those of p_users ([{clerk_id, version, payload}] as read from Clerk's API) that are not as they are there:
 -- [{clerk_id, kind, fields}] and, with p_with_values, fields as {field: {clerk, here}} instead of their names.
 --   pending     work of this user is in the queue
@@ -161,8 +159,6 @@ as $$
   );
 $$;
 
-drop function if exists public.clerk_sync_unmarked_users(text, integer); -- before it was told of the instances
-
 -- Users of ours that the compare under way was not shown by Clerk, after p_after in the order of their ids, at most
 -- p_limit: {clerk_ids, foreign, next}; next is null at the end. foreign are those of them that never came through the
 -- sync: seeded, or of another instance; all of them where events of several instances came (p_several), for one key
@@ -230,8 +226,6 @@ as $$
       and not clerk_sync.is_canary(s.clerk_id)
   );
 $$;
-
-drop function if exists public.clerk_sync_count_unmarked(); -- before it had a parameter
 
 -- {users, unmarked, several}: how many users we have, how many of them Clerk has not shown to the compare under way, and
 -- whether events of several Clerk instances came. Newcomers do not count.

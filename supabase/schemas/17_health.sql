@@ -220,9 +220,6 @@ as $$
   where s.since < p_accepted_at;
 $$;
 
--- Until this file came there was one with fewer arguments; both together would be ambiguous.
-drop function if exists public.clerk_sync_record_deliveries(timestamptz, jsonb);
-
 -- What the webhook saw since its last word: when it last took a delivery (p_accepted_at, null if it took none),
 -- p_entries for the audit: [{kind, at, source, subject?, code?, count}], of which the first 200 are kept, and what it
 -- answered, p_counts: [{name: answers | signature_failures, value: status | code, count}].

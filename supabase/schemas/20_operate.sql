@@ -419,8 +419,6 @@ $$;
 -- What an operator does through the admin API, and its entry in the audit: in one transaction, so that neither is
 -- without the other.
 
-drop function if exists clerk_sync.change_jobs(text, jsonb, timestamptz); -- before it was told of the operator
-
 -- Changes the jobs named or matched: {ids} or {filter, before, limit}, the filter as clerk_sync.find_jobs. before leaves
 -- out what was changed since: a job that fails again after its retry does not match. The history of each bears the name
 -- of p_actor. Answers how many changed.

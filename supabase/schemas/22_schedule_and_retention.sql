@@ -78,8 +78,6 @@ begin
 end
 $$;
 
-drop function if exists clerk_sync.call_processor(); -- before it had a parameter
-
 -- Calls the processor when there is work, when somebody is to be told of an incident, or to start a run (p_work: sweep,
 -- compare); null when there is nothing to do. The incidents are looked at whatever else there is. The hourly sweep asks
 -- for the check of silence as well: one call for both. Without CLERK_SECRET_KEY the processor could do neither, and is
@@ -201,9 +199,6 @@ $$;
 -- is part of the hourly sweep now.
 do $$
 begin
-  if to_regclass('cron.job') is not null then
-    perform cron.unschedule(j.jobid) from cron.job as j where j.jobname = 'clerk-sync-check-silence';
-  end if;
   if to_regclass('cron.job') is not null
     and not (public.clerk_sync_schedule_state() ->> 'scheduled')::boolean then
     perform public.clerk_sync_schedule();
