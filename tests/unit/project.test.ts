@@ -21,26 +21,29 @@ async function readCore(): Promise<Map<string, string>> {
   );
 }
 
-async function readMigrations(): Promise<string> {
-  const names = (await list("supabase/migrations")).sort();
-  return (await Promise.all(names.map((name) => read("supabase/migrations", name)))).join("\n");
-}
-
-describe("the path of an event in the README", () => {
-  it("names only folders, files and SQL functions that exist, in their places", async () => {
-    const readme = await read("README.md");
-    const table = readme.match(/## The path of an event\n([\s\S]*?)\n## /)?.[1] ?? "";
-    const steps = [...table.matchAll(/^\| \d+ +\| `([^`]+)` +\|/gm)].map((match) => match[1] ?? "");
-    expect(steps.length).toBeGreaterThan(10);
-    const [core, migrations, functions] = [await readCore(), await readMigrations(), await list("supabase/functions")];
-    for (const step of steps) {
-      const isSql = step.endsWith("()");
-      const name = step.replace("()", "");
-      const exists = isSql
-        ? migrations.includes(`function clerk_sync.${name}(`) || migrations.includes(`function public.${name}(`)
-        : core.has(name) || functions.includes(name) || migrations.includes(`table if not exists ${name} `);
-      expect(exists, step).toBe(true);
+describe("docs/architecture.md", () => {
+  it("names files and, in each, something that this file defines", async () => {
+    const rows = [...(await read("docs/architecture.md")).matchAll(/^\| `([^`]+)` \| `([^`]+)` \|/gm)];
+    expect(rows.length).toBeGreaterThan(50);
+    for (const [, file = "", name = ""] of rows) {
+      const isSql = file.endsWith(".sql");
+      const text = await read(isSql ? "supabase/schemas" : "supabase/functions/_shared/clerk-sync", file);
+      const definition = isSql ? `function (?:public|clerk_sync)\\.${name}\\(` : `(?:function|const) ${name}\\b`;
+      expect(text, `${file} ${name}`).toMatch(new RegExp(definition));
     }
+  });
+
+  it("names the folders that there are, and every room of the core", async () => {
+    const page = await read("docs/architecture.md");
+    const table = page.match(/## The folders\n([\s\S]*?)\nThe core/)?.[1] ?? "";
+    const names = [...table.matchAll(/`([a-z/-]+)`(?=[^|]*\|.*\|)/g)].map(([, name = ""]) => name);
+    expect(names.length).toBeGreaterThan(8);
+    for (const name of names.filter((name) => !name.includes("clerk-sync")))
+      await expect(stat(path.join(root, name))).resolves.toBeDefined();
+    const entries = await readdir(path.join(root, "supabase/functions/_shared/clerk-sync"), { withFileTypes: true });
+    const rooms = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+    const line = page.match(/^ {4}edge, index → .*$/m)?.[0] ?? "";
+    for (const room of rooms) expect(line).toMatch(new RegExp(`(^|[ ,])${room}([ ,]|$)`));
   });
 });
 
