@@ -2,27 +2,27 @@ import { defineConfig } from "vitest/config";
 
 /** Tests of tests/integration that take long, and run in npm run test:long: loads, Deno, a schedule's real minute. */
 const long = [
-  "admin-plans",
-  "auth-outage",
-  "backfill",
-  "backfill-process",
-  "backfill-trouble",
-  "crashes",
-  "edge-admin",
-  "edge-alerts",
-  "edge-functions",
-  "edge-runs",
-  "getting-started",
-  "hostile-tables",
-  "init",
-  "init-functions",
-  "load",
-  "native-sign-in",
-  "outages",
-  "package",
-  "schedule",
-  "server-process",
-  "sync-health",
+  "admin/admin-plans",
+  "mirror/auth-outage",
+  "reconcile/backfill",
+  "reconcile/backfill-process",
+  "reconcile/backfill-trouble",
+  "worker/crashes",
+  "admin/edge-admin",
+  "alerts/edge-alerts",
+  "edge/edge-functions",
+  "reconcile/edge-runs",
+  "cli/getting-started",
+  "worker/hostile-tables",
+  "cli/init",
+  "cli/init-functions",
+  "webhook/load",
+  "mirror/native-sign-in",
+  "worker/outages",
+  "cli/package",
+  "database/schedule",
+  "server/server-process",
+  "health/sync-health",
 ].map((name) => `tests/integration/${name}.test.ts`);
 
 /** So long that no busy machine reaches it: a limit is for what hangs. */
@@ -30,7 +30,7 @@ const patience = { testTimeout: 600_000, hookTimeout: 600_000, expect: { poll: {
 
 const integration = {
   maxWorkers: 3, // half of the time a test waits for a process or a clock
-  globalSetup: ["tests/support/start-postgres.ts"],
+  globalSetup: ["tests/support/database/start-postgres.ts"],
   ...patience,
 };
 
@@ -60,7 +60,7 @@ export default defineConfig({
           name: "schedules",
           maxWorkers: 2,
           include: ["tests/schedules/**/*.test.ts"],
-          globalSetup: ["tests/support/start-postgres.ts"],
+          globalSetup: ["tests/support/database/start-postgres.ts"],
           ...patience,
         },
       },

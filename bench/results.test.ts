@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { createTestFolder } from "../tests/support/test-folder.ts";
+import { createTestFolder } from "../tests/support/processes/test-folder.ts";
 import { readResults, storedFolder, writeResult } from "./results.ts";
 
 let folder: Awaited<ReturnType<typeof createTestFolder>>;

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { createTestFolder } from "../tests/support/test-folder.ts";
+import { createTestFolder } from "../tests/support/processes/test-folder.ts";
 import { findPackageRoot } from "./find-package-root.ts";
 
 test("from the source it is the repository", () => {

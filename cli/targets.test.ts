@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { runCommand } from "../tests/support/run-command.ts";
+import { runCommand } from "../tests/support/processes/run-command.ts";
 
 const secret = "whsec_bG9jYWw=";
 const local = { url: "http://127.0.0.1:54321", webhookSecret: secret, secretKey: "sb_secret_local" };

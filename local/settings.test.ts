@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { createTestFolder } from "../tests/support/test-folder.ts";
+import { createTestFolder } from "../tests/support/processes/test-folder.ts";
 import { ignoreFolder } from "./settings.ts";
 
 test("git add takes nothing of the local server's folder", async () => {

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createVerifySignature } from "#core/webhook/verify-signature.ts";
-import { macOf, signedHeaders, testNow, testSecret } from "../tests/support/sign.ts";
+import { macOf, signedHeaders, testNow, testSecret } from "../tests/support/clerk/sign.ts";
 import { createNodeHmac } from "./node-hmac.ts";
 
 const verify = createVerifySignature([testSecret], () => testNow, createNodeHmac);

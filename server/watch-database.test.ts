@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { AlertTarget } from "#core/alerts/post-notice.ts";
 import { SyncError } from "#core/errors.ts";
-import { captureLog } from "../tests/support/capture-log.ts";
+import { captureLog } from "../tests/support/processes/capture-log.ts";
 import { watchDatabase } from "./watch-database.ts";
 
 const targets: AlertTarget[] = [

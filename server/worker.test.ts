@@ -3,8 +3,8 @@ import { afterEach, expect, test } from "vitest";
 import type { Database } from "#core/database/database.ts";
 import { SyncError } from "#core/errors.ts";
 import type { SliceDependencies } from "#core/reconcile/walk-run.ts";
-import { createFakeQueue, type FakeJob } from "../tests/support/fake-queue.ts";
-import { createFakeClerk, createFakeRuns } from "../tests/support/fake-sync-runs.ts";
+import { createFakeQueue, type FakeJob } from "../tests/support/database/fake-queue.ts";
+import { createFakeClerk, createFakeRuns } from "../tests/support/database/fake-sync-runs.ts";
 import { createWorker, type Worker } from "./worker.ts";
 
 let worker: Worker | undefined;

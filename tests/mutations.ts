@@ -4,9 +4,9 @@ import { cp, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { writeMigration } from "../build/migration.ts";
-import { allMutations } from "./support/all-mutations.ts";
-import { applyEdit, type Mutation } from "./support/mutations.ts";
-import { sharedPostgres, startTestPostgres } from "./support/start-postgres.ts";
+import { sharedPostgres, startTestPostgres } from "./support/database/start-postgres.ts";
+import { allMutations } from "./support/mutations/all-mutations.ts";
+import { applyEdit, type Mutation } from "./support/mutations/mutations.ts";
 
 type Lane = { copy: string; postgresUrl: string };
 type Run = { failed: boolean; passed: boolean; ranOutOfTime: boolean; milliseconds: number };

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { add, type Count, nothing, readMutations, readPlaywright, readVitest } from "./support/read-report.ts";
+import { add, type Count, nothing, readMutations, readPlaywright, readVitest } from "./support/project/read-report.ts";
 
 // node tests/run.ts PART: the suites of npm test, test:long or test:soak one after the other, then one line with their sum.
 // A list of suites in place of one runs together: the browser's tests wait most of their time, the others do not.

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { mapEvent } from "#core/clerk/map-user.ts";
 import { parseEvent } from "#core/clerk/parse-event.ts";
 import type { NewJob } from "#core/database/database.ts";
-import { macOf, testSecret } from "../../tests/support/sign.ts";
+import { macOf, testSecret } from "../../tests/support/clerk/sign.ts";
 
 export const webhookPath = "/functions/v1/clerk-webhook";
 export const webhookSecret = testSecret;

@@ -7,7 +7,7 @@ import { Hono } from "hono";
 import { build } from "vite";
 import { findFreePort } from "../../local/postgres/embedded-postgres.ts";
 import { createRestStandIn } from "../../local/supabase/rest-api.ts";
-import { startDenoFunction } from "../../tests/support/deno-function.ts";
+import { startDenoFunction } from "../../tests/support/processes/deno-function.ts";
 import { openConnection } from "../load/connection.ts";
 import { makeRequests, webhookSecret } from "../load/payload.ts";
 import { alternate, makeRow, type Row } from "../measure.ts";

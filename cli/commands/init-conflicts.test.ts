@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import { createInitProject, type InitProject } from "../../tests/support/init-project.ts";
+import { createInitProject, type InitProject } from "../../tests/support/processes/init-project.ts";
 
 let given: InitProject;
 beforeEach(async () => {

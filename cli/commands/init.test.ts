@@ -1,7 +1,7 @@
 import { mkdir, readdir, rm, symlink } from "node:fs/promises";
 import path from "node:path";
 import { beforeEach, expect, test } from "vitest";
-import { createInitProject, type InitProject } from "../../tests/support/init-project.ts";
+import { createInitProject, type InitProject } from "../../tests/support/processes/init-project.ts";
 import { main } from "../main.ts";
 
 let given: InitProject;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { runCommand } from "../../tests/support/run-command.ts";
+import { runCommand } from "../../tests/support/processes/run-command.ts";
 
 it("a database that is not reached is named by where its URL was given, without a word on TLS", async () => {
   const url = "postgres://u:secret@127.0.0.1:1/d";

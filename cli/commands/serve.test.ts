@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { runCommand } from "../../tests/support/run-command.ts";
+import { runCommand } from "../../tests/support/processes/run-command.ts";
 
 const databaseUrl = "postgres://u:secret@127.0.0.1:1/none";
 

@@ -7,7 +7,7 @@ import {
   standInKey,
   standInSecret,
   startStandIn,
-} from "../../tests/support/webhook-stand-in.ts";
+} from "../../tests/support/webhook/webhook-stand-in.ts";
 import { main } from "../main.ts";
 
 let standIn: StandIn | undefined;

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { runCommand } from "../../tests/support/run-command.ts";
+import { runCommand } from "../../tests/support/processes/run-command.ts";
 
 it("where nothing answers it asks whether the server runs, and tells of no canary's end", async () => {
   const { exitCode, stdout } = await runCommand([

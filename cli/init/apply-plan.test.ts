@@ -1,7 +1,7 @@
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { createTestFolder } from "../../tests/support/test-folder.ts";
+import { createTestFolder } from "../../tests/support/processes/test-folder.ts";
 import { applyPlan } from "./apply-plan.ts";
 
 const empty = { files: [], sections: [], writes: [], deletes: [], folders: [] };

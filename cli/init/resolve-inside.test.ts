@@ -1,7 +1,7 @@
 import { mkdir, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
-import { createTestFolder } from "../../tests/support/test-folder.ts";
+import { createTestFolder } from "../../tests/support/processes/test-folder.ts";
 import { resolveInside } from "./resolve-inside.ts";
 
 let project: string;

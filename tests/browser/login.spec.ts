@@ -1,6 +1,6 @@
 import type { Page } from "@playwright/test";
 import { createAdminTokens } from "#core/admin/token.ts";
-import { authorizedParty } from "../support/clerk-instance.ts";
+import { authorizedParty } from "../support/clerk/clerk-instance.ts";
 import { expect, test } from "./support/admin-page.ts";
 
 async function fillIn(page: Page, secret: string, name = "Ada"): Promise<void> {

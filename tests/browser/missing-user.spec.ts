@@ -1,6 +1,6 @@
 import type { Page } from "@playwright/test";
 import { authUserIdOf } from "#core/mirror/mirror-user.ts";
-import { at, deletedEvent, userEvent } from "../support/build-event.ts";
+import { at, deletedEvent, userEvent } from "../support/clerk/build-event.ts";
 import { expect, newClerkId, test } from "./support/admin-page.ts";
 import { findPart } from "./support/find-part.ts";
 import { takeScreenshot } from "./support/take-screenshot.ts";

@@ -1,11 +1,11 @@
 import { waitForUser } from "#core/ensure-user/wait-for-user.ts";
-import { deletedEvent, userEvent } from "../support/build-event.ts";
+import { deletedEvent, userEvent } from "../support/clerk/build-event.ts";
 import {
   authorizedParty,
   type ClerkInstance,
   type ClerkInstancePlace,
   startClerkInstance,
-} from "../support/clerk-instance.ts";
+} from "../support/clerk/clerk-instance.ts";
 import { expect, newClerkId, type System, test } from "./system.ts";
 
 const place = process.env["CLERK_SYNC_INSTANCE"];

@@ -1,5 +1,5 @@
-import { clerkEnvironment, planClerkInstance } from "../support/clerk-instance.ts";
-import { startEdgeSystem } from "../support/edge-system.ts";
+import { clerkEnvironment, planClerkInstance } from "../support/clerk/clerk-instance.ts";
+import { startEdgeSystem } from "../support/systems/edge-system.ts";
 
 /** Starts the Edge Functions under Deno, as on hosted Supabase, and hands their settings to the specs. */
 async function start(): Promise<() => Promise<void>> {

@@ -1,5 +1,5 @@
-import { clerkEnvironment, planClerkInstance } from "../support/clerk-instance.ts";
-import { createServerFolder, startServerProcess } from "../support/server-process.ts";
+import { clerkEnvironment, planClerkInstance } from "../support/clerk/clerk-instance.ts";
+import { createServerFolder, startServerProcess } from "../support/processes/server-process.ts";
 
 /**
  * Starts the system as npm start does and hands its settings to the specs. With CLERK_SYNC_SETTINGS set to

@@ -3,7 +3,7 @@ import { test as base, expect } from "@playwright/test";
 import pg from "pg";
 import { signWebhook } from "#core/http/sign-webhook.ts";
 import { authUserIdOf } from "#core/mirror/mirror-user.ts";
-import type { LocalSettings } from "../support/server-process.ts";
+import type { LocalSettings } from "../support/processes/server-process.ts";
 
 export type AuthUser = {
   id: string;

@@ -1,4 +1,4 @@
-import { deletedEvent, userEvent } from "../support/build-event.ts";
+import { deletedEvent, userEvent } from "../support/clerk/build-event.ts";
 import { expect, newClerkId, test } from "./system.ts";
 
 test("each kind of event becomes a job of its type, with its priority and payload", async ({ system }) => {

@@ -1,5 +1,5 @@
 import { readFile } from "node:fs/promises";
-import { userEvent } from "../support/build-event.ts";
+import { userEvent } from "../support/clerk/build-event.ts";
 import { expect, newClerkId, test } from "./system.ts";
 
 /** A fixture with an id, addresses and a phone number that nobody else has. */

@@ -1,5 +1,5 @@
 import { authUserIdOf } from "#core/mirror/mirror-user.ts";
-import { deletedEvent, userEvent } from "../support/build-event.ts";
+import { deletedEvent, userEvent } from "../support/clerk/build-event.ts";
 import { expect, newClerkId, test } from "./system.ts";
 
 test("a user is created, updated and deleted; every step shows in the queue, in users and in Auth", async ({

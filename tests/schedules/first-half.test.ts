@@ -1,3 +1,3 @@
-import { playHalf } from "../support/play-half.ts";
+import { playHalf } from "../support/schedules/play-half.ts";
 
 playHalf(0);

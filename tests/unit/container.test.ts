@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { environmentSchema } from "#core/config/environment-schema.ts";
-import { interpolate, readComposeFile } from "../support/compose-file.ts";
-import { execForm, readDockerfile, readValue } from "../support/dockerfile.ts";
+import { interpolate, readComposeFile } from "../support/project/compose-file.ts";
+import { execForm, readDockerfile, readValue } from "../support/project/dockerfile.ts";
 
 const root = new URL("../../", import.meta.url);
 const read = (name: string) => readFile(new URL(name, root), "utf8");

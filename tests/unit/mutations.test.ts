@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import { allMutations } from "../support/all-mutations.ts";
-import { applyEdit } from "../support/mutations.ts";
+import { allMutations } from "../support/mutations/all-mutations.ts";
+import { applyEdit } from "../support/mutations/mutations.ts";
 
 const read = (name: string) => readFile(fileURLToPath(new URL(`../../${name}`, import.meta.url)), "utf8");
 

@@ -4,9 +4,9 @@ import { parse } from "yaml";
 import { databaseFamilies } from "#core/metrics/families.ts";
 import { formatMetrics } from "#core/metrics/format-metrics.ts";
 import { createProcessMetrics } from "../../server/process-metrics.ts";
-import { metricFacts } from "../support/metric-facts.ts";
-import { type Expression, parsePromql } from "../support/parse-promql.ts";
-import { readMetrics } from "../support/read-metrics.ts";
+import { metricFacts } from "../support/metrics/metric-facts.ts";
+import { type Expression, parsePromql } from "../support/metrics/parse-promql.ts";
+import { readMetrics } from "../support/metrics/read-metrics.ts";
 
 const root = new URL("../../", import.meta.url);
 const read = (name: string) => readFile(new URL(name, root), "utf8");

@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
-import { type Count, readPlaywright, readVitest } from "../support/read-report.ts";
+import { type Count, readPlaywright, readVitest } from "../support/project/read-report.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 

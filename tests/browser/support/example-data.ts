@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { System } from "../../e2e/system.ts";
-import { at, userEvent } from "../../support/build-event.ts";
-import type { ClerkInstance } from "../../support/clerk-instance.ts";
+import { at, userEvent } from "../../support/clerk/build-event.ts";
+import type { ClerkInstance } from "../../support/clerk/clerk-instance.ts";
 
 const firstNames = ["Ada", "Alan", "Barbara", "Donald", "Edsger", "Frances", "Grace", "John", "Katherine", "Margaret"];
 const lastNames = [

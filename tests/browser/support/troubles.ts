@@ -1,5 +1,5 @@
 import { expect, type System } from "../../e2e/system.ts";
-import { deletedEvent } from "../../support/build-event.ts";
+import { deletedEvent } from "../../support/clerk/build-event.ts";
 
 /** Calls to a service are paused for the next hour. */
 export async function openCircuit({ query }: System, name: "auth" | "clerk" = "clerk"): Promise<void> {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { captureLog } from "../../../../tests/support/capture-log.ts";
+import { captureLog } from "../../../../tests/support/processes/capture-log.ts";
 import { logger, startLogging } from "./logger.ts";
 
 describe("a log line", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { adminKey, adminOptions, adminRoutes, checkAnswer } from "../../../../../tests/support/ask-admin.ts";
-import { captureLog } from "../../../../../tests/support/capture-log.ts";
+import { adminKey, adminOptions, adminRoutes, checkAnswer } from "../../../../../tests/support/admin/ask-admin.ts";
+import { captureLog } from "../../../../../tests/support/processes/capture-log.ts";
 import { databaseError } from "../database/database.ts";
 import { type AdminOptions, createAdmin, createHandleAdmin } from "./handle-admin.ts";
 import { createAdminTokens } from "./token.ts";

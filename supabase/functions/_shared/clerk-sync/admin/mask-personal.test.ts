@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
-import { fixtureBytes } from "../../../../../tests/support/clerk-fixture.ts";
+import { fixtureBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
 import { maskAddresses, maskEmail, maskPersonal, maskText } from "./mask-personal.ts";
 
 test.each([

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fixtureBytes } from "../../../../../tests/support/clerk-fixture.ts";
+import { fixtureBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
 import { createClerkApi } from "./clerk-api.ts";
 
 const { data } = JSON.parse(new TextDecoder().decode(fixtureBytes("user.created")));

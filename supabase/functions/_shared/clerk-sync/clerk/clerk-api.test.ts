@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { fixtureBytes } from "../../../../../tests/support/clerk-fixture.ts";
+import { fixtureBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
 import { createClerkApi } from "./clerk-api.ts";
 
 const id = "user_35rT8mQvXk2LhN4pZsYcWb6JdGe";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fixtureBytes, jsonBytes } from "../../../../../tests/support/clerk-fixture.ts";
+import { fixtureBytes, jsonBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
 import { mapEvent } from "./map-user.ts";
 import { parseEvent } from "./parse-event.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { fixtureBytes, fixtureNames, jsonBytes } from "../../../../../tests/support/clerk-fixture.ts";
+import { fixtureBytes, fixtureNames, jsonBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
 import { absentFields, mapUser } from "./map-user.ts";
 import { type ClerkUser, parseEvent } from "./parse-event.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { jsonBytes } from "../../../../../tests/support/clerk-fixture.ts";
+import { jsonBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
 import { SyncError } from "../errors.ts";
 import { parseEvent } from "./parse-event.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { fixtureBytes, fixtureNames, jsonBytes } from "../../../../../tests/support/clerk-fixture.ts";
+import { fixtureBytes, fixtureNames, jsonBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
 import { type ClerkEvent, parseEvent, toMilliseconds } from "./parse-event.ts";
 
 function parseUser(data: Record<string, unknown>, envelope: Record<string, unknown> = {}) {

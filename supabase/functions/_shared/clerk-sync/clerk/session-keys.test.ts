@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from "vitest";
-import { captureLog } from "../../../../../tests/support/capture-log.ts";
-import { createSessionTokens, type SessionTokens } from "../../../../../tests/support/clerk-session-tokens.ts";
+import { createSessionTokens, type SessionTokens } from "../../../../../tests/support/clerk/clerk-session-tokens.ts";
+import { captureLog } from "../../../../../tests/support/processes/capture-log.ts";
 import { createVerifySessionToken } from "./verify-session-token.ts";
 
 const start = 1_763_900_000_000;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { fixtureBytes } from "../../../../../tests/support/clerk-fixture.ts";
+import { fixtureBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
 import type { Json } from "../sanitise.ts";
 import { summariseEvent } from "./summarise-event.ts";
 

@@ -1,8 +1,8 @@
 import { createHmac } from "node:crypto";
 import { exportSPKI, importJWK } from "jose";
 import { beforeAll, describe, expect, test } from "vitest";
-import { captureLog } from "../../../../../tests/support/capture-log.ts";
-import { createSessionTokens, type SessionTokens } from "../../../../../tests/support/clerk-session-tokens.ts";
+import { createSessionTokens, type SessionTokens } from "../../../../../tests/support/clerk/clerk-session-tokens.ts";
+import { captureLog } from "../../../../../tests/support/processes/capture-log.ts";
 import { SyncError } from "../errors.ts";
 import { createVerifySessionToken } from "./verify-session-token.ts";
 

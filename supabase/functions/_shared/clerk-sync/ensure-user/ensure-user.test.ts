@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { at, userEvent } from "../../../../../tests/support/build-event.ts";
+import { at, userEvent } from "../../../../../tests/support/clerk/build-event.ts";
 import type { FreshUser } from "../clerk/clerk-api.ts";
 import { parseUser } from "../clerk/parse-event.ts";
 import type { EnsureUserArguments, OwnRow } from "../database/database.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { captureLog } from "../../../../../tests/support/capture-log.ts";
+import { captureLog } from "../../../../../tests/support/processes/capture-log.ts";
 import { type ErrorCode, SyncError } from "../errors.ts";
 import { createAllowOrigin } from "../http/allow-origin.ts";
 import { type EnsureUserDependencies, handleEnsureUser } from "./handle-ensure-user.ts";

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { captureLog } from "../../../../../tests/support/capture-log.ts";
+import { captureLog } from "../../../../../tests/support/processes/capture-log.ts";
 import { schemaVersion } from "../database/schema-version.ts";
 import { SyncError } from "../errors.ts";
 import { createReadHealth } from "./read-health.ts";

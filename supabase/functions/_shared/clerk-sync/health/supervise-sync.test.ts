@@ -1,5 +1,5 @@
 import { expect, test, vi } from "vitest";
-import { captureLog } from "../../../../../tests/support/capture-log.ts";
+import { captureLog } from "../../../../../tests/support/processes/capture-log.ts";
 import { SyncError } from "../errors.ts";
 import { createSupervision } from "./supervise-sync.ts";
 

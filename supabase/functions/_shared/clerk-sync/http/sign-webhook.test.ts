@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { macOf, testNow, testSecret } from "../../../../../tests/support/sign.ts";
+import { macOf, testNow, testSecret } from "../../../../../tests/support/clerk/sign.ts";
 import { createVerifySignature } from "../webhook/verify-signature.ts";
 import { decodeBase64, readWebhookSecret, signedContent, signWebhook } from "./sign-webhook.ts";
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { readMetrics } from "../../../../../tests/support/read-metrics.ts";
+import { readMetrics } from "../../../../../tests/support/metrics/read-metrics.ts";
 import { histogram } from "./families.ts";
 import { formatMetrics, type MetricFamily } from "./format-metrics.ts";
 

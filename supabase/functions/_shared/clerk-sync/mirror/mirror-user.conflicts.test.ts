@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { createFakeAuthAdmin } from "../../../../../tests/support/fake-auth-admin.ts";
-import { mirrorOrder } from "../../../../../tests/support/mirror-order.ts";
+import { createFakeAuthAdmin } from "../../../../../tests/support/supabase/fake-auth-admin.ts";
+import { mirrorOrder } from "../../../../../tests/support/supabase/mirror-order.ts";
 import { authUserIdOf, createMirrorUser } from "./mirror-user.ts";
 
 const conflict = { name: "SyncError", code: "auth_email_conflict", retryable: true };

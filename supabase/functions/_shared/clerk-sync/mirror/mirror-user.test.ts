@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
-import { createFakeAuthAdmin } from "../../../../../tests/support/fake-auth-admin.ts";
-import { mirrorOrder } from "../../../../../tests/support/mirror-order.ts";
+import { createFakeAuthAdmin } from "../../../../../tests/support/supabase/fake-auth-admin.ts";
+import { mirrorOrder } from "../../../../../tests/support/supabase/mirror-order.ts";
 import { SyncError } from "../errors.ts";
 import { authUserIdOf, createMirrorUser } from "./mirror-user.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { createFakeAuthAdmin } from "../../../../../tests/support/fake-auth-admin.ts";
-import { createFakeClerk, createFakeRuns, newRun } from "../../../../../tests/support/fake-sync-runs.ts";
+import { createFakeClerk, createFakeRuns, newRun } from "../../../../../tests/support/database/fake-sync-runs.ts";
+import { createFakeAuthAdmin } from "../../../../../tests/support/supabase/fake-auth-admin.ts";
 import { SyncError } from "../errors.ts";
 import { authUserIdOf } from "../mirror/mirror-user.ts";
 import { type AuthReader, type AuthRow, createAuthReader } from "../mirror/read-auth-users.ts";

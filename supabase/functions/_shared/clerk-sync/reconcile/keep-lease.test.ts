@@ -1,5 +1,10 @@
 import { expect, test } from "vitest";
-import { createFakeClerk, createFakeRuns, newRun, pageOf } from "../../../../../tests/support/fake-sync-runs.ts";
+import {
+  createFakeClerk,
+  createFakeRuns,
+  newRun,
+  pageOf,
+} from "../../../../../tests/support/database/fake-sync-runs.ts";
 import { keepLease } from "./keep-lease.ts";
 import type { HeldRun } from "./run-step.ts";
 

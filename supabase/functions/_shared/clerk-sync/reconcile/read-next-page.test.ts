@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { createFakeClerk, pageOf } from "../../../../../tests/support/fake-sync-runs.ts";
+import { createFakeClerk, pageOf } from "../../../../../tests/support/database/fake-sync-runs.ts";
 import type { ClerkApi } from "../clerk/clerk-api.ts";
 import { parsePage, type UserPage } from "../clerk/parse-page.ts";
 import { SyncError } from "../errors.ts";

@@ -1,5 +1,10 @@
 import { describe, expect, test, vi } from "vitest";
-import { createFakeClerk, createFakeRuns, newRun, pageOf } from "../../../../../tests/support/fake-sync-runs.ts";
+import {
+  createFakeClerk,
+  createFakeRuns,
+  newRun,
+  pageOf,
+} from "../../../../../tests/support/database/fake-sync-runs.ts";
 import type { ClerkApi } from "../clerk/clerk-api.ts";
 import { SyncError } from "../errors.ts";
 import { mostOpenJobs, type Run } from "./sync-runs.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fixtureBytes, fixtureNames, jsonBytes } from "../../../../../tests/support/clerk-fixture.ts";
+import { fixtureBytes, fixtureNames, jsonBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
 import type { HandledEvent } from "../clerk/map-user.ts";
 import { parseEvent } from "../clerk/parse-event.ts";
 import { checkOrigin } from "./foreign-events.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { fixtureBytes } from "../../../../../tests/support/clerk-fixture.ts";
-import { signedHeaders, testNow } from "../../../../../tests/support/sign.ts";
-import { webhookWith } from "../../../../../tests/support/webhook.ts";
+import { fixtureBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
+import { signedHeaders, testNow } from "../../../../../tests/support/clerk/sign.ts";
+import { webhookWith } from "../../../../../tests/support/webhook/webhook.ts";
 import { handleWebhook, type WebhookDependencies } from "./handle-webhook.ts";
 import { createRateLimit } from "./limit-rate.ts";
 import type { Refusal } from "./notify-hook.ts";

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { captureLog } from "../../../../../tests/support/capture-log.ts";
-import { fixtureBytes, jsonBytes } from "../../../../../tests/support/clerk-fixture.ts";
-import { signedHeaders } from "../../../../../tests/support/sign.ts";
-import { deliver, webhookWith } from "../../../../../tests/support/webhook.ts";
+import { fixtureBytes, jsonBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
+import { signedHeaders } from "../../../../../tests/support/clerk/sign.ts";
+import { captureLog } from "../../../../../tests/support/processes/capture-log.ts";
+import { deliver, webhookWith } from "../../../../../tests/support/webhook/webhook.ts";
 import { SyncError } from "../errors.ts";
 import { handleWebhook, type WebhookDependencies } from "./handle-webhook.ts";
 import { createLoadLimit } from "./limit-load.ts";

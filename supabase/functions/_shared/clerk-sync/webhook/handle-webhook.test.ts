@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { fixtureBytes, fixtureNames, jsonBytes } from "../../../../../tests/support/clerk-fixture.ts";
-import { deliver, webhookWith } from "../../../../../tests/support/webhook.ts";
+import { fixtureBytes, fixtureNames, jsonBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
+import { deliver, webhookWith } from "../../../../../tests/support/webhook/webhook.ts";
 import { mapEvent } from "../clerk/map-user.ts";
 import { parseEvent } from "../clerk/parse-event.ts";
 import type { Enqueued } from "../database/database.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { captureLog } from "../../../../../tests/support/capture-log.ts";
+import { captureLog } from "../../../../../tests/support/processes/capture-log.ts";
 import { createLoadLimit } from "./limit-load.ts";
 
 const overloaded = expect.objectContaining({ code: "overloaded", retryable: true, retryAfterSeconds: 5 });

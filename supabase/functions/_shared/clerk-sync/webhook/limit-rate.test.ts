@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { captureLog } from "../../../../../tests/support/capture-log.ts";
-import { signedHeaders, testNow } from "../../../../../tests/support/sign.ts";
+import { signedHeaders, testNow } from "../../../../../tests/support/clerk/sign.ts";
+import { captureLog } from "../../../../../tests/support/processes/capture-log.ts";
 import { createRateLimit, type RateLimitOptions } from "./limit-rate.ts";
 
 function limitAt(options: Partial<RateLimitOptions> = {}) {

@@ -1,7 +1,13 @@
 import { setImmediate } from "node:timers/promises";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { macOf, type SignatureInput, signedHeaders, testNow, testSecret } from "../../../../../tests/support/sign.ts";
+import {
+  macOf,
+  type SignatureInput,
+  signedHeaders,
+  testNow,
+  testSecret,
+} from "../../../../../tests/support/clerk/sign.ts";
 import { createVerifySignature } from "./verify-signature.ts";
 
 const body = new TextEncoder().encode('{"event_type":"ping","data":{"success":true}}');

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { captureLog } from "../../../../../tests/support/capture-log.ts";
+import { captureLog } from "../../../../../tests/support/processes/capture-log.ts";
 import { createBackgroundDrain } from "./background-drain.ts";
 
 /** A drain whose runs end when told to, and what was kept alive. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { captureLog } from "../../../../../tests/support/capture-log.ts";
-import { createFakeQueue, type FakeJob, owing } from "../../../../../tests/support/fake-queue.ts";
+import { createFakeQueue, type FakeJob, owing } from "../../../../../tests/support/database/fake-queue.ts";
+import { captureLog } from "../../../../../tests/support/processes/capture-log.ts";
 import { SyncError } from "../errors.ts";
 import { createCheckCaller } from "../http/check-caller.ts";
 import { handleProcessor, type ProcessorDependencies } from "./handle-processor.ts";

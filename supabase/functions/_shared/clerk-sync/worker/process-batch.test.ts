@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { captureLog } from "../../../../../tests/support/capture-log.ts";
-import { fixtureBytes } from "../../../../../tests/support/clerk-fixture.ts";
-import { createFakeQueue, type FakeJob, owing } from "../../../../../tests/support/fake-queue.ts";
+import { fixtureBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
+import { createFakeQueue, type FakeJob, owing } from "../../../../../tests/support/database/fake-queue.ts";
+import { captureLog } from "../../../../../tests/support/processes/capture-log.ts";
 import type { FreshUser } from "../clerk/clerk-api.ts";
 import { parseUser } from "../clerk/parse-event.ts";
 import type { ReadUser } from "../clerk/read-user.ts";

@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { createFakeQueue, owing } from "../../../../../tests/support/fake-queue.ts";
+import { createFakeQueue, owing } from "../../../../../tests/support/database/fake-queue.ts";
 import { SyncError } from "../errors.ts";
 import type { MirrorUser } from "../mirror/mirror-user.ts";
 import { processQueue, runAlone } from "./process-queue.ts";

@@ -1,6 +1,11 @@
 import { expect, test } from "vitest";
-import { createFakeQueue, type FakeJob } from "../../../../../tests/support/fake-queue.ts";
-import { createFakeClerk, createFakeRuns, newRun, pageOf } from "../../../../../tests/support/fake-sync-runs.ts";
+import { createFakeQueue, type FakeJob } from "../../../../../tests/support/database/fake-queue.ts";
+import {
+  createFakeClerk,
+  createFakeRuns,
+  newRun,
+  pageOf,
+} from "../../../../../tests/support/database/fake-sync-runs.ts";
 import { SyncError } from "../errors.ts";
 import { mostOpenJobs, type Run } from "../reconcile/sync-runs.ts";
 import type { SliceDependencies } from "../reconcile/walk-run.ts";

@@ -1,0 +1,107 @@
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { schemaVersion } from "#core/database/schema-version.ts";
+import { readMigrations } from "../../../server/migrate.ts";
+import { createEmptyDatabase, type TestDatabase } from "../../support/database/test-database.ts";
+import { runCommand } from "../../support/processes/run-command.ts";
+
+let database: TestDatabase;
+beforeEach(async () => {
+  database = await createEmptyDatabase();
+});
+afterEach(() => database.drop());
+
+const migrate = (...args: string[]) =>
+  runCommand(["migrate", ...args], { environment: { DATABASE_URL: database.url } });
+const names = (await readMigrations()).map((migration) => migration.name);
+
+async function has(schema: string): Promise<boolean> {
+  const { rows } = await database.pool.query("select to_regnamespace($1) is not null as exists", [schema]);
+  return rows[0].exists;
+}
+
+async function setVersion(version: string): Promise<void> {
+  await database.pool.query(
+    `create or replace function public.clerk_sync_schema_version() returns text language sql as $$ select '${version}' $$`,
+  );
+}
+
+/** As supabase db push does it. */
+async function pushAsSupabase(): Promise<void> {
+  await database.pool.query("create schema supabase_migrations");
+  for (const { sql } of await readMigrations()) await database.pool.query(sql);
+}
+
+it("an empty database gets every migration by its name, and a second time nothing", async () => {
+  const first = await migrate();
+  expect(first).toMatchObject({ exitCode: 0, stderr: "" });
+  for (const name of names) expect(first.stdout).toContain(`applied ${name}`);
+  expect(first.stdout).toContain(`${names.length} migrations applied: the database is at version ${schemaVersion}.`);
+  expect(await migrate()).toMatchObject({
+    exitCode: 0,
+    stdout: `Nothing to apply: the database is at version ${schemaVersion}.`,
+  });
+});
+
+it("--dry-run lists what would be applied and changes nothing", async () => {
+  const { stdout } = await migrate("--dry-run", "--json");
+  expect(JSON.parse(stdout)).toEqual({ dryRun: true, from: null, to: schemaVersion, migrations: names });
+  expect((await migrate("--dry-run")).stdout).toContain(`${names.length} migrations would be applied`);
+  expect([await has("clerk_sync"), await has("clerk_sync_migrations"), await has("auth")]).toEqual([
+    false,
+    false,
+    false,
+  ]);
+});
+
+it("of two at once one applies every migration, the other finds nothing left", async () => {
+  const results = await Promise.all([migrate("--json"), migrate("--json"), migrate("--json")]);
+  expect(results.map((result) => result.exitCode)).toEqual([0, 0, 0]);
+  const counts = results.map((result) => JSON.parse(result.stdout).migrations.length);
+  expect(counts.sort((left, right) => left - right)).toEqual([0, 0, names.length]);
+});
+
+it("a database of a newer version is refused and left as it is", async () => {
+  await migrate();
+  await setVersion("99991231000000");
+  await database.pool.query("delete from clerk_sync_migrations.applied");
+  expect(await migrate("--force")).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining("error schema_newer: "),
+  });
+  const { rows } = await database.pool.query("select clerk_sync_schema_version() as version");
+  expect(rows).toEqual([{ version: "99991231000000" }]);
+});
+
+it("a migration that changed since is applied again", async () => {
+  await migrate();
+  await database.pool.query("update clerk_sync_migrations.applied set checksum = '' where name = $1", [names[0]]);
+  expect(JSON.parse((await migrate("--json")).stdout)).toMatchObject({ from: schemaVersion, migrations: [names[0]] });
+});
+
+it("a Supabase project is refused with the command that migrates it, --force overrides", async () => {
+  await database.pool.query("create schema supabase_migrations");
+  const refused = await migrate();
+  expect(refused).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringMatching(
+      /migration_refused: .*npx clerk-sync init in your project, then npx supabase db push --remote\./,
+    ),
+  });
+  expect(await has("clerk_sync")).toBe(false);
+  expect(await migrate("--force")).toMatchObject({ exitCode: 0 });
+  expect(await has("clerk_sync")).toBe(true);
+});
+
+it("a database that supabase db push brought to this version is left alone, without a list of ours", async () => {
+  await migrate();
+  await database.pool.query("drop schema clerk_sync_migrations cascade");
+  await pushAsSupabase();
+  expect(await migrate()).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("Nothing to apply") });
+  expect(await has("clerk_sync_migrations")).toBe(false);
+});
+
+it("a database out of reach is an error without its password", async () => {
+  const { exitCode, stderr } = await runCommand(["migrate", "--database-url", "postgres://u:secret@127.0.0.1:1/none"]);
+  expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringContaining("database_unavailable") });
+  expect(stderr).not.toContain("secret");
+});

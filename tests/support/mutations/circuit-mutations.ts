@@ -1,0 +1,106 @@
+import type { Mutation } from "./mutations.ts";
+
+const circuitsSql = "supabase/schemas/07_circuits.sql";
+const applySql = "supabase/schemas/08_apply.sql";
+const workSql = "supabase/schemas/13_work.sql";
+const file = (name: string) => `tests/integration/${name}.test.ts`;
+
+/** What holds while a service is down, each with the line that upholds it. */
+export const circuitLaws: readonly Mutation[] = [
+  {
+    test: file("mirror/auth-outage"),
+    title: "an Auth outage of an hour costs no attempts and no events: rows at once, few calls, then all in step",
+    edits: [{ file: circuitsSql, find: "    or v_next.failures >= 5\n", replace: "    or v_next.failures < 0\n" }],
+  },
+  {
+    test: file("worker/circuits"),
+    title:
+      "while the circuit of Auth is open rows are written at once and their jobs wait: no call, no attempt, no entry in their history, nothing due",
+    edits: [{ file: applySql, find: "clerk_sync.circuit_is_open('auth')", replace: "false" }],
+  },
+  {
+    test: file("worker/circuits"),
+    title: "while the circuit of Auth is open a worker that mirrors nothing completes what waits",
+    edits: [{ file: circuitsSql, find: "       or (c.name = 'auth' and not p_mirrors)\n", replace: "" }],
+  },
+  {
+    test: file("worker/circuits"),
+    title:
+      "while the circuit of Auth is open what failed before it opened in a batch of another worker waits as well, and counts for nothing",
+    edits: [{ file: circuitsSql, find: "       or c.state = 'closed' and exists (", replace: "       or exists (" }],
+  },
+  {
+    test: file("mirror/auth-broken-rows"),
+    title: "6 users whom Auth cannot read fail alone and end; 35 others are mirrored immediately",
+    edits: [
+      {
+        file: "supabase/functions/_shared/clerk-sync/http/ask-service.ts",
+        find: "error.code !== unavailable || !(await works())",
+        replace: "error.code !== unavailable || works !== null",
+      },
+    ],
+  },
+  {
+    test: file("worker/circuits"),
+    title: "a circuit opens for as long as the service asked",
+    edits: [{ file: circuitsSql, find: "(p_calls ->> 'retry_after')::double precision", replace: "0" }],
+  },
+  {
+    test: file("worker/circuit-probe"),
+    title: "the probe is one call among all workers at once, and the rest is due when it succeeds",
+    edits: [
+      {
+        file: circuitsSql,
+        find: "    and c.probe_at <= p_now\n  for update skip locked;",
+        replace: "    and c.state = 'open';",
+      },
+    ],
+  },
+  {
+    test: file("worker/circuit-probe"),
+    title:
+      "a probe that fails keeps the circuit open for longer; the next one is another job, for it may be the job that is at fault",
+    edits: [
+      {
+        file: circuitsSql,
+        find: "case when v_outcomes -> j.id::text ->> 'outcome' = 'retry' then p_now else j.run_at end",
+        replace: "j.run_at",
+      },
+    ],
+  },
+  {
+    test: file("worker/circuit-probe"),
+    title: "the probe is taken anew when its worker died, after its lease and not before",
+    edits: [{ file: circuitsSql, find: "      probe_at = p_lease_until\n", replace: "      probe_at = 'infinity'\n" }],
+  },
+  {
+    test: file("worker/circuit-probe"),
+    title:
+      "a probe costs a job that is a day old an attempt, so that a job that alone is at fault ends as a dead letter",
+    edits: [{ file: circuitsSql, find: " and j.created_at > p_now - interval '1 day'", replace: "" }],
+  },
+  {
+    test: file("worker/circuit-probe"),
+    title:
+      "while the circuit of Clerk's API is open refreshes wait without an attempt, everything else goes on, and the probe is one of them",
+    edits: [
+      {
+        file: workSql,
+        within: "public.clerk_sync_run_jobs",
+        find: "    v_ids := clerk_sync.hold_reads(v_ids);\n",
+        replace: "",
+      },
+    ],
+  },
+  {
+    test: file("reconcile/reconcile-auth"),
+    title: "a compare of Supabase Auth > names each row that Auth cannot read, and compares all others of its page",
+    edits: [
+      {
+        file: "supabase/functions/_shared/clerk-sync/mirror/read-auth-users.ts",
+        find: "if (!isOfUser(judged)) throw judged;",
+        replace: "throw error;",
+      },
+    ],
+  },
+];

@@ -1,0 +1,58 @@
+import type { Mutation } from "./mutations.ts";
+
+const countsSql = "supabase/schemas/06_counts.sql";
+const scheduleSql = "supabase/schemas/22_schedule_and_retention.sql";
+const test = "tests/integration/metrics/metric-series.test.ts";
+
+/** What is counted is counted once, and not lost. */
+export const counting: readonly Mutation[] = [
+  {
+    test,
+    title: "the roll-up > counts everything once, however often it runs",
+    edits: [{ file: countsSql, find: "set rolled_until = v_until", replace: "set rolled_until = s.rolled_until" }],
+  },
+  {
+    test,
+    title: "the roll-up > leaves the last minute alone: what is dated there may commit later",
+    edits: [
+      {
+        file: countsSql,
+        find: "v_until := greatest(v_from, p_now - interval '1 minute');",
+        replace: "v_until := greatest(v_from, p_now);",
+      },
+    ],
+  },
+  {
+    test,
+    title: "the roll-up > is done by one of two connections at a time, and nothing is counted twice or lost",
+    edits: [
+      {
+        file: countsSql,
+        find: "from clerk_sync.metric_state as s for update skip locked;",
+        replace: "from clerk_sync.metric_state as s;",
+      },
+    ],
+  },
+  {
+    test,
+    title: "the roll-up > comes before the purge: nothing goes uncounted, and the totals stay when the minutes go",
+    edits: [
+      {
+        file: scheduleSql,
+        find: "clerk_sync.roll_up_for(interval '500 milliseconds', p_now)",
+        replace: "p_now",
+      },
+    ],
+  },
+  {
+    test,
+    title: "the roll-up > held by another, it holds the purge back",
+    edits: [
+      {
+        file: scheduleSql,
+        find: "least(p_now - make_interval(days => p_days), v_counted)",
+        replace: "p_now - make_interval(days => p_days)",
+      },
+    ],
+  },
+];

@@ -1,0 +1,196 @@
+/** One fix or law taken out: the test that must fail then (its file and title), and the edits. */
+export type Mutation = { test: string; title: string; edits: readonly Edit[] };
+
+/** `within` names the SQL function that the edit is restricted to; without it the whole file is edited. */
+export type Edit = { file: string; within?: string; find: string; replace: string };
+
+/** The text with every occurrence replaced. Throws when there is none. */
+export function applyEdit(text: string, { file, within, find, replace }: Edit): string {
+  const start = within === undefined ? 0 : text.indexOf(`create or replace function ${within}(`);
+  const end = within === undefined ? text.length : text.indexOf("\n$$;", start);
+  const part = start < 0 ? "" : text.slice(start, end);
+  if (!part.includes(find)) throw new Error(`${file} does not hold${within ? ` in ${within}` : ""}: ${find}`);
+  return text.slice(0, start) + part.replaceAll(find, replace) + text.slice(end);
+}
+
+const jobsSql = "supabase/schemas/04_jobs.sql";
+const mirrorSql = "supabase/schemas/05_mirror.sql";
+const applySql = "supabase/schemas/08_apply.sql";
+const acceptSql = "supabase/schemas/11_accept.sql";
+const workSql = "supabase/schemas/13_work.sql";
+const core = "supabase/functions/_shared/clerk-sync";
+
+const test = "tests/integration/webhook/known-failures.test.ts";
+
+/** The failures that hand-written handlers are known for. */
+export const knownFailures: readonly Mutation[] = [
+  {
+    test,
+    title: "two workers never run one job twice",
+    edits: [
+      { file: workSql, within: "clerk_sync.claim_jobs", find: "    for update of j skip locked\n", replace: "" },
+      { file: workSql, within: "clerk_sync.claim_rest", find: "    for update skip locked\n", replace: "" },
+      { file: jobsSql, within: "clerk_sync.lock_free_users", find: "    for update skip locked\n", replace: "" },
+      {
+        file: jobsSql,
+        find: "else pg_try_advisory_xact_lock(hashtextextended(i.clerk_id, 7461203))",
+        replace: "else true",
+      },
+      {
+        file: workSql,
+        within: "clerk_sync.claim_jobs",
+        find: "r.clerk_id = j.clerk_id and r.status = 'PROCESSING'",
+        replace: "false",
+      },
+      { file: jobsSql, find: "r.clerk_id = i.clerk_id and r.status = 'PROCESSING'", replace: "false" },
+    ],
+  },
+  {
+    test,
+    title: "one call works through everything that is due, not one job a minute",
+    edits: [
+      {
+        file: `${core}/worker/process-batch.ts`,
+        find: "{ plain: 250, mirrored: 100 }",
+        replace: "{ plain: 1, mirrored: 1 }",
+      },
+      {
+        file: `${core}/worker/process-queue.ts`,
+        find: "if (jobs.length === 0) break;",
+        replace: "count(result, jobs); break;",
+      },
+    ],
+  },
+  {
+    test,
+    title: "a FAILED job is tried again and completes once the reason is gone",
+    edits: ["clerk_sync.claim_jobs", "clerk_sync.claim_rest"].map((within) => ({
+      file: workSql,
+      within,
+      find: "j.status in ('PENDING', 'FAILED')",
+      replace: "j.status = 'PENDING'",
+    })),
+  },
+  {
+    test,
+    title: "an email change finds its Auth user, also past the first page of users",
+    edits: [
+      {
+        file: `${core}/mirror/mirror-user.ts`,
+        find: "authUserIdOf(order.clerk_id)",
+        replace: 'authUserIdOf(order.email ?? "")',
+      },
+      {
+        file: mirrorSql,
+        find: "set auth_user_id = (v_auth ->> s.clerk_id)::uuid,",
+        replace: "set auth_user_id = null,",
+      },
+    ],
+  },
+  {
+    test,
+    title: "an update for a missing row creates the row",
+    edits: [
+      {
+        file: applySql,
+        find: "      where case\n",
+        replace:
+          "      where (j.job_type <> 'USER_UPDATED' or exists (select 1 from public.users as u where u.clerk_id = j.clerk_id)) and case\n",
+      },
+    ],
+  },
+  {
+    test: "tests/integration/worker/batches.test.ts",
+    title: "the other due jobs of users who have several in a batch come along, up to three times as many",
+    edits: [{ file: workSql, find: "    having count(*) > 1\n", replace: "    having false\n" }],
+  },
+  {
+    test,
+    title: "a repeated delivery makes no second job",
+    edits: [
+      {
+        file: `${core}/clerk/map-user.ts`,
+        find: "event_id: eventId,",
+        replace: "event_id: eventId + crypto.randomUUID(),",
+      },
+    ],
+  },
+  {
+    test,
+    title: "a create for a row that is as new says so and makes no job",
+    edits: [
+      {
+        file: acceptSql,
+        find: "where i.job_type = 'USER_CREATED'",
+        replace: "where false",
+      },
+    ],
+  },
+  {
+    test,
+    title: "an old update that arrives last changes nothing",
+    edits: [
+      {
+        file: applySql,
+        find: "when v.believed >= coalesce(s.absent_version, s.version, 0) then true",
+        replace: "when true then true",
+      },
+    ],
+  },
+  {
+    test,
+    title: "an update after the delete does not bring the user back, neither here nor in Auth",
+    edits: [{ file: applySql, find: "r.read_at > s.deleted_at", replace: "true" }],
+  },
+  {
+    test,
+    title: "a role in unsafe_metadata makes nobody admin",
+    edits: [
+      {
+        file: `${core}/clerk/parse-event.ts`,
+        find: "public_metadata: metadata,",
+        replace: "public_metadata: metadata, unsafe_metadata: metadata,",
+      },
+      {
+        file: `${core}/clerk/map-user.ts`,
+        find: "function roleOf({ public_metadata: metadata }: ClerkUser)",
+        replace:
+          "function roleOf({ unsafe_metadata: metadata }: ClerkUser & { unsafe_metadata?: Record<string, unknown> })",
+      },
+    ],
+  },
+  {
+    test,
+    title: "the signature is checked over the bytes that came, not over a re-serialised body",
+    edits: [
+      {
+        file: `${core}/webhook/handle-webhook.ts`,
+        find: "verifySignature(request.headers, body)",
+        replace:
+          "verifySignature(request.headers, new TextEncoder().encode(JSON.stringify(JSON.parse(new TextDecoder().decode(body)))))",
+      },
+    ],
+  },
+  {
+    test,
+    title: "a NUL and half a surrogate pair in a name cost these characters, not the event",
+    edits: [
+      {
+        file: `${core}/sanitise.ts`,
+        find: 'return text.replaceAll("\\0", "").replace(/\\p{Surrogate}/gu, "");',
+        replace: "return text;",
+      },
+    ],
+  },
+  {
+    test,
+    title: "when the job cannot be stored the answer is 503, and the retry is stored",
+    edits: [
+      {
+        file: `${core}/webhook/handle-webhook.ts`,
+        find: "json(503, { error: failedMessages",
+        replace: "json(200, { error: failedMessages",
+      },
+    ],
+  },
+];

@@ -1,0 +1,70 @@
+import type { Mutation } from "./mutations.ts";
+
+const applySql = "supabase/schemas/08_apply.sql";
+const workSql = "supabase/schemas/13_work.sql";
+const core = (name: string) => `supabase/functions/_shared/clerk-sync/${name}.ts`;
+
+/** What payloads of an unexpected form must not do, each with the line that upholds it. */
+export const payloadRules: readonly Mutation[] = [
+  {
+    test: core("webhook/foreign-events").replace(".ts", ".test.ts"),
+    title: "user.deleted of user_29wBMCtzATuFJut8jO2VNTVekS4 is a sample",
+    edits: [{ file: core("webhook/foreign-events"), find: '  "user_29wBMCtzATuFJut8jO2VNTVekS4",\n', replace: "" }],
+  },
+  {
+    test: "tests/integration/worker/apply.test.ts",
+    title:
+      "a delete without an id, whose external_id two users have > is a dead letter that says so, and deletes neither",
+    edits: [
+      {
+        file: workSql,
+        find: "    and cardinality(m.clerk_ids) = 1;",
+        replace: "    and true;",
+      },
+    ],
+  },
+  {
+    test: core("clerk/parse-event.malformed").replace(".ts", ".test.ts"),
+    title: 'the id "user_1\\u0000" is refused, not changed into another',
+    edits: [
+      {
+        file: core("clerk/parse-event"),
+        find: "const exact = z.string().refine(isStorable, ",
+        replace: "const exact = z.string().overwrite(sanitiseText).refine(isStorable, ",
+      },
+    ],
+  },
+  {
+    test: "tests/integration/webhook/trimmed-events.test.ts",
+    title: "a trimmed user.updated > with an id and a time alone leaves everything as it is, and asks for one read",
+    edits: [
+      {
+        file: applySql,
+        find: "when n.deletes or n.was_applied then null",
+        replace: "when true then null",
+      },
+    ],
+  },
+  {
+    test: "tests/integration/webhook/trimmed-events.test.ts",
+    title: "order of arrival does not matter > one by one, in the order [2,1,0]",
+    edits: [
+      {
+        file: applySql,
+        find: "v.believed >= coalesce(s.absent_version, s.version, 0)",
+        replace: "v.believed >= coalesce(s.version, 0)",
+      },
+    ],
+  },
+  {
+    test: "tests/integration/webhook/trimmed-events.test.ts",
+    title: 'a role that is none here > "ADMIN" is stored as the default, and job and user say that it was ignored',
+    edits: [
+      {
+        file: applySql,
+        find: `case when p_role <> all (enum_range(null::public."UserRole")::text[]) then 'text' end`,
+        replace: "null",
+      },
+    ],
+  },
+];

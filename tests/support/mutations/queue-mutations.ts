@@ -1,0 +1,58 @@
+import type { Mutation } from "./mutations.ts";
+
+const applySql = "supabase/schemas/08_apply.sql";
+const acceptSql = "supabase/schemas/11_accept.sql";
+const core = "supabase/functions/_shared/clerk-sync";
+
+/** What keeps one job from stopping the others, each with the line that upholds it. */
+export const queuePromises: readonly Mutation[] = [
+  {
+    test: "tests/integration/worker/refused-jobs.test.ts",
+    title: "a job that fails at the commit fails alone",
+    edits: [
+      {
+        file: applySql,
+        find: "  end if;\n  set constraints all immediate;\n",
+        replace: "  end if;\n",
+      },
+    ],
+  },
+  {
+    test: "tests/integration/worker/refused-jobs.test.ts",
+    title: "a job whose trigger asserts fails alone",
+    edits: [
+      {
+        file: applySql,
+        find: "    when others or assert_failure then -- some job",
+        replace: "    when others then -- some job",
+      },
+    ],
+  },
+  {
+    test: "tests/integration/worker/refused-jobs.test.ts",
+    title: "a deletion that a foreign key stops is a dead letter the second time",
+    edits: [{ file: applySql, find: " or (v_is_blocked and p_attempt >= 2)", replace: "" }],
+  },
+  {
+    test: "tests/integration/worker/refused-jobs.test.ts",
+    title: "an event that hangs is stored in the call that was cut, and leaves its company to the worker",
+    edits: [{ file: acceptSql, find: "    when query_canceled then\n      v_is_cut := true;\n", replace: "" }],
+  },
+  {
+    test: "tests/integration/worker/refused-jobs.test.ts",
+    title: "an event is stored while the table users is locked",
+    edits: [
+      {
+        file: acceptSql,
+        find: "    when others or query_canceled then\n      null;",
+        replace: "    when no_data_found then\n      null;",
+      },
+    ],
+  },
+  {
+    test: `${core}/webhook/accept-events.test.ts`,
+    title:
+      "a call that hangs > holds up no other event: after half a second those are stored beside it, without being applied",
+    edits: [{ file: `${core}/webhook/accept-events.ts`, find: "      call.isSlow = true;\n", replace: "" }],
+  },
+];

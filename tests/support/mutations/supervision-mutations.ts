@@ -1,0 +1,130 @@
+import type { Mutation } from "./mutations.ts";
+
+const jobsSql = "supabase/schemas/04_jobs.sql";
+const auditSql = "supabase/schemas/16_audit.sql";
+const healthSql = "supabase/schemas/17_health.sql";
+const core = "supabase/functions/_shared/clerk-sync";
+
+/** What is said of the sync itself: no false alarm, no false peace. */
+export const supervision: readonly Mutation[] = [
+  {
+    test: "tests/integration/health/silence.test.ts",
+    title: "there is no alarm > for a sign-in that only moves updated_at",
+    edits: [{ file: `${core}/health/detect-silence.ts`, find: "answer.fields.length > 0", replace: "true" }],
+  },
+  {
+    test: "tests/integration/health/silence.test.ts",
+    title: "there is no alarm > for a change that was delivered and waits, or gave up, in the queue",
+    edits: [{ file: healthSql, find: "and j.version >= i.version)", replace: "and false)" }],
+  },
+  {
+    test: "tests/integration/health/silence.test.ts",
+    title: "there is no alarm > for a change whose delivery arrives while it is being looked at",
+    edits: [
+      {
+        file: `${core}/health/detect-silence.ts`,
+        find: "return await onlyBehind(call, fresh, moments);",
+        replace: "return [...behind];",
+      },
+    ],
+  },
+  {
+    test: "tests/integration/health/silence.test.ts",
+    title: "when deliveries stop > a busy instance whose newest hundred changes are all young is seen through",
+    edits: [{ file: `${core}/health/detect-silence.ts`, find: "[100, 500, 500, 500]", replace: "[100]" }],
+  },
+  {
+    test: "tests/integration/health/silence.test.ts",
+    title: "it ends by itself > with the next delivery, and says from when until when to replay",
+    edits: [{ file: healthSql, find: "perform clerk_sync.end_silence(p_accepted_at);", replace: "" }],
+  },
+  {
+    test: "tests/integration/health/silence.test.ts",
+    title:
+      "it ends by itself > and not with a reconcile, or a resync, that brings what was missing: the endpoint is as dead as before",
+    edits: [
+      {
+        file: healthSql,
+        find: "else coalesce(p_found ->> 'state', p_before.state)",
+        replace: "else p_found ->> 'state'",
+      },
+      { file: healthSql, find: "'confirmed' in (p_before.state, p_found", replace: "'confirmed' in (p_found" },
+    ],
+  },
+  {
+    test: "tests/integration/admin/audit.test.ts",
+    title: "a job > that our functions move, from the first call to the purge, is nobody's edit",
+    edits: [{ file: jobsSql, find: "if v_calls ~ 'function", replace: "if v_calls ~ 'no function" }],
+  },
+  {
+    test: "tests/integration/admin/audit.test.ts",
+    title: "a job > that was changed by hand says by whom, in its history and in the audit",
+    edits: [{ file: jobsSql, find: "(?!editor|record_)", replace: "" }],
+  },
+  {
+    test: "tests/integration/admin/audit.test.ts",
+    title: "deliveries > of a flood from everywhere cannot fill the table",
+    edits: [{ file: auditSql, find: "count(*) >= 50 ", replace: "count(*) >= 5000 " }],
+  },
+  {
+    test: "tests/integration/health/health.test.ts",
+    title: "due work > is found in every priority, and what is not due yet is not",
+    edits: [{ file: healthSql, find: "and j.priority < p.priority", replace: "and false" }],
+  },
+  {
+    test: "tests/integration/health/health.test.ts",
+    title: "what it reads does not grow with the finished jobs, nor with the open ones",
+    edits: [{ file: healthSql, find: "limit p_most", replace: "limit 1000000" }],
+  },
+  {
+    test: "tests/integration/health/health-services.test.ts",
+    title: "a service that is down > degrades, and the work that waits for it is not late however long it takes",
+    edits: [
+      { file: healthSql, find: "'FAILED') and j.waits_for is null", replace: "'FAILED')" },
+      { file: healthSql, find: "and j.waits_for is null\n      and j.priority =", replace: "and j.priority =" },
+    ],
+  },
+  {
+    test: "tests/integration/health/health-services.test.ts",
+    title: "the last compare > that found more users out of step than is usual degrades, until one finds fewer",
+    edits: [{ file: healthSql, find: "'differs', 'extra', ", replace: "'differs', " }],
+  },
+  {
+    test: "tests/integration/health/health-services.test.ts",
+    title: "the last compare > makes up for a backfill and a sweep that failed before, and not for those after",
+    edits: [{ file: healthSql, find: "and c.started_at > n.started_at", replace: "" }],
+  },
+  {
+    test: "tests/integration/cli/verify-instance.test.ts",
+    title: "an endpoint that applies one instance's events takes the canary when verify knows the instance",
+    edits: [
+      {
+        file: "cli/verify/canary.ts",
+        find: "instanceId: instanceId ?? ownInstanceId",
+        replace: "instanceId: ownInstanceId",
+      },
+    ],
+  },
+  {
+    test: "tests/integration/health/sync-health.test.ts",
+    title: "on the Node server > what is refused or put aside is audited, and stored nowhere else",
+    edits: [
+      {
+        file: `${core}/webhook/handle-webhook.ts`,
+        find: 'if (origin !== "instance")',
+        replace: "if (origin === null)",
+      },
+    ],
+  },
+  {
+    test: "tests/integration/health/sync-health.test.ts",
+    title: "on the Node server > a database that hangs is 503, for a hundred callers at once and within the time",
+    edits: [
+      {
+        file: `${core}/health/read-health.ts`,
+        find: "reading === null || isOver(reading, now(), shareMilliseconds)",
+        replace: "true",
+      },
+    ],
+  },
+];
