@@ -7,6 +7,7 @@ import {
   applyPrelude,
   findMissing,
   inMigration,
+  isOfEarlierCommit,
   type LockOptions,
   type Migration,
 } from "./migrate.ts";
@@ -35,6 +36,7 @@ export type Migrated = {
 
 type SchemaState = {
   hasVersion: boolean;
+  hasTables: boolean;
   hasList: boolean;
   hasAuthUsers: boolean;
   hasOwnAuthUsers: boolean;
@@ -79,9 +81,10 @@ async function plan(client: pg.ClientBase, options: MigrateOptions) {
   return { missing, needsPrelude: missing.length > 0 || hasAuthStandIn, result };
 }
 
-/** What differs from our list. A database that the Supabase CLI brought to this version needs nothing of us. */
+/** Throws when the database is newer, or was made before the first release. What differs from our list else. A database that the Supabase CLI brought to this version needs nothing of us. */
 async function findWork(client: pg.ClientBase, state: SchemaState, from: string | null): Promise<Migration[]> {
   if (from !== null && from > schemaVersion) checkSchemaVersion(from);
+  if (await isOfEarlierCommit(client, from, state.hasTables)) throw earlierCommit();
   if (from === schemaVersion && (!state.hasList || isSupabase(state))) return [];
   return findMissing(client);
 }
@@ -102,6 +105,13 @@ async function versionOf(client: pg.ClientBase, state: SchemaState): Promise<str
   if (!state.hasVersion) return null;
   const { rows } = await client.query("select public.clerk_sync_schema_version() as version");
   return rows[0]?.version ?? null;
+}
+
+function earlierCommit(): SyncError {
+  return new SyncError(
+    "migration_refused",
+    "A commit before the first release made this database, and no version can change it. Nothing was changed. Make it from the beginning: the database of npm start with npm run reset; any other one with templates/sql/drop.sql, which keeps public.users and its rows.",
+  );
 }
 
 function refusal(): SyncError {

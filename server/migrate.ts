@@ -125,6 +125,20 @@ export async function findMissing(client: pg.ClientBase): Promise<Migration[]> {
   return (await readMigrations()).filter((migration) => applied.get(migration.name) !== migration.checksum);
 }
 
+/**
+ * Whether a commit before the first release made what is in this database, which none of our migrations can change:
+ * its version is older than the first of them, it has tables without a version, or our list names a file that is gone.
+ */
+export async function isOfEarlierCommit(
+  client: pg.ClientBase,
+  version: string | null,
+  hasTables: boolean,
+): Promise<boolean> {
+  const names = (await readMigrations()).map((migration) => migration.name);
+  if (version === null ? hasTables : version < (names[0] ?? "").slice(0, 14)) return true;
+  return [...(await readApplied(client)).keys()].some((name) => !names.includes(name));
+}
+
 /** Applies these in their order and notes each in our list, which is made if there is none. */
 export async function applyMigrations(client: pg.ClientBase, migrations: readonly Migration[]): Promise<void> {
   if (migrations.length > 0) await makeList(client);

@@ -89,6 +89,24 @@ test("an upgrade replaces what was not touched, removes what is gone, and asks f
   expect(JSON.parse(await read("supabase/clerk-sync.json"))).toMatchObject({ version: "1.3.0" });
 });
 
+test("what a commit before the first release installed is refused, nothing is written, and it can be taken out", async () => {
+  await init(["--yes"]);
+  await rm(path.join(given.source, "supabase/migrations/20261124000001_schema.sql"));
+  await writeSource("supabase/migrations/20261130000000_schema.sql", "select 3;\n");
+  const before = await readdir(path.join(given.project, "supabase"), { recursive: true });
+  for (const option of ["--yes", "--dry-run"]) {
+    const refused = await init([option]);
+    expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("before the first release") });
+    expect(refused.stderr).toContain("init --remove --migrations");
+  }
+  expect(await readdir(path.join(given.project, "supabase"), { recursive: true })).toEqual(before);
+  expect((await init(["--remove", "--migrations", "--yes"])).stdout).toContain("drop all;");
+  expect((await init(["--yes"])).exitCode).toBe(0);
+  expect(await readdir(path.join(given.project, "supabase/migrations"))).toEqual([
+    "20270101000000_clerk_sync_schema.sql",
+  ]);
+});
+
 test("a users table of the project's own is pointed out before the push, ours is not", async () => {
   await writeSource(
     "supabase/migrations/20261124000002_users.sql",

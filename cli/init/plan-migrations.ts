@@ -1,6 +1,7 @@
 import path from "node:path";
+import { SyncError } from "#core/errors.ts";
 import { hashContent } from "./hash-content.ts";
-import type { InstalledFile } from "./manifest.ts";
+import { type InstalledFile, manifestPath } from "./manifest.ts";
 import { numberMigrations } from "./number-migrations.ts";
 import type { PlannedFile } from "./plan-files.ts";
 import { migrationsPath, type Project } from "./read-project.ts";
@@ -11,14 +12,13 @@ export type MigrationPlan = { files: PlannedFile[]; installed: InstalledFile[] }
 
 /**
  * Plans the migrations in the order of `sources`. An installed file may have been pushed, so it is never changed: what
- * changed is installed again under a new number, which is harmless because each of ours can run twice. The last one
- * says the schema's version, so it is installed again whenever another of ours would sort after it.
+ * changed is installed again under a new number, which is harmless because each of ours can run twice.
+ * Throws SyncError `project_invalid` where a commit before the first release was installed.
  */
 export function planMigrations(sources: readonly SourceMigration[], project: Project, now: number): MigrationPlan {
+  refuseEarlierCommit(sources, project);
   const found = sources.map((source) => findInstalled(source, project));
-  const last = found.at(-1) ?? null;
-  const isLast = last !== null && found.every((entry) => entry !== null && entry.path <= last.path);
-  const fresh = sources.filter((_, index) => found[index] === null || (index === found.length - 1 && !isLast));
+  const fresh = sources.filter((_, index) => found[index] === null);
   const added = numberSources(fresh, project, now);
 
   const known = found.filter((entry) => entry !== null);
@@ -27,6 +27,17 @@ export function planMigrations(sources: readonly SourceMigration[], project: Pro
   const installed = [...others, ...known, ...added.map(toEntry)];
   const files = [...known.map((entry) => planKnown(entry, sources, project)), ...added.map(({ file }) => file)];
   return { files, installed: installed.toSorted((left, right) => compare(left.path, right.path)) };
+}
+
+/** Before the first release there were other migrations. They are known by their numbers, which lie before our first one. */
+function refuseEarlierCommit(sources: readonly SourceMigration[], project: Project): void {
+  const number = (source: string) => /^\d{14}(?=_)/.exec(path.posix.basename(source))?.[0];
+  const first = number(sources[0]?.source ?? "") ?? "";
+  if ((project.manifest?.migrations ?? []).every(({ source }) => (number(source) ?? first) >= first)) return;
+  throw new SyncError(
+    "project_invalid",
+    `A commit before the first release is installed here, as ${manifestPath} says, and no version can change it. Nothing was written. Take it out with \`clerk-sync init --remove --migrations\` and do what it prints, so that it is gone from the database, too; then run \`clerk-sync init\` again.`,
+  );
 }
 
 /**

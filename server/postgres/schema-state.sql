@@ -1,6 +1,7 @@
 -- What a database is, asked before anything is applied to it: of our objects nothing need be there yet.
 select
   to_regprocedure('public.clerk_sync_schema_version()') is not null as "hasVersion",
+  to_regclass('clerk_sync.user_state') is not null as "hasTables",
   to_regclass('clerk_sync_migrations.applied') is not null as "hasList",
   to_regclass('auth.users') is not null as "hasAuthUsers",
   coalesce(

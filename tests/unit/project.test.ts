@@ -139,8 +139,12 @@ describe("the files of supabase/schemas", () => {
         .filter(([used]) => (places.get(used) ?? 0) > place)
         .map(([used]) => `${name}: ${used}`),
     );
-    // The version comes last, so that only a database with the whole schema answers it; health tells it.
-    expect(forward).toEqual(["17_health.sql: public.clerk_sync_schema_version"]);
+    // The version comes last, so that only a database with the whole schema answers it. Whether it is one of an earlier
+    // commit is asked at the beginning, and health tells it.
+    expect(forward).toEqual([
+      "00_schema.sql: public.clerk_sync_schema_version",
+      "17_health.sql: public.clerk_sync_schema_version",
+    ]);
   });
 
   it("make a table or a type before the functions that use it", () => {
@@ -174,6 +178,12 @@ describe("the files of supabase/schemas", () => {
 });
 
 describe("the migration", () => {
+  it("refuses databases with a version before its own number, for there was no release yet", async () => {
+    const [name = ""] = await list("supabase/migrations");
+    const [{ sql } = { sql: "" }] = await readSchemas(root);
+    expect(sql).toContain(`coalesce(v_version, '') < '${name.slice(0, 14)}'`);
+  });
+
   it("is the one that `npm run migration` writes from supabase/schemas, and the only one", async () => {
     const { file, text } = await formatMigration(root);
     expect(await list("supabase/migrations")).toEqual([path.basename(file)]);
