@@ -565,9 +565,8 @@ $$;
 
 -- ---- 03_user_state.sql ----
 
--- clerk_sync.user_state: what the sync knows of each Clerk user, and the locks of users.
+-- clerk_sync.user_state: what the sync knows of each Clerk user and no app needs to see, and the locks of users.
 
--- clerk_sync.user_state: what the sync knows of each Clerk user and no app needs to see.
 -- Its row is the lock of the user: whoever writes users or state for a Clerk id holds it.
 -- A row outlives its user: as tombstone it keeps a late event from reviving a deleted user.
 create table if not exists clerk_sync.user_state (
@@ -2021,8 +2020,8 @@ $$;
 
 -- Circuit breakers around Supabase Auth and Clerk's API, and the jobs that wait until a service answers again.
 
--- Circuit breakers around Supabase Auth ('auth') and Clerk's API ('clerk'). Their state lives here, so that workers and
--- functions that live for seconds share it:
+-- One circuit is 'auth', the other 'clerk'. Their state lives here, so that workers and functions that live for seconds
+-- share it:
 --
 --   closed ──5 failures in a row, or half of a minute's calls──> open ──probe_at──> half_open ──probe ok──> closed
 --                                                                 ^─────────────probe failed─────┘
@@ -3390,9 +3389,8 @@ $$;
 
 -- ---- 09_canary.sql ----
 
--- Canaries: users that `clerk-sync verify` sends through an installation and takes out again.
-
--- They are known by their id, and what began is written down, so that the next run finds what one that died has left.
+-- Canaries: users that `clerk-sync verify` sends through an installation and takes out again. They are known by
+-- their id, and what began is written down, so that the next run finds what one that died has left.
 
 -- True for the id of a canary. Nothing here touches any other user.
 create or replace function clerk_sync.is_canary(p_clerk_id text)
@@ -3532,7 +3530,7 @@ $$;
 
 -- The delete brake: when too many users are deleted within a window, deletions wait for an operator.
 
--- The delete brake. Clerk has no bulk delete, so a burst of deletions is an accident: a script gone wrong,
+-- Clerk has no bulk delete, so a burst of deletions is an accident: a script gone wrong,
 -- another instance's key. More than so many of them within a window engage the brake: from then on
 -- deletions wait in the queue, the reason stands on each of them and below, until an operator decides by
 -- clerk_sync_release_delete_brake. Everything else goes on.
@@ -4227,8 +4225,8 @@ $$;
 
 -- Refreshes: a user is read again from Clerk's API when what we know of the user may be wrong.
 
--- A refresh is a job
--- like any other (source refresh), with lease, retries and dead letter; what it applies is read when it runs.
+-- A refresh is a job like any other (source refresh), with lease, retries and dead letter; what it applies is read when it
+-- runs.
 --   refresh_due_at ─ queue_refreshes ─> job ─ lease_reads ─> GET /v1/users/{id} ─ clerk_sync_apply_reads ─> users
 
 -- Asks for a refresh of users, known or not; also of deleted ones, whom only a fresh read revives. It is queued
@@ -5181,7 +5179,7 @@ $$;
 
 -- ---- 14_runs.sql ----
 
--- Runs over all users at Clerk: backfill, sweep and compare; and the budget of requests to Clerk's API.
+-- Runs over the users at Clerk, and the budget of requests to Clerk's API.
 
 -- Runs that walk all users or the changed ones at Clerk: backfill (everybody, once), sweep (what changed since the
 -- last run) and compare (everybody, field by field, and who is gone). A run is walked by one runner at a time, in as
@@ -6186,7 +6184,7 @@ $$;
 
 -- ---- 16_audit.sql ----
 
--- The audit of the queue: what was refused, odd, or done by hand.
+-- The audit, and the triggers that write changes by hand into it.
 
 -- The audit of the queue: what was refused, put aside, odd, or done by hand, with time and source; no payload, email or
 -- name. Kinds:
@@ -7537,7 +7535,7 @@ $$;
 
 -- ---- 18_alerts.sql ----
 
--- Incidents, which are reasons of bad health that last, and the notices that tell targets of them.
+-- Incidents, and the notices that tell targets of them.
 
 -- Incidents: what clerk_sync_health says is wrong, and lasts. A reason becomes an incident once it has held for a
 -- while; one that comes and goes stays the same incident; it is over when the reason has been absent for a while.

@@ -1,6 +1,5 @@
--- clerk_sync.user_state: what the sync knows of each Clerk user, and the locks of users.
+-- clerk_sync.user_state: what the sync knows of each Clerk user and no app needs to see, and the locks of users.
 
--- clerk_sync.user_state: what the sync knows of each Clerk user and no app needs to see.
 -- Its row is the lock of the user: whoever writes users or state for a Clerk id holds it.
 -- A row outlives its user: as tombstone it keeps a late event from reviving a deleted user.
 create table if not exists clerk_sync.user_state (

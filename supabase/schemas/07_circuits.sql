@@ -1,7 +1,7 @@
 -- Circuit breakers around Supabase Auth and Clerk's API, and the jobs that wait until a service answers again.
 
--- Circuit breakers around Supabase Auth ('auth') and Clerk's API ('clerk'). Their state lives here, so that workers and
--- functions that live for seconds share it:
+-- One circuit is 'auth', the other 'clerk'. Their state lives here, so that workers and functions that live for seconds
+-- share it:
 --
 --   closed ──5 failures in a row, or half of a minute's calls──> open ──probe_at──> half_open ──probe ok──> closed
 --                                                                 ^─────────────probe failed─────┘

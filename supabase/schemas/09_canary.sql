@@ -1,6 +1,5 @@
--- Canaries: users that `clerk-sync verify` sends through an installation and takes out again.
-
--- They are known by their id, and what began is written down, so that the next run finds what one that died has left.
+-- Canaries: users that `clerk-sync verify` sends through an installation and takes out again. They are known by
+-- their id, and what began is written down, so that the next run finds what one that died has left.
 
 -- True for the id of a canary. Nothing here touches any other user.
 create or replace function clerk_sync.is_canary(p_clerk_id text)

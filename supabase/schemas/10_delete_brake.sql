@@ -1,6 +1,6 @@
 -- The delete brake: when too many users are deleted within a window, deletions wait for an operator.
 
--- The delete brake. Clerk has no bulk delete, so a burst of deletions is an accident: a script gone wrong,
+-- Clerk has no bulk delete, so a burst of deletions is an accident: a script gone wrong,
 -- another instance's key. More than so many of them within a window engage the brake: from then on
 -- deletions wait in the queue, the reason stands on each of them and below, until an operator decides by
 -- clerk_sync_release_delete_brake. Everything else goes on.

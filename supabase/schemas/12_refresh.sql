@@ -1,7 +1,7 @@
 -- Refreshes: a user is read again from Clerk's API when what we know of the user may be wrong.
 
--- A refresh is a job
--- like any other (source refresh), with lease, retries and dead letter; what it applies is read when it runs.
+-- A refresh is a job like any other (source refresh), with lease, retries and dead letter; what it applies is read when it
+-- runs.
 --   refresh_due_at ─ queue_refreshes ─> job ─ lease_reads ─> GET /v1/users/{id} ─ clerk_sync_apply_reads ─> users
 
 -- Asks for a refresh of users, known or not; also of deleted ones, whom only a fresh read revives. It is queued

@@ -1,4 +1,4 @@
--- Runs over all users at Clerk: backfill, sweep and compare; and the budget of requests to Clerk's API.
+-- Runs over the users at Clerk, and the budget of requests to Clerk's API.
 
 -- Runs that walk all users or the changed ones at Clerk: backfill (everybody, once), sweep (what changed since the
 -- last run) and compare (everybody, field by field, and who is gone). A run is walked by one runner at a time, in as

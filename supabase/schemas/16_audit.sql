@@ -1,4 +1,4 @@
--- The audit of the queue: what was refused, odd, or done by hand.
+-- The audit, and the triggers that write changes by hand into it.
 
 -- The audit of the queue: what was refused, put aside, odd, or done by hand, with time and source; no payload, email or
 -- name. Kinds:

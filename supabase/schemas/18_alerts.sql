@@ -1,4 +1,4 @@
--- Incidents, which are reasons of bad health that last, and the notices that tell targets of them.
+-- Incidents, and the notices that tell targets of them.
 
 -- Incidents: what clerk_sync_health says is wrong, and lasts. A reason becomes an incident once it has held for a
 -- while; one that comes and goes stays the same incident; it is over when the reason has been absent for a while.
