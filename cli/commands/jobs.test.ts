@@ -29,6 +29,7 @@ const wholeJob = {
   result: null,
   payload: { name: "A***" },
   is_revealed: false,
+  trouble: { what: "Supabase Auth refused this user.", remedy: "Correct the value, then retry the job." },
 };
 
 type Asked = { method: string; path: string; body?: unknown };
@@ -136,6 +137,14 @@ describe("jobs show", () => {
     const { stdout, asked } = await run(["show", id], [wholeJob]);
     expect(asked).toEqual([{ method: "GET", path: `/jobs/${id}` }]);
     expect(stdout).toMatch(/^USER_UPDATED DEAD, attempt 8 of 8\n.*PENDING +attempt 0 by hand: cli bob\n.*--reveal/s);
+  });
+
+  test("says what its error means and what to do, in the words of the API", async () => {
+    const { stdout } = await run(["show", id], [wholeJob]);
+    expect(stdout).toContain(
+      "\n  trouble   Supabase Auth refused this user.\n  to do     Correct the value, then retry the job.\n",
+    );
+    expect((await run(["show", id], [{ ...wholeJob, trouble: null }])).stdout).not.toMatch(/trouble|to do/);
   });
 
   test("reveals by the call that is audited", async () => {

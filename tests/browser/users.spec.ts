@@ -177,7 +177,7 @@ test("dead letters stand by their error with what to do; all of one error are re
   const failed = [await signUpRefused(), await signUpRefused()];
   const page = await open("/dead-letters");
   const group = findPart(page, /auth_rejected/);
-  await expect(group).toContainText("The error says which value it does not take");
+  await expect(group).toContainText("The error says which value it does not accept");
   await group.getByRole("link", { name: "An example" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "Job: user created" })).toBeVisible();
   await page.goBack();

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { explainError } from "../../admin/src/components/error-remedy.ts";
+import { explainError } from "#core/admin/job-words.ts";
 
 const codes = codesOfJobs();
 
@@ -9,12 +9,9 @@ test("docs/errors.md was read", () => {
   expect(codes).toContain("clerk_rejected");
 });
 
-test.each([...codes, "database_rejected", "database_unavailable"])(
-  "the admin page says what to do about %s",
-  (code) => {
-    expect(explainError(`${code}: x`).remedy).not.toContain("docs/errors.md");
-  },
-);
+test.each([...codes, "database_rejected", "database_unavailable"])("the admin API says what to do about %s", (code) => {
+  expect(explainError(`${code}: x`).remedy).not.toContain("docs/errors.md");
+});
 
 /** What docs/errors.md says a job may carry: the headings of that part, and the codes its first paragraph names. */
 function codesOfJobs(): string[] {

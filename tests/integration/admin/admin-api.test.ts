@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { explainError } from "#core/admin/job-words.ts";
 import { type AdminSystem, startAdminSystem } from "../../support/systems/admin-system.ts";
 
 let system: AdminSystem;
@@ -24,12 +25,19 @@ describe("a job that failed", () => {
     const found = await system.ask("GET", "/jobs?status=DEAD,FAILED&q=user_dead@example.com");
     expect(found.body).toMatchObject({ jobs: [{ id, clerk_id: "user_dead" }], next: null });
     const groups = (await system.ask("GET", "/dead-letters")).body;
-    expect(groups).toMatchObject({ groups: [{ code: "auth_rejected", count: 1, sample_job_id: id }] });
+    expect(groups).toMatchObject({
+      groups: [{ code: "auth_rejected", count: 1, sample_job_id: id, ...explainError("auth_rejected: x") }],
+    });
+    expect((await system.ask("GET", `/jobs/${id}`)).body["trouble"]).toEqual(explainError("auth_rejected: x"));
     expect(JSON.stringify([found.body, groups])).not.toContain("ada@example.com");
     expect(await system.verdictOf("user_dead")).toMatchObject({ code: "dead_letter", job_id: id });
     expect((await system.ask("POST", "/jobs/retry", { ids: [id] })).body).toEqual({ changed: 1 });
     await system.server.quiet();
-    expect((await system.ask("GET", `/jobs/${id}`)).body).toMatchObject({ status: "COMPLETED", error: null });
+    expect((await system.ask("GET", `/jobs/${id}`)).body).toMatchObject({
+      status: "COMPLETED",
+      error: null,
+      trouble: null,
+    });
     expect(await system.verdictOf("user_dead")).not.toMatchObject({ code: "dead_letter" });
     expect(await system.audited(id)).toEqual(["Ada retry_jobs"]);
   });

@@ -4,7 +4,6 @@ import type { DeadLetterGroup, DeadLetters } from "#core/admin/contract/jobs.ts"
 import { useReading } from "../../api/use-reading.ts";
 import { BulkAction } from "../../components/bulk-action.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";
-import { explainError } from "../../components/error-remedy.ts";
 import { PageHeader } from "../../components/page-header.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { Reading } from "../../components/reading.tsx";
@@ -23,7 +22,7 @@ export function DeadLettersPage() {
       <PageHeader
         name="Dead letters"
         title="Dead letters"
-        about="Jobs that gave up and wait for a person, by what they failed with. Mend the reason, then retry them."
+        about="Jobs that gave up and wait for a person, by what they failed with. Correct the reason, then retry them."
       />
       <Reading of={reading}>
         {({ groups, is_complete }) => (
@@ -47,8 +46,7 @@ export function DeadLettersPage() {
 }
 
 function ErrorGroup({ group }: { group: DeadLetterGroup }) {
-  const { code, count, oldest_at, newest_at, job_types, sample_error, sample_job_id } = group;
-  const { what, remedy } = explainError(sample_error);
+  const { code, what, remedy, count, oldest_at, newest_at, job_types, sample_error, sample_job_id } = group;
   const isFiltered = groupFilter(code) !== null;
   return (
     <Panel title={`${formatCount(count)} × ${code || "no error"}`} aside={<Actions code={code} />}>

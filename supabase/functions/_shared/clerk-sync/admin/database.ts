@@ -3,7 +3,7 @@ import { type CallFunction, createCallAs } from "../database/database.ts";
 import {
   changedSchema,
   countSchema,
-  deadLettersSchema,
+  deadLetterGroupSchema,
   type JobAction,
   type JobFilter,
   jobCountsSchema,
@@ -25,7 +25,11 @@ import {
 } from "./contract/overview.ts";
 import { userPageSchema, userStateSchema } from "./contract/users.ts";
 
-const storedJobSchema = jobSchema.omit({ is_revealed: true }).nullable();
+const storedJobSchema = jobSchema.omit({ is_revealed: true, trouble: true }).nullable();
+const storedDeadLettersSchema = z.object({
+  groups: z.array(deadLetterGroupSchema.omit({ what: true, remedy: true })),
+  is_complete: z.boolean(),
+});
 const storedUserSchema = z.object({
   row: z.record(z.string(), z.unknown()).nullable(),
   state: userStateSchema.nullable(),
@@ -58,7 +62,7 @@ function createJobCalls(call: CallFunction) {
     jobCounts: (filter: JobFilter) => callAs(jobCountsSchema, "clerk_sync_admin_job_counts", { p_filter: filter }),
     countJobs: (filter: JobFilter, action: "retry" | "cancel") =>
       callAs(countSchema, "clerk_sync_admin_count", { p_filter: filter, p_action: action }),
-    deadLetters: () => callAs(deadLettersSchema, "clerk_sync_admin_dead_letters", {}),
+    deadLetters: () => callAs(storedDeadLettersSchema, "clerk_sync_admin_dead_letters", {}),
     changeJobs: (action: "retry" | "cancel", target: JobAction, actor: string) =>
       callAs(changedSchema, "clerk_sync_admin_change_jobs", { p_action: action, p_target: target, p_actor: actor }),
   };

@@ -82,6 +82,9 @@ export const historyEntrySchema = z.object({
   operator: z.string().optional(),
 });
 
+/** What an error or a state of a job means, and what to do about it. */
+export const adviceSchema = z.object({ what: z.string(), remedy: z.string() });
+
 export const jobSchema = jobSummarySchema.extend({
   version: z.number(),
   priority: z.number().int(),
@@ -92,10 +95,12 @@ export const jobSchema = jobSummarySchema.extend({
   /** Personal values are masked unless the payload was revealed. */
   payload: z.record(z.string(), z.unknown()),
   is_revealed: z.boolean(),
+  /** What keeps the job from its end; null when nothing does. */
+  trouble: adviceSchema.nullable(),
 });
 
 /** Dead letters of one error code, most first. */
-export const deadLetterGroupSchema = z.object({
+export const deadLetterGroupSchema = adviceSchema.extend({
   code: z.string(),
   count: z.number().int(),
   oldest_at: time,
@@ -135,6 +140,7 @@ export type JobSummary = z.infer<typeof jobSummarySchema>;
 export type JobPage = z.infer<typeof jobPageSchema>;
 export type JobCounts = z.infer<typeof jobCountsSchema>;
 export type HistoryEntry = z.infer<typeof historyEntrySchema>;
+export type Advice = z.infer<typeof adviceSchema>;
 export type Job = z.infer<typeof jobSchema>;
 export type DeadLetterGroup = z.infer<typeof deadLetterGroupSchema>;
 export type DeadLetters = z.infer<typeof deadLettersSchema>;

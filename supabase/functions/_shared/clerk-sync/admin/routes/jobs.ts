@@ -2,8 +2,10 @@ import { z } from "zod";
 import { SyncError } from "../../errors.ts";
 import type { AdminCaller } from "../caller.ts";
 import {
+  type Advice,
   changedSchema,
   countSchema,
+  type DeadLetterGroup,
   deadLettersSchema,
   type Job,
   jobActionSchema,
@@ -14,6 +16,7 @@ import {
   jobStatuses,
 } from "../contract/jobs.ts";
 import type { AdminDatabase } from "../database.ts";
+import { explainError, explainJob } from "../job-words.ts";
 import { maskAddresses, maskPersonal } from "../mask-personal.ts";
 import { type AdminRoute, defineRoute } from "../route.ts";
 
@@ -101,8 +104,7 @@ function createJobReads({ database }: JobRouteOptions): AdminRoute[] {
       answer: deadLettersSchema,
       handle: async () => {
         const { groups, is_complete } = await database.deadLetters();
-        const masked = groups.map((group) => ({ ...group, sample_error: maskAddresses(group.sample_error) }));
-        return { groups: masked, is_complete };
+        return { groups: groups.map(describeGroup), is_complete };
       },
     }),
   ];
@@ -145,7 +147,8 @@ function createJobActions(options: JobRouteOptions): AdminRoute[] {
   ];
 }
 
-type StoredJob = Omit<Job, "is_revealed">;
+type StoredJob = Omit<Job, "is_revealed" | "trouble">;
+type StoredGroup = Omit<DeadLetterGroup, keyof Advice>;
 
 async function readJob(database: AdminDatabase, id: string): Promise<StoredJob> {
   const job = await database.job(id);
@@ -156,7 +159,7 @@ async function readJob(database: AdminDatabase, id: string): Promise<StoredJob> 
 async function revealJob(database: AdminDatabase, id: string, { name }: AdminCaller): Promise<Job> {
   const job = await readJob(database, id);
   await database.noteAction({ actor: name, code: "reveal_job", subject: id });
-  return { ...job, is_revealed: true };
+  return { ...job, is_revealed: true, trouble: explainJob(job) };
 }
 
 function maskJob(job: StoredJob): Job {
@@ -167,7 +170,12 @@ function maskJob(job: StoredJob): Job {
     result: maskPersonal(result),
     payload: maskPersonal(payload),
     is_revealed: false,
+    trouble: explainJob(job),
   };
+}
+
+function describeGroup(group: StoredGroup): DeadLetterGroup {
+  return { ...group, ...explainError(group.sample_error), sample_error: maskAddresses(group.sample_error) };
 }
 
 /** An error tells of calls and rules; should one carry an address all the same, it is masked. */
