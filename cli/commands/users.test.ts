@@ -11,12 +11,21 @@ const jobId = "0191d7c5-0000-7000-8000-000000000001";
 const user = {
   clerk_id: "user_ada",
   is_revealed: false,
-  verdict: { code: "dead", in_step: false, what: "Its job gave up.", remedy: "Retry it.", job_id: jobId },
+  verdict: {
+    code: "dead_letter",
+    in_step: false,
+    title: "A job failed for good",
+    what: "Its job gave up.",
+    remedy: "Retry it.",
+    job_id: jobId,
+    other_clerk_id: null,
+  },
   clerk: place("present", { email: "a***@e***.com", name: "A***", role: "admin" }),
   users: place("present", { email: "a***@e***.com", name: "A***", role: "user" }),
   auth: place("unknown", {}, "It did not answer."),
   differences: ["role"],
   state: null,
+  role_note: null,
   jobs: [],
 };
 const summary = {
@@ -50,7 +59,8 @@ describe("users show", () => {
   test("says the verdict first, then the places side by side with what differs", async () => {
     const { exitCode, stdout, asked } = await run(["show", "user_ada"], user);
     expect(stdout.split("\n")).toEqual([
-      "✗ user_ada: Its job gave up.",
+      "✗ user_ada: A job failed for good",
+      "    Its job gave up.",
       "    Retry it.",
       `    clerk-sync jobs show ${jobId}`,
       "",
@@ -69,20 +79,9 @@ describe("users show", () => {
     expect([exitCode, asked]).toEqual([1, ["GET /users/user_ada"]]);
   });
 
-  test("says that a role at Clerk was ignored, and why", async () => {
-    const state = {
-      version: 1,
-      deleted_at: null,
-      synced_at: null,
-      mirrored_version: null,
-      auth_user_id: null,
-      refresh_due_at: null,
-      refresh_reason: null,
-      ignored_role: "array",
-      auth_finding: null,
-    };
-    const { stdout } = await run(["show", "user_ada"], { ...user, state });
-    expect(stdout).toContain("Ignored: public_metadata.role at Clerk is of the type array, and a role is a text.");
+  test("says that a role at Clerk was ignored, in the words of the API", async () => {
+    const { stdout } = await run(["show", "user_ada"], { ...user, role_note: "Ignored: it is an array." });
+    expect(stdout).toContain("\n  role: Ignored: it is an array.\n");
   });
 
   test("exits with 0 when the user is in step", async () => {

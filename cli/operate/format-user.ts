@@ -7,12 +7,13 @@ const placeNames = { clerk: "Clerk", users: "users", auth: "Auth" } as const;
 export function formatUser(user: User): string[] {
   const { verdict, clerk_id, jobs } = user;
   return [
-    `${verdict.in_step ? "✓" : "✗"} ${clerk_id}: ${verdict.what}`,
-    ...(verdict.remedy === "" ? [] : [`    ${verdict.remedy}`]),
+    `${verdict.in_step ? "✓" : "✗"} ${clerk_id}: ${verdict.title}`,
+    `    ${verdict.what}`,
+    `    ${verdict.remedy}`,
     ...(verdict.job_id === null ? [] : [`    clerk-sync jobs show ${verdict.job_id}`]),
     "",
     ...formatPlaces(user),
-    ...(user.state?.ignored_role ? [`  role: ${ignoredRoleText(user.state.ignored_role)}`] : []),
+    ...(user.role_note === null ? [] : [`  role: ${user.role_note}`]),
     "",
     ...(jobs.length === 0 ? ["No job of this user is kept."] : formatJobs(jobs.slice(0, 10))),
   ];
@@ -60,10 +61,4 @@ export function formatUsers(users: readonly UserSummary[]): string[] {
   return align(
     users.map((user) => [user.clerk_id, user.email ?? "-", user.name ?? "-", user.role ?? "-", marks(user)]),
   );
-}
-
-/** `kind` as clerk_sync.user_state.ignored_role has it. The admin page says the same: state-panel.tsx. */
-function ignoredRoleText(kind: string): string {
-  const what = kind === "text" ? "a text that is no role here" : `of the type ${kind}, and a role is a text`;
-  return `Ignored: public_metadata.role at Clerk is ${what}. The user has the default role.`;
 }

@@ -11,7 +11,7 @@ import { holdDeletions, openCircuit } from "./support/troubles.ts";
 // letter are in users.spec.ts.
 
 const fault = (page: Page) => page.getByRole("main").getByRole("alert");
-const inStep = (page: Page) => page.getByRole("main").getByRole("status").filter({ hasText: "In step" });
+const inStep = (page: Page) => page.getByRole("main").getByRole("status").filter({ hasText: "In sync" });
 
 test("a job that waits for its next attempt is retried at once", async ({ open, system, signUpRefused }) => {
   const { id, free } = await signUpRefused();
@@ -23,7 +23,7 @@ test("a job that waits for its next attempt is retried at once", async ({ open, 
   );
   await free();
   const page = await open(`/users/${id}`);
-  await expect(fault(page)).toContainText("Out of step: an attempt failed");
+  await expect(fault(page)).toContainText("An attempt failed");
   await expect(fault(page)).toContainText(/Attempt 2 of 15 has failed.*The next one is due at 2/);
   await takeScreenshot(page, "missing-retry");
   await fault(page).getByRole("button", { name: "Retry the job" }).click();
@@ -36,7 +36,7 @@ test("a user whom Supabase Auth has lost is made there again", async ({ open, sy
   const { url, secretKey } = system.settings;
   await fetch(`${url}/auth/v1/admin/users/${authUserIdOf(id)}`, { method: "DELETE", headers: { apikey: secretKey } });
   const page = await open(`/users/${id}`);
-  await expect(fault(page)).toContainText("Out of step: missing in Supabase Auth");
+  await expect(fault(page)).toContainText("Missing in Supabase Auth");
   await fault(page).getByRole("button", { name: "Resync from Clerk" }).click();
   await expect(inStep(page)).toBeVisible();
   expect(await system.authUser(id)).not.toBeNull();
@@ -47,7 +47,7 @@ test("a user who was deleted here, and whom Clerk has, is brought back", async (
   await system.send(deletedEvent({ id, version: 2 }));
   await expect.poll(() => system.user(id)).toBeUndefined();
   const page = await open(`/users/${id}`);
-  await expect(fault(page)).toContainText("Out of step: deleted here, and not at Clerk");
+  await expect(fault(page)).toContainText("Deleted here, but not at Clerk");
   await expect(fault(page)).toContainText("No event revives a deleted user.");
   await takeScreenshot(page, "missing-tombstone");
   await fault(page).getByRole("button", { name: "Resync from Clerk" }).click();
@@ -59,7 +59,7 @@ test("a user whose deletion the brake holds leads to where it is decided", async
   const id = await signUp();
   await holdDeletions(system, [id]);
   const page = await open(`/users/${id}`);
-  await expect(fault(page)).toContainText("Out of step: the deletion is held back");
+  await expect(fault(page)).toContainText("The deletion is held back");
   await takeScreenshot(page, "missing-brake");
   await fault(page).getByRole("link", { name: "Decide at the delete brake" }).click();
   const brake = findPart(page, "Delete brake");
@@ -87,7 +87,7 @@ test("a user whose job waits for a service is let go by resetting its circuit", 
     [id],
   );
   const page = await open(`/users/${id}`);
-  await expect(fault(page)).toContainText("Out of step: a service does not work");
+  await expect(fault(page)).toContainText("A service does not work");
   await expect(fault(page)).toContainText("Supabase Auth does not work (auth_unavailable), so jobs wait for it.");
   await takeScreenshot(page, "missing-circuit");
   await fault(page).getByRole("link", { name: "See the circuit" }).click();
@@ -118,13 +118,13 @@ test("a user whose address another row holds gets it when both are resynced", as
   const moved = userEvent("user.updated", { id: other, version: 2 });
   clerk.users.set(other, { ...moved.data, created_at: at(1) });
   const page = await open(`/users/${id}`);
-  await expect(fault(page)).toContainText("Out of step: the address is another's");
+  await expect(fault(page)).toContainText("Another row holds the address");
   await expect(fault(page)).toContainText(`it is held by the row of ${other}`);
   await takeScreenshot(page, "missing-email");
   await fault(page)
     .getByRole("link", { name: `Open ${other}` })
     .click();
-  await expect(fault(page)).toContainText("Out of step: a change at Clerk has not come");
+  await expect(fault(page)).toContainText("A change at Clerk has not arrived");
   await page.goBack();
   await fault(page).getByRole("button", { name: "Resync both" }).click();
   await expect(inStep(page)).toBeVisible();

@@ -33,7 +33,7 @@ test("why a user is missing whose webhook never came is seen, and a resync mends
   await page.goBack();
   await verdict(page).getByRole("button", { name: "Resync from Clerk" }).click();
   await expect(page.getByText("The user is read again from Clerk, at once.")).toBeVisible();
-  await expect(verdict(page)).toContainText("In step");
+  await expect(verdict(page)).toContainText("In sync");
   expect(await system.user(id)).toMatchObject({ clerk_id: id });
   expect(await system.authUser(id)).not.toBeNull();
 });
@@ -54,7 +54,7 @@ test("why a user is missing in Auth whose job is dead is seen, and a retry mends
   await free();
   await verdict(page).getByRole("button", { name: "Retry the job" }).click();
   await expect(page.getByText("The job is due again.")).toBeVisible();
-  await expect(verdict(page)).toContainText("In step");
+  await expect(verdict(page)).toContainText("In sync");
 });
 
 test("a user's timeline tells every event and what became of it", async ({ open, system, signUp }) => {
@@ -157,13 +157,13 @@ test("users are listed and found, and the list is read on", async ({ open, syste
   await page.getByRole("textbox", { name: "Find users" }).fill("hedy");
   await expect(rows).toHaveCount(2);
   await rows.getByRole("link", { name: id }).click();
-  await expect(verdict(page)).toContainText("In step");
+  await expect(verdict(page)).toContainText("In sync");
   await page.getByRole("button", { name: "Copy the Clerk id" }).click();
   await page.getByRole("link", { name: "All users" }).click();
   await page.getByRole("textbox", { name: "Find users" }).fill(newClerkId());
   await expect(page.getByText("Nobody is found")).toBeVisible();
   await page.getByRole("link", { name: /^Open user_/ }).click();
-  await expect(page.getByText("Nobody has this id")).toBeVisible();
+  await expect(page.getByText("No such user", { exact: true })).toBeVisible();
   await page.goBack();
   await page.getByRole("button", { name: "Show all users" }).click();
   await expect(rows.nth(50)).toBeVisible();

@@ -1,8 +1,8 @@
-import type { Verdict } from "#core/admin/contract/users.ts";
-import { isOnItsWay } from "./verdict-words.ts";
+import type { Verdict, VerdictCode } from "#core/admin/contract/users.ts";
+import { isChanging } from "./verdict-words.ts";
 
 /** Something was done about the user at this time (Unix milliseconds), when the verdict was this one. */
-export type Acted = { at: number; code: string };
+export type Acted = { at: number; code: VerdictCode };
 
 /** Clerk and Supabase Auth are asked each time; both count their calls. */
 const usually = 15_000;
@@ -15,6 +15,6 @@ const soonFor = 15_000;
 export function lookAgainIn(verdict: Verdict | undefined, acted: Acted | null, now: number): number {
   if (verdict === undefined) return usually;
   const isRecent = acted !== null && now - acted.at < soonFor;
-  if (isRecent && (isOnItsWay(verdict) || verdict.code === acted.code)) return soon;
-  return isOnItsWay(verdict) ? whileChanging : usually;
+  if (isRecent && (isChanging(verdict) || verdict.code === acted.code)) return soon;
+  return isChanging(verdict) ? whileChanging : usually;
 }

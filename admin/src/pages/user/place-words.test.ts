@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Place, User } from "#core/admin/contract/users.ts";
 import { canRetry } from "./can-retry.ts";
-import { explainState, isStillCurrent, presenceDiffers, showValue } from "./place-words.ts";
+import { isStillCurrent, presenceDiffers, showValue } from "./place-words.ts";
 
 const place: Place = {
   state: "present",
@@ -9,7 +9,8 @@ const place: Place = {
   id: null,
   values: { email: null, banned: true, name: "<b>", updated_at: "x" },
 };
-const verdict = { code: "stale", in_step: false, what: "", remedy: "", job_id: null };
+const words = { title: "", what: "", remedy: "" };
+const verdict = { code: "stale", in_step: false, ...words, job_id: null, other_clerk_id: null } as const;
 const user: User = {
   clerk_id: "user_1",
   is_revealed: false,
@@ -19,6 +20,7 @@ const user: User = {
   auth: place,
   differences: [],
   state: null,
+  role_note: null,
   jobs: [],
 };
 const formatTime = (at: string) => `at ${at}`;
@@ -32,16 +34,6 @@ test("what a place knows reads as text: empty, yes or no, a time, and all else a
 
 test("a place without the user shows no values", () => {
   expect(showValue({ ...place, state: "absent" }, "name", formatTime)).toBe("–");
-});
-
-test("a place says in words that it has nobody, gave no answer or is off, and why", () => {
-  const explain = (state: Place["state"], reason: string | null) =>
-    explainState({ ...place, state, reason }, "No row.");
-  expect(explain("absent", null)).toBe("No row.");
-  expect(explain("unknown", "late")).toBe("It gave no answer: late");
-  expect(explain("off", "No key.")).toBe("It is off: No key.");
-  expect(explain("present", null)).toBeNull();
-  expect(explain("present", "deleted_at is set.")).toBe("deleted_at is set.");
 });
 
 test("a user who is at one place and not at another is marked, unless that is as it should be", () => {
@@ -63,7 +55,7 @@ test("revealed values are shown no longer when something has changed since", () 
 });
 
 test("only a job that stopped is offered for a retry", () => {
-  const named = { ...verdict, code: "dead_letter", job_id: "1" };
+  const named = { ...verdict, code: "dead_letter", job_id: "1" } as const;
   const job = { id: "1", status: "DEAD" } as Parameters<typeof canRetry>[0]["jobs"][number];
   expect(canRetry({ verdict: named, jobs: [job] })).toBe(true);
   expect(canRetry({ verdict: named, jobs: [{ ...job, status: "PENDING" }] })).toBe(false);

@@ -2,9 +2,9 @@ import type { ComparedField, Place, User } from "#core/admin/contract/users.ts";
 import type { IconName } from "../../components/icon.tsx";
 
 export const places = [
-  { key: "clerk", name: "Clerk", absent: "Clerk has no such user." },
-  { key: "users", name: "users table", absent: "There is no row." },
-  { key: "auth", name: "Supabase Auth", absent: "Supabase Auth has no such user." },
+  { key: "clerk", name: "Clerk" },
+  { key: "users", name: "users table" },
+  { key: "auth", name: "Supabase Auth" },
 ] as const;
 
 export const fieldWords: Readonly<Record<ComparedField, string>> = {
@@ -24,13 +24,6 @@ export const stateWords: Readonly<Record<Place["state"], StateWords>> = {
   unknown: { text: "not known", icon: "warning" },
   off: { text: "not asked", icon: "info" },
 };
-
-/** What the state of a place means, and why it is so; null: nothing is to be said beside "yes". */
-export function explainState({ state, reason }: Place, absent: string): string | null {
-  if (state === "unknown") return `It gave no answer: ${reason ?? "no reason is known"}`;
-  if (state === "off") return `It is off: ${reason ?? "not configured."}`;
-  return state === "absent" ? (reason ?? absent) : reason;
-}
 
 /** A field of a place as text: a dash where the place does not have the field, "none" where it is empty. */
 export function showValue({ state, values }: Place, field: ComparedField, formatTime: (at: string) => string): string {

@@ -4,7 +4,7 @@ import type { ComparedField, Place, User } from "#core/admin/contract/users.ts";
 import { Icon } from "../../components/icon.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { formatTime } from "../../format-time.ts";
-import { explainState, fieldWords, places, presenceDiffers, showValue, stateWords } from "./place-words.ts";
+import { fieldWords, places, presenceDiffers, showValue, stateWords } from "./place-words.ts";
 import classes from "./places.module.css";
 
 /** What Clerk, the users table and Supabase Auth know of the user, side by side. */
@@ -26,9 +26,9 @@ export function PlacesPanel({ user }: { user: User }) {
           </Table.Thead>
           <Table.Tbody>
             <Row name="Is there" differs={presenceDiffers(user)}>
-              {places.map(({ key, absent }) => (
+              {places.map(({ key }) => (
                 <Table.Td key={key}>
-                  <Presence place={user[key]} absent={absent} />
+                  <Presence place={user[key]} />
                 </Table.Td>
               ))}
             </Row>
@@ -42,9 +42,8 @@ export function PlacesPanel({ user }: { user: User }) {
   );
 }
 
-function Presence({ place, absent }: { place: Place; absent: string }) {
+function Presence({ place }: { place: Place }) {
   const { text, icon } = stateWords[place.state];
-  const why = explainState(place, absent);
   return (
     <>
       <Group gap={4} wrap="nowrap">
@@ -58,7 +57,7 @@ function Presence({ place, absent }: { place: Place; absent: string }) {
           {place.id}
         </Text>
       )}
-      {why !== null && <Text size="xs">{why}</Text>}
+      {place.reason !== null && <Text size="xs">{place.reason}</Text>}
     </>
   );
 }

@@ -5,19 +5,17 @@ import type { User } from "#core/admin/contract/users.ts";
 import { ResetCircuit } from "../../components/reset-circuit.tsx";
 import { canRetry } from "./can-retry.ts";
 import { Resync, ResyncBoth, RetryJob } from "./user-actions.tsx";
-import { findElsewhere, findOtherUsers } from "./verdict-words.ts";
+import { findElsewhere } from "./verdict-words.ts";
 
 type Props = { user: User; onActed: () => void };
 
-/** What can be done about the verdict, what mends it first; and where more is said. */
+/** The buttons for the verdict, the one that fixes it first, and links to more. */
 export function Remedies({ user, onActed }: Props) {
-  const { code, in_step, job_id } = user.verdict;
+  const { code, in_step, job_id, other_clerk_id: other } = user.verdict;
   const elsewhere = findElsewhere(code);
   const retries = job_id !== null && canRetry(user);
   const waitsFor = code === "circuit_open" ? findWaited(user) : null;
-  const others = findOtherUsers(user);
-  const [holder] = code === "email_held" ? others : [];
-  const isResyncFirst = !in_step && !retries && waitsFor === null && holder === undefined && !elsewhere?.isFirst;
+  const isResyncFirst = !in_step && !retries && waitsFor === null && other === null && !elsewhere?.isFirst;
   return (
     <Group gap="xs" mt="sm">
       {elsewhere?.isFirst && (
@@ -26,7 +24,7 @@ export function Remedies({ user, onActed }: Props) {
         </Button>
       )}
       {retries && <RetryJob jobId={job_id} onActed={onActed} />}
-      {holder !== undefined && <ResyncBoth user={user} holder={holder} onActed={onActed} />}
+      {other !== null && <ResyncBoth user={user} holder={other} onActed={onActed} />}
       <Resync user={user} isFirst={isResyncFirst} onActed={onActed} />
       {waitsFor !== null && (
         <ResetCircuit name={waitsFor} onDone={onActed}>
@@ -35,11 +33,7 @@ export function Remedies({ user, onActed }: Props) {
       )}
       {job_id !== null && <PageLink to={`/jobs/${job_id}`}>The job that tells more</PageLink>}
       {elsewhere?.isFirst === false && <PageLink to={elsewhere.to}>{elsewhere.text}</PageLink>}
-      {others.map((id) => (
-        <PageLink key={id} to={`/users/${encodeURIComponent(id)}`}>
-          Open {id}
-        </PageLink>
-      ))}
+      {other !== null && <PageLink to={`/users/${encodeURIComponent(other)}`}>Open {other}</PageLink>}
     </Group>
   );
 }

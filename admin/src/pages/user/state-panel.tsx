@@ -1,6 +1,6 @@
 import { Text } from "@mantine/core";
 import type { ReactNode } from "react";
-import type { UserState } from "#core/admin/contract/users.ts";
+import type { User, UserState } from "#core/admin/contract/users.ts";
 import { FactList } from "../../components/fact-list.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { ExactTime } from "../../components/time.tsx";
@@ -9,7 +9,7 @@ import { formatVersion } from "../../format-time.ts";
 type Fact = readonly [string, ReactNode];
 
 /** What the sync remembers of the user. */
-export function StatePanel({ state }: { state: UserState | null }) {
+export function StatePanel({ user: { state, role_note } }: { user: User }) {
   if (state === null) {
     return (
       <Panel title="What the sync remembers">
@@ -27,7 +27,7 @@ export function StatePanel({ state }: { state: UserState | null }) {
           ["Auth user id", <AuthUserId key="auth" id={state.auth_user_id} />],
           ...factsOfDeletion(state),
           ...factsOfRefresh(state),
-          ...factsOfRole(state),
+          ...(role_note === null ? [] : [["Role", role_note] as const]),
         ]}
       />
     </Panel>
@@ -46,13 +46,6 @@ function factsOfRefresh({ refresh_due_at, refresh_reason }: UserState): Fact[] {
   if (refresh_due_at === null) return [];
   const due: Fact = ["To be read again from Clerk", <ExactTime key="refresh" at={refresh_due_at} />];
   return [due, ["Why it is read again", refresh_reason ?? "–"]];
-}
-
-/** The sentence of `clerk-sync users show`: cli/operate/format-user.ts. */
-function factsOfRole({ ignored_role: kind }: UserState): Fact[] {
-  if (kind === null) return [];
-  const what = kind === "text" ? "a text that is no role here" : `of the type ${kind}, and a role is a text`;
-  return [["Role", `Ignored: public_metadata.role at Clerk is ${what}. The user has the default role.`]];
 }
 
 /** A version is Clerk's updated_at in milliseconds. */

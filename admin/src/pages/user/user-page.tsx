@@ -14,7 +14,7 @@ import { StatePanel } from "./state-panel.tsx";
 import { UserJobs } from "./user-jobs.tsx";
 import { VerdictPanel } from "./verdict-panel.tsx";
 
-/** One user: what keeps them out of step, the three places side by side, and everything that happened. */
+/** One user: the verdict, the three places side by side, and everything that happened. */
 export function UserPage() {
   const { clerkId = "" } = useParams();
   return <OneUser key={clerkId} clerkId={clerkId} />;
@@ -42,7 +42,7 @@ function OneUser({ clerkId }: { clerkId: string }) {
             <VerdictPanel user={read} onActed={() => setActed({ at: Date.now(), code: read.verdict.code })} />
             <PlacesPanel user={shown ?? read} />
             <UserJobs jobs={read.jobs} />
-            <StatePanel state={read.state} />
+            <StatePanel user={read} />
           </Stack>
         )}
       </Reading>

@@ -1,29 +1,38 @@
 import { expect, test } from "vitest";
 import type { Place, Verdict } from "#core/admin/contract/users.ts";
 import { formatTime } from "../../format-time.ts";
-import { describeVerdict, findElsewhere, findOtherUsers, removesByResync, withReadableTimes } from "./verdict-words.ts";
+import { findElsewhere, lookOf, removesByResync, withReadableTimes } from "./verdict-words.ts";
 
-const verdict: Verdict = { code: "stale", in_step: false, what: "", remedy: "", job_id: null };
+const verdict: Verdict = {
+  code: "stale",
+  in_step: false,
+  title: "",
+  what: "",
+  remedy: "",
+  job_id: null,
+  other_clerk_id: null,
+};
 const place = (state: Place["state"]): Place => ({ state, reason: null, id: null, values: {} });
 
-test("an id that nobody has is not said to be in step", () => {
-  expect(describeVerdict({ ...verdict, code: "unknown_user", in_step: true }).title).toBe("Nobody has this id");
+test("an id that nobody has does not look like a user in sync", () => {
+  expect(lookOf({ ...verdict, code: "unknown_user", in_step: true })).toMatchObject({ icon: "info", color: "blue" });
 });
 
-test("what nobody could find out is not known, what is being applied is on its way, all else is in step or out of it", () => {
-  const titles = (["auth_unanswered", "under_way", "stale", "constructor"] as const).map(
-    (code) => describeVerdict({ ...verdict, code }).title,
-  );
-  expect(titles).toEqual(["Not known", "On its way", "Out of step: a change at Clerk has not come", "Out of step"]);
-  expect(describeVerdict({ ...verdict, code: "in_step", in_step: true }).title).toBe("In step");
+test("a verdict that is not known or out of sync warns, one that changes by itself informs, in sync is checked", () => {
+  const looks = (["auth_unanswered", "under_way", "stale"] as const).map((code) => lookOf({ ...verdict, code }).icon);
+  expect(looks).toEqual(["warning", "info", "warning"]);
+  expect(lookOf({ ...verdict, code: "in_step", in_step: true }).icon).toBe("check");
 });
 
-test("only what somebody should mend interrupts who listens to the page", () => {
-  const roles = (["stale", "clerk_unanswered", "under_way", "refresh_due", "unknown_user", "deleted"] as const).map(
-    (code) => describeVerdict({ ...verdict, code }).role,
+test("only what a person should act on interrupts people who listen to the page", () => {
+  const roles = (["stale", "clerk_unanswered", "under_way", "refresh_due"] as const).map(
+    (code) => lookOf({ ...verdict, code }).role,
   );
-  expect(roles).toEqual(["alert", "alert", "status", "status", "status", "status"]);
-  expect(describeVerdict({ ...verdict, code: "in_step", in_step: true }).role).toBe("status");
+  expect(roles).toEqual(["alert", "alert", "status", "status"]);
+  const calm = (["unknown_user", "deleted", "in_step"] as const).map(
+    (code) => lookOf({ ...verdict, code, in_step: true }).role,
+  );
+  expect(calm).toEqual(["status", "status", "status"]);
 });
 
 test("a remedy that is on another page leads there", () => {
@@ -38,11 +47,6 @@ test("times in a sentence read as everywhere on the page", () => {
     `Due at ${formatTime(first)}. Since ${formatTime(second)}.`,
   );
   expect(withReadableTimes("no time")).toBe("no time");
-});
-
-test("another user whom the verdict names is found once, the user themselves is not", () => {
-  const named = { ...verdict, what: "held by user_b.", remedy: "Resync user_b, then user_a." };
-  expect(findOtherUsers({ clerk_id: "user_a", verdict: named })).toEqual(["user_b"]);
 });
 
 test("a resync removes a user whom Clerk does not have, and only if they are here", () => {

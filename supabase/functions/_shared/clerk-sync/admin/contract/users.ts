@@ -24,7 +24,10 @@ export const userPageSchema = z.object({ users: z.array(userSummarySchema), next
 export const comparedFields = ["email", "name", "role", "phone", "banned", "updated_at"] as const;
 const placeValues = z.partialRecord(z.enum(comparedFields), z.union([z.string(), z.boolean(), z.null()]));
 
-/** What one place knows: `present`, `absent`, `unknown` (it did not answer; reason says why) or `off` (not configured). */
+/**
+ * What one place knows: `present`, `absent`, `unknown` (it did not answer) or `off` (not configured). `reason` is a sentence
+ * about it; null when the user is present and nothing more is to be said.
+ */
 export const placeSchema = z.object({
   state: z.enum(["present", "absent", "unknown", "off"]),
   reason: z.string().nullable(),
@@ -32,14 +35,51 @@ export const placeSchema = z.object({
   values: placeValues,
 });
 
-/** What keeps the user out of step and what to do; `in_step` when nothing does. */
+/** What a verdict can be. The sentences of each are in admin/user/user-words.ts. */
+export const verdictCodes = [
+  "in_step",
+  "dead_letter",
+  "delete_brake",
+  "circuit_open",
+  "waiting_retry",
+  "queue_late",
+  "auth_adopting",
+  "under_way",
+  "email_held",
+  "refresh_due",
+  "cancelled",
+  "row_not_at_clerk",
+  "auth_left_over",
+  "unknown_user",
+  "deleted",
+  "tombstone",
+  "never_delivered",
+  "row_missing",
+  "version_ahead",
+  "stale",
+  "row_differs",
+  "edited",
+  "clerk_unanswered",
+  "never_seen",
+  "auth_unanswered",
+  "auth_skipped",
+  "auth_missing",
+  "auth_address_held",
+  "auth_behind",
+] as const;
+
+/** Why the user is out of sync and what to do; `in_step` when nothing is wrong. */
 export const verdictSchema = z.object({
-  code: z.string(),
+  code: z.enum(verdictCodes),
   in_step: z.boolean(),
+  /** The verdict in a few words. */
+  title: z.string(),
   what: z.string(),
   remedy: z.string(),
   /** The job that tells more. */
   job_id: z.uuid().nullable(),
+  /** Another user who is part of the problem: the one who holds the address. */
+  other_clerk_id: z.string().nullable(),
 });
 
 export const userStateSchema = z.object({
@@ -66,6 +106,8 @@ export const userSchema = z.object({
   /** Fields that are not the same everywhere, by name. */
   differences: z.array(z.enum(comparedFields)),
   state: userStateSchema.nullable(),
+  /** Why the role at Clerk was ignored; null when it was not. */
+  role_note: z.string().nullable(),
   /** The newest hundred, newest first. */
   jobs: z.array(jobSummarySchema),
 });
@@ -77,6 +119,7 @@ export type UserSummary = z.infer<typeof userSummarySchema>;
 export type UserPage = z.infer<typeof userPageSchema>;
 export type Place = z.infer<typeof placeSchema>;
 export type ComparedField = (typeof comparedFields)[number];
+export type VerdictCode = (typeof verdictCodes)[number];
 export type Verdict = z.infer<typeof verdictSchema>;
 export type UserState = z.infer<typeof userStateSchema>;
 export type User = z.infer<typeof userSchema>;

@@ -17,7 +17,7 @@ export type UserRouteOptions = AdminUserOptions & {
 
 const clerkIdParams = z.object({ clerk_id: z.string().min(1).max(255) });
 
-/** Lists of users, one user at all three places, and what brings them into step. */
+/** Lists of users, one user at all three places, and the resync. */
 export function createUserRoutes(options: UserRouteOptions): AdminRoute[] {
   return [...createUserReads(options), ...createUserActions(options)];
 }
@@ -39,7 +39,7 @@ function createUserReads(options: UserRouteOptions): AdminRoute[] {
     defineRoute({
       method: "get",
       path: "/users/{clerk_id}",
-      summary: "One user in Clerk, in users and in Supabase Auth, and what keeps them out of step",
+      summary: "One user in Clerk, in users and in Supabase Auth, and why they are out of sync",
       right: "viewer",
       params: clerkIdParams,
       answer: userSchema,

@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { JobSummary } from "../contract/jobs.ts";
 import type { Place, UserState } from "../contract/users.ts";
 import { judgeUser } from "./judge-user.ts";
-import type { UserFacts } from "./user-rule.ts";
+import type { UserFacts } from "./user-facts.ts";
+import { explainIgnoredRole, verdictWords } from "./user-words.ts";
 
 const now = Date.parse("2026-11-25T12:00:00Z");
 const at = "2026-11-25T11:59:30Z";
@@ -11,7 +12,6 @@ const present: Place = { state: "present", reason: null, id: "1", values };
 const absent: Place = { state: "absent", reason: null, id: null, values: {} };
 const off: Place = { ...absent, state: "off" };
 const unknown: Place = { ...absent, state: "unknown", reason: "clerk_unavailable: no answer" };
-const softDeleted: Place = { ...present, reason: "deleted_at is set." };
 const withoutEmail: Place = { ...present, values: { ...values, email: null } };
 const state: UserState = {
   version: 1,
@@ -64,6 +64,7 @@ const inStep: UserFacts = {
   clerk: present,
   users: present,
   auth: present,
+  isRowKept: false,
   state,
   jobs: [done],
   circuits: [
@@ -94,7 +95,7 @@ describe.each<[code: string, facts: Partial<UserFacts>, job?: JobSummary]>([
   ["row_not_at_clerk", { clerk: absent }],
   ["auth_left_over", { clerk: absent, users: absent, state: tombstone }],
   ["tombstone", { ...gone, state: tombstone }],
-  ["tombstone", { users: softDeleted, auth: absent, state: tombstone }],
+  ["tombstone", { isRowKept: true, auth: absent, state: tombstone }],
   ["never_delivered", { ...gone, state: null, jobs: [] }],
   ["row_missing", gone],
   ["email_held", { users: withoutEmail, emailHolder: "user_2", difference: differs("differs") }],
@@ -111,7 +112,7 @@ describe.each<[code: string, facts: Partial<UserFacts>, job?: JobSummary]>([
   const verdict = judge(facts);
 
   it("is what keeps this user out of step", () => {
-    expect(verdict).toMatchObject({ code, in_step: false });
+    expect(verdict).toMatchObject({ code, in_step: false, title: verdictWords[verdict.code].title });
     if (expected !== undefined) expect(verdict.job_id).toBe(expected.id);
   });
 
@@ -134,7 +135,7 @@ describe.each<[code: string, facts: Partial<UserFacts>]>([
   ["auth_skipped", { clerk: withoutEmail, users: withoutEmail, auth: absent }],
   ["unknown_user", { clerk: absent, ...gone, state: null, jobs: [] }],
   ["deleted", { clerk: absent, ...gone, state: tombstone }],
-  ["deleted", { clerk: absent, users: softDeleted, auth: absent, state: tombstone }],
+  ["deleted", { clerk: absent, isRowKept: true, auth: absent, state: tombstone }],
   ["deleted", { clerk: off, ...gone, state: tombstone }],
 ])("%s", (code, facts) => {
   it("is in step", () => {
@@ -146,8 +147,13 @@ it("a dead letter says what to do about its error, and names the job's error whe
   expect(judge({ jobs: [dead] }).remedy).toContain("Authentication, Users");
   expect(judge({ jobs: [{ ...dead, error: "new_code: x" }] })).toMatchObject({
     what: expect.stringContaining("new_code: x"),
-    remedy: "Correct what the error names, then retry the job.",
+    remedy: "Correct what the error names, then retry the job. docs/errors.md explains the code.",
   });
+});
+
+it("an error ends with one full stop", () => {
+  expect(judge({ jobs: [failed] }).what).toContain("internal: x. The next one");
+  expect(judge({ jobs: [{ ...failed, error: "internal: x." }] }).what).toContain("internal: x. The next one");
 });
 
 it("one attempt is told as one", () => {
@@ -156,8 +162,25 @@ it("one attempt is told as one", () => {
 });
 
 it("who holds the address is named, and that nobody is known as well", () => {
-  expect(judge({ users: withoutEmail, emailHolder: "user_2" }).what).toContain("user_2");
-  expect(judge({ users: withoutEmail }).what).toContain("without a Clerk id");
+  const held = judge({ users: withoutEmail, emailHolder: "user_2" });
+  expect(held).toMatchObject({ what: expect.stringContaining("user_2"), other_clerk_id: "user_2" });
+  expect(judge({ users: withoutEmail })).toMatchObject({
+    what: expect.stringContaining("without a Clerk id"),
+    other_clerk_id: null,
+  });
+});
+
+it("no title is that of another verdict", () => {
+  const titles = Object.values(verdictWords).map(({ title }) => title);
+  expect(new Set(titles).size).toBe(titles.length);
+});
+
+it("an ignored role is explained by what stands at Clerk", () => {
+  expect(explainIgnoredRole({ ignored_role: "array" })).toContain(
+    "Ignored: public_metadata.role at Clerk is of the type array, and a role is a text.",
+  );
+  expect(explainIgnoredRole({ ignored_role: "text" })).toContain("is a text that is no role here.");
+  expect([explainIgnoredRole({ ignored_role: null }), explainIgnoredRole(null)]).toEqual([null, null]);
 });
 
 it("the brake's reason and the service that does not work are named", () => {

@@ -1,29 +1,27 @@
-import type { Verdict } from "../contract/users.ts";
-import type { UserFacts } from "./user-rule.ts";
+import type { JobSummary } from "../contract/jobs.ts";
+import type { Verdict, VerdictCode } from "../contract/users.ts";
+import type { UserFacts } from "./user-facts.ts";
 import { userRules } from "./user-rules.ts";
+import { verdictWords } from "./user-words.ts";
 
-/** Says what keeps a user out of step, and what to do about it: the first rule that holds. */
+/** Judges why a user is out of sync: the first rule that holds. */
 export function judgeUser(facts: UserFacts): Verdict {
-  for (const rule of userRules) {
-    const held = rule.when(facts);
-    if (held === undefined || held === false) continue;
-    const job = held === true ? null : held;
-    return {
-      code: rule.code,
-      in_step: rule.inStep ?? false,
-      what: rule.what(facts, job),
-      remedy: rule.remedy(facts, job),
-      job_id: job?.id ?? null,
-    };
+  for (const { code, inStep = false, when } of userRules) {
+    const held = when(facts);
+    if (held) return describeVerdict(code, inStep, facts, held === true ? null : held);
   }
-  const remedy = "Nothing is to be done.";
-  return { code: "in_step", in_step: true, what: inStepText(facts), remedy, job_id: null };
+  return describeVerdict("in_step", true, facts, null);
 }
 
-function inStepText({ clerk, auth }: UserFacts): string {
-  const asked =
-    clerk.state === "present"
-      ? "Clerk and the users table agree"
-      : "Everything that Clerk sent of this user was applied";
-  return auth.state === "present" ? `${asked}, and Supabase Auth has the same.` : `${asked}.`;
+function describeVerdict(code: VerdictCode, inStep: boolean, facts: UserFacts, job: JobSummary | null): Verdict {
+  const { title, what, remedy } = verdictWords[code];
+  return {
+    code,
+    in_step: inStep,
+    title,
+    what: typeof what === "string" ? what : what({ ...facts, job }),
+    remedy: typeof remedy === "string" ? remedy : remedy({ ...facts, job }),
+    job_id: job?.id ?? null,
+    other_clerk_id: code === "email_held" ? facts.emailHolder : null,
+  };
 }

@@ -7,6 +7,7 @@ import { maskAddresses, maskEmail, maskText } from "../mask-personal.ts";
 import { maskError } from "../routes/jobs.ts";
 import { judgeUser } from "./judge-user.ts";
 import { type PlaceReaders, readAuthPlace, readClerkPlace, toUsersPlace } from "./read-places.ts";
+import { explainIgnoredRole } from "./user-words.ts";
 
 export type AdminUserOptions = {
   database: AdminDatabase;
@@ -17,7 +18,7 @@ export type AdminUserOptions = {
   now: () => number;
 };
 
-/** One user as the database, Clerk and Supabase Auth know them, unmasked, and what keeps them out of step. */
+/** One user as the database, Clerk and Supabase Auth know them, unmasked, and why they are out of sync. */
 export async function readAdminUser(clerkId: string, options: AdminUserOptions): Promise<User> {
   const { database, places, now } = options;
   const reading = database.user(clerkId);
@@ -35,9 +36,11 @@ export async function readAdminUser(clerkId: string, options: AdminUserOptions):
   ]);
   const differences = findDifferences(found, stored, difference);
   const { state, jobs } = stored;
-  const facts = { ...found, state, jobs, circuits, brake, difference, differences, emailHolder, now: now() };
+  const isRowKept = Boolean(stored.row?.["deleted_at"]);
+  const facts = { ...found, isRowKept, state, jobs, circuits, brake, difference, differences, emailHolder, now: now() };
   const verdict = judgeUser(facts);
-  return { clerk_id: clerkId, is_revealed: false, verdict, ...found, differences, state, jobs };
+  const role_note = explainIgnoredRole(state);
+  return { clerk_id: clerkId, is_revealed: false, verdict, ...found, differences, state, role_note, jobs };
 }
 
 /** Emails, names and phones are masked at all places. */

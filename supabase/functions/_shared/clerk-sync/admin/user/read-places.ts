@@ -9,7 +9,9 @@ import { isPlaceholder, isPlaceholderPhone } from "../../mirror/mirror-contact.t
 import { authUserIdOf } from "../../mirror/mirror-user.ts";
 import type { Place } from "../contract/users.ts";
 import type { StoredUser } from "../database.ts";
+import { nameService } from "../job-words.ts";
 import { describeVersion } from "./describe-version.ts";
+import { placeWords } from "./user-words.ts";
 
 /** What is asked live; null: not configured. */
 export type PlaceReaders = { clerk: ReadUser | null; auth: AuthAdmin | null };
@@ -21,15 +23,13 @@ export const placeMilliseconds = 4000;
 export type ClerkLook = { place: Place; fresh: FreshUser | null };
 
 const nothing: Pick<Place, "id" | "values"> = { id: null, values: {} };
-const off: Place = { state: "off", reason: null, ...nothing };
-const absent: Place = { state: "absent", reason: null, ...nothing };
 
 /** Asks Clerk's API for a user. Never throws: what goes wrong is the reason why the place is unknown. */
 export async function readClerkPlace(clerkId: string, readUser: ReadUser | null): Promise<ClerkLook> {
-  if (readUser === null) return { place: { ...off, reason: "CLERK_SECRET_KEY is not set." }, fresh: null };
+  if (readUser === null) return { place: { state: "off", reason: placeWords.clerkOff, ...nothing }, fresh: null };
   try {
     const fresh = await askInTime("Clerk's API", () => readUser(clerkId));
-    return { place: fresh.deleted ? absent : toClerkPlace(fresh), fresh };
+    return { place: fresh.deleted ? absentPlace(placeWords.clerkAbsent) : toClerkPlace(fresh), fresh };
   } catch (error) {
     return { place: unknownPlace("clerk", error), fresh: null };
   }
@@ -41,13 +41,13 @@ export async function readAuthPlace(
   stored: Promise<StoredUser>,
   auth: AuthAdmin | null,
 ): Promise<Place> {
-  if (auth === null) return { ...off, reason: "AUTH_MIRROR is off, or Supabase Auth is not configured." };
+  if (auth === null) return { state: "off", reason: placeWords.authOff, ...nothing };
   const { state } = await stored;
   try {
     const id = state?.auth_user_id ?? authUserIdOf(clerkId);
     const answer = await askInTime("Supabase Auth", () => auth.getUser(id));
     if (answer.ok) return toAuthPlace(answer.user, state);
-    if (answer.status === 404) return absent;
+    if (answer.status === 404) return absentPlace(placeWords.authAbsent);
     return unknownPlace(
       "auth",
       new SyncError("auth_rejected", `Supabase Auth answered ${answer.status} ${answer.code}.`),
@@ -59,10 +59,10 @@ export async function readAuthPlace(
 
 /** The row of users with what the sync keeps beside it. updated_at is Clerk's time of what was applied. */
 export function toUsersPlace({ row, state, values }: StoredUser): Place {
-  if (row === null) return absent;
+  if (row === null) return absentPlace(placeWords.rowAbsent);
   return {
     state: "present",
-    reason: row["deleted_at"] ? "deleted_at is set." : null,
+    reason: row["deleted_at"] ? placeWords.rowKept : null,
     id: textOf(row["id"]),
     values: {
       email: textOf(row["email"]),
@@ -111,11 +111,15 @@ function askInTime<Output>(who: string, ask: () => Promise<Output>): Promise<Out
   });
 }
 
-function unknownPlace(place: string, error: unknown): Place {
+function absentPlace(reason: string): Place {
+  return { state: "absent", reason, ...nothing };
+}
+
+function unknownPlace(place: "clerk" | "auth", error: unknown): Place {
   logger.warn("admin.place_unknown", { place, code: errorCode(error) });
   if (!(error instanceof SyncError)) logger.error("admin.failed", { error: errorMessage(error) });
-  const reason = error instanceof SyncError ? `${error.code}: ${error.message}` : "internal: see the log";
-  return { state: "unknown", reason, ...nothing };
+  const cause = error instanceof SyncError ? `${error.code}: ${error.message}` : "internal: see the log";
+  return { state: "unknown", reason: `${nameService(place)} gave no answer: ${cause}`, ...nothing };
 }
 
 function textOf(value: unknown): string | null {

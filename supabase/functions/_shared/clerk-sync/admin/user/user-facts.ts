@@ -8,25 +8,18 @@ export type UserFacts = {
   clerk: Place;
   users: Place;
   auth: Place;
+  /** The row has deleted_at: the user is deleted, and the row is kept (DELETE_MODE=soft). */
+  isRowKept: boolean;
   state: UserState | null;
   /** Newest first. */
   jobs: readonly JobSummary[];
   circuits: readonly Circuit[];
   brake: Brake;
-  /** What reconcile would say; null: nothing, or Clerk was not asked. */
+  /** What reconcile would report; null: nothing, or Clerk was not asked. */
   difference: Difference | null;
   differences: readonly ComparedField[];
-  /** Another user, whose row has the address that Clerk has for this one, whose row has none; null: nobody known. */
+  /** The user whose row has the address that Clerk has for this user, whose own row has none; null: no such user is known. */
   emailHolder: string | null;
   /** Unix milliseconds. */
   now: number;
-};
-
-/** A rule: when it holds, what is said. `job` is the one that tells more. */
-export type UserRule = {
-  code: string;
-  inStep?: boolean;
-  when: (facts: UserFacts) => JobSummary | boolean | undefined;
-  what: (facts: UserFacts, job: JobSummary | null) => string;
-  remedy: (facts: UserFacts, job: JobSummary | null) => string;
 };
