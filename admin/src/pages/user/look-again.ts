@@ -1,5 +1,5 @@
 import type { Verdict, VerdictCode } from "#core/admin/contract/users.ts";
-import { isChanging } from "./verdict-words.ts";
+import { isChanging } from "./verdict-look.ts";
 
 /** Something was done about the user at this time (Unix milliseconds), when the verdict was this one. */
 export type Acted = { at: number; code: VerdictCode };

@@ -5,7 +5,7 @@ import type { User } from "#core/admin/contract/users.ts";
 import { ResetCircuit } from "../../components/reset-circuit.tsx";
 import { canRetry } from "./can-retry.ts";
 import { Resync, ResyncBoth, RetryJob } from "./user-actions.tsx";
-import { findElsewhere } from "./verdict-words.ts";
+import { findElsewhere } from "./verdict-look.ts";
 
 type Props = { user: User; onActed: () => void };
 

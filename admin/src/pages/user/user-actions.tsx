@@ -3,7 +3,7 @@ import type { Client } from "../../api/client.ts";
 import { useAction } from "../../api/use-action.ts";
 import { ActionButton } from "../../components/action-button.tsx";
 import { useConfirm } from "../../components/confirm.tsx";
-import { removesByResync } from "./verdict-words.ts";
+import { removesByResync } from "./verdict-look.ts";
 
 type OnActed = { /** Called when it was done. */ onActed: () => void };
 

@@ -2,7 +2,7 @@ import { Alert, Text } from "@mantine/core";
 import type { User } from "#core/admin/contract/users.ts";
 import { Icon } from "../../components/icon.tsx";
 import { Remedies } from "./remedies.tsx";
-import { lookOf, withReadableTimes } from "./verdict-words.ts";
+import { lookOf, withReadableTimes } from "./verdict-look.ts";
 
 type Props = { user: User /** Called when something was done about it. */; onActed: () => void };
 

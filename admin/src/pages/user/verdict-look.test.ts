@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Place, Verdict } from "#core/admin/contract/users.ts";
 import { formatTime } from "../../format-time.ts";
-import { findElsewhere, lookOf, removesByResync, withReadableTimes } from "./verdict-words.ts";
+import { findElsewhere, lookOf, removesByResync, withReadableTimes } from "./verdict-look.ts";
 
 const verdict: Verdict = {
   code: "stale",
