@@ -61,7 +61,7 @@ as $$
 $$;
 
 -- Why so many deletions within the window are too many; null when they are not. The share of all users
--- counts only from ten deletions on: in a small project every deletion is a large share.
+-- counts only for more than ten deletions: in a small project every deletion is a large share.
 -- p_brake: {count, percent, minutes}
 create or replace function clerk_sync.too_many_deletions(p_more integer, p_brake jsonb, p_now timestamptz)
 returns text
