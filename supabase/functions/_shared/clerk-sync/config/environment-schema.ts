@@ -153,12 +153,10 @@ export const environmentSchema = z.object({
   DELETE_BRAKE_COUNT: count(1, 1_000_000)
     .default(100)
     .register(notes, { what: "Too many: more than this within `DELETE_BRAKE_MINUTES`.", home: "both" }),
-  DELETE_BRAKE_PERCENT: count(1, 100)
-    .default(10)
-    .register(notes, {
-      what: "Too many as well: more than this share of all users, if more than ten users are deleted.",
-      home: "both",
-    }),
+  DELETE_BRAKE_PERCENT: count(1, 100).default(10).register(notes, {
+    what: "Too many as well: more than this share of all users, if more than ten users are deleted.",
+    home: "both",
+  }),
   DELETE_BRAKE_MINUTES: count(1, 1440).default(60).register(notes, { what: "The window of both.", home: "both" }),
   APPLY_AT_ONCE: onOrOff.default(true).register(notes, {
     what: "`off`: the webhook only queues events, and workers write the rows. For tables whose triggers are slow.",
