@@ -81,7 +81,10 @@ async function plan(client: pg.ClientBase, options: MigrateOptions) {
   return { missing, needsPrelude: missing.length > 0 || hasAuthStandIn, result };
 }
 
-/** Throws when the database is newer, or was made before the first release. What differs from our list else. A database that the Supabase CLI brought to this version needs nothing of us. */
+/**
+ * Returns the migrations that the database still needs: none when the Supabase CLI brought it to this version.
+ * Throws SyncError `schema_newer` when the database is newer, `migration_refused` when an earlier commit made it.
+ */
 async function findWork(client: pg.ClientBase, state: SchemaState, from: string | null): Promise<Migration[]> {
   if (from !== null && from > schemaVersion) checkSchemaVersion(from);
   if (await isOfEarlierCommit(client, from, state.hasTables)) throw earlierCommit();

@@ -8230,7 +8230,7 @@ $$;
 
 -- {bounds, rolled_until, counts: [{name, labels, count, sum, buckets: {bucket: count}}], jobs: [{status, type, service,
 -- count}], health, drift, runs, active}. counts are totals since the installation; jobs are those that are open or dead,
--- of each kind 10,000 at most; health is clerk_sync_health. metric-families.ts makes metrics of it.
+-- of each kind 10,000 at most; health is clerk_sync_health. metrics/families.ts makes metrics of it.
 create or replace function public.clerk_sync_metrics(p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
@@ -8803,7 +8803,7 @@ begin
 end
 $$;
 
--- {changed}: retries or cancels (p_action) what p_target says, a JobAction of admin-jobs-contract.ts, for p_actor. Call it
+-- {changed}: retries or cancels (p_action) what p_target says, a JobAction of admin/contract/jobs.ts, for p_actor. Call it
 -- with the same operation and before until changed is 0. The entry's subject is the job when there is one, else the
 -- operation (several ids make one of their own); its detail holds the ids, or the filter without q, which may be an
 -- email. Nothing changed, nothing noted.
@@ -8876,7 +8876,7 @@ $$;
 
 -- What the admin API answers of users, jobs, runs and the audit.
 
--- What the admin API answers of users, in the shapes of admin-users-contract.ts; values are unmasked, the handler masks.
+-- What the admin API answers of users, in the shapes of admin/contract/users.ts; values are unmasked, the handler masks.
 
 -- The newest users first; an address in any case; a beginning of a name. Of a name the first hundred characters are
 -- looked at: users may set their own, and a long one must not be refused for our sake. Those with a clerk_id have the
@@ -9078,8 +9078,8 @@ begin
 end
 $$;
 
--- What the admin API answers of jobs, and of one user and their jobs, in the shapes of admin-jobs-contract.ts and
--- admin-users-contract.ts; values are unmasked, the handler masks.
+-- What the admin API answers of jobs, and of one user and their jobs, in the shapes of admin/contract/jobs.ts and
+-- admin/contract/users.ts; values are unmasked, the handler masks.
 
 -- A cursor is the place of the last line of a page, as a text that means nothing to who holds it; null after the last
 -- page. p_list is the list that it belongs to.
@@ -9418,7 +9418,7 @@ begin
 end
 $$;
 
--- What the admin API answers of runs and of the audit, in the shapes of admin-overview-contract.ts.
+-- What the admin API answers of runs and of the audit, in the shapes of admin/contract/overview.ts.
 
 -- A run as the admin API shows it: without what only its runner needs.
 create or replace function public.clerk_sync_admin_run(p_id uuid)

@@ -209,7 +209,7 @@ $$;
 
 -- {bounds, rolled_until, counts: [{name, labels, count, sum, buckets: {bucket: count}}], jobs: [{status, type, service,
 -- count}], health, drift, runs, active}. counts are totals since the installation; jobs are those that are open or dead,
--- of each kind 10,000 at most; health is clerk_sync_health. metric-families.ts makes metrics of it.
+-- of each kind 10,000 at most; health is clerk_sync_health. metrics/families.ts makes metrics of it.
 create or replace function public.clerk_sync_metrics(p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql

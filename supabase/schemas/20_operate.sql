@@ -449,7 +449,7 @@ begin
 end
 $$;
 
--- {changed}: retries or cancels (p_action) what p_target says, a JobAction of admin-jobs-contract.ts, for p_actor. Call it
+-- {changed}: retries or cancels (p_action) what p_target says, a JobAction of admin/contract/jobs.ts, for p_actor. Call it
 -- with the same operation and before until changed is 0. The entry's subject is the job when there is one, else the
 -- operation (several ids make one of their own); its detail holds the ids, or the filter without q, which may be an
 -- email. Nothing changed, nothing noted.

@@ -1,6 +1,6 @@
 -- What the admin API answers of users, jobs, runs and the audit.
 
--- What the admin API answers of users, in the shapes of admin-users-contract.ts; values are unmasked, the handler masks.
+-- What the admin API answers of users, in the shapes of admin/contract/users.ts; values are unmasked, the handler masks.
 
 -- The newest users first; an address in any case; a beginning of a name. Of a name the first hundred characters are
 -- looked at: users may set their own, and a long one must not be refused for our sake. Those with a clerk_id have the
@@ -202,8 +202,8 @@ begin
 end
 $$;
 
--- What the admin API answers of jobs, and of one user and their jobs, in the shapes of admin-jobs-contract.ts and
--- admin-users-contract.ts; values are unmasked, the handler masks.
+-- What the admin API answers of jobs, and of one user and their jobs, in the shapes of admin/contract/jobs.ts and
+-- admin/contract/users.ts; values are unmasked, the handler masks.
 
 -- A cursor is the place of the last line of a page, as a text that means nothing to who holds it; null after the last
 -- page. p_list is the list that it belongs to.
@@ -542,7 +542,7 @@ begin
 end
 $$;
 
--- What the admin API answers of runs and of the audit, in the shapes of admin-overview-contract.ts.
+-- What the admin API answers of runs and of the audit, in the shapes of admin/contract/overview.ts.
 
 -- A run as the admin API shows it: without what only its runner needs.
 create or replace function public.clerk_sync_admin_run(p_id uuid)
