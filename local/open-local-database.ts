@@ -22,6 +22,6 @@ export async function openLocalDatabase(url: string | null, folder: string): Pro
 /** Our own PostgreSQL runs, so a connection it refuses is its data's fault. */
 function explainDamage(error: unknown): never {
   if (!(error instanceof SyncError) || error.code !== "database_unavailable") throw error;
-  const message = `The local database is damaged: ${errorMessage(error.cause)}. To begin anew remove the folder .clerk-sync (its local data is lost).`;
+  const message = `The local database is damaged: ${errorMessage(error.cause)}. To start over, remove the folder .clerk-sync (its local data is lost).`;
   throw new SyncError("data_folder_unusable", message, { cause: error });
 }

@@ -13,7 +13,7 @@ try {
   });
   await stopOrphan(path.join(folder, "postgres"));
   await rm(folder, { recursive: true, force: true });
-  console.log("The local data is removed. npm start begins anew.");
+  console.log("The local data is removed. npm start makes a new database.");
 } catch (error) {
   console.error(`Cannot remove the local data. ${errorMessage(error)}`);
   process.exitCode = 1;

@@ -168,7 +168,7 @@ function startError(folder: string, log: string): SyncError {
   const reason = log.match(/(?:FATAL|PANIC|ERROR):\s*(.*)/)?.[1] ?? "it ended without a reason";
   return new SyncError(
     "data_folder_unusable",
-    `PostgreSQL cannot start on ${folder}: ${reason}.\nTo begin anew remove the folder .clerk-sync (its local data is lost), or set DATABASE_URL.`,
+    `PostgreSQL cannot start on ${folder}: ${reason}.\nTo start over, remove the folder .clerk-sync (its local data is lost), or set DATABASE_URL.`,
   );
 }
 
