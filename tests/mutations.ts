@@ -36,13 +36,17 @@ for (const copy of copies) await makeCopy(copy);
 
 const word = process.argv[2] ?? "";
 const chosen = allMutations.filter((mutation) => mutation.title.includes(word));
-const count = { passed: 0, failed: 0 };
+const failures: string[] = [];
+let passed = 0;
 const waiting = [...chosen];
 await Promise.all(copies.map(breakOneByOne));
 await rm(folder, { recursive: true, force: true });
-await writeFile(path.join(root, ".test-results", "mutations.json"), JSON.stringify(count));
-console.log(`\n${count.passed} passed, ${count.failed} failed`);
-process.exitCode = count.failed === 0 && count.passed > 0 ? 0 : 1;
+await writeFile(
+  path.join(root, ".test-results", "mutations.json"),
+  JSON.stringify({ passed, failed: failures.length, failures }),
+);
+console.log(`\n${passed} passed, ${failures.length} failed`);
+process.exitCode = failures.length === 0 && passed > 0 ? 0 : 1;
 
 async function makeCopy(copy: string): Promise<void> {
   await mkdir(copy, { recursive: true });
@@ -56,7 +60,8 @@ async function breakOneByOne(copy: string): Promise<void> {
     for (let mutation = waiting.shift(); mutation !== undefined; mutation = waiting.shift()) {
       const start = performance.now();
       const isCaught = await breakAndTest({ copy, postgresUrl: postgres.url }, mutation);
-      count[isCaught ? "passed" : "failed"] += 1;
+      if (isCaught) passed += 1;
+      else failures.push(mutation.title);
       const seconds = ((performance.now() - start) / 1000).toFixed(1);
       console.log(`${isCaught ? "✓ caught" : "✗ NOT CAUGHT"} in ${seconds} s: ${mutation.title}`);
     }
