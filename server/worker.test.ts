@@ -4,7 +4,7 @@ import type { Database } from "#core/database/database.ts";
 import { SyncError } from "#core/errors.ts";
 import type { SliceDependencies } from "#core/reconcile/walk-run.ts";
 import { createFakeQueue, type FakeJob } from "../tests/support/database/fake-queue.ts";
-import { createFakeClerk, createFakeRuns } from "../tests/support/database/fake-sync-runs.ts";
+import { createFakeClerk, createFakeRuns } from "../tests/support/database/fake-runs-database.ts";
 import { createWorker, type Worker } from "./worker.ts";
 
 let worker: Worker | undefined;

@@ -4,7 +4,7 @@ import type { Supervision } from "#core/health/supervise-sync.ts";
 import { logger } from "#core/logger.ts";
 import { runSlice, type SliceDependencies } from "#core/reconcile/walk-run.ts";
 import { type RunResult, runAlone } from "#core/worker/process-queue.ts";
-import { runWork, type WorkDependencies } from "#core/worker/run-work.ts";
+import { runWork, type WorkDependencies } from "#core/worker/process-work.ts";
 
 export type WorkerDependencies = WorkDependencies & {
   retentionDays: number;

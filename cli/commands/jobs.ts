@@ -2,12 +2,12 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { type JobFilter, jobPageSchema, jobSchema } from "#core/admin/contract/jobs.ts";
 import { SyncError } from "#core/errors.ts";
+import { addAdminOptions, adminOptionsSchema, openAdmin, readOptions } from "../admin-client/admin-options.ts";
+import { changeMatching, changeNamed, type JobVerb } from "../admin-client/change-matching.ts";
+import { formatJob, formatJobs } from "../admin-client/format-jobs.ts";
+import { addFilterOptions, filterOptionsSchema, toFilter } from "../admin-client/job-filter.ts";
+import { printLines } from "../admin-client/print-lines.ts";
 import type { CommandIo } from "../command-io.ts";
-import { addAdminOptions, adminOptionsSchema, openAdmin, readOptions } from "../operate/admin-options.ts";
-import { changeMatching, changeNamed, type JobVerb } from "../operate/change-matching.ts";
-import { formatJob, formatJobs } from "../operate/format-jobs.ts";
-import { addFilterOptions, filterOptionsSchema, toFilter } from "../operate/job-filter.ts";
-import { printLines } from "../operate/print-lines.ts";
 import { chooseProgress } from "../simulate/progress.ts";
 
 const examples = `

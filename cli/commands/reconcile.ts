@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import type { CommandIo } from "../command-io.ts";
-import { finishRun } from "../runs/finish-run.ts";
-import { addRunOptions, readRunOptions } from "../runs/run-options.ts";
+import { finishRun } from "../reconcile/finish-run.ts";
+import { addRunOptions, readRunOptions } from "../reconcile/run-options.ts";
 
 const examples = `
 Examples:

@@ -2,11 +2,11 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { type Overview, overviewSchema } from "#core/admin/contract/overview.ts";
 import { SyncError } from "#core/errors.ts";
+import { addAdminOptions, adminOptionsSchema, openAdmin, readOptions } from "../admin-client/admin-options.ts";
+import type { CallAdmin } from "../admin-client/call-admin.ts";
+import { formatStatus } from "../admin-client/format-status.ts";
+import { showText } from "../admin-client/print-lines.ts";
 import type { CommandIo } from "../command-io.ts";
-import { addAdminOptions, adminOptionsSchema, openAdmin, readOptions } from "../operate/admin-options.ts";
-import type { CallAdmin } from "../operate/call-admin.ts";
-import { formatStatus } from "../operate/format-status.ts";
-import { showText } from "../operate/print-lines.ts";
 
 const examples = `
 Examples:

@@ -1,10 +1,10 @@
 import type { Command } from "commander";
 import { z } from "zod";
 import { resyncedSchema, userPageSchema, userSchema } from "#core/admin/contract/users.ts";
+import { addAdminOptions, adminOptionsSchema, openAdmin, readOptions } from "../admin-client/admin-options.ts";
+import { formatUser, formatUsers } from "../admin-client/format-user.ts";
+import { printLines } from "../admin-client/print-lines.ts";
 import type { CommandIo } from "../command-io.ts";
-import { addAdminOptions, adminOptionsSchema, openAdmin, readOptions } from "../operate/admin-options.ts";
-import { formatUser, formatUsers } from "../operate/format-user.ts";
-import { printLines } from "../operate/print-lines.ts";
 
 const examples = `
 Examples:

@@ -3,7 +3,7 @@ import { callRpc, type RpcFailure } from "../call-rpc.ts";
 import { deliver } from "../simulate/deliver.ts";
 import { deletionMessage } from "./canary.ts";
 import { isHeldByBrake } from "./job.ts";
-import type { Run } from "./run-step.ts";
+import type { Run } from "./take-step.ts";
 
 const startedSchema = z.object({ leftovers: z.array(z.string()) });
 const removedSchema = z.object({

@@ -1,7 +1,7 @@
 import type { CleanUp } from "./clean-up.ts";
 import type { Hops } from "./job.ts";
-import type { StepResult } from "./run-step.ts";
 import type { Verification } from "./run-verify.ts";
+import type { StepResult } from "./take-step.ts";
 
 /** Which clock each hop is measured by. */
 export const clocks: Readonly<Record<keyof Hops, "this machine" | "database">> = {

@@ -2,7 +2,7 @@ import { type Canary, makeCanary } from "./canary.ts";
 import { type CleanUp, cleanUp, removeLeftovers, startCanary } from "./clean-up.ts";
 import { explainDatabase } from "./explain-failure.ts";
 import { planSteps } from "./plan-steps.ts";
-import { type Run, runStep, type StepResult } from "./run-step.ts";
+import { type Run, runStep, type StepResult } from "./take-step.ts";
 
 export type Verdict = "passed" | "failed" | "interrupted";
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { FreshUser } from "#core/clerk/clerk-api.ts";
 import { mapUser } from "#core/clerk/map-user.ts";
 import { parseUser } from "#core/clerk/parse-event.ts";
-import { createSyncRuns } from "#core/reconcile/sync-runs.ts";
+import { createSyncRuns } from "#core/reconcile/runs-database.ts";
 import { createAcceptEvents } from "#core/webhook/accept-events.ts";
 import { processQueue } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../../server/call-function.ts";

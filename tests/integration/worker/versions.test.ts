@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { FreshUser } from "#core/clerk/clerk-api.ts";
 import { mapUser } from "#core/clerk/map-user.ts";
 import { parseUser } from "#core/clerk/parse-event.ts";
-import { createSyncRuns } from "#core/reconcile/sync-runs.ts";
+import { createSyncRuns } from "#core/reconcile/runs-database.ts";
 import { processQueue } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { at, deletedEvent, type UserFacts, userEvent } from "../../support/clerk/build-event.ts";

@@ -10,12 +10,12 @@ const file = (name: string) => `tests/integration/${name}.test.ts`;
 /** What keeps backfill and reconcile harmless, each with the line that upholds it. */
 export const runRules: readonly Mutation[] = [
   {
-    test: file("reconcile/sync-runs"),
+    test: file("reconcile/runs-database"),
     title: "a run > whose runner died is carried on where it was, and the dead one can store nothing any more",
     edits: [{ file: runsSql, find: "    and r.lease_token = p_token\n", replace: "" }],
   },
   {
-    test: file("reconcile/sync-runs"),
+    test: file("reconcile/runs-database"),
     title: "a run > is started once when two start it at the same moment",
     edits: [
       {
@@ -26,7 +26,7 @@ export const runRules: readonly Mutation[] = [
     ],
   },
   {
-    test: file("reconcile/sync-runs"),
+    test: file("reconcile/runs-database"),
     title: "a page that was read > before a deletion does not revive its user, after it does",
     edits: [
       {

@@ -69,7 +69,7 @@ const driftKinds = [
   "auth_deleted",
 ];
 
-/** What a run does in each phase. Source: core run-step.ts. */
+/** What a run does in each phase. Source: core reconcile/step.ts. */
 const phaseWords: Readonly<Record<string, string>> = {
   check: "checks the Clerk instance",
   walk: "reads the users of Clerk",

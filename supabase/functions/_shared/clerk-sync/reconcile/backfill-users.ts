@@ -1,7 +1,7 @@
 import type { NewJob } from "../database/database.ts";
 import { cursorAfter, readNextPage } from "./read-next-page.ts";
-import { type Step, toRow } from "./run-step.ts";
-import type { ReadUserRow } from "./sync-runs.ts";
+import type { ReadUserRow } from "./runs-database.ts";
+import { type Step, toRow } from "./step.ts";
 
 /**
  * One step of a backfill: queues the next page of users. A page that is queued a second time, after a crash say, makes

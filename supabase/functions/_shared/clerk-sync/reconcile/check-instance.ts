@@ -1,6 +1,6 @@
 import { SyncError } from "../errors.ts";
-import type { HeldRun, StepDependencies } from "./run-step.ts";
-import type { RunStep } from "./sync-runs.ts";
+import type { RunStep } from "./runs-database.ts";
+import type { HeldRun, StepDependencies } from "./step.ts";
 
 const sampleSize = 100;
 

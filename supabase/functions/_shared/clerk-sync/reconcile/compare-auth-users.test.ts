@@ -1,12 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { createFakeClerk, createFakeRuns, newRun } from "../../../../../tests/support/database/fake-sync-runs.ts";
+import { createFakeClerk, createFakeRuns, newRun } from "../../../../../tests/support/database/fake-runs-database.ts";
 import { createFakeAuthAdmin } from "../../../../../tests/support/supabase/fake-auth-admin.ts";
 import { SyncError } from "../errors.ts";
 import { authUserIdOf } from "../mirror/mirror-user.ts";
 import { type AuthReader, type AuthRow, createAuthReader } from "../mirror/read-auth-users.ts";
 import { compareAuthUsers, findMissingAuthUsers } from "./compare-auth-users.ts";
-import type { HeldRun, StepDependencies } from "./run-step.ts";
-import { type AuthDifference, mostOpenJobs, type Run } from "./sync-runs.ts";
+import { type AuthDifference, mostOpenJobs, type Run } from "./runs-database.ts";
+import type { HeldRun, StepDependencies } from "./step.ts";
 
 const clerkIds = Array.from({ length: 450 }, (_, place) => `user_${String(place).padStart(3, "0")}`);
 

@@ -14,8 +14,8 @@ import {
 } from "../mirror/read-auth-users.ts";
 import { countKinds, mergeCounts } from "./compare-page.ts";
 import { toDeletion } from "./find-deleted-users.ts";
-import type { HeldRun, Step, StepDependencies } from "./run-step.ts";
-import { type AuthDifference, type Difference, mostOpenJobs, type RunStep } from "./sync-runs.ts";
+import { type AuthDifference, type Difference, mostOpenJobs, type RunStep } from "./runs-database.ts";
+import type { HeldRun, Step, StepDependencies } from "./step.ts";
 
 /** Requests of a step that go out at once. */
 const concurrency = 10;

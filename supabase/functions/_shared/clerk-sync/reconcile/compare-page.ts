@@ -1,7 +1,7 @@
 import type { UserPage } from "../clerk/parse-page.ts";
 import type { NewJob } from "../database/database.ts";
-import { type HeldRun, type StepDependencies, toRow } from "./run-step.ts";
-import type { Difference, ReadUserRow, RunStep } from "./sync-runs.ts";
+import type { Difference, ReadUserRow, RunStep } from "./runs-database.ts";
+import { type HeldRun, type StepDependencies, toRow } from "./step.ts";
 
 /** What is repaired by applying what Clerk has. A name alone is not: users may edit theirs here. */
 const repairable: ReadonlySet<Difference["kind"]> = new Set(["missing", "stale", "ahead", "differs", "unmirrored"]);

@@ -3,8 +3,8 @@ import type { NewJob } from "../database/database.ts";
 import { SyncError } from "../errors.ts";
 import { refuseUnknown } from "./check-instance.ts";
 import { comparePage, mergeCounts } from "./compare-page.ts";
-import type { HeldRun, Step, StepDependencies } from "./run-step.ts";
-import type { Difference, RunStep } from "./sync-runs.ts";
+import type { Difference, RunStep } from "./runs-database.ts";
+import type { HeldRun, Step, StepDependencies } from "./step.ts";
 
 /** Requests of a step that go out at once. */
 const concurrency = 10;

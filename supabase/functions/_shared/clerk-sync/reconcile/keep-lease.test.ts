@@ -4,9 +4,9 @@ import {
   createFakeRuns,
   newRun,
   pageOf,
-} from "../../../../../tests/support/database/fake-sync-runs.ts";
+} from "../../../../../tests/support/database/fake-runs-database.ts";
 import { keepLease } from "./keep-lease.ts";
-import type { HeldRun } from "./run-step.ts";
+import type { HeldRun } from "./step.ts";
 
 /** A run in hand whose every request to Clerk's API takes so many seconds. */
 function holdRun(seconds: number) {

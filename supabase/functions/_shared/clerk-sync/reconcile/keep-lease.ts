@@ -1,8 +1,8 @@
 import type { ClerkApi } from "../clerk/clerk-api.ts";
 import { SyncError } from "../errors.ts";
 import type { AuthReader } from "../mirror/read-auth-users.ts";
-import type { HeldRun } from "./run-step.ts";
-import type { SyncRuns } from "./sync-runs.ts";
+import type { SyncRuns } from "./runs-database.ts";
+import type { HeldRun } from "./step.ts";
 
 /** One request may take 45 s with its repeats; the lease is a minute. */
 const renewAfterMilliseconds = 5000;

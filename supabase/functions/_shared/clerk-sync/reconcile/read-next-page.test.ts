@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { createFakeClerk, pageOf } from "../../../../../tests/support/database/fake-sync-runs.ts";
+import { createFakeClerk, pageOf } from "../../../../../tests/support/database/fake-runs-database.ts";
 import type { ClerkApi } from "../clerk/clerk-api.ts";
 import { parsePage, type UserPage } from "../clerk/parse-page.ts";
 import { SyncError } from "../errors.ts";
 import { cursorAfter, readNextPage } from "./read-next-page.ts";
-import type { Run } from "./sync-runs.ts";
+import type { Run } from "./runs-database.ts";
 
 type After = Parameters<ClerkApi["listUsers"]>[0];
 

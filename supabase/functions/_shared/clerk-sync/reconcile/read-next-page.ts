@@ -1,7 +1,7 @@
 import { type ClerkApi, pageSize } from "../clerk/clerk-api.ts";
 import type { UserPage } from "../clerk/parse-page.ts";
 import { SyncError } from "../errors.ts";
-import type { Run } from "./sync-runs.ts";
+import type { Run } from "./runs-database.ts";
 
 /** The list may have grown since it was counted. */
 const sparePages = 10;

@@ -1,8 +1,8 @@
 import { pageSize } from "../clerk/clerk-api.ts";
 import { comparePage } from "./compare-page.ts";
 import { cursorAfter, readNextPage } from "./read-next-page.ts";
-import type { Step } from "./run-step.ts";
-import type { Run } from "./sync-runs.ts";
+import type { Run } from "./runs-database.ts";
+import type { Step } from "./step.ts";
 
 /**
  * One step of a compare: the next page of users is compared field by field, and its users are marked as seen. Those of

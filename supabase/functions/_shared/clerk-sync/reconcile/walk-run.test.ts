@@ -4,10 +4,10 @@ import {
   createFakeRuns,
   newRun,
   pageOf,
-} from "../../../../../tests/support/database/fake-sync-runs.ts";
+} from "../../../../../tests/support/database/fake-runs-database.ts";
 import type { ClerkApi } from "../clerk/clerk-api.ts";
 import { SyncError } from "../errors.ts";
-import { mostOpenJobs, type Run } from "./sync-runs.ts";
+import { mostOpenJobs, type Run } from "./runs-database.ts";
 import { runSlice, type SliceDependencies } from "./walk-run.ts";
 
 function sliceOver(open: Run | null, clerk: ClerkApi, changes: Partial<SliceDependencies> = {}) {

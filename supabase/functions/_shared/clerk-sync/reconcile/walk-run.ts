@@ -6,8 +6,8 @@ import { compareAuthUsers, findMissingAuthUsers } from "./compare-auth-users.ts"
 import { findDeletedUsers } from "./find-deleted-users.ts";
 import { keepLease, runLost } from "./keep-lease.ts";
 import { compareUsers, sweepChanges } from "./reconcile-users.ts";
-import type { HeldRun, Step, StepDependencies } from "./run-step.ts";
-import { mostOpenJobs, type Run, type RunKind, type RunStep, type TakeOptions } from "./sync-runs.ts";
+import { mostOpenJobs, type Run, type RunKind, type RunStep, type TakeOptions } from "./runs-database.ts";
+import type { HeldRun, Step, StepDependencies } from "./step.ts";
 
 export type SliceDependencies = StepDependencies & {
   /** Unix milliseconds. */

@@ -5,7 +5,7 @@ import type { CheckCaller } from "../http/check-caller.ts";
 import { json } from "../http/json-response.ts";
 import { logger } from "../logger.ts";
 import { runAlone } from "./process-queue.ts";
-import { addResult, runWork, type WorkDependencies } from "./run-work.ts";
+import { addResult, runWork, type WorkDependencies } from "./process-work.ts";
 
 export type ProcessorDependencies = WorkDependencies & {
   checkCaller: CheckCaller;

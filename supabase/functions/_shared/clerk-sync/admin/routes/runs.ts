@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { SyncError } from "../../errors.ts";
-import type { Difference } from "../../reconcile/sync-runs.ts";
+import type { Difference } from "../../reconcile/runs-database.ts";
 import { runSlice, type SliceDependencies, type SliceResult } from "../../reconcile/walk-run.ts";
 import type { AdminCaller } from "../caller.ts";
 import {

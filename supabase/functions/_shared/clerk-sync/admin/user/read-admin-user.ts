@@ -1,6 +1,6 @@
 import type { FreshUser } from "../../clerk/clerk-api.ts";
 import { mapUser } from "../../clerk/map-user.ts";
-import type { Difference, SyncRuns } from "../../reconcile/sync-runs.ts";
+import type { Difference, SyncRuns } from "../../reconcile/runs-database.ts";
 import { type ComparedField, comparedFields, type Place, type User } from "../contract/users.ts";
 import type { AdminDatabase, StoredUser } from "../database.ts";
 import { maskAddresses, maskEmail, maskText } from "../mask-personal.ts";

@@ -1,4 +1,4 @@
-import type { Difference } from "../../reconcile/sync-runs.ts";
+import type { Difference } from "../../reconcile/runs-database.ts";
 import type { JobSummary } from "../contract/jobs.ts";
 import type { Brake, Circuit } from "../contract/overview.ts";
 import type { ComparedField, Place, UserState } from "../contract/users.ts";

@@ -1,4 +1,4 @@
-import type { RunKind } from "#core/reconcile/sync-runs.ts";
+import type { RunKind } from "#core/reconcile/runs-database.ts";
 import type { CommandIo } from "../command-io.ts";
 import { formatRun, isInStep, summariseRun } from "./report-run.ts";
 import type { RunOptions } from "./run-options.ts";

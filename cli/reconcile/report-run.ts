@@ -1,4 +1,4 @@
-import type { Difference } from "#core/reconcile/sync-runs.ts";
+import type { Difference } from "#core/reconcile/runs-database.ts";
 import type { RunReport } from "./walk-run.ts";
 
 const format = new Intl.NumberFormat("en-US").format;

@@ -1,5 +1,5 @@
-import type { RunWatcher } from "#core/reconcile/run-step.ts";
-import type { Difference, JobsState, Run } from "#core/reconcile/sync-runs.ts";
+import type { Difference, JobsState, Run } from "#core/reconcile/runs-database.ts";
+import type { RunWatcher } from "#core/reconcile/step.ts";
 import type { CommandIo } from "../command-io.ts";
 import type { Progress } from "../simulate/progress.ts";
 

@@ -1,4 +1,4 @@
-import type { RunKind } from "../reconcile/sync-runs.ts";
+import type { RunKind } from "../reconcile/runs-database.ts";
 import { runSlice, type SliceDependencies, type SliceResult } from "../reconcile/walk-run.ts";
 import { processQueue, type RunDependencies, type RunOptions, type RunResult } from "./process-queue.ts";
 

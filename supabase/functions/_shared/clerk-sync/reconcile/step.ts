@@ -3,7 +3,7 @@ import { mapUser } from "../clerk/map-user.ts";
 import type { PageUser } from "../clerk/parse-page.ts";
 import type { SyncError } from "../errors.ts";
 import type { AuthReader } from "../mirror/read-auth-users.ts";
-import type { Difference, JobsState, ReadUserRow, Run, RunStep, SyncRuns } from "./sync-runs.ts";
+import type { Difference, JobsState, ReadUserRow, Run, RunStep, SyncRuns } from "./runs-database.ts";
 
 /** A run in a runner's hand. */
 export type HeldRun = {

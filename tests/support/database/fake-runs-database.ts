@@ -8,7 +8,7 @@ import type {
   RunStep,
   SyncRuns,
   TakeOptions,
-} from "../../../supabase/functions/_shared/clerk-sync/reconcile/sync-runs.ts";
+} from "../../../supabase/functions/_shared/clerk-sync/reconcile/runs-database.ts";
 
 /** A run that has just begun. */
 export function newRun(kind: RunKind, changes: Partial<Run> = {}): Run {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createSyncRuns, type SyncRuns } from "#core/reconcile/sync-runs.ts";
+import { createSyncRuns, type SyncRuns } from "#core/reconcile/runs-database.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { at, deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
 import { createQueue, type Queue } from "../../support/database/queue.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { newRun } from "../../tests/support/database/fake-sync-runs.ts";
+import { newRun } from "../../tests/support/database/fake-runs-database.ts";
 import { formatRun, isInStep, summariseRun } from "./report-run.ts";
 import type { RunReport } from "./walk-run.ts";
 

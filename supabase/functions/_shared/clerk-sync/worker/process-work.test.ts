@@ -5,11 +5,11 @@ import {
   createFakeRuns,
   newRun,
   pageOf,
-} from "../../../../../tests/support/database/fake-sync-runs.ts";
+} from "../../../../../tests/support/database/fake-runs-database.ts";
 import { SyncError } from "../errors.ts";
-import { mostOpenJobs, type Run } from "../reconcile/sync-runs.ts";
+import { mostOpenJobs, type Run } from "../reconcile/runs-database.ts";
 import type { SliceDependencies } from "../reconcile/walk-run.ts";
-import { runWork } from "./run-work.ts";
+import { runWork } from "./process-work.ts";
 
 function workOver(batches: FakeJob[][], open: Run | null, changes: Partial<SliceDependencies> = {}) {
   const queue = createFakeQueue(batches);

@@ -2,7 +2,7 @@ import { readConfig } from "#core/config/config.ts";
 import { SyncError } from "#core/errors.ts";
 import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
 import { createSlices, type SliceChanges } from "#core/reconcile/create-slices.ts";
-import { createSyncRuns, type Run, type RunKind } from "#core/reconcile/sync-runs.ts";
+import { createSyncRuns, type Run, type RunKind } from "#core/reconcile/runs-database.ts";
 import { runSlice, type SliceDependencies } from "#core/reconcile/walk-run.ts";
 import type { CommandIo } from "../command-io.ts";
 import { findRest } from "../read-target.ts";
