@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { z } from "zod";
-import { type JobFilter, jobStatuses, jobTypes } from "#core/admin/contract/jobs.ts";
+import type { JobFilter } from "#core/admin/contract/jobs.ts";
+import { jobStatuses, jobTypes } from "#core/database/job.ts";
 import { readSince } from "../audit/read-since.ts";
 
 const statusOption = z

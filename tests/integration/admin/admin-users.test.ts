@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { jobSummarySchema } from "#core/admin/contract/jobs.ts";
 import { type UserPage, userPageSchema, userStateSchema } from "#core/admin/contract/users.ts";
+import { jobSummarySchema } from "#core/database/job.ts";
 import { callAdmin, clearQueue, insertJob } from "../../support/admin/admin-calls.ts";
 import { deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
 import { createQueue, type Queue } from "../../support/database/queue.ts";

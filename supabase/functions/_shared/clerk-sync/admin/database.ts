@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { type CallFunction, createCallAs } from "../database/database.ts";
+import { jobSummarySchema } from "../database/job.ts";
 import {
   changedSchema,
   countSchema,
@@ -9,7 +10,6 @@ import {
   jobCountsSchema,
   jobPageSchema,
   jobSchema,
-  jobSummarySchema,
 } from "./contract/jobs.ts";
 import {
   type AuditFilter,

@@ -1,13 +1,8 @@
 import { z } from "zod";
+import { historyEntrySchema, jobStatuses, jobSummarySchema, jobTypes, time } from "../../database/job.ts";
 
 // What sync-admin says of jobs and dead letters. The SQL functions clerk_sync_admin_* answer in exactly these shapes;
 // the page, the command line and the OpenAPI document take them from here.
-
-export const jobStatuses = ["PENDING", "PROCESSING", "COMPLETED", "FAILED", "DEAD", "CANCELLED"] as const;
-export const jobTypes = ["USER_CREATED", "USER_UPDATED", "USER_DELETED"] as const;
-
-/** A point in time, ISO 8601 with offset, as PostgreSQL writes it in jsonb. */
-export const time = z.string();
 
 /**
  * A point in time that PostgreSQL takes from a request: it has no year 0, and no offset of 16 hours or more. Years end at
@@ -37,26 +32,6 @@ export const jobFilterSchema = z
   .partial()
   .strict();
 
-/** One line of a list. */
-export const jobSummarySchema = z.object({
-  id: z.uuid(),
-  job_type: z.enum(jobTypes),
-  status: z.enum(jobStatuses),
-  source: z.string(),
-  clerk_id: z.string().nullable(),
-  event_id: z.string().nullable(),
-  attempts: z.number().int(),
-  max_attempts: z.number().int(),
-  /** "code: message"; the message is about calls and rules, never about a person. */
-  error: z.string().nullable(),
-  created_at: time,
-  updated_at: time,
-  run_at: time,
-  processed_at: time.nullable(),
-  /** The service (auth, clerk) whose open circuit the job waits for. */
-  waits_for: z.string().nullable(),
-});
-
 /**
  * Newest first; next is null on the last page, else the cursor of the next one. A page may have fewer jobs than asked for,
  * even none, and a next one all the same: for type, source and code 5,000 jobs are looked at a page.
@@ -68,18 +43,6 @@ export const jobCountsSchema = z.object({
   most: z.number().int(),
   statuses: z.record(z.enum(jobStatuses), z.number().int()),
   at_least: z.array(z.enum(jobStatuses)).optional(),
-});
-
-/** One change of state or one attempt, oldest first. */
-export const historyEntrySchema = z.object({
-  at: time,
-  status: z.enum(jobStatuses),
-  attempt: z.number().int(),
-  error: z.string().optional(),
-  /** The database user who changed it by hand. */
-  by: z.string().optional(),
-  /** Who retried or cancelled it, through the page, the API or the command line. */
-  operator: z.string().optional(),
 });
 
 /** What an error or a state of a job means, and what to do about it. */

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { jobCountsSchema, moment, time } from "./jobs.ts";
+import { time } from "../../database/job.ts";
+import { jobCountsSchema, moment } from "./jobs.ts";
 
 // What sync-admin says of the system: who asks, overview, charts, runs, audit.
 

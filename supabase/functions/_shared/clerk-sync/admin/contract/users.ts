@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { jobSummarySchema, time } from "./jobs.ts";
+import { jobSummarySchema, time } from "../../database/job.ts";
 
 // What sync-admin says of one user. Personal values (emails, names, phones) are masked unless revealed.
 

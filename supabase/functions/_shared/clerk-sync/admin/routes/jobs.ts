@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { jobStatuses } from "../../database/job.ts";
 import { SyncError } from "../../errors.ts";
 import type { AdminCaller } from "../caller.ts";
 import {
@@ -13,7 +14,6 @@ import {
   jobFilterSchema,
   jobPageSchema,
   jobSchema,
-  jobStatuses,
 } from "../contract/jobs.ts";
 import type { AdminDatabase } from "../database.ts";
 import { explainError, explainJob } from "../job-words.ts";

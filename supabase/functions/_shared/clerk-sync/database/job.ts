@@ -1,0 +1,41 @@
+import { z } from "zod";
+
+// A job as SQL describes it: one shape for the worker, the command line and the page.
+
+export const jobStatuses = ["PENDING", "PROCESSING", "COMPLETED", "FAILED", "DEAD", "CANCELLED"] as const;
+export const jobTypes = ["USER_CREATED", "USER_UPDATED", "USER_DELETED"] as const;
+
+/** A point in time, ISO 8601 with offset, as PostgreSQL writes it in jsonb. */
+export const time = z.string();
+
+/** One line of a list. */
+export const jobSummarySchema = z.object({
+  id: z.uuid(),
+  job_type: z.enum(jobTypes),
+  status: z.enum(jobStatuses),
+  source: z.string(),
+  clerk_id: z.string().nullable(),
+  event_id: z.string().nullable(),
+  attempts: z.number().int(),
+  max_attempts: z.number().int(),
+  /** "code: message"; the message is about calls and rules, never about a person. */
+  error: z.string().nullable(),
+  created_at: time,
+  updated_at: time,
+  run_at: time,
+  processed_at: time.nullable(),
+  /** The service (auth, clerk) whose open circuit the job waits for. */
+  waits_for: z.string().nullable(),
+});
+
+/** One change of state or one attempt, oldest first. */
+export const historyEntrySchema = z.object({
+  at: time,
+  status: z.enum(jobStatuses),
+  attempt: z.number().int(),
+  error: z.string().optional(),
+  /** The database user who changed it by hand. */
+  by: z.string().optional(),
+  /** Who retried or cancelled it, through the page, the API or the command line. */
+  operator: z.string().optional(),
+});
