@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { jobSchema } from "#core/database/job.ts";
 import { callRpc, type RpcFailure } from "../call-rpc.ts";
 import { deliver } from "../simulate/deliver.ts";
 import { deletionMessage } from "./canary.ts";
@@ -11,9 +12,7 @@ const removedSchema = z.object({
   rows: z.number(),
   states: z.number(),
   jobs: z.number(),
-  waiting: z.array(
-    z.object({ job_id: z.string(), job_type: z.string(), status: z.string(), error: z.string().nullable() }),
-  ),
+  waiting: z.array(jobSchema),
 });
 
 export type Removed = z.infer<typeof removedSchema>;

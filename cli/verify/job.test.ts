@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { isSettled, type Job, measureHops } from "./job.ts";
 
 const at = (milliseconds: number) => new Date(Date.UTC(2026, 0, 1) + milliseconds).toISOString();
-const history = (...entries: [number, string][]) => ({
+const history = (...entries: [number, Job["status"]][]) => ({
   history: entries.map(([time, status]) => ({ at: at(time), status, attempt: 1 })),
 });
 
@@ -16,7 +16,7 @@ test("without a mirror the row is the last hop", () => {
 });
 
 test("a mirror that is retried counts from the first attempt, whose row stays", () => {
-  const entries: [number, string][] = [
+  const entries: [number, Job["status"]][] = [
     [0, "PENDING"],
     [5, "PROCESSING"],
     [20, "FAILED"],

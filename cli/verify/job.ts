@@ -1,16 +1,11 @@
 import { z } from "zod";
+import { storedJobSchema } from "#core/database/job.ts";
 import { callRpc, type Rest, type RpcAnswer } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
 
-const historySchema = z.array(z.object({ at: z.string(), status: z.string(), attempt: z.number() }));
-
-const jobSchema = z
-  .object({
-    id: z.string(),
-    status: z.enum(["PENDING", "PROCESSING", "COMPLETED", "FAILED", "DEAD", "CANCELLED"]),
-    attempts: z.number(),
-    error: z.string().nullable(),
-    history: historySchema,
+const jobSchema = storedJobSchema
+  .pick({ id: true, status: true, attempts: true, error: true, history: true })
+  .extend({
     result: z
       .looseObject({ applied: z.boolean().optional(), mirror: z.looseObject({ outcome: z.string() }).optional() })
       .nullable(),

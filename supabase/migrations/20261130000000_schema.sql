@@ -1388,7 +1388,37 @@ begin
 end
 $$;
 
--- [{job_id, job_type, status, attempts, error}]
+-- A job as JSON: one shape for the worker, the command line and the page, parsed by core/database/job.ts. What may be long
+-- (history, result, payload) is in clerk_sync_job alone; a list has all other keys, a worker's answer five of them.
+create or replace function clerk_sync.describe_job(p_job public.job_queue)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'id', p_job.id,
+    'job_type', p_job.job_type,
+    'status', p_job.status,
+    'source', p_job.source,
+    'clerk_id', p_job.clerk_id,
+    'event_id', p_job.event_id,
+    'version', p_job.version,
+    'priority', p_job.priority,
+    'attempts', p_job.attempts,
+    'max_attempts', p_job.max_attempts,
+    'error', p_job.error,
+    'created_at', p_job.created_at,
+    'updated_at', p_job.updated_at,
+    'run_at', p_job.run_at,
+    'processed_at', p_job.processed_at,
+    'lease_until', p_job.lease_until,
+    'cancel_requested_at', p_job.cancel_requested_at,
+    'waits_for', p_job.waits_for
+  );
+$$;
+
+-- What a worker is answered of jobs: [{id, job_type, status, attempts, error}].
 create or replace function clerk_sync.describe_jobs(p_ids uuid[])
 returns jsonb
 language plpgsql
@@ -1402,7 +1432,7 @@ begin
   return (
     select coalesce(to_jsonb(array_agg(r)), '[]')
     from (
-      select j.id as job_id, j.job_type, j.status, j.attempts, j.error
+      select j.id, j.job_type, j.status, j.attempts, j.error
       from public.job_queue as j
       where j.id = any (p_ids)
     ) as r
@@ -1410,8 +1440,17 @@ begin
 end
 $$;
 
--- One job without its payload: {id, job_type, status, attempts, error, source, clerk_id, event_id, created_at, run_at,
--- processed_at, history, result}; null when there is none.
+-- An object as it is, anything else (a job made by hand) as {value}.
+create or replace function clerk_sync.as_object(p_value jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select case when jsonb_typeof(p_value) <> 'object' then jsonb_build_object('value', p_value) else p_value end;
+$$;
+
+-- One job with all that is known of it; null when there is none.
 create or replace function public.clerk_sync_job(p_id uuid)
 returns jsonb
 language plpgsql
@@ -1420,20 +1459,10 @@ set search_path = ''
 as $$
 begin
   return (
-    select jsonb_build_object(
-      'id', j.id,
-      'job_type', j.job_type,
-      'status', j.status,
-      'attempts', j.attempts,
-      'error', j.error,
-      'source', j.source,
-      'clerk_id', j.clerk_id,
-      'event_id', j.event_id,
-      'created_at', j.created_at,
-      'run_at', j.run_at,
-      'processed_at', j.processed_at,
+    select clerk_sync.describe_job(j) || jsonb_build_object(
       'history', j.history,
-      'result', j.result
+      'result', clerk_sync.as_object(nullif(j.result, 'null')),
+      'payload', clerk_sync.as_object(j.payload)
     )
     from public.job_queue as j
     where j.id = p_id
@@ -9121,7 +9150,7 @@ end
 $$;
 
 -- Jobs as a list shows them, newest first.
-create or replace function clerk_sync.summarize_jobs(p_ids uuid[])
+create or replace function clerk_sync.list_jobs(p_ids uuid[])
 returns jsonb
 language plpgsql
 stable
@@ -9129,22 +9158,7 @@ set search_path = ''
 as $$
 begin
   return (
-    select coalesce(jsonb_agg(jsonb_build_object(
-      'id', j.id,
-      'job_type', j.job_type,
-      'status', j.status,
-      'source', j.source,
-      'clerk_id', j.clerk_id,
-      'event_id', j.event_id,
-      'attempts', j.attempts,
-      'max_attempts', j.max_attempts,
-      'error', j.error,
-      'created_at', j.created_at,
-      'updated_at', j.updated_at,
-      'run_at', j.run_at,
-      'processed_at', j.processed_at,
-      'waits_for', j.waits_for
-    ) order by j.created_at desc, j.id desc), '[]')
+    select coalesce(jsonb_agg(clerk_sync.describe_job(j) order by j.created_at desc, j.id desc), '[]')
     from public.job_queue as j
     where j.id = any (p_ids)
   );
@@ -9172,42 +9186,8 @@ begin
     p_filter, clerk_sync.filter_statuses(p_filter), clerk_sync.read_cursor('jobs', p_cursor), p_limit, 5000
   ) as f;
   return jsonb_build_object(
-    'jobs', clerk_sync.summarize_jobs(v_found.ids),
+    'jobs', clerk_sync.list_jobs(v_found.ids),
     'next', clerk_sync.write_cursor('jobs', v_found.next)
-  );
-end
-$$;
-
--- An object as it is, anything else (a job made by hand) as {value}.
-create or replace function clerk_sync.as_object(p_value jsonb)
-returns jsonb
-language sql
-immutable
-set search_path = ''
-as $$
-  select case when jsonb_typeof(p_value) <> 'object' then jsonb_build_object('value', p_value) else p_value end;
-$$;
-
--- One job with all that is known of it; null when there is none.
-create or replace function public.clerk_sync_admin_job(p_id uuid)
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return (
-    select clerk_sync.summarize_jobs(array[j.id]) -> 0 || jsonb_build_object(
-      'version', j.version,
-      'priority', j.priority,
-      'lease_until', j.lease_until,
-      'cancel_requested_at', j.cancel_requested_at,
-      'history', j.history,
-      'result', clerk_sync.as_object(nullif(j.result, 'null')),
-      'payload', clerk_sync.as_object(j.payload)
-    )
-    from public.job_queue as j
-    where j.id = p_id
   );
 end
 $$;
@@ -9244,7 +9224,7 @@ begin
         'deprovisioned', s.deprovisioned,
         'external_id', s.external_id
       ) end,
-      'jobs', clerk_sync.summarize_jobs(clerk_sync.look_at_jobs(
+      'jobs', clerk_sync.list_jobs(clerk_sync.look_at_jobs(
         clerk_sync.filter_statuses('{}'), null, array[i.clerk_id], '-infinity', null, 100
       ))
     )

@@ -615,7 +615,37 @@ begin
 end
 $$;
 
--- [{job_id, job_type, status, attempts, error}]
+-- A job as JSON: one shape for the worker, the command line and the page, parsed by core/database/job.ts. What may be long
+-- (history, result, payload) is in clerk_sync_job alone; a list has all other keys, a worker's answer five of them.
+create or replace function clerk_sync.describe_job(p_job public.job_queue)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object(
+    'id', p_job.id,
+    'job_type', p_job.job_type,
+    'status', p_job.status,
+    'source', p_job.source,
+    'clerk_id', p_job.clerk_id,
+    'event_id', p_job.event_id,
+    'version', p_job.version,
+    'priority', p_job.priority,
+    'attempts', p_job.attempts,
+    'max_attempts', p_job.max_attempts,
+    'error', p_job.error,
+    'created_at', p_job.created_at,
+    'updated_at', p_job.updated_at,
+    'run_at', p_job.run_at,
+    'processed_at', p_job.processed_at,
+    'lease_until', p_job.lease_until,
+    'cancel_requested_at', p_job.cancel_requested_at,
+    'waits_for', p_job.waits_for
+  );
+$$;
+
+-- What a worker is answered of jobs: [{id, job_type, status, attempts, error}].
 create or replace function clerk_sync.describe_jobs(p_ids uuid[])
 returns jsonb
 language plpgsql
@@ -629,7 +659,7 @@ begin
   return (
     select coalesce(to_jsonb(array_agg(r)), '[]')
     from (
-      select j.id as job_id, j.job_type, j.status, j.attempts, j.error
+      select j.id, j.job_type, j.status, j.attempts, j.error
       from public.job_queue as j
       where j.id = any (p_ids)
     ) as r
@@ -637,8 +667,17 @@ begin
 end
 $$;
 
--- One job without its payload: {id, job_type, status, attempts, error, source, clerk_id, event_id, created_at, run_at,
--- processed_at, history, result}; null when there is none.
+-- An object as it is, anything else (a job made by hand) as {value}.
+create or replace function clerk_sync.as_object(p_value jsonb)
+returns jsonb
+language sql
+immutable
+set search_path = ''
+as $$
+  select case when jsonb_typeof(p_value) <> 'object' then jsonb_build_object('value', p_value) else p_value end;
+$$;
+
+-- One job with all that is known of it; null when there is none.
 create or replace function public.clerk_sync_job(p_id uuid)
 returns jsonb
 language plpgsql
@@ -647,20 +686,10 @@ set search_path = ''
 as $$
 begin
   return (
-    select jsonb_build_object(
-      'id', j.id,
-      'job_type', j.job_type,
-      'status', j.status,
-      'attempts', j.attempts,
-      'error', j.error,
-      'source', j.source,
-      'clerk_id', j.clerk_id,
-      'event_id', j.event_id,
-      'created_at', j.created_at,
-      'run_at', j.run_at,
-      'processed_at', j.processed_at,
+    select clerk_sync.describe_job(j) || jsonb_build_object(
       'history', j.history,
-      'result', j.result
+      'result', clerk_sync.as_object(nullif(j.result, 'null')),
+      'payload', clerk_sync.as_object(j.payload)
     )
     from public.job_queue as j
     where j.id = p_id

@@ -245,7 +245,7 @@ end
 $$;
 
 -- Jobs as a list shows them, newest first.
-create or replace function clerk_sync.summarize_jobs(p_ids uuid[])
+create or replace function clerk_sync.list_jobs(p_ids uuid[])
 returns jsonb
 language plpgsql
 stable
@@ -253,22 +253,7 @@ set search_path = ''
 as $$
 begin
   return (
-    select coalesce(jsonb_agg(jsonb_build_object(
-      'id', j.id,
-      'job_type', j.job_type,
-      'status', j.status,
-      'source', j.source,
-      'clerk_id', j.clerk_id,
-      'event_id', j.event_id,
-      'attempts', j.attempts,
-      'max_attempts', j.max_attempts,
-      'error', j.error,
-      'created_at', j.created_at,
-      'updated_at', j.updated_at,
-      'run_at', j.run_at,
-      'processed_at', j.processed_at,
-      'waits_for', j.waits_for
-    ) order by j.created_at desc, j.id desc), '[]')
+    select coalesce(jsonb_agg(clerk_sync.describe_job(j) order by j.created_at desc, j.id desc), '[]')
     from public.job_queue as j
     where j.id = any (p_ids)
   );
@@ -296,42 +281,8 @@ begin
     p_filter, clerk_sync.filter_statuses(p_filter), clerk_sync.read_cursor('jobs', p_cursor), p_limit, 5000
   ) as f;
   return jsonb_build_object(
-    'jobs', clerk_sync.summarize_jobs(v_found.ids),
+    'jobs', clerk_sync.list_jobs(v_found.ids),
     'next', clerk_sync.write_cursor('jobs', v_found.next)
-  );
-end
-$$;
-
--- An object as it is, anything else (a job made by hand) as {value}.
-create or replace function clerk_sync.as_object(p_value jsonb)
-returns jsonb
-language sql
-immutable
-set search_path = ''
-as $$
-  select case when jsonb_typeof(p_value) <> 'object' then jsonb_build_object('value', p_value) else p_value end;
-$$;
-
--- One job with all that is known of it; null when there is none.
-create or replace function public.clerk_sync_admin_job(p_id uuid)
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return (
-    select clerk_sync.summarize_jobs(array[j.id]) -> 0 || jsonb_build_object(
-      'version', j.version,
-      'priority', j.priority,
-      'lease_until', j.lease_until,
-      'cancel_requested_at', j.cancel_requested_at,
-      'history', j.history,
-      'result', clerk_sync.as_object(nullif(j.result, 'null')),
-      'payload', clerk_sync.as_object(j.payload)
-    )
-    from public.job_queue as j
-    where j.id = p_id
   );
 end
 $$;
@@ -368,7 +319,7 @@ begin
         'deprovisioned', s.deprovisioned,
         'external_id', s.external_id
       ) end,
-      'jobs', clerk_sync.summarize_jobs(clerk_sync.look_at_jobs(
+      'jobs', clerk_sync.list_jobs(clerk_sync.look_at_jobs(
         clerk_sync.filter_statuses('{}'), null, array[i.clerk_id], '-infinity', null, 100
       ))
     )

@@ -9,8 +9,8 @@ import {
   type JobPage,
   jobCountsSchema,
   jobPageSchema,
-  jobSchema,
 } from "#core/admin/contract/jobs.ts";
+import { jobSchema as briefJobSchema, storedJobSchema } from "#core/database/job.ts";
 import { callAdmin, callRaw, clearQueue, type GivenJob, insertJob } from "../../support/admin/admin-calls.ts";
 import { userEvent } from "../../support/clerk/build-event.ts";
 import { createQueue, type Queue } from "../../support/database/queue.ts";
@@ -143,13 +143,24 @@ describe("the list of jobs", () => {
 });
 
 describe("one job", () => {
+  const readJob = async (id: unknown) =>
+    storedJobSchema.strict().parse((await queue.one("select clerk_sync_job($1) as job", [id]))?.["job"]);
+
+  it("is told in the same words by a list, in full, and to a worker", async () => {
+    await queue.send(userEvent("user.created", { id: "user_ada", version: 1 }), "msg_ada");
+    const { id } = await queue.job("msg_ada");
+    const { history, result, payload, ...line } = await readJob(id);
+    expect((await page()).jobs).toEqual([line]);
+    const answer = await queue.one("select clerk_sync.describe_jobs($1) as jobs", [[id]]);
+    const [brief] = z.array(briefJobSchema.strict()).parse(answer?.["jobs"]);
+    expect(line).toMatchObject(brief ?? {});
+  });
+
   it("comes with its history, result and payload", async () => {
     await queue.send(userEvent("user.created", { id: "user_ada", version: 1 }), "msg_ada");
     await queue.run();
     const { id } = await queue.job("msg_ada");
-    const job = await callAdmin(queue, jobSchema.omit({ is_revealed: true, trouble: true }).strict(), "job", {
-      p_id: id,
-    });
+    const job = await readJob(id);
     expect(job).toMatchObject({
       status: "COMPLETED",
       version: expect.any(Number),
@@ -164,11 +175,9 @@ describe("one job", () => {
     const row = await queue.one(
       "insert into job_queue (job_type, payload, result) values ('USER_CREATED', '[1]', '\"x\"') returning id",
     );
-    const job = await callAdmin(queue, jobSchema.omit({ is_revealed: true, trouble: true }), "job", {
-      p_id: row?.["id"],
-    });
+    const job = await readJob(row?.["id"]);
     expect([job.payload, job.result]).toEqual([{ value: [1] }, { value: "x" }]);
-    expect(await callRaw(queue, "job", { p_id: randomUUID() })).toBeNull();
+    expect(await queue.one("select clerk_sync_job($1) as job", [randomUUID()])).toEqual({ job: null });
   });
 });
 

@@ -60,7 +60,7 @@ it("the other due jobs of users who have several in a batch come along, up to th
   await queue.sendAll(events);
   const [first, second] = [await queue.database.runJobs({ ...plain, limit: 10 }), await queue.database.runJobs(plain)];
   expect([first.jobs.length, second.jobs.length]).toEqual([40, 21]);
-  expect(new Set([...first.jobs, ...second.jobs].map((job) => job.job_id)).size).toBe(61);
+  expect(new Set([...first.jobs, ...second.jobs].map((job) => job.id)).size).toBe(61);
   const newest = "select max(j.version) from public.job_queue as j where j.clerk_id = s.clerk_id";
   const inStep = `select count(*)::int as n from clerk_sync.user_state as s where s.version = (${newest})`;
   expect(await queue.one(inStep)).toEqual({ n: 1 });
@@ -72,7 +72,7 @@ it("four workers that run at once never take the same job", async () => {
   const batches = await Promise.all(
     workers.flatMap((worker) => Array.from({ length: 10 }, () => worker.runJobs({ ...mirrored, limit: 20 }))),
   );
-  const ids = batches.flatMap((batch) => batch.jobs.map((job) => job.job_id));
+  const ids = batches.flatMap((batch) => batch.jobs.map((job) => job.id));
   expect(new Set(ids).size).toBe(ids.length);
   expect(ids.length).toBe(400);
   expect(await queue.one("select count(*)::int as n from public.job_queue where attempts = 1")).toEqual({ n: 400 });
@@ -89,7 +89,7 @@ it("a second connection passes over the jobs and users a first one holds, withou
   await first.query("rollback");
   first.release();
   const free = await queue.job("msg_free");
-  expect(batch.jobs.map((job) => job.job_id)).toEqual([free.id]);
+  expect(batch.jobs.map((job) => job.id)).toEqual([free.id]);
 });
 
 it("while a user's mirror call is under way, no other job of that user is taken", async () => {

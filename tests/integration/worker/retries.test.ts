@@ -17,7 +17,7 @@ async function claim(secondsFromNow = 0) {
     "select public.clerk_sync_run_jobs(250, 60, 'hard', p_now => now() + make_interval(secs => $1)) as batch",
     [secondsFromNow],
   );
-  return row?.batch as { token: string; jobs: { job_id: string; status: string }[]; mirror: { job_id: string }[] };
+  return row?.batch as { token: string; jobs: { id: string; status: string }[]; mirror: { job_id: string }[] };
 }
 
 async function settle(token: string, outcomes: object[], secondsFromNow = 0) {

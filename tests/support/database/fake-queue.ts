@@ -3,13 +3,13 @@ import {
   type Batch,
   type Database,
   databaseError,
-  type Job,
   type JobOutcome,
   type MirrorOrder,
   type Read,
   type RunJobsArguments,
   type Settled,
 } from "../../../supabase/functions/_shared/clerk-sync/database/database.ts";
+import type { Job } from "../../../supabase/functions/_shared/clerk-sync/database/job.ts";
 import { mirrorOrder } from "../supabase/mirror-order.ts";
 
 export type FakeJob = {
@@ -121,7 +121,7 @@ function orderOf(id: string): MirrorOrder {
 }
 
 function job(id: string, status: Job["status"], error: string | null): Job {
-  return { job_id: id, job_type: "USER_UPDATED", status, attempts: 1, error };
+  return { id, job_type: "USER_UPDATED", status, attempts: 1, error };
 }
 
 /** Jobs named prefix0, prefix1, … that owe the mirror. */

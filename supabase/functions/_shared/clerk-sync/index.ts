@@ -78,13 +78,12 @@ export {
   type Database,
   databaseError,
   type Enqueued,
-  type Job,
   type JobOutcome,
-  type JobType,
   type MirrorOrder,
   type NewJob,
   type Read,
   type ReadOrder,
 } from "./database/database.ts";
+export type { Job, JobType } from "./database/job.ts";
 export { checkSchemaVersion, schemaVersion } from "./database/schema-version.ts";
 export { createSupabaseRpc } from "./database/supabase-rpc.ts";

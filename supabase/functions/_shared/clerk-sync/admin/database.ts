@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { type CallFunction, createCallAs } from "../database/database.ts";
-import { jobSummarySchema } from "../database/job.ts";
+import { jobSummarySchema, storedJobSchema } from "../database/job.ts";
 import {
   changedSchema,
   countSchema,
@@ -9,7 +9,6 @@ import {
   type JobFilter,
   jobCountsSchema,
   jobPageSchema,
-  jobSchema,
 } from "./contract/jobs.ts";
 import {
   type AuditFilter,
@@ -25,7 +24,6 @@ import {
 } from "./contract/overview.ts";
 import { userPageSchema, userStateSchema } from "./contract/users.ts";
 
-const storedJobSchema = jobSchema.omit({ is_revealed: true, trouble: true }).nullable();
 const storedDeadLettersSchema = z.object({
   groups: z.array(deadLetterGroupSchema.omit({ what: true, remedy: true })),
   is_complete: z.boolean(),
@@ -48,7 +46,7 @@ export type ActionNote = { actor: string; code: string; subject: string; detail?
 
 export type AdminDatabase = ReturnType<typeof createAdminDatabase>;
 
-/** Makes the door of sync-admin: one method per SQL function clerk_sync_admin_*, values unmasked. */
+/** Makes the door of sync-admin: one method per SQL function, values unmasked. */
 export function createAdminDatabase(call: CallFunction) {
   return { ...createJobCalls(call), ...createUserCalls(call), ...createSystemCalls(call) };
 }
@@ -58,7 +56,7 @@ function createJobCalls(call: CallFunction) {
   return {
     jobs: (filter: JobFilter, page: Page) =>
       callAs(jobPageSchema, "clerk_sync_admin_jobs", { p_filter: filter, ...pageArguments(page) }),
-    job: (id: string) => callAs(storedJobSchema, "clerk_sync_admin_job", { p_id: id }),
+    job: (id: string) => callAs(storedJobSchema.nullable(), "clerk_sync_job", { p_id: id }),
     jobCounts: (filter: JobFilter) => callAs(jobCountsSchema, "clerk_sync_admin_job_counts", { p_filter: filter }),
     countJobs: (filter: JobFilter, action: "retry" | "cancel") =>
       callAs(countSchema, "clerk_sync_admin_count", { p_filter: filter, p_action: action }),

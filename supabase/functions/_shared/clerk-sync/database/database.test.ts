@@ -13,7 +13,13 @@ function databaseOver(answer: unknown) {
   return { database, called };
 }
 
-const job = { job_id: "job_1", job_type: "USER_CREATED", status: "COMPLETED", attempts: 1, error: null };
+const job = {
+  id: "0191d7c5-0000-7000-8000-000000000001",
+  job_type: "USER_CREATED",
+  status: "COMPLETED",
+  attempts: 1,
+  error: null,
+};
 const order = {
   job_id: "job_1",
   clerk_id: "user_1",

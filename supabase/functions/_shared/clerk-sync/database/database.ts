@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { DeleteBrake } from "../config/config.ts";
 import { type ErrorCode, SyncError } from "../errors.ts";
 import type { Json } from "../sanitise.ts";
+import { type JobType, jobSchema } from "./job.ts";
 
 /** A service behind a circuit breaker; its state is in clerk_sync.circuits. */
 export type CircuitName = "auth" | "clerk";
@@ -21,8 +22,6 @@ export type CircuitCalls = {
   code?: ErrorCode;
   retry_after?: number;
 };
-
-export type JobType = "USER_CREATED" | "USER_UPDATED" | "USER_DELETED";
 
 /** A job to enqueue; see clerk_sync_enqueue. With a dead_reason it becomes a dead letter at once. */
 export type NewJob = {
@@ -53,14 +52,6 @@ export type JobOutcome = {
   auth_locked_at?: string;
   mirror?: { [key: string]: Json };
 };
-
-const jobSchema = z.object({
-  job_id: z.string(),
-  job_type: z.enum(["USER_CREATED", "USER_UPDATED", "USER_DELETED"]),
-  status: z.enum(["PENDING", "PROCESSING", "COMPLETED", "FAILED", "DEAD", "CANCELLED"]),
-  attempts: z.number(),
-  error: z.string().nullable(),
-});
 
 /** `applied`, where it was tried at once: row (written, the mirror is owed), all (nothing is owed any more) or no. */
 export const enqueuedSchema = z.object({
@@ -128,7 +119,6 @@ const ownRowSchema = z
     ]),
   );
 
-export type Job = z.infer<typeof jobSchema>;
 export type Enqueued = z.infer<typeof enqueuedSchema>;
 /** One user as it is now in the database, owed to Supabase Auth. */
 export type MirrorOrder = z.infer<typeof mirrorOrderSchema>;

@@ -8,7 +8,7 @@ export const jobTypes = ["USER_CREATED", "USER_UPDATED", "USER_DELETED"] as cons
 /** A point in time, ISO 8601 with offset, as PostgreSQL writes it in jsonb. */
 export const time = z.string();
 
-/** One line of a list. */
+/** One line of a list: all but what may be long. */
 export const jobSummarySchema = z.object({
   id: z.uuid(),
   job_type: z.enum(jobTypes),
@@ -16,6 +16,8 @@ export const jobSummarySchema = z.object({
   source: z.string(),
   clerk_id: z.string().nullable(),
   event_id: z.string().nullable(),
+  version: z.number(),
+  priority: z.number().int(),
   attempts: z.number().int(),
   max_attempts: z.number().int(),
   /** "code: message"; the message is about calls and rules, never about a person. */
@@ -24,6 +26,8 @@ export const jobSummarySchema = z.object({
   updated_at: time,
   run_at: time,
   processed_at: time.nullable(),
+  lease_until: time.nullable(),
+  cancel_requested_at: time.nullable(),
   /** The service (auth, clerk) whose open circuit the job waits for. */
   waits_for: z.string().nullable(),
 });
@@ -39,3 +43,17 @@ export const historyEntrySchema = z.object({
   /** Who retried or cancelled it, through the page, the API or the command line. */
   operator: z.string().optional(),
 });
+
+/** One job with all that is known of it, unmasked; clerk_sync_job answers it. */
+export const storedJobSchema = jobSummarySchema.extend({
+  history: z.array(historyEntrySchema),
+  result: z.record(z.string(), z.unknown()).nullable(),
+  payload: z.record(z.string(), z.unknown()),
+});
+
+/** What a worker is answered of a job. */
+export const jobSchema = jobSummarySchema.pick({ id: true, job_type: true, status: true, attempts: true, error: true });
+
+export type JobType = (typeof jobTypes)[number];
+export type StoredJob = z.infer<typeof storedJobSchema>;
+export type Job = z.infer<typeof jobSchema>;

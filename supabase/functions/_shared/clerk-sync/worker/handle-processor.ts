@@ -65,9 +65,7 @@ async function work(request: Request, dependencies: ProcessorDependencies): Prom
   await database.purgeJobs(retentionDays, purgeLimit);
   await supervision.beat();
   if (check === undefined) await supervision.checkSilence(silenceEverySeconds.beside);
-  const listed = jobs
-    .slice(0, listedJobs)
-    .map((job) => ({ jobId: job.job_id, jobType: job.job_type, status: job.status }));
+  const listed = jobs.slice(0, listedJobs).map((job) => ({ jobId: job.id, jobType: job.job_type, status: job.status }));
   const message = counts.processed === 0 ? { message: "No pending jobs" } : {};
   return json(200, { success: true, ...message, ...counts, jobs: listed });
 }

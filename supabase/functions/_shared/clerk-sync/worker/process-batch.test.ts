@@ -34,7 +34,7 @@ describe("a refresh", () => {
 
   test("applies what was read, mapped as an event's user is, and mirrors it under the same lease", async () => {
     const { queue, running } = run([refresh("r1")], async () => fresh, mirrors);
-    expect(await running).toMatchObject([{ job_id: "r1", status: "COMPLETED" }]);
+    expect(await running).toMatchObject([{ id: "r1", status: "COMPLETED" }]);
     expect(queue.reads).toEqual([
       {
         job_id: "r1",
@@ -49,7 +49,7 @@ describe("a refresh", () => {
 
   test("of a user Clerk has deleted applies the deletion", async () => {
     const { queue, running } = run([refresh("r1")], async () => ({ deleted: true }), null);
-    expect(await running).toMatchObject([{ job_id: "r1", status: "COMPLETED" }]);
+    expect(await running).toMatchObject([{ id: "r1", status: "COMPLETED" }]);
     expect(queue.reads).toEqual([{ job_id: "r1", deleted: true }]);
   });
 

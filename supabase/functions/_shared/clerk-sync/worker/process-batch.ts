@@ -4,7 +4,6 @@ import type {
   CircuitChange,
   Database,
   DeleteRules,
-  Job,
   JobOutcome,
   LeasedAlone,
   MirrorOrder,
@@ -12,6 +11,7 @@ import type {
   ReadOrder,
 } from "../database/database.ts";
 import { mayBeJobsFault } from "../database/database.ts";
+import type { Job } from "../database/job.ts";
 import { errorCode } from "../errors.ts";
 import { inParallel } from "../http/in-parallel.ts";
 import { logger } from "../logger.ts";
@@ -77,7 +77,7 @@ async function settle(
   const settled = await database.settleJobs(token, outcomes, calls);
   if (settled.stale > 0) logger.warn("lease.lost", { count: settled.stale });
   for (const change of settled.circuits) logCircuit(change);
-  return [...new Map([...jobs, ...settled.jobs].map((job) => [job.job_id, job])).values()];
+  return [...new Map([...jobs, ...settled.jobs].map((job) => [job.id, job])).values()];
 }
 
 /**
@@ -185,7 +185,7 @@ async function applyReads(dependencies: BatchDependencies, token: string, reads:
   const { database, mirrorUser } = dependencies;
   try {
     const applied = await database.applyReads(token, reads, mirrorUser !== null, dependencies);
-    const known = new Set(applied.jobs.map((job) => job.job_id));
+    const known = new Set(applied.jobs.map((job) => job.id));
     return { ...applied, outcomes: reads.filter((read) => !known.has(read.job_id)).map(released) };
   } catch (error) {
     return { jobs: [], mirror: [], outcomes: reads.map((read) => outcomeOfError(read.job_id, error)) };

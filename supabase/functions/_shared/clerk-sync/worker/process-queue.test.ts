@@ -30,7 +30,7 @@ describe("without a mirror", () => {
     const queue = createFakeQueue([[{ id: "1" }], [{ id: "2" }, { id: "3" }]]);
     const result = await processQueue(plain(queue), budget);
     expect(result).toMatchObject({ processed: 3, completed: 3, failed: 0, dead: 0 });
-    expect(result.jobs.map((job) => job.job_id)).toEqual(["1", "2", "3"]);
+    expect(result.jobs.map((job) => job.id)).toEqual(["1", "2", "3"]);
     expect(queue.claims).toHaveLength(3);
     expect(queue.settlements).toEqual([]);
   });
@@ -50,7 +50,7 @@ describe("without a mirror", () => {
     const queue = createFakeQueue([statuses.map((status, index) => ({ id: String(index), status }))]);
     const result = await processQueue(plain(queue), budget);
     expect(result).toMatchObject({ processed: 6, completed: 1, failed: 2, dead: 3 });
-    expect(result.jobs.map((job) => job.job_id)).toEqual(["0", "1", "2", "3", "4", "5"]);
+    expect(result.jobs.map((job) => job.id)).toEqual(["0", "1", "2", "3", "4", "5"]);
   });
 
   test("of a long drain 10,000 jobs are kept, and all are counted", async () => {
@@ -84,7 +84,7 @@ describe("with a mirror", () => {
       },
     ]);
     expect(result).toMatchObject({ processed: 3, completed: 3 });
-    expect(result.jobs.map((job) => `${job.job_id} ${job.status}`)).toEqual([
+    expect(result.jobs.map((job) => `${job.id} ${job.status}`)).toEqual([
       "job0 COMPLETED",
       "job1 COMPLETED",
       "done COMPLETED",

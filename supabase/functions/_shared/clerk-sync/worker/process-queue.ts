@@ -1,4 +1,5 @@
-import type { Database, Job } from "../database/database.ts";
+import type { Database } from "../database/database.ts";
+import type { Job } from "../database/job.ts";
 import { errorCode, errorMessage } from "../errors.ts";
 import { logger } from "../logger.ts";
 import { type BatchDependencies, processBatch, runJobAlone } from "./process-batch.ts";
@@ -89,7 +90,7 @@ function count(result: RunResult, jobs: readonly Job[]): void {
 }
 
 function report(job: Job): void {
-  const properties = { job_id: job.job_id, attempt: job.attempts, code: codeOfJob(job) };
+  const properties = { job_id: job.id, attempt: job.attempts, code: codeOfJob(job) };
   if (job.status === "DEAD") logger.error("job.dead", properties);
   else logger.warn("job.failed", properties);
 }

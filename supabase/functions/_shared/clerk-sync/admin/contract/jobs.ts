@@ -1,5 +1,12 @@
 import { z } from "zod";
-import { historyEntrySchema, jobStatuses, jobSummarySchema, jobTypes, time } from "../../database/job.ts";
+import {
+  type historyEntrySchema,
+  jobStatuses,
+  jobSummarySchema,
+  jobTypes,
+  storedJobSchema,
+  time,
+} from "../../database/job.ts";
 
 // What sync-admin says of jobs and dead letters. The SQL functions clerk_sync_admin_* answer in exactly these shapes;
 // the page, the command line and the OpenAPI document take them from here.
@@ -48,15 +55,8 @@ export const jobCountsSchema = z.object({
 /** What an error or a state of a job means, and what to do about it. */
 export const adviceSchema = z.object({ what: z.string(), remedy: z.string() });
 
-export const jobSchema = jobSummarySchema.extend({
-  version: z.number(),
-  priority: z.number().int(),
-  lease_until: time.nullable(),
-  cancel_requested_at: time.nullable(),
-  history: z.array(historyEntrySchema),
-  result: z.record(z.string(), z.unknown()).nullable(),
-  /** Personal values are masked unless the payload was revealed. */
-  payload: z.record(z.string(), z.unknown()),
+/** `result` and `payload` have personal values masked unless they were revealed. */
+export const jobSchema = storedJobSchema.extend({
   is_revealed: z.boolean(),
   /** What keeps the job from its end; null when nothing does. */
   trouble: adviceSchema.nullable(),

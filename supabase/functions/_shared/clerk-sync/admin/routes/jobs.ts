@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { jobStatuses } from "../../database/job.ts";
+import { jobStatuses, type StoredJob } from "../../database/job.ts";
 import { SyncError } from "../../errors.ts";
 import type { AdminCaller } from "../caller.ts";
 import {
@@ -147,7 +147,6 @@ function createJobActions(options: JobRouteOptions): AdminRoute[] {
   ];
 }
 
-type StoredJob = Omit<Job, "is_revealed" | "trouble">;
 type StoredGroup = Omit<DeadLetterGroup, keyof Advice>;
 
 async function readJob(database: AdminDatabase, id: string): Promise<StoredJob> {

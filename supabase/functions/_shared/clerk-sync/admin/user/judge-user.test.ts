@@ -34,6 +34,8 @@ function job(changes: Partial<JobSummary>): JobSummary {
     source: "webhook",
     clerk_id: "user_1",
     event_id: "msg_1",
+    version: 1,
+    priority: 1,
     attempts: 1,
     max_attempts: 15,
     error: null,
@@ -41,6 +43,8 @@ function job(changes: Partial<JobSummary>): JobSummary {
     updated_at: at,
     run_at: at,
     processed_at: at,
+    lease_until: null,
+    cancel_requested_at: null,
     waits_for: null,
     ...changes,
   };
