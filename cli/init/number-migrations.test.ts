@@ -3,14 +3,14 @@ import { numberMigrations } from "./number-migrations.ts";
 
 const now = Date.UTC(2026, 10, 25, 23, 59, 59);
 
-test("the last number is now, in UTC, so that none lies in the future", () => {
-  expect(numberMigrations(2, [], now + 1000)).toEqual(["20261125235959", "20261126000000"]);
+test("the last number is the second before now, in UTC, so that a migration made now gets another", () => {
+  expect(numberMigrations(2, [], now + 2000)).toEqual(["20261125235959", "20261126000000"]);
   expect(numberMigrations(61, [], now)).toHaveLength(61);
-  expect(numberMigrations(61, [], now).at(-1)).toBe("20261125235959");
+  expect(numberMigrations(61, [], now).at(-1)).toBe("20261125235958");
 });
 
 test("older migrations of any form change nothing", () => {
-  expect(numberMigrations(1, ["0001", "20240101", "20261125235958"], now)).toEqual(["20261125235959"]);
+  expect(numberMigrations(1, ["0001", "20240101", "20261125235957"], now)).toEqual(["20261125235958"]);
 });
 
 test("after a migration of a moment ago there is no room up to now, and the first numbers after it are taken", () => {

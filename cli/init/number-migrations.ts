@@ -1,8 +1,8 @@
 import { SyncError } from "#core/errors.ts";
 
 /**
- * The numbers of `count` new migrations: 14 digits each, one second apart, up to `now` (Unix milliseconds), because
- * `supabase migration new` takes the time for its number and would meet one that lies in the future. Where the newest
+ * The numbers of `count` new migrations: 14 digits each, one second apart, up to the second before `now` (Unix
+ * milliseconds): `supabase migration new` takes the time for its number, and would give one of now or later once more. Where the newest
  * of `existing` leaves too little room they begin one second after it: the Supabase CLI compares numbers as text and
  * takes only those that sort after what a database has. Throws SyncError `project_invalid` where no number does.
  */
@@ -10,7 +10,7 @@ export function numberMigrations(count: number, existing: readonly string[], now
   const newest = existing.toSorted().at(-1) ?? "";
   const numbers: string[] = [];
   let last = newest.slice(0, 14).padEnd(14, "0");
-  const first = formatTime(now - (count - 1) * 1000);
+  const first = formatTime(now - count * 1000);
   for (let index = 0; index < count; index += 1) {
     const following = addSecond(last);
     last = index === 0 && first > following ? first : following;
