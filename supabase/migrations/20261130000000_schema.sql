@@ -1815,22 +1815,6 @@ as $$
   select coalesce(substring(p_error from '^([a-z_]{1,60})([: ]|$)'), 'unknown');
 $$;
 
--- Calls to the services, as clerk_sync.record_calls gets them. failure: it says that the service is down or refuses us.
-create or replace function clerk_sync.count_calls(p_calls jsonb, p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  insert into clerk_sync.metric_events (at, name, labels, count)
-  select p_now, 'calls', jsonb_build_object('service', c.name, 'outcome', o.outcome), o.count
-  from jsonb_to_recordset(p_calls) as c(name text, successes bigint, failures bigint)
-  cross join lateral (values ('success', c.successes), ('failure', c.failures)) as o(outcome, count)
-  where o.count > 0
-    and c.name in ('auth', 'clerk');
-end
-$$;
-
 -- The roll-up: counts what has finished since the last one. It reads the queue by the index of the purge, bounded per
 -- call, under a lock that nobody waits for; whoever finds it taken leaves it to the other. Called by the purge (each
 -- minute by a worker, every five by pg_cron), and when charts or metrics are read.
@@ -2052,46 +2036,44 @@ $$;
 -- One circuit is 'auth', the other 'clerk'. Their state lives here, so that workers and functions that live for seconds
 -- share it:
 --
---   closed ──5 failures in a row, or half of a minute's calls──> open ──probe_at──> half_open ──probe ok──> closed
---                                                                 ^─────────────probe failed─────┘
+--   closed ──5 failures or 20 failed users in a row──> open ──probe_at──> half_open ──probe ok──> closed
+--                                                       ^────────────────probe failed────┘
 --
--- Only failures that say the service is down or refuses us all are counted, by the workers (watch-circuit.ts). A failure
--- of one user while the service answers otherwise (ask-service.ts) is the job's own; twenty known users in a row open
--- the circuit all the same. While a circuit is not closed, jobs that need its service wait (job_queue.waits_for):
--- applied, with no attempt used up, and out of the claim's way. The one that has waited longest is the probe. It is leased
--- like any other job; when its worker dies, the probe is taken anew after the lease.
+-- A failure is a call whose answer says that the service is down or refuses us all. The workers tell them apart
+-- (watch-circuit.ts): when the service answers otherwise (ask-service.ts), the call failed for its user alone. Such a
+-- user counts once until another user's call succeeds, so that no single user opens a circuit, however often the job
+-- is tried. While a circuit is not closed, jobs that need its service wait (job_queue.waits_for): applied, with no
+-- attempt used up, and out of the claim's way. The one that has waited longest is the probe. It is leased like any
+-- other job; when its worker dies, another worker takes the probe after the lease.
 create table if not exists clerk_sync.circuits (
-  name            text        not null,
-  state           text        not null default 'closed',
-  since           timestamptz not null default now(),
-  failures        integer     not null default 0,
-  openings        integer     not null default 0,
-  probe_at        timestamptz null,
-  probe_token     uuid        null,
-  window_since    timestamptz null,
-  window_calls    integer     not null default 0,
-  window_failures integer     not null default 0,
-  failed_users    text[]      not null default '{}',
-  last_error      text        null,
+  name         text        not null,
+  since        timestamptz not null default now(),
+  failures     integer     not null default 0,
+  failed_users text[]      not null default '{}',
+  openings     integer     not null default 0,
+  probe_at     timestamptz null,
+  probe_token  uuid        null,
+  last_error   text        null,
+  state        text        not null generated always as (
+    case when probe_at is null then 'closed' when probe_token is null then 'open' else 'half_open' end
+  ) stored,
   constraint circuits_pkey primary key (name),
   constraint circuit_is_known check (name in ('auth', 'clerk')),
-  constraint state_is_known check (state in ('closed', 'open', 'half_open')),
-  constraint probed_unless_closed check ((state = 'closed') = (probe_at is null)),
-  constraint probing_iff_half_open check ((state = 'half_open') = (probe_token is not null))
+  constraint closed_has_no_probe check (probe_at is not null or probe_token is null)
 );
 
 comment on column clerk_sync.circuits.since is
   'when it opened or closed last';
 comment on column clerk_sync.circuits.failures is
-  'in a row, up to now';
+  'in a row, up to now; nothing is written while all is well';
+comment on column clerk_sync.circuits.failed_users is
+  'users in a row whose calls failed although the service answers, each once';
 comment on column clerk_sync.circuits.openings is
   'how often it opened, or stayed open after a probe, without five quiet minutes between: the pause grows with it';
 comment on column clerk_sync.circuits.probe_at is
-  'open: when the next probe may be taken; half_open: when the lease of the probe runs out';
-comment on column clerk_sync.circuits.window_calls is
-  'calls in the minute that began with a failure; nothing is written while all is well';
-comment on column clerk_sync.circuits.failed_users is
-  'of that minute: users whose calls failed although the service answers, since the last success';
+  'open: when the next probe may be taken; half_open: when the lease of the probe runs out; null: closed';
+comment on column clerk_sync.circuits.probe_token is
+  'the lease of the batch that has the probe';
 
 insert into clerk_sync.circuits (name)
 values ('auth'), ('clerk')
@@ -2107,168 +2089,118 @@ create policy circuits_service_role
   using (true)
   with check (true);
 
--- How long a circuit stays open: 30 s, 1 min, 2 min … at most 5 minutes, less up to a fifth, so that many
--- installations do not come back in step. p_random in [0, 1) is a parameter so that a test can pin it.
-create or replace function clerk_sync.circuit_pause(p_openings integer, p_random double precision default random())
-returns interval
-language sql
-set search_path = ''
-as $$
-  select make_interval(secs => (1 - p_random / 5) * least(300, 30 * 2 ^ least(greatest(p_openings - 1, 0), 30)));
-$$;
-
--- A circuit as it is after it opened, or stayed open after a probe. p_calls as clerk_sync.record_calls.
-create or replace function clerk_sync.opened_circuit(
-  p_circuit clerk_sync.circuits,
-  p_calls   jsonb,
-  p_now     timestamptz
-)
-returns clerk_sync.circuits
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_next  clerk_sync.circuits := clerk_sync.closed_circuit(p_circuit, p_now);
-  v_pause interval;
-begin
-  v_next.openings := case
-    when p_circuit.state = 'closed' and p_circuit.since <= p_now - interval '5 minutes' then 1
-    else p_circuit.openings + 1
-  end;
-  v_pause := greatest(
-    clerk_sync.circuit_pause(v_next.openings), make_interval(secs => (p_calls ->> 'retry_after')::double precision)
-  );
-  v_next.since := case when p_circuit.state = 'closed' then p_now else p_circuit.since end;
-  v_next.state := 'open';
-  v_next.failures := p_circuit.failures;
-  v_next.probe_at := p_now + v_pause;
-  return v_next;
-end
-$$;
-
--- A closed circuit with nothing counted; openings stay, so that one that opens again soon stays open longer.
-create or replace function clerk_sync.closed_circuit(p_circuit clerk_sync.circuits, p_now timestamptz)
-returns clerk_sync.circuits
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  v_next clerk_sync.circuits := p_circuit;
-begin
-  v_next.state := 'closed';
-  v_next.since := p_now;
-  v_next.failures := 0;
-  v_next.probe_at := null;
-  v_next.probe_token := null;
-  v_next.window_since := null;
-  v_next.window_calls := 0;
-  v_next.window_failures := 0;
-  v_next.failed_users := '{}';
-  return v_next;
-end
-$$;
-
--- A circuit as it is after the calls of a batch: while it is closed they are counted, else they are its probe. A probe
--- that was not made (the worker was stopped) is due at once. p_calls as record_calls, null for none.
-create or replace function clerk_sync.next_circuit(
-  p_circuit clerk_sync.circuits,
-  p_calls   jsonb,
-  p_now     timestamptz
-)
-returns clerk_sync.circuits
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_next      clerk_sync.circuits := p_circuit;
-  v_successes integer := coalesce((p_calls ->> 'successes')::integer, 0);
-  v_failures  integer := coalesce((p_calls ->> 'failures')::integer, 0);
-  v_users     text[]  := array(select jsonb_array_elements_text(p_calls -> 'failed_users'));
-begin
-  v_next.failures := (p_calls ->> 'streak')::integer + case when v_successes = 0 then p_circuit.failures else 0 end;
-  v_next.last_error := coalesce(p_calls ->> 'code', p_circuit.last_error);
-  if p_circuit.state <> 'closed' then
-    if v_failures > 0 then
-      return clerk_sync.opened_circuit(v_next, p_calls, p_now);
-    elsif v_successes > 0 then
-      return clerk_sync.closed_circuit(v_next, p_now);
-    end if;
-    v_next := p_circuit;
-    v_next.state := 'open';
-    v_next.probe_at := p_now;
-    v_next.probe_token := null;
-    return v_next;
-  end if;
-  if coalesce(p_circuit.window_since <= p_now - interval '1 minute', true) then
-    v_next.window_since := case when v_failures > 0 or cardinality(v_users) > 0 then p_now end;
-    v_next.window_calls := 0;
-    v_next.window_failures := 0;
-    v_next.failed_users := '{}';
-  end if;
-  v_next.failed_users := case
-    when (p_calls ->> 'any_user_worked')::boolean then v_users
-    else array(select unnest(v_next.failed_users) union select unnest(v_users))
-  end;
-  if v_next.window_since is not null then
-    v_next.window_calls := v_next.window_calls + v_successes + v_failures;
-    v_next.window_failures := v_next.window_failures + v_failures;
-  end if;
-  if (p_calls ->> 'tripped')::boolean
-    or v_next.failures >= 5
-    or cardinality(v_next.failed_users) >= 20
-    or (v_next.window_calls >= 20 and v_next.window_failures * 2 >= v_next.window_calls) then
-    return clerk_sync.opened_circuit(v_next, p_calls, p_now);
-  end if;
-  return v_next;
-end
-$$;
-
 -- Takes down what a batch saw of the services, and answers which circuits opened or closed by it:
--- [{name, state, code, seconds}]. Calls of batches that began before a circuit opened decide nothing any more.
--- p_calls: [{name, successes, failures, streak, tripped, failed_users?, any_user_worked?, code?, retry_after?}]; streak:
--- failures after the last success; tripped: the worker has given up calling; failed_users as the circuit's.
+-- [{name, state, code, seconds}]. While a circuit is closed, every batch counts; afterwards the batch that has the probe
+-- decides alone. p_calls: [{name, successes, failures, streak, failed_users?, any_user_worked?, code?, retry_after?}];
+-- successes: calls that the service answered, also with a refusal; streak: failures after the last of them;
+-- failed_users as the circuit's; any_user_worked: they are those after a user whose call succeeded.
 create or replace function clerk_sync.record_calls(p_token uuid, p_calls jsonb, p_now timestamptz)
 returns jsonb
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_old     clerk_sync.circuits;
-  v_next    clerk_sync.circuits;
-  v_changes jsonb := '[]'::jsonb;
+  v_seen     record; -- a circuit as it was, and what the batch saw of its service
+  v_failures integer;
+  v_users    text[];
+  v_opens    boolean;
+  v_openings integer;
+  v_pause    interval;
+  v_changes  jsonb := '[]'::jsonb;
 begin
-  perform clerk_sync.count_calls(p_calls, p_now);
-  for v_old in
-    select c.*
+  insert into clerk_sync.metric_events (at, name, labels, count)
+  select p_now, 'calls', jsonb_build_object('service', r.name, 'outcome', o.outcome), o.count
+  from jsonb_to_recordset(p_calls) as r(name text, successes bigint, failures bigint)
+  cross join lateral (values ('success', r.successes), ('failure', r.failures)) as o(outcome, count)
+  where o.count > 0
+    and r.name in ('auth', 'clerk');
+
+  for v_seen in
+    select
+      c.*,
+      coalesce(r.successes, 0) as successes_now,
+      coalesce(r.failures, 0) as failures_now,
+      coalesce(r.streak, 0) as streak_now,
+      r.failed_users as users_now,
+      r.any_user_worked,
+      r.code,
+      r.retry_after
     from clerk_sync.circuits as c
+    left join jsonb_to_recordset(p_calls) as r(
+      name text, successes integer, failures integer, streak integer, failed_users text[], any_user_worked boolean,
+      code text, retry_after double precision
+    ) on r.name = c.name
     where c.probe_token = p_token
-       or c.state = 'closed' and exists (
-         select 1
-         from jsonb_to_recordset(p_calls) as r(name text, failures integer, failed_users jsonb)
-         where r.name = c.name
-           and (r.failures > 0 or r.failed_users is not null or c.failures > 0 or c.window_since is not null)
+       or (
+         c.state = 'closed'
+         and r.name is not null
+         and (r.failures > 0 or r.failed_users is not null or c.failures > 0 or c.failed_users <> '{}')
        )
     order by c.name
-    for update
+    for update of c
   loop
-    v_next := clerk_sync.next_circuit(
-      v_old, (select r.value from jsonb_array_elements(p_calls) as r where r.value ->> 'name' = v_old.name), p_now
+    v_failures := v_seen.streak_now + case when v_seen.successes_now = 0 then v_seen.failures else 0 end;
+    v_users := array(
+      select unnest(v_seen.users_now)
+      union
+      select unnest(v_seen.failed_users) where v_seen.any_user_worked is not true
     );
-    update clerk_sync.circuits as c
-    set (state, since, failures, openings, probe_at, probe_token, window_since, window_calls, window_failures, failed_users, last_error)
-      = (v_next.state, v_next.since, v_next.failures, v_next.openings, v_next.probe_at, v_next.probe_token,
-         v_next.window_since, v_next.window_calls, v_next.window_failures, v_next.failed_users, v_next.last_error)
-    where c.name = v_old.name;
-    if (v_old.state = 'closed') <> (v_next.state = 'closed') then
-      v_changes := v_changes || jsonb_build_object(
-        'name', v_next.name, 'state', v_next.state, 'code', v_next.last_error,
-        'seconds', round(extract(epoch from case v_next.state
-          when 'closed' then p_now - v_old.since
-          else v_next.probe_at - p_now
-        end))
+    v_opens := case v_seen.state
+      when 'closed' then v_failures >= 5 or cardinality(v_users) >= 20
+      else v_seen.failures_now > 0
+    end;
+    if v_opens then -- or stays open
+      v_openings := case
+        when v_seen.state = 'closed' and v_seen.since <= p_now - interval '5 minutes' then 1
+        else v_seen.openings + 1
+      end;
+      -- Less up to a fifth, so that many installations do not come back in the same second.
+      v_pause := greatest(
+        make_interval(secs => (array[30, 60, 120, 240, 300])[least(v_openings, 5)] * (1 - random() / 5)),
+        make_interval(secs => v_seen.retry_after)
       );
+      update clerk_sync.circuits as c
+      set since = case v_seen.state when 'closed' then p_now else c.since end,
+          failures = v_failures,
+          failed_users = '{}',
+          openings = v_openings,
+          probe_at = p_now + v_pause,
+          probe_token = null,
+          last_error = coalesce(v_seen.code, c.last_error)
+      where c.name = v_seen.name;
+    elsif v_seen.state = 'closed' then
+      update clerk_sync.circuits as c
+      set failures = v_failures,
+          failed_users = v_users,
+          last_error = coalesce(v_seen.code, c.last_error)
+      where c.name = v_seen.name;
+    elsif v_seen.successes_now > 0 then -- closes; openings stay for when it opens again soon
+      update clerk_sync.circuits as c
+      set since = p_now,
+          failures = 0,
+          failed_users = v_users,
+          probe_at = null,
+          probe_token = null,
+          last_error = coalesce(v_seen.code, c.last_error)
+      where c.name = v_seen.name;
+    else -- the probe was not made, its worker was stopped: another worker may take it
+      update clerk_sync.circuits as c
+      set probe_at = p_now,
+          probe_token = null
+      where c.name = v_seen.name;
     end if;
+
+    v_changes := v_changes || coalesce((
+      select jsonb_build_object(
+        'name', c.name,
+        'state', c.state,
+        'code', c.last_error,
+        'seconds', round(extract(epoch from case c.state when 'closed' then p_now - v_seen.since else v_pause end))
+      )
+      from clerk_sync.circuits as c
+      where c.name = v_seen.name
+        and (c.state = 'closed') <> (v_seen.state = 'closed')
+    ), '[]'::jsonb);
   end loop;
   return v_changes;
 end
@@ -2284,41 +2216,35 @@ stable
 set search_path = ''
 as $$
 begin
-  return exists (select 1 from clerk_sync.circuits as c where c.name = p_name and c.state <> 'closed');
+  return exists (select 1 from clerk_sync.circuits as c where c.name = p_name and c.probe_at is not null);
 end
 $$;
 
--- Lets jobs that waited be claimed again, at most p_limit of each service, so that nobody is overrun when it is back.
+-- Lets jobs that waited be claimed again, at most p_limit of each service, so that a service that is back is not overrun.
 -- A worker without a mirror (p_mirrors false) completes them without Auth.
 create or replace function clerk_sync.wake_jobs(p_limit integer, p_mirrors boolean, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_name text;
 begin
-  if not exists (select 1 from public.job_queue as j where j.waits_for is not null) then
-    return;
-  end if;
-  for v_name in
-    select c.name
+  update public.job_queue as j
+  set waits_for = null,
+      updated_at = p_now
+  where j.id = any (array(
+    select w.id
     from clerk_sync.circuits as c
-    where c.state = 'closed'
-       or (c.name = 'auth' and not p_mirrors)
-  loop
-    update public.job_queue as j
-    set waits_for = null,
-        updated_at = p_now
-    where j.id = any (array(
-      select w.id
-      from public.job_queue as w
-      where w.waits_for = v_name
-      order by w.run_at, w.id
+    cross join lateral (
+      select q.id
+      from public.job_queue as q
+      where q.waits_for = c.name
+      order by q.run_at, q.id
       limit p_limit
       for update skip locked
-    ));
-  end loop;
+    ) as w
+    where c.state = 'closed'
+       or (c.name = 'auth' and not p_mirrors)
+  ));
 end
 $$;
 
@@ -2340,7 +2266,6 @@ begin
   perform 1
   from clerk_sync.circuits as c
   where c.name = p_name
-    and c.state <> 'closed'
     and c.probe_at <= p_now
   for update skip locked;
   if not found then
@@ -2355,15 +2280,14 @@ begin
   limit 1
   for update of j skip locked;
   perform 1 from clerk_sync.user_state as s where s.clerk_id = v_job.clerk_id for update skip locked;
-  -- A second look at PROCESSING, now that nobody else can claim this user.
+  -- A second look at PROCESSING, now that no other worker can claim this user.
   if not found or exists (
     select 1 from public.job_queue as r where r.clerk_id = v_job.clerk_id and r.status = 'PROCESSING'
   ) then
     return array[]::uuid[];
   end if;
   update clerk_sync.circuits as c
-  set state = 'half_open',
-      probe_token = p_token,
+  set probe_token = p_token,
       probe_at = p_lease_until
   where c.name = p_name;
   perform clerk_sync.lease_calls(array[v_job.id], p_name = 'clerk', p_token, p_lease_until, p_now);
@@ -2431,7 +2355,7 @@ begin
 end
 $$;
 
--- Closes a circuit by hand, for instance after a wrong key was corrected: what waits is due at once. Answers whether
+-- Closes a circuit by hand, for instance after a wrong key was corrected: what waits is due immediately. Answers whether
 -- it was open; SY002 for a name there is no circuit of.
 create or replace function public.clerk_sync_reset_circuit(
   p_name text,
@@ -2445,16 +2369,12 @@ declare
   v_was_open boolean := clerk_sync.circuit_is_open(p_name);
 begin
   update clerk_sync.circuits as c
-  set state = 'closed',
-      since = p_now,
+  set since = p_now,
       failures = 0,
+      failed_users = '{}',
       openings = 0,
       probe_at = null,
-      probe_token = null,
-      window_since = null,
-      window_calls = 0,
-      window_failures = 0,
-      failed_users = '{}'
+      probe_token = null
   where c.name = p_name;
   if not found then
     raise exception 'there is no circuit %, only auth and clerk', p_name using errcode = 'SY002';

@@ -95,22 +95,6 @@ as $$
   select coalesce(substring(p_error from '^([a-z_]{1,60})([: ]|$)'), 'unknown');
 $$;
 
--- Calls to the services, as clerk_sync.record_calls gets them. failure: it says that the service is down or refuses us.
-create or replace function clerk_sync.count_calls(p_calls jsonb, p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  insert into clerk_sync.metric_events (at, name, labels, count)
-  select p_now, 'calls', jsonb_build_object('service', c.name, 'outcome', o.outcome), o.count
-  from jsonb_to_recordset(p_calls) as c(name text, successes bigint, failures bigint)
-  cross join lateral (values ('success', c.successes), ('failure', c.failures)) as o(outcome, count)
-  where o.count > 0
-    and c.name in ('auth', 'clerk');
-end
-$$;
-
 -- The roll-up: counts what has finished since the last one. It reads the queue by the index of the purge, bounded per
 -- call, under a lock that nobody waits for; whoever finds it taken leaves it to the other. Called by the purge (each
 -- minute by a worker, every five by pg_cron), and when charts or metrics are read.

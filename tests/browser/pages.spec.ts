@@ -40,7 +40,7 @@ test("no page has a serious fault of access, in light and dark, nor is wider tha
   const examples = await fillWithExamples(system, clerk);
   const [ada, missing, refused] = [await signUp(), await signUp({ isLost: true }), await signUpRefused()];
   await system.query(
-    "update clerk_sync.circuits set state = 'open', failures = 5, probe_at = now() + interval '9 minutes', last_error = 'clerk_unavailable' where name = 'clerk'",
+    "update clerk_sync.circuits set failures = 5, probe_at = now() + interval '9 minutes', last_error = 'clerk_unavailable' where name = 'clerk'",
   );
   await open("/reconcile");
   await page.getByRole("button", { name: "Dry run: only look" }).click();

@@ -5,7 +5,7 @@ import { deletedEvent } from "../../support/clerk/build-event.ts";
 export async function openCircuit({ query }: System, name: "auth" | "clerk" = "clerk"): Promise<void> {
   await query(
     `update clerk_sync.circuits
-     set state = 'open', failures = 5, openings = 5, probe_at = now() + interval '1 hour', last_error = name || '_unavailable'
+     set failures = 5, openings = 5, probe_at = now() + interval '1 hour', last_error = name || '_unavailable'
      where name = $1`,
     [name],
   );

@@ -21,7 +21,7 @@ describe("a service that is down", () => {
   beforeEach(() =>
     queue.pool.query(
       `update clerk_sync.circuits
-       set state = 'open', since = '2026-11-20T10:00:00Z', probe_at = now(), last_error = 'auth_unavailable'
+       set since = '2026-11-20T10:00:00Z', probe_at = now(), last_error = 'auth_unavailable'
        where name = 'auth'`,
     ),
   );
@@ -47,7 +47,7 @@ describe("a service that is down", () => {
   });
 
   it("of Clerk explains the refreshes that wait", async () => {
-    await queue.pool.query("update clerk_sync.circuits set state = 'open', probe_at = now() where name = 'clerk'");
+    await queue.pool.query("update clerk_sync.circuits set probe_at = now() where name = 'clerk'");
     await queue.one("select clerk_sync_request_refresh(array['user_r'])");
     expect(await codes("1 day")).toEqual(["degraded", "circuit_open degraded"]);
   });

@@ -35,7 +35,7 @@ async function happen(): Promise<void> {
       { job_id: idOf("user_3"), outcome: "dead", error: "auth_rejected: no" },
       { job_id: idOf("user_4"), outcome: "dead", error: "auth_rejected: never" },
     ],
-    [{ name: "auth", successes: 2, failures: 1, streak: 0, tripped: false }],
+    [{ name: "auth", successes: 2, failures: 1, streak: 0 }],
   );
   await queue.pool.query(
     "update job_queue set created_at = processed_at - interval '4 seconds' where status = 'COMPLETED'",

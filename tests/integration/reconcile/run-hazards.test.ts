@@ -96,9 +96,7 @@ describe("a run", () => {
   });
 
   it("ends while Supabase Auth is down, so that the next can begin", async () => {
-    await queue.pool.query(
-      "update clerk_sync.circuits set state = 'open', probe_at = now() + interval '1 hour' where name = 'auth'",
-    );
+    await queue.pool.query("update clerk_sync.circuits set probe_at = now() + interval '1 hour' where name = 'auth'");
     const users = [userEvent("user.updated", { id: "user_1", version: 5 }).data];
     const mirrorUser = () => Promise.reject(new Error("not called"));
     await call("backfill", users, { authMirror: true, mirrorUser });

@@ -28,7 +28,7 @@ it("the probe is one call among all workers at once, and the rest is due when it
   expect((await system.claim()).mirror).toEqual([]);
   const prober = batches.find((batch) => batch.mirror.length === 1);
   const outcome = { job_id: probes[0]?.job_id ?? "", outcome: "completed", auth_user_id: null } as const;
-  const calls = [{ name: "auth", successes: 1, failures: 0, streak: 0, tripped: false }] as const;
+  const calls = [{ name: "auth", successes: 1, failures: 0, streak: 0 }] as const;
   const settled = await system.timed.settleJobs(prober?.token ?? "", [outcome], calls);
   expect(settled.circuits).toMatchObject([{ name: "auth", state: "closed" }]);
   expect((await system.claim(10)).mirror).toHaveLength(10); // no more than a batch at a time
@@ -65,6 +65,19 @@ it("the probe is taken anew when its worker died, after its lease and not before
   expect((await system.claim()).mirror).toEqual([]);
   system.clock.seconds += 1;
   expect((await system.claim()).mirror).toHaveLength(1);
+});
+
+it("a probe that its worker answers after another worker has taken it decides nothing", async () => {
+  await system.openAuth();
+  await system.passPause("auth");
+  const late = await system.claim();
+  system.clock.seconds += 60;
+  const probe = await system.claim();
+  const answer = [{ name: "auth", successes: 1, failures: 0, streak: 0, any_user_worked: true }] as const;
+  await system.timed.settleJobs(late.token, [], answer);
+  expect(await system.circuit("auth")).toMatchObject({ state: "half_open" });
+  await system.timed.settleJobs(probe.token, [], answer);
+  expect(await system.circuit("auth")).toMatchObject({ state: "closed" });
 });
 
 it("a probe that is not made, because its worker was stopped, is due at once", async () => {

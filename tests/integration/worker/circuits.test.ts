@@ -11,13 +11,23 @@ afterEach(() => system?.drop());
 const hasWork = async () =>
   (await system.one("select clerk_sync.has_work($1) as work", [new Date(system.clock.now())]))?.["work"];
 
+/** Settles a batch that saw so many calls, and answers the state of the circuit after it. */
 async function record(successes: number, failures: number, streak = failures): Promise<string> {
-  const calls = [
-    { name: "auth" as const, successes, failures, streak, tripped: false, code: "auth_unavailable" as const },
-  ];
-  await system.timed.settleJobs(crypto.randomUUID(), [], calls);
+  const code = "auth_unavailable";
+  await system.timed.settleJobs(crypto.randomUUID(), [], [{ name: "auth", successes, failures, streak, code }]);
   return String((await system.circuit("auth"))["state"]);
 }
+
+/** As record, of a batch in which the calls of these users alone failed. */
+async function recordFailedUsers(failed_users: string[], any_user_worked = false): Promise<string> {
+  const answered = { name: "auth", successes: failed_users.length, failures: 0, streak: 0 } as const;
+  const calls = { ...answered, failed_users, any_user_worked, code: "auth_user_failed" } as const;
+  await system.timed.settleJobs(crypto.randomUUID(), [], [calls]);
+  return String((await system.circuit("auth"))["state"]);
+}
+
+const pause = async () =>
+  (Date.parse(String((await system.circuit("auth"))["next_probe"])) - system.clock.now()) / 1000;
 
 it("a circuit opens after five failures in a row, over any number of batches and workers", async () => {
   expect(await record(0, 2)).toBe("closed");
@@ -32,32 +42,44 @@ it("a circuit stays closed when a call between the failures succeeds", async () 
   expect(await record(5, 4, 0)).toBe("closed");
 });
 
-it("a circuit opens when half of twenty calls within a minute failed, whatever their order, and not for such a share in an hour", async () => {
-  for (let call = 0; call < 5; call++) {
-    expect(await record(1, 1, 0)).toBe("closed");
-    system.clock.seconds += 61;
+it("a circuit stays closed over any share of failures that are not five in a row", async () => {
+  for (let call = 0; call < 30; call++) expect(await record(1, 4)).toBe("closed");
+});
+
+it("a circuit opens after twenty users in a row for whom alone the service fails, over any number of batches and hours", async () => {
+  const users = ids(20, "failed");
+  for (const user of users.slice(0, 19)) {
+    expect(await recordFailedUsers([user])).toBe("closed");
+    system.clock.seconds += 3600;
   }
-  for (let call = 0; call < 9; call++) expect(await record(1, 1, 0)).toBe("closed");
-  expect(await record(1, 1, 0)).toBe("open");
+  expect(await recordFailedUsers(users.slice(19))).toBe("open");
+});
+
+it("a circuit stays closed over users for whom alone the service fails, however often their jobs are tried", async () => {
+  for (let attempt = 0; attempt < 30; attempt++) expect(await recordFailedUsers(ids(19, "failed"))).toBe("closed");
+});
+
+it("a circuit stays closed when a user's call succeeds between users for whom alone the service fails", async () => {
+  await recordFailedUsers(ids(19, "failed"));
+  expect(await recordFailedUsers(ids(19, "later"), true)).toBe("closed");
 });
 
 it("a circuit opens for 30 s, then a minute, at last five, less up to a fifth", async () => {
-  const { rows } = await system.pool.query<{ longest: number; shortest: number }>(
-    `select extract(epoch from clerk_sync.circuit_pause(n, 0))::int as longest,
-            extract(epoch from clerk_sync.circuit_pause(n, 0.999999))::float8 as shortest
-     from generate_series(1, 6) as n order by n`,
-  );
-  expect(rows.map((row) => row.longest)).toEqual([30, 60, 120, 240, 300, 300]);
-  expect(rows.map((row) => Math.round(row.shortest))).toEqual([24, 48, 96, 192, 240, 240]);
+  await system.openAuth();
+  for (const longest of [30, 60, 120, 240, 300, 300]) {
+    expect(await pause()).toBeGreaterThanOrEqual(longest * 0.8 - 0.001);
+    expect(await pause()).toBeLessThanOrEqual(longest);
+    await system.passPause("auth");
+    await system.work();
+  }
 });
 
 it("a circuit opens for as long as the service asked", async () => {
   system.auth.failure = new SyncError("auth_rate_limited", "slow", { retryable: true, retryAfterSeconds: 900 });
   await system.sendNow(...ids(5).map(created));
   await system.work();
-  const { next_probe, last_error } = await system.circuit("auth");
-  expect(Date.parse(String(next_probe)) - system.clock.now()).toBe(900_000);
-  expect(last_error).toBe("auth_rate_limited");
+  expect(await pause()).toBe(900);
+  expect(await system.circuit("auth")).toMatchObject({ last_error: "auth_rate_limited" });
 });
 
 it("a circuit opens for longer when it opens again soon after it closed", async () => {
@@ -67,8 +89,17 @@ it("a circuit opens for longer when it opens again soon after it closed", async 
   await system.work();
   expect(await system.circuit("auth")).toMatchObject({ state: "closed", failures: 0 });
   await record(0, 5);
-  const { next_probe } = await system.circuit("auth");
-  expect(Date.parse(String(next_probe)) - system.clock.now()).toBeGreaterThanOrEqual(48_000);
+  expect(await pause()).toBeGreaterThanOrEqual(48);
+});
+
+it("a circuit opens for 30 s again after five quiet minutes", async () => {
+  await system.openAuth();
+  system.auth.failure = null;
+  await system.passPause("auth");
+  await system.work();
+  system.clock.seconds += 300;
+  await record(0, 5);
+  expect(await pause()).toBeLessThanOrEqual(30);
 });
 
 it("a circuit stays closed over users whom Auth refuses", async () => {
@@ -137,7 +168,7 @@ it("while the circuit of Auth is open what failed before it opened in a batch of
     circuit: "auth",
     error: "auth_unavailable: late",
   } as const;
-  const calls = [{ name: "auth", successes: 0, failures: 1, streak: 1, tripped: false }] as const;
+  const calls = [{ name: "auth", successes: 0, failures: 1, streak: 1 }] as const;
   await system.timed.settleJobs(batch.token, [outcome], calls);
   expect(await system.jobOf("user_late")).toMatchObject({ status: "PENDING", waits_for: "auth", attempts: 0 });
   expect(await system.circuit("auth")).toMatchObject({

@@ -10,7 +10,7 @@ export const circuitLaws: readonly Mutation[] = [
   {
     test: file("mirror/auth-outage"),
     title: "an Auth outage of an hour costs no attempts and no events: rows at once, few calls, then all in step",
-    edits: [{ file: circuitsSql, find: "    or v_next.failures >= 5\n", replace: "    or v_next.failures < 0\n" }],
+    edits: [{ file: circuitsSql, find: "then v_failures >= 5", replace: "then v_failures < 0" }],
   },
   {
     test: file("worker/circuits"),
@@ -27,7 +27,7 @@ export const circuitLaws: readonly Mutation[] = [
     test: file("worker/circuits"),
     title:
       "while the circuit of Auth is open what failed before it opened in a batch of another worker waits as well, and counts for nothing",
-    edits: [{ file: circuitsSql, find: "       or c.state = 'closed' and exists (", replace: "       or exists (" }],
+    edits: [{ file: circuitsSql, find: "         c.state = 'closed'\n         and", replace: "         " }],
   },
   {
     test: file("mirror/auth-broken-rows"),
@@ -43,7 +43,34 @@ export const circuitLaws: readonly Mutation[] = [
   {
     test: file("worker/circuits"),
     title: "a circuit opens for as long as the service asked",
-    edits: [{ file: circuitsSql, find: "(p_calls ->> 'retry_after')::double precision", replace: "0" }],
+    edits: [{ file: circuitsSql, find: "secs => v_seen.retry_after", replace: "secs => 0" }],
+  },
+  {
+    test: file("worker/circuits"),
+    title: "a circuit stays closed over users for whom alone the service fails, however often their jobs are tried",
+    edits: [{ file: circuitsSql, find: "      union\n", replace: "      union all\n" }],
+  },
+  {
+    test: file("worker/circuits"),
+    title:
+      "a circuit opens after twenty users in a row for whom alone the service fails, over any number of batches and hours",
+    edits: [{ file: circuitsSql, find: "or cardinality(v_users) >= 20", replace: "" }],
+  },
+  {
+    test: file("worker/circuits"),
+    title: "a circuit opens for longer when it opens again soon after it closed",
+    edits: [{ file: circuitsSql, find: "        else v_seen.openings + 1\n", replace: "        else 1\n" }],
+  },
+  {
+    test: file("worker/circuit-probe"),
+    title: "a probe that its worker answers after another worker has taken it decides nothing",
+    edits: [
+      {
+        file: circuitsSql,
+        find: "    where c.probe_token = p_token\n",
+        replace: "    where c.state = 'half_open'\n",
+      },
+    ],
   },
   {
     test: file("worker/circuit-probe"),
@@ -52,7 +79,7 @@ export const circuitLaws: readonly Mutation[] = [
       {
         file: circuitsSql,
         find: "    and c.probe_at <= p_now\n  for update skip locked;",
-        replace: "    and c.state = 'open';",
+        replace: "    and c.probe_token is null;",
       },
     ],
   },

@@ -87,7 +87,7 @@ describe("calls", () => {
     const circuits = [{ name: "auth", state: "open", code: "auth_unavailable", seconds: 28 }];
     const { database, called } = databaseOver({ jobs: [job], stale: 0, circuits });
     const outcomes = [{ job_id: "job_1", outcome: "completed" }] as const;
-    const calls = [{ name: "auth", successes: 0, failures: 5, streak: 5, tripped: true }] as const;
+    const calls = [{ name: "auth", successes: 0, failures: 5, streak: 5 }] as const;
     expect(await database.settleJobs("token_1", outcomes, calls)).toEqual({ jobs: [job], stale: 0, circuits });
     expect(called).toEqual([
       { name: "clerk_sync_settle_jobs", args: { p_token: "token_1", p_outcomes: outcomes, p_calls: calls } },

@@ -10,14 +10,14 @@ export type CircuitName = "auth" | "clerk";
 /** What one batch saw of a service; see clerk_sync.record_calls. `retry_after` is in seconds. */
 export type CircuitCalls = {
   name: CircuitName;
+  /** Calls that the service answered, also with a refusal. */
   successes: number;
   failures: number;
-  /** Failures after the last success. */
+  /** Failures in a row, after the last call that the service answered. */
   streak: number;
-  tripped: boolean;
-  /** Users whose call failed although the service works, since the last user whose call succeeded. */
+  /** Users in a row whose calls failed although the service works, each once. */
   failed_users?: string[];
-  /** A user's call succeeded. */
+  /** They are those after a user whose call succeeded. */
   any_user_worked?: boolean;
   code?: ErrorCode;
   retry_after?: number;

@@ -118,7 +118,7 @@ describe("a service that is down", () => {
     const waiting = settlement?.outcomes.filter(({ outcome }) => outcome === "waiting") ?? [];
     expect(waiting).toHaveLength(100 - calls);
     expect(waiting[0]).toMatchObject({ circuit: "auth", error: "auth_unavailable: not called, it failed too often" });
-    expect(settlement?.calls).toMatchObject([{ name: "auth", failures: calls, tripped: true }]);
+    expect(settlement?.calls).toMatchObject([{ name: "auth", failures: calls, streak: calls }]);
   });
 
   test("does not keep the other from being called", async () => {
@@ -128,9 +128,9 @@ describe("a service that is down", () => {
     const outcomes = queue.settlements[0]?.outcomes ?? [];
     expect(outcomes.filter(({ outcome }) => outcome === "completed")).toHaveLength(30);
     expect(outcomes.filter(({ circuit }) => circuit === "clerk")).toHaveLength(30);
-    expect(queue.settlements[0]?.calls.map(({ name, tripped }) => [name, tripped])).toEqual([
-      ["auth", false],
-      ["clerk", true],
+    expect(queue.settlements[0]?.calls.map(({ name, streak }) => [name, streak])).toEqual([
+      ["auth", 0],
+      ["clerk", 10],
     ]);
   });
 

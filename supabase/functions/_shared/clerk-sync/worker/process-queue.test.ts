@@ -80,7 +80,7 @@ describe("with a mirror", () => {
           { job_id: "job0", auth_user_id: "auth_job0", ...settled },
           { job_id: "job1", auth_user_id: "auth_job1", ...settled },
         ],
-        calls: [{ name: "auth", successes: 2, failures: 0, streak: 0, tripped: false, any_user_worked: true }],
+        calls: [{ name: "auth", successes: 2, failures: 0, streak: 0, any_user_worked: true }],
       },
     ]);
     expect(result).toMatchObject({ processed: 3, completed: 3 });

@@ -39,22 +39,23 @@ describe("five failures in a row", () => {
     expect((await play([fails(down), fails(down), fails(down), fails(down)])).isTripped()).toBe(false);
     const watch = await play([works, fails(down), fails(down), fails(down), fails(down), fails(down)]);
     expect(watch.isTripped()).toBe(true);
-    expect(watch.calls()).toMatchObject({ successes: 1, failures: 5, streak: 5, tripped: true });
+    expect(watch.calls()).toMatchObject({ successes: 1, failures: 5, streak: 5 });
   });
 
   test("stay so when a call that was under way succeeds after them", async () => {
     const watch = await play([...Array.from({ length: 5 }, () => fails(down)), works]);
-    expect(watch.calls()).toMatchObject({ streak: 0, tripped: true });
+    expect(watch.isTripped()).toBe(true);
+    expect(watch.calls()).toMatchObject({ successes: 1, streak: 5 });
   });
 
   test("with an answer between them are none", async () => {
     const watch = await play([fails(down), fails(down), works, fails(down), fails(down), fails(down)]);
+    expect(watch.isTripped()).toBe(false);
     expect(watch.calls()).toEqual({
       name: "auth",
       successes: 1,
       failures: 5,
       streak: 3,
-      tripped: false,
       any_user_worked: true,
       code: "auth_unavailable",
       retry_after: 0,
@@ -66,7 +67,8 @@ test("a user whom the service refuses shows that it works", async () => {
   const refused = fails(new SyncError("auth_rejected", "Supabase Auth refused the user: 422 weak_password."));
   const taken = fails(new SyncError("auth_email_conflict", "Another Auth user holds this email.", { retryable: true }));
   const watch = await play([fails(down), refused, taken, refused, taken, refused]);
-  expect(watch.calls()).toMatchObject({ successes: 5, failures: 1, streak: 0, tripped: false });
+  expect(watch.isTripped()).toBe(false);
+  expect(watch.calls()).toMatchObject({ successes: 5, failures: 1, streak: 0 });
 });
 
 describe("users for whom alone the service fails", () => {
@@ -78,7 +80,8 @@ describe("users for whom alone the service fails", () => {
 
   test("show that it works, up to nineteen in a row", async () => {
     const watch = await failFor(19);
-    expect(watch.calls()).toMatchObject({ successes: 19, failures: 0, streak: 0, tripped: false });
+    expect(watch.isTripped()).toBe(false);
+    expect(watch.calls()).toMatchObject({ successes: 19, failures: 0, streak: 0 });
     await watch.run(works, "user_well");
     expect((await failFor(19, watch)).isTripped()).toBe(false);
   });
@@ -87,6 +90,20 @@ describe("users for whom alone the service fails", () => {
     const watch = await failFor(20);
     expect(watch.isTripped()).toBe(true);
     expect(watch.calls().failed_users).toHaveLength(20);
+  });
+
+  test("stay so when a call that was under way succeeds after them", async () => {
+    const watch = await failFor(20);
+    await watch.run(works, "user_well");
+    expect(watch.isTripped()).toBe(true);
+    expect(watch.calls().failed_users).toHaveLength(20);
+  });
+
+  test("are counted once, however often their calls fail", async () => {
+    const watch = watchCircuit("auth");
+    for (let call = 0; call < 100; call++) await failFor(19, watch);
+    expect(watch.isTripped()).toBe(false);
+    expect(watch.calls().failed_users).toHaveLength(19);
   });
 });
 

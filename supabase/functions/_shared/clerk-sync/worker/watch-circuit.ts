@@ -13,12 +13,12 @@ export type CircuitWatch = {
   calls: () => CircuitCalls;
 };
 
-/** As many failures in a row open a circuit, here and in clerk_sync.next_circuit. */
+/** As many failures in a row open a circuit, here and in clerk_sync.record_calls. */
 const mostFailures = 5;
 
 /**
  * As many users in a row open a circuit, each of whom fails alone by the service's answer: reads work and writes do
- * not, say. Here and in clerk_sync.next_circuit. It is far above what single bad rows bring about.
+ * not, say. Here and in clerk_sync.record_calls. It is far above what single bad rows bring about.
  */
 const mostFailedUsers = 20;
 
@@ -43,25 +43,26 @@ export function circuitOf(error: unknown): CircuitName | undefined {
   return error instanceof SyncError ? circuitOfCode[error.code] : undefined;
 }
 
-/** Makes the count of the calls that one batch makes to a service. */
+/** Makes the count of the calls that one batch makes to a service. Once it is tripped, no answer makes up for that. */
 export function watchCircuit(name: CircuitName): CircuitWatch {
-  const calls: CircuitCalls = { name, successes: 0, failures: 0, streak: 0, tripped: false };
-  let failedUsers: string[] = [];
+  const calls: CircuitCalls = { name, successes: 0, failures: 0, streak: 0 };
+  const failedUsers = new Set<string>();
+  const isTripped = () => calls.streak >= mostFailures || failedUsers.size >= mostFailedUsers;
   const answered = () => {
     calls.successes += 1;
-    calls.streak = 0;
+    if (!isTripped()) calls.streak = 0;
   };
   const succeeded = () => {
     answered();
-    failedUsers = [];
+    if (isTripped()) return;
+    failedUsers.clear();
     calls.any_user_worked = true;
   };
   const failedAlone = (code: ErrorCode, user: string | null) => {
     answered();
     if (user === null) return;
-    failedUsers.push(user);
+    failedUsers.add(user);
     calls.code = code;
-    calls.tripped ||= failedUsers.length >= mostFailedUsers;
   };
   const failed = (error: unknown, user: string | null) => {
     if (!(error instanceof SyncError) || notAsked.has(error.code)) return; // a fault of our own says nothing of the service
@@ -69,7 +70,6 @@ export function watchCircuit(name: CircuitName): CircuitWatch {
     if (circuitOf(error) !== name) return answered();
     calls.failures += 1;
     calls.streak += 1;
-    calls.tripped ||= calls.streak >= mostFailures;
     calls.code = error.code;
     calls.retry_after = Math.max(calls.retry_after ?? 0, error.retryAfterSeconds ?? 0);
   };
@@ -85,7 +85,7 @@ export function watchCircuit(name: CircuitName): CircuitWatch {
         throw error;
       }
     },
-    isTripped: () => calls.tripped,
-    calls: () => ({ ...calls, ...(failedUsers.length === 0 ? {} : { failed_users: failedUsers }) }),
+    isTripped,
+    calls: () => ({ ...calls, ...(failedUsers.size === 0 ? {} : { failed_users: [...failedUsers] }) }),
   };
 }
