@@ -18,8 +18,8 @@ export const quickPlans: readonly Mutation[] = [
   },
   {
     test: "cli/init/number-migrations.test.ts",
-    title: "the last number is now, in UTC, so that none lies in the future",
-    edits: [{ file: "cli/init/number-migrations.ts", find: "now - (count - 1) * 1000", replace: "now" }],
+    title: "the last number is the second before now, in UTC, so that a migration made now gets another",
+    edits: [{ file: "cli/init/number-migrations.ts", find: "now - count * 1000", replace: "now" }],
   },
   {
     test: "tests/integration/database/schedule-elsewhere.test.ts",
