@@ -28,7 +28,6 @@ import { createVerifySignature } from "#core/webhook/verify-signature.ts";
 import { readAdminPage } from "./admin-page.ts";
 import { createApp } from "./app.ts";
 import { createCallFunction } from "./call-function.ts";
-import type { Half } from "./half.ts";
 import { createHealth } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
 import { createNodeHmac } from "./node-hmac.ts";
@@ -37,6 +36,9 @@ import { createWorker, type Worker, type WorkerDependencies } from "./worker.ts"
 
 /** Ten connections serve so many events in a fraction of a second; beyond that waiting is no use. */
 const mostInHand = { events: 256, bytes: 64 * 1024 * 1024 };
+
+/** Half of the work, where several instances share it: `webhook` takes events, `worker` works through the queue. */
+export type Half = "webhook" | "worker";
 
 /** What differs between a server that everything is given to and a local one that makes for itself what it needs. */
 export type Composition = {

@@ -2,13 +2,12 @@ import type { Config } from "#core/config/config.ts";
 import { schemaVersion } from "#core/database/schema-version.ts";
 import { SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
-import { compose } from "./compose.ts";
+import { compose, type Half } from "./compose.ts";
 import { openDatabase } from "./database.ts";
-import type { Half } from "./half.ts";
 import { checkPort, listen, urlOf } from "./listen.ts";
 import { startInSteps } from "./start-in-steps.ts";
 
-export type { Half } from "./half.ts";
+export type { Half } from "./compose.ts";
 
 export type ServerOptions = {
   /** What readConfig() made of the environment. DATABASE_URL is needed. */

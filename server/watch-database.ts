@@ -45,7 +45,7 @@ export function watchDatabase(dependencies: WatchDependencies): () => Promise<vo
   return async () => {
     found(await isReached(sendAlerts));
     const told = outage?.told;
-    const left = await Promise.all(owed.map((one) => tell(one, dependencies, () => told?.add(one.target))));
+    const left = await Promise.all(owed.map((one) => sendOne(one, dependencies, () => told?.add(one.target))));
     owed = left.filter((one) => one !== null);
   };
 }
@@ -83,8 +83,8 @@ function closed(incident: Incident, now: number): Incident {
   return { ...incident, closed_at: new Date(now).toISOString() };
 }
 
-/** Null when it was told, or will never take it; else what is still owed. */
-async function tell(one: Owed, options: WatchDependencies, onTold: () => void): Promise<Owed | null> {
+/** Null when the target has the notice or will never take it; else what is still to be sent. */
+async function sendOne(one: Owed, options: WatchDependencies, onTold: () => void): Promise<Owed | null> {
   const { now } = options;
   if (now() < one.notBefore) return one;
   const { target, notice } = one;

@@ -2,9 +2,9 @@ import { setTimeout as delay } from "node:timers/promises";
 import { errorCode, errorMessage } from "#core/errors.ts";
 import type { Supervision } from "#core/health/supervise-sync.ts";
 import { logger } from "#core/logger.ts";
-import { runSlice, type SliceDependencies } from "#core/reconcile/walk-run.ts";
-import { type RunResult, runAlone } from "#core/worker/process-queue.ts";
-import { runWork, type WorkDependencies } from "#core/worker/process-work.ts";
+import { type SliceDependencies, walkSlice } from "#core/reconcile/walk-run.ts";
+import { processAlone, type QueueResult } from "#core/worker/process-queue.ts";
+import { processWork, type WorkDependencies } from "#core/worker/process-work.ts";
 
 export type WorkerDependencies = WorkDependencies & {
   retentionDays: number;
@@ -48,7 +48,7 @@ export function createWorker(dependencies: WorkerDependencies): Worker {
   const alerts = createAlertChore(dependencies);
   // First: a database that is down ends the round at the next chore, and is to be told of.
   const chores = [alerts.start, ...createChores(dependencies), silence.start];
-  const suspects = inBackground(() => runAlone(dependencies, { budgetMilliseconds, signal: stopping.signal }));
+  const suspects = inBackground(() => processAlone(dependencies, { budgetMilliseconds, signal: stopping.signal }));
   const loop = async () => {
     let failures = 0;
     while (!stopping.signal.aborted) {
@@ -86,10 +86,10 @@ async function runOnce(
   dependencies: WorkerDependencies,
   chores: readonly Chore[],
   signal: AbortSignal,
-): Promise<RunResult | null> {
+): Promise<QueueResult | null> {
   try {
     for (const chore of chores) await chore();
-    return await runWork(dependencies, { budgetMilliseconds, signal });
+    return await processWork(dependencies, { budgetMilliseconds, signal });
   } catch (error) {
     logger.error("worker.failed", {
       code: errorCode(error),
@@ -146,8 +146,8 @@ function atMostEvery(interval: number, now: () => number, work: () => Promise<un
   };
 }
 
-/** Opens a run that is due; runWork walks it. What the schedule of pg_cron does on Supabase. */
+/** Opens a run that is due; processWork walks it. What the schedule of pg_cron does on Supabase. */
 async function openDueRun(slices: SliceDependencies | null): Promise<void> {
   if (slices === null) return;
-  for (const due of runsDue) await runSlice(slices, { ...due, applies: true, budgetMilliseconds: 0 });
+  for (const due of runsDue) await walkSlice(slices, { ...due, applies: true, budgetMilliseconds: 0 });
 }

@@ -71,18 +71,18 @@ async function breakOneByOne(copy: string): Promise<void> {
 }
 
 async function breakAndTest(lane: Lane, mutation: Mutation): Promise<boolean> {
-  const mend = await breakFiles(lane.copy, mutation);
+  const restore = await breakFiles(lane.copy, mutation);
   const broken = await runTest(lane, mutation, hangMilliseconds);
   if (!broken.ranOutOfTime) {
-    await mend();
+    await restore();
     return broken.failed;
   }
-  await mend();
+  await restore();
   const whole = await runTest(lane, mutation, hangMilliseconds);
   if (whole.passed && whole.milliseconds < hangMilliseconds / 3) return true;
-  const mendAgain = await breakFiles(lane.copy, mutation);
+  const restoreAgain = await breakFiles(lane.copy, mutation);
   const { failed } = await runTest(lane, mutation, longHangMilliseconds);
-  await mendAgain();
+  await restoreAgain();
   return failed;
 }
 

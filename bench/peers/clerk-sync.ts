@@ -1,7 +1,7 @@
 import { createDatabase } from "#core/database/database.ts";
 import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
 import { createMirrorUser } from "#core/mirror/mirror-user.ts";
-import { processQueue, type RunDependencies } from "#core/worker/process-queue.ts";
+import { processQueue, type QueueDependencies } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { createPool } from "../../server/database.ts";
 import { atOnce, noPeer, type OpenPeer, type Peer, slices, timed } from "./peer.ts";
@@ -27,7 +27,7 @@ async function open(url: string, authUrl: string | null): Promise<OpenPeer> {
   const pool = createPool(url);
   const database = createDatabase(createCallFunction(pool));
   const auth = authUrl === null ? null : createAuthAdmin({ supabaseUrl: authUrl, secretKey: "sb_secret_bench" });
-  const dependencies: RunDependencies = {
+  const dependencies: QueueDependencies = {
     database,
     mirrorUser: auth === null ? null : createMirrorUser(auth),
     readUser: null,
@@ -48,7 +48,7 @@ async function open(url: string, authUrl: string | null): Promise<OpenPeer> {
 }
 
 /** Each worker ends when it finds nothing due; what was locked by another one just then is done afterwards. */
-async function drain(dependencies: RunDependencies, workers: number, count: number): Promise<number> {
+async function drain(dependencies: QueueDependencies, workers: number, count: number): Promise<number> {
   let left = count;
   const work = async () => {
     const { completed } = await processQueue(dependencies, { budgetMilliseconds: 120_000 });

@@ -2,8 +2,8 @@ import { readConfig } from "#core/config/config.ts";
 import { SyncError } from "#core/errors.ts";
 import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
 import { createSlices, type SliceChanges } from "#core/reconcile/create-slices.ts";
-import { createSyncRuns, type Run, type RunKind } from "#core/reconcile/runs-database.ts";
-import { runSlice, type SliceDependencies } from "#core/reconcile/walk-run.ts";
+import { createRunsDatabase, type Run, type RunKind } from "#core/reconcile/runs-database.ts";
+import { type SliceDependencies, walkSlice } from "#core/reconcile/walk-run.ts";
 import type { CommandIo } from "../command-io.ts";
 import { findRest } from "../read-target.ts";
 import { chooseProgress } from "../simulate/progress.ts";
@@ -16,7 +16,7 @@ export type RunReport = RunFindings & { run: Run; isComplete: boolean; seconds: 
 
 /**
  * Takes or starts a run of `kind` and walks it to its end over the project's API.
- * Throws SyncError: `usage_invalid`, `config_invalid`, `run_active`, and what runSlice throws.
+ * Throws SyncError: `usage_invalid`, `config_invalid`, `run_active`, and what walkSlice throws.
  */
 export async function walkRun(kind: RunKind, applies: boolean, options: RunOptions, io: CommandIo): Promise<RunReport> {
   const start = io.clock.now();
@@ -35,7 +35,7 @@ export async function walkRun(kind: RunKind, applies: boolean, options: RunOptio
     const sleep = (milliseconds: number) => sleepUnlessAborted(milliseconds, signal, io);
     const watcher = watchRun(found, progress, io);
     const slices = await openSlices(options, io, { fetch: fetchCounted, watcher, sleep });
-    const { state, run } = await runSlice(slices, { kind, applies, budgetMilliseconds, signal });
+    const { state, run } = await walkSlice(slices, { kind, applies, budgetMilliseconds, signal });
     if (state === "busy" || run === null) throw active(run);
     return { ...found, run, isComplete: state === "done", seconds: (io.clock.now() - start) / 1000 };
   } finally {
@@ -65,7 +65,7 @@ async function sleepUnlessAborted(milliseconds: number, signal: AbortSignal, io:
 /** Ends the run that is under way, whoever has it; null when there is none. */
 export async function cancelRun(options: RunOptions, io: CommandIo): Promise<Run | null> {
   const { rest } = await findRest(options, io);
-  return await createSyncRuns(createProjectCall(rest, io), 1).cancel();
+  return await createRunsDatabase(createProjectCall(rest, io), 1).cancel();
 }
 
 async function openSlices(

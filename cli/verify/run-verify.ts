@@ -2,7 +2,7 @@ import { type Canary, makeCanary } from "./canary.ts";
 import { type CleanUp, cleanUp, removeLeftovers, startCanary } from "./clean-up.ts";
 import { explainDatabase } from "./explain-failure.ts";
 import { planSteps } from "./plan-steps.ts";
-import { type Run, runStep, type StepResult } from "./take-step.ts";
+import { type Run, type StepResult, takeStep } from "./take-step.ts";
 
 export type Verdict = "passed" | "failed" | "interrupted";
 
@@ -24,7 +24,7 @@ export async function runVerify(run: Run, onStep: (result: StepResult) => void):
     steps.push(result);
     onStep(result);
   };
-  const thrown = await runSteps(canary, run, add).then(
+  const thrown = await takeSteps(canary, run, add).then(
     () => undefined,
     (error: unknown) => ({ error }),
   );
@@ -44,7 +44,7 @@ async function cleanUpAfter(canary: Canary, steps: readonly StepResult[], run: R
   return cleanUp(canary.clerkId, isOk("deleted"), run);
 }
 
-async function runSteps(canary: Canary, run: Run, add: (result: StepResult) => void): Promise<void> {
+async function takeSteps(canary: Canary, run: Run, add: (result: StepResult) => void): Promise<void> {
   const started = await startCanary(canary.clerkId, run);
   if ("reason" in started) {
     add({ step: "prepared", state: "failed", hops: {}, ...explainDatabase(started) });
@@ -52,7 +52,7 @@ async function runSteps(canary: Canary, run: Run, add: (result: StepResult) => v
   }
   add({ step: "prepared", state: "ok", hops: {}, what: await removeLeftovers(started.leftovers, run) });
   for (const step of planSteps(canary)) {
-    const result = await runStep(step, run);
+    const result = await takeStep(step, run);
     add(result);
     if (result.state === "failed") return;
   }

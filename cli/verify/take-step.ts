@@ -38,7 +38,7 @@ const pollMilliseconds = 100;
 const answerSchema = z.object({ message: z.string().optional(), jobId: z.string().optional() });
 
 /** Delivers one event and waits until all it must bring about is seen, or something else is. */
-export async function runStep(step: Step, run: Run): Promise<StepResult> {
+export async function takeStep(step: Step, run: Run): Promise<StepResult> {
   run.signal.throwIfAborted();
   const sentAt = run.io.clock.now();
   const outcome = await deliver(step.message, { ...run.endpoint, attempts: 1 }, run.io);

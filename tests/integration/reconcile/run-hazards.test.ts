@@ -3,8 +3,8 @@ import { SyncError } from "#core/errors.ts";
 import type { AuthAdmin } from "#core/mirror/auth-admin.ts";
 import { createMirrorUser } from "#core/mirror/mirror-user.ts";
 import { createSlices } from "#core/reconcile/create-slices.ts";
-import { createSyncRuns, type RunKind } from "#core/reconcile/runs-database.ts";
-import { runWork, type WorkDependencies } from "#core/worker/process-work.ts";
+import { createRunsDatabase, type RunKind } from "#core/reconcile/runs-database.ts";
+import { processWork, type WorkDependencies } from "#core/worker/process-work.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { userEvent } from "../../support/clerk/build-event.ts";
 import { createQueue, type Queue } from "../../support/database/queue.ts";
@@ -57,7 +57,7 @@ async function call(kind: RunKind, users: readonly ClerkData[], changes: Changes
   const slices = createSlices(config, createCallFunction(queue.pool), { fetch, deletesForeign, ...(auth && { auth }) });
   const rest = { readUser: null, deleteMode: "hard", deleteBrake: null, now: Date.now } as const;
   const options = { budgetMilliseconds: 10_000, kind, mostSteps };
-  await runWork({ database: queue.database, mirrorUser, slices, ...rest }, options);
+  await processWork({ database: queue.database, mirrorUser, slices, ...rest }, options);
 }
 
 const pass = (interval: string) =>
@@ -86,7 +86,7 @@ async function synced(count: number): Promise<ClerkData[]> {
 
 describe("a run", () => {
   it("of a person's that was interrupted dry does not keep the schedule from its own", async () => {
-    const runs = createSyncRuns(createCallFunction(queue.pool), 15);
+    const runs = createRunsDatabase(createCallFunction(queue.pool), 15);
     const taken = await runs.take({ kind: "compare", applies: false });
     if (taken.outcome !== "started") throw new Error(taken.outcome);
     await runs.end(taken.run.id, taken.token, { status: "RUNNING" }); // Ctrl-C

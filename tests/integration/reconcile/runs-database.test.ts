@@ -1,15 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createSyncRuns, type SyncRuns } from "#core/reconcile/runs-database.ts";
+import { createRunsDatabase, type RunsDatabase } from "#core/reconcile/runs-database.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { at, deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
 import { createQueue, type Queue } from "../../support/database/queue.ts";
 import { waitFor } from "../../support/processes/wait-for.ts";
 
 let queue: Queue;
-let runs: SyncRuns;
+let runs: RunsDatabase;
 beforeEach(async () => {
   queue = await createQueue();
-  runs = createSyncRuns(createCallFunction(queue.pool), 15);
+  runs = createRunsDatabase(createCallFunction(queue.pool), 15);
 });
 afterEach(() => queue?.drop());
 

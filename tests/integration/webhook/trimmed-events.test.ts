@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { FreshUser } from "#core/clerk/clerk-api.ts";
 import { mapUser } from "#core/clerk/map-user.ts";
 import { parseUser } from "#core/clerk/parse-event.ts";
-import { createSyncRuns } from "#core/reconcile/runs-database.ts";
+import { createRunsDatabase } from "#core/reconcile/runs-database.ts";
 import { createAcceptEvents } from "#core/webhook/accept-events.ts";
 import { processQueue } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
@@ -259,7 +259,7 @@ describe("a read from Clerk's API", () => {
     await queue.send(userEvent("user.created", rich("user_listed", 3)));
     await queue.run();
     const before = await readUser("user_listed");
-    const runs = createSyncRuns(createCallFunction(queue.pool), 15);
+    const runs = createRunsDatabase(createCallFunction(queue.pool), 15);
     const row = (version: number) => ({
       clerk_id: "user_listed",
       version: at(version),

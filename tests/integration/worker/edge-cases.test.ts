@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createDatabase } from "#core/database/database.ts";
-import { processQueue, runAlone } from "#core/worker/process-queue.ts";
+import { processAlone, processQueue } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
 import { createQueue, type Queue, toJob } from "../../support/database/queue.ts";
@@ -92,7 +92,7 @@ it("a job that hangs longer than the database allows fails alone, and the others
   };
   expect(await processQueue(work, { budgetMilliseconds: 5000 })).toMatchObject({ alone: true });
   expect(await queue.job("msg_hang")).toMatchObject({ status: "PENDING", attempts: 0, runs_alone: true });
-  await runAlone(work, { budgetMilliseconds: 1000 });
+  await processAlone(work, { budgetMilliseconds: 1000 });
   await queue.pool.query("drop trigger hang on public.users; drop function public.hang()");
   await impatient.end();
   expect(await queue.job("msg_hang")).toMatchObject({

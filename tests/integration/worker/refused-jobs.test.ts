@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { z } from "zod";
 import { enqueuedSchema } from "#core/database/database.ts";
-import { processQueue, runAlone } from "#core/worker/process-queue.ts";
+import { processAlone, processQueue } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
 import { createQueue, type Queue, toJob } from "../../support/database/queue.ts";
@@ -108,7 +108,7 @@ it("an event that hangs is stored in the call that was cut, and leaves its compa
   ]);
   const work = { ...queue, mirrorUser: null, readUser: null, deleteMode: "hard" as const, deleteBrake: null };
   expect(await processQueue({ ...work, now: Date.now }, { budgetMilliseconds: 1000 })).toMatchObject({ alone: true });
-  await runAlone({ ...work, now: Date.now }, { budgetMilliseconds: 1000 });
+  await processAlone({ ...work, now: Date.now }, { budgetMilliseconds: 1000 });
   expect(await queue.job("msg_good")).toMatchObject({ status: "COMPLETED" });
   expect(await queue.job("msg_bad")).toMatchObject({
     status: "FAILED",
@@ -127,7 +127,7 @@ it("a call that ends the connection has its jobs set apart, and the attempt of e
   await queue.send(created("user_good"), "msg_good");
   const work = { ...queue, mirrorUser: null, readUser: null, deleteMode: "hard" as const, deleteBrake: null };
   await processQueue({ ...work, now: Date.now }, { budgetMilliseconds: 1000 });
-  await runAlone({ ...work, now: Date.now }, { budgetMilliseconds: 1000 });
+  await processAlone({ ...work, now: Date.now }, { budgetMilliseconds: 1000 });
   expect(await queue.job("msg_good")).toMatchObject({ status: "COMPLETED" });
   expect(await queue.job("msg_bad")).toMatchObject({ status: "FAILED", attempts: 1 });
 });

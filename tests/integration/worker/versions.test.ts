@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { FreshUser } from "#core/clerk/clerk-api.ts";
 import { mapUser } from "#core/clerk/map-user.ts";
 import { parseUser } from "#core/clerk/parse-event.ts";
-import { createSyncRuns } from "#core/reconcile/runs-database.ts";
+import { createRunsDatabase } from "#core/reconcile/runs-database.ts";
 import { processQueue } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { at, deletedEvent, type UserFacts, userEvent } from "../../support/clerk/build-event.ts";
@@ -45,7 +45,7 @@ function accept(events: readonly unknown[]) {
 async function compare(facts: UserFacts): Promise<unknown[]> {
   const { data } = userEvent("user.updated", facts);
   const row = { clerk_id: facts.id, version: data.updated_at, payload: mapUser(parseUser(data)) };
-  return createSyncRuns(createCallFunction(queue.pool), 15).compareUsers([row], false, false);
+  return createRunsDatabase(createCallFunction(queue.pool), 15).compareUsers([row], false, false);
 }
 
 const age = (id: string, time: string) =>

@@ -6,7 +6,7 @@ import type {
   Run,
   RunKind,
   RunStep,
-  SyncRuns,
+  RunsDatabase,
   TakeOptions,
 } from "../../../supabase/functions/_shared/clerk-sync/reconcile/runs-database.ts";
 
@@ -32,7 +32,7 @@ export function newRun(kind: RunKind, changes: Partial<Run> = {}): Run {
   };
 }
 
-/** Runs as runSlice sees them: one open run at most, and everything that is asked is on record. */
+/** Runs as walkSlice sees them: one open run at most, and everything that is asked is on record. */
 export function createFakeRuns(open: Run | null) {
   const state = {
     open,
@@ -44,7 +44,7 @@ export function createFakeRuns(open: Run | null) {
     steps: [] as RunStep[],
     ends: [] as unknown[],
   };
-  const runs: SyncRuns = {
+  const runs: RunsDatabase = {
     take: async (options) => {
       state.taken.push(options);
       const outcome = state.open === null ? "started" : "resumed";

@@ -145,8 +145,8 @@ export const runRules: readonly Mutation[] = [
       },
       {
         file: core("reconcile/backfill-users"),
-        find: "toBackfillJob(run.id,",
-        replace: "toBackfillJob(crypto.randomUUID(),",
+        find: "toBackfillJob(run,",
+        replace: "toBackfillJob({ ...run, id: crypto.randomUUID() },",
       },
     ],
   },
@@ -156,8 +156,8 @@ export const runRules: readonly Mutation[] = [
     edits: [
       {
         file: core("reconcile/walk-run"),
-        find: "if (isUnchecked(held, dependencies)) await checkInstance(held, dependencies);",
-        replace: "isUnchecked(held, dependencies);",
+        find: "if (isUnchecked(run, dependencies)) await checkInstance(run, dependencies);",
+        replace: "isUnchecked(run, dependencies);",
       },
     ],
   },

@@ -10,7 +10,7 @@ import { createMirrorUser } from "#core/mirror/mirror-user.ts";
 import { createLoadLimit } from "#core/webhook/limit-load.ts";
 import { createRateLimit } from "#core/webhook/limit-rate.ts";
 import { createVerifySignature } from "#core/webhook/verify-signature.ts";
-import { processQueue, type RunDependencies } from "#core/worker/process-queue.ts";
+import { processQueue, type QueueDependencies } from "#core/worker/process-queue.ts";
 import { findFreePort } from "../../../local/postgres/embedded-postgres.ts";
 import { createAuthStandIn } from "../../../local/supabase/auth/routes.ts";
 import { createRestStandIn } from "../../../local/supabase/rest-api.ts";
@@ -62,7 +62,7 @@ export async function startPartialSystem(): Promise<PartialSystem> {
   };
 }
 
-function createWork({ database }: Queue, supabaseUrl: string, deleteBrake: DeleteBrake | null): RunDependencies {
+function createWork({ database }: Queue, supabaseUrl: string, deleteBrake: DeleteBrake | null): QueueDependencies {
   const mirrorUser = createMirrorUser(createAuthAdmin({ supabaseUrl, secretKey }));
   return { database, mirrorUser, readUser: null, deleteMode: "hard", deleteBrake, now: Date.now };
 }

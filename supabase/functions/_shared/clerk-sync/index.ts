@@ -58,7 +58,7 @@ export { type AuthAdmin, createAuthAdmin } from "./mirror/auth-admin.ts";
 export { createMirrorUser, type MirrorUser } from "./mirror/mirror-user.ts";
 export { createBackgroundDrain } from "./worker/background-drain.ts";
 export { handleProcessor, type ProcessorDependencies } from "./worker/handle-processor.ts";
-export { processQueue, type RunDependencies, type RunOptions, type RunResult } from "./worker/process-queue.ts";
+export { processQueue, type QueueDependencies, type QueueOptions, type QueueResult } from "./worker/process-queue.ts";
 
 // Health: how the sync is, for monitors and for apps; createHealthGate is the apps' side
 

@@ -6,7 +6,7 @@ import { createAllowOrigin } from "../http/allow-origin.ts";
 import { createCheckCaller } from "../http/check-caller.ts";
 import { createMetricsResponse } from "../metrics/metrics-response.ts";
 import type { AuthAdmin } from "../mirror/auth-admin.ts";
-import { createSyncRuns } from "../reconcile/runs-database.ts";
+import { createRunsDatabase } from "../reconcile/runs-database.ts";
 import type { SliceDependencies } from "../reconcile/walk-run.ts";
 import { createAdminApp, describeAdmin } from "./app.ts";
 import { createIdentifyCaller } from "./caller.ts";
@@ -69,7 +69,7 @@ export function createAdmin(options: AdminOptions) {
       ...options,
       database,
       places: { clerk: options.readUser, auth: options.auth },
-      compareUsers: createSyncRuns(call, options.config.maxAttempts).compareUsers,
+      compareUsers: createRunsDatabase(call, options.config.maxAttempts).compareUsers,
       requestRefresh: createDatabase(call).requestRefresh,
     }),
     ...createRunRoutes({ ...options, database }),

@@ -6,7 +6,7 @@ import { createRateLimit } from "../webhook/limit-rate.ts";
 import { createDeliveryRecorder } from "../webhook/record-deliveries.ts";
 import { createVerifySignature } from "../webhook/verify-signature.ts";
 import { createBackgroundDrain } from "../worker/background-drain.ts";
-import { processQueue, runAlone } from "../worker/process-queue.ts";
+import { processAlone, processQueue } from "../worker/process-queue.ts";
 import type { EdgeSetup } from "./setup.ts";
 import { createEdgeWork } from "./work.ts";
 
@@ -17,7 +17,7 @@ export function createEdgeWebhook(setup: EdgeSetup, keepAlive: (work: Promise<vo
   const { beat } = createSupervision(config, call, "processor");
   const options = { budgetMilliseconds: 20_000 };
   // Beside the drain: a job that hangs must not hold up the next one.
-  const runSuspects = createBackgroundDrain({ drain: () => runAlone(work, options), keepAlive });
+  const runSuspects = createBackgroundDrain({ drain: () => processAlone(work, options), keepAlive });
   const drain = async () => {
     const { alone } = await processQueue(work, options);
     if (alone) runSuspects();

@@ -2,7 +2,7 @@ import { createReadUser } from "../clerk/read-user.ts";
 import { adoptionOf } from "../mirror/adopt-holder.ts";
 import { type AuthAdmin, createAuthAdmin } from "../mirror/auth-admin.ts";
 import { createMirrorUser } from "../mirror/mirror-user.ts";
-import type { RunDependencies } from "../worker/process-queue.ts";
+import type { QueueDependencies } from "../worker/process-queue.ts";
 import type { EdgeSetup } from "./setup.ts";
 
 /** What an Edge Function needs to work through the queue. */
@@ -12,7 +12,7 @@ export function createEdgeWork({
   database,
   supabaseUrl,
   secretKey,
-}: EdgeSetup): RunDependencies & { auth: AuthAdmin | null } {
+}: EdgeSetup): QueueDependencies & { auth: AuthAdmin | null } {
   const auth = config.authMirror ? createAuthAdmin({ supabaseUrl, secretKey }) : null;
   return {
     database,

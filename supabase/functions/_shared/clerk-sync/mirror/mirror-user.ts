@@ -201,8 +201,8 @@ async function findHolder(auth: AuthAdmin, order: MirrorOrder): Promise<AuthUser
   const holder = found.find((user) => user.email?.toLowerCase() === email && !isSso(user));
   const owner = holder?.app_metadata["clerk_id"] ?? order.clerk_id;
   if (owner !== order.clerk_id) throw conflict();
-  const mayPass = holder === undefined && order.auth_finding !== "auth_address_held" && order.attempts < patience;
-  if (mayPass && (email === null || !(await auth.isEmailTaken(email)))) throw conflict();
+  const isTemporary = holder === undefined && order.auth_finding !== "auth_address_held" && order.attempts < patience;
+  if (isTemporary && (email === null || !(await auth.isEmailTaken(email)))) throw conflict();
   return holder;
 }
 

@@ -1,6 +1,6 @@
 import { SyncError } from "../errors.ts";
 import type { RunStep } from "./runs-database.ts";
-import type { HeldRun, StepDependencies } from "./step.ts";
+import type { LeasedRun, StepDependencies } from "./step.ts";
 
 const sampleSize = 100;
 
@@ -13,7 +13,7 @@ const harmlessCount = 10;
  * Throws SyncError `clerk_instance_mismatch`.
  */
 export const checkInstance = async (
-  _: HeldRun,
+  _: LeasedRun,
   { runs, clerk, mostUnknownPercent }: StepDependencies,
 ): Promise<RunStep> => {
   const atClerk = await clerk.countUsers();

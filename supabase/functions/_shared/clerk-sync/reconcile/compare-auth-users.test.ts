@@ -4,9 +4,9 @@ import { createFakeAuthAdmin } from "../../../../../tests/support/supabase/fake-
 import { SyncError } from "../errors.ts";
 import { authUserIdOf } from "../mirror/mirror-user.ts";
 import { type AuthReader, type AuthRow, createAuthReader } from "../mirror/read-auth-users.ts";
-import { compareAuthUsers, findMissingAuthUsers } from "./compare-auth-users.ts";
+import { compareNextAuthPage, findMissingAuthUsers } from "./compare-auth-users.ts";
 import { type AuthDifference, mostOpenJobs, type Run } from "./runs-database.ts";
-import type { HeldRun, StepDependencies } from "./step.ts";
+import type { LeasedRun, StepDependencies } from "./step.ts";
 
 const clerkIds = Array.from({ length: 450 }, (_, place) => `user_${String(place).padStart(3, "0")}`);
 
@@ -53,8 +53,8 @@ function toFound({ id, owner, missing }: AuthRow, wrong: Record<string, AuthDiff
   return kind === undefined ? [] : [{ id, clerk_id: owner, kind, fields: [], remembered: false, tombstone: false }];
 }
 
-const heldAt = (cursor: Run["cursor"], changes: Partial<HeldRun> = {}): HeldRun => ({
-  run: newRun("compare", { phase: "auth", cursor }),
+const runAt = (cursor: Run["cursor"], changes: Partial<LeasedRun> = {}): LeasedRun => ({
+  ...newRun("compare", { phase: "auth", cursor }),
   token: "token-1",
   readAt: "2026-01-01T00:00:00Z",
   mirrors: true,
@@ -67,14 +67,14 @@ describe("the users of Supabase Auth", () => {
     const { dependencies, compared } = compareOver();
     let cursor: Run["cursor"] = { several: 0 };
     const marks: string[] = [];
-    for (let step = await compareAuthUsers(heldAt(cursor), dependencies); typeof step === "object"; ) {
+    for (let step = await compareNextAuthPage(runAt(cursor), dependencies); typeof step === "object"; ) {
       marks.push(...(step.marks ?? []));
       if (step.phase !== undefined) {
         expect(step).toEqual({ phase: "auth_missing", cursor: { several: 0 } });
         break;
       }
       cursor = step.cursor ?? {};
-      step = await compareAuthUsers(heldAt(cursor), dependencies);
+      step = await compareNextAuthPage(runAt(cursor), dependencies);
     }
     expect(compared.map((rows) => rows.length)).toEqual([128, 128, 128, 66]);
     expect(marks).toEqual(clerkIds.map(authUserIdOf));
@@ -84,9 +84,9 @@ describe("the users of Supabase Auth", () => {
     const { dependencies } = compareOver();
     const listUsers = (dependencies.auth as AuthReader).listUsers;
     const stuck = compareOver({ listUsers: () => listUsers(1) }).dependencies;
-    const first = await compareAuthUsers(heldAt({}), stuck);
+    const first = await compareNextAuthPage(runAt({}), stuck);
     const cursor = typeof first === "object" ? (first.cursor ?? {}) : {};
-    expect(await compareAuthUsers(heldAt(cursor), stuck)).toMatchObject({ phase: "auth_missing" });
+    expect(await compareNextAuthPage(runAt(cursor), stuck)).toMatchObject({ phase: "auth_missing" });
   });
 
   test("that look wrong on a page count only when they still do, read alone", async () => {
@@ -101,7 +101,7 @@ describe("the users of Supabase Auth", () => {
         return answer;
       },
     };
-    const step = await compareAuthUsers(heldAt({}), { ...dependencies, runs });
+    const step = await compareNextAuthPage(runAt({}), { ...dependencies, runs });
     expect(read.toSorted()).toEqual([authUserIdOf("user_001"), authUserIdOf("user_002")].toSorted());
     expect(step).toMatchObject({ counts: { auth_differs: 1 }, mirror: ["user_001"], jobs: [] });
   });
@@ -112,7 +112,7 @@ describe("the users of Supabase Auth", () => {
     const readUser = async (id: string) =>
       id === "user_001" ? ({ deleted: true } as const) : Promise.reject(new SyncError("clerk_rejected", "no id"));
     const clerk = { ...dependencies.clerk, readUser };
-    expect(await compareAuthUsers(heldAt({}), { ...dependencies, clerk })).toMatchObject({
+    expect(await compareNextAuthPage(runAt({}), { ...dependencies, clerk })).toMatchObject({
       counts: { auth_extra: 1 },
       jobs: [{ clerk_id: "user_001", job_type: "USER_DELETED", payload: { auth_only: true } }],
     });
@@ -120,7 +120,7 @@ describe("the users of Supabase Auth", () => {
 
   test("of an instance that this key cannot know are left while events of several come", async () => {
     const { dependencies } = compareOver({}, { user_001: "auth_extra" });
-    expect(await compareAuthUsers(heldAt({ several: 1 }), dependencies)).toMatchObject({
+    expect(await compareNextAuthPage(runAt({ several: 1 }), dependencies)).toMatchObject({
       counts: { auth_foreign: 1 },
       jobs: [],
     });
@@ -128,7 +128,7 @@ describe("the users of Supabase Auth", () => {
 
   test("that no page has shown are asked for by id", async () => {
     const { dependencies, compared } = compareOver();
-    expect(await findMissingAuthUsers(heldAt({ several: 0 }), dependencies)).toEqual({
+    expect(await findMissingAuthUsers(runAt({ several: 0 }), dependencies)).toEqual({
       counts: { auth_missing: 1 },
       mirror: ["user_new"],
       jobs: [],
@@ -140,16 +140,16 @@ describe("the users of Supabase Auth", () => {
 
 test("a dry run queues nothing", async () => {
   const { dependencies } = compareOver({}, { user_001: "auth_differs", user_002: "auth_extra" });
-  const held = heldAt({});
-  held.run.applies = false;
-  const step = await compareAuthUsers(held, dependencies);
+  const run = runAt({});
+  run.applies = false;
+  const step = await compareNextAuthPage(run, dependencies);
   expect(step).toMatchObject({ counts: { auth_differs: 1, auth_extra: 1 } });
   expect(step).not.toHaveProperty("mirror");
   expect(step).not.toHaveProperty("jobs");
 });
 
 test("a queue that is full is waited for", async () => {
-  expect(await compareAuthUsers(heldAt({}, { openJobs: mostOpenJobs }), compareOver().dependencies)).toBe("wait");
+  expect(await compareNextAuthPage(runAt({}, { openJobs: mostOpenJobs }), compareOver().dependencies)).toBe("wait");
 });
 
 describe("while Supabase Auth does not answer", () => {
@@ -159,7 +159,7 @@ describe("while Supabase Auth does not answer", () => {
     ["its list", compareOver({ listUsers: down })],
     ["one of its users", compareOver({ readUser: down }, { user_001: "auth_differs" })],
   ])("%s, the run goes on without it and says so", async (_, { dependencies }) => {
-    expect(await compareAuthUsers(heldAt({}), dependencies)).toEqual({ phase: "settle", counts: { auth_unread: 1 } });
+    expect(await compareNextAuthPage(runAt({}), dependencies)).toEqual({ phase: "settle", counts: { auth_unread: 1 } });
   });
 
   test.each([
@@ -170,7 +170,7 @@ describe("while Supabase Auth does not answer", () => {
     const getUser = async () => ({ ok: false, status, code }) as const;
     const { readUser } = createAuthReader({ ...auth, getUser }, (work) => work());
     await expect(readUser(authUserIdOf("user_a"))).rejects.toMatchObject({ code: "auth_unavailable" });
-    const step = await findMissingAuthUsers(heldAt({}), compareOver({ readUser }).dependencies);
+    const step = await findMissingAuthUsers(runAt({}), compareOver({ readUser }).dependencies);
     expect(step).toEqual({ phase: "settle", counts: { auth_unread: 1 } });
   });
 });

@@ -15,31 +15,31 @@ import {
 import { countKinds, mergeCounts } from "./compare-page.ts";
 import { toDeletion } from "./find-deleted-users.ts";
 import { type AuthDifference, type Difference, mostOpenJobs, type RunStep } from "./runs-database.ts";
-import type { HeldRun, Step, StepDependencies } from "./step.ts";
+import type { LeasedRun, Step, StepDependencies } from "./step.ts";
 
 /** Requests of a step that go out at once. */
 const concurrency = 10;
 /** Users of ours that are looked up in Auth by one step. */
 const idsPerStep = 100;
 
-type AuthStep = (auth: AuthReader, held: HeldRun, dependencies: StepDependencies) => Promise<RunStep>;
+type AuthStep = (auth: AuthReader, run: LeasedRun, dependencies: StepDependencies) => Promise<RunStep>;
 
 /**
  * One step after the deletions of a compare: a page of Supabase Auth's users is compared with ours, and those that are
  * right are marked as seen. Pages shift while users are deleted, and a user may change while a page is under way:
  * whatever looks wrong is read again, alone, before it counts. Auth users without a Clerk id are not ours.
  */
-export const compareAuthUsers: Step = (held, dependencies) => withAuth(compareAuthPage, held, dependencies);
+export const compareNextAuthPage: Step = (run, dependencies) => withAuth(compareAuthPage, run, dependencies);
 
 /** One step after those: users of ours whose mirror no page has shown are asked for by id. */
-export const findMissingAuthUsers: Step = (held, dependencies) => withAuth(lookUpUnlisted, held, dependencies);
+export const findMissingAuthUsers: Step = (run, dependencies) => withAuth(lookUpUnlisted, run, dependencies);
 
 /** While Supabase Auth does not answer, the rest is left to the next compare: the run must not wait for it. */
-async function withAuth(step: AuthStep, held: HeldRun, dependencies: StepDependencies): Promise<RunStep | "wait"> {
+async function withAuth(step: AuthStep, run: LeasedRun, dependencies: StepDependencies): Promise<RunStep | "wait"> {
   if (dependencies.auth === null) return { phase: "settle" };
-  if (held.run.applies && held.openJobs >= mostOpenJobs) return "wait";
+  if (run.applies && run.openJobs >= mostOpenJobs) return "wait";
   try {
-    return await step(dependencies.auth, held, dependencies);
+    return await step(dependencies.auth, run, dependencies);
   } catch (error) {
     if (!(error instanceof SyncError && error.code.startsWith("auth_"))) throw error;
     logger.warn("run.auth_unread", { code: error.code });
@@ -47,20 +47,20 @@ async function withAuth(step: AuthStep, held: HeldRun, dependencies: StepDepende
   }
 }
 
-async function compareAuthPage(auth: AuthReader, held: HeldRun, dependencies: StepDependencies): Promise<RunStep> {
-  const { page = 1, first, several = 0, nameless = 0 } = held.run.cursor;
+async function compareAuthPage(auth: AuthReader, run: LeasedRun, dependencies: StepDependencies): Promise<RunStep> {
+  const { page = 1, first, several = 0, nameless = 0 } = run.cursor;
   const { users, unreadable } = await auth.listUsers(Number(page));
   const isEmpty = users[0] === undefined && unreadable.length === 0;
   const isOver = isEmpty || (users[0] !== undefined && users[0].id === first); // a server that knows no pages shows one for ever
   if (isOver) return { phase: "auth_missing", cursor: { several, ...counted(Number(nameless)) } };
   if (unreadable.length > 0) dependencies.watcher.onDifferences?.(unreadable.map(toNameless));
   const rows = users.flatMap((user) => toRowOfOwner(user));
-  const { mirrors, found } = await compare(rows, held, dependencies);
+  const { mirrors, found } = await compare(rows, run, dependencies);
   const verified = await readAgain(
     found.map(({ id, clerk_id }) => ({ id, clerk_id })),
-    { auth, held, dependencies },
+    { auth, run, dependencies },
   );
-  const step = await toStep(verified, held, dependencies);
+  const step = await toStep(verified, run, dependencies);
   return {
     ...step,
     counts: mergeCounts(
@@ -77,11 +77,11 @@ async function compareAuthPage(auth: AuthReader, held: HeldRun, dependencies: St
   };
 }
 
-async function lookUpUnlisted(auth: AuthReader, held: HeldRun, dependencies: StepDependencies): Promise<RunStep> {
-  const { after = "", several = 0, nameless = 0 } = held.run.cursor;
+async function lookUpUnlisted(auth: AuthReader, run: LeasedRun, dependencies: StepDependencies): Promise<RunStep> {
+  const { after = "", several = 0, nameless = 0 } = run.cursor;
   const { users, held: withheld, next } = await dependencies.runs.unlistedAuthUsers(String(after), idsPerStep);
-  const found = await readAgain(users, { auth, held, dependencies });
-  const step = await toStep([...found, ...(await readHeld(auth, withheld))], held, dependencies);
+  const found = await readAgain(users, { auth, run, dependencies });
+  const step = await toStep([...found, ...(await readHeld(auth, withheld))], run, dependencies);
   // The list has counted as many rows without their names.
   const named = found.filter(isUnreadable).length;
   const left = Math.max(0, Number(nameless) - named);
@@ -113,18 +113,18 @@ function toRowOfOwner(user: AuthUser): AuthRow[] {
   return owner === null ? [] : [toAuthRow(user, owner)];
 }
 
-async function compare(rows: readonly AuthRow[], { readAt }: HeldRun, { runs, withValues }: StepDependencies) {
+async function compare(rows: readonly AuthRow[], { readAt }: LeasedRun, { runs, withValues }: StepDependencies) {
   return rows.length === 0 ? { mirrors: [], found: [] } : await runs.compareAuthUsers(rows, readAt, withValues);
 }
 
-type Reading = { auth: AuthReader; held: HeldRun; dependencies: StepDependencies };
+type Reading = { auth: AuthReader; run: LeasedRun; dependencies: StepDependencies };
 
 type Found = Omit<AuthDifference, "kind"> & { kind: Difference["kind"] };
 
 /** What is still wrong of these Auth users when each is read alone, and which of them Auth cannot read. */
 async function readAgain(
   users: readonly { id: string; clerk_id: string }[],
-  { auth, held, dependencies }: Reading,
+  { auth, run, dependencies }: Reading,
 ): Promise<Found[]> {
   const unreadable: Found[] = [];
   const rows = await mapInParallel(users, concurrency, async ({ id, clerk_id }): Promise<AuthRow | null> => {
@@ -139,7 +139,7 @@ async function readAgain(
   });
   const { found } = await compare(
     rows.filter((row) => row !== null),
-    held,
+    run,
     dependencies,
   );
   return [...found, ...unreadable];
@@ -162,27 +162,27 @@ async function readHeld(
 /** Counts what was found, and queues what mends it. */
 async function toStep(
   found: readonly Found[],
-  held: HeldRun,
+  run: LeasedRun,
   { clerk, watcher, deletesForeign }: StepDependencies,
 ): Promise<RunStep> {
   const extra = found.filter(({ kind }) => kind === "auth_extra");
   const gone = await onlyDeleted(clerk, extra);
   const mayDelete = (user: Found) =>
     (user.remembered || user.id === authUserIdOf(user.clerk_id)) &&
-    (user.tombstone || deletesForeign || held.run.cursor["several"] !== 1);
+    (user.tombstone || deletesForeign || run.cursor["several"] !== 1);
   const differences: Difference[] = [
     ...found.filter(({ kind }) => kind !== "auth_extra").map(toDifference),
     ...gone.map((user) => toDifference(mayDelete(user) ? user : { ...user, kind: "auth_foreign" })),
   ];
   watcher.onDifferences?.(differences);
   const counts = countKinds(differences.filter((one) => !isUnreadable(one))); // the callers count these
-  if (!held.run.applies) return { counts };
+  if (!run.applies) return { counts };
   const idsOf = (...kinds: Difference["kind"][]) =>
     differences.filter(({ kind }) => kinds.includes(kind)).map(({ clerk_id }) => clerk_id);
   return {
     counts,
     mirror: idsOf("auth_missing", "auth_differs"),
-    jobs: idsOf("auth_extra").map((id) => toAuthDeletion(held, id)),
+    jobs: idsOf("auth_extra").map((id) => toAuthDeletion(run, id)),
   };
 }
 
@@ -206,11 +206,11 @@ function toDifference({ clerk_id, kind, fields }: Found): Difference {
 }
 
 /** A deletion like any other, but one that the delete brake counts although nobody is deleted here. */
-function toAuthDeletion(held: HeldRun, clerkId: string) {
-  const deletion = toDeletion(held, clerkId);
+function toAuthDeletion(run: LeasedRun, clerkId: string) {
+  const deletion = toDeletion(run, clerkId);
   return {
     ...deletion,
-    event_id: `reconcile_${held.run.id}_${clerkId}_auth`,
+    event_id: `reconcile_${run.id}_${clerkId}_auth`,
     payload: { ...deletion.payload, auth_only: true },
   };
 }

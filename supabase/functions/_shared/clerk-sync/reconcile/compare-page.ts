@@ -1,7 +1,7 @@
 import type { UserPage } from "../clerk/parse-page.ts";
 import type { NewJob } from "../database/database.ts";
 import type { Difference, ReadUserRow, RunStep } from "./runs-database.ts";
-import { type HeldRun, type StepDependencies, toRow } from "./step.ts";
+import { type LeasedRun, type StepDependencies, toRow } from "./step.ts";
 
 /** What is repaired by applying what Clerk has. A name alone is not: users may edit theirs here. */
 const repairable: ReadonlySet<Difference["kind"]> = new Set(["missing", "stale", "ahead", "differs", "unmirrored"]);
@@ -9,20 +9,20 @@ const repairable: ReadonlySet<Difference["kind"]> = new Set(["missing", "stale",
 /** Compares a page of users with ours: the counts by kind, and the jobs that repair when the run applies. */
 export async function comparePage(
   page: Pick<UserPage, "users" | "unreadable">,
-  held: HeldRun,
+  run: LeasedRun,
   { runs, withValues, watcher }: StepDependencies,
 ): Promise<{ counts: Record<string, number>; jobs: NewJob[] }> {
   if (page.unreadable.length > 0) watcher.onUnreadable?.(page.unreadable);
   const rows = new Map(page.users.map(toRow).map((row) => [row.clerk_id, row]));
-  const differences = rows.size > 0 ? await runs.compareUsers([...rows.values()], held.mirrors, withValues) : [];
+  const differences = rows.size > 0 ? await runs.compareUsers([...rows.values()], run.mirrors, withValues) : [];
   watcher.onDifferences?.(differences);
-  const repairs = differences.filter(({ kind }) => held.run.applies && repairable.has(kind));
+  const repairs = differences.filter(({ kind }) => run.applies && repairable.has(kind));
   return {
     counts: { read: page.users.length, unreadable: page.unreadable.length, ...countKinds(differences) },
     jobs: repairs
       .map(({ clerk_id }) => rows.get(clerk_id))
       .filter(isRow)
-      .map((row) => toRepair(held, row)),
+      .map((row) => toRepair(run, row)),
   };
 }
 
@@ -43,9 +43,9 @@ function isRow(row: ReadUserRow | undefined): row is ReadUserRow {
   return row !== undefined;
 }
 
-function toRepair({ run, readAt }: HeldRun, { clerk_id, version, payload }: ReadUserRow): NewJob {
+function toRepair({ id, readAt }: LeasedRun, { clerk_id, version, payload }: ReadUserRow): NewJob {
   return {
-    event_id: `reconcile_${run.id}_${clerk_id}_${version}`,
+    event_id: `reconcile_${id}_${clerk_id}_${version}`,
     job_type: "USER_UPDATED",
     clerk_id,
     version,

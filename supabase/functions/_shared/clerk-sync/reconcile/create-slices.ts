@@ -5,7 +5,7 @@ import type { CallFunction } from "../database/database.ts";
 import { createRetry } from "../http/retry-requests.ts";
 import { type AuthAdmin, createAuthAdmin } from "../mirror/auth-admin.ts";
 import { createAuthReader } from "../mirror/read-auth-users.ts";
-import { createSyncRuns } from "./runs-database.ts";
+import { createRunsDatabase } from "./runs-database.ts";
 import type { SliceDependencies } from "./walk-run.ts";
 
 /** What a slice waits for an answer of Clerk's, its repeats and the rate together, has to stay below the run's lease. */
@@ -42,7 +42,7 @@ export function createSlices(
   });
   const retry = createRetry({ retries: 2, longestWaitMilliseconds });
   return {
-    runs: createSyncRuns(call, maxAttempts),
+    runs: createRunsDatabase(call, maxAttempts),
     clerk: createClerkApi({
       secretKey: clerkSecretKey,
       apiUrl: clerkApiUrl,

@@ -4,7 +4,7 @@ import { SyncError } from "../errors.ts";
 import { refuseUnknown } from "./check-instance.ts";
 import { comparePage, mergeCounts } from "./compare-page.ts";
 import type { Difference, RunStep } from "./runs-database.ts";
-import type { HeldRun, Step, StepDependencies } from "./step.ts";
+import type { LeasedRun, Step, StepDependencies } from "./step.ts";
 
 /** Requests of a step that go out at once. */
 const concurrency = 10;
@@ -18,11 +18,11 @@ const idsPerStep = 20;
  * instance) is named and left, unless a person has it deleted.
  * Throws SyncError `clerk_instance_mismatch` when there are too many of them, before anything is deleted.
  */
-export const findDeletedUsers: Step = async (held, dependencies) => {
-  const { after = "", several = await countThem(dependencies) } = held.run.cursor;
+export const findDeletedUsers: Step = async (run, dependencies) => {
+  const { after = "", several = await countThem(dependencies) } = run.cursor;
   const unmarked = await dependencies.runs.unmarkedUsers(String(after), idsPerStep, several === 1);
-  const step = unmarked.clerk_ids.length === 0 ? {} : await lookUp(unmarked, held, dependencies);
-  return { ...step, ...nextPlace(unmarked.next, several, looksIntoAuth(held, dependencies)) };
+  const step = unmarked.clerk_ids.length === 0 ? {} : await lookUp(unmarked, run, dependencies);
+  return { ...step, ...nextPlace(unmarked.next, several, looksIntoAuth(run, dependencies)) };
 };
 
 function nextPlace(next: string | null, several: string | number, hasMore: boolean): Pick<RunStep, "phase" | "cursor"> {
@@ -30,7 +30,7 @@ function nextPlace(next: string | null, several: string | number, hasMore: boole
   return hasMore ? { phase: "auth", cursor: { several } } : { phase: "settle" };
 }
 
-function looksIntoAuth({ mirrors }: HeldRun, { auth }: StepDependencies): boolean {
+function looksIntoAuth({ mirrors }: LeasedRun, { auth }: StepDependencies): boolean {
   return mirrors && auth !== null;
 }
 
@@ -43,10 +43,10 @@ async function countThem({ runs, mostUnknownPercent }: StepDependencies): Promis
 
 type Unmarked = { clerk_ids: readonly string[]; foreign: readonly string[] };
 
-async function lookUp({ clerk_ids: clerkIds, foreign }: Unmarked, held: HeldRun, dependencies: StepDependencies) {
+async function lookUp({ clerk_ids: clerkIds, foreign }: Unmarked, run: LeasedRun, dependencies: StepDependencies) {
   const { clerk, deletesForeign } = dependencies;
   const page = await clerk.readUsers(clerkIds);
-  const compared = await comparePage(page, held, dependencies);
+  const compared = await comparePage(page, run, dependencies);
   const known = new Set([...page.users.map(({ user }) => user.id), ...page.unreadable]);
   const absent = clerkIds.filter((id) => !known.has(id));
   const { deleted, refused } = await confirmDeleted(clerk, absent);
@@ -60,7 +60,7 @@ async function lookUp({ clerk_ids: clerkIds, foreign }: Unmarked, held: HeldRun,
       foreign: left.length,
       unreadable: refused.length,
     }),
-    jobs: [...compared.jobs, ...(held.run.applies ? extra.map((id) => toDeletion(held, id)) : [])],
+    jobs: [...compared.jobs, ...(run.applies ? extra.map((id) => toDeletion(run, id)) : [])],
     marks: [...known],
   };
 }
@@ -88,9 +88,9 @@ async function lookUpOne(clerk: ClerkApi, clerkId: string): Promise<"deleted" | 
   }
 }
 
-export function toDeletion({ run, readAt }: HeldRun, clerkId: string): NewJob {
+export function toDeletion({ id, readAt }: LeasedRun, clerkId: string): NewJob {
   return {
-    event_id: `reconcile_${run.id}_${clerkId}_deleted`,
+    event_id: `reconcile_${id}_${clerkId}_deleted`,
     job_type: "USER_DELETED",
     clerk_id: clerkId,
     version: 0,

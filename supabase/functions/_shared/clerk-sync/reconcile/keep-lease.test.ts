@@ -6,27 +6,27 @@ import {
   pageOf,
 } from "../../../../../tests/support/database/fake-runs-database.ts";
 import { keepLease } from "./keep-lease.ts";
-import type { HeldRun } from "./step.ts";
+import type { LeasedRun } from "./step.ts";
 
-/** A run in hand whose every request to Clerk's API takes so many seconds. */
+/** A leased run whose every request to Clerk's API takes so many seconds. */
 function holdRun(seconds: number) {
-  const run = newRun("compare");
-  const { runs, state } = createFakeRuns(run);
+  const open = newRun("compare");
+  const { runs, state } = createFakeRuns(open);
   const clock = { now: 0 };
   const readUser = async () => {
     clock.now += seconds * 1000;
     return { deleted: true } as const;
   };
   const clerk = createFakeClerk([pageOf("user_a")], { readUser });
-  const held: HeldRun = { run, token: "token-1", readAt: "before", mirrors: false, openJobs: 0 };
-  return { state, clock, held, kept: keepLease({ runs, clerk, auth: null, now: () => clock.now }, held) };
+  const run: LeasedRun = { ...open, token: "token-1", readAt: "before", mirrors: false, openJobs: 0 };
+  return { state, clock, run, kept: keepLease({ runs, clerk, auth: null, now: () => clock.now }, run) };
 }
 
 test("a step of many slow requests renews the lease between them, and what it read stays as old as it is", async () => {
-  const { kept, state, held } = holdRun(20);
+  const { kept, state, run } = holdRun(20);
   for (let request = 0; request < 5; request++) await kept.clerk.readUser("user_a");
   expect(state.steps).toEqual([{}, {}, {}, {}]);
-  expect(held.readAt).toBe("before");
+  expect(run.readAt).toBe("before");
 });
 
 test("quick requests cost nothing, and a step that was stored counts as renewed", async () => {

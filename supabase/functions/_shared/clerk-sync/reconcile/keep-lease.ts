@@ -1,25 +1,25 @@
 import type { ClerkApi } from "../clerk/clerk-api.ts";
 import { SyncError } from "../errors.ts";
 import type { AuthReader } from "../mirror/read-auth-users.ts";
-import type { SyncRuns } from "./runs-database.ts";
-import type { HeldRun } from "./step.ts";
+import type { RunsDatabase } from "./runs-database.ts";
+import type { LeasedRun } from "./step.ts";
 
 /** One request may take 45 s with its repeats; the lease is a minute. */
 const renewAfterMilliseconds = 5000;
 
-type Doors = { runs: SyncRuns; clerk: ClerkApi; auth: AuthReader | null; now: () => number };
+type Doors = { runs: RunsDatabase; clerk: ClerkApi; auth: AuthReader | null; now: () => number };
 
 /**
  * The same doors, but a request to Clerk's API or Supabase Auth first renews the lease of the run when that was not done for five
  * seconds: a step of many slow requests must not lose the run to another runner. A page that was read stays as old as
- * it is: what is renewed is the lease, not held.readAt.
+ * it is: what is renewed is the lease, not its readAt.
  * The requests throw SyncError `run_lost` when another runner has the run.
  */
-export function keepLease<Dependencies extends Doors>(dependencies: Dependencies, held: HeldRun): Dependencies {
+export function keepLease<Dependencies extends Doors>(dependencies: Dependencies, run: LeasedRun): Dependencies {
   const { runs, clerk, auth, now } = dependencies;
   let renewedAt = now();
   let renewal: Promise<void> | null = null;
-  const advance: SyncRuns["advance"] = async (...step) => {
+  const advance: RunsDatabase["advance"] = async (...step) => {
     const startedAt = now();
     const advanced = await runs.advance(...step);
     renewedAt = startedAt;
@@ -27,7 +27,7 @@ export function keepLease<Dependencies extends Doors>(dependencies: Dependencies
   };
   const renew = async () => {
     if (renewal === null && now() - renewedAt < renewAfterMilliseconds) return;
-    renewal ??= advance(held.run.id, held.token, {})
+    renewal ??= advance(run.id, run.token, {})
       .then((advanced) => {
         if (!advanced.held) throw runLost();
       })

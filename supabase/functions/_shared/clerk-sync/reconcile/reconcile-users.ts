@@ -8,12 +8,12 @@ import type { Step } from "./step.ts";
  * One step of a compare: the next page of users is compared field by field, and its users are marked as seen. Those of
  * ours that are not marked in the end may be deleted at Clerk; find-deleted-users.ts asks.
  */
-export const compareUsers: Step = async (held, dependencies) => {
-  const page = await readNextPage(dependencies.clerk, held.run);
+export const compareNextPage: Step = async (run, dependencies) => {
+  const page = await readNextPage(dependencies.clerk, run);
   if (page === null) return { phase: "deleted", cursor: {} };
-  const compared = await comparePage(page, held, dependencies);
+  const compared = await comparePage(page, run, dependencies);
   const marks = [...page.users.map(({ user }) => user.id), ...page.unreadable];
-  return { ...compared, cursor: cursorAfter(page, held.run), marks };
+  return { ...compared, cursor: cursorAfter(page, run), marks };
 };
 
 /** Pages overlap by so many users: deletions between two requests shift the list, and would hide as many from us. */
@@ -25,11 +25,11 @@ const mostRounds = 5;
  * One step of a sweep: the users who changed since the floor, the newest first. Clerk has no filter for that, so the
  * list is walked down to the floor. Who changes meanwhile moves to its head, which is walked again in the end.
  */
-export const sweepChanges: Step = async (held, dependencies) => {
-  const { offset, floor, newest, round } = readSweep(held.run.cursor);
+export const sweepChanges: Step = async (run, dependencies) => {
+  const { offset, floor, newest, round } = readSweep(run.cursor);
   const page = await dependencies.clerk.listRecentlyUpdated({ offset, limit: pageSize });
   const changed = page.users.filter(({ version }) => version > floor);
-  const compared = await comparePage({ users: changed, unreadable: page.unreadable }, held, dependencies);
+  const compared = await comparePage({ users: changed, unreadable: page.unreadable }, run, dependencies);
   const seen = Math.max(newest, ...changed.map(({ version }) => version));
   if (page.users.length > 0 && changed.length === page.users.length) {
     return { ...compared, cursor: { offset: offset + pageSize - overlap, floor, newest: seen, round } };

@@ -123,7 +123,7 @@ export type RunStep = {
 export type ReadUserRow = { clerk_id: string; version: number; payload: MappedUser };
 
 /** The door to runs: one method per SQL function, see 14_runs.sql and 15_compare.sql in supabase/schemas. */
-export type SyncRuns = {
+export type RunsDatabase = {
   take: (options: TakeOptions) => Promise<Taken>;
   advance: (id: string, token: string, step: RunStep) => Promise<Advanced>;
   end: (
@@ -150,7 +150,7 @@ export type SyncRuns = {
 export const mostOpenJobs = 10_000;
 
 /** Makes the door over one way of calling SQL functions. */
-export function createSyncRuns(call: CallFunction, maxAttempts: number): SyncRuns {
+export function createRunsDatabase(call: CallFunction, maxAttempts: number): RunsDatabase {
   const callAs = createCallAs(call);
   return {
     take: ({ kind, applies, idleSeconds = 0 }) =>

@@ -3,11 +3,10 @@ import { mapUser } from "../clerk/map-user.ts";
 import type { PageUser } from "../clerk/parse-page.ts";
 import type { SyncError } from "../errors.ts";
 import type { AuthReader } from "../mirror/read-auth-users.ts";
-import type { Difference, JobsState, ReadUserRow, Run, RunStep, SyncRuns } from "./runs-database.ts";
+import type { Difference, JobsState, ReadUserRow, Run, RunStep, RunsDatabase } from "./runs-database.ts";
 
-/** A run in a runner's hand. */
-export type HeldRun = {
-  run: Run;
+/** A run with the lease that this process has on it. */
+export type LeasedRun = Run & {
   token: string;
   /** ISO 8601, by the database's clock: what is read now was read after this. */
   readAt: string;
@@ -29,7 +28,7 @@ export type RunWatcher = {
 };
 
 export type StepDependencies = {
-  runs: SyncRuns;
+  runs: RunsDatabase;
   clerk: ClerkApi;
   /** Supabase Auth, where a compare looks for the mirrors; null: nowhere. */
   auth: AuthReader | null;
@@ -43,7 +42,7 @@ export type StepDependencies = {
 };
 
 /** One step: what it stores, or that it has to wait for jobs, or that nothing is left to do. */
-export type Step = (held: HeldRun, dependencies: StepDependencies) => Promise<RunStep | "wait" | "done">;
+export type Step = (run: LeasedRun, dependencies: StepDependencies) => Promise<RunStep | "wait" | "done">;
 
 /** A user of a page as it is compared and stored. */
 export function toRow({ user, version }: PageUser): ReadUserRow {

@@ -8,7 +8,7 @@ import {
 import type { ClerkApi } from "../clerk/clerk-api.ts";
 import { SyncError } from "../errors.ts";
 import { mostOpenJobs, type Run } from "./runs-database.ts";
-import { runSlice, type SliceDependencies } from "./walk-run.ts";
+import { type SliceDependencies, walkSlice } from "./walk-run.ts";
 
 function sliceOver(open: Run | null, clerk: ClerkApi, changes: Partial<SliceDependencies> = {}) {
   const fake = createFakeRuns(open);
@@ -41,7 +41,7 @@ const down = (retryAfterSeconds?: number) =>
 
 test("a run is checked, walked page by page, settled and completed", async () => {
   const { dependencies, state } = sliceOver(null, createFakeClerk([pageOf("user_a", "user_b"), pageOf("user_c")]));
-  expect(await runSlice(dependencies, backfill)).toMatchObject({ state: "done", steps: 5 });
+  expect(await walkSlice(dependencies, backfill)).toMatchObject({ state: "done", steps: 5 });
   expect(state.steps.map(({ phase, jobs }) => phase ?? jobs?.map((job) => job.event_id))).toEqual([
     "walk",
     ["backfill_run-1_user_a_1763900000000", "backfill_run-1_user_b_1763900000000"],
@@ -52,9 +52,15 @@ test("a run is checked, walked page by page, settled and completed", async () =>
   expect(state.ends).toEqual([{ status: "COMPLETED" }]);
 });
 
+test("the token of the lease is not part of what a slice returns", async () => {
+  const { run } = await walkSlice(sliceOver(null, createFakeClerk([])).dependencies, backfill);
+  expect(run).toHaveProperty("kind", "backfill");
+  expect(run).not.toHaveProperty("token");
+});
+
 test("jobs carry the time their page was asked for, not that of its answer", async () => {
   const { dependencies, state } = sliceOver(null, createFakeClerk([pageOf("user_a")]));
-  await runSlice(dependencies, backfill);
+  await walkSlice(dependencies, backfill);
   expect(state.steps[1]?.jobs).toMatchObject([{ read_at: "2026-01-01T00:00:01Z", source: "backfill" }]);
 });
 
@@ -65,14 +71,14 @@ test("when time is up the run is given back, to be carried on at once", async ()
     clock.now += 600;
   };
   const watched = { ...dependencies, watcher: { onStep } };
-  expect(await runSlice(watched, backfill)).toMatchObject({ state: "paused", steps: 2 });
+  expect(await walkSlice(watched, backfill)).toMatchObject({ state: "paused", steps: 2 });
   expect(state.ends).toEqual([{ status: "RUNNING" }]);
   expect(state.open?.cursor).toMatchObject({ after: "user_a" });
 });
 
 test("without a run there is nothing to do", async () => {
   const { dependencies } = sliceOver(null, createFakeClerk([]));
-  expect(await runSlice(dependencies, { ...backfill, kind: null })).toEqual({ state: "none", run: null, steps: 0 });
+  expect(await walkSlice(dependencies, { ...backfill, kind: null })).toEqual({ state: "none", run: null, steps: 0 });
 });
 
 describe("a queue that is full", () => {
@@ -82,7 +88,7 @@ describe("a queue that is full", () => {
       createFakeClerk([pageOf("user_a")]),
     );
     state.openJobs = mostOpenJobs;
-    expect(await runSlice(dependencies, backfill)).toMatchObject({ state: "waiting", steps: 1 });
+    expect(await walkSlice(dependencies, backfill)).toMatchObject({ state: "waiting", steps: 1 });
     expect(state.steps).toHaveLength(1);
   });
 
@@ -97,7 +103,7 @@ describe("a queue that is full", () => {
       await waiting.sleep(milliseconds);
       if (slept.length === 3) state.openJobs = 0;
     };
-    expect(await runSlice({ ...dependencies, sleep }, backfill)).toMatchObject({ state: "done" });
+    expect(await walkSlice({ ...dependencies, sleep }, backfill)).toMatchObject({ state: "done" });
     expect(slept).toEqual([500, 500, 500]);
   });
 });
@@ -109,7 +115,7 @@ describe("while Clerk's API is away", () => {
   ])("a slice that may not wait is given back; Retry-After %s pauses the run %i s", async (retryAfter, pause) => {
     const clerk = createFakeClerk([], { countUsers: () => Promise.reject(down(retryAfter)) });
     const { dependencies, state } = sliceOver(null, clerk);
-    expect(await runSlice(dependencies, backfill)).toMatchObject({ state: "paused", steps: 0 });
+    expect(await walkSlice(dependencies, backfill)).toMatchObject({ state: "paused", steps: 0 });
     expect(state.ends).toEqual([{ status: "RUNNING", error: "clerk_unavailable: down", pauseSeconds: pause }]);
   });
 
@@ -117,7 +123,7 @@ describe("while Clerk's API is away", () => {
     const answers = [() => Promise.reject(down(50)), async () => 1];
     const clerk = createFakeClerk([], { countUsers: () => (answers.shift() ?? (async () => 0))() });
     const { dependencies, state, waiting, slept } = sliceOver(null, clerk);
-    expect(await runSlice({ ...dependencies, ...waiting }, backfill)).toMatchObject({ state: "done" });
+    expect(await walkSlice({ ...dependencies, ...waiting }, backfill)).toMatchObject({ state: "done" });
     expect(slept).toEqual([20_000, 20_000, 10_000]);
     expect(state.steps.slice(0, 4)).toEqual([{}, {}, {}, { phase: "walk", users_at_clerk: 1 }]);
   });
@@ -125,7 +131,7 @@ describe("while Clerk's API is away", () => {
   test("it gives up after six waits that double, and the run can be carried on", async () => {
     const clerk = createFakeClerk([], { countUsers: () => Promise.reject(down()) });
     const { dependencies, state, waiting, slept } = sliceOver(null, clerk);
-    await expect(runSlice({ ...dependencies, ...waiting }, backfill)).rejects.toMatchObject({
+    await expect(walkSlice({ ...dependencies, ...waiting }, backfill)).rejects.toMatchObject({
       code: "clerk_unavailable",
     });
     expect(slept.reduce((sum, each) => sum + each, 0)).toBe(126_000);
@@ -136,7 +142,10 @@ describe("while Clerk's API is away", () => {
 test("a step whose answer was lost is stored again under its number, and the run goes on", async () => {
   const { dependencies, state, waiting, slept } = sliceOver(null, createFakeClerk([pageOf("user_a")]));
   state.failures.push(new SyncError("database_unavailable", "gone", { retryable: true }));
-  expect(await runSlice({ ...dependencies, ...waiting }, backfill)).toMatchObject({ state: "done", run: { steps: 4 } });
+  expect(await walkSlice({ ...dependencies, ...waiting }, backfill)).toMatchObject({
+    state: "done",
+    run: { steps: 4 },
+  });
   expect(slept).toEqual([2000]);
 });
 
@@ -152,16 +161,16 @@ describe("a run that another process began", () => {
     const sampleUsers = vi.fn(async () => []);
     Object.assign(runs, { sampleUsers });
     const compare = { ...backfill, kind: "compare", mostSteps: 1 } as const;
-    await runSlice(dependencies, compare);
+    await walkSlice(dependencies, compare);
     expect(state.steps).toHaveLength(1); // and goes on in the same call, however short its time is
-    await runSlice(dependencies, compare);
+    await walkSlice(dependencies, compare);
     expect(sampleUsers).toHaveBeenCalledOnce();
   });
 
   test.each(["walk", "deleted"])("is stopped in phase %s when this key knows none of our users", async (phase) => {
     const open = newRun("compare", { phase });
     const { dependencies, runs, state } = sliceOver(open, createFakeClerk([]), { checked: { runId: null } });
-    const refused = runSlice({ ...dependencies, runs: { ...runs, ...strangers } }, { ...backfill, kind: "compare" });
+    const refused = walkSlice({ ...dependencies, runs: { ...runs, ...strangers } }, { ...backfill, kind: "compare" });
     await expect(refused).rejects.toMatchObject({ code: "clerk_instance_mismatch" });
     expect(state.steps).toEqual([]);
     expect(state.ends).toMatchObject([{ status: "FAILED" }]);
@@ -171,21 +180,21 @@ describe("a run that another process began", () => {
 test("what can never succeed ends the run, with its reason", async () => {
   const refuse = () => Promise.reject(new SyncError("clerk_rejected", "no"));
   const { dependencies, state } = sliceOver(null, createFakeClerk([], { countUsers: refuse }));
-  await expect(runSlice(dependencies, backfill)).rejects.toMatchObject({ code: "clerk_rejected" });
+  await expect(walkSlice(dependencies, backfill)).rejects.toMatchObject({ code: "clerk_rejected" });
   expect(state.ends).toEqual([{ status: "FAILED", error: "clerk_rejected: no", pauseSeconds: 0 }]);
 });
 
 test("a dry run is not paused: whatever a person does next may begin at once", async () => {
   const clerk = createFakeClerk([], { countUsers: () => Promise.reject(down(90)) });
   const { dependencies, state } = sliceOver(newRun("compare", { applies: false }), clerk);
-  await runSlice(dependencies, { ...backfill, kind: "compare", applies: false });
+  await walkSlice(dependencies, { ...backfill, kind: "compare", applies: false });
   expect(state.ends).toMatchObject([{ status: "RUNNING", pauseSeconds: 0 }]);
 });
 
 test("a refused key is a person's to mend: not waited for, and the run stays", async () => {
   const refuse = () => Promise.reject(new SyncError("clerk_unauthorized", "no", { retryable: true }));
   const { dependencies, state, waiting, slept } = sliceOver(null, createFakeClerk([], { countUsers: refuse }));
-  await expect(runSlice({ ...dependencies, ...waiting }, backfill)).rejects.toMatchObject({
+  await expect(walkSlice({ ...dependencies, ...waiting }, backfill)).rejects.toMatchObject({
     code: "clerk_unauthorized",
   });
   expect(slept).toEqual([]);
@@ -195,6 +204,6 @@ test("a refused key is a person's to mend: not waited for, and the run stays", a
 test("a run that was taken over is left to who has it", async () => {
   const { dependencies, state } = sliceOver(newRun("backfill"), createFakeClerk([]));
   state.isHeld = false;
-  await expect(runSlice(dependencies, backfill)).rejects.toMatchObject({ code: "run_lost" });
+  await expect(walkSlice(dependencies, backfill)).rejects.toMatchObject({ code: "run_lost" });
   expect(state.ends).toEqual([]);
 });

@@ -2,12 +2,12 @@ import { errorCode, errorMessage, SyncError } from "../errors.ts";
 import { logger } from "../logger.ts";
 import { backfillUsers } from "./backfill-users.ts";
 import { checkInstance } from "./check-instance.ts";
-import { compareAuthUsers, findMissingAuthUsers } from "./compare-auth-users.ts";
+import { compareNextAuthPage, findMissingAuthUsers } from "./compare-auth-users.ts";
 import { findDeletedUsers } from "./find-deleted-users.ts";
 import { keepLease, runLost } from "./keep-lease.ts";
-import { compareUsers, sweepChanges } from "./reconcile-users.ts";
+import { compareNextPage, sweepChanges } from "./reconcile-users.ts";
 import { mostOpenJobs, type Run, type RunKind, type RunStep, type TakeOptions } from "./runs-database.ts";
-import type { HeldRun, Step, StepDependencies } from "./step.ts";
+import type { LeasedRun, Step, StepDependencies } from "./step.ts";
 
 export type SliceDependencies = StepDependencies & {
   /** Unix milliseconds. */
@@ -38,14 +38,18 @@ export type SliceResult = {
   steps: number;
 };
 
-const walks: Readonly<Record<RunKind, Step>> = { backfill: backfillUsers, sweep: sweepChanges, compare: compareUsers };
+const walks: Readonly<Record<RunKind, Step>> = {
+  backfill: backfillUsers,
+  sweep: sweepChanges,
+  compare: compareNextPage,
+};
 
 /**
  * The last step of a run: waits until its jobs are through, then records how many users there are at Clerk and here.
  * Jobs that failed and wait for another attempt, deletions that wait for the delete brake and dead letters are counted
  * and not waited for.
  */
-const settleRun: Step = async ({ run }, { runs, clerk, watcher }) => {
+const settleRun: Step = async (run, { runs, clerk, watcher }) => {
   if (!run.applies || run.phase === "settled") return "done";
   const { due, users, ...left } = await runs.jobsState(run.id);
   watcher.onJobs?.({ due, users, ...left });
@@ -56,7 +60,7 @@ const settleRun: Step = async ({ run }, { runs, clerk, watcher }) => {
 const phases: Readonly<Record<string, Step>> = {
   check: checkInstance,
   deleted: findDeletedUsers,
-  auth: compareAuthUsers,
+  auth: compareNextAuthPage,
   auth_missing: findMissingAuthUsers,
   settle: settleRun,
   settled: settleRun,
@@ -76,64 +80,69 @@ const longestSleepMilliseconds = 20_000;
  * Throws SyncError: what stopped the run for good (`clerk_instance_mismatch`, `clerk_rejected`), what a person has to
  * mend (`clerk_unauthorized`, or Clerk's API down for long), `run_lost` when another runner took it or it was cancelled.
  */
-export async function runSlice(dependencies: SliceDependencies, options: SliceOptions): Promise<SliceResult> {
+export async function walkSlice(dependencies: SliceDependencies, options: SliceOptions): Promise<SliceResult> {
   const { kind, applies, idleSeconds } = options;
   const taken = await dependencies.runs.take({ kind, applies, ...(idleSeconds === undefined ? {} : { idleSeconds }) });
   if (taken.outcome === "none") return { state: "none", run: null, steps: 0 };
   if (taken.outcome === "busy") return { state: "busy", run: taken.run, steps: 0 };
-  const { run, token, read_at, mirrors } = taken;
-  const held: HeldRun = { run, token, readAt: read_at, mirrors: mirrors && dependencies.mirrors, openJobs: 0 };
+  const { token, read_at: readAt } = taken;
+  const run: LeasedRun = { ...taken.run, token, readAt, mirrors: taken.mirrors && dependencies.mirrors, openJobs: 0 };
   const { budgetMilliseconds, mostSteps = Number.POSITIVE_INFINITY, signal } = options;
   const slice = { deadline: dependencies.now() + budgetMilliseconds, mostSteps, signal, steps: 0 };
-  const kept = keepLease(dependencies, held);
-  const state = await walk(held, slice, kept).catch((error: unknown) => stop(held, error, kept));
-  return { state, run: held.run, steps: slice.steps };
+  const kept = keepLease(dependencies, run);
+  const state = await walk(run, slice, kept).catch((error: unknown) => stop(run, error, kept));
+  return { state, run: withoutLease(run), steps: slice.steps };
+}
+
+/** The token stays with the process that has the lease. */
+function withoutLease({ token, readAt, mirrors, openJobs, ...run }: LeasedRun): Run {
+  return run;
 }
 
 type Slice = { deadline: number; mostSteps: number; signal: AbortSignal | undefined; steps: number };
 
-async function walk(held: HeldRun, slice: Slice, dependencies: SliceDependencies): Promise<SliceResult["state"]> {
+async function walk(run: LeasedRun, slice: Slice, dependencies: SliceDependencies): Promise<SliceResult["state"]> {
   for (let failures = 0; ; ) {
     const isOver = dependencies.now() >= slice.deadline || slice.steps >= slice.mostSteps || slice.signal?.aborted;
-    if (isOver) return await releaseRun(held, dependencies);
-    const result = await takeStep(held, dependencies).catch((error: unknown) =>
-      slice.signal?.aborted && isTemporary(error) ? "failed" : retryStep(error, ++failures, held, dependencies),
+    if (isOver) return await releaseRun(run, dependencies);
+    const result = await takeStep(run, dependencies).catch((error: unknown) =>
+      slice.signal?.aborted && isTemporary(error) ? "failed" : retryStep(error, ++failures, run, dependencies),
     );
-    if (result === "done") return await complete(held, dependencies);
+    if (result === "done") return await complete(run, dependencies);
     if (result === "failed") continue;
     if (result === "wait") {
-      if (dependencies.sleep === null) return await releaseRun(held, dependencies, "waiting");
+      if (dependencies.sleep === null) return await releaseRun(run, dependencies, "waiting");
       await dependencies.sleep(waitMilliseconds);
-      await store(held, {}, dependencies);
+      await store(run, {}, dependencies);
       continue;
     }
-    await store(held, result, dependencies);
+    await store(run, result, dependencies);
     [failures, slice.steps] = [0, slice.steps + 1];
   }
 }
 
-async function takeStep(held: HeldRun, dependencies: SliceDependencies): ReturnType<Step> {
-  const { kind, phase } = held.run;
-  if (isUnchecked(held, dependencies)) await checkInstance(held, dependencies);
-  dependencies.checked.runId = held.run.id;
+async function takeStep(run: LeasedRun, dependencies: SliceDependencies): ReturnType<Step> {
+  const { kind, phase } = run;
+  if (isUnchecked(run, dependencies)) await checkInstance(run, dependencies);
+  dependencies.checked.runId = run.id;
   const step = phases[phase];
-  if (step !== undefined) return await step(held, dependencies);
-  if (held.run.applies && held.openJobs >= mostOpenJobs) return "wait";
-  return await walks[kind](held, dependencies);
+  if (step !== undefined) return await step(run, dependencies);
+  if (run.applies && run.openJobs >= mostOpenJobs) return "wait";
+  return await walks[kind](run, dependencies);
 }
 
 /** Who carries a run on may have the key of another instance than who began it. */
-function isUnchecked({ run }: HeldRun, { checked }: SliceDependencies): boolean {
+function isUnchecked(run: LeasedRun, { checked }: SliceDependencies): boolean {
   return checked.runId !== run.id && run.phase !== "check" && !run.phase.startsWith("settle");
 }
 
-async function store(held: HeldRun, step: RunStep, dependencies: SliceDependencies): Promise<void> {
+async function store(run: LeasedRun, step: RunStep, dependencies: SliceDependencies): Promise<void> {
   const { runs, watcher } = dependencies;
   const isRenewal = Object.keys(step).length === 0;
-  const numbered = isRenewal ? step : { ...step, number: held.run.steps + 1 };
-  const advanced = await retryStore(() => runs.advance(held.run.id, held.token, numbered), dependencies);
+  const numbered = isRenewal ? step : { ...step, number: run.steps + 1 };
+  const advanced = await retryStore(() => runs.advance(run.id, run.token, numbered), dependencies);
   if (!advanced.held) throw runLost();
-  Object.assign(held, { run: advanced.run, readAt: advanced.read_at, openJobs: advanced.open_jobs });
+  Object.assign(run, advanced.run, { readAt: advanced.read_at, openJobs: advanced.open_jobs });
   watcher.onStep?.(advanced.run);
 }
 
@@ -155,7 +164,7 @@ async function retryStore<Output>(work: () => Promise<Output>, { sleep, watcher 
 async function retryStep(
   error: unknown,
   failures: number,
-  held: HeldRun,
+  run: LeasedRun,
   dependencies: SliceDependencies,
 ): Promise<"failed"> {
   const { sleep } = dependencies;
@@ -165,7 +174,7 @@ async function retryStep(
   dependencies.watcher.onWait?.(error, left / 1000);
   for (; left > 0; left -= longestSleepMilliseconds) {
     await sleep(Math.min(left, longestSleepMilliseconds));
-    await store(held, {}, dependencies);
+    await store(run, {}, dependencies);
   }
   return "failed";
 }
@@ -174,36 +183,36 @@ function isTemporary(error: unknown): error is SyncError {
   return error instanceof SyncError && error.retryable && error.code !== "clerk_unauthorized";
 }
 
-async function complete({ run, token }: HeldRun, { runs }: SliceDependencies): Promise<"done"> {
-  if (!(await runs.end(run.id, token, { status: "COMPLETED" }))) throw runLost();
+async function complete(run: LeasedRun, { runs }: SliceDependencies): Promise<"done"> {
+  if (!(await runs.end(run.id, run.token, { status: "COMPLETED" }))) throw runLost();
   logger.info("run.completed", { kind: run.kind, applies: run.applies, ...run.counts });
   return "done";
 }
 
 async function releaseRun<State extends SliceResult["state"]>(
-  { run, token }: HeldRun,
+  { id, token }: LeasedRun,
   { runs }: SliceDependencies,
   state = "paused" as State,
 ): Promise<State> {
-  await runs.end(run.id, token, { status: "RUNNING" });
+  await runs.end(id, token, { status: "RUNNING" });
   return state;
 }
 
 /** Ends the run, or gives it back when the reason may pass. If even that fails, the lease runs out. */
-async function stop(held: HeldRun, error: unknown, { runs, sleep }: SliceDependencies): Promise<"paused"> {
+async function stop(run: LeasedRun, error: unknown, { runs, sleep }: SliceDependencies): Promise<"paused"> {
   const code = errorCode(error);
   if (code === "run_lost") throw error;
   const isOver = error instanceof SyncError && !error.retryable;
   const retryAfter = error instanceof SyncError ? (error.retryAfterSeconds ?? 0) : 0;
   await runs
-    .end(held.run.id, held.token, {
+    .end(run.id, run.token, {
       status: isOver ? "FAILED" : "RUNNING",
       error: `${code}: ${errorMessage(error)}`,
-      pauseSeconds: isOver || !held.run.applies ? 0 : Math.max(pauseSeconds, retryAfter), // nobody waits for a dry run
+      pauseSeconds: isOver || !run.applies ? 0 : Math.max(pauseSeconds, retryAfter), // nobody waits for a dry run
     })
     .catch(() => false);
-  if (isOver) logger.error("run.failed", { kind: held.run.kind, code });
-  else logger.warn("run.paused", { kind: held.run.kind, code });
+  if (isOver) logger.error("run.failed", { kind: run.kind, code });
+  else logger.warn("run.paused", { kind: run.kind, code });
   if (sleep !== null || !isTemporary(error)) throw error;
   return "paused";
 }

@@ -4,8 +4,8 @@ import type { Supervision } from "../health/supervise-sync.ts";
 import type { CheckCaller } from "../http/check-caller.ts";
 import { json } from "../http/json-response.ts";
 import { logger } from "../logger.ts";
-import { runAlone } from "./process-queue.ts";
-import { addResult, runWork, type WorkDependencies } from "./process-work.ts";
+import { processAlone } from "./process-queue.ts";
+import { addResult, processWork, type WorkDependencies } from "./process-work.ts";
 
 export type ProcessorDependencies = WorkDependencies & {
   checkCaller: CheckCaller;
@@ -25,7 +25,7 @@ const listedJobs = 1000;
 const stepsOfRuns = 25;
 
 /** How often silence is checked beside other work; a call that asks for it (check: "silence") need not wait so long. */
-const silenceEverySeconds = { beside: 15 * 60, asked: 60 };
+const silenceEverySeconds = { unasked: 15 * 60, asked: 60 };
 
 /** What the caller wants besides the due jobs: a run of that kind, when none is open; the check for silence. */
 const wishSchema = z.object({
@@ -56,15 +56,15 @@ async function work(request: Request, dependencies: ProcessorDependencies): Prom
   if (check !== undefined) await supervision.checkSilence(silenceEverySeconds.asked); // before a sweep mends what shows it
   const kind = kindOfRun === undefined ? {} : { kind: kindOfRun };
   const begun = dependencies.now();
-  const result = await runWork(dependencies, { budgetMilliseconds, mostSteps: stepsOfRuns, ...kind });
+  const result = await processWork(dependencies, { budgetMilliseconds, mostSteps: stepsOfRuns, ...kind });
   if (result.alone) {
     const left = { budgetMilliseconds: budgetMilliseconds - (dependencies.now() - begun) };
-    addResult(result, await runAlone(dependencies, left));
+    addResult(result, await processAlone(dependencies, left));
   }
   const { jobs, alone: _, ...counts } = result;
   await database.purgeJobs(retentionDays, purgeLimit);
   await supervision.beat();
-  if (check === undefined) await supervision.checkSilence(silenceEverySeconds.beside);
+  if (check === undefined) await supervision.checkSilence(silenceEverySeconds.unasked);
   const listed = jobs.slice(0, listedJobs).map((job) => ({ jobId: job.id, jobType: job.job_type, status: job.status }));
   const message = counts.processed === 0 ? { message: "No pending jobs" } : {};
   return json(200, { success: true, ...message, ...counts, jobs: listed });

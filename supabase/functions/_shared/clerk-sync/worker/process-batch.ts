@@ -103,7 +103,7 @@ async function claimBatch(dependencies: BatchDependencies, limit: number, isRepe
  * Applies one of the jobs that run alone, in calls of its own, and carries it as far as any other: read, mirror, settled.
  * Returns what became of it; empty when none is due.
  */
-export async function runJobAlone(dependencies: BatchDependencies): Promise<Job[]> {
+export async function processJobAlone(dependencies: BatchDependencies): Promise<Job[]> {
   const { database, mirrorUser, readUser, now } = dependencies;
   const leaseEnd = now() + leaseSeconds * 1000 - leaseReserveMilliseconds;
   const { token, jobs, leased, reads } = await database.leaseAlone(leaseSeconds, readUser !== null, dependencies);

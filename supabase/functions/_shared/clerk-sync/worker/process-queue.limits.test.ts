@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { createFakeQueue, owing } from "../../../../../tests/support/database/fake-queue.ts";
 import { SyncError } from "../errors.ts";
 import type { MirrorUser } from "../mirror/mirror-user.ts";
-import { processQueue, runAlone } from "./process-queue.ts";
+import { processAlone, processQueue } from "./process-queue.ts";
 
 type Queue = ReturnType<typeof createFakeQueue>;
 const dependencies = (queue: Queue, mirrorUser: MirrorUser | null, now: () => number) =>
@@ -198,7 +198,7 @@ describe("jobs that run alone", () => {
     const queue = createFakeQueue([], ["a", "b"]);
     const mirror: MirrorUser = async () => ({ outcome: "updated", authUserId: "auth_1" });
     expect(
-      await runAlone(
+      await processAlone(
         dependencies(queue, mirror, () => 0),
         { budgetMilliseconds: 1000 },
       ),
@@ -210,7 +210,7 @@ describe("jobs that run alone", () => {
     const queue = createFakeQueue([], ["a", "b"]);
     queue.database.applyAlone = () =>
       Promise.reject(new SyncError("database_unavailable", "lost", { retryable: true }));
-    await runAlone(
+    await processAlone(
       dependencies(queue, null, () => 0),
       { budgetMilliseconds: 1000 },
     );

@@ -2,25 +2,25 @@ import type { Database } from "../database/database.ts";
 import type { Job } from "../database/job.ts";
 import { errorCode, errorMessage } from "../errors.ts";
 import { logger } from "../logger.ts";
-import { type BatchDependencies, processBatch, runJobAlone } from "./process-batch.ts";
+import { type BatchDependencies, processBatch, processJobAlone } from "./process-batch.ts";
 
-export type RunDependencies = BatchDependencies & {
+export type QueueDependencies = BatchDependencies & {
   database: Pick<Database, "rescueJobs" | "purgeJobs">;
 };
 
-export type RunOptions = {
+export type QueueOptions = {
   budgetMilliseconds: number;
   /** Stops after the batch in hand. */
   signal?: AbortSignal;
 };
 
-export type RunResult = {
+export type QueueResult = {
   processed: number;
   completed: number;
   failed: number;
   dead: number;
   jobs: Job[];
-  /** Jobs are due that run alone: see runAlone. */
+  /** Jobs are due that run alone: see processAlone. */
   alone: boolean;
 };
 
@@ -32,9 +32,9 @@ const keptJobs = 10_000;
  * nothing due, the budget is spent or the signal is given. Returns what became of every job it touched.
  * Throws SyncError `database_unavailable` and the like; the leases of what was in hand then run out.
  */
-export async function processQueue(dependencies: RunDependencies, options: RunOptions): Promise<RunResult> {
+export async function processQueue(dependencies: QueueDependencies, options: QueueOptions): Promise<QueueResult> {
   const deadline = dependencies.now() + options.budgetMilliseconds;
-  const result: RunResult = { processed: 0, completed: 0, failed: 0, dead: 0, jobs: [], alone: false };
+  const result: QueueResult = { processed: 0, completed: 0, failed: 0, dead: 0, jobs: [], alone: false };
   while (!options.signal?.aborted && dependencies.now() < deadline) {
     const { jobs, alone } = await processBatch(dependencies, options.signal);
     result.alone = alone;
@@ -50,12 +50,12 @@ export async function processQueue(dependencies: RunDependencies, options: RunOp
  * that hangs holds up only these, so it is run after the others or beside them. Never throws: what fails is logged, and
  * the lease of the job it failed for runs out.
  */
-export async function runAlone(dependencies: RunDependencies, options: RunOptions): Promise<RunResult> {
+export async function processAlone(dependencies: QueueDependencies, options: QueueOptions): Promise<QueueResult> {
   const deadline = dependencies.now() + options.budgetMilliseconds;
-  const result: RunResult = { processed: 0, completed: 0, failed: 0, dead: 0, jobs: [], alone: false };
+  const result: QueueResult = { processed: 0, completed: 0, failed: 0, dead: 0, jobs: [], alone: false };
   try {
     while (!options.signal?.aborted && dependencies.now() < deadline) {
-      const jobs = await runJobAlone(dependencies);
+      const jobs = await processJobAlone(dependencies);
       if (jobs.length === 0) break;
       count(result, jobs);
     }
@@ -66,7 +66,7 @@ export async function runAlone(dependencies: RunDependencies, options: RunOption
   return result;
 }
 
-function logResult({ jobs: _, alone: __, ...counts }: RunResult): void {
+function logResult({ jobs: _, alone: __, ...counts }: QueueResult): void {
   if (counts.processed > 0) logger.info("jobs.processed", counts);
 }
 
@@ -76,7 +76,7 @@ const countOfStatus: Readonly<Record<string, "completed" | "failed" | "dead">> =
   DEAD: "dead",
 };
 
-function count(result: RunResult, jobs: readonly Job[]): void {
+function count(result: QueueResult, jobs: readonly Job[]): void {
   const held = jobs.filter((job) => job.status === "PENDING" && job.error?.startsWith("delete_brake:"));
   if (held.length > 0) logger.error("delete_brake.engaged", { held: held.length, reason: held[0]?.error ?? "" });
   for (const job of jobs) {

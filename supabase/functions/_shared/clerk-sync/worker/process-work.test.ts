@@ -9,7 +9,7 @@ import {
 import { SyncError } from "../errors.ts";
 import { mostOpenJobs, type Run } from "../reconcile/runs-database.ts";
 import type { SliceDependencies } from "../reconcile/walk-run.ts";
-import { runWork } from "./process-work.ts";
+import { processWork } from "./process-work.ts";
 
 function workOver(batches: FakeJob[][], open: Run | null, changes: Partial<SliceDependencies> = {}) {
   const queue = createFakeQueue(batches);
@@ -44,29 +44,29 @@ const budget = { budgetMilliseconds: 60_000 };
 
 test("an open run is walked to its end after the jobs", async () => {
   const { dependencies, state } = workOver([[{ id: "1" }]], newRun("backfill"));
-  expect(await runWork(dependencies, budget)).toMatchObject({ processed: 1, completed: 1 });
+  expect(await processWork(dependencies, budget)).toMatchObject({ processed: 1, completed: 1 });
   expect(state.ends).toEqual([{ status: "COMPLETED" }]);
 });
 
 test("jobs go between the slices of a run that waits for them", async () => {
   const { dependencies, state, queue } = workOver([[], [{ id: "1" }], []], newRun("backfill", { phase: "walk" }));
   state.openJobs = mostOpenJobs;
-  expect(await runWork(dependencies, budget)).toMatchObject({ processed: 1 });
+  expect(await processWork(dependencies, budget)).toMatchObject({ processed: 1 });
   expect(queue.claims.length).toBeGreaterThanOrEqual(3);
 });
 
 test("without an open run the one that is asked for begins, and without a wish none", async () => {
   const asked = workOver([], null);
-  await runWork(asked.dependencies, { ...budget, kind: "sweep" });
+  await processWork(asked.dependencies, { ...budget, kind: "sweep" });
   expect(asked.state.taken.map(({ kind }) => kind)).toEqual([null, "sweep"]);
   const quiet = workOver([], null);
-  await runWork(quiet.dependencies, budget);
+  await processWork(quiet.dependencies, budget);
   expect(quiet.state.taken.map(({ kind }) => kind)).toEqual([null]);
 });
 
 test("a call walks no more steps than it may, and the run is carried on by the next", async () => {
   const { dependencies, state } = workOver([], newRun("backfill"));
-  await runWork(dependencies, { ...budget, mostSteps: 2 });
+  await processWork(dependencies, { ...budget, mostSteps: 2 });
   expect(state.steps).toHaveLength(2);
   expect(state.ends).toEqual([{ status: "RUNNING" }]);
 });
@@ -74,12 +74,12 @@ test("a call walks no more steps than it may, and the run is carried on by the n
 test("a run that fails costs the jobs nothing", async () => {
   const countUsers = () => Promise.reject(new SyncError("clerk_rejected", "no"));
   const { dependencies } = workOver([[{ id: "1" }]], newRun("compare"), { clerk: createFakeClerk([], { countUsers }) });
-  expect(await runWork(dependencies, budget)).toMatchObject({ processed: 1, completed: 1 });
+  expect(await processWork(dependencies, budget)).toMatchObject({ processed: 1, completed: 1 });
 });
 
 test("without CLERK_SECRET_KEY runs wait", async () => {
   const { dependencies, state } = workOver([[{ id: "1" }]], newRun("compare"));
-  expect(await runWork({ ...dependencies, slices: null }, { ...budget, kind: "sweep" })).toMatchObject({
+  expect(await processWork({ ...dependencies, slices: null }, { ...budget, kind: "sweep" })).toMatchObject({
     processed: 1,
   });
   expect(state.taken).toEqual([]);

@@ -1,14 +1,14 @@
 import type { RunKind } from "../reconcile/runs-database.ts";
-import { runSlice, type SliceDependencies, type SliceResult } from "../reconcile/walk-run.ts";
-import { processQueue, type RunDependencies, type RunOptions, type RunResult } from "./process-queue.ts";
+import { type SliceDependencies, type SliceResult, walkSlice } from "../reconcile/walk-run.ts";
+import { processQueue, type QueueDependencies, type QueueOptions, type QueueResult } from "./process-queue.ts";
 
-export type WorkDependencies = RunDependencies & {
+export type WorkDependencies = QueueDependencies & {
   /** Walks runs of backfill and reconcile; null without CLERK_SECRET_KEY, runs wait then. */
   slices: SliceDependencies | null;
 };
 
 /** `kind`: a run to start when none is open. `mostSteps`: of runs, at most. */
-export type WorkOptions = RunOptions & { kind?: RunKind; mostSteps?: number };
+export type WorkOptions = QueueOptions & { kind?: RunKind; mostSteps?: number };
 
 /** Live events wait for no more than this while a run is walked. */
 const sliceMilliseconds = 2000;
@@ -17,14 +17,14 @@ const sliceMilliseconds = 2000;
  * Works through the due jobs, then walks the open run in short slices, with the jobs between them, while there is time.
  * Returns what became of the jobs; throws what runJobs throws. A run that cannot go on costs the jobs nothing.
  */
-export async function runWork(dependencies: WorkDependencies, options: WorkOptions): Promise<RunResult> {
+export async function processWork(dependencies: WorkDependencies, options: WorkOptions): Promise<QueueResult> {
   const { slices, now } = dependencies;
   const deadline = now() + options.budgetMilliseconds;
   const result = await processQueue(dependencies, options);
   let stepsLeft = options.mostSteps ?? Number.POSITIVE_INFINITY;
   while (slices !== null && stepsLeft > 0 && now() < deadline && !options.signal?.aborted) {
     const budgetMilliseconds = Math.min(sliceMilliseconds, deadline - now());
-    const slice = await runOpenSlice(slices, { ...options, budgetMilliseconds, mostSteps: stepsLeft });
+    const slice = await walkOpenSlice(slices, { ...options, budgetMilliseconds, mostSteps: stepsLeft });
     const more = await processQueue(dependencies, { ...options, budgetMilliseconds: deadline - now() });
     addResult(result, more);
     if (slice === null || (slice.steps === 0 && more.processed === 0)) break;
@@ -34,14 +34,14 @@ export async function runWork(dependencies: WorkDependencies, options: WorkOptio
 }
 
 /** Null when nothing is left to walk, or the run cannot go on now. */
-async function runOpenSlice(slices: SliceDependencies, options: WorkOptions): Promise<SliceResult | null> {
+async function walkOpenSlice(slices: SliceDependencies, options: WorkOptions): Promise<SliceResult | null> {
   const base = { applies: true, ...options };
   try {
-    const open = await runSlice(slices, { ...base, kind: null });
+    const open = await walkSlice(slices, { ...base, kind: null });
     if (open.state !== "none" || options.kind === undefined) return sliceToContinue(open);
-    return sliceToContinue(await runSlice(slices, { ...base, kind: options.kind }));
+    return sliceToContinue(await walkSlice(slices, { ...base, kind: options.kind }));
   } catch {
-    return null; // runSlice has logged it and put it down in the run
+    return null; // walkSlice has logged it and put it down in the run
   }
 }
 
@@ -50,7 +50,7 @@ function sliceToContinue(slice: SliceResult): SliceResult | null {
 }
 
 /** Adds what a later run did. */
-export function addResult(result: RunResult, more: RunResult): void {
+export function addResult(result: QueueResult, more: QueueResult): void {
   for (const name of ["processed", "completed", "failed", "dead"] as const) result[name] += more[name];
   result.alone = more.alone;
   result.jobs.push(...more.jobs.slice(0, Math.max(0, 10_000 - result.jobs.length)));

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { SyncError } from "../../errors.ts";
 import type { Difference } from "../../reconcile/runs-database.ts";
-import { runSlice, type SliceDependencies, type SliceResult } from "../../reconcile/walk-run.ts";
+import { type SliceDependencies, type SliceResult, walkSlice } from "../../reconcile/walk-run.ts";
 import type { AdminCaller } from "../caller.ts";
 import {
   type RunRequest,
@@ -62,7 +62,7 @@ export function createRunRoutes(options: RunRouteOptions): AdminRoute[] {
       right: "operator",
       body: runRequestSchema,
       answer: runSliceSchema,
-      handle: ({ body }, caller) => walkSlice(body, caller, options),
+      handle: ({ body }, caller) => walkSome(body, caller, options),
     }),
     defineRoute({
       method: "post",
@@ -76,13 +76,13 @@ export function createRunRoutes(options: RunRouteOptions): AdminRoute[] {
 }
 
 /** Several calls of a run within a minute are one entry of the audit, with their count. */
-async function walkSlice(request: RunRequest, caller: AdminCaller, options: RunRouteOptions): Promise<RunSlice> {
+async function walkSome(request: RunRequest, caller: AdminCaller, options: RunRouteOptions): Promise<RunSlice> {
   const { database, onQueued } = options;
   const slices = needSlices(options);
   const differences: Difference[] = [];
   const onDifferences = (found: readonly Difference[]) => differences.push(...found);
   await database.noteAction({ actor: caller.name, code: "walk_run", subject: request.kind, detail: request });
-  const result = await runSlice(
+  const result = await walkSlice(
     { ...slices, watcher: { ...slices.watcher, onDifferences } },
     { ...request, budgetMilliseconds: sliceMilliseconds, mostSteps },
   );

@@ -1,6 +1,6 @@
 import type { FreshUser } from "../../clerk/clerk-api.ts";
 import { mapUser } from "../../clerk/map-user.ts";
-import type { Difference, SyncRuns } from "../../reconcile/runs-database.ts";
+import type { Difference, RunsDatabase } from "../../reconcile/runs-database.ts";
 import { type ComparedField, comparedFields, type Place, type User } from "../contract/users.ts";
 import type { AdminDatabase, StoredUser } from "../database.ts";
 import { maskAddresses, maskEmail, maskText } from "../mask-personal.ts";
@@ -12,7 +12,7 @@ import { explainIgnoredRole } from "./user-words.ts";
 export type AdminUserOptions = {
   database: AdminDatabase;
   /** Compares what Clerk says with what is here, as reconcile does. */
-  compareUsers: SyncRuns["compareUsers"];
+  compareUsers: RunsDatabase["compareUsers"];
   places: PlaceReaders;
   /** Unix milliseconds. */
   now: () => number;
