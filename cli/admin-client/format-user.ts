@@ -1,4 +1,4 @@
-import { comparedFields, type Place, type User, type UserSummary } from "#core/admin/contract/users.ts";
+import { comparedFields, type Place, type User, type UserRecord } from "#core/admin/contract/users.ts";
 import { formatJobs } from "./format-jobs.ts";
 
 const placeNames = { clerk: "Clerk", users: "users", auth: "Auth" } as const;
@@ -47,18 +47,22 @@ function align(rows: readonly (readonly string[])[]): string[] {
   return rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd());
 }
 
+const noRow = { email: null, name: null, role: null };
+
 /** Lines of a list of users. */
-export function formatUsers(users: readonly UserSummary[]): string[] {
+export function formatUsers(users: readonly UserRecord[]): string[] {
   if (users.length === 0)
     return ["Nobody is found. A search takes a Clerk id, a whole email, or the beginning of a name."];
-  const marks = ({ has_row, deleted_at, open_jobs, dead_jobs }: UserSummary) =>
+  const marks = ({ row, state, open_jobs, dead_jobs }: UserRecord) =>
     [
-      ...(has_row || deleted_at !== null ? [] : ["no row"]),
-      ...(deleted_at === null ? [] : ["deleted"]),
+      ...(state?.deleted_at || row?.deleted_at ? ["deleted"] : row === null ? ["no row"] : []),
       ...(open_jobs === 0 ? [] : [`${open_jobs} open`]),
       ...(dead_jobs === 0 ? [] : [`${dead_jobs} dead`]),
     ].join(", ");
   return align(
-    users.map((user) => [user.clerk_id, user.email ?? "-", user.name ?? "-", user.role ?? "-", marks(user)]),
+    users.map((user) => {
+      const { email, name, role } = user.row ?? noRow;
+      return [user.clerk_id, email ?? "-", name ?? "-", role ?? "-", marks(user)];
+    }),
   );
 }

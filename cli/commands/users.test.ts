@@ -10,6 +10,10 @@ const place = (state: string, values: Record<string, string | boolean | null>, w
 const jobId = "0191d7c5-0000-7000-8000-000000000001";
 const user = {
   clerk_id: "user_ada",
+  row: null,
+  values: null,
+  open_jobs: 0,
+  dead_jobs: 1,
   is_revealed: false,
   verdict: {
     code: "dead_letter",
@@ -30,12 +34,9 @@ const user = {
 };
 const summary = {
   clerk_id: "user_ada",
-  email: "a***@e***.com",
-  name: "A***",
-  role: "user",
-  has_row: false,
-  deleted_at: null,
-  synced_at: null,
+  row: { id: "1", email: "a***@e***.com", name: "A***", role: "user", deleted_at: "2026-11-20T10:00:00Z" },
+  state: null,
+  values: null,
   open_jobs: 1,
   dead_jobs: 2,
 };
@@ -104,11 +105,14 @@ describe("users show", () => {
 describe("users list", () => {
   test("finds by what is asked for, and says what is wrong with each", async () => {
     const { stdout, stderr, asked } = await run(["list", "--q", "ada", "--limit", "1"], {
-      users: [summary],
+      users: [summary, { ...summary, row: null }],
       next: "c",
     });
     expect(asked).toEqual(["GET /users?q=ada&limit=1"]);
-    expect(stdout).toBe("  user_ada  a***@e***.com  A***  user  no row, 1 open, 2 dead");
+    expect(stdout.split("\n")).toEqual([
+      "  user_ada  a***@e***.com  A***  user  deleted, 1 open, 2 dead",
+      "  user_ada  -              -     -     no row, 1 open, 2 dead",
+    ]);
     expect(stderr).toContain("--cursor c");
   });
 

@@ -1,17 +1,17 @@
 import { z } from "zod";
+import { type UserRecord, userRecordSchema } from "#core/admin/contract/users.ts";
 import { callRpc, type Rest, type RpcAnswer } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
-import { type StoredUser, storedUserSchema } from "./compare-user.ts";
 
 /** As many ids as one call may carry. */
 export const idsPerCall = 500;
 
-/** Asks the database, through its REST API, what it holds of some users. */
+/** Asks the database, through its REST API, what it holds of some users; it answers of each, known or not. */
 export function askRows(
   clerkIds: readonly string[],
   rest: Rest,
   io: Pick<CommandIo, "fetch">,
-): Promise<RpcAnswer<StoredUser[]>> {
+): Promise<RpcAnswer<UserRecord[]>> {
   const args = { p_clerk_ids: clerkIds };
-  return callRpc(rest, { name: "clerk_sync_user_rows", args, schema: z.array(storedUserSchema) }, io);
+  return callRpc(rest, { name: "clerk_sync_users", args, schema: z.array(userRecordSchema) }, io);
 }

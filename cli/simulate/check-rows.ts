@@ -1,7 +1,8 @@
+import type { UserRecord } from "#core/admin/contract/users.ts";
 import type { Rest } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
 import { askRows, idsPerCall } from "./ask-rows.ts";
-import { compareUser, type Difference, type StoredUser } from "./compare-user.ts";
+import { compareUser, type Difference } from "./compare-user.ts";
 import type { ExpectedUser } from "./expect-user.ts";
 
 /** Whom to look for and what to find. */
@@ -73,9 +74,10 @@ async function askRound(users: readonly number[], context: RoundContext, io: Che
   return { unfinished };
 }
 
-/** A user whose first job still waits is absent from the answer. */
-function isFinished(stored: StoredUser | undefined, isKnown: boolean): boolean {
-  return stored === undefined ? !isKnown : stored.open_jobs === 0;
+/** A user whose first job still waits has neither row nor state. */
+function isFinished(stored: UserRecord | undefined, isKnown: boolean): boolean {
+  const isSeen = stored !== undefined && (stored.row !== null || stored.state !== null);
+  return isSeen ? stored.open_jobs === 0 : !isKnown;
 }
 
 function noteDifferences(differences: Map<number, Difference[]>, user: number, found: Difference[]): void {

@@ -1,22 +1,5 @@
-import { z } from "zod";
+import type { UserRecord } from "#core/admin/contract/users.ts";
 import type { ExpectedUser } from "./expect-user.ts";
-
-/** One user as `clerk_sync_user_rows` answers it. */
-export const storedUserSchema = z.object({
-  clerk_id: z.string(),
-  row: z
-    .object({
-      email: z.string().nullable(),
-      name: z.string().nullable(),
-      role: z.string().nullable(),
-      deleted_at: z.string().nullish(),
-    })
-    .nullable(),
-  deleted: z.boolean(),
-  open_jobs: z.number(),
-});
-
-export type StoredUser = z.infer<typeof storedUserSchema>;
 
 type Value = string | boolean | null;
 
@@ -25,11 +8,12 @@ export type Difference = { clerkId: string; field: string; expected: Value; actu
 
 const comparedFields = ["email", "name", "role"] as const;
 
-/** What of a stored user is not as expected; nothing when it is in step. Undefined: the database never saw it. */
-export function compareUser(expected: ExpectedUser, stored: StoredUser | undefined): Difference[] {
+/** What of a stored user is not as expected; nothing when it is in step. */
+export function compareUser(expected: ExpectedUser, stored: UserRecord | undefined): Difference[] {
   const row = stored?.row ?? null;
-  const isLive = row !== null && (row.deleted_at ?? null) === null;
-  const actual = { deleted: stored?.deleted ?? false, row: isLive ? "present" : "none" };
+  const isLive = row !== null && row.deleted_at === null;
+  const isDeleted = (stored?.state?.deleted_at ?? null) !== null;
+  const actual = { deleted: isDeleted, row: isLive ? "present" : "none" };
   const wanted = { deleted: expected.deleted, row: expected.deleted ? "none" : "present" };
   const differences = differ(expected.clerkId, wanted, actual);
   if (expected.deleted || row === null) return differences;

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { compareUser, type StoredUser } from "./compare-user.ts";
+import type { UserRecord } from "#core/admin/contract/users.ts";
+import { compareUser } from "./compare-user.ts";
 import type { Happening } from "./draw-history.ts";
 import { type ExpectedUser, expectUser } from "./expect-user.ts";
 import { newUser } from "./new-user.ts";
@@ -46,30 +47,43 @@ test.each([
 });
 
 const live: ExpectedUser = { clerkId: "user_1", deleted: false, email: "a@example.com", name: "A", role: "user" };
-const row = { email: "a@example.com", name: "A", role: "user", deleted_at: null };
-const stored: StoredUser = { clerk_id: "user_1", deleted: false, row, open_jobs: 0 };
+const row = { id: "1", email: "a@example.com", name: "A", role: "user", deleted_at: null };
+const state = {
+  version: 1,
+  deleted_at: null,
+  synced_at: "2026",
+  mirrored_version: null,
+  auth_user_id: null,
+  auth_finding: null,
+  refresh_due_at: null,
+  refresh_reason: null,
+  ignored_role: null,
+};
+const stored: UserRecord = { clerk_id: "user_1", row, state, values: null, open_jobs: 0, dead_jobs: 0 };
+const tombstone = { ...state, deleted_at: "2026" };
+const unknown: UserRecord = { ...stored, row: null, state: null };
 const gone = { ...live, deleted: true };
 
-test.each<[string, ExpectedUser, StoredUser | undefined, string[]]>([
+test.each<[string, ExpectedUser, UserRecord | undefined, string[]]>([
   ["a row as expected is in step", live, stored, []],
   ["each wrong field is named", live, { ...stored, row: { ...row, email: null, role: "admin" } }, ["email", "role"]],
-  ["a user never seen lacks its row", live, undefined, ["row"]],
-  ["a live user that is marked deleted is out of step", live, { ...stored, deleted: true }, ["deleted"]],
+  ["a user never seen lacks its row", live, unknown, ["row"]],
+  ["a live user that is marked deleted is out of step", live, { ...stored, state: tombstone }, ["deleted"]],
   [
     "a live user whose row is soft-deleted is out of step",
     live,
     { ...stored, row: { ...row, deleted_at: "2026" } },
     ["row"],
   ],
-  ["a deleted user without a row is in step", gone, { ...stored, deleted: true, row: null }, []],
+  ["a deleted user without a row is in step", gone, { ...stored, state: tombstone, row: null }, []],
   [
     "a deleted user with a soft-deleted row is in step",
     gone,
-    { ...stored, deleted: true, row: { ...row, deleted_at: "2026" } },
+    { ...stored, state: tombstone, row: { ...row, deleted_at: "2026" } },
     [],
   ],
-  ["a deleted user whose row lives is out of step", gone, { ...stored, deleted: true }, ["row"]],
-  ["a deleted user without a tombstone is out of step", gone, undefined, ["deleted"]],
+  ["a deleted user whose row lives is out of step", gone, { ...stored, state: tombstone }, ["row"]],
+  ["a deleted user without a tombstone is out of step", gone, unknown, ["deleted"]],
 ])("%s", (_, expected, actual, fields) => {
   expect(compareUser(expected, actual).map(({ field }) => field)).toEqual(fields);
 });

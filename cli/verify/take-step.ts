@@ -1,8 +1,9 @@
 import { z } from "zod";
+import type { UserRecord } from "#core/admin/contract/users.ts";
 import type { Rest } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
 import { askRows } from "../simulate/ask-rows.ts";
-import { compareUser, type StoredUser } from "../simulate/compare-user.ts";
+import { compareUser } from "../simulate/compare-user.ts";
 import { deliver, type Endpoint, type Outcome } from "../simulate/deliver.ts";
 import { askAuthUser } from "./ask-auth-user.ts";
 import {
@@ -97,7 +98,7 @@ async function checkRow({ name, expected, proves }: Step, { rest, io }: Run): Pr
   return { what: name === "deleted" && isKept(stored) ? "the row is kept with deleted_at (DELETE_MODE=soft)" : proves };
 }
 
-function isKept(stored: StoredUser | undefined): boolean {
+function isKept(stored: UserRecord | undefined): boolean {
   return (stored?.row?.deleted_at ?? null) !== null;
 }
 

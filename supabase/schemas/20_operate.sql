@@ -485,35 +485,60 @@ begin
 end
 $$;
 
--- The users of p_clerk_ids that were ever seen: [{clerk_id, row, deleted, version,
--- auth_user_id, refresh_reason, open_jobs}].
-create or replace function public.clerk_sync_user_rows(p_clerk_ids text[])
+-- Users as JSON, one for each id, in their order: one shape for the page and the command line, parsed by
+-- admin/contract/users.ts. row is what the sync writes in public.users, state what it remembers of the user, values what
+-- Supabase Auth is given beside the row; each is null where there is none. What is personal stands in row and values. Jobs
+-- are counted as far as 1,000. Times of a column without time zone are UTC, as the sync writes them.
+create or replace function public.clerk_sync_users(p_clerk_ids text[])
 returns jsonb
 language plpgsql
 stable
 set search_path = ''
+set timezone = 'UTC'
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 as $$
 begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object(
       'clerk_id', i.clerk_id,
-      'row', to_jsonb(u),
-      'deleted', s.deleted_at is not null,
-      'version', s.version,
-      'auth_user_id', s.auth_user_id,
-      'refresh_reason', s.refresh_reason,
+      'row', case when u.clerk_id is not null then jsonb_build_object(
+        'id', u.id::text,
+        'email', u.email,
+        'name', u.name,
+        'role', u.role,
+        'deleted_at', u.deleted_at::timestamptz
+      ) end,
+      'state', case when s.clerk_id is not null then jsonb_build_object(
+        'version', nullif(s.version, 0),
+        'deleted_at', s.deleted_at,
+        'synced_at', s.last_synced_at,
+        'mirrored_version', s.mirrored_version,
+        'auth_user_id', s.auth_user_id,
+        'auth_finding', s.auth_finding,
+        'refresh_due_at', s.refresh_due_at,
+        'refresh_reason', s.refresh_reason,
+        'ignored_role', s.ignored_role
+      ) end,
+      'values', case when s.clerk_id is not null then jsonb_build_object('phone', s.phone, 'banned', s.banned) end,
       'open_jobs', (
         select count(*)
-        from public.job_queue as j
-        where j.clerk_id = i.clerk_id
-          and j.status in ('PENDING', 'PROCESSING', 'FAILED')
+        from (
+          select 1
+          from public.job_queue as j
+          where j.clerk_id = i.clerk_id
+            and j.status in ('PENDING', 'PROCESSING', 'FAILED')
+          limit 1000
+        ) as counted
+      ),
+      'dead_jobs', (
+        select count(*)
+        from (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id and j.status = 'DEAD' limit 1000) as counted
       )
-    )), '[]')
-    from unnest(p_clerk_ids) as i(clerk_id)
-    left join public.users as u on u.clerk_id = i.clerk_id
-    left join clerk_sync.user_state as s on s.clerk_id = i.clerk_id
-    where u.clerk_id is not null
-       or s.clerk_id is not null
+    ) order by i.place), '[]')
+    from unnest(p_clerk_ids) with ordinality as i(clerk_id, place)
+    left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
+    left join lateral (select * from clerk_sync.user_state as r where r.clerk_id = i.clerk_id) as s on true
   );
 end
 $$;

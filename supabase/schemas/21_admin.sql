@@ -14,56 +14,6 @@ create index if not exists clerk_sync_users_name_idx
   on public.users (lower(left(name, 100)) collate "C", clerk_id collate "C")
   where case when id is not null then true end;
 
--- Users as a list shows them, in the order of p_clerk_ids; of one without a row email and name are what the newest job
--- brought. Jobs are counted as far as 1,000. Times of a column without time zone are UTC, as the sync writes them.
-create or replace function clerk_sync.summarize_users(p_clerk_ids text[])
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-set timezone = 'UTC'
-set jit = 'off'
-set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-as $$
-begin
-  return (
-    select coalesce(jsonb_agg(jsonb_build_object(
-      'clerk_id', i.clerk_id,
-      'email', case when u.clerk_id is null then n.email else u.email end,
-      'name', case when u.clerk_id is null then n.name else u.name end,
-      'role', u.role,
-      'has_row', u.clerk_id is not null,
-      'deleted_at', coalesce(u.deleted_at::timestamptz, s.deleted_at),
-      'synced_at', s.last_synced_at,
-      'open_jobs', (
-        select count(*)
-        from (
-          select 1
-          from public.job_queue as j
-          where j.clerk_id = i.clerk_id
-            and j.status in ('PENDING', 'PROCESSING', 'FAILED')
-          limit 1000
-        ) as counted
-      ),
-      'dead_jobs', (
-        select count(*)
-        from (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id and j.status = 'DEAD' limit 1000) as counted
-      )
-    ) order by i.place), '[]')
-    from unnest(p_clerk_ids) with ordinality as i(clerk_id, place)
-    left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
-    left join lateral (select * from clerk_sync.user_state as r where r.clerk_id = i.clerk_id) as s on true
-    left join lateral (
-      select j.payload ->> 'email' as email, j.payload ->> 'name' as name
-      from public.job_queue as j
-      where j.id = any (case when u.clerk_id is null then clerk_sync.look_at_jobs(
-        clerk_sync.filter_statuses('{}'), null, array[i.clerk_id], '-infinity', null, 1
-      ) end)
-    ) as n on true
-  );
-end
-$$;
-
 -- The next p_limit rows after p_place ({at, clerk_id}), the newest first; who has no time of creation comes last.
 create or replace function clerk_sync.newest_users(p_place jsonb, p_limit integer)
 returns table (clerk_id text, place jsonb)
@@ -196,7 +146,7 @@ begin
     (select l.place from listed as l where l.line = p_limit and exists (select 1 from listed as m where m.line > p_limit))
   into v_page, v_next;
   return jsonb_build_object(
-    'users', clerk_sync.summarize_users(case when v_place is null then v_named || v_page else v_page end),
+    'users', public.clerk_sync_users(case when v_place is null then v_named || v_page else v_page end),
     'next', clerk_sync.write_cursor(v_list, v_next)
   );
 end
@@ -287,9 +237,7 @@ begin
 end
 $$;
 
--- All that is known here of a user: {row, state, values, jobs}. row is the one of users and state that of the sync, null
--- where there is none; values are those the sync keeps for Supabase Auth: {phone, email_verified, banned, locked,
--- deprovisioned, external_id}; jobs are the newest hundred.
+-- One user as clerk_sync_users, with jobs: the newest hundred.
 create or replace function public.clerk_sync_admin_user(p_clerk_id text)
 returns jsonb
 language plpgsql
@@ -297,34 +245,10 @@ stable
 set search_path = ''
 as $$
 begin
-  return (
-    select jsonb_build_object(
-      'row', (select to_jsonb(u) from public.users as u where u.clerk_id = i.clerk_id),
-      'state', case when s.clerk_id is not null then jsonb_build_object(
-        'version', nullif(s.version, 0),
-        'deleted_at', s.deleted_at,
-        'synced_at', s.last_synced_at,
-        'mirrored_version', s.mirrored_version,
-        'auth_user_id', s.auth_user_id,
-        'auth_finding', s.auth_finding,
-        'refresh_due_at', s.refresh_due_at,
-        'refresh_reason', s.refresh_reason,
-        'ignored_role', s.ignored_role
-      ) end,
-      'values', case when s.clerk_id is not null then jsonb_build_object(
-        'phone', s.phone,
-        'email_verified', s.email_verified,
-        'banned', s.banned,
-        'locked', s.locked,
-        'deprovisioned', s.deprovisioned,
-        'external_id', s.external_id
-      ) end,
-      'jobs', clerk_sync.list_jobs(clerk_sync.look_at_jobs(
-        clerk_sync.filter_statuses('{}'), null, array[i.clerk_id], '-infinity', null, 100
-      ))
-    )
-    from (values (p_clerk_id)) as i(clerk_id)
-    left join clerk_sync.user_state as s on s.clerk_id = i.clerk_id
+  return public.clerk_sync_users(array[p_clerk_id]) -> 0 || jsonb_build_object(
+    'jobs', clerk_sync.list_jobs(clerk_sync.look_at_jobs(
+      clerk_sync.filter_statuses('{}'), null, array[p_clerk_id], '-infinity', null, 100
+    ))
   );
 end
 $$;

@@ -11,7 +11,7 @@ values
   ('select * from clerk_sync.user_state'),
   ('select public.clerk_sync_enqueue(''[]'')'),
   ('select public.clerk_sync_run_jobs()'),
-  ('select public.clerk_sync_user_rows(''{user_eve}'')'),
+  ('select public.clerk_sync_users(''{user_eve}'')'),
   ('select public.clerk_sync_release_delete_brake(''apply'')'),
   ('select public.clerk_sync_schedule()');
 

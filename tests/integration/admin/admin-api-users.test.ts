@@ -43,7 +43,9 @@ describe("a user", () => {
     await system.deliver("user_grace", { firstName: "Grace", lastName: "Hopper", phone: "+4915112345678" });
     for (const q of ["user_grace", "User_Grace@Example.com", "grace"]) {
       const { body } = await system.ask("GET", `/users?q=${encodeURIComponent(q)}`);
-      expect(body["users"], q).toMatchObject([{ clerk_id: "user_grace", email: "u***@e***.com", name: "G*** H***" }]);
+      expect(body["users"], q).toMatchObject([
+        { clerk_id: "user_grace", row: { email: "u***@e***.com", name: "G*** H***" }, values: { phone: "+***" } },
+      ]);
     }
     expect((await system.ask("POST", "/users/user_grace/reveal")).body).toMatchObject({
       is_revealed: true,

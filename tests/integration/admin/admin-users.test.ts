@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { type UserPage, userPageSchema, userStateSchema } from "#core/admin/contract/users.ts";
+import { type UserPage, userPageSchema, userRecordSchema } from "#core/admin/contract/users.ts";
 import { jobSummarySchema } from "#core/database/job.ts";
 import { callAdmin, clearQueue, insertJob } from "../../support/admin/admin-calls.ts";
 import { deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
@@ -70,12 +70,15 @@ describe("the list of users", () => {
     expect((await page()).users).toEqual([
       {
         clerk_id: "user_ada",
-        email: "ada@example.com",
-        name: expect.any(String),
-        role: "user",
-        has_row: true,
-        deleted_at: null,
-        synced_at: expect.any(String),
+        row: {
+          id: expect.any(String),
+          email: "ada@example.com",
+          name: expect.any(String),
+          role: "user",
+          deleted_at: null,
+        },
+        state: expect.objectContaining({ deleted_at: null, synced_at: expect.any(String) }),
+        values: { phone: null, banned: false },
         open_jobs: 2,
         dead_jobs: 1,
       },
@@ -101,18 +104,20 @@ describe("the list of users", () => {
     expect(await found("ada")).toEqual(["ada", "user_a"]);
   });
 
-  it.each(["DEAD", "FAILED", "CANCELLED", "PENDING"])(
-    "finds a sign-up that has no more than a job that is %s, by id and by address, and shows what it brought",
-    async (status) => {
-      const payload = { email: "New@Example.com", name: "New" };
-      await insertJob(queue, { status, clerk_id: "user_new", payload });
-      for (const q of ["user_new", "new@example.com"]) {
-        expect((await page(q)).users).toMatchObject([
-          { clerk_id: "user_new", has_row: false, email: "New@Example.com", name: "New", role: null, synced_at: null },
-        ]);
-      }
-    },
-  );
+  it.each([
+    ["DEAD", 0, 1],
+    ["FAILED", 1, 0],
+    ["CANCELLED", 0, 0],
+    ["PENDING", 1, 0],
+  ])("finds a sign-up that has no more than a job that is %s, by id and by address", async (status, open, dead) => {
+    const payload = { email: "New@Example.com", name: "New" };
+    await insertJob(queue, { status, clerk_id: "user_new", payload });
+    for (const q of ["user_new", "new@example.com"]) {
+      expect((await page(q)).users).toMatchObject([
+        { clerk_id: "user_new", row: null, state: null, open_jobs: open, dead_jobs: dead },
+      ]);
+    }
+  });
 
   it("finds a deleted user by id, who is no more than a tombstone", async () => {
     await queue.send(userEvent("user.created", { id: "user_gone", version: 1, email: "gone@example.com" }));
@@ -121,7 +126,7 @@ describe("the list of users", () => {
     await queue.run();
     await queue.pool.query("delete from job_queue");
     expect((await page("user_gone")).users).toMatchObject([
-      { has_row: false, email: null, deleted_at: expect.any(String), open_jobs: 0 },
+      { row: null, state: { deleted_at: expect.any(String) }, open_jobs: 0 },
     ]);
     expect(await found("gone@example.com")).toEqual([]);
   });
@@ -148,12 +153,7 @@ describe("the list of users", () => {
 });
 
 describe("one user", () => {
-  const schema = z.strictObject({
-    row: z.record(z.string(), z.unknown()).nullable(),
-    state: userStateSchema.strict().nullable(),
-    values: z.record(z.string(), z.unknown()).nullable(),
-    jobs: z.array(jobSummarySchema.strict()),
-  });
+  const schema = userRecordSchema.extend({ jobs: z.array(jobSummarySchema.strict()) }).strict();
   const read = (clerkId: string) => callAdmin(queue, schema, "user", { p_clerk_id: clerkId });
 
   it("comes with row, state and jobs", async () => {
@@ -162,16 +162,27 @@ describe("one user", () => {
     await queue.send(userEvent("user.updated", { id: "user_ada", version: 2, email: "ada@example.com" }), "msg_2");
     const user = await read("user_ada");
     expect(user).toMatchObject({
-      row: { clerk_id: "user_ada", email: "ada@example.com" },
+      row: { email: "ada@example.com" },
       state: { version: expect.any(Number), deleted_at: null, synced_at: expect.any(String) },
       values: { banned: false },
     });
     expect(user.jobs.map((job) => job.event_id)).toEqual(["msg_2", "msg_1"]);
   });
 
+  it("is told in the same words by the list, on its page and to the command line, in the order asked for", async () => {
+    await queue.send(userEvent("user.created", { id: "user_ada", version: 1, email: "ada@example.com" }), "msg_1");
+    await queue.run();
+    const { jobs, ...user } = await read("user_ada");
+    expect((await page("user_ada")).users).toEqual([user]);
+    const answer = await queue.one("select clerk_sync_users('{user_nobody,user_ada}') as users");
+    const users = z.array(userRecordSchema.strict()).parse(answer?.["users"]);
+    expect(users).toEqual([{ ...user, clerk_id: "user_nobody", row: null, state: null, values: null }, user]);
+  });
+
   it("may have no more than jobs, or nothing", async () => {
     await insertJob(queue, { status: "DEAD", clerk_id: "user_new" });
     expect(await read("user_new")).toMatchObject({ row: null, state: null, values: null, jobs: [{ status: "DEAD" }] });
-    expect(await read("user_nobody")).toEqual({ row: null, state: null, values: null, jobs: [] });
+    const nothing = { row: null, state: null, values: null, open_jobs: 0, dead_jobs: 0, jobs: [] };
+    expect(await read("user_nobody")).toEqual({ clerk_id: "user_nobody", ...nothing });
   });
 });

@@ -62,7 +62,7 @@ it.each([
   "select * from clerk_sync.user_state",
   "select public.clerk_sync_enqueue('[]')",
   "select public.clerk_sync_run_jobs()",
-  "select public.clerk_sync_user_rows('{user_eve}')",
+  "select public.clerk_sync_users('{user_eve}')",
 ])("neither anon nor a signed-in user may: %s", async (sql) => {
   await expect(as("authenticated", sql)).rejects.toMatchObject(denied);
   await expect(as("anon", sql)).rejects.toMatchObject(denied);

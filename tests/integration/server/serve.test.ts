@@ -53,7 +53,7 @@ it("without secrets everything is closed: no event is taken, no key opens the pr
   for (const key of ["", "undefined", "null"]) {
     expect((await call("/functions/v1/user-job-processor", key)).status).toBe(401);
   }
-  expect((await call("/rest/v1/rpc/clerk_sync_user_rows", "x")).status).toBe(404);
+  expect((await call("/rest/v1/rpc/clerk_sync_users", "x")).status).toBe(404);
   expect((await call("/auth/v1/admin/users", "x")).status).toBe(404);
   expect(await readdir(".")).toEqual(before);
 });

@@ -105,7 +105,7 @@ it("what was answered 202 before a stop is in the rows after the next start, wit
 });
 
 async function countRows(settings: { url: string; secretKey: string }, ids: string[]): Promise<number> {
-  const response = await fetch(`${settings.url}/rest/v1/rpc/clerk_sync_user_rows`, {
+  const response = await fetch(`${settings.url}/rest/v1/rpc/clerk_sync_users`, {
     method: "POST",
     headers: { apikey: settings.secretKey, "content-type": "application/json" },
     body: JSON.stringify({ p_clerk_ids: ids }),

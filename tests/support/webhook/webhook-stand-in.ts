@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { z } from "zod";
+import type { UserRecord, UserState } from "#core/admin/contract/users.ts";
 import { signWebhook } from "#core/http/sign-webhook.ts";
 import type { Clock } from "../../../cli/command-io.ts";
 
@@ -52,7 +53,7 @@ export async function startStandIn(options: StandInOptions = {}): Promise<StandI
   const users = new Map<string, StoredState>();
   const routes: Record<string, (request: IncomingMessage, body: string) => Promise<Fault>> = {
     "/functions/v1/clerk-webhook": async (request, body) => receive(request, body, { deliveries, users, options }),
-    "/rest/v1/rpc/clerk_sync_user_rows": createRowsRoute(users, options),
+    "/rest/v1/rpc/clerk_sync_users": createRowsRoute(users, options),
   };
   const server = createServer((request, response) => {
     void readText(request).then(async (body) => {
@@ -106,9 +107,27 @@ function createRowsRoute(users: Map<string, StoredState>, options: StandInOption
   };
 }
 
-function describeUser(clerkId: string, { deleted, row }: StoredState, openJobs: number) {
-  const stored = row === null ? null : { ...row, name: row.name || null, clerk_id: clerkId, deleted_at: null };
-  return { clerk_id: clerkId, deleted, row: stored, open_jobs: openJobs };
+const emptyState: UserState = {
+  version: 1,
+  deleted_at: null,
+  synced_at: null,
+  mirrored_version: null,
+  auth_user_id: null,
+  auth_finding: null,
+  refresh_due_at: null,
+  refresh_reason: null,
+  ignored_role: null,
+};
+
+function describeUser(clerkId: string, { deleted, row }: StoredState, openJobs: number): UserRecord {
+  return {
+    clerk_id: clerkId,
+    row: row === null ? null : { ...row, id: clerkId, name: row.name || null, deleted_at: null },
+    state: { ...emptyState, deleted_at: deleted ? "2026-11-20T10:00:00Z" : null },
+    values: null,
+    open_jobs: openJobs,
+    dead_jobs: 0,
+  };
 }
 
 function header(request: IncomingMessage, name: string): string {

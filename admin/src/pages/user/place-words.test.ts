@@ -13,6 +13,10 @@ const words = { title: "", what: "", remedy: "" };
 const verdict = { code: "stale", in_step: false, ...words, job_id: null, other_clerk_id: null } as const;
 const user: User = {
   clerk_id: "user_1",
+  row: null,
+  values: null,
+  open_jobs: 0,
+  dead_jobs: 0,
   is_revealed: false,
   verdict,
   clerk: place,

@@ -1,27 +1,36 @@
 import { expect, test } from "vitest";
-import type { UserSummary } from "#core/admin/contract/users.ts";
+import type { UserRecord } from "#core/admin/contract/users.ts";
 import { listMarks } from "./list-marks.ts";
 
 const user = {
   clerk_id: "user_1",
-  email: null,
-  name: null,
-  role: null,
-  has_row: true,
-  deleted_at: null,
-  synced_at: null,
+  row: { id: "1", email: null, name: null, role: null, deleted_at: null },
+  state: null,
+  values: null,
   open_jobs: 0,
   dead_jobs: 0,
 };
-const texts = (changes: Partial<UserSummary>) => listMarks({ ...user, ...changes }).map(({ text }) => text);
+const tombstone = {
+  version: 1,
+  deleted_at: "2026-11-25T10:00:00Z",
+  synced_at: null,
+  mirrored_version: null,
+  auth_user_id: null,
+  auth_finding: null,
+  refresh_due_at: null,
+  refresh_reason: null,
+  ignored_role: null,
+};
+const texts = (changes: Partial<UserRecord>) => listMarks({ ...user, ...changes }).map(({ text }) => text);
 
 test("a user in step has no marks", () => {
   expect(texts({})).toEqual([]);
 });
 
 test("a user without a row is marked, unless that is because of a deletion", () => {
-  expect(texts({ has_row: false })).toEqual(["no row"]);
-  expect(texts({ has_row: false, deleted_at: "2026-11-25T10:00:00Z" })).toEqual(["deleted"]);
+  expect(texts({ row: null })).toEqual(["no row"]);
+  expect(texts({ row: null, state: tombstone })).toEqual(["deleted"]);
+  expect(texts({ row: { ...user.row, deleted_at: "2026-11-25T10:00:00Z" } })).toEqual(["deleted"]);
 });
 
 test("open and dead jobs are counted", () => {

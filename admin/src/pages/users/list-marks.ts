@@ -1,14 +1,14 @@
-import type { UserSummary } from "#core/admin/contract/users.ts";
+import type { UserRecord } from "#core/admin/contract/users.ts";
 import { countOf } from "../../count-words.ts";
 
 export type Mark = { text: string; color: string };
 
 /** What is worth a look about a user in a list; nothing for most. */
-export function listMarks({ has_row, deleted_at, open_jobs, dead_jobs }: UserSummary): Mark[] {
-  const isMissing = !has_row && deleted_at === null;
+export function listMarks({ row, state, open_jobs, dead_jobs }: UserRecord): Mark[] {
+  const isDeleted = Boolean(state?.deleted_at || row?.deleted_at);
   return [
-    ...(isMissing ? [{ text: "no row", color: "red" }] : []),
-    ...(deleted_at !== null ? [{ text: "deleted", color: "gray" }] : []),
+    ...(row === null && !isDeleted ? [{ text: "no row", color: "red" }] : []),
+    ...(isDeleted ? [{ text: "deleted", color: "gray" }] : []),
     ...(dead_jobs > 0 ? [{ text: countJobs(dead_jobs, "dead"), color: "red" }] : []),
     ...(open_jobs > 0 ? [{ text: countJobs(open_jobs, "open"), color: "blue" }] : []),
   ];

@@ -1,6 +1,6 @@
 import { Anchor, Badge, Group, Table, Text } from "@mantine/core";
 import { Link } from "react-router";
-import type { UserSummary } from "#core/admin/contract/users.ts";
+import type { UserRecord } from "#core/admin/contract/users.ts";
 import { TimeAgo } from "../../components/time.tsx";
 import { listMarks } from "./list-marks.ts";
 import classes from "./users.module.css";
@@ -8,7 +8,7 @@ import classes from "./users.module.css";
 const columns = ["Name", "Email", "Role", "Marks", "Synced"] as const;
 
 /** A row opens its user. On a phone all stands in one column. */
-export function UsersTable({ users }: { users: readonly UserSummary[] }) {
+export function UsersTable({ users }: { users: readonly UserRecord[] }) {
   return (
     <div className="surface table-scroll">
       <Table aria-label="Users" verticalSpacing={6} highlightOnHover>
@@ -32,7 +32,7 @@ export function UsersTable({ users }: { users: readonly UserSummary[] }) {
   );
 }
 
-function UserRow({ user }: { user: UserSummary }) {
+function UserRow({ user }: { user: UserRecord }) {
   return (
     <Table.Tr className={classes.row}>
       <Table.Td>
@@ -46,9 +46,9 @@ function UserRow({ user }: { user: UserSummary }) {
         </Anchor>
         <Below user={user} />
       </Table.Td>
-      <Table.Td visibleFrom="sm">{user.name ?? "–"}</Table.Td>
-      <Table.Td visibleFrom="sm">{user.email ?? "–"}</Table.Td>
-      <Table.Td visibleFrom="sm">{user.role ?? "–"}</Table.Td>
+      <Table.Td visibleFrom="sm">{user.row?.name ?? "–"}</Table.Td>
+      <Table.Td visibleFrom="sm">{user.row?.email ?? "–"}</Table.Td>
+      <Table.Td visibleFrom="sm">{user.row?.role ?? "–"}</Table.Td>
       <Table.Td visibleFrom="sm">
         <Marks user={user} />
       </Table.Td>
@@ -60,9 +60,9 @@ function UserRow({ user }: { user: UserSummary }) {
 }
 
 /** What the other columns say, where there is room for one only. */
-function Below({ user }: { user: UserSummary }) {
-  const { name, email, role } = user;
-  const known = [name, email, role].filter((value) => value !== null);
+function Below({ user }: { user: UserRecord }) {
+  const { row } = user;
+  const known = row === null ? [] : [row.name, row.email, row.role].filter((value) => value !== null);
   return (
     <Group gap={4} hiddenFrom="sm">
       <Text size="xs" w="100%" style={{ overflowWrap: "anywhere" }}>
@@ -77,7 +77,8 @@ function Below({ user }: { user: UserSummary }) {
 }
 
 /** Above the link of the row, so that the exact time shows beside the pointer. */
-function Synced({ user: { synced_at } }: { user: UserSummary }) {
+function Synced({ user: { state } }: { user: UserRecord }) {
+  const synced_at = state?.synced_at ?? null;
   if (synced_at === null) return <span>never</span>;
   return (
     <span className={classes.time}>
@@ -86,7 +87,7 @@ function Synced({ user: { synced_at } }: { user: UserSummary }) {
   );
 }
 
-function Marks({ user }: { user: UserSummary }) {
+function Marks({ user }: { user: UserRecord }) {
   return (
     <Group gap={4}>
       {listMarks(user).map(({ text, color }) => (

@@ -22,18 +22,13 @@ import {
   seriesSchema,
   type Window,
 } from "./contract/overview.ts";
-import { userPageSchema, userStateSchema } from "./contract/users.ts";
+import { userPageSchema, userRecordSchema } from "./contract/users.ts";
 
 const storedDeadLettersSchema = z.object({
   groups: z.array(deadLetterGroupSchema.omit({ what: true, remedy: true })),
   is_complete: z.boolean(),
 });
-const storedUserSchema = z.object({
-  row: z.record(z.string(), z.unknown()).nullable(),
-  state: userStateSchema.nullable(),
-  values: z.object({ phone: z.string().nullable(), banned: z.boolean() }).nullable(),
-  jobs: z.array(jobSummarySchema),
-});
+const storedUserSchema = userRecordSchema.extend({ jobs: z.array(jobSummarySchema) });
 const storedOverviewSchema = overviewSchema.omit({ version: true });
 
 /** What the database knows of one user, unmasked. */

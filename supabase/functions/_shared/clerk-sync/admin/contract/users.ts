@@ -3,22 +3,43 @@ import { jobSummarySchema, time } from "../../database/job.ts";
 
 // What sync-admin says of one user. Personal values (emails, names, phones) are masked unless revealed.
 
-/** One line of the list; email and name are masked. */
-export const userSummarySchema = z.object({
-  clerk_id: z.string(),
-  email: z.string().nullable(),
-  name: z.string().nullable(),
-  role: z.string().nullable(),
-  /** Whether there is a row in public.users. */
-  has_row: z.boolean(),
+/** What the sync remembers of a user. */
+export const userStateSchema = z.object({
+  version: z.number().nullable(),
   deleted_at: time.nullable(),
-  /** When the newest change was applied; null for a row that never came through the sync. */
   synced_at: time.nullable(),
+  mirrored_version: z.number().nullable(),
+  auth_user_id: z.string().nullable(),
+  /** auth_address_held: another Auth user holds the address or number, and the mirror has a placeholder. */
+  auth_finding: z.string().nullable(),
+  refresh_due_at: time.nullable(),
+  refresh_reason: z.string().nullable(),
+  /** Of what kind public_metadata.role is at Clerk when it is no role here, and was ignored; null when it is one. */
+  ignored_role: z.string().nullable(),
+});
+
+/** One user as SQL describes one (clerk_sync_users): the shape of a list, of one user and of the command line. */
+export const userRecordSchema = z.object({
+  clerk_id: z.string(),
+  /** What the sync writes of the row in public.users; null: there is no row. */
+  row: z
+    .object({
+      id: z.string(),
+      email: z.string().nullable(),
+      name: z.string().nullable(),
+      role: z.string().nullable(),
+      deleted_at: time.nullable(),
+    })
+    .nullable(),
+  /** Null for a user of whom nothing was ever applied. */
+  state: userStateSchema.nullable(),
+  /** What Supabase Auth is given beside the row. */
+  values: z.object({ phone: z.string().nullable(), banned: z.boolean() }).nullable(),
   open_jobs: z.number().int(),
   dead_jobs: z.number().int(),
 });
 
-export const userPageSchema = z.object({ users: z.array(userSummarySchema), next: z.string().nullable() });
+export const userPageSchema = z.object({ users: z.array(userRecordSchema), next: z.string().nullable() });
 
 /** The same fields at all three places; null: the place has the user, but no value. */
 export const comparedFields = ["email", "name", "role", "phone", "banned", "updated_at"] as const;
@@ -82,22 +103,7 @@ export const verdictSchema = z.object({
   other_clerk_id: z.string().nullable(),
 });
 
-export const userStateSchema = z.object({
-  version: z.number().nullable(),
-  deleted_at: time.nullable(),
-  synced_at: time.nullable(),
-  mirrored_version: z.number().nullable(),
-  auth_user_id: z.string().nullable(),
-  /** auth_address_held: another Auth user holds the address or number, and the mirror has a placeholder. */
-  auth_finding: z.string().nullable(),
-  refresh_due_at: time.nullable(),
-  refresh_reason: z.string().nullable(),
-  /** Of what kind public_metadata.role is at Clerk when it is no role here, and was ignored; null when it is one. */
-  ignored_role: z.string().nullable(),
-});
-
-export const userSchema = z.object({
-  clerk_id: z.string(),
+export const userSchema = userRecordSchema.extend({
   is_revealed: z.boolean(),
   verdict: verdictSchema,
   clerk: placeSchema,
@@ -105,7 +111,6 @@ export const userSchema = z.object({
   auth: placeSchema,
   /** Fields that are not the same everywhere, by name. */
   differences: z.array(z.enum(comparedFields)),
-  state: userStateSchema.nullable(),
   /** Why the role at Clerk was ignored; null when it was not. */
   role_note: z.string().nullable(),
   /** The newest hundred, newest first. */
@@ -115,7 +120,7 @@ export const userSchema = z.object({
 /** The user is read again from Clerk's API by the next worker, which is woken. */
 export const resyncedSchema = z.object({ requested: z.number().int() });
 
-export type UserSummary = z.infer<typeof userSummarySchema>;
+export type UserRecord = z.infer<typeof userRecordSchema>;
 export type UserPage = z.infer<typeof userPageSchema>;
 export type Place = z.infer<typeof placeSchema>;
 export type ComparedField = (typeof comparedFields)[number];

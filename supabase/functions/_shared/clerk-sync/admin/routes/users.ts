@@ -3,10 +3,9 @@ import type { Database } from "../../database/database.ts";
 import { SyncError } from "../../errors.ts";
 import type { AdminCaller } from "../caller.ts";
 import type { JobSummary } from "../contract/jobs.ts";
-import { resyncedSchema, type UserSummary, userPageSchema, userSchema } from "../contract/users.ts";
-import { maskEmail, maskText } from "../mask-personal.ts";
+import { resyncedSchema, userPageSchema, userSchema } from "../contract/users.ts";
 import { type AdminRoute, defineRoute } from "../route.ts";
-import { type AdminUserOptions, maskUser, readAdminUser } from "../user/read-admin-user.ts";
+import { type AdminUserOptions, maskRecord, maskUser, readAdminUser } from "../user/read-admin-user.ts";
 import { pageQuery } from "./jobs.ts";
 
 export type UserRouteOptions = AdminUserOptions & {
@@ -33,7 +32,7 @@ function createUserReads(options: UserRouteOptions): AdminRoute[] {
       answer: userPageSchema,
       handle: async ({ query: { q, cursor, limit } }) => {
         const page = await options.database.users(q ?? null, { cursor: cursor ?? null, limit });
-        return { ...page, users: page.users.map(maskSummary) };
+        return { ...page, users: page.users.map(maskRecord) };
       },
     }),
     defineRoute({
@@ -91,9 +90,4 @@ async function resync(clerkId: string, { name }: AdminCaller, options: UserRoute
 /** A refresh that has failed stands in the way of the next one of its user. */
 function isStoppedRefresh({ source, status }: JobSummary): boolean {
   return source === "refresh" && (status === "DEAD" || status === "FAILED");
-}
-
-function maskSummary(user: UserSummary): UserSummary {
-  const { email, name } = user;
-  return { ...user, email: email === null ? null : maskEmail(email), name: name === null ? null : maskText(name) };
 }

@@ -1,7 +1,7 @@
 import type { FreshUser } from "../../clerk/clerk-api.ts";
 import { mapUser } from "../../clerk/map-user.ts";
 import type { Difference, RunsDatabase } from "../../reconcile/runs-database.ts";
-import { type ComparedField, comparedFields, type Place, type User } from "../contract/users.ts";
+import { type ComparedField, comparedFields, type Place, type User, type UserRecord } from "../contract/users.ts";
 import type { AdminDatabase, StoredUser } from "../database.ts";
 import { maskAddresses, maskEmail, maskText } from "../mask-personal.ts";
 import { maskError } from "../routes/jobs.ts";
@@ -35,19 +35,28 @@ export async function readAdminUser(clerkId: string, options: AdminUserOptions):
     findEmailHolder(clerkId, found, options),
   ]);
   const differences = findDifferences(found, stored, difference);
-  const { state, jobs } = stored;
-  const isRowKept = Boolean(stored.row?.["deleted_at"]);
+  const { row, state, jobs } = stored;
+  const isRowKept = Boolean(row?.deleted_at);
   const facts = { ...found, isRowKept, state, jobs, circuits, brake, difference, differences, emailHolder, now: now() };
   const verdict = judgeUser(facts);
-  const role_note = explainIgnoredRole(state);
-  return { clerk_id: clerkId, is_revealed: false, verdict, ...found, differences, state, role_note, jobs };
+  return { ...stored, is_revealed: false, verdict, ...found, differences, role_note: explainIgnoredRole(state) };
 }
 
-/** Emails, names and phones are masked at all places. */
+/** Emails, names and phones are masked. */
+export function maskRecord<Entry extends UserRecord>(user: Entry): Entry {
+  const { row, values } = user;
+  return {
+    ...user,
+    row: row && { ...row, email: row.email && maskEmail(row.email), name: row.name && maskText(row.name) },
+    values: values && { ...values, phone: values.phone && maskText(values.phone) },
+  };
+}
+
+/** The same, at all places. */
 export function maskUser(user: User): User {
   const { verdict, clerk, users, auth, jobs } = user;
   return {
-    ...user,
+    ...maskRecord(user),
     is_revealed: false,
     verdict: { ...verdict, what: maskAddresses(verdict.what) },
     clerk: maskPlace(clerk),
@@ -81,7 +90,7 @@ async function findEmailHolder(
   if (typeof email !== "string" || users.state !== "present" || users.values.email !== null) return null;
   const page = await database.users(email, { cursor: null, limit: 10 });
   const holder = page.users.find(
-    (user) => user.clerk_id !== clerkId && user.email?.toLowerCase() === email.toLowerCase(),
+    (user) => user.clerk_id !== clerkId && user.row?.email?.toLowerCase() === email.toLowerCase(),
   );
   return holder?.clerk_id ?? null;
 }
@@ -120,7 +129,7 @@ function differsFromRow(clerk: Place, users: Place, difference: Difference | nul
 function mirroredFields({ row, state }: StoredUser): ComparedField[] {
   if (state === null || state.version === null) return [];
   const fields: ComparedField[] = ["email", "name", "role", "banned", "updated_at"];
-  return row?.["email"] ? fields : [...fields, "phone"];
+  return row?.email ? fields : [...fields, "phone"];
 }
 
 /** Auth keeps addresses in lower case and numbers without their plus. */

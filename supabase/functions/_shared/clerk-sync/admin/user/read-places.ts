@@ -62,12 +62,12 @@ export function toUsersPlace({ row, state, values }: StoredUser): Place {
   if (row === null) return absentPlace(placeWords.rowAbsent);
   return {
     state: "present",
-    reason: row["deleted_at"] ? placeWords.rowKept : null,
-    id: textOf(row["id"]),
+    reason: row.deleted_at ? placeWords.rowKept : null,
+    id: row.id,
     values: {
-      email: textOf(row["email"]),
-      name: textOf(row["name"]),
-      role: textOf(row["role"]),
+      email: textOf(row.email),
+      name: textOf(row.name),
+      role: textOf(row.role),
       ...(values === null ? {} : { phone: values.phone, banned: values.banned }),
       updated_at: timeOf(state?.version),
     },
