@@ -1726,7 +1726,7 @@ $$;
 -- saw, in batches.
 --
 --   job_queue (finished) ──┐
---                          roll_up ──> metric_counts: by minute, quarter of an hour, hour, and in total
+--                          roll_up ──> metric_counts: by minute, by hour, and in total
 --   metric_events ─────────┘
 
 -- bucket: of a histogram, how many bounds of clerk_sync.latency_bounds the value is above; 0 for what is only counted.
@@ -1739,7 +1739,7 @@ create table if not exists clerk_sync.metric_counts (
   count  bigint           not null,
   sum    double precision not null default 0,
   constraint metric_counts_pkey primary key (grain, name, at, labels, bucket),
-  constraint grain_is_known check (grain in ('minute', 'quarter', 'hour', 'total')),
+  constraint grain_is_known check (grain in ('minute', 'hour', 'total')),
   constraint total_has_no_time check ((grain = 'total') = (at = '-infinity'))
 );
 
@@ -1978,7 +1978,7 @@ begin
     select e.* from clerk_sync.take_events(p_limit) as e
   ) as c
   cross join (
-    values ('minute', interval '1 minute'), ('quarter', '15 minutes'), ('hour', '1 hour'), ('total', null)
+    values ('minute', interval '1 minute'), ('hour', '1 hour'), ('total', null)
   ) as g(grain, width)
   group by 1, 2, 3, 4, 5
   on conflict (grain, name, at, labels, bucket) do update
@@ -2006,8 +2006,8 @@ begin
 end
 $$;
 
--- Minutes are kept for two hours, quarters of an hour for two days, hours as long as finished jobs and a week at least;
--- the totals stay, so that no counter goes back.
+-- Minutes are kept for as long as the chart of a day reads them, hours as long as finished jobs and a week at least; the
+-- totals stay, so that no counter goes back.
 create or replace function clerk_sync.purge_metrics(p_days integer, p_now timestamptz)
 returns void
 language plpgsql
@@ -2019,8 +2019,7 @@ begin
   delete from clerk_sync.metric_counts as m
   using (
     values
-      ('minute', interval '2 hours'),
-      ('quarter', interval '2 days'),
+      ('minute', interval '25 hours'),
       ('hour', make_interval(days => greatest(p_days, 8)))
   ) as k(grain, kept)
   where m.grain = k.grain
@@ -8043,8 +8042,8 @@ as $$
 $$;
 
 -- Everything of the charts since p_from, by intervals. What is open has been received; of that 10,000 jobs are
--- counted, the rest when they finish. p_grain: minute, quarter or hour. Latency is
--- that of Clerk's events only: a backfill waits by intention.
+-- counted, the rest when they finish. p_grain: minute or hour. Latency is that
+-- of Clerk's events only: a backfill waits by intention.
 create or replace function clerk_sync.interval_counts(
   p_from     timestamptz,
   p_interval interval,
@@ -8092,7 +8091,7 @@ as $$
 declare
   v_interval interval := make_interval(mins => case p_window when '1h' then 1 when '24h' then 15 when '7d' then 120 end);
   v_points   integer  := case p_window when '1h' then 60 when '24h' then 96 else 84 end;
-  v_grain    text     := case p_window when '1h' then 'minute' when '24h' then 'quarter' else 'hour' end;
+  v_grain    text     := case p_window when '7d' then 'hour' else 'minute' end;
   v_from     timestamptz;
 begin
   if v_interval is null then

@@ -6,7 +6,7 @@
 -- saw, in batches.
 --
 --   job_queue (finished) ──┐
---                          roll_up ──> metric_counts: by minute, quarter of an hour, hour, and in total
+--                          roll_up ──> metric_counts: by minute, by hour, and in total
 --   metric_events ─────────┘
 
 -- bucket: of a histogram, how many bounds of clerk_sync.latency_bounds the value is above; 0 for what is only counted.
@@ -19,7 +19,7 @@ create table if not exists clerk_sync.metric_counts (
   count  bigint           not null,
   sum    double precision not null default 0,
   constraint metric_counts_pkey primary key (grain, name, at, labels, bucket),
-  constraint grain_is_known check (grain in ('minute', 'quarter', 'hour', 'total')),
+  constraint grain_is_known check (grain in ('minute', 'hour', 'total')),
   constraint total_has_no_time check ((grain = 'total') = (at = '-infinity'))
 );
 
@@ -258,7 +258,7 @@ begin
     select e.* from clerk_sync.take_events(p_limit) as e
   ) as c
   cross join (
-    values ('minute', interval '1 minute'), ('quarter', '15 minutes'), ('hour', '1 hour'), ('total', null)
+    values ('minute', interval '1 minute'), ('hour', '1 hour'), ('total', null)
   ) as g(grain, width)
   group by 1, 2, 3, 4, 5
   on conflict (grain, name, at, labels, bucket) do update
@@ -286,8 +286,8 @@ begin
 end
 $$;
 
--- Minutes are kept for two hours, quarters of an hour for two days, hours as long as finished jobs and a week at least;
--- the totals stay, so that no counter goes back.
+-- Minutes are kept for as long as the chart of a day reads them, hours as long as finished jobs and a week at least; the
+-- totals stay, so that no counter goes back.
 create or replace function clerk_sync.purge_metrics(p_days integer, p_now timestamptz)
 returns void
 language plpgsql
@@ -299,8 +299,7 @@ begin
   delete from clerk_sync.metric_counts as m
   using (
     values
-      ('minute', interval '2 hours'),
-      ('quarter', interval '2 days'),
+      ('minute', interval '25 hours'),
       ('hour', make_interval(days => greatest(p_days, 8)))
   ) as k(grain, kept)
   where m.grain = k.grain

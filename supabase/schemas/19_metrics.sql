@@ -73,8 +73,8 @@ as $$
 $$;
 
 -- Everything of the charts since p_from, by intervals. What is open has been received; of that 10,000 jobs are
--- counted, the rest when they finish. p_grain: minute, quarter or hour. Latency is
--- that of Clerk's events only: a backfill waits by intention.
+-- counted, the rest when they finish. p_grain: minute or hour. Latency is that
+-- of Clerk's events only: a backfill waits by intention.
 create or replace function clerk_sync.interval_counts(
   p_from     timestamptz,
   p_interval interval,
@@ -122,7 +122,7 @@ as $$
 declare
   v_interval interval := make_interval(mins => case p_window when '1h' then 1 when '24h' then 15 when '7d' then 120 end);
   v_points   integer  := case p_window when '1h' then 60 when '24h' then 96 else 84 end;
-  v_grain    text     := case p_window when '1h' then 'minute' when '24h' then 'quarter' else 'hour' end;
+  v_grain    text     := case p_window when '7d' then 'hour' else 'minute' end;
   v_from     timestamptz;
 begin
   if v_interval is null then

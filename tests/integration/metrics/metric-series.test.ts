@@ -57,6 +57,23 @@ it.each([
   expect(points[0]).toMatchObject({ received: 0, completed: 0, failed_attempts: 0, dead: 0, latency_p50: null });
 });
 
+it.each([
+  ["24h", 23 * 3600, { 0: 3, 900: 2 }],
+  ["7d", 6 * 86_400, { 0: 5 }],
+] as const)(
+  "the window %s shows what finished at its beginning, after the jobs are purged",
+  async (window, now, counts) => {
+    await finish(5, 65, { count: 3 });
+    await finish(905, 965, { count: 2 });
+    for (let purge = 0; purge < 2; purge++) await queue.one("select clerk_sync_purge_jobs(0, 5000, $1)", [time(now)]);
+    expect(await queue.one("select count(*)::int as n from job_queue")).toEqual({ n: 0 });
+    const points = (await series(window, now)).points.filter(({ completed }) => completed > 0);
+    expect(Object.fromEntries(points.map(({ at, completed }) => [(Date.parse(at) - noon) / 1000, completed]))).toEqual(
+      counts,
+    );
+  },
+);
+
 it("an unknown window is refused", async () => {
   await expect(queue.one("select clerk_sync_series('30d')")).rejects.toMatchObject({ code: "SY002" });
 });
