@@ -72,7 +72,7 @@ export function compose(config: Config, composition: Composition): Parts {
   const worker = supervised === null ? null : createWorker(supervised);
   const onQueued = () => worker?.wake(); // another instance's worker sees the job within a second
   const recorder = only === "worker" ? null : makeRecorder(call, now);
-  const accept = createAcceptEvents({ call, apply: applyRules(config, composition.auth !== null) });
+  const accept = createAcceptEvents({ call, apply: applyRules(config) });
   const { acceptEvents, refusal } = watchStores(accept, now);
   const keys = [...secretKeys, ...(config.processorSecret ? [config.processorSecret] : [])];
   const app = createApp({

@@ -80,6 +80,13 @@ it("an instance that only takes events leaves the job to one that only works, wh
   expect(refused).toMatchObject({ status: 404, body: { error: expect.stringContaining("is a worker") } });
 });
 
+it("an instance that only takes events writes the row and leaves the mirror to a worker", async () => {
+  const target = await start({ ...withSecret, AUTH_MIRROR: "on" }, { only: "webhook" });
+  expect((await postEvent(target, event)).status).toBe(202);
+  expect(await countRows("from users")).toBe(1);
+  expect(await countRows("from job_queue where status = 'PENDING'")).toBe(1);
+});
+
 it("a database without the migrations, or of another version, is refused; --migrate brings it up to date", async () => {
   const empty = await createEmptyDatabase();
   const env = { DATABASE_URL: empty.url };

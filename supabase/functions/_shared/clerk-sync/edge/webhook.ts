@@ -24,7 +24,7 @@ export function createEdgeWebhook(setup: EdgeSetup, keepAlive: (work: Promise<vo
     await beat();
   };
   return {
-    acceptEvents: createAcceptEvents({ call, apply: applyRules(config, config.authMirror) }),
+    acceptEvents: createAcceptEvents({ call, apply: applyRules(config) }),
     verifySignature: config.webhookSecrets.length === 0 ? null : createVerifySignature(config.webhookSecrets, Date.now),
     loadLimit: createLoadLimit({ events: 256, bytes: 64 * 1024 * 1024, now: Date.now }),
     rateLimit: createRateLimit({ ...config.webhookRate, now: Date.now }),

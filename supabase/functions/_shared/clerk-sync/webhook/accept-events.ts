@@ -24,10 +24,10 @@ export type AcceptEventsOptions = {
   now?: () => number;
 };
 
-/** What is configured of it. */
-export function applyRules(config: Config, mirrors: boolean): AcceptEventsOptions["apply"] {
-  const { deleteMode, deleteBrake } = config;
-  return config.applyAtOnce ? { deleteMode, deleteBrake, mirrors } : null;
+/** How the configuration wants rows to be written. The mirror is recorded as pending also where another process makes it. */
+export function applyRules(config: Config): AcceptEventsOptions["apply"] {
+  const { deleteMode, deleteBrake, authMirror } = config;
+  return config.applyAtOnce ? { deleteMode, deleteBrake, mirrors: authMirror } : null;
 }
 
 type Waiting = {
