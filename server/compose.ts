@@ -4,27 +4,16 @@ import type pg from "pg";
 import { createHandleAdmin } from "#core/admin/handle-admin.ts";
 import { listTargets } from "#core/alerts/post-notice.ts";
 import { createConfiguredAlerts } from "#core/alerts/send-alerts.ts";
-import { createReadUser } from "#core/clerk/read-user.ts";
-import { createConfiguredVerify } from "#core/clerk/verify-session-token.ts";
+import { composeEnsureUser } from "#core/compose/ensure-user.ts";
+import { composeProcessor, composeSlices } from "#core/compose/processor.ts";
+import { composeWebhook } from "#core/compose/webhook.ts";
+import { composeWork, type System } from "#core/compose/work.ts";
 import type { Config } from "#core/config/config.ts";
-import { type CallFunction, createDatabase } from "#core/database/database.ts";
-import { createEnsureUser } from "#core/ensure-user/ensure-user.ts";
-import type { EnsureUserDependencies } from "#core/ensure-user/handle-ensure-user.ts";
+import type { CallFunction } from "#core/database/database.ts";
 import { createReadHealth } from "#core/health/read-health.ts";
-import { createSupervision } from "#core/health/supervise-sync.ts";
-import { watchStores } from "#core/health/watch-stores.ts";
-import { createAllowOrigin } from "#core/http/allow-origin.ts";
+import { createSupervision, type Supervision } from "#core/health/supervise-sync.ts";
 import { createCheckCaller } from "#core/http/check-caller.ts";
-import { adoptionOf } from "#core/mirror/adopt-holder.ts";
-import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
-import { createMirrorUser } from "#core/mirror/mirror-user.ts";
-import { createSlices } from "#core/reconcile/create-slices.ts";
-import { applyRules, createAcceptEvents } from "#core/webhook/accept-events.ts";
-import type { WebhookDependencies } from "#core/webhook/handle-webhook.ts";
-import { createLoadLimit } from "#core/webhook/limit-load.ts";
-import { createRateLimit } from "#core/webhook/limit-rate.ts";
 import { createDeliveryRecorder, type DeliveryRecorder } from "#core/webhook/record-deliveries.ts";
-import { createVerifySignature } from "#core/webhook/verify-signature.ts";
 import { readAdminPage } from "./admin-page.ts";
 import { createApp } from "./app.ts";
 import { createCallFunction } from "./call-function.ts";
@@ -32,10 +21,7 @@ import { createHealth } from "./health.ts";
 import { createMetrics } from "./metrics.ts";
 import { createNodeHmac } from "./node-hmac.ts";
 import { watchDatabase } from "./watch-database.ts";
-import { createWorker, type Worker, type WorkerDependencies } from "./worker.ts";
-
-/** Ten connections serve so many events in a fraction of a second; beyond that waiting is no use. */
-const mostInHand = { events: 256, bytes: 64 * 1024 * 1024 };
+import { createWorker, type Worker } from "./worker.ts";
 
 /** Half of the work, where several instances share it: `webhook` takes events, `worker` works through the queue. */
 export type Half = "webhook" | "worker";
@@ -65,24 +51,28 @@ export type Parts = {
 
 /** Builds the routes and the worker from what was configured and opened. Neither is started. */
 export function compose(config: Config, composition: Composition): Parts {
-  const { only, now, secretKeys } = composition;
+  const { only, now, secretKeys, webhookSecrets } = composition;
   const call = createCallFunction(composition.pool);
-  const work = makeWork(config, composition, call);
-  const supervised = only === "webhook" ? null : makeSupervised(config, work, call);
-  const worker = supervised === null ? null : createWorker(supervised);
+  const system: System = { ...composition, config, call };
+  const queue = composeWork(system);
+  const work = { ...queue, slices: composeSlices(system, queue) };
+  const processor =
+    only === "webhook"
+      ? null
+      : composeProcessor(system, work, { supervision: supervise(system), budgetMilliseconds: 20_000 });
+  const worker = processor && createWorker(processor);
   const onQueued = () => worker?.wake(); // another instance's worker sees the job within a second
   const recorder = only === "worker" ? null : makeRecorder(call, now);
-  const accept = createAcceptEvents({ call, apply: applyRules(config) });
-  const { acceptEvents, refusal } = watchStores(accept, now);
-  const keys = [...secretKeys, ...(config.processorSecret ? [config.processorSecret] : [])];
+  const taking = recorder && composeWebhook(system, { webhookSecrets, recorder, onQueued, createHmac: createNodeHmac });
+  const refusal = taking?.refusal ?? (() => null);
   const app = createApp({
-    webhook: recorder === null ? null : makeWebhook(config, composition, { acceptEvents, onQueued, recorder }),
+    webhook: taking?.webhook ?? null,
     trustedProxies: config.trustedProxies,
-    processor: supervised && { ...supervised, checkCaller: createCheckCaller(keys), budgetMilliseconds: 20_000 },
-    ensureUser: only === "worker" ? null : makeEnsureUser(config, work, onQueued),
+    processor,
+    ensureUser: only === "worker" ? null : composeEnsureUser(system, work, onQueued),
     health: createHealth({ database: work.database, refusal, now }),
     syncHealth: { readHealth: createReadHealth({ call, refusal, now }), checkCaller: createCheckCaller(secretKeys) },
-    admin: createHandleAdmin({ ...work, config, secretKeys, call, onQueued }),
+    admin: createHandleAdmin({ ...system, ...work, onQueued }),
     metrics: createMetrics(call, config.metricsToken === null ? secretKeys : [...secretKeys, config.metricsToken]),
     adminPage: readAdminPage(),
     standIns: composition.standIns,
@@ -90,63 +80,19 @@ export function compose(config: Config, composition: Composition): Parts {
   return { app, worker, recorder };
 }
 
-function makeWork(config: Config, { auth, now }: Composition, call: CallFunction) {
-  const authAdmin = auth === null ? null : createAuthAdmin(auth);
-  const database = createDatabase(call);
-  return {
-    database,
-    auth: authAdmin,
-    mirrorUser: authAdmin && createMirrorUser(authAdmin, adoptionOf(config, database, now)),
-    readUser: createReadUser(config, call),
-    slices: createSlices(config, call, authAdmin === null ? {} : { auth: authAdmin }),
-    deleteMode: config.deleteMode,
-    deleteBrake: config.deleteBrake,
-    now,
-  };
-}
-
-/** The work of an instance that goes through the queue: it purges, and looks after the sync itself. */
-function makeSupervised(config: Config, work: ReturnType<typeof makeWork>, call: CallFunction): WorkerDependencies {
-  const supervision = createSupervision(config, call, "worker");
+/** The supervision by an instance that goes through the queue; it also sends alerts while the database is away. */
+function supervise({ config, call, now }: System): Supervision {
   const sendAlerts = watchDatabase({
     sendAlerts: createConfiguredAlerts(config.alerts, call),
     targets: listTargets(config.alerts),
     adminUrl: config.alerts.adminUrl,
     fetch: globalThis.fetch,
-    now: work.now,
+    now,
   });
-  return { ...work, retentionDays: config.retentionDays, supervision: { ...supervision, sendAlerts } };
-}
-
-function makeWebhook(
-  config: Config,
-  { webhookSecrets, now }: Composition,
-  { recorder, ...parts }: Pick<WebhookDependencies, "acceptEvents" | "onQueued"> & { recorder: DeliveryRecorder },
-): WebhookDependencies {
-  return {
-    ...parts,
-    ...recorder.hooks,
-    verifySignature: webhookSecrets.length === 0 ? null : createVerifySignature(webhookSecrets, now, createNodeHmac),
-    loadLimit: createLoadLimit({ ...mostInHand, now }),
-    rateLimit: createRateLimit({ ...config.webhookRate, now }),
-    maxAttempts: config.maxAttempts,
-    instanceIds: config.instanceIds,
-  };
+  return { ...createSupervision(config, call, "worker"), sendAlerts };
 }
 
 function makeRecorder(call: CallFunction, now: () => number): DeliveryRecorder {
   const sleep = (milliseconds: number) => delay(milliseconds, undefined, { ref: false });
   return createDeliveryRecorder({ call, keepAlive: () => undefined, now, sleep });
-}
-
-function makeEnsureUser(
-  config: Config,
-  work: ReturnType<typeof makeWork>,
-  onQueued: () => void,
-): EnsureUserDependencies {
-  return {
-    verifySessionToken: createConfiguredVerify(config, work.now),
-    ensureUser: createEnsureUser({ ...work, maxAttempts: config.maxAttempts, onQueued }),
-    allowOrigin: createAllowOrigin(config.authorizedParties),
-  };
 }

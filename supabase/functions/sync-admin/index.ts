@@ -4,8 +4,8 @@ import { setUp } from "../_shared/clerk-sync/edge/setup.ts";
 
 declare const EdgeRuntime: { waitUntil: (work: Promise<unknown>) => void } | undefined;
 
-const setup = await setUp(Deno.env.toObject());
+const system = await setUp(Deno.env.toObject());
 
 Deno.serve(
-  createEdgeAdmin(setup, (work) => (typeof EdgeRuntime === "undefined" ? undefined : EdgeRuntime.waitUntil(work))),
+  createEdgeAdmin(system, (work) => (typeof EdgeRuntime === "undefined" ? undefined : EdgeRuntime.waitUntil(work))),
 );

@@ -5,11 +5,11 @@ import { type HealthDependencies, handleHealth } from "../_shared/clerk-sync/hea
 import { createReadHealth } from "../_shared/clerk-sync/health/read-health.ts";
 import { createCheckCaller } from "../_shared/clerk-sync/http/check-caller.ts";
 
-const { call, config } = await setUp(Deno.env.toObject());
+const { call, secretKeys, now } = await setUp(Deno.env.toObject());
 
 const dependencies: HealthDependencies = {
-  readHealth: createReadHealth({ call, now: Date.now }),
-  checkCaller: createCheckCaller(config.secretKeys),
+  readHealth: createReadHealth({ call, now }),
+  checkCaller: createCheckCaller(secretKeys),
 };
 
 Deno.serve((request) => handleHealth(request, dependencies));

@@ -7,6 +7,17 @@ const test = "tests/integration/webhook/accept.test.ts";
 /** What the webhook's own applying must not do, each with the line that upholds it. */
 export const acceptPromises: readonly Mutation[] = [
   {
+    test: "tests/integration/server/serve.test.ts",
+    title: "an instance that only takes events writes the row and leaves the mirror to a worker",
+    edits: [
+      {
+        file: "supabase/functions/_shared/clerk-sync/webhook/accept-events.ts",
+        find: "mirrors: authMirror }",
+        replace: "mirrors: false }",
+      },
+    ],
+  },
+  {
     test,
     title: "an event that cannot be applied is queued all the same, and a worker finds out why",
     edits: [
