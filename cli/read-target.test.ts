@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { readOptions } from "./read-simulate-options.ts";
 import { readLocalSettings, requireSecret, resolveRest, resolveTarget } from "./read-target.ts";
-import { readOptions } from "./simulate/read-options.ts";
 
 const local = {
   url: "http://127.0.0.1:54321",

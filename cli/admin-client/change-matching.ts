@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { changedSchema, countSchema, type JobFilter } from "#core/admin/contract/jobs.ts";
 import { SyncError } from "#core/errors.ts";
 import type { CommandIo } from "../command-io.ts";
-import type { Progress } from "../simulate/progress.ts";
+import type { Progress } from "../progress.ts";
 import type { CallAdmin } from "./call-admin.ts";
 
 export type JobVerb = "retry" | "cancel";

@@ -8,7 +8,7 @@ import { formatJob, formatJobs } from "../admin-client/format-jobs.ts";
 import { addFilterOptions, filterOptionsSchema, toFilter } from "../admin-client/job-filter.ts";
 import { printLines } from "../admin-client/print-lines.ts";
 import type { CommandIo } from "../command-io.ts";
-import { chooseProgress } from "../simulate/progress.ts";
+import { chooseProgress } from "../progress.ts";
 
 const examples = `
 Examples:

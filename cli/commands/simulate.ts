@@ -1,8 +1,9 @@
 import type { Command } from "commander";
+import { askRows } from "../ask-rows.ts";
 import type { CommandIo } from "../command-io.ts";
+import { chooseProgress } from "../progress.ts";
+import { readOptions, type SimulateOptions } from "../read-simulate-options.ts";
 import { findTarget, requireSecret } from "../read-target.ts";
-import { chooseProgress } from "../simulate/progress.ts";
-import { readOptions, type SimulateOptions } from "../simulate/read-options.ts";
 import { formatPlan, formatResult, isInStep, summarise } from "../simulate/report.ts";
 import { planSimulation, runSimulation } from "../simulate/run-simulation.ts";
 
@@ -42,11 +43,14 @@ async function simulate(options: SimulateOptions, io: CommandIo): Promise<void> 
   const simulation = planSimulation(options, options.seed ?? io.drawSeed(), io.clock.now());
   if (!options.json) io.print(formatPlan(simulation, target.webhookUrl));
 
-  const result = await runSimulation(
-    simulation,
-    { options, target, progress: chooseProgress(options.json, io.terminal, io.print) },
-    io,
-  );
+  const { webhookUrl, webhookSecret, rest } = target;
+  const context = {
+    options,
+    endpoint: { url: webhookUrl, secret: webhookSecret },
+    askRows: rest && ((clerkIds: readonly string[]) => askRows(clerkIds, rest, io)),
+    progress: chooseProgress(options.json, io.terminal, io.print),
+  };
+  const result = await runSimulation(simulation, context, io);
   const summary = summarise(simulation, result);
   if (options.json) io.print(JSON.stringify(summary));
   else for (const line of formatResult(summary, result)) io.print(line);

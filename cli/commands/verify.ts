@@ -5,9 +5,9 @@ import { SyncError } from "#core/errors.ts";
 import { readWebhookSecret } from "#core/http/sign-webhook.ts";
 import type { CommandIo } from "../command-io.ts";
 import { findTarget, requireSecret, type Target, targetOptionsSchema } from "../read-target.ts";
-import { wholeNumber } from "../simulate/read-options.ts";
 import { clocks, exitCodeOf, formatStep, formatVerdict } from "../verify/report.ts";
 import { runVerify, type Verification } from "../verify/run-verify.ts";
+import { wholeNumber } from "../whole-number.ts";
 
 const examples = `
 Examples:

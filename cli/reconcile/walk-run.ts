@@ -5,8 +5,8 @@ import { createSlices, type SliceChanges } from "#core/reconcile/create-slices.t
 import { createRunsDatabase, type Run, type RunKind } from "#core/reconcile/runs-database.ts";
 import { type SliceDependencies, walkSlice } from "#core/reconcile/walk-run.ts";
 import type { CommandIo } from "../command-io.ts";
+import { chooseProgress } from "../progress.ts";
 import { findRest } from "../read-target.ts";
-import { chooseProgress } from "../simulate/progress.ts";
 import { createProjectCall } from "./call-project.ts";
 import type { RunOptions } from "./run-options.ts";
 import { type RunFindings, watchRun } from "./watch-run.ts";

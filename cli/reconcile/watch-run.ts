@@ -1,7 +1,7 @@
 import type { Difference, JobsState, Run } from "#core/reconcile/runs-database.ts";
 import type { RunWatcher } from "#core/reconcile/step.ts";
 import type { CommandIo } from "../command-io.ts";
-import type { Progress } from "../simulate/progress.ts";
+import type { Progress } from "../progress.ts";
 
 /** What is gathered while a run is walked. */
 export type RunFindings = {

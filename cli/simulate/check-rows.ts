@@ -1,9 +1,7 @@
 import type { UserRecord } from "#core/admin/contract/users.ts";
-import type { Rest } from "../call-rpc.ts";
-import type { CommandIo } from "../command-io.ts";
-import { askRows, idsPerCall } from "./ask-rows.ts";
 import { compareUser, type Difference } from "./compare-user.ts";
 import type { ExpectedUser } from "./expect-user.ts";
+import type { SimulationIo } from "./io.ts";
 
 /** Whom to look for and what to find. */
 export type Expectations = {
@@ -17,12 +15,19 @@ export type RowCheck =
   | { state: "checked"; inStep: number; outOfStep: number; unfinished: number; differences: Difference[] }
   | { state: "unchecked"; reason: string };
 
-export type CheckOptions = Rest & { timeoutMs: number };
+/** Asks the database what it holds of some users; it answers of each, known or not. */
+export type AskRows = (
+  clerkIds: readonly string[],
+) => Promise<{ value: UserRecord[] } | { reason: string; retryable: boolean }>;
 
-type CheckIo = Pick<CommandIo, "fetch" | "clock"> & { onProgress: (inStep: number) => void };
+export type CheckOptions = { askRows: AskRows; timeoutMs: number };
+
+type CheckIo = Pick<SimulationIo, "clock"> & { onProgress: (inStep: number) => void };
 
 type Round = { unfinished: number[] } | { reason: string; retryable: boolean };
 
+/** As many ids as one call may carry. */
+const idsPerCall = 500;
 const shortestPauseMs = 250;
 const longestPauseMs = 2_000;
 const maxDifferences = 10;
@@ -34,7 +39,7 @@ export async function checkRows(expectations: Expectations, options: CheckOption
   let unfinished = Array.from({ length: expectations.users }, (_, user) => user);
   for (;;) {
     const start = io.clock.now();
-    const round = await askRound(unfinished, { expectations, options, differences }, io);
+    const round = await askRound(unfinished, { expectations, options, differences });
     const isLate = io.clock.now() >= deadline;
     if ("reason" in round && (isLate || !round.retryable)) return { state: "unchecked", reason: round.reason };
     if ("unfinished" in round) {
@@ -55,14 +60,14 @@ type RoundContext = {
 };
 
 /** Asks once for each of the users, notes how they differ, and answers who still has something in the queue. */
-async function askRound(users: readonly number[], context: RoundContext, io: CheckIo): Promise<Round> {
+async function askRound(users: readonly number[], context: RoundContext): Promise<Round> {
   const unfinished: number[] = [];
   for (let start = 0; start < users.length; start += idsPerCall) {
     const chunk = users
       .slice(start, start + idsPerCall)
       .map((user) => [user, context.expectations.expected(user)] as const);
     const ids = chunk.map(([, expected]) => expected.clerkId);
-    const answer = await askRows(ids, context.options, io);
+    const answer = await context.options.askRows(ids);
     if ("reason" in answer) return answer;
     const stored = new Map(answer.value.map((user) => [user.clerk_id, user]));
     for (const [user, expected] of chunk) {

@@ -1,7 +1,7 @@
 import { networkReason } from "#core/http/network-reason.ts";
 import { signWebhook } from "#core/http/sign-webhook.ts";
-import type { CommandIo } from "../command-io.ts";
 import type { Message } from "./build-event.ts";
+import type { SimulationIo } from "./io.ts";
 
 /** How one delivery ended: its last status, or "network" or "timeout" when nothing answered. */
 export type Outcome = { accepted: boolean; status: string; text: string };
@@ -25,11 +25,7 @@ const shownCharacters = 300;
  * Sends one message as Svix does: signed anew for every attempt, and again after anything but 2xx, though
  * within seconds and not hours. Never throws for what the endpoint does.
  */
-export async function deliver(
-  message: Message,
-  options: DeliverOptions,
-  io: Pick<CommandIo, "fetch" | "clock">,
-): Promise<Outcome> {
+export async function deliver(message: Message, options: DeliverOptions, io: SimulationIo): Promise<Outcome> {
   for (let attempt = 1; ; attempt += 1) {
     const { retryAfterMs, ...outcome } = await send(message, options, io);
     if (outcome.accepted || attempt >= options.attempts) return outcome;
@@ -37,7 +33,7 @@ export async function deliver(
   }
 }
 
-async function send(message: Message, endpoint: Endpoint, io: Pick<CommandIo, "fetch" | "clock">): Promise<Attempt> {
+async function send(message: Message, endpoint: Endpoint, io: SimulationIo): Promise<Attempt> {
   const timestamp = Math.floor(io.clock.now() / 1000);
   const signature = await signWebhook({ ...message, secret: endpoint.secret, timestamp });
   try {

@@ -1,7 +1,7 @@
 import { SyncError } from "#core/errors.ts";
-import type { CommandIo } from "../command-io.ts";
 import type { Message } from "./build-event.ts";
 import { deliver, type Endpoint, type Outcome, usualAttempts } from "./deliver.ts";
+import type { SimulationIo } from "./io.ts";
 import { createTally, hasRefusedAll, recordOutcome, type Tally } from "./tally.ts";
 
 export type PostOptions = Endpoint & {
@@ -17,7 +17,7 @@ export type Posted = {
   messageOf: (event: number) => Message;
 };
 
-type PostIo = Pick<CommandIo, "fetch" | "clock"> & { onProgress: (done: number) => void };
+type PostIo = SimulationIo & { onProgress: (done: number) => void };
 
 /**
  * Posts all deliveries, so many at a time, and counts what became of them.
@@ -53,7 +53,7 @@ export async function postDeliveries(posted: Posted, options: PostOptions, io: P
 }
 
 /** Holds the n-th delivery back until its time has come. */
-function createPacer(rate: number | null, clock: CommandIo["clock"]): (delivery: number) => Promise<void> {
+function createPacer(rate: number | null, clock: SimulationIo["clock"]): (delivery: number) => Promise<void> {
   if (rate === null) return async () => undefined;
   const start = clock.now();
   return async (delivery) => {

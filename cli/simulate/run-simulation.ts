@@ -1,15 +1,13 @@
 import { readWebhookSecret } from "#core/http/sign-webhook.ts";
-import type { CommandIo } from "../command-io.ts";
-import type { SignedTarget } from "../read-target.ts";
 import { buildMessage } from "./build-event.ts";
-import { checkRows, type Expectations, type RowCheck } from "./check-rows.ts";
+import { type AskRows, checkRows, type Expectations, type RowCheck } from "./check-rows.ts";
+import type { Endpoint } from "./deliver.ts";
 import { createHistories } from "./draw-history.ts";
 import { expectUser } from "./expect-user.ts";
-import { planDeliveries } from "./plan-deliveries.ts";
+import type { SimulationIo } from "./io.ts";
+import { type DeliveryOrder, planDeliveries } from "./plan-deliveries.ts";
 import { eventsOf, planScenario, type Scenario } from "./plan-scenario.ts";
-import { postDeliveries } from "./post-deliveries.ts";
-import type { Progress } from "./progress.ts";
-import type { SimulateOptions } from "./read-options.ts";
+import { type PostOptions, postDeliveries } from "./post-deliveries.ts";
 import { countAccepted, type Tally } from "./tally.ts";
 
 /** What is sent: the same for the same seed, count and users. */
@@ -23,10 +21,32 @@ export type Simulation = {
 /** What came of it. */
 export type SimulationResult = { tally: Tally; accepted: number; seconds: number; rows: RowCheck };
 
-type RunContext = { options: SimulateOptions; target: SignedTarget; progress: Progress };
+export type SimulationOptions = DeliveryOrder &
+  Omit<PostOptions, keyof Endpoint> & {
+    /** Events. */
+    count: number;
+    users: number;
+    /** Seconds to wait for the rows. */
+    timeout: number;
+  };
+
+/** What draws how far a step is. */
+type Progress = {
+  start: (label: string, total: number) => void;
+  update: (value: number) => void;
+  stop: () => void;
+};
+
+type RunContext = {
+  options: SimulationOptions;
+  endpoint: Endpoint;
+  /** Null: no secret key is known, and the rows are not checked. */
+  askRows: AskRows | null;
+  progress: Progress;
+};
 
 /** Draws the users, their histories and the order of delivery. */
-export function planSimulation(options: SimulateOptions, seed: number, now: number): Simulation {
+export function planSimulation(options: SimulationOptions, seed: number, now: number): Simulation {
   const scenario = planScenario({ seed, count: options.count, users: options.users, now });
   return { seed, scenario, deliveries: planDeliveries(scenario, options), histories: createHistories(scenario) };
 }
@@ -35,9 +55,9 @@ export function planSimulation(options: SimulateOptions, seed: number, now: numb
 export async function runSimulation(
   simulation: Simulation,
   context: RunContext,
-  io: Pick<CommandIo, "fetch" | "clock">,
+  io: SimulationIo,
 ): Promise<SimulationResult> {
-  readWebhookSecret(context.target.webhookSecret); // a damaged secret fails here, with its reason
+  readWebhookSecret(context.endpoint.secret); // a damaged secret fails here, with its reason
   const start = io.clock.now();
   const tally = await post(simulation, context, io);
   const seconds = (io.clock.now() - start) / 1000;
@@ -47,11 +67,10 @@ export async function runSimulation(
 
 async function post(
   { scenario, deliveries, histories }: Simulation,
-  { options, target, progress }: RunContext,
-  io: Pick<CommandIo, "fetch" | "clock">,
+  { options, endpoint, progress }: RunContext,
+  io: SimulationIo,
 ): Promise<Tally> {
   const messageOf = (event: number) => buildMessage(scenario, event, histories(scenario.ownerOf[event] ?? 0));
-  const endpoint = { url: target.webhookUrl, secret: target.webhookSecret };
   return await withProgress(progress, { label: "Posted", total: deliveries.length }, (onProgress) =>
     postDeliveries(
       { deliveries, events: scenario.events, messageOf },
@@ -64,10 +83,9 @@ async function post(
 async function check(
   { scenario, histories }: Simulation,
   tally: Tally,
-  { options, target, progress, io }: RunContext & { io: Pick<CommandIo, "fetch" | "clock"> },
+  { options, askRows, progress, io }: RunContext & { io: SimulationIo },
 ): Promise<RowCheck> {
-  const { rest } = target;
-  if (rest === null)
+  if (askRows === null)
     return { state: "unchecked", reason: "no secret key is known for this address; pass --secret-key" };
   const expectations: Expectations = {
     users: scenario.users,
@@ -75,7 +93,7 @@ async function check(
     isKnown: (user) => eventsOf(scenario, user).some((event) => tally.acceptedEvents[event] === 1),
   };
   return await withProgress(progress, { label: "Users in step", total: scenario.users }, (onProgress) =>
-    checkRows(expectations, { ...rest, timeoutMs: options.timeout * 1000 }, { ...io, onProgress }),
+    checkRows(expectations, { askRows, timeoutMs: options.timeout * 1000 }, { ...io, onProgress }),
   );
 }
 

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import type { UserRecord } from "#core/admin/contract/users.ts";
+import { askRows } from "../ask-rows.ts";
 import type { Rest } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
-import { askRows } from "../simulate/ask-rows.ts";
 import { compareUser } from "../simulate/compare-user.ts";
 import { deliver, type Endpoint, type Outcome } from "../simulate/deliver.ts";
 import { askAuthUser } from "./ask-auth-user.ts";

@@ -1,10 +1,7 @@
 import { z } from "zod";
 import { type UserRecord, userRecordSchema } from "#core/admin/contract/users.ts";
-import { callRpc, type Rest, type RpcAnswer } from "../call-rpc.ts";
-import type { CommandIo } from "../command-io.ts";
-
-/** As many ids as one call may carry. */
-export const idsPerCall = 500;
+import { callRpc, type Rest, type RpcAnswer } from "./call-rpc.ts";
+import type { CommandIo } from "./command-io.ts";
 
 /** Asks the database, through its REST API, what it holds of some users; it answers of each, known or not. */
 export function askRows(
