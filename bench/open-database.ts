@@ -1,4 +1,5 @@
 import pg from "pg";
+import { authSchema } from "../local/open-local-database.ts";
 import { applyPrelude, migrate } from "../server/migrate.ts";
 import { withConnection } from "../server/with-connection.ts";
 
@@ -16,7 +17,7 @@ export async function prepareDatabases(url: string): Promise<(name: string) => P
     return urlOf(name);
   };
   await withConnection(await create(template, "template1"), async (client) => {
-    await applyPrelude(client, true);
+    await applyPrelude(client, authSchema);
     await migrate(client);
   });
   return (name) => create(name, template);

@@ -17,7 +17,7 @@ const copied = [
   "CHANGELOG.md",
   "docs",
   "ops",
-  "server/postgres/auth-schema.sql",
+  "local/supabase/auth/schema.sql",
   "server/postgres/migrations-table.sql",
   "server/postgres/prelude.sql",
   "server/postgres/schema-state.sql",

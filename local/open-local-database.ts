@@ -6,12 +6,15 @@ import { migrateDatabase } from "../server/migrate-database.ts";
 import { startEmbeddedPostgres, stopOrphan } from "./postgres/embedded-postgres.ts";
 import { readLocalPassword } from "./settings.ts";
 
+/** Makes the tables behind the stand-in of Supabase Auth. */
+export const authSchema = new URL("./supabase/auth/schema.sql", import.meta.url);
+
 /**
  * Opens the database at `url`, or an embedded PostgreSQL in `folder`/postgres, and brings it up to date.
  * Throws SyncError `database_unavailable`, `schema_newer`, `migration_failed`, or what the embedded PostgreSQL throws.
  */
 export async function openLocalDatabase(url: string | null, folder: string): Promise<OpenDatabase> {
-  const bringUpToDate = (address: string) => migrateDatabase(address, { force: true, withAuthStandIn: true });
+  const bringUpToDate = (address: string) => migrateDatabase(address, { force: true, authSchema });
   if (url !== null) return prepareDatabase(url, () => bringUpToDate(url), null);
   const dataFolder = path.join(folder, "postgres");
   if (await stopOrphan(dataFolder)) logger.warn("postgres.orphan_stopped");

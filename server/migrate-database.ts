@@ -20,8 +20,8 @@ export type MigrateOptions = LockOptions & {
   dryRun?: boolean;
   /** Also on a Supabase project, where the Supabase CLI keeps the list of migrations. */
   force?: boolean;
-  /** Makes the tables of the stand-in of Supabase Auth, too, unless auth.users is somebody else's. */
-  withAuthStandIn?: boolean;
+  /** The file that makes the tables of a stand-in of Supabase Auth; applied unless auth.users is somebody else's. */
+  authSchema?: URL;
 };
 
 export type Migrated = {
@@ -55,7 +55,7 @@ export async function migrateDatabase(url: string, options: MigrateOptions = {})
       if (options.dryRun) return (await plan(client, options)).result;
       const bringUpToDate = async () => {
         const { missing, needsPrelude, result } = await plan(client, options);
-        if (needsPrelude) await applyPrelude(client, result.hasAuthStandIn);
+        if (needsPrelude) await applyPrelude(client, result.hasAuthStandIn ? (options.authSchema ?? null) : null);
         await applyMigrations(client, missing);
         return result;
       };
@@ -75,7 +75,7 @@ async function plan(client: pg.ClientBase, options: MigrateOptions) {
   const from = await versionOf(client, state);
   const missing = await findWork(client, state, from);
   if (missing.length > 0 && isSupabase(state) && !options.force) throw refusal();
-  const hasAuthStandIn = options.withAuthStandIn === true && (!state.hasAuthUsers || state.hasOwnAuthUsers);
+  const hasAuthStandIn = options.authSchema !== undefined && (!state.hasAuthUsers || state.hasOwnAuthUsers);
   const applied = missing.map((migration) => migration.name);
   const result: Migrated = { from, to: schemaVersion, applied, hasAuthStandIn };
   return { missing, needsPrelude: missing.length > 0 || hasAuthStandIn, result };

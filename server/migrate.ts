@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
+import path from "node:path";
 import type pg from "pg";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
 import { sqlState } from "./call-function.ts";
 
 const migrationsFolder = new URL("../supabase/migrations/", import.meta.url);
-const preludeFolder = new URL("./postgres/", import.meta.url);
+const postgresFolder = new URL("./postgres/", import.meta.url);
 
 /** Any number, the same for every runner: it is the lock below. */
 const advisoryLock = 7_461_203_001;
@@ -14,13 +15,13 @@ const lockNotAvailable = "55P03";
 
 export type Migration = { name: string; sql: string; checksum: string };
 
-/** Applies what Supabase has and plain PostgreSQL lacks; `withAuthUsers` adds the tables of the Auth stand-in. */
-export async function applyPrelude(client: pg.ClientBase, withAuthUsers: boolean): Promise<void> {
-  const files = withAuthUsers ? ["prelude.sql", "auth-schema.sql"] : ["prelude.sql"];
-  for (const file of files) {
-    const sql = await readFile(new URL(file, preludeFolder), "utf8");
+/** Applies what Supabase has and plain PostgreSQL lacks, and `authSchema`, the tables of a stand-in of Supabase Auth. */
+export async function applyPrelude(client: pg.ClientBase, authSchema: URL | null): Promise<void> {
+  const prelude = new URL("prelude.sql", postgresFolder);
+  for (const file of authSchema === null ? [prelude] : [prelude, authSchema]) {
+    const sql = await readFile(file, "utf8");
     await client.query(sql).catch((cause: unknown) => {
-      const message = `${file} failed: ${errorMessage(cause)}. Connect as a user who may create roles and schemas.`;
+      const message = `${path.basename(file.pathname)} failed: ${errorMessage(cause)}. Connect as a user who may create roles and schemas.`;
       throw new SyncError("migration_failed", message, { cause });
     });
   }
@@ -146,7 +147,7 @@ export async function applyMigrations(client: pg.ClientBase, migrations: readonl
 }
 
 async function makeList(client: pg.ClientBase): Promise<void> {
-  await client.query(await readFile(new URL("migrations-table.sql", preludeFolder), "utf8"));
+  await client.query(await readFile(new URL("migrations-table.sql", postgresFolder), "utf8"));
 }
 
 async function readApplied(client: pg.ClientBase): Promise<Map<string, string>> {

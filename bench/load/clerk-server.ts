@@ -1,5 +1,5 @@
-import { makeUsers } from "../../tests/support/clerk/stand-in/make-users.ts";
-import { startClerkStandIn } from "../../tests/support/clerk/stand-in/start-clerk-stand-in.ts";
+import { startClerkStandIn } from "../../local/clerk/start-clerk-stand-in.ts";
+import { makeUsers } from "../../tests/support/clerk/make-users.ts";
 import { answerQuestions, type Program, startProgram } from "./program.ts";
 
 type ClerkApi = { start: (instance: { users: number }) => Promise<{ url: string; secretKey: string }> };

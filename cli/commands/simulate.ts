@@ -1,11 +1,11 @@
 import type { Command } from "commander";
+import { formatPlan, formatResult, isInStep, summarise } from "../../local/simulate/report.ts";
+import { planSimulation, runSimulation } from "../../local/simulate/run-simulation.ts";
 import { askRows } from "../ask-rows.ts";
 import type { CommandIo } from "../command-io.ts";
 import { chooseProgress } from "../progress.ts";
 import { readOptions, type SimulateOptions } from "../read-simulate-options.ts";
 import { findTarget, requireSecret } from "../read-target.ts";
-import { formatPlan, formatResult, isInStep, summarise } from "../simulate/report.ts";
-import { planSimulation, runSimulation } from "../simulate/run-simulation.ts";
 
 const examples = `
 Examples:

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { schemaVersion } from "#core/database/schema-version.ts";
+import { simulatedInstanceId } from "../../local/simulate/build-event.ts";
 import { callRpc, type Rest, type RpcFailure } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
-import { simulatedInstanceId } from "../simulate/build-event.ts";
 import { alertStateSchema, explainAlerts } from "./check-alerts.ts";
 import { explainSchedule, scheduleSchema } from "./check-schedule.ts";
 import type { Finding } from "./finding.ts";

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { canaryPrefix } from "#core/webhook/foreign-events.ts";
-import { buildEvent, type Message } from "../simulate/build-event.ts";
-import type { Happening } from "../simulate/draw-history.ts";
-import type { ExpectedUser } from "../simulate/expect-user.ts";
-import { drawId } from "../simulate/random.ts";
-import { emptyUser, type UserState } from "../simulate/user-state.ts";
+import { buildEvent, type Message } from "../../local/simulate/build-event.ts";
+import type { Happening } from "../../local/simulate/draw-history.ts";
+import type { ExpectedUser } from "../../local/simulate/expect-user.ts";
+import { drawId } from "../../local/simulate/random.ts";
+import { emptyUser, type UserState } from "../../local/simulate/user-state.ts";
 
 /** A user who lives for one run; `startedAt` in Unix milliseconds is what its versions count from. */
 export type Canary = { clerkId: string; email: string; startedAt: number; instanceId: string };

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { jobSchema } from "#core/database/job.ts";
+import { deliver } from "../../local/simulate/deliver.ts";
 import { callRpc, type RpcFailure } from "../call-rpc.ts";
-import { deliver } from "../simulate/deliver.ts";
 import { deletionMessage } from "./canary.ts";
 import { isHeldByBrake } from "./job.ts";
 import type { Run } from "./take-step.ts";

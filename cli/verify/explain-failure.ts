@@ -1,6 +1,6 @@
+import type { Difference } from "../../local/simulate/compare-user.ts";
+import type { Outcome } from "../../local/simulate/deliver.ts";
 import { keyRefused, type RpcFailure } from "../call-rpc.ts";
-import type { Difference } from "../simulate/compare-user.ts";
-import type { Outcome } from "../simulate/deliver.ts";
 import { isHeldByBrake, type Job } from "./job.ts";
 
 /** Where on its way an event was held up or spoiled. */

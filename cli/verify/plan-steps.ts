@@ -1,5 +1,5 @@
-import type { Message } from "../simulate/build-event.ts";
-import type { ExpectedUser } from "../simulate/expect-user.ts";
+import type { Message } from "../../local/simulate/build-event.ts";
+import type { ExpectedUser } from "../../local/simulate/expect-user.ts";
 import { type Canary, canaryMessage, expectCanary } from "./canary.ts";
 
 /** One delivery, and what must be true after it. */

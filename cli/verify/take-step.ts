@@ -1,10 +1,10 @@
 import { z } from "zod";
 import type { UserRecord } from "#core/admin/contract/users.ts";
+import { compareUser } from "../../local/simulate/compare-user.ts";
+import { deliver, type Endpoint, type Outcome } from "../../local/simulate/deliver.ts";
 import { askRows } from "../ask-rows.ts";
 import type { Rest } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
-import { compareUser } from "../simulate/compare-user.ts";
-import { deliver, type Endpoint, type Outcome } from "../simulate/deliver.ts";
 import { askAuthUser } from "./ask-auth-user.ts";
 import {
   explainAnswer,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type ClerkAndServer, startClerkAndServer } from "../../support/clerk/clerk-and-server.ts";
-import { clerkIdOf } from "../../support/clerk/stand-in/make-users.ts";
+import { clerkIdOf } from "../../support/clerk/make-users.ts";
 import { waitFor } from "../../support/processes/wait-for.ts";
 
 let system: ClerkAndServer;

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { createClerkApi } from "#core/clerk/clerk-api.ts";
 import { authUserIdOf } from "#core/mirror/mirror-user.ts";
+import { type ClerkStandIn, startClerkStandIn } from "../../../local/clerk/start-clerk-stand-in.ts";
 import { at, userEvent } from "../../support/clerk/build-event.ts";
-import { type ClerkStandIn, startClerkStandIn } from "../../support/clerk/stand-in/start-clerk-stand-in.ts";
 import { startTestServer, type TestServer } from "../../support/processes/test-server.ts";
 import { postEvent } from "../../support/webhook/post-event.ts";
 

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createDatabase, type Database } from "#core/database/database.ts";
+import { authSchema } from "../../../local/open-local-database.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { applyPrelude } from "../../../server/migrate.ts";
 import { at, deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
@@ -16,7 +17,7 @@ beforeEach(async () => {
   opened = await createEmptyDatabase();
   database = createDatabase(createCallFunction(opened.pool));
   const client = await opened.pool.connect();
-  await applyPrelude(client, true);
+  await applyPrelude(client, authSchema);
   client.release();
 });
 afterEach(() => opened.drop());

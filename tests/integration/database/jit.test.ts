@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createDatabase } from "#core/database/database.ts";
+import { authSchema } from "../../../local/open-local-database.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { applyPrelude, migrate } from "../../../server/migrate.ts";
 import { withConnection } from "../../../server/with-connection.ts";
@@ -46,7 +47,7 @@ describe.skipIf(!hasDebian)("on a PostgreSQL that compiles queries", () => {
   beforeAll(async () => {
     postgres = await startDebianPostgres();
     await withConnection(postgres.url, async (client) => {
-      await applyPrelude(client, true);
+      await applyPrelude(client, authSchema);
       await migrate(client);
     });
     sessions = { compiling: openSession(""), plain: openSession("-c jit=off") };

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { authSchema } from "../../../local/open-local-database.ts";
 import { type EmbeddedPostgres, startEmbeddedPostgres } from "../../../local/postgres/embedded-postgres.ts";
 import { applyPrelude, migrate, readMigrations } from "../../../server/migrate.ts";
 import { createEmptyDatabase } from "../../support/database/test-database.ts";
@@ -53,7 +54,7 @@ describe.each(versions)("on PostgreSQL $version", ({ version, packageName }) => 
   it("the migrations apply to an empty database, and a second time", async () => {
     const database = await createEmptyDatabase(postgres.url);
     await withClient(database.url, async (client) => {
-      await applyPrelude(client, true);
+      await applyPrelude(client, authSchema);
       const names = (await readMigrations()).map((migration) => migration.name);
       expect(await migrate(client)).toEqual(names);
       expect(await migrate(client)).toEqual([]);
@@ -65,7 +66,7 @@ describe.each(versions)("on PostgreSQL $version", ({ version, packageName }) => 
   it("an existing users table keeps its rows, defaults and enum, also when migrated twice", async () => {
     const database = await createEmptyDatabase(postgres.url);
     await withClient(database.url, async (client) => {
-      await applyPrelude(client, false);
+      await applyPrelude(client, null);
       await client.query(existingUsers);
       const before = await client.query(
         'select id, clerk_id, email, name, role, "updatedAt" from public.users order by email',
@@ -95,7 +96,7 @@ describe.each(versions)("on PostgreSQL $version", ({ version, packageName }) => 
 it("the queue of a hand-written processor is taken over: owed is owed, failed waits as a dead letter", async () => {
   const database = await createEmptyDatabase();
   await withClient(database.url, async (client) => {
-    await applyPrelude(client, false);
+    await applyPrelude(client, null);
     await client.query(existingUsers);
     await client.query(existingQueue);
     await applyRaw(client);

@@ -1,6 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { authSchema } from "../../../local/open-local-database.ts";
 import { applyPrelude, migrate } from "../../../server/migrate.ts";
 import { hasDebianExtension, startDebianPostgres } from "../../support/database/debian-postgres.ts";
 import { olderUsersTable } from "../../support/supabase/older-users-table.ts";
@@ -20,7 +21,7 @@ describe.skipIf(!hasPgtap).each([
     postgres = await startDebianPostgres();
     client = new pg.Client({ connectionString: postgres.url });
     await client.connect();
-    await applyPrelude(client, true);
+    await applyPrelude(client, authSchema);
     await client.query(before);
     await migrate(client);
     await client.query("create schema extensions; create extension pgtap with schema extensions");

@@ -110,7 +110,7 @@ describe.each(Object.entries(defaultPrivileges))("where default privileges %s", 
   it("no object is open to the API roles but users for reading, all are to the service role, all pin search_path", async () => {
     const database = await createEmptyDatabase();
     const client = await database.pool.connect();
-    await applyPrelude(client, false);
+    await applyPrelude(client, null);
     await client.query(sql);
     await migrate(client);
     expect((await client.query(exposed)).rows).toEqual([{ object: "table users select to authenticated" }]);

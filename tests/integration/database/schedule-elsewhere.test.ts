@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { expect, it } from "vitest";
 import { explainSchedule, scheduleSchema } from "../../../cli/doctor/check-schedule.ts";
+import { authSchema } from "../../../local/open-local-database.ts";
 import { applyPrelude, migrate } from "../../../server/migrate.ts";
 import { withConnection } from "../../../server/with-connection.ts";
 import { hasDebianExtension } from "../../support/database/debian-postgres.ts";
@@ -20,7 +21,7 @@ it.skipIf(!hasCron)("beside the database of pg_cron the schedule is left out, an
     .replace("e.name = 'pg_net'", "true")
     .replace("    create extension if not exists pg_net with schema extensions;\n", "");
   const state = await withConnection(url.href, async (client) => {
-    await applyPrelude(client, true);
+    await applyPrelude(client, authSchema);
     await migrate(client);
     await client.query(sql);
     const { rows } = await client.query("select clerk_sync_schedule_state() as state, clerk_sync_schedule() as done");

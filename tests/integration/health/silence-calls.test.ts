@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { type ClerkStandIn, startClerkStandIn } from "../../../local/clerk/start-clerk-stand-in.ts";
 import { userEvent } from "../../support/clerk/build-event.ts";
-import { type ClerkStandIn, startClerkStandIn } from "../../support/clerk/stand-in/start-clerk-stand-in.ts";
 import { startDenoFunction } from "../../support/processes/deno-function.ts";
 import { startTestServer } from "../../support/processes/test-server.ts";
 import { startSupabaseStandIn } from "../../support/supabase/supabase-stand-in.ts";

@@ -1,9 +1,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createClerkApi } from "#core/clerk/clerk-api.ts";
 import { createSilenceCheck, type SilenceResult } from "#core/health/detect-silence.ts";
+import { type ClerkStandIn, startClerkStandIn } from "../../../local/clerk/start-clerk-stand-in.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { at, type UserFacts, userEvent } from "../../support/clerk/build-event.ts";
-import { type ClerkStandIn, startClerkStandIn } from "../../support/clerk/stand-in/start-clerk-stand-in.ts";
 import { createQueue, type Queue } from "../../support/database/queue.ts";
 
 // Versions are minutes here: the sync is installed in minute 0, and the tests say in which minute they look.

@@ -193,7 +193,7 @@ test("supabase-js drives it unmodified over HTTP", async () => {
 
 test("the schema can be applied again and leaves its users alone", async () => {
   const id = await idOf({ email: "a@b.c" });
-  const sql = await readFile(new URL("../../../server/postgres/auth-schema.sql", import.meta.url), "utf8");
+  const sql = await readFile(new URL("../../../local/supabase/auth/schema.sql", import.meta.url), "utf8");
   await database.pool.query(sql);
   expect((await get(id)).status).toBe(200);
   const { rows } = await database.pool.query("select obj_description('auth.users'::regclass) as comment");

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { makeUsers } from "../../support/clerk/stand-in/make-users.ts";
-import { type ClerkStandIn, startClerkStandIn } from "../../support/clerk/stand-in/start-clerk-stand-in.ts";
+import { type ClerkStandIn, startClerkStandIn } from "../../../local/clerk/start-clerk-stand-in.ts";
+import { makeUsers } from "../../support/clerk/make-users.ts";
 import { spawnCli } from "../../support/processes/cli-process.ts";
 import { cliFor } from "../../support/processes/run-cli.ts";
 import { startTestServer, type TestServer } from "../../support/processes/test-server.ts";

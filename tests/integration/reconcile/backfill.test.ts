@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
-import { clerkIdOf, makeUser, makeUsers } from "../../support/clerk/stand-in/make-users.ts";
 import {
   type ClerkStandIn,
   type ClerkStandInOptions,
   startClerkStandIn,
-} from "../../support/clerk/stand-in/start-clerk-stand-in.ts";
+} from "../../../local/clerk/start-clerk-stand-in.ts";
+import { deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
+import { clerkIdOf, makeUser, makeUsers } from "../../support/clerk/make-users.ts";
 import { cliFor, runCli } from "../../support/processes/run-cli.ts";
 import { startTestServer, type TestServer } from "../../support/processes/test-server.ts";
 import { postEvent } from "../../support/webhook/post-event.ts";

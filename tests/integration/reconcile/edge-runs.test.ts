@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { makeUsers } from "../../support/clerk/stand-in/make-users.ts";
-import { type ClerkStandIn, startClerkStandIn } from "../../support/clerk/stand-in/start-clerk-stand-in.ts";
+import { type ClerkStandIn, startClerkStandIn } from "../../../local/clerk/start-clerk-stand-in.ts";
+import { makeUsers } from "../../support/clerk/make-users.ts";
 import { type DenoFunction, startDenoFunction } from "../../support/processes/deno-function.ts";
 import { type SupabaseStandIn, startSupabaseStandIn } from "../../support/supabase/supabase-stand-in.ts";
 

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
 import { authUserIdOf } from "#core/mirror/mirror-user.ts";
 import { type ClerkAndServer, startClerkAndServer } from "../../support/clerk/clerk-and-server.ts";
-import { clerkIdOf, makeUser } from "../../support/clerk/stand-in/make-users.ts";
+import { clerkIdOf, makeUser } from "../../support/clerk/make-users.ts";
 
 // Somebody works in Supabase Auth by hand: what a compare sees of it, and mends.
 

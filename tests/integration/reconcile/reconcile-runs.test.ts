@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { type ClerkAndServer, startClerkAndServer } from "../../support/clerk/clerk-and-server.ts";
-import { clerkIdOf, makeUser } from "../../support/clerk/stand-in/make-users.ts";
+import { clerkIdOf, makeUser } from "../../support/clerk/make-users.ts";
 
 let system: ClerkAndServer;
 afterEach(() => system?.stop());

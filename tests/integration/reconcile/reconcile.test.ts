@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { createRandom } from "../../../cli/simulate/random.ts";
+import { createRandom } from "../../../local/simulate/random.ts";
 import { type ClerkAndServer, startClerkAndServer } from "../../support/clerk/clerk-and-server.ts";
-import { clerkIdOf, makeUser } from "../../support/clerk/stand-in/make-users.ts";
+import { clerkIdOf, makeUser } from "../../support/clerk/make-users.ts";
 
 let system: ClerkAndServer;
 afterEach(() => system?.stop());

@@ -1,9 +1,9 @@
+import { startClerkStandIn } from "../../../local/clerk/start-clerk-stand-in.ts";
 import { cliFor } from "../processes/run-cli.ts";
 import { startTestServer } from "../processes/test-server.ts";
 import { postEvent } from "../webhook/post-event.ts";
 import { deletedEvent, userEvent } from "./build-event.ts";
-import { clerkIdOf, makeUser } from "./stand-in/make-users.ts";
-import { startClerkStandIn } from "./stand-in/start-clerk-stand-in.ts";
+import { clerkIdOf, makeUser } from "./make-users.ts";
 
 type Facts = Partial<Parameters<typeof userEvent>[1]> & { version: number };
 

@@ -2,10 +2,10 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";
+import { createRoutes, type StandInState } from "../../../local/clerk/routes.ts";
+import { createState } from "../../../local/clerk/start-clerk-stand-in.ts";
 import { findFreePort } from "../../../local/postgres/embedded-postgres.ts";
 import { createSessionTokens, type SessionTokens } from "./clerk-session-tokens.ts";
-import { createRoutes, type StandInState } from "./stand-in/routes.ts";
-import { createState } from "./stand-in/start-clerk-stand-in.ts";
 
 /** Where an instance is, or will be: known before it runs, so that a system can be configured for it. */
 export type ClerkInstancePlace = { port: number; privateKey: string };

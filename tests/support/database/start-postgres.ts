@@ -1,5 +1,6 @@
 import path from "node:path";
 import type { TestProject } from "vitest/node";
+import { authSchema } from "../../../local/open-local-database.ts";
 import { startEmbeddedPostgres } from "../../../local/postgres/embedded-postgres.ts";
 import { applyPrelude, migrate } from "../../../server/migrate.ts";
 import { withConnection } from "../../../server/with-connection.ts";
@@ -57,7 +58,7 @@ async function makeTemplate(serverUrl: string): Promise<string> {
   const url = new URL(serverUrl);
   url.pathname = `/${name}`;
   await withConnection(url.href, async (client) => {
-    await applyPrelude(client, true);
+    await applyPrelude(client, authSchema);
     await migrate(client);
   });
   return name;

@@ -1,5 +1,5 @@
 import type { CommandIo } from "../../../cli/command-io.ts";
-import type { ClerkStandIn } from "../clerk/stand-in/start-clerk-stand-in.ts";
+import type { ClerkStandIn } from "../../../local/clerk/start-clerk-stand-in.ts";
 import { type CommandRun, runCommand } from "./run-command.ts";
 import type { LocalSettings } from "./server-process.ts";
 

@@ -1,5 +1,6 @@
 import { createClient, type SupabaseClient } from "@supabase/supabase-js";
 import type pg from "pg";
+import { authSchema } from "../../../local/open-local-database.ts";
 import { applyPrelude, migrate } from "../../../server/migrate.ts";
 import { type ClerkSessions, startClerkSessions } from "../clerk/start-clerk-sessions.ts";
 import { createEmptyDatabase } from "../database/test-database.ts";
@@ -23,7 +24,7 @@ export type Project = {
 export async function startProject(before: string): Promise<Project> {
   const database = await createEmptyDatabase();
   const client = await database.pool.connect();
-  await applyPrelude(client, true);
+  await applyPrelude(client, authSchema);
   await client.query(before);
   await migrate(client);
   client.release();

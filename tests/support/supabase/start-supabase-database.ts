@@ -1,4 +1,5 @@
 import pg from "pg";
+import { authSchema } from "../../../local/open-local-database.ts";
 import { applyPrelude, migrate } from "../../../server/migrate.ts";
 import { startDebianPostgres } from "../database/debian-postgres.ts";
 
@@ -40,7 +41,7 @@ export async function startSupabaseDatabase(before = ""): Promise<SupabaseDataba
   const client = new pg.Client({ connectionString: postgres.url });
   await client.connect();
   await client.query(extensions);
-  await applyPrelude(client, true);
+  await applyPrelude(client, authSchema);
   await client.query(before);
   await migrate(client);
   return {

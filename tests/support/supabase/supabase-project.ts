@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { onTestFinished } from "vitest";
 import { main } from "../../../cli/main.ts";
+import { authSchema } from "../../../local/open-local-database.ts";
 import { applyPrelude } from "../../../server/migrate.ts";
 import { createEmptyDatabase, type TestDatabase } from "../database/test-database.ts";
 import { createTestFolder } from "../processes/test-folder.ts";
@@ -57,7 +58,7 @@ export async function createHostedDatabase(): Promise<TestDatabase> {
   const database = await createEmptyDatabase();
   onTestFinished(database.drop);
   const client = await database.pool.connect();
-  await applyPrelude(client, true);
+  await applyPrelude(client, authSchema);
   client.release();
   return database;
 }

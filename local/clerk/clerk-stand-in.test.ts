@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { createRateLimit } from "../support/clerk/stand-in/limit-rate.ts";
-import { clerkIdOf, makeUsers } from "../support/clerk/stand-in/make-users.ts";
-import { type ClerkStandIn, startClerkStandIn } from "../support/clerk/stand-in/start-clerk-stand-in.ts";
+import { clerkIdOf, makeUsers } from "../../tests/support/clerk/make-users.ts";
+import { createRateLimit } from "./limit-rate.ts";
+import { type ClerkStandIn, startClerkStandIn } from "./start-clerk-stand-in.ts";
 
 let clerk: ClerkStandIn;
 beforeAll(async () => {

@@ -1,4 +1,4 @@
-import { at, userEvent } from "../build-event.ts";
+import { at, userEvent } from "./build-event.ts";
 
 /** The id of a user of a made-up instance. */
 export function clerkIdOf(place: number): string {

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 import { serve } from "@hono/node-server";
-import { findFreePort } from "../../../../local/postgres/embedded-postgres.ts";
+import { findFreePort } from "../postgres/embedded-postgres.ts";
 import { createRateLimit, type Rate } from "./limit-rate.ts";
 import type { UnknownCursor } from "./list-users.ts";
 import { createRoutes, type Failure, type StandInState } from "./routes.ts";
