@@ -21,7 +21,9 @@ const lists: Readonly<Record<string, string>> = {
   "jobs, counts of all statuses": "/jobs/counts",
   "dead letters by error": "/dead-letters",
   "users, newest": "/users",
-  "users by the beginning of a name": "/users?q=Ada",
+  "users, deleted": "/users?show=deleted",
+  "users by the beginning of an id": "/users?q=user_history_77",
+  "users found by email": "/users?q=user77@example.com",
   overview: "/overview",
   "charts of 7 days": "/series?window=7d",
   "a scrape of the metrics": "/metrics",
@@ -32,7 +34,7 @@ export const admin: Scenario = {
   name: "admin",
   question: "how long do the lists of the admin API and the page take, with a million jobs and users?",
   notes: [
-    "One server with `--history` finished jobs, as many users and 2,000 dead letters; each list is asked for over HTTP once a round, with the secret key. The page is the overview in Chromium, from the reload of a signed-in tab to its figures.",
+    "One server with `--history` finished jobs, as many users, a tenth as many deleted ones and 2,000 dead letters; each list is asked for over HTTP once a round, with the secret key. The page is the overview in Chromium, from the reload of a signed-in tab to its figures.",
   ],
   run,
 };
@@ -98,8 +100,9 @@ async function makeUsers(pool: pg.Pool, count: number): Promise<void> {
     [count],
   );
   await pool.query(
-    `insert into clerk_sync.user_state (clerk_id, version, last_synced_at)
-     select 'user_history_' || n, 1763900000000, now() from generate_series(1, $1::int) as n`,
+    `insert into clerk_sync.user_state (clerk_id, version, last_synced_at, deleted_at)
+     select 'user_history_' || n, 1763900000000, now(), case when n > $1::int then now() end
+     from generate_series(1, $1::int + $1::int / 10) as n`,
     [count],
   );
   await pool.query(

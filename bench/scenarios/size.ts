@@ -58,19 +58,8 @@ const pgBossTables: SizeSide = {
 };
 
 /** What the migrations add to a users table. */
-const takeOursAway = `
-  alter table public.users drop column preferences, drop column medical_profile, drop column deleted_at;
-  do $$
-  declare
-    v_index regclass;
-  begin
-    for v_index in
-      select i.indexrelid from pg_index as i where i.indrelid = 'public.users'::regclass and i.indexrelid::regclass::text like 'clerk_sync_%'
-    loop
-      execute format('drop index %s', v_index);
-    end loop;
-  end
-  $$`;
+const takeOursAway =
+  "alter table public.users drop column preferences, drop column medical_profile, drop column deleted_at";
 
 /** The table as a project has it that was not made for us, with its own constraints, written by one upsert a batch. */
 const bareTable: SizeSide = {
@@ -116,7 +105,7 @@ export const size: Scenario = {
   question: "how many bytes of disk does a user take, and a finished job?",
   notes: [
     `So many users (\`--users\`) come in through the queue, and change their name ${updates} times each, with a vacuum after every tenth of the users; then the tables are measured with their indexes and TOAST, and divided by users, or by finished jobs, of which there are ${updates + 1} for each user. Once for each side, not in rounds. The vacuums stand for an autovacuum that keeps up: where it does not, dead rows come on top, half as much and more. Ids are as long as Clerk's and Svix's and grow as theirs do; addresses have 44 characters, more than most.`,
-    `${ours}: new users by \`clerk_sync_enqueue\` and the worker's loop, updates by the call of the webhook, which writes the row at once. ${boss} queues both, and keeps its finished jobs as well. ${bare}: the users table without the columns and the indexes that the migrations add to it (the indexes are those of the admin page's lists), upserted 500 rows a statement.`,
+    `${ours}: new users by \`clerk_sync_enqueue\` and the worker's loop, updates by the call of the webhook, which writes the row at once. ${boss} queues both, and keeps its finished jobs as well. ${bare}: the users table without the columns that the migrations add to it, upserted 500 rows a statement.`,
     `WAL is what replicas and point-in-time recovery are fed with. Right after a checkpoint PostgreSQL writes whole pages: ${coldEvents} events, each of a user far from the last one's, show what an event costs whose pages nobody else has touched since.`,
     "The purge takes the oldest third of the jobs, as retention does: the file keeps its size, and what comes next takes the space. All bytes of these two rows are divided by the jobs that were there before.",
   ],

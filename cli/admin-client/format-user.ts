@@ -52,7 +52,9 @@ const noRow = { email: null, name: null, role: null };
 /** Lines of a list of users. */
 export function formatUsers(users: readonly UserRecord[]): string[] {
   if (users.length === 0)
-    return ["Nobody is found. A search takes a Clerk id, a whole email, or the beginning of a name."];
+    return [
+      "Nobody is found. A search takes a Clerk id or its beginning, or a whole email; --deleted lists the deleted.",
+    ];
   const marks = ({ row, state, open_jobs, dead_jobs }: UserRecord) =>
     [
       ...(state?.deleted_at || row?.deleted_at ? ["deleted"] : row === null ? ["no row"] : []),

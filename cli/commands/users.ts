@@ -16,6 +16,7 @@ show exits with 1 when the user is out of step.`;
 
 const listSchema = adminOptionsSchema.extend({
   q: z.string().optional(),
+  deleted: z.boolean().default(false),
   limit: z.coerce.number().int().min(1).max(200).default(50),
   cursor: z.string().optional(),
 });
@@ -28,7 +29,8 @@ export function addUsersCommand(program: Command, io: CommandIo): void {
     .description("Find a user, see why one is out of step, and resync.")
     .addHelpText("after", examples);
   addAdminOptions(users.command("list").description("The newest users, or those a search finds; values are masked."))
-    .option("--q <text>", "a Clerk id, an email, or the beginning of a name")
+    .option("--q <text>", "a Clerk id or its beginning, or an email")
+    .option("--deleted", "the deleted users")
     .option("--limit <n>", "how many at most", "50")
     .option("--cursor <text>", "where the page before ended")
     .action(async (given: unknown) => list(readOptions(listSchema, given), io));
@@ -45,8 +47,9 @@ export function addUsersCommand(program: Command, io: CommandIo): void {
 }
 
 async function list(options: z.infer<typeof listSchema>, io: CommandIo): Promise<void> {
-  const { q, limit, cursor } = options;
-  const page = await (await openAdmin(options, io)).get("/users", userPageSchema, { q, limit, cursor });
+  const { q, deleted, limit, cursor } = options;
+  const query = { q, show: deleted ? "deleted" : undefined, limit, cursor };
+  const page = await (await openAdmin(options, io)).get("/users", userPageSchema, query);
   if (options.json) return io.print(JSON.stringify(page));
   printLines(formatUsers(page.users), io);
   if (page.next !== null) io.note(`There may be more. The next page: the same command with --cursor ${page.next}`);

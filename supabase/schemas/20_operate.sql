@@ -392,8 +392,9 @@ begin
 end
 $$;
 
--- What a free text stands for: a job, event or Clerk id, or an address in any case. ids are jobs; all jobs of clerk_ids
--- are meant as well.
+-- What a free text stands for: a job, event or Clerk id, or an address. ids are jobs; all jobs of clerk_ids are meant as
+-- well. The address of a row is found as it is written or in lower case, by the unique index of the owner's table; that of a
+-- job in any case.
 create or replace function clerk_sync.search_jobs(p_q text, out ids uuid[], out clerk_ids text[])
 language plpgsql
 stable
@@ -410,7 +411,7 @@ begin
   if position('@' in p_q) > 0 then
     ids := ids || clerk_sync.jobs_of_email(p_q);
     clerk_ids := clerk_ids
-      || array(select u.clerk_id::text from public.users as u where lower(u.email) = lower(p_q) and u.clerk_id is not null)
+      || array(select u.clerk_id::text from public.users as u where u.email in (p_q, lower(p_q)) and u.clerk_id is not null)
       || array(select j.clerk_id from public.job_queue as j where j.id = any (search_jobs.ids) and j.clerk_id is not null);
   end if;
 end

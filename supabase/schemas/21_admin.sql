@@ -2,66 +2,17 @@
 
 -- What the admin API answers of users, in the shapes of admin/contract/users.ts; values are unmasked, the handler masks.
 
--- The newest users first; an address in any case; a beginning of a name. Of a name the first hundred characters are
--- looked at: users may set their own, and a long one must not be refused for our sake. Those with a clerk_id have the
--- condition of job_queue_list_idx, so that nobody's row is looked up through them.
-create index if not exists clerk_sync_users_newest_idx
-  on public.users ("createdAt", clerk_id)
-  where case when id is not null then true end;
-create index if not exists clerk_sync_users_email_idx
-  on public.users (lower(email));
-create index if not exists clerk_sync_users_name_idx
-  on public.users (lower(left(name, 100)) collate "C", clerk_id collate "C")
-  where case when id is not null then true end;
+-- Two lists of all users that were ever seen, those that are there and those that are deleted, by id: a beginning of an id
+-- is a range in C, and Clerk's ids begin with the time when they were made. The condition is that of job_queue_list_idx: no
+-- state is to be looked up through this index.
+create index if not exists user_state_list_idx
+  on clerk_sync.user_state ((case when deleted_at is null then 'present' else 'deleted' end), clerk_id collate "C")
+  where case when clerk_id is not null then true end;
 
--- The next p_limit rows after p_place ({at, clerk_id}), the newest first; who has no time of creation comes last.
-create or replace function clerk_sync.newest_users(p_place jsonb, p_limit integer)
-returns table (clerk_id text, place jsonb)
-language plpgsql
-stable
-set search_path = ''
-set timezone = 'UTC'
-set jit = 'off'
-set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-set enable_bitmapscan = 'off'
-set enable_sort = 'off' -- as clerk_sync.look_at_jobs
-as $$
-declare
-  v_at timestamp := coalesce(p_place ->> 'at', 'infinity')::timestamp;
-  v_id text      := coalesce(p_place ->> 'clerk_id', '');
-begin
-  return query
-    select n.clerk_id::text, jsonb_build_object('at', n.at, 'clerk_id', n.clerk_id)
-    from (
-      (
-        select u.clerk_id, u."createdAt"::timestamp as at
-        from public.users as u
-        where case when u.id is not null then true end -- clerk_sync_users_newest_idx
-          and u.clerk_id is not null
-          and (u."createdAt", u.clerk_id) < (v_at, v_id)
-        order by u."createdAt" desc, u.clerk_id desc
-        limit p_limit
-      )
-      union all
-      (
-        select u.clerk_id, '-infinity'::timestamp
-        from public.users as u
-        where case when u.id is not null then true end
-          and u.clerk_id is not null
-          and u."createdAt" is null
-          and ('-infinity'::timestamp, u.clerk_id) < (v_at, v_id)
-        order by u.clerk_id desc
-        limit p_limit
-      )
-    ) as n
-    order by n.at desc, n.clerk_id desc
-    limit p_limit;
-end
-$$;
-
--- The next p_limit rows after p_place ({name, clerk_id}) whose name begins with p_q, in any case, in the order of names.
-create or replace function clerk_sync.users_by_name(p_q text, p_place jsonb, p_limit integer)
-returns table (clerk_id text, place jsonb)
+-- The newest p_limit users before p_before (null: from the newest on) that are p_show (present or deleted) and whose ids
+-- begin with p_beginning.
+create or replace function clerk_sync.newest_users(p_show text, p_beginning text, p_before text, p_limit integer)
+returns text[]
 language plpgsql
 stable
 set search_path = ''
@@ -70,28 +21,22 @@ set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off'
 set enable_sort = 'off' -- as clerk_sync.look_at_jobs
 as $$
-declare
-  v_q    text := lower(left(p_q, 100));
-  v_name text := coalesce(p_place ->> 'name', v_q);
-  v_id   text := coalesce(p_place ->> 'clerk_id', '');
 begin
-  return query
-    select n.clerk_id, jsonb_build_object('name', n.name, 'clerk_id', n.clerk_id)
-    from (
-      select u.clerk_id::text, lower(left(u.name, 100)) as name
-      from public.users as u
-      where case when u.id is not null then true end -- clerk_sync_users_name_idx
-        and u.clerk_id is not null
-        and (lower(left(u.name, 100)) collate "C", u.clerk_id collate "C") > (v_name, v_id)
-        and lower(left(u.name, 100)) collate "C" < v_q || chr(1114111) -- the last character there is
-      order by lower(left(u.name, 100)) collate "C", u.clerk_id collate "C"
-      limit p_limit
-    ) as n;
+  return array(
+    select s.clerk_id
+    from clerk_sync.user_state as s
+    where case when s.clerk_id is not null then true end -- user_state_list_idx
+      and case when s.deleted_at is null then 'present' else 'deleted' end = p_show
+      and s.clerk_id collate "C" >= p_beginning
+      and s.clerk_id collate "C" < coalesce(p_before, p_beginning || chr(1114111)) -- the last character there is
+    order by s.clerk_id collate "C" desc
+    limit p_limit
+  );
 end
 $$;
 
--- Users whom p_q names: by Clerk id, or by an address in any case, of their row or of a job of theirs that is not
--- completed. They need no row; there may be no more than their jobs, or the tombstone.
+-- Users whom p_q names: by Clerk id, or by an address, of their row or of a job of theirs that is not completed (as
+-- clerk_sync.search_jobs). They need no row; there may be no more than their jobs, or the tombstone.
 create or replace function clerk_sync.named_users(p_q text)
 returns text[]
 language plpgsql
@@ -114,10 +59,11 @@ begin
 end
 $$;
 
--- {users, next}: without p_q those with a row, the newest first; else whom p_q names, on the first page, and then those
--- whose name begins with it.
+-- {users, next}: the newest users that are p_show, present or deleted. With p_q whom it names, present or deleted, on the
+-- first page, and then those whose ids begin with it.
 create or replace function public.clerk_sync_admin_users(
   p_q      text default null,
+  p_show   text default 'present',
   p_cursor text default null,
   p_limit  integer default 50
 )
@@ -127,27 +73,20 @@ stable
 set search_path = ''
 as $$
 declare
-  v_list  text   := case when p_q is null then 'users' else 'users by name' end;
-  v_place jsonb  := clerk_sync.read_cursor(v_list, p_cursor);
-  v_named text[] := case when p_q is null then '{}'::text[] else clerk_sync.named_users(p_q) end;
-  v_page  text[];
-  v_next  jsonb;
+  v_before text   := clerk_sync.read_cursor('users', p_cursor) ->> 'clerk_id';
+  v_named  text[] := case when p_q is null then '{}'::text[] else clerk_sync.named_users(p_q) end;
+  v_found  text[] := clerk_sync.newest_users(p_show, coalesce(p_q, ''), v_before, p_limit + 1);
 begin
-  with listed as materialized (
-    select l.clerk_id, l.place, row_number() over () as line
-    from (
-      select n.clerk_id, n.place from clerk_sync.newest_users(v_place, p_limit + 1) as n where p_q is null
-      union all
-      select n.clerk_id, n.place from clerk_sync.users_by_name(p_q, v_place, p_limit + 1) as n where p_q is not null
-    ) as l
-  )
-  select
-    array(select l.clerk_id from listed as l where l.line <= p_limit and l.clerk_id <> all (v_named) order by l.line),
-    (select l.place from listed as l where l.line = p_limit and exists (select 1 from listed as m where m.line > p_limit))
-  into v_page, v_next;
   return jsonb_build_object(
-    'users', public.clerk_sync_users(case when v_place is null then v_named || v_page else v_page end),
-    'next', clerk_sync.write_cursor(v_list, v_next)
+    'users', public.clerk_sync_users(case when v_before is null then v_named else '{}' end || array(
+      select f.clerk_id
+      from unnest(v_found[1:p_limit]) with ordinality as f(clerk_id, place)
+      where f.clerk_id <> all (v_named)
+      order by f.place
+    )),
+    'next', clerk_sync.write_cursor(
+      'users', case when cardinality(v_found) > p_limit then jsonb_build_object('clerk_id', v_found[p_limit]) end
+    )
   );
 end
 $$;

@@ -146,7 +146,8 @@ test("a job does not stand under the address of another", async ({ open, page, s
 test("users are listed and found, and the list is read on", async ({ open, system, signUp }) => {
   const id = await signUp({ firstName: "Hedy" });
   await system.query(
-    `insert into users (clerk_id, name) select 'user_listed' || n, 'Listed ' || n from generate_series(1, 60) as n
+    `insert into clerk_sync.user_state (clerk_id, deleted_at)
+     select 'user_listed' || n || 'z', case when n > 60 then now() end from generate_series(1, 62) as n
      on conflict do nothing`,
   );
   const page = await open("/users");
@@ -154,8 +155,14 @@ test("users are listed and found, and the list is read on", async ({ open, syste
   await expect(rows).toHaveCount(51);
   await page.getByRole("button", { name: "Load more" }).click();
   await expect(rows.nth(60)).toBeVisible();
-  await page.getByRole("textbox", { name: "Find users" }).fill("hedy");
-  await expect(rows).toHaveCount(2);
+  await page.getByRole("textbox", { name: "Find users" }).fill("user_listed6");
+  await expect(rows).toHaveCount(3); // 6z and 60z, below the names of the columns
+  await page.getByRole("combobox", { name: "Show" }).click();
+  await page.getByRole("option", { name: "Deleted users" }).click();
+  await expect(rows).toHaveCount(3); // 61z and 62z
+  await expect(rows.nth(1)).toContainText("deleted");
+  await page.getByRole("textbox", { name: "Find users" }).fill(id);
+  await expect(rows).toHaveCount(2); // who is named is found in both lists
   await rows.getByRole("link", { name: id }).click();
   await expect(verdict(page)).toContainText("In sync");
   await page.getByRole("button", { name: "Copy the Clerk id" }).click();

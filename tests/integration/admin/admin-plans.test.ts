@@ -38,8 +38,15 @@ async function makeHistory(): Promise<void> {
     [history],
   );
   await client.query(
-    `insert into public.users (clerk_id, email, name, "createdAt")
-     select 'user_' || n, 'User' || n || '@example.com', 'Ada ' || n, '2026-11-20'::timestamp - n * interval '1 min'
+    `insert into public.users (clerk_id, email, name)
+     select 'user_' || n, 'user' || n || '@example.com', 'Ada ' || n
+     from generate_series(1, $1::int) as n
+     where n % 10 > 0`,
+    [history],
+  );
+  await client.query(
+    `insert into clerk_sync.user_state (clerk_id, version, deleted_at)
+     select 'user_' || n, n, case when n % 10 = 0 then now() end
      from generate_series(1, $1::int) as n`,
     [history],
   );
@@ -93,7 +100,8 @@ const calls: readonly (readonly [string, number])[] = [
   [`count('{"code": "nothing"}', 'cancel')`, 11_000],
   ["dead_letters()", 11_000],
   ["users()", 1000],
-  ["users('ada')", 1000],
+  ["users(p_show => 'deleted')", 1000],
+  ["users('user_9')", 1000],
   ["users('nobody')", 100],
   ["users('USER99999@EXAMPLE.com')", 100],
   ["users('user_99999')", 100],

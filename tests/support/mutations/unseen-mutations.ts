@@ -56,16 +56,11 @@ export const unseenUsers: readonly Mutation[] = [
   {
     test: "tests/integration/database/plans.test.ts",
     title:
-      "a row is looked up by its own index, also in a table that was analysed while it was empty: public.users (clerk_id)",
+      "a row is looked up by its own index, also in a table that was analysed while it was empty: clerk_sync.user_state (clerk_id)",
     edits: [
       {
         file: adminSql,
-        find: '  on public.users ("createdAt", clerk_id)\n  where case when id is not null then true end;',
-        replace: '  on public.users ("createdAt", clerk_id);',
-      },
-      {
-        file: adminSql,
-        find: 'clerk_id collate "C")\n  where case when id is not null then true end;',
+        find: 'clerk_id collate "C")\n  where case when clerk_id is not null then true end;',
         replace: 'clerk_id collate "C");',
       },
     ],

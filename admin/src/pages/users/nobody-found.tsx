@@ -3,10 +3,15 @@ import { Link } from "react-router";
 import { EmptyState } from "../../components/empty-state.tsx";
 import { findTarget } from "../../components/shell/search-target.ts";
 
-type Props = { q: string | undefined; onClear: () => void };
+type Props = { q: string | undefined; show: string | undefined; onClear: () => void };
 
 /** Why the list is empty, and how to get to the user all the same. */
-export function NobodyFound({ q, onClear }: Props) {
+export function NobodyFound({ q, show, onClear }: Props) {
+  if (q === undefined && show === "deleted") {
+    return (
+      <EmptyState title="No user is deleted">A user who is deleted at Clerk is listed here from then on.</EmptyState>
+    );
+  }
   if (q === undefined) {
     return (
       <EmptyState title="No users yet">
@@ -47,9 +52,9 @@ function OpenAllTheSame({ path, clerkId }: { path: string; clerkId: string }) {
 function HowToFind() {
   return (
     <Text size="sm">
-      A search finds a whole Clerk id, a whole email, or the beginning of a name. If no event of the user has come, only
-      the Clerk id leads to them: copy it from Clerk's dashboard (Users, it begins with user_), search for it here and
-      open the user; a resync brings them in.
+      A search finds a Clerk id, the beginning of one, or a whole email. If no event of the user has come, only the
+      Clerk id leads to them: copy it from Clerk's dashboard (Users, it begins with user_), search for it here and open
+      the user; a resync brings them in.
     </Text>
   );
 }

@@ -1,6 +1,7 @@
 import { Group } from "@mantine/core";
 import type { UserPage } from "#core/admin/contract/users.ts";
 import { usePages } from "../../api/use-reading.ts";
+import { FilterChoice } from "../../components/filter-choice.tsx";
 import { FilterInput } from "../../components/filter-input.tsx";
 import { LoadMore } from "../../components/load-more.tsx";
 import { PageHeader } from "../../components/page-header.tsx";
@@ -9,12 +10,13 @@ import { useFilters } from "../../components/use-filters.ts";
 import { NobodyFound } from "./nobody-found.tsx";
 import { UsersTable } from "./users-table.tsx";
 
-const filterNames = ["q"] as const;
+const filterNames = ["q", "show"] as const;
+const deleted = [{ value: "deleted", label: "Deleted users" }];
 
-/** The newest users, or those that a search finds. */
+/** The newest users, or the deleted ones, or those that a search finds. */
 export function UsersPage() {
-  const [{ q }, change] = useFilters(filterNames);
-  const pages = usePages<UserPage>("/users", { q });
+  const [{ q, show }, change] = useFilters(filterNames);
+  const pages = usePages<UserPage>("/users", { q, show });
   return (
     <>
       <PageHeader
@@ -25,18 +27,26 @@ export function UsersPage() {
       <Group component="search" mb="md" aria-label="Search users">
         <FilterInput
           label="Find users"
-          placeholder="Clerk id, email, or the beginning of a name"
+          placeholder="Clerk id or its beginning, or email"
           value={q}
           onChange={(text) => change({ q: text })}
           w={340}
           maw="100%"
           maxLength={255}
         />
+        <FilterChoice
+          label="Show"
+          all="Users"
+          data={deleted}
+          value={show}
+          onChange={(value) => change({ show: value })}
+        />
       </Group>
       <Reading of={pages}>
         {(data) => {
           const users = data.pages.flatMap((page) => page.users);
-          if (users.length === 0) return <NobodyFound q={q} onClear={() => change({ q: null })} />;
+          if (users.length === 0)
+            return <NobodyFound q={q} show={show} onClear={() => change({ q: null, show: null })} />;
           return (
             <div>
               <UsersTable users={users} />

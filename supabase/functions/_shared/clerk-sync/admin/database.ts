@@ -22,7 +22,7 @@ import {
   seriesSchema,
   type Window,
 } from "./contract/overview.ts";
-import { userPageSchema, userRecordSchema } from "./contract/users.ts";
+import { type UserList, userPageSchema, userRecordSchema } from "./contract/users.ts";
 
 const storedDeadLettersSchema = z.object({
   groups: z.array(deadLetterGroupSchema.omit({ what: true, remedy: true })),
@@ -64,8 +64,8 @@ function createJobCalls(call: CallFunction) {
 function createUserCalls(call: CallFunction) {
   const callAs = createCallAs(call);
   return {
-    users: (q: string | null, page: Page) =>
-      callAs(userPageSchema, "clerk_sync_admin_users", { p_q: q, ...pageArguments(page) }),
+    users: (q: string | null, show: UserList, page: Page) =>
+      callAs(userPageSchema, "clerk_sync_admin_users", { p_q: q, p_show: show, ...pageArguments(page) }),
     user: (clerkId: string) => callAs(storedUserSchema, "clerk_sync_admin_user", { p_clerk_id: clerkId }),
   };
 }

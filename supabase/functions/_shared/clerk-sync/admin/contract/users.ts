@@ -39,6 +39,10 @@ export const userRecordSchema = z.object({
   dead_jobs: z.number().int(),
 });
 
+/** Two lists: users that are there, and users that are deleted. */
+export const userLists = ["present", "deleted"] as const;
+
+/** The newest sign-up first. */
 export const userPageSchema = z.object({ users: z.array(userRecordSchema), next: z.string().nullable() });
 
 /** The same fields at all three places; null: the place has the user, but no value. */
@@ -121,6 +125,7 @@ export const userSchema = userRecordSchema.extend({
 export const resyncedSchema = z.object({ requested: z.number().int() });
 
 export type UserRecord = z.infer<typeof userRecordSchema>;
+export type UserList = (typeof userLists)[number];
 export type UserPage = z.infer<typeof userPageSchema>;
 export type Place = z.infer<typeof placeSchema>;
 export type ComparedField = (typeof comparedFields)[number];

@@ -3,7 +3,7 @@ import type { Database } from "../../database/database.ts";
 import { SyncError } from "../../errors.ts";
 import type { AdminCaller } from "../caller.ts";
 import type { JobSummary } from "../contract/jobs.ts";
-import { resyncedSchema, userPageSchema, userSchema } from "../contract/users.ts";
+import { resyncedSchema, userLists, userPageSchema, userSchema } from "../contract/users.ts";
 import { type AdminRoute, defineRoute } from "../route.ts";
 import { type AdminUserOptions, maskRecord, maskUser, readAdminUser } from "../user/read-admin-user.ts";
 import { pageQuery } from "./jobs.ts";
@@ -26,12 +26,14 @@ function createUserReads(options: UserRouteOptions): AdminRoute[] {
     defineRoute({
       method: "get",
       path: "/users",
-      summary: "Users by Clerk id, email or the beginning of a name, else the newest; emails and names are masked",
+      summary: "Users by Clerk id, email or the beginning of an id, else the newest; personal values are masked",
       right: "viewer",
-      query: pageQuery.extend({ q: z.string().min(1).max(255).optional() }).strict(),
+      query: pageQuery
+        .extend({ q: z.string().min(1).max(255).optional(), show: z.enum(userLists).default("present") })
+        .strict(),
       answer: userPageSchema,
-      handle: async ({ query: { q, cursor, limit } }) => {
-        const page = await options.database.users(q ?? null, { cursor: cursor ?? null, limit });
+      handle: async ({ query: { q, show, cursor, limit } }) => {
+        const page = await options.database.users(q ?? null, show, { cursor: cursor ?? null, limit });
         return { ...page, users: page.users.map(maskRecord) };
       },
     }),

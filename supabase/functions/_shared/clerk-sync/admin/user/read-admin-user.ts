@@ -88,7 +88,7 @@ async function findEmailHolder(
 ): Promise<string | null> {
   const email = clerk.values.email;
   if (typeof email !== "string" || users.state !== "present" || users.values.email !== null) return null;
-  const page = await database.users(email, { cursor: null, limit: 10 });
+  const page = await database.users(email, "present", { cursor: null, limit: 10 });
   const holder = page.users.find(
     (user) => user.clerk_id !== clerkId && user.row?.email?.toLowerCase() === email.toLowerCase(),
   );
