@@ -2,9 +2,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import { errorCode, errorMessage } from "#core/errors.ts";
 import type { Supervision } from "#core/health/supervise-sync.ts";
 import { logger } from "#core/logger.ts";
+import type { RunKind } from "#core/reconcile/runs-database.ts";
 import { type SliceDependencies, walkSlice } from "#core/reconcile/walk-run.ts";
-import { processAlone, type QueueResult } from "#core/worker/process-queue.ts";
-import { processWork, type WorkDependencies } from "#core/worker/process-work.ts";
+import { processAlone, processQueue, type QueueResult } from "#core/worker/process-queue.ts";
+import { type WorkDependencies, walkOpenRun } from "#core/worker/process-work.ts";
 
 export type WorkerDependencies = WorkDependencies & {
   retentionDays: number;
@@ -24,30 +25,28 @@ const rescueEveryMilliseconds = 5000;
 const purgeEveryMilliseconds = 60_000;
 const purgeLimit = 20_000;
 const budgetMilliseconds = 60_000;
-/** Runs are looked after at this interval, and for the first time so long after the start. */
-const runsEveryMilliseconds = 600_000;
-/** How long after the last run of its kind the next one is due; the first of these that is due begins. */
+/**
+ * How often, and how long after the start, the worker begins a run, and how long after the last one of its kind that is
+ * due. Several servers ask Clerk no more often than one. A sweep is due every quarter of an hour, give or take a minute.
+ */
 const runsDue = [
-  { kind: "sweep", idleSeconds: 3600 }, // first: a compare that always fails must not keep it from beginning
-  { kind: "compare", idleSeconds: 24 * 3600 },
+  { kind: "sweep", everyMilliseconds: 60_000, idleSeconds: 14 * 60 }, // first: a compare that always fails must not keep it from beginning
+  { kind: "compare", everyMilliseconds: 600_000, idleSeconds: 24 * 3600 },
 ] as const;
 const beatEveryMilliseconds = 10_000;
 const auditEveryMilliseconds = 5 * 60_000;
-/** Several servers ask Clerk no more often than one. */
-const silenceEverySeconds = 4.5 * 60;
-const silenceEveryMilliseconds = 5 * 60_000;
-/** A start is no reason to ask Clerk. */
-const firstSilenceMilliseconds = 60_000;
 const alertsEveryMilliseconds = 30_000;
 
 /** Makes the loop that works through the queue: at once when woken, and every second by itself. */
 export function createWorker(dependencies: WorkerDependencies): Worker {
   const stopping = new AbortController();
   let alarm = new AbortController();
-  const silence = createSilenceChore(dependencies);
   const alerts = createAlertChore(dependencies);
   // First: a database that is down ends the round at the next chore, and is to be told of.
-  const chores = [alerts.start, ...createChores(dependencies), silence.start];
+  const chores = [alerts.start, ...createChores(dependencies)];
+  const runs = inBackground(() =>
+    walkOpenRun(dependencies, { budgetMilliseconds, signal: stopping.signal }, async () => 0),
+  );
   const suspects = inBackground(() => processAlone(dependencies, { budgetMilliseconds, signal: stopping.signal }));
   const loop = async () => {
     let failures = 0;
@@ -55,6 +54,7 @@ export function createWorker(dependencies: WorkerDependencies): Worker {
       const woken = alarm.signal;
       const result = await runOnce(dependencies, chores, stopping.signal);
       failures = result === null ? failures + 1 : 0;
+      if (result !== null) await runs.start();
       if (result?.alone) await suspects.start();
       const pause = Math.min(pollMilliseconds * 2 ** failures, 30_000);
       await delay(pause, undefined, { signal: woken }).catch(() => undefined);
@@ -74,7 +74,7 @@ export function createWorker(dependencies: WorkerDependencies): Worker {
       stopping.abort();
       wake();
       await ended;
-      await silence.ended();
+      await runs.ended();
       await alerts.ended();
       await suspects.ended();
     },
@@ -89,7 +89,7 @@ async function runOnce(
 ): Promise<QueueResult | null> {
   try {
     for (const chore of chores) await chore();
-    return await processWork(dependencies, { budgetMilliseconds, signal });
+    return await processQueue(dependencies, { budgetMilliseconds, signal });
   } catch (error) {
     logger.error("worker.failed", {
       code: errorCode(error),
@@ -105,18 +105,15 @@ function createChores({ database, supervision, retentionDays, slices, now }: Wor
   return [
     atMostEvery(rescueEveryMilliseconds, now, () => database.rescueJobs()),
     atMostEvery(purgeEveryMilliseconds, now, () => database.purgeJobs(retentionDays, purgeLimit)),
-    atMostEvery(runsEveryMilliseconds, now, () => openDueRun(slices), runsEveryMilliseconds),
+    ...runsDue.map(({ everyMilliseconds, ...due }) =>
+      atMostEvery(everyMilliseconds, now, () => openRun(slices, due), everyMilliseconds),
+    ),
     atMostEvery(beatEveryMilliseconds, now, supervision.beat),
     atMostEvery(auditEveryMilliseconds, now, supervision.auditJobs),
   ];
 }
 
 type SideChore = { start: Chore; ended: () => Promise<void> };
-
-function createSilenceChore({ supervision, now }: WorkerDependencies): SideChore {
-  const { start, ended } = inBackground(() => supervision.checkSilence(silenceEverySeconds));
-  return { start: atMostEvery(silenceEveryMilliseconds, now, start, firstSilenceMilliseconds), ended };
-}
 
 function createAlertChore({ supervision, now }: WorkerDependencies): SideChore {
   const { start, ended } = inBackground(supervision.sendAlerts);
@@ -146,8 +143,7 @@ function atMostEvery(interval: number, now: () => number, work: () => Promise<un
   };
 }
 
-/** Opens a run that is due; processWork walks it. What the schedule of pg_cron does on Supabase. */
-async function openDueRun(slices: SliceDependencies | null): Promise<void> {
-  if (slices === null) return;
-  for (const due of runsDue) await walkSlice(slices, { ...due, applies: true, budgetMilliseconds: 0 });
+/** Opens a run that is due; walkOpenRun walks it. What the schedule of pg_cron does on Supabase. */
+async function openRun(slices: SliceDependencies | null, due: { kind: RunKind; idleSeconds: number }): Promise<void> {
+  if (slices !== null) await walkSlice(slices, { ...due, applies: true, budgetMilliseconds: 0 });
 }

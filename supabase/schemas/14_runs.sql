@@ -215,7 +215,153 @@ begin
 end
 $$;
 
--- How a run moves: each step stores its jobs, its marks and where it stands in one transaction.
+-- How a user at Clerk differs from ours.
+
+-- Whether a user has no address here because another row has it, by a better claim: that is how it should be. Clerk lets
+-- several users have one address that is not verified.
+create or replace function clerk_sync.is_withheld(p_email text, p_user public.users, p_state clerk_sync.user_state)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select p_user.email is null
+    and p_state.withheld_email = p_email
+    and exists (select 1 from public.users as u where u.email = p_email and u.clerk_id <> p_user.clerk_id);
+$$;
+
+-- The fields in which a user at Clerk (p_payload, as map-user.ts makes it) is not as it is here. Only a role that may be
+-- stored counts, and only what Clerk said. is_own: the name is one that the user edited here, for Clerk still has the name
+-- that was applied last, or the job that applied it is gone.
+create or replace function clerk_sync.differing_fields(
+  p_payload jsonb,
+  p_user    public.users,
+  p_state   clerk_sync.user_state
+)
+returns table (name text, clerk text, here text, is_own boolean)
+language sql
+stable
+set search_path = ''
+as $$
+  select
+    f.name, f.clerk, f.here,
+    f.name = 'name' and not exists (
+      select 1
+      from public.job_queue as j
+      where j.clerk_id = p_state.clerk_id
+        and j.status = 'COMPLETED'
+        and j.version = p_state.version
+        and j.payload ? 'name'
+        and j.payload ->> 'name' is distinct from f.clerk
+    )
+  from (
+    values
+      ('email', 'email', p_payload ->> 'email', case
+        when clerk_sync.is_withheld(p_payload ->> 'email', p_user, p_state) then p_payload ->> 'email'
+        else p_user.email
+      end),
+      ('name', 'name', p_payload ->> 'name', p_user.name),
+      ('role', 'user_role', clerk_sync.allowed_role(p_payload ->> 'user_role')::text, p_user.role::text),
+      ('phone', 'phone', p_payload ->> 'phone', p_state.phone),
+      ('external_id', 'external_id', p_payload ->> 'external_id', p_state.external_id),
+      ('email_verified', 'email_verified', p_payload ->> 'email_verified', p_state.email_verified::text),
+      ('banned', 'banned', p_payload ->> 'banned', p_state.banned::text),
+      ('locked', 'locked', p_payload ->> 'locked', p_state.locked::text),
+      ('deprovisioned', 'deprovisioned', p_payload ->> 'deprovisioned', p_state.deprovisioned::text)
+  ) as f(name, key, clerk, here)
+  where p_payload ? f.key
+    and f.clerk is distinct from f.here;
+$$;
+
+-- Silence: Clerk has changes that no delivery brought. An endpoint that Svix has disabled, or whose route is gone,
+-- says nothing; only Clerk's API does. A run that reads Clerk's users notes such a change before it repairs the user;
+-- the next delivery ends the silence. How old the change is decides what it means, see delivery_reasons.
+create table if not exists clerk_sync.silence (
+  is_only_row  boolean     not null default true,
+  installed_at timestamptz not null default now(),
+  changed_at   timestamptz null,
+  ended_since  timestamptz null,
+  ended_at     timestamptz null,
+  constraint silence_pkey primary key (is_only_row),
+  constraint one_row check (is_only_row)
+);
+
+comment on column clerk_sync.silence.changed_at is
+  'the oldest change at Clerk that no delivery brought, while none has come since';
+comment on column clerk_sync.silence.ended_since is
+  'with ended_at: the last silence there was, whose missing messages can be replayed';
+
+insert into clerk_sync.silence (is_only_row)
+values (true)
+on conflict (is_only_row) do nothing;
+
+alter table clerk_sync.silence enable row level security;
+
+drop policy if exists silence_service_role on clerk_sync.silence;
+create policy silence_service_role
+  on clerk_sync.silence
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- When the webhook last took a delivery; null: never.
+create or replace function clerk_sync.last_delivery()
+returns timestamptz
+language sql
+stable
+set search_path = ''
+as $$
+  select h.at from clerk_sync.heartbeats as h where h.name = 'webhook';
+$$;
+
+-- Notes the oldest change that no delivery brought, among the jobs that a run is about to queue (as
+-- clerk_sync_enqueue takes them); called by clerk_sync_advance_run.
+--
+-- A newer version alone proves nothing, for a sign-in may move it without an event: what counts is a user who differs
+-- here, or who signed up and is not here. A user with that version in the queue was delivered, whatever became of it.
+-- A change from before the last delivery was lost by itself, which is drift; one from before the installation is a
+-- backfill's business, and a user with a tombstone here is a compare's.
+create or replace function clerk_sync.note_silence(p_jobs jsonb)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_after   timestamptz := coalesce(
+    clerk_sync.last_delivery(),
+    (select s.installed_at from clerk_sync.silence as s)
+  );
+  v_changed timestamptz := (
+    select to_timestamp(min(i.version) / 1000.0)
+    from jsonb_to_recordset(p_jobs) as i(clerk_id text, version bigint, payload jsonb, source text)
+    left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
+    left join lateral (select * from clerk_sync.user_state as r where r.clerk_id = i.clerk_id) as s on true
+    where i.source = 'reconcile'
+      and i.version > extract(epoch from v_after) * 1000
+      and i.version > coalesce(s.version, 0)
+      and s.deleted_at is null
+      and not exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id and j.version >= i.version)
+      and case
+        when u.clerk_id is null or coalesce(s.version, 0) = 0 then (i.payload ->> 'created_at')::timestamptz > v_after
+        else exists (
+          select 1
+          from clerk_sync.differing_fields(i.payload, u::public.users, s::clerk_sync.user_state) as f
+          where not f.is_own
+            and f.name <> 'locked' -- a lock runs out without an event
+            and (f.name <> 'email' or s.refresh_reason is null)
+        )
+      end
+  );
+begin
+  update clerk_sync.silence as s
+  set changed_at = v_changed
+  where v_changed < coalesce(s.changed_at, 'infinity');
+end
+$$;
+
+-- How a run moves: each step stores its jobs, its marks and where it stands in one transaction, and notes before that
+-- what of its jobs Clerk should have delivered.
 
 -- One step of a run that is held by p_token. p_step: {number?, phase?, cursor?, counts?, jobs?, mirror?, marks?,
 -- users_at_clerk?}; jobs as clerk_sync_enqueue takes them, mirror: Clerk ids of users who are mirrored once more as they
@@ -255,6 +401,7 @@ begin
   if (v_step ->> 'number')::integer <= v_steps then
     v_step := '{}';
   end if;
+  perform clerk_sync.note_silence(coalesce(v_step -> 'jobs', '[]'));
   v_enqueued := public.clerk_sync_enqueue(coalesce(v_step -> 'jobs', '[]'), p_max_attempts, p_now);
   v_repairs := clerk_sync.queue_auth_repairs(p_id, coalesce(v_step -> 'mirror', '[]'), p_now);
   insert into clerk_sync.run_marks (clerk_id)

@@ -1,50 +1,5 @@
 -- How our users are compared with the users at Clerk and in Supabase Auth.
 
--- Whether a user has no address here because another row has it, by a better claim: that is how it should be. Clerk lets
--- several users have one address that is not verified.
-create or replace function clerk_sync.is_withheld(p_email text, p_user public.users, p_state clerk_sync.user_state)
-returns boolean
-language sql
-stable
-set search_path = ''
-as $$
-  select p_user.email is null
-    and p_state.withheld_email = p_email
-    and exists (select 1 from public.users as u where u.email = p_email and u.clerk_id <> p_user.clerk_id);
-$$;
-
--- What Clerk has of a user against what we have: {field: {clerk, here}} for each field that differs. Only a role
--- that may be stored counts, and only what Clerk said.
-create or replace function clerk_sync.differing_fields(
-  p_payload jsonb,
-  p_user    public.users,
-  p_state   clerk_sync.user_state
-)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce(jsonb_object_agg(f.name, jsonb_build_object('clerk', f.clerk, 'here', f.here)), '{}')
-  from (
-    values
-      ('email', 'email', p_payload ->> 'email', case
-        when clerk_sync.is_withheld(p_payload ->> 'email', p_user, p_state) then p_payload ->> 'email'
-        else p_user.email
-      end),
-      ('name', 'name', p_payload ->> 'name', p_user.name),
-      ('role', 'user_role', clerk_sync.allowed_role(p_payload ->> 'user_role')::text, p_user.role::text),
-      ('phone', 'phone', p_payload ->> 'phone', p_state.phone),
-      ('external_id', 'external_id', p_payload ->> 'external_id', p_state.external_id),
-      ('email_verified', 'email_verified', p_payload ->> 'email_verified', p_state.email_verified::text),
-      ('banned', 'banned', p_payload ->> 'banned', p_state.banned::text),
-      ('locked', 'locked', p_payload ->> 'locked', p_state.locked::text),
-      ('deprovisioned', 'deprovisioned', p_payload ->> 'deprovisioned', p_state.deprovisioned::text)
-  ) as f(name, key, clerk, here)
-  where p_payload ? f.key
-    and f.clerk is distinct from f.here;
-$$;
-
 -- Those of p_users ([{clerk_id, version, payload}] as read from Clerk's API) that are not as they are there:
 -- [{clerk_id, kind, fields}] and, with p_with_values, fields as {field: {clerk, here}} instead of their names.
 --   pending     work of this user is in the queue
@@ -94,7 +49,7 @@ begin
             and (s.version > clerk_sync.latest_version(p_now) or s.last_synced_at < p_now - interval '10 minutes')
           then 'ahead'
           when s.version > i.version then null -- changed since it was read
-          when c.fields - 'name' <> '{}' then 'differs'
+          when c.is_wrong then 'differs'
           when c.fields <> '{}' then 'edited'
           when p_mirrors and s.mirrored_version is distinct from s.version then 'unmirrored'
         end as kind
@@ -102,11 +57,12 @@ begin
       left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
       left join lateral (select * from clerk_sync.user_state as r where r.clerk_id = i.clerk_id) as s on true
       cross join lateral (
-        select case
-          when u.clerk_id is null then '{}'
-          else clerk_sync.differing_fields(i.payload, u::public.users, s::clerk_sync.user_state)
-        end
-      ) as c(fields)
+        select
+          coalesce(jsonb_object_agg(f.name, jsonb_build_object('clerk', f.clerk, 'here', f.here)), '{}') as fields,
+          coalesce(bool_or(not f.is_own), false) as is_wrong
+        from clerk_sync.differing_fields(i.payload, u::public.users, s::clerk_sync.user_state) as f
+        where u.clerk_id is not null
+      ) as c
     ) as d
     where d.kind is not null
   );

@@ -79,9 +79,8 @@ end
 $$;
 
 -- Calls the processor when there is work, when somebody is to be told of an incident, or to start a run (p_work: sweep,
--- compare); null when there is nothing to do. The incidents are looked at whatever else there is. The hourly sweep asks
--- for the check of silence as well: one call for both. Without CLERK_SECRET_KEY the processor could do neither, and is
--- not called for them.
+-- compare); null when there is nothing to do. The incidents are looked at whatever else there is. Without
+-- CLERK_SECRET_KEY the processor could walk no run, and is not called for one.
 create or replace function clerk_sync.call_processor(p_work text default null)
 returns bigint
 language plpgsql
@@ -97,8 +96,7 @@ begin
   end if;
   return clerk_sync.post_to_processor(jsonb_strip_nulls(jsonb_build_object(
     'source', 'schedule',
-    'work', p_work,
-    'check', case when p_work = 'sweep' then 'silence' end
+    'work', p_work
   )));
 end
 $$;
@@ -128,8 +126,8 @@ end
 $$;
 
 -- Sets up the schedule, or sets it up anew: process every p_seconds while something is due, free expired leases,
--- purge old jobs and the history of pg_cron, look through the queue; where the functions have CLERK_SECRET_KEY, hourly
--- ask Clerk whether deliveries still come and for changes that brought no event, nightly compare everybody. Answers whether there is a
+-- purge old jobs and the history of pg_cron, look through the queue; where the functions have CLERK_SECRET_KEY, ask Clerk
+-- every quarter of an hour for changes that brought no event, and nightly compare everybody. Answers whether there is a
 -- pg_cron to do it with. Before version 1.5 pg_cron knows no seconds: every minute then.
 create or replace function public.clerk_sync_schedule(p_seconds integer default 10, p_retention_days integer default 30)
 returns boolean
@@ -157,7 +155,7 @@ begin
     case when v_has_seconds then '30 seconds' else '* * * * *' end,
     'select public.clerk_sync_rescue_jobs()'
   );
-  perform cron.schedule('clerk-sync-sweep', '7 * * * *', 'select clerk_sync.call_processor(''sweep'')');
+  perform cron.schedule('clerk-sync-sweep', '7-59/15 * * * *', 'select clerk_sync.call_processor(''sweep'')');
   perform cron.schedule('clerk-sync-compare', '23 3 * * *', 'select clerk_sync.call_processor(''compare'')');
   perform cron.schedule(
     'clerk-sync-purge', '*/5 * * * *', format('select public.clerk_sync_purge_jobs(%s, 50000)', p_retention_days)
@@ -195,8 +193,7 @@ begin
 end
 $$;
 
--- An existing schedule is left as it is: its seconds and days may have been chosen by somebody. But the check of silence
--- is part of the hourly sweep now.
+-- An existing schedule is left as it is: its seconds and days may have been chosen by somebody.
 do $$
 begin
   if to_regclass('cron.job') is not null

@@ -107,7 +107,7 @@ describe("docs/health.md", () => {
     expect(codes.length).toBeGreaterThan(6);
     for (const code of codes) expect(docs).toContain(`\`${code}\``);
     const thresholds = [...sql.matchAll(/^ {4}'([a-z_]+)', (\d+),?$/gm)];
-    expect(thresholds).toHaveLength(12);
+    expect(thresholds).toHaveLength(14);
     for (const [, name, value] of thresholds) expect(docs).toMatch(new RegExp(`\\b${value}[^|\\d]*\`${name}\``));
   });
 });

@@ -29,8 +29,8 @@ describe("an incident is told once when it opens and once when it is over", () =
     ["error_rate", insertJobs("FAILED", 10, "now() + interval '1 day'"), emptyQueue],
     [
       "silence",
-      "update clerk_sync.silence set state = 'suspected', since = now() - interval '1 hour'",
-      "update clerk_sync.silence set state = null, since = null",
+      "update clerk_sync.silence set changed_at = now() - interval '20 minutes'",
+      "update clerk_sync.silence set changed_at = null",
     ],
     ["drift", insertCompare(50), insertCompare(0)],
     [
@@ -96,11 +96,11 @@ describe("one incident", () => {
   });
 
   it("is a silence that is suspected, then confirmed: its end says the worst of it", async () => {
-    await run("update clerk_sync.silence set state = 'suspected', since = now()");
+    await run("update clerk_sync.silence set changed_at = now() - interval '20 minutes'");
     await watch(0, 60);
-    await run("update clerk_sync.silence set state = 'confirmed'");
+    await run("update clerk_sync.silence set changed_at = now() - interval '50 minutes'");
     await watch(90, 150);
-    await run("update clerk_sync.silence set state = null, since = null");
+    await run("update clerk_sync.silence set changed_at = null");
     await watch(180, 540);
     expect(system.told()).toEqual(["opened silence", "closed silence"]);
     const last = system.receiver.received.findLast(({ path }) => path === "/webhook");

@@ -135,7 +135,7 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
     expect(await count("clerk_sync.processor_call")).toBe(1);
   });
 
-  it("the hourly sweep and the check for silence are one call although nothing is due", async () => {
+  it("the sweep of every quarter of an hour is a call although nothing is due", async () => {
     await one("select clerk_sync_run_jobs()");
     const before = await count("net.requests");
     await runCommand("clerk-sync-sweep");
@@ -143,8 +143,10 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
     expect((await one("select body from net.requests order by id desc limit 1")).body).toEqual({
       source: "schedule",
       work: "sweep",
-      check: "silence",
     });
+    expect((await one("select schedule from cron.job where jobname = 'clerk-sync-sweep'")).schedule).toBe(
+      "7-59/15 * * * *",
+    );
   });
 
   it("a quiet project whose functions have no CLERK_SECRET_KEY is never called, until one that has it calls", async () => {
@@ -152,24 +154,24 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
     /** What a day of the schedule calls. */
     const day = async () => {
       const from = await count("net.requests");
-      for (let hour = 0; hour < 24; hour++) await runCommand("clerk-sync-sweep");
+      for (let quarter = 0; quarter < 4 * 24; quarter++) await runCommand("clerk-sync-sweep");
       await runCommand("clerk-sync-compare");
       await runCommand("clerk-sync-process");
       return (await count("net.requests")) - from;
     };
-    expect(await day()).toBe(25);
+    expect(await day()).toBe(97);
     await one("select clerk_sync_beat('processor', now(), false)");
     expect(await day()).toBe(0);
     await enqueue("keyless");
     await runCommand();
-    expect(await count("net.requests")).toBe(before + 26); // due work is called for all the same
+    expect(await count("net.requests")).toBe(before + 98); // due work is called for all the same
     await one("select clerk_sync_run_jobs()");
     expect(await day()).toBe(0);
     await one("select clerk_sync_run_jobs(p_can_read => true)"); // the webhook's function, which drains the queue itself
-    expect(await day()).toBe(25);
+    expect(await day()).toBe(97);
     await one("select clerk_sync_beat('processor', now(), false)");
     await one("select clerk_sync_beat('processor', now(), true)");
-    expect(await day()).toBe(25);
+    expect(await day()).toBe(97);
     await enqueue("again");
   });
 

@@ -119,10 +119,11 @@ it("an engaged delete brake degrades, with its reason", async () => {
 });
 
 it.each([
-  ["suspected", "degraded"],
-  ["confirmed", "compromised"],
-])("silence that is %s is %s, and says from when to replay", async (state, status) => {
-  await queue.pool.query("update clerk_sync.silence set state = $1, since = '2026-11-20T10:00:00Z'", [state]);
+  ["suspected", "degraded", 11],
+  ["confirmed", "compromised", 46],
+])("silence that is %s is %s, and says from when to replay", async (state, status, minutes) => {
+  await queue.pool.query("insert into clerk_sync.heartbeats values ('webhook', '2026-11-20T10:00:00Z')");
+  await queue.pool.query("update clerk_sync.silence set changed_at = now() - make_interval(mins => $1)", [minutes]);
   expect(await health()).toMatchObject({
     status,
     reasons: [
@@ -136,15 +137,22 @@ it.each([
 });
 
 it("checks that Clerk has not answered for hours degrade, and one that just failed does not", async () => {
-  await queue.pool.query("update clerk_sync.silence set error = 'clerk_unavailable', checked_at = now()");
+  await queue.pool.query(
+    `insert into clerk_sync.sync_runs (kind, status, steps, error, started_at, finished_at)
+     values ('sweep', 'COMPLETED', 3, null, now() - interval '15 minutes', now()),
+            ('sweep', 'RUNNING', 0, 'clerk_unavailable: down', now(), null)`,
+  );
   expect(await codes("1 hour")).toEqual(["healthy"]);
   expect(await codes("4 hours")).toEqual(["degraded", "silence_unchecked degraded"]);
 });
 
 it("users that Clerk has and the table has not degrade", async () => {
-  await queue.pool.query("update clerk_sync.silence set users_at_clerk = 1000, users_here = 991");
+  await queue.pool.query(
+    `insert into clerk_sync.sync_runs (kind, status, steps, finished_at, users_at_clerk, counts)
+     values ('sweep', 'COMPLETED', 3, now(), 1000, '{"users_here": 991}')`,
+  );
   expect(await codes()).toEqual(["healthy"]);
-  await queue.pool.query("update clerk_sync.silence set users_here = 989");
+  await queue.pool.query(`update clerk_sync.sync_runs set counts = '{"users_here": 989}'`);
   expect(await codes()).toEqual(["degraded", "users_differ degraded"]);
 });
 

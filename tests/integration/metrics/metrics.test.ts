@@ -130,7 +130,7 @@ describe("from the database", () => {
   it("circuit, brake, silence and drift are shown as they are", async () => {
     await queue.pool.query("update clerk_sync.circuits set probe_at = now() + interval '1 hour' where name = 'auth'");
     await queue.pool.query("update clerk_sync.delete_brake set engaged_at = now(), reason = 'too many'");
-    await queue.pool.query("update clerk_sync.silence set state = 'suspected', since = now(), checked_at = now()");
+    await queue.pool.query("update clerk_sync.silence set changed_at = now() - interval '20 minutes'");
     await queue.pool.query(
       `insert into clerk_sync.sync_runs (kind, status, counts, finished_at)
        values ('compare', 'COMPLETED', '{"read": 50, "missing": 2, "unmirrored": 3, "auth_missing": 4, "enqueued": 5}', now()),

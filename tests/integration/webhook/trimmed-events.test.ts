@@ -266,9 +266,9 @@ describe("a read from Clerk's API", () => {
       payload: mapUser(parseUser(trimmed(rich("user_listed", version)).data)),
     });
     expect(await runs.compareUsers([row(3)], false, false)).toEqual([]);
-    expect(await queue.one("select clerk_sync_users_behind($1) as behind", [JSON.stringify([row(9)])])).toMatchObject({
-      behind: [{ known: true, fields: [] }],
-    });
+    expect(await runs.compareUsers([row(9)], false, false)).toEqual([
+      { clerk_id: "user_listed", kind: "stale", fields: [] },
+    ]);
     const job = { ...row(9), event_id: "backfill_1", job_type: "USER_UPDATED" as const, source: "backfill" as const };
     await queue.database.enqueue([{ ...job, payload: { ...job.payload, retry_count: 0 } }], 15);
     await queue.run();

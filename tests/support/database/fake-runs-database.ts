@@ -9,6 +9,7 @@ import type {
   RunsDatabase,
   TakeOptions,
 } from "../../../supabase/functions/_shared/clerk-sync/reconcile/runs-database.ts";
+import type { SliceDependencies } from "../../../supabase/functions/_shared/clerk-sync/reconcile/walk-run.ts";
 
 /** A run that has just begun. */
 export function newRun(kind: RunKind, changes: Partial<Run> = {}): Run {
@@ -96,6 +97,24 @@ export function createFakeClerk(pages: UserPage[], changes: Partial<ClerkApi> = 
     listRecentlyUpdated: async () => left.shift() ?? pageOf(),
     readUsers: async () => pageOf(),
     countUsers: async () => users.length,
+    ...changes,
+  };
+}
+
+/** What walks runs, with Clerk's API empty; such a slice never waits. */
+export function createFakeSlices(runs: RunsDatabase, changes: Partial<SliceDependencies> = {}): SliceDependencies {
+  return {
+    runs,
+    clerk: createFakeClerk([]),
+    auth: null,
+    mostUnknownPercent: 20,
+    deletesForeign: false,
+    mirrors: true,
+    checked: { runId: null },
+    withValues: false,
+    watcher: {},
+    now: () => 0,
+    sleep: null,
     ...changes,
   };
 }

@@ -40,7 +40,7 @@ export const metricFacts: MetricFacts = {
       oldest_refresh_at: at,
       users: 1,
       last_applied_at: at,
-      silence: { state: "suspected", checked_at: at },
+      silence: { checked_at: at },
       circuits: { auth: { state: "closed" }, clerk: { state: "open" } },
       delete_brake: { engaged_at: at },
       heartbeats: { worker: at, processor: at, webhook: at },

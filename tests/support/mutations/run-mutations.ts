@@ -106,7 +106,7 @@ export const runRules: readonly Mutation[] = [
     edits: [
       {
         file: compareSql,
-        find: "when c.fields - 'name' <> '{}' then 'differs'",
+        find: "when c.is_wrong then 'differs'",
         replace: "when c.fields <> '{}' then 'differs'",
       },
     ],

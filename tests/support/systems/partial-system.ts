@@ -89,7 +89,6 @@ function createRoutes(queue: Queue, url: string, faults: PartialSystem["faults"]
       slices: null,
       supervision: {
         beat: async () => undefined,
-        checkSilence: async () => "skipped",
         sendAlerts: async () => undefined,
       },
     },

@@ -5,22 +5,19 @@ import { createSupervision } from "./supervise-sync.ts";
 
 const config = {
   clerkSecretKey: "sk_test_1",
-  clerkApiUrl: "http://127.0.0.1:1",
   alerts: { webhookUrl: null, webhookSecret: null, slackUrl: null, adminUrl: null },
 };
 
 test("a database that fails stops nothing, and is logged by what was tried", async () => {
   const lines = await captureLog();
   const call = () => Promise.reject(new SyncError("database_unavailable", "not there"));
-  const { beat, auditJobs, checkSilence, sendAlerts } = createSupervision(config, call, "worker");
+  const { beat, auditJobs, sendAlerts } = createSupervision(config, call, "worker");
   await beat();
   await auditJobs();
-  expect(await checkSilence(60)).toBe("unknown");
   await sendAlerts();
   expect(lines.map(({ text }) => JSON.parse(text)).map(({ event, what, code }) => [event, what, code])).toEqual([
     ["supervision.failed", "beat", "database_unavailable"],
     ["supervision.failed", "audit", "database_unavailable"],
-    ["supervision.failed", "silence", "database_unavailable"],
     ["supervision.failed", "alerts", "database_unavailable"],
   ]);
 });
@@ -33,9 +30,3 @@ test.each(["sk_test_1", null])(
     expect(call).toHaveBeenCalledExactlyOnceWith("clerk_sync_beat", { p_name: "processor", p_can_read: key !== null });
   },
 );
-
-test("without CLERK_SECRET_KEY nobody is asked", async () => {
-  const call = vi.fn(async () => null);
-  expect(await createSupervision({ ...config, clerkSecretKey: null }, call, "worker").checkSilence(60)).toBe("skipped");
-  expect(call).not.toHaveBeenCalled();
-});

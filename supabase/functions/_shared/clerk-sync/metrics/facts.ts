@@ -15,7 +15,7 @@ const healthSchema = z.object({
     oldest_refresh_at: time,
     users: z.number(),
     last_applied_at: time,
-    silence: z.object({ state: z.string().nullish(), checked_at: time }).nullish(),
+    silence: z.object({ checked_at: time }).nullish(),
     circuits: z.record(z.string(), z.object({ state: z.string() })),
     delete_brake: z.object({ engaged_at: time }),
     heartbeats: z.record(z.string(), z.string()),

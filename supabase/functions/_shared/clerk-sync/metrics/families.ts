@@ -270,13 +270,13 @@ const definitions: readonly Definition[] = [
     read: ({ health }) =>
       ["suspected", "confirmed"].map((state) => ({
         labels: { state },
-        value: health.facts.silence?.state === state ? 1 : 0,
+        value: health.reasons.some(({ code }) => code === `silence_${state}`) ? 1 : 0,
       })),
   },
   {
     name: "clerk_sync_silence_check_age_seconds",
     type: "gauge",
-    help: "Since Clerk's API last said whether deliveries are missing.",
+    help: "Since a sweep or compare last looked for changes that no delivery brought.",
     read: ({ health }) => aged({}, ageOf(health.facts.silence?.checked_at, health.facts.now)),
   },
   {

@@ -8,21 +8,21 @@ const sampleSize = 100;
 const harmlessCount = 10;
 
 /**
- * The first step of every run, and of every process that carries one on: counts the users at Clerk, and looks for a hundred of ours there. With the key of
+ * The first step of every run, and of every process that carries one on: counts the users at Clerk where all are walked, and looks for a hundred of ours there. With the key of
  * another instance a run would bring strangers in and delete everybody else.
  * Throws SyncError `clerk_instance_mismatch`.
  */
 export const checkInstance = async (
-  _: LeasedRun,
+  { kind }: LeasedRun,
   { runs, clerk, mostUnknownPercent }: StepDependencies,
 ): Promise<RunStep> => {
-  const atClerk = await clerk.countUsers();
+  const counted = kind === "sweep" ? {} : { users_at_clerk: await clerk.countUsers() };
   const sample = await runs.sampleUsers(sampleSize);
   if (sample.length > 0) {
     const { users, unreadable } = await clerk.readUsers(sample);
     refuseUnknown(sample.length - users.length - unreadable.length, sample.length, mostUnknownPercent);
   }
-  return { phase: "walk", users_at_clerk: atClerk };
+  return { phase: "walk", ...counted };
 };
 
 /** Throws SyncError `clerk_instance_mismatch` when so many of our users are unknown to Clerk that it must be another's. */

@@ -18,12 +18,13 @@ export const compareNextPage: Step = async (run, dependencies) => {
 
 /** Pages overlap by so many users: deletions between two requests shift the list, and would hide as many from us. */
 const overlap = 50;
-/** The head of the list is read again until nothing new stands there; a busy instance is left to the next sweep. */
+/** After several pages the head of the list is read again; a busy instance is left to the next sweep. */
 const mostRounds = 5;
 
 /**
  * One step of a sweep: the users who changed since the floor, the newest first. Clerk has no filter for that, so the
- * list is walked down to the floor. Who changes meanwhile moves to its head, which is walked again in the end.
+ * list is walked down to the floor. A user who changes meanwhile moves to its head, which is walked again until one page
+ * suffices. A later change is left to the next sweep, which goes back to before this one began.
  */
 export const sweepChanges: Step = async (run, dependencies) => {
   const { offset, floor, newest, round } = readSweep(run.cursor);
@@ -34,7 +35,7 @@ export const sweepChanges: Step = async (run, dependencies) => {
   if (page.users.length > 0 && changed.length === page.users.length) {
     return { ...compared, cursor: { offset: offset + pageSize - overlap, floor, newest: seen, round } };
   }
-  if (seen > floor && round < mostRounds) {
+  if (seen > floor && offset > 0 && round < mostRounds) {
     return { ...compared, cursor: { offset: 0, floor: seen, newest: seen, round: round + 1 } };
   }
   return { ...compared, phase: "settle" };

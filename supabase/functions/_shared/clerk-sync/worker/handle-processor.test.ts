@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { createFakeQueue, type FakeJob, owing } from "../../../../../tests/support/database/fake-queue.ts";
+import { createFakeRuns, createFakeSlices } from "../../../../../tests/support/database/fake-runs-database.ts";
 import { captureLog } from "../../../../../tests/support/processes/capture-log.ts";
 import { SyncError } from "../errors.ts";
 import { createCheckCaller } from "../http/check-caller.ts";
@@ -22,7 +23,6 @@ function processorWith(batches: FakeJob[][], changes: Partial<ProcessorDependenc
     retentionDays: 30,
     supervision: {
       beat: async () => undefined,
-      checkSilence: async () => "skipped",
       sendAlerts: async () => undefined,
     },
     ...changes,
@@ -167,38 +167,38 @@ describe("a failure", () => {
 
 describe("what is looked after beside the work", () => {
   function supervised() {
-    const seen: (string | number)[] = [];
+    const seen: string[] = [];
     const supervision: ProcessorDependencies["supervision"] = {
       beat: async () => void seen.push("beat"),
-      checkSilence: async (everySeconds) => {
-        seen.push(everySeconds);
-        return "none";
-      },
       sendAlerts: async () => void seen.push("alerts"),
     };
     return { seen, ...processorWith([[{ id: "1" }]], { supervision }) };
   }
 
-  test("a call with work beats, and checks for silence every quarter of an hour", async () => {
+  test("a call with work beats, and then tells of incidents", async () => {
     const { seen, dependencies } = supervised();
+    await start(dependencies);
+    expect(seen).toEqual(["beat", "alerts"]);
+  });
+
+  test("a call that asks for no run starts a sweep when the last one is a quarter of an hour old", async () => {
+    const { runs, state } = createFakeRuns(null);
+    const take: typeof runs.take = async (options) => {
+      state.taken.push(options);
+      return { outcome: "none" };
+    };
+    const { dependencies } = processorWith([[{ id: "1" }]], { slices: createFakeSlices({ ...runs, take }) });
     await start(dependencies);
     await start(dependencies, { body: '{"source":"schedule"}' });
     await start(dependencies, { body: "no JSON" });
-    expect(seen).toEqual(["beat", 900, "alerts", "beat", 900, "alerts", "beat", 900, "alerts"]);
-  });
-
-  test("a call that asks for the check gets it before its work, unless it was done within the minute", async () => {
-    const { seen, dependencies, queue } = supervised();
-    const claims: number[] = [];
-    const checkSilence: typeof dependencies.supervision.checkSilence = (everySeconds) => {
-      claims.push(queue.claims.length);
-      return supervision.checkSilence(everySeconds);
-    };
-    const { supervision } = dependencies;
-    const body = '{"source":"schedule","work":"sweep","check":"silence"}';
-    await start({ ...dependencies, supervision: { ...supervision, checkSilence } }, { body });
-    expect(seen).toEqual([60, "beat", "alerts"]);
-    expect(claims).toEqual([0]);
+    await start(dependencies, { body: '{"source":"schedule","work":"compare"}' });
+    const named = state.taken.filter(({ kind }) => kind !== null);
+    expect(named.map(({ kind, idleSeconds = 0 }) => [kind, idleSeconds])).toEqual([
+      ["sweep", 900],
+      ["sweep", 900],
+      ["sweep", 900],
+      ["compare", 0],
+    ]);
   });
 
   test("a queue that fails is told of by the call that found it failing", async () => {
@@ -210,7 +210,7 @@ describe("what is looked after beside the work", () => {
 
   test("a caller without the key gets nothing looked after", async () => {
     const { seen, dependencies } = supervised();
-    await start(dependencies, { headers: {}, body: '{"check":"silence"}' });
+    await start(dependencies, { headers: {}, body: '{"work":"sweep"}' });
     expect(seen).toEqual([]);
   });
 });

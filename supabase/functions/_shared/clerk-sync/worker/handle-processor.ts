@@ -4,6 +4,7 @@ import type { Supervision } from "../health/supervise-sync.ts";
 import type { CheckCaller } from "../http/check-caller.ts";
 import { json } from "../http/json-response.ts";
 import { logger } from "../logger.ts";
+import type { RunKind } from "../reconcile/runs-database.ts";
 import { processAlone } from "./process-queue.ts";
 import { addResult, processWork, type WorkDependencies } from "./process-work.ts";
 
@@ -12,7 +13,7 @@ export type ProcessorDependencies = WorkDependencies & {
   /** How long one call may work, in ms; below the caller's own patience. */
   budgetMilliseconds: number;
   retentionDays: number;
-  supervision: Pick<Supervision, "beat" | "checkSilence" | "sendAlerts">;
+  supervision: Pick<Supervision, "beat" | "sendAlerts">;
 };
 
 /** Finished jobs deleted by one call; the schedule calls often enough. */
@@ -24,14 +25,11 @@ const listedJobs = 1000;
 /** Pages of users that one call walks: an Edge Function has 2 s of CPU time, and a page takes up to 50 ms of it. */
 const stepsOfRuns = 25;
 
-/** How often silence is checked beside other work; a call that asks for it (check: "silence") need not wait so long. */
-const silenceEverySeconds = { unasked: 15 * 60, asked: 60 };
+/** A call that asks for no run starts a sweep, unless one began within this time: so silence is found without pg_cron. */
+const sweepIdleSeconds = 15 * 60;
 
-/** What the caller wants besides the due jobs: a run of that kind, when none is open; the check for silence. */
-const wishSchema = z.object({
-  work: z.enum(["backfill", "sweep", "compare"]).optional().catch(undefined),
-  check: z.literal("silence").optional().catch(undefined),
-});
+/** What the caller wants besides the due jobs: a run of that kind, when none is open. */
+const wishSchema = z.object({ work: z.enum(["backfill", "sweep", "compare"]) });
 
 /**
  * Works through everything that is due, and the open run, until nothing is left or the time is used up. Incidents are
@@ -51,12 +49,10 @@ export async function handleProcessor(request: Request, dependencies: ProcessorD
 
 async function work(request: Request, dependencies: ProcessorDependencies): Promise<Response> {
   const { database, supervision, budgetMilliseconds, retentionDays } = dependencies;
-  const { work: kindOfRun, check } = await readWish(request);
+  const run = await readWish(request);
   await database.rescueJobs();
-  if (check !== undefined) await supervision.checkSilence(silenceEverySeconds.asked); // before a sweep mends what shows it
-  const kind = kindOfRun === undefined ? {} : { kind: kindOfRun };
   const begun = dependencies.now();
-  const result = await processWork(dependencies, { budgetMilliseconds, mostSteps: stepsOfRuns, ...kind });
+  const result = await processWork(dependencies, { budgetMilliseconds, mostSteps: stepsOfRuns, ...run });
   if (result.alone) {
     const left = { budgetMilliseconds: budgetMilliseconds - (dependencies.now() - begun) };
     addResult(result, await processAlone(dependencies, left));
@@ -64,16 +60,15 @@ async function work(request: Request, dependencies: ProcessorDependencies): Prom
   const { jobs, alone: _, ...counts } = result;
   await database.purgeJobs(retentionDays, purgeLimit);
   await supervision.beat();
-  if (check === undefined) await supervision.checkSilence(silenceEverySeconds.unasked);
   const listed = jobs.slice(0, listedJobs).map((job) => ({ jobId: job.id, jobType: job.job_type, status: job.status }));
   const message = counts.processed === 0 ? { message: "No pending jobs" } : {};
   return json(200, { success: true, ...message, ...counts, jobs: listed });
 }
 
 /** Whoever sends no body, or another, wants the work done: that is no reason to refuse. */
-async function readWish(request: Request): Promise<z.infer<typeof wishSchema>> {
+async function readWish(request: Request): Promise<{ kind: RunKind; idleSeconds?: number }> {
   const wish = wishSchema.safeParse(await request.json().catch(() => null));
-  return wish.success ? wish.data : {};
+  return wish.success ? { kind: wish.data.work } : { kind: "sweep", idleSeconds: sweepIdleSeconds };
 }
 
 function refuse(error: unknown): Response {

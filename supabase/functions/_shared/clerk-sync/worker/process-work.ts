@@ -7,8 +7,8 @@ export type WorkDependencies = QueueDependencies & {
   slices: SliceDependencies | null;
 };
 
-/** `kind`: a run to start when none is open. `mostSteps`: of runs, at most. */
-export type WorkOptions = QueueOptions & { kind?: RunKind; mostSteps?: number };
+/** `kind`: a run to start when none is open, unless one began within `idleSeconds`. `mostSteps`: of runs, at most. */
+export type WorkOptions = QueueOptions & { kind?: RunKind; idleSeconds?: number; mostSteps?: number };
 
 /** Live events wait for no more than this while a run is walked. */
 const sliceMilliseconds = 2000;
@@ -18,19 +18,36 @@ const sliceMilliseconds = 2000;
  * Returns what became of the jobs; throws what runJobs throws. A run that cannot go on costs the jobs nothing.
  */
 export async function processWork(dependencies: WorkDependencies, options: WorkOptions): Promise<QueueResult> {
-  const { slices, now } = dependencies;
-  const deadline = now() + options.budgetMilliseconds;
+  const deadline = dependencies.now() + options.budgetMilliseconds;
   const result = await processQueue(dependencies, options);
+  const left = { ...options, budgetMilliseconds: deadline - dependencies.now() };
+  await walkOpenRun(dependencies, left, async () => {
+    const budgetMilliseconds = deadline - dependencies.now();
+    const more = await processQueue(dependencies, { ...options, budgetMilliseconds });
+    addResult(result, more);
+    return more.processed;
+  });
+  return result;
+}
+
+/**
+ * Walks the open run in short slices while there is time; `between` works on jobs after each, and answers on how many.
+ * Throws only what `between` throws: what stops a run is logged, and stands in the run.
+ */
+export async function walkOpenRun(
+  { slices, now }: Pick<WorkDependencies, "slices" | "now">,
+  options: WorkOptions,
+  between: () => Promise<number>,
+): Promise<void> {
+  const deadline = now() + options.budgetMilliseconds;
   let stepsLeft = options.mostSteps ?? Number.POSITIVE_INFINITY;
   while (slices !== null && stepsLeft > 0 && now() < deadline && !options.signal?.aborted) {
     const budgetMilliseconds = Math.min(sliceMilliseconds, deadline - now());
     const slice = await walkOpenSlice(slices, { ...options, budgetMilliseconds, mostSteps: stepsLeft });
-    const more = await processQueue(dependencies, { ...options, budgetMilliseconds: deadline - now() });
-    addResult(result, more);
-    if (slice === null || (slice.steps === 0 && more.processed === 0)) break;
+    const processed = await between();
+    if (slice === null || (slice.steps === 0 && processed === 0)) break;
     stepsLeft -= slice.steps;
   }
-  return result;
 }
 
 /** Null when nothing is left to walk, or the run cannot go on now. */
