@@ -7,13 +7,11 @@ import { openDatabase } from "./database.ts";
 import { checkPort, listen, urlOf } from "./listen.ts";
 import { startInSteps } from "./start-in-steps.ts";
 
-export type { Half } from "./compose.ts";
-
 export type ServerOptions = {
   /** What readConfig() made of the environment. DATABASE_URL is needed. */
   config: Config;
   /** `webhook`: takes events only; `worker`: works through the queue only. Both when it is not given. */
-  only?: Half | undefined;
+  only?: "webhook" | "worker" | undefined;
   /** Brings the database to this version first; else a database of another version is refused. */
   migrate?: boolean;
   /** Unix milliseconds. */
