@@ -9,7 +9,7 @@ export type Progress = {
 };
 
 /** For a program that reads our output. */
-export const noProgress: Progress = { start: ignore, update: ignore, stop: ignore };
+const noProgress: Progress = { start: ignore, update: ignore, stop: ignore };
 
 function ignore(): void {
   // says nothing
@@ -26,7 +26,7 @@ export function chooseProgress(
 }
 
 /** Draws a bar on a terminal. */
-export function createBarProgress(terminal: NodeJS.WriteStream): Progress {
+function createBarProgress(terminal: NodeJS.WriteStream): Progress {
   const format = "{label} {bar} {value}/{total}  {rate}";
   const bar = new SingleBar({ format, stream: terminal, barsize: 30 }, Presets.shades_classic);
   const step = { since: 0, from: 0 };
@@ -45,7 +45,7 @@ export function createBarProgress(terminal: NodeJS.WriteStream): Progress {
 }
 
 /** Writes a line at each quarter, for a log file. */
-export function createLineProgress(print: (line: string) => void): Progress {
+function createLineProgress(print: (line: string) => void): Progress {
   const step = { label: "", total: 0, quarter: 0 };
   return {
     start: (label, total) => Object.assign(step, { label, total, quarter: 0 }),

@@ -13,7 +13,7 @@ const settingsSchema = z.object({
   secretKey: z.string().min(1),
 });
 
-export type LocalSettings = z.infer<typeof settingsSchema>;
+type LocalSettings = z.infer<typeof settingsSchema>;
 
 /** Where events go and, when a key is known, where the database is asked. */
 export type Target = {
@@ -24,7 +24,7 @@ export type Target = {
 };
 
 /** A target that events can be signed for. */
-export type SignedTarget = Target & { webhookSecret: string };
+type SignedTarget = Target & { webhookSecret: string };
 
 /** The options by which a command is told where to go; `envFile` is read by readEnvironmentFile. */
 export const targetOptionsSchema = z.object({

@@ -58,7 +58,7 @@ export async function ignoreFolder(folder: string): Promise<void> {
   });
 }
 
-export function settingsFile(folder: string): string {
+function settingsFile(folder: string): string {
   return path.join(folder, "local.json");
 }
 

@@ -12,7 +12,7 @@ import { ignoreFolder, type LocalSettings, readLocalSecrets, writeLocalSettings 
 import { createAuthStandIn } from "./supabase/auth/routes.ts";
 import { createRestStandIn } from "./supabase/rest-api.ts";
 
-export type LocalServerOptions = {
+type LocalServerOptions = {
   config: Config;
   /** Where the local settings and the embedded database live, usually .clerk-sync. */
   folder: string;

@@ -9,7 +9,7 @@ import { handleWebhook, type WebhookDependencies } from "#core/webhook/handle-we
 import { handleProcessor, type ProcessorDependencies } from "#core/worker/handle-processor.ts";
 import type { AdminPage } from "./admin-page.ts";
 
-export type AppDependencies = {
+type AppDependencies = {
   /** Null, like ensureUser, on an instance that only works through the queue. */
   webhook: WebhookDependencies | null;
   trustedProxies: number;

@@ -41,7 +41,7 @@ export type Composition = {
   now: () => number;
 };
 
-export type Parts = {
+type Parts = {
   app: Hono;
   /** Null on an instance that only takes events. */
   worker: Worker | null;

@@ -5,7 +5,7 @@ import { inTime } from "#core/http/in-time.ts";
 import { json } from "#core/http/json-response.ts";
 import { createFloodLog, type FloodLog } from "#core/http/log-flood.ts";
 
-export type HealthDependencies = {
+type HealthDependencies = {
   database: Pick<Database, "schemaVersion" | "writeFailure">;
   /** Why the last events were not stored; null when they were, or when none came. */
   refusal?: () => ErrorCode | null;

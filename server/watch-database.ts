@@ -5,7 +5,7 @@ import type { SendAlerts } from "#core/alerts/send-alerts.ts";
 import { errorCode, errorMessage, SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
 
-export type WatchDependencies = Omit<PostOptions, "timeoutMilliseconds"> & {
+type WatchDependencies = Omit<PostOptions, "timeoutMilliseconds"> & {
   sendAlerts: SendAlerts;
   targets: readonly AlertTarget[];
 };

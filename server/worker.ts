@@ -7,7 +7,7 @@ import { type SliceDependencies, walkSlice } from "#core/reconcile/walk-run.ts";
 import { processAlone, processQueue, type QueueResult } from "#core/worker/process-queue.ts";
 import { type WorkDependencies, walkOpenRun } from "#core/worker/process-work.ts";
 
-export type WorkerDependencies = WorkDependencies & {
+type WorkerDependencies = WorkDependencies & {
   retentionDays: number;
   supervision: Supervision;
 };

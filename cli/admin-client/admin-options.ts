@@ -13,7 +13,7 @@ export const adminOptionsSchema = z.object({
   json: z.boolean().default(false),
 });
 
-export type AdminOptions = z.infer<typeof adminOptionsSchema>;
+type AdminOptions = z.infer<typeof adminOptionsSchema>;
 
 /** Adds them to a command. */
 export function addAdminOptions(command: Command): Command {

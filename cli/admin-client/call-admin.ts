@@ -17,7 +17,7 @@ export type CallAdmin = {
 };
 
 /** Values that are missing are left out; lists are separated by commas. */
-export type Query = Readonly<Record<string, string | number | readonly string[] | null | undefined>>;
+type Query = Readonly<Record<string, string | number | readonly string[] | null | undefined>>;
 
 const timeoutMilliseconds = 20_000;
 const longestActor = 80;

@@ -8,7 +8,7 @@ import type { CallAdmin } from "./call-admin.ts";
 export type JobVerb = "retry" | "cancel";
 
 /** How many jobs changed, and what became of the others: `done` there are none, `declined` or `stopped` by the person. */
-export type Change = { changed: number; end: "done" | "declined" | "stopped" };
+type Change = { changed: number; end: "done" | "declined" | "stopped" };
 
 type Options = { verb: JobVerb; filter: JobFilter; isAgreed: boolean; progress: Progress };
 

@@ -56,7 +56,7 @@ function formatParts({ circuits, brake, open_run }: Overview): string[] {
 }
 
 /** "12 s ago", "never". */
-export function formatAgo(at: string | null, now: number): string {
+function formatAgo(at: string | null, now: number): string {
   if (at === null) return "never";
   const seconds = Math.max(0, Math.round((now - Date.parse(at)) / 1000));
   if (seconds < 120) return `${seconds} s ago`;

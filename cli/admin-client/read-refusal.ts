@@ -3,7 +3,7 @@ import { isErrorCode, SyncError } from "#core/errors.ts";
 import { keyRefused } from "../call-rpc.ts";
 
 /** What was asked, and what came back; `answer` is undefined when it was no JSON. */
-export type Refused = { base: string; path: string; status: number; answer: unknown };
+type Refused = { base: string; path: string; status: number; answer: unknown };
 
 const deploy = "Run: npx supabase functions deploy sync-admin, or update the server.";
 /** The one thing that may be missing where the route is not: a job. Of a user nobody knows there is an answer, too. */

@@ -5,7 +5,7 @@ import type { Finding } from "./finding.ts";
 import { kindOfSecret, type SecretKind } from "./secret-kind.ts";
 
 /** What is looked at: the environment that was given, the same secrets as options, and where they go. */
-export type Checked = { environment: Environment; supabaseUrl: string | null; now: number };
+type Checked = { environment: Environment; supabaseUrl: string | null; now: number };
 
 type Kinds = readonly SecretKind["kind"][];
 

@@ -10,7 +10,7 @@ import { planRemoval } from "./plan-removal.ts";
 import { configPath, migrationsPath, readProject } from "./read-project.ts";
 import { readDropSql, readSources } from "./read-sources.ts";
 
-export type InstallOptions = RunOptions & {
+type InstallOptions = RunOptions & {
   github: boolean;
   overwrite?: true | string[] | undefined;
   keep?: string[] | undefined;

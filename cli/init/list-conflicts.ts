@@ -2,7 +2,7 @@ import type { Plan } from "./plan-installation.ts";
 import { configPath } from "./read-project.ts";
 
 /** A path where something else stands than was installed, and what it is, to be read by a person. */
-export type Conflict = { path: string; text: string };
+type Conflict = { path: string; text: string };
 
 /** The conflicts of a plan; config.toml is one, with all its sections that are not as they must be. */
 export function listConflicts(plan: Plan): Conflict[] {

@@ -8,7 +8,7 @@ import { migrationsPath, type Project } from "./read-project.ts";
 import type { SourceMigration } from "./read-sources.ts";
 
 /** The plan of the migrations, and the manifest's entries when it is carried out. */
-export type MigrationPlan = { files: PlannedFile[]; installed: InstalledFile[] };
+type MigrationPlan = { files: PlannedFile[]; installed: InstalledFile[] };
 
 /**
  * Plans the migrations in the order of `sources`. An installed file may have been pushed, so it is never changed: what

@@ -19,7 +19,7 @@ export type PlannedSection = {
 };
 
 /** The plan of all sections, the text that comes of it, and what the manifest remembers. */
-export type SectionPlan = { sections: PlannedSection[]; text: string; installed: Manifest["sections"] };
+type SectionPlan = { sections: PlannedSection[]; text: string; installed: Manifest["sections"] };
 
 type Step = { section: PlannedSection; text: string; added: string | null };
 

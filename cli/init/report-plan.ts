@@ -1,7 +1,7 @@
 import type { Plan } from "./plan-installation.ts";
 import { configPath, migrationsPath } from "./read-project.ts";
 
-export type ReportedChange = { path: string; state: string; section?: string; why?: string };
+type ReportedChange = { path: string; state: string; section?: string; why?: string };
 
 /** Up to so many changes are listed one by one. */
 const fewChanges = 12;

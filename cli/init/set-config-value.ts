@@ -9,10 +9,10 @@ import {
 } from "./config-text.ts";
 
 /** One value that a function's section must have. */
-export type ConfigValue = { name: string; key: string; value: string | boolean };
+type ConfigValue = { name: string; key: string; value: string | boolean };
 
 /** A config.toml with one value set, and the number of the line that was changed or added. */
-export type ConfigEdit = { text: string; line: number };
+type ConfigEdit = { text: string; line: number };
 
 /**
  * Sets one value of an existing function section and leaves every other byte as it is; null where that cannot be done.

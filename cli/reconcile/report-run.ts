@@ -6,7 +6,7 @@ const shownDifferences = 50;
 const shownIds = 10;
 
 /** A report as `--json` prints it. */
-export type RunSummary = ReturnType<typeof summariseRun>;
+type RunSummary = ReturnType<typeof summariseRun>;
 
 /** Sums a run up. `unexplained`: how many more users Clerk has than we, beyond those whose reason is known. */
 export function summariseRun({ run, isComplete, seconds, readSeconds, requests, ...found }: RunReport) {

@@ -11,7 +11,7 @@ const userSchema = z.object({
 const missingSchema = z.object({ error_code: z.literal("user_not_found") });
 
 /** The mirror of a Clerk user; null when Supabase Auth knows none; or why nothing can be said. */
-export type AuthUserAnswer =
+type AuthUserAnswer =
   | { user: { email: string | null; name: string | null } | null }
   | { reason: string; status: number | null };
 

@@ -15,7 +15,7 @@ const removedSchema = z.object({
   waiting: z.array(jobSchema),
 });
 
-export type Removed = z.infer<typeof removedSchema>;
+type Removed = z.infer<typeof removedSchema>;
 
 /** What became of the canary; `what` says it in words. */
 export type CleanUp = { done: boolean; what: string; remedy?: string };

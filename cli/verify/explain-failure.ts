@@ -4,7 +4,7 @@ import { keyRefused, type RpcFailure } from "../call-rpc.ts";
 import { isHeldByBrake, type Job } from "./job.ts";
 
 /** Where on its way an event was held up or spoiled. */
-export type Hop = "database" | "answer" | "applied" | "mirrored" | "row" | "auth";
+type Hop = "database" | "answer" | "applied" | "mirrored" | "row" | "auth";
 
 /** What went wrong, in which hop, and what will likely mend it. */
 export type Failure = { hop: Hop; what: string; remedy: string };

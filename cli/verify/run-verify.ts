@@ -4,7 +4,7 @@ import { explainDatabase } from "./explain-failure.ts";
 import { planSteps } from "./plan-steps.ts";
 import { type Run, type StepResult, takeStep } from "./take-step.ts";
 
-export type Verdict = "passed" | "failed" | "interrupted";
+type Verdict = "passed" | "failed" | "interrupted";
 
 /** All that was seen of one run. */
 export type Verification = {

@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { findBinaries, findPostgresUser, type PostgresBinaries, type PostgresUser } from "./binaries.ts";
 
-export type EmbeddedPostgresOptions = {
+type EmbeddedPostgresOptions = {
   /** Data folder; made when it is not there, kept when we stop. */
   folder: string;
   /** npm package with the binaries, or a folder that holds them; another PostgreSQL in tests. */

@@ -6,7 +6,7 @@ import { userSnapshot } from "./user-snapshot.ts";
 /** One webhook message: the id it keeps on every delivery, and the exact bytes that are signed and sent. */
 export type Message = { id: string; body: Uint8Array };
 
-export type SimulatedEvent = {
+type SimulatedEvent = {
   type: Happening["type"];
   timestamp: number;
   data: ReturnType<typeof userSnapshot> | ReturnType<typeof deletionSnapshot>;

@@ -20,7 +20,7 @@ export type AskRows = (
   clerkIds: readonly string[],
 ) => Promise<{ value: UserRecord[] } | { reason: string; retryable: boolean }>;
 
-export type CheckOptions = { askRows: AskRows; timeoutMs: number };
+type CheckOptions = { askRows: AskRows; timeoutMs: number };
 
 type CheckIo = Pick<SimulationIo, "clock"> & { onProgress: (inStep: number) => void };
 

@@ -8,7 +8,7 @@ export type Outcome = { accepted: boolean; status: string; text: string };
 
 export type Endpoint = { url: string; secret: string };
 
-export type DeliverOptions = Endpoint & {
+type DeliverOptions = Endpoint & {
   /** How often to try in all. */
   attempts: number;
 };

@@ -10,7 +10,7 @@ export type PostOptions = Endpoint & {
   rate: number | null;
 };
 
-export type Posted = {
+type Posted = {
   /** The events in the order of their delivery. */
   deliveries: Uint32Array;
   events: number;

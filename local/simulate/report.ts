@@ -2,7 +2,7 @@ import type { Difference } from "./compare-user.ts";
 import type { Simulation, SimulationResult } from "./run-simulation.ts";
 
 /** The result as `--json` prints it. */
-export type Summary = {
+type Summary = {
   seed: number;
   events: number;
   deliveries: number;

@@ -21,7 +21,7 @@ export type Simulation = {
 /** What came of it. */
 export type SimulationResult = { tally: Tally; accepted: number; seconds: number; rows: RowCheck };
 
-export type SimulationOptions = DeliveryOrder &
+type SimulationOptions = DeliveryOrder &
   Omit<PostOptions, keyof Endpoint> & {
     /** Events. */
     count: number;

@@ -1,4 +1,4 @@
-export type AuthErrorCode =
+type AuthErrorCode =
   | "bad_json"
   | "email_not_confirmed"
   | "invalid_credentials"
@@ -20,7 +20,7 @@ export type AuthErrorCode =
   | "validation_failed"
   | "weak_password";
 
-export type AuthErrorOptions = {
+type AuthErrorOptions = {
   /** Why a password was refused; only with `weak_password`. */
   weakPasswordReasons?: string[];
   cause?: unknown;

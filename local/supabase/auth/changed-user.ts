@@ -2,7 +2,7 @@ import { bannedUntil, contactsOf } from "./new-user.ts";
 import type { UserRequest } from "./parse-request.ts";
 import { mergeMetadata, type User, type UserChanges } from "./user.ts";
 
-export type Change = {
+type Change = {
   request: UserRequest;
   encryptedPassword: string | undefined;
   banSeconds: number | undefined;

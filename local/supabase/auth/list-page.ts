@@ -1,6 +1,6 @@
 import { validationFailed } from "./auth-error.ts";
 
-export type ListPage = { page: bigint; perPage: bigint; limit: bigint; offset: bigint; sort: SortDirection[] };
+type ListPage = { page: bigint; perPage: bigint; limit: bigint; offset: bigint; sort: SortDirection[] };
 export type SortDirection = "asc" | "desc";
 
 const maxUint64 = 2n ** 64n - 1n;

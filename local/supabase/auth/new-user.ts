@@ -5,7 +5,7 @@ import type { UserRequest } from "./parse-request.ts";
 import { nilUuid, parseUuid } from "./parse-uuid.ts";
 import { type Identity, type Metadata, mergeMetadata, type User, type UserWithIdentities } from "./user.ts";
 
-export type NewUser = {
+type NewUser = {
   request: UserRequest;
   audience: string;
   encryptedPassword: string;

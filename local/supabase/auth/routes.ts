@@ -13,7 +13,7 @@ import type { UserWithIdentities } from "./user.ts";
 import { nanosecondsJson, userJson } from "./user-json.ts";
 import { findUser, listUsers } from "./users-sql.ts";
 
-export type AuthStandInOptions = {
+type AuthStandInOptions = {
   /** Its role must be allowed to read and write auth.users and auth.identities. */
   pool: pg.Pool;
   /** What callers send as `apikey`. */

@@ -6,7 +6,7 @@ import { obscuredProviderId, type SoftDeletion } from "./soft-deleted-user.ts";
 import type { Identity, Metadata, User, UserChanges, UserWithIdentities } from "./user.ts";
 
 export type IdentityChanges = { created: Identity[]; updated: { id: string; identity_data: Metadata }[] };
-export type ListQuery = { audience: string; filter: string; limit: bigint; offset: bigint; sort: SortDirection[] };
+type ListQuery = { audience: string; filter: string; limit: bigint; offset: bigint; sort: SortDirection[] };
 
 const userColumns = `
   id, coalesce(aud, '') as aud, coalesce(role, '') as role, email, encrypted_password, email_confirmed_at, invited_at,

@@ -1,5 +1,5 @@
 /** Every code an error of this system can carry; docs/errors.md says what each means and what to do. */
-export const errorCodes = [
+const errorCodes = [
   "config_invalid",
   "signature_missing",
   "signature_invalid",

@@ -3,7 +3,7 @@ import { configure, getConsoleSink, getLogger, type LogRecord } from "@logtape/l
 type Log = (event: string, properties?: Record<string, unknown>) => void;
 
 /** What is used of LogTape's logger, so that the published types need none of its own. */
-export type Logger = Readonly<Record<"debug" | "info" | "warn" | "error", Log>>;
+type Logger = Readonly<Record<"debug" | "info" | "warn" | "error", Log>>;
 
 /** The logger of the system. Records carry codes, ids and counts; never a payload, secret, email or name. */
 export const logger: Logger = getLogger(["clerk-sync"]);

@@ -9,7 +9,7 @@ import type { RefuseSignIn } from "./limit-sign-in.ts";
 import { refuse, requestInvalid } from "./refusal.ts";
 import type { AdminRoute } from "./route.ts";
 
-export type AdminAppOptions = {
+type AdminAppOptions = {
   routes: readonly AdminRoute[];
   identifyCaller: IdentifyCaller;
   refuseSignIn: RefuseSignIn;
@@ -18,7 +18,7 @@ export type AdminAppOptions = {
 /** source: where the request came from, as the adapter knows it. */
 type AdminEnv = { Bindings: { source: string }; Variables: { caller: AdminCaller } };
 
-export type AdminApp = OpenAPIHono<AdminEnv>;
+type AdminApp = OpenAPIHono<AdminEnv>;
 
 /** The largest body there is names 500 jobs. */
 const maxBodyBytes = 64 * 1024;

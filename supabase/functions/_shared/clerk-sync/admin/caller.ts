@@ -23,7 +23,7 @@ export type AdminSessions = {
   viewerRoles: readonly string[];
 };
 
-export type AdminCallerOptions = {
+type AdminCallerOptions = {
   /** Of the secret keys, and no others. */
   checkCaller: CheckCaller;
   tokens: AdminTokens;

@@ -34,7 +34,7 @@ const storedOverviewSchema = overviewSchema.omit({ version: true });
 /** What the database knows of one user, unmasked. */
 export type StoredUser = z.infer<typeof storedUserSchema>;
 
-export type Page = { cursor: string | null; limit: number };
+type Page = { cursor: string | null; limit: number };
 
 /** Who did what, for the audit; `detail` holds ids and conditions, never a payload, email or name. */
 export type ActionNote = { actor: string; code: string; subject: string; detail?: Record<string, unknown> };

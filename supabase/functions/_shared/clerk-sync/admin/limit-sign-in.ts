@@ -6,7 +6,7 @@ import type { AdminDatabase } from "./database.ts";
 /** Counts an attempt to prove oneself that failed; throws SyncError `rate_limited` beyond what a source may get wrong. */
 export type RefuseSignIn = (source: string, code: string) => Promise<void>;
 
-export type SignInLimitOptions = {
+type SignInLimitOptions = {
   database: Pick<AdminDatabase, "noteAction">;
   /** Unix milliseconds. */
   now: () => number;

@@ -19,7 +19,7 @@ export type AdminRoute = {
 };
 
 /** What was sent, parsed by the schemas of the route. */
-export type RouteInput = { params: unknown; query: unknown; body: unknown };
+type RouteInput = { params: unknown; query: unknown; body: unknown };
 
 type None = z.ZodUndefined;
 type Input<Params extends z.ZodType, Query extends z.ZodType, Body extends z.ZodType> = {

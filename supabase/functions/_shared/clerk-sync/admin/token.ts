@@ -4,7 +4,7 @@ import { SyncError } from "../errors.ts";
 import { type Right, rights } from "./contract/overview.ts";
 
 /** What an admin token says: who, with which right, and the Clerk user whose session stands behind it, if any. */
-export type AdminClaims = { name: string; right: Right; clerkId: string | null };
+type AdminClaims = { name: string; right: Right; clerkId: string | null };
 
 /** Admin tokens: what a browser may keep for a while where it must not keep the secret key. */
 export type AdminTokens = {
@@ -14,7 +14,7 @@ export type AdminTokens = {
   verify: (token: string) => Promise<AdminClaims & { expiresAt: number }>;
 };
 
-export type AdminTokensOptions = {
+type AdminTokensOptions = {
   /** The project's secret keys: the first signs, all are accepted. A key that is taken away takes its tokens with it. */
   secretKeys: readonly string[];
   /** Unix milliseconds. */

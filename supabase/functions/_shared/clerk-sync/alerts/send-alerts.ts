@@ -5,7 +5,7 @@ import { errorCode, errorMessage, SyncError } from "../errors.ts";
 import { logger } from "../logger.ts";
 import { type AlertTarget, listTargets, type PostOptions, postNotice } from "./post-notice.ts";
 
-export type AlertDependencies = Omit<PostOptions, "timeoutMilliseconds"> & {
+type AlertDependencies = Omit<PostOptions, "timeoutMilliseconds"> & {
   call: CallFunction;
   targets: readonly AlertTarget[];
   /** How long one target may take to answer. */

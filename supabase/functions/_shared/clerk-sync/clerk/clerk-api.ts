@@ -27,7 +27,7 @@ export type ClerkApi = {
   countUsers: () => Promise<number>;
 };
 
-export type ClerkApiOptions = {
+type ClerkApiOptions = {
   secretKey: string;
   /** With or without /v1 at its end. */
   apiUrl?: string;

@@ -3,7 +3,7 @@ import type { CallFunction } from "../database/database.ts";
 import { errorMessage, SyncError } from "../errors.ts";
 import { delay } from "../http/delay.ts";
 
-export type ClerkRateOptions = {
+type ClerkRateOptions = {
   /** The budget that all processes share; see clerk_sync_take_clerk_requests. */
   call: CallFunction;
   /** Decides the instance's rate. */

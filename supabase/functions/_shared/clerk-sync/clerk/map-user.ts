@@ -30,7 +30,7 @@ type RequiredFields = {
   created_at: string | null;
 };
 
-export type IgnoredRole = "array" | "object" | "number" | "boolean" | "text";
+type IgnoredRole = "array" | "object" | "number" | "boolean" | "text";
 
 /** Named by the column that shows it; clerk_sync.absent_fields knows them alike. */
 const requiredFields = [

@@ -2,7 +2,7 @@ import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTVerifyGetKey } f
 import { errorMessage, SyncError } from "../errors.ts";
 import { logger } from "../logger.ts";
 
-export type SessionKeysOptions = {
+type SessionKeysOptions = {
   /** Where the key set is published. */
   url: URL;
   /** Unix milliseconds. */

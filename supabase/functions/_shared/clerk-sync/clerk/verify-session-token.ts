@@ -12,7 +12,7 @@ import { createSessionKeys } from "./session-keys.ts";
  */
 export type VerifySessionToken = (request: Request) => Promise<string>;
 
-export type SessionTokenOptions = {
+type SessionTokenOptions = {
   /** As in the claim `iss`; its keys are at <issuer>/.well-known/jwks.json. */
   issuer: string;
   /** Values of the claim `azp` to accept; empty: it is not checked. */

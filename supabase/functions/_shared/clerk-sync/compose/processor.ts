@@ -10,7 +10,7 @@ export function composeSlices({ config, call }: System, { auth }: Work): SliceDe
   return createSlices(config, call, auth === null ? {} : { auth });
 }
 
-export type ProcessorHost = { supervision: Supervision; budgetMilliseconds: number };
+type ProcessorHost = { supervision: Supervision; budgetMilliseconds: number };
 
 /** The processor, and with the same parts the loop of a Node server. */
 export function composeProcessor(

@@ -9,7 +9,7 @@ import type { DeliveryRecorder } from "../webhook/record-deliveries.ts";
 import { createVerifySignature } from "../webhook/verify-signature.ts";
 import type { System } from "./work.ts";
 
-export type WebhookHost = {
+type WebhookHost = {
   /** Empty: the webhook is off. */
   webhookSecrets: readonly string[];
   recorder: DeliveryRecorder;

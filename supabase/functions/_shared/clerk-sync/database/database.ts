@@ -127,7 +127,7 @@ export type ReadOrder = z.infer<typeof readOrderSchema>;
 export type Batch = z.infer<typeof batchSchema>;
 /** The one job of a lease that runs alone, if one was due; `reads`: its user is to be read first. */
 export type LeasedAlone = z.infer<typeof leasedAloneSchema>;
-export type Applied = z.infer<typeof appliedSchema>;
+type Applied = z.infer<typeof appliedSchema>;
 /** A circuit that opened, for so many seconds, or closed after so many. */
 export type CircuitChange = z.infer<typeof circuitChangeSchema>;
 export type Settled = z.infer<typeof settledSchema>;
@@ -144,7 +144,7 @@ export type RunJobsArguments = DeleteRules & { limit: number; leaseSeconds: numb
 export type Read = { job_id: string; deleted: boolean; version?: number; payload?: { [key: string]: Json } };
 
 /** `read`: what was read of the user, if that was asked for. `isFirst`: it is the job's first attempt, and short. */
-export type AloneLease = { token: string; jobId: string; read: Read | null; isFirst: boolean };
+type AloneLease = { token: string; jobId: string; read: Read | null; isFirst: boolean };
 
 /** What Clerk's API said of a user who has no row; `readAt` is `at` of the look before the read. */
 export type EnsureUserArguments = {
@@ -185,7 +185,7 @@ export type Database = {
 };
 
 /** How long a call may take; without it 8 s, which is PostgREST's limit on Supabase. */
-export type CallLimit = { limitMilliseconds?: number };
+type CallLimit = { limitMilliseconds?: number };
 
 /**
  * Calls public.<name> with named arguments and returns its value; adapters supply it (pg, postgrest-js). After the limit

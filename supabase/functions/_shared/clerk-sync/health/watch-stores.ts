@@ -6,7 +6,7 @@ const severalRefusals = 3;
 /** Svix delivers again after 5 s, later after minutes: what is older says nothing of now. */
 const rememberedMilliseconds = 60_000;
 
-export type StoreWatch = {
+type StoreWatch = {
   acceptEvents: Database["enqueue"];
   /** Why the last events were not stored; null when one was, and when none came for a minute. */
   refusal: () => ErrorCode | null;

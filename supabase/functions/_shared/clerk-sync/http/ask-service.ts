@@ -5,7 +5,7 @@ export const askMilliseconds = 3000;
 /** Failures that come together share one question. */
 const sharedMilliseconds = 1000;
 
-export type AskOptions = {
+type AskOptions = {
   /** A request that names no user; it resolves when the service works. */
   ask: () => Promise<unknown>;
   /** The error of a request about a user that may also be the service's. */

@@ -1,9 +1,9 @@
 /** Tokens left at a time; they come back at a steady rate up to what fits. */
 export type Bucket = { tokens: number; at: number };
-export type Rate = { most: number; perMillisecond: number };
+type Rate = { most: number; perMillisecond: number };
 
 /** What each source may get wrong, in memory; the longest unused is forgotten first. */
-export type Sources = {
+type Sources = {
   isExhausted: (source: string) => boolean;
   /** False when there was none left. */
   take: (source: string) => boolean;

@@ -1,5 +1,5 @@
 /** Where a request seems to come from; a source is one address, of IPv6 one /64, which is what one customer gets. */
-export type SourceFacts = {
+type SourceFacts = {
   /** The header X-Forwarded-For. */
   forwardedFor: string | null;
   /** The address at the other end of the connection, where it is known. */

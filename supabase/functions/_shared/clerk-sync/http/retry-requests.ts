@@ -4,7 +4,7 @@ import { type ErrorCode, SyncError } from "../errors.ts";
 /** Does the work, and does it again while it fails for a reason that may pass. */
 export type Retry = <Output>(work: () => Promise<Output>) => Promise<Output>;
 
-export type RetryOptions = {
+type RetryOptions = {
   /** Attempts after the first. */
   retries: number;
   /** A server that asks to wait longer than this is not waited for: the caller decides what to do meanwhile. */

@@ -1,6 +1,6 @@
 import { SyncError } from "../errors.ts";
 
-export type SignWebhookInput = {
+type SignWebhookInput = {
   /** `whsec_` followed by the base64 key, as Clerk's dashboard shows it. */
   secret: string;
   /** The message id, `msg_…`: one per event, the same on every retry. */

@@ -32,12 +32,12 @@ function isCompleted({ name, labels }: Count): boolean {
 }
 
 /** What was counted under this name, by its labels. */
-export function count({ counts }: Pick<MetricFacts, "counts">, name: string): MetricSample[] {
+function count({ counts }: Pick<MetricFacts, "counts">, name: string): MetricSample[] {
   return counts.filter((entry) => entry.name === name).map((entry) => ({ labels: entry.labels, value: entry.count }));
 }
 
 /** The samples, and 0 for those labels that are not among them: a rate needs to see a counter before it moves. */
-export function zeros(samples: readonly MetricSample[], known: readonly Labels[]): MetricSample[] {
+function zeros(samples: readonly MetricSample[], known: readonly Labels[]): MetricSample[] {
   const seen = new Set(samples.map(({ labels }) => keyOf(labels)));
   return [...samples, ...known.filter((labels) => !seen.has(keyOf(labels))).map((labels) => ({ labels, value: 0 }))];
 }

@@ -26,7 +26,7 @@ export function adoptionOf(
 /** The holder is locked; the job waits until the access tokens that were issued before have run out. */
 export type HolderLock = { outcome: "locked"; holderId: string; lockedAt: number; waitSeconds: number };
 
-export type Holding = { order: MirrorOrder; holderId: string; adoption: Adoption };
+type Holding = { order: MirrorOrder; holderId: string; adoption: Adoption };
 
 /** 100 years: the Auth server knows no ban without an end. */
 export const banWithoutEnd = "876000h";

@@ -67,7 +67,7 @@ export type AuthAdmin = {
   until: (signal: AbortSignal) => AuthAdmin;
 };
 
-export type AuthAdminOptions = {
+type AuthAdminOptions = {
   supabaseUrl: string;
   secretKey: string;
   fetch?: typeof fetch;

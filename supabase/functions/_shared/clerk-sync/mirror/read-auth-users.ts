@@ -25,7 +25,7 @@ export type AuthRow = {
  */
 export type UnreadableRow = { place: number; after: string | null; before: string | null };
 
-export type AuthPage = { users: AuthUser[]; unreadable: UnreadableRow[] };
+type AuthPage = { users: AuthUser[]; unreadable: UnreadableRow[] };
 
 /** The door to Supabase Auth for who only looks. */
 export type AuthReader = {

@@ -12,7 +12,7 @@ import type { SliceDependencies } from "./walk-run.ts";
 const longestWaitMilliseconds = 10_000;
 
 /** A run stops when more than this share of our users is unknown to Clerk. */
-export const mostUnknownPercent = 20;
+const mostUnknownPercent = 20;
 
 /** What differs where runs are walked by a person's command: it waits, tells, and may decide otherwise. */
 export type SliceChanges = Partial<

@@ -88,8 +88,8 @@ const jobsStateSchema = z.object({
 
 export type RunKind = z.infer<typeof kindSchema>;
 export type Run = z.infer<typeof runSchema>;
-export type Taken = z.infer<typeof takenSchema>;
-export type Advanced = z.infer<typeof advancedSchema>;
+type Taken = z.infer<typeof takenSchema>;
+type Advanced = z.infer<typeof advancedSchema>;
 /**
  * How a user here differs from Clerk; see clerk_sync_compare_users. `extra`: here, and deleted at Clerk; `foreign`: so
  * too, and never came through the sync. Or how one differs in Supabase Auth; see clerk_sync_compare_auth_users.

@@ -20,7 +20,7 @@ export type SliceDependencies = StepDependencies & {
   checked: { runId: string | null };
 };
 
-export type SliceOptions = TakeOptions & {
+type SliceOptions = TakeOptions & {
   budgetMilliseconds: number;
   /** Steps it makes at most. */
   mostSteps?: number;

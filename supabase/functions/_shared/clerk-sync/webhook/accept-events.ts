@@ -16,7 +16,7 @@ import { logger } from "../logger.ts";
 /** Stores the events' jobs in the queue; returns what became of each, in their order. */
 export type AcceptEvents = Database["enqueue"];
 
-export type AcceptEventsOptions = {
+type AcceptEventsOptions = {
   call: CallFunction;
   /** How rows are written at once; `mirrors`: users are owed to Supabase Auth as well. Null: all is left to workers. */
   apply: (DeleteRules & { mirrors: boolean }) | null;

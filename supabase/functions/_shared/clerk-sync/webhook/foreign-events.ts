@@ -25,7 +25,7 @@ export function isFromClerk(event: HandledEvent): boolean {
 }
 
 /** Where a handled event comes from: the instance itself, another one, or the button "Send Example". */
-export type Origin = "instance" | "other_instance" | "sample";
+type Origin = "instance" | "other_instance" | "sample";
 
 /** Without instance ids (CLERK_INSTANCE_ID) every instance is ours; with them, an event that names none is not. */
 export function checkOrigin(event: HandledEvent, instanceIds: readonly string[]): Origin {

@@ -1,7 +1,7 @@
 import { errorCode, errorMessage } from "../errors.ts";
 import { logger } from "../logger.ts";
 
-export type BackgroundDrainOptions = {
+type BackgroundDrainOptions = {
   /** Works through what is due. */
   drain: () => Promise<unknown>;
   /** Keeps the function alive until the work is done (EdgeRuntime.waitUntil). */

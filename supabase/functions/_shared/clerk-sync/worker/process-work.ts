@@ -8,7 +8,7 @@ export type WorkDependencies = QueueDependencies & {
 };
 
 /** `kind`: a run to start when none is open, unless one began within `idleSeconds`. `mostSteps`: of runs, at most. */
-export type WorkOptions = QueueOptions & { kind?: RunKind; idleSeconds?: number; mostSteps?: number };
+type WorkOptions = QueueOptions & { kind?: RunKind; idleSeconds?: number; mostSteps?: number };
 
 /** Live events wait for no more than this while a run is walked. */
 const sliceMilliseconds = 2000;

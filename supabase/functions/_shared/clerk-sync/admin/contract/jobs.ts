@@ -53,7 +53,7 @@ export const jobCountsSchema = z.object({
 });
 
 /** What an error or a state of a job means, and what to do about it. */
-export const adviceSchema = z.object({ what: z.string(), remedy: z.string() });
+const adviceSchema = z.object({ what: z.string(), remedy: z.string() });
 
 /** `result` and `payload` have personal values masked unless they were revealed. */
 export const jobSchema = storedJobSchema.extend({

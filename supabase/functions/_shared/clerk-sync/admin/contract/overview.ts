@@ -25,7 +25,7 @@ export const signInSchema = z
 
 export const signedInSchema = z.object({ token: z.string(), caller: callerSchema });
 
-export const healthReasonSchema = z.object({
+const healthReasonSchema = z.object({
   code: z.string(),
   status: z.enum(["degraded", "compromised"]),
   what: z.string(),
@@ -100,7 +100,7 @@ export const windows = ["1h", "24h", "7d"] as const;
  * One interval of the charts. Latency is in milliseconds, from receipt to completion of what Clerk sent; null when
  * nothing of that completed.
  */
-export const pointSchema = z.object({
+const pointSchema = z.object({
   at: time,
   received: z.number().int(),
   completed: z.number().int(),
@@ -128,7 +128,7 @@ export const runSliceSchema = z.object({
   differences: z.array(z.object({ clerk_id: z.string(), kind: z.string(), fields: z.array(z.string()) })),
 });
 
-export const auditEntrySchema = z.object({
+const auditEntrySchema = z.object({
   kind: z.string(),
   at: time,
   source: z.string(),

@@ -4,7 +4,7 @@ import { jobSummarySchema, time } from "../../database/job.ts";
 // What sync-admin says of one user. Personal values (emails, names, phones) are masked unless revealed.
 
 /** What the sync remembers of a user. */
-export const userStateSchema = z.object({
+const userStateSchema = z.object({
   version: z.number().nullable(),
   deleted_at: time.nullable(),
   synced_at: time.nullable(),
@@ -53,7 +53,7 @@ const placeValues = z.partialRecord(z.enum(comparedFields), z.union([z.string(),
  * What one place knows: `present`, `absent`, `unknown` (it did not answer) or `off` (not configured). `reason` is a sentence
  * about it; null when the user is present and nothing more is to be said.
  */
-export const placeSchema = z.object({
+const placeSchema = z.object({
   state: z.enum(["present", "absent", "unknown", "off"]),
   reason: z.string().nullable(),
   id: z.string().nullable(),
@@ -61,7 +61,7 @@ export const placeSchema = z.object({
 });
 
 /** What a verdict can be. The sentences of each are in admin/user/user-words.ts. */
-export const verdictCodes = [
+const verdictCodes = [
   "in_step",
   "dead_letter",
   "delete_brake",
@@ -94,7 +94,7 @@ export const verdictCodes = [
 ] as const;
 
 /** Why the user is out of sync and what to do; `in_step` when nothing is wrong. */
-export const verdictSchema = z.object({
+const verdictSchema = z.object({
   code: z.enum(verdictCodes),
   in_step: z.boolean(),
   /** The verdict in a few words. */

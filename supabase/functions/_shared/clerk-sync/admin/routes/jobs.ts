@@ -20,7 +20,7 @@ import { explainError, explainJob } from "../job-words.ts";
 import { maskAddresses, maskPersonal } from "../mask-personal.ts";
 import { type AdminRoute, defineRoute } from "../route.ts";
 
-export type JobRouteOptions = {
+type JobRouteOptions = {
   database: AdminDatabase;
   /** Called after jobs became due. */
   onQueued: () => void;

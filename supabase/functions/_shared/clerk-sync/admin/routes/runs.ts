@@ -15,7 +15,7 @@ import type { AdminDatabase } from "../database.ts";
 import { type AdminRoute, defineRoute } from "../route.ts";
 import { idParams, pageQuery } from "./jobs.ts";
 
-export type RunRouteOptions = {
+type RunRouteOptions = {
   database: AdminDatabase;
   /** Null without CLERK_SECRET_KEY. */
   slices: SliceDependencies | null;

@@ -22,7 +22,7 @@ import { type AdminRoute, defineRoute } from "../route.ts";
 import type { AdminTokens } from "../token.ts";
 import { pageQuery } from "./jobs.ts";
 
-export type SystemRouteOptions = {
+type SystemRouteOptions = {
   database: AdminDatabase;
   tokens: AdminTokens;
   /** The document of all routes. */

@@ -8,7 +8,7 @@ import { type AdminRoute, defineRoute } from "../route.ts";
 import { type AdminUserOptions, maskRecord, maskUser, readAdminUser } from "../user/read-admin-user.ts";
 import { pageQuery } from "./jobs.ts";
 
-export type UserRouteOptions = AdminUserOptions & {
+type UserRouteOptions = AdminUserOptions & {
   requestRefresh: Database["requestRefresh"];
   /** Called after a refresh was asked for. */
   onQueued: () => void;

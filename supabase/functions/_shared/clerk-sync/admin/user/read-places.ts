@@ -17,10 +17,10 @@ import { placeWords } from "./user-words.ts";
 export type PlaceReaders = { clerk: ReadUser | null; auth: AuthAdmin | null };
 
 /** A person waits for the answer; who has not answered by then is unknown. */
-export const placeMilliseconds = 4000;
+const placeMilliseconds = 4000;
 
 /** What Clerk's API says of a user; `fresh` is null unless it answered. */
-export type ClerkLook = { place: Place; fresh: FreshUser | null };
+type ClerkLook = { place: Place; fresh: FreshUser | null };
 
 const nothing: Pick<Place, "id" | "values"> = { id: null, values: {} };
 
