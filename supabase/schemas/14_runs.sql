@@ -112,8 +112,9 @@ as $$
   end;
 $$;
 
--- Makes a new run; null when there is an open one. What is older than 90 days is forgotten then. A sweep goes back to the beginning of the last run that applied,
--- and a quarter of an hour further: Clerk's clock is not ours. Without one it goes back two days.
+-- Makes a new run; null when there is an open one. A sweep goes back to the beginning of the last run that applied, and a
+-- quarter of an hour further: Clerk's clock is not ours. Without one it goes back two days. What is older than 90 days is
+-- forgotten then, and a sweep that found nothing after an hour, so that the list of runs shows what was found.
 create or replace function clerk_sync.start_run(p_kind text, p_applies boolean, p_now timestamptz)
 returns uuid
 language plpgsql
@@ -121,10 +122,10 @@ set search_path = ''
 as $$
 declare
   v_id    uuid;
-  v_since timestamptz := coalesce(
-    (select max(r.started_at) from clerk_sync.sync_runs as r where r.status = 'COMPLETED' and r.applies),
-    p_now - interval '2 days'
-  ) - interval '15 minutes';
+  v_last  timestamptz := (
+    select max(r.started_at) from clerk_sync.sync_runs as r where r.status = 'COMPLETED' and r.applies
+  );
+  v_since timestamptz := coalesce(v_last, p_now - interval '2 days') - interval '15 minutes';
 begin
   insert into clerk_sync.sync_runs (kind, applies, cursor, started_at, updated_at, lease_until)
   select p_kind, p_applies,
@@ -134,7 +135,14 @@ begin
   returning id into v_id;
   if v_id is not null then
     truncate clerk_sync.run_marks;
-    delete from clerk_sync.sync_runs as r where r.finished_at < p_now - interval '90 days';
+    delete from clerk_sync.sync_runs as r
+    where r.finished_at < p_now - interval '90 days'
+       or (
+         r.kind = 'sweep'
+         and r.status = 'COMPLETED'
+         and r.finished_at < v_last - interval '1 hour'
+         and coalesce((r.counts ->> 'queued')::integer, 0) = 0
+       );
   end if;
   return v_id;
 end

@@ -7,7 +7,7 @@
 --   stale       what was applied is older, or we never applied anything
 --   ahead       what was applied is newer than what Clerk has, and not because it came just now: it is not of Clerk
 --   differs     the same version with other values
---   edited      only the name, which users may edit themselves
+--   edited      only the name, by the user
 --   unmirrored  Supabase Auth has not got it, and p_mirrors
 create or replace function public.clerk_sync_compare_users(
   p_users       jsonb,

@@ -100,6 +100,23 @@ describe("a run", () => {
     expect((await take("sweep", true, 3600)).outcome).toBe("started");
   });
 
+  it("that swept and found nothing is forgotten an hour later, and the last one that completed is not", async () => {
+    const sweep = async (jobs: ReturnType<typeof job>[]) => {
+      const { id, token } = await take("sweep");
+      await runs.advance(id, token, { number: 1, jobs });
+      await runs.end(id, token, { status: "COMPLETED" });
+      await queue.one(
+        "update clerk_sync.sync_runs set started_at = started_at - interval '40 minutes', finished_at = finished_at - interval '40 minutes'",
+      );
+      return id;
+    };
+    const found = await sweep([job("user_a")]);
+    await sweep([]);
+    const [recent, last] = [await sweep([]), await sweep([])];
+    const open = await take("sweep");
+    expect((await runs.list(9)).map(({ id }) => id)).toEqual([open.id, last, recent, found]);
+  });
+
   it("that sweeps goes back to the beginning of the last one that applied, and a quarter of an hour more", async () => {
     const compare = await take("compare");
     await runs.end(compare.id, compare.token, { status: "COMPLETED" });

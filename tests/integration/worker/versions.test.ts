@@ -238,3 +238,18 @@ describe("a forged event of this very moment", () => {
     expect(await queue.state("user_n")).toMatchObject({ version: String(at(1)) });
   });
 });
+
+describe("a name of the version that Clerk has", () => {
+  it("is named by a compare as different when an event brought it, and as edited when its user wrote it", async () => {
+    await queue.send(userEvent("user.updated", { id: "user_m", version: 1, firstName: "Mallory" }));
+    await queue.send(userEvent("user.updated", { id: "user_o", version: 1 }));
+    await queue.run();
+    await queue.one("update users set name = 'My Own' where clerk_id = 'user_o'");
+    expect(await compare({ id: "user_m", version: 1 })).toEqual([
+      { clerk_id: "user_m", kind: "differs", fields: ["name"] },
+    ]);
+    expect(await compare({ id: "user_o", version: 1 })).toEqual([
+      { clerk_id: "user_o", kind: "edited", fields: ["name"] },
+    ]);
+  });
+});
