@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Command, CommanderError } from "commander";
 import { z } from "zod";
 import { errorMessage, SyncError } from "#core/errors.ts";
-import { chooseOnTerminal } from "./choose-on-terminal.ts";
+import { chooseOnTerminal, confirmOnTerminal } from "./ask-on-terminal.ts";
 import type { CommandIo } from "./command-io.ts";
 import { addAlertsCommand } from "./commands/alerts.ts";
 import { addAuditCommand } from "./commands/audit.ts";
@@ -20,7 +20,6 @@ import { addSimulateCommand } from "./commands/simulate.ts";
 import { addStatusCommand } from "./commands/status.ts";
 import { addUsersCommand } from "./commands/users.ts";
 import { addVerifyCommand } from "./commands/verify.ts";
-import { confirmOnTerminal } from "./confirm-on-terminal.ts";
 import { findPackageRoot } from "./find-package-root.ts";
 import { onInterrupt } from "./on-interrupt.ts";
 

@@ -1,7 +1,7 @@
 import type { Database } from "#core/database/database.ts";
 import { checkSchemaVersion } from "#core/database/schema-version.ts";
 import { type ErrorCode, errorCode, SyncError } from "#core/errors.ts";
-import { inTime } from "#core/http/in-time.ts";
+import { inTime } from "#core/http/async.ts";
 import { json } from "#core/http/json-response.ts";
 import { createFloodLog, type FloodLog } from "#core/http/log-flood.ts";
 

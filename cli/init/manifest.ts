@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import { errorMessage, SyncError } from "#core/errors.ts";
 
@@ -41,4 +42,9 @@ export function parseManifest(text: string): Manifest {
 
 export function formatManifest(manifest: Manifest): string {
   return `${JSON.stringify(manifest, null, 2)}\n`;
+}
+
+/** The sha256 of a text file with LF line ends: a checkout that turned them into CRLF is no change. */
+export function hashContent(content: string): string {
+  return createHash("sha256").update(content.replaceAll("\r\n", "\n")).digest("hex");
 }

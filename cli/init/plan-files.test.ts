@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { hashContent } from "./hash-content.ts";
+import { hashContent } from "./manifest.ts";
 import { planFiles } from "./plan-files.ts";
 import type { Project } from "./read-project.ts";
 

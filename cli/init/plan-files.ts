@@ -1,5 +1,4 @@
-import { hashContent } from "./hash-content.ts";
-import type { InstalledFile } from "./manifest.ts";
+import { hashContent, type InstalledFile } from "./manifest.ts";
 import type { Project } from "./read-project.ts";
 import type { SourceFile } from "./read-sources.ts";
 

@@ -1,5 +1,4 @@
-import { hashContent } from "./hash-content.ts";
-import { formatManifest, type Manifest, manifestPath } from "./manifest.ts";
+import { formatManifest, hashContent, type Manifest, manifestPath } from "./manifest.ts";
 import { type Decide, type PlannedFile, planFiles } from "./plan-files.ts";
 import { planMigrations } from "./plan-migrations.ts";
 import { type PlannedSection, planSections } from "./plan-sections.ts";

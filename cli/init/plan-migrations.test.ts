@@ -1,6 +1,5 @@
 import { expect, test } from "vitest";
-import { hashContent } from "./hash-content.ts";
-import type { InstalledFile } from "./manifest.ts";
+import { hashContent, type InstalledFile } from "./manifest.ts";
 import { planMigrations } from "./plan-migrations.ts";
 import type { Project } from "./read-project.ts";
 import type { SourceMigration } from "./read-sources.ts";

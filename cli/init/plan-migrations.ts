@@ -1,7 +1,6 @@
 import path from "node:path";
 import { SyncError } from "#core/errors.ts";
-import { hashContent } from "./hash-content.ts";
-import { type InstalledFile, manifestPath } from "./manifest.ts";
+import { hashContent, type InstalledFile, manifestPath } from "./manifest.ts";
 import { numberMigrations } from "./number-migrations.ts";
 import type { PlannedFile } from "./plan-files.ts";
 import { migrationsPath, type Project } from "./read-project.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { CallFunction } from "../database/database.ts";
 import { errorMessage, SyncError } from "../errors.ts";
-import { delay } from "../http/delay.ts";
+import { delay } from "../http/async.ts";
 
 type ClerkRateOptions = {
   /** The budget that all processes share; see clerk_sync_take_clerk_requests. */

@@ -1,6 +1,6 @@
 import type { CallFunction } from "../database/database.ts";
 import { type ErrorCode, errorCode, errorMessage, SyncError } from "../errors.ts";
-import { inTime } from "../http/in-time.ts";
+import { inTime } from "../http/async.ts";
 import { logger } from "../logger.ts";
 import { type Health, judgeFailure, judgeHealth, judgeRefusal } from "./judge-health.ts";
 

@@ -1,6 +1,6 @@
 import type { ClerkApi } from "../clerk/clerk-api.ts";
 import { SyncError } from "../errors.ts";
-import { mapInParallel } from "../http/in-parallel.ts";
+import { mapInParallel } from "../http/async.ts";
 import { logger } from "../logger.ts";
 import type { AuthUser } from "../mirror/auth-admin.ts";
 import { authUserIdOf } from "../mirror/mirror-user.ts";

@@ -1,6 +1,6 @@
 import type { CallFunction } from "../database/database.ts";
 import { errorCode, errorMessage } from "../errors.ts";
-import { delay } from "../http/delay.ts";
+import { delay } from "../http/async.ts";
 import { logger } from "../logger.ts";
 import type { DeliveryHooks, DeliveryNote } from "./notify-hook.ts";
 

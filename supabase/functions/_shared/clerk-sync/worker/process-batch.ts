@@ -13,7 +13,7 @@ import type {
 import { mayBeJobsFault } from "../database/database.ts";
 import type { Job } from "../database/job.ts";
 import { errorCode } from "../errors.ts";
-import { inParallel } from "../http/in-parallel.ts";
+import { inParallel } from "../http/async.ts";
 import { logger } from "../logger.ts";
 import { type MirrorUser, mirrorMilliseconds } from "../mirror/mirror-user.ts";
 import { outcomeOfError, outcomeOfMirror, outcomeOfRead } from "./job-outcome.ts";

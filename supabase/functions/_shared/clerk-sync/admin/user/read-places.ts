@@ -2,7 +2,7 @@ import type { FreshUser } from "../../clerk/clerk-api.ts";
 import { mapUser } from "../../clerk/map-user.ts";
 import type { ReadUser } from "../../clerk/read-user.ts";
 import { errorCode, errorMessage, SyncError } from "../../errors.ts";
-import { inTime } from "../../http/in-time.ts";
+import { inTime } from "../../http/async.ts";
 import { logger } from "../../logger.ts";
 import type { AuthAdmin, AuthUser } from "../../mirror/auth-admin.ts";
 import { isPlaceholder, isPlaceholderPhone } from "../../mirror/mirror-contact.ts";
