@@ -17,11 +17,18 @@ export function userSnapshot(user: UserState, at: number) {
     email_addresses: user.emails.map((email) => emailSnapshot(email, user)),
     enterprise_accounts: [],
     external_accounts: user.google === null ? [] : [googleSnapshot(user, user.google)],
-    ...profileSnapshot(user),
+    external_id: user.externalId,
+    first_name: user.firstName,
+    has_image: user.google !== null,
+    id: user.id,
+    image_url: imageUrl,
     last_active_at: at,
+    last_name: user.lastName,
     last_sign_in_at: user.google === null ? null : user.createdAt,
     legal_accepted_at: null,
-    ...lockSnapshot(user),
+    locale: null,
+    locked: user.locked,
+    lockout_expires_in_seconds: user.locked ? 3600 : null,
     mfa_disabled_at: null,
     mfa_enabled_at: null,
     object: "user",
@@ -32,43 +39,18 @@ export function userSnapshot(user: UserState, at: number) {
     primary_email_address_id: user.primaryEmailId,
     primary_phone_number_id: user.phone?.id ?? null,
     primary_web3_wallet_id: null,
-    ...metadataSnapshot(user),
+    // What a receiver must never store; a search for `sk_simulated` finds it if one does.
+    private_metadata: { billing_token: `sk_simulated_${user.id.slice(-12)}`, note: "private, never to be stored" },
+    profile_image_url: "https://www.gravatar.com/avatar?d=mp",
+    public_metadata: user.role === null ? {} : { role: user.role },
     saml_accounts: [],
     totp_enabled: false,
     two_factor_enabled: false,
-    updated_at: at,
-    web3_wallets: [],
-  };
-}
-
-function profileSnapshot(user: UserState) {
-  return {
-    external_id: user.externalId,
-    first_name: user.firstName,
-    has_image: user.google !== null,
-    id: user.id,
-    image_url: imageUrl,
-    last_name: user.lastName,
-    locale: null,
-    profile_image_url: "https://www.gravatar.com/avatar?d=mp",
-    username: user.username,
-  };
-}
-
-function lockSnapshot(user: UserState) {
-  return {
-    locked: user.locked,
-    lockout_expires_in_seconds: user.locked ? 3600 : null,
-    verification_attempts_remaining: user.locked ? 0 : 100,
-  };
-}
-
-/** private_metadata carries what a receiver must never store; a search for `sk_simulated` finds it if one does. */
-function metadataSnapshot(user: UserState) {
-  return {
-    private_metadata: { billing_token: `sk_simulated_${user.id.slice(-12)}`, note: "private, never to be stored" },
-    public_metadata: user.role === null ? {} : { role: user.role },
     unsafe_metadata: user.claimedRole === null ? {} : { role: user.claimedRole, theme: "dark" },
+    updated_at: at,
+    username: user.username,
+    verification_attempts_remaining: user.locked ? 0 : 100,
+    web3_wallets: [],
   };
 }
 

@@ -238,7 +238,14 @@ export function createDatabase(call: CallFunction): Database {
     rescueJobs: () => callAs(z.number(), "clerk_sync_rescue_jobs", {}),
     purgeJobs: (days, limit) => callAs(z.number(), "clerk_sync_purge_jobs", { p_days: days, p_limit: limit }),
     ownRow: (clerkId) => callAs(ownRowSchema, "clerk_sync_own_row", { p_clerk_id: clerkId }),
-    ensureUser: (options) => callAs(ownRowSchema, "clerk_sync_ensure_user", ensureArguments(options)),
+    ensureUser: ({ clerkId, version, payload, readAt, maxAttempts }) =>
+      callAs(ownRowSchema, "clerk_sync_ensure_user", {
+        p_clerk_id: clerkId,
+        p_version: version,
+        p_payload: payload,
+        p_read_at: readAt,
+        p_max_attempts: maxAttempts,
+      }),
     requestRefresh: (clerkIds, reason) =>
       callAs(z.number(), "clerk_sync_request_refresh", { p_clerk_ids: clerkIds, p_reason: reason }),
     isSuperAdmin: (authUserId) => callAs(z.boolean(), "clerk_sync_is_super_admin", { p_auth_user_id: authUserId }),
@@ -250,16 +257,6 @@ export function createDatabase(call: CallFunction): Database {
 /** How the SQL functions that apply jobs take their rules. */
 export function ruleArguments({ deleteMode, deleteBrake }: DeleteRules): Record<string, unknown> {
   return { p_delete_mode: deleteMode, p_delete_brake: deleteBrake };
-}
-
-function ensureArguments({ clerkId, version, payload, readAt, maxAttempts }: EnsureUserArguments) {
-  return {
-    p_clerk_id: clerkId,
-    p_version: version,
-    p_payload: payload,
-    p_read_at: readAt,
-    p_max_attempts: maxAttempts,
-  };
 }
 
 /** Makes calls that check what the function answered. They throw SyncError `database_answer_invalid` besides. */

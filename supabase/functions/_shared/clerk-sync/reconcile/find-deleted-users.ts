@@ -22,17 +22,11 @@ export const findDeletedUsers: Step = async (run, dependencies) => {
   const { after = "", several = await countThem(dependencies) } = run.cursor;
   const unmarked = await dependencies.runs.unmarkedUsers(String(after), idsPerStep, several === 1);
   const step = unmarked.clerk_ids.length === 0 ? {} : await lookUp(unmarked, run, dependencies);
-  return { ...step, ...nextPlace(unmarked.next, several, looksIntoAuth(run, dependencies)) };
+  if (unmarked.next !== null) return { ...step, cursor: { after: unmarked.next, several } };
+  const looksIntoAuth = run.mirrors && dependencies.auth !== null;
+  const next: RunStep = looksIntoAuth ? { phase: "auth", cursor: { several } } : { phase: "settle" };
+  return { ...step, ...next };
 };
-
-function nextPlace(next: string | null, several: string | number, hasMore: boolean): Pick<RunStep, "phase" | "cursor"> {
-  if (next !== null) return { cursor: { after: next, several } };
-  return hasMore ? { phase: "auth", cursor: { several } } : { phase: "settle" };
-}
-
-function looksIntoAuth({ mirrors }: LeasedRun, { auth }: StepDependencies): boolean {
-  return mirrors && auth !== null;
-}
 
 /** Once a run: 1 where events of several instances come, else 0. */
 async function countThem({ runs, mostUnknownPercent }: StepDependencies): Promise<0 | 1> {

@@ -153,13 +153,14 @@ function createDatabaseCalls({ call, apply }: AcceptEventsOptions): DatabaseCall
     const jobs = { p_jobs: together.map(({ job }) => job), p_max_attempts: first?.maxAttempts };
     const answers = z.array(enqueuedSchema);
     return applies && apply !== null
-      ? callAs(answers, "clerk_sync_accept", { ...jobs, ...applyArguments(apply) }, { limitMilliseconds: limits.apply })
+      ? callAs(
+          answers,
+          "clerk_sync_accept",
+          { ...jobs, p_mirrors: apply.mirrors, ...ruleArguments(apply) },
+          { limitMilliseconds: limits.apply },
+        )
       : callAs(answers, "clerk_sync_enqueue", jobs, { limitMilliseconds: limits.store });
   };
-}
-
-function applyArguments({ mirrors, ...rules }: DeleteRules & { mirrors: boolean }) {
-  return { p_mirrors: mirrors, ...ruleArguments(rules) };
 }
 
 /** Takes the longest waiting; an event delivered twice at once waits for the next call, a call takes it once only. */

@@ -46,11 +46,7 @@ const filterQuery = jobFilterSchema.extend({
 const countRequestSchema = z.object({ filter: jobFilterSchema, action: z.enum(["retry", "cancel"]) }).strict();
 
 /** Lists, one job, counts, dead letters, and what may be done to jobs. */
-export function createJobRoutes(options: JobRouteOptions): AdminRoute[] {
-  return [...createJobLists(options), ...createJobReads(options), ...createJobActions(options)];
-}
-
-function createJobLists({ database }: JobRouteOptions): AdminRoute[] {
+export function createJobRoutes({ database, onQueued }: JobRouteOptions): AdminRoute[] {
   return [
     defineRoute({
       method: "get",
@@ -82,11 +78,6 @@ function createJobLists({ database }: JobRouteOptions): AdminRoute[] {
       answer: countSchema,
       handle: ({ body: { filter, action } }) => database.countJobs(filter, action),
     }),
-  ];
-}
-
-function createJobReads({ database }: JobRouteOptions): AdminRoute[] {
-  return [
     defineRoute({
       method: "get",
       path: "/jobs/{id}",
@@ -107,12 +98,6 @@ function createJobReads({ database }: JobRouteOptions): AdminRoute[] {
         return { groups: groups.map(describeGroup), is_complete };
       },
     }),
-  ];
-}
-
-function createJobActions(options: JobRouteOptions): AdminRoute[] {
-  const { database } = options;
-  return [
     defineRoute({
       method: "post",
       path: "/jobs/{id}/reveal",
@@ -131,7 +116,7 @@ function createJobActions(options: JobRouteOptions): AdminRoute[] {
       answer: changedSchema,
       handle: async ({ body }, { name }) => {
         const answer = await database.changeJobs("retry", body, name);
-        options.onQueued();
+        onQueued();
         return answer;
       },
     }),

@@ -33,10 +33,7 @@ type SystemRouteOptions = {
 
 /** Who asks, the whole system at one look, charts, audit, and the controls of brake and circuits. */
 export function createSystemRoutes(options: SystemRouteOptions): AdminRoute[] {
-  return [...createCallerRoutes(options), ...createSystemReads(options), ...createControls(options)];
-}
-
-function createCallerRoutes(options: SystemRouteOptions): AdminRoute[] {
+  const { database, onQueued, readMetrics } = options;
   return [
     defineRoute({
       method: "post",
@@ -63,11 +60,6 @@ function createCallerRoutes(options: SystemRouteOptions): AdminRoute[] {
       answer: z.record(z.string(), z.unknown()),
       handle: async () => options.describe(),
     }),
-  ];
-}
-
-function createSystemReads({ database, readMetrics }: SystemRouteOptions): AdminRoute[] {
-  return [
     defineRoute({
       method: "get",
       path: "/metrics",
@@ -103,11 +95,6 @@ function createSystemReads({ database, readMetrics }: SystemRouteOptions): Admin
       answer: auditPageSchema,
       handle: ({ query: { cursor, limit, ...filter } }) => database.audit(filter, { cursor: cursor ?? null, limit }),
     }),
-  ];
-}
-
-function createControls({ database, onQueued }: SystemRouteOptions): AdminRoute[] {
-  return [
     defineRoute({
       method: "post",
       path: "/brake/release",

@@ -18,10 +18,6 @@ const clerkIdParams = z.object({ clerk_id: z.string().min(1).max(255) });
 
 /** Lists of users, one user at all three places, and the resync. */
 export function createUserRoutes(options: UserRouteOptions): AdminRoute[] {
-  return [...createUserReads(options), ...createUserActions(options)];
-}
-
-function createUserReads(options: UserRouteOptions): AdminRoute[] {
   return [
     defineRoute({
       method: "get",
@@ -46,12 +42,6 @@ function createUserReads(options: UserRouteOptions): AdminRoute[] {
       answer: userSchema,
       handle: async ({ params }) => maskUser(await readAdminUser(params.clerk_id, options)),
     }),
-  ];
-}
-
-function createUserActions(options: UserRouteOptions): AdminRoute[] {
-  const { database } = options;
-  return [
     defineRoute({
       method: "post",
       path: "/users/{clerk_id}/reveal",
@@ -60,7 +50,7 @@ function createUserActions(options: UserRouteOptions): AdminRoute[] {
       params: clerkIdParams,
       answer: userSchema,
       handle: async ({ params }, { name }) => {
-        await database.noteAction({ actor: name, code: "reveal_user", subject: params.clerk_id });
+        await options.database.noteAction({ actor: name, code: "reveal_user", subject: params.clerk_id });
         return { ...(await readAdminUser(params.clerk_id, options)), is_revealed: true };
       },
     }),
