@@ -8831,10 +8831,6 @@ returns text[]
 language plpgsql
 stable
 set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-set enable_bitmapscan = 'off'
-set enable_sort = 'off' -- as clerk_sync.look_at_jobs
 as $$
 begin
   return array(
@@ -8857,8 +8853,6 @@ returns text[]
 language plpgsql
 stable
 set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 as $$
 begin
   return array(
