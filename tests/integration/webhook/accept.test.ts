@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { z } from "zod";
-import { type DeleteRules, type Enqueued, enqueuedSchema, ruleArguments } from "#core/database/database.ts";
+import { type AcceptedEvent, acceptedEventSchema, type DeleteRules, ruleArguments } from "#core/database/database.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
 import { createQueue, type Queue, toJob } from "../../support/database/queue.ts";
@@ -22,13 +22,13 @@ async function accept(events: readonly [unknown, string][], options: Partial<Del
     ...ruleArguments({ ...rules, ...own }),
   };
   const answer = await createCallFunction(queue.pool)("clerk_sync_accept", args, { limitMilliseconds: 2000 });
-  return z.array(enqueuedSchema).parse(answer);
+  return z.array(acceptedEventSchema).parse(answer);
 }
 
 const created = (id: string, version = 1) => userEvent("user.created", { id, version });
 const updated = (id: string, version: number, firstName = "Grace") =>
   userEvent("user.updated", { id, version, firstName });
-const applied = (answers: readonly Enqueued[]) => answers.map((answer) => answer.applied);
+const applied = (answers: readonly AcceptedEvent[]) => answers.map((answer) => answer.applied);
 
 it("the row is there, and the job done, when the answer is", async () => {
   const answers = await accept([[created("user_a"), "msg_a"]]);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { z } from "zod";
-import { enqueuedSchema } from "#core/database/database.ts";
+import { acceptedEventSchema } from "#core/database/database.ts";
 import { processAlone, processQueue } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
@@ -20,7 +20,7 @@ const created = (id: string, version = 1) => userEvent("user.created", { id, ver
 async function accept(events: readonly [unknown, string][], limitMilliseconds = 2000) {
   const args = { p_jobs: events.map(([event, id]) => toJob(event, id)) };
   const answer = await createCallFunction(queue.pool)("clerk_sync_accept", args, { limitMilliseconds });
-  return z.array(enqueuedSchema).parse(answer);
+  return z.array(acceptedEventSchema).parse(answer);
 }
 
 /** A trigger on users, for those whose id begins with user_bad. */

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type pg from "pg";
 import { mapEvent } from "#core/clerk/map-user.ts";
 import { parseEvent } from "#core/clerk/parse-event.ts";
-import { createDatabase, type Database, type Enqueued, type NewJob } from "#core/database/database.ts";
+import { type AcceptedEvent, createDatabase, type Database, type NewJob } from "#core/database/database.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { createTestDatabase, type TestDatabase } from "./test-database.ts";
 
@@ -23,7 +23,7 @@ export type JobRow = {
 /** The queue of one test database, driven through the same door and mapping as in production. */
 export type Queue = TestDatabase & {
   database: Database;
-  send: (event: unknown, eventId?: string) => Promise<Enqueued>;
+  send: (event: unknown, eventId?: string) => Promise<AcceptedEvent>;
   sendAll: (events: readonly unknown[]) => Promise<void>;
   /** Runs what is due without a mirror; returns the statuses in no order. */
   run: (options?: { deleteMode?: "hard" | "soft"; limit?: number }) => Promise<string[]>;

@@ -1,4 +1,4 @@
-import type { Enqueued, NewJob } from "../../../supabase/functions/_shared/clerk-sync/database/database.ts";
+import type { AcceptedEvent, NewJob } from "../../../supabase/functions/_shared/clerk-sync/database/database.ts";
 import {
   handleWebhook,
   type WebhookDependencies,
@@ -8,15 +8,15 @@ import { createRateLimit } from "../../../supabase/functions/_shared/clerk-sync/
 import { createVerifySignature } from "../../../supabase/functions/_shared/clerk-sync/webhook/verify-signature.ts";
 import { signedHeaders, testNow, testSecret } from "../clerk/sign.ts";
 
-export type WebhookCalls = { enqueued: { jobs: readonly NewJob[]; maxAttempts: number }[]; wakes: number };
+export type WebhookCalls = { accepted: { jobs: readonly NewJob[]; maxAttempts: number }[]; wakes: number };
 
 /** A webhook over a database that gives every job this answer, what it was asked, and what it noted. */
-export function webhookWith(answer: Partial<Enqueued>) {
-  const calls: WebhookCalls = { enqueued: [], wakes: 0 };
+export function webhookWith(answer: Partial<AcceptedEvent>) {
+  const calls: WebhookCalls = { accepted: [], wakes: 0 };
   const notes: unknown[] = [];
   const dependencies: WebhookDependencies = {
     acceptEvents: async (jobs, maxAttempts) => {
-      calls.enqueued.push({ jobs, maxAttempts });
+      calls.accepted.push({ jobs, maxAttempts });
       return jobs.map((job) => ({ event_id: job.event_id, outcome: "queued", job_id: null, user: null, ...answer }));
     },
     loadLimit: createLoadLimit({ events: 10, bytes: 1024 * 1024, now: () => testNow }),

@@ -72,12 +72,12 @@ export { createMetricsResponse } from "./metrics/metrics-response.ts";
 // The door to the database: over Supabase's API, or over any driver by a CallFunction of one's own
 
 export {
+  type AcceptedEvent,
   type Batch,
   type CallFunction,
   createDatabase,
   type Database,
   databaseError,
-  type Enqueued,
   type JobOutcome,
   type MirrorOrder,
   type NewJob,

@@ -54,7 +54,7 @@ export type JobOutcome = {
 };
 
 /** `applied`, where it was tried at once: row (written, the mirror is owed), all (nothing is owed any more) or no. */
-export const enqueuedSchema = z.object({
+export const acceptedEventSchema = z.object({
   event_id: z.string(),
   outcome: z.enum(["queued", "requeued", "duplicate", "exists", "dead"]),
   job_id: z.string().nullable(),
@@ -119,7 +119,7 @@ const ownRowSchema = z
     ]),
   );
 
-export type Enqueued = z.infer<typeof enqueuedSchema>;
+export type AcceptedEvent = z.infer<typeof acceptedEventSchema>;
 /** One user as it is now in the database, owed to Supabase Auth. */
 export type MirrorOrder = z.infer<typeof mirrorOrderSchema>;
 /** One user to be read from Clerk's API. */
@@ -158,7 +158,7 @@ export type EnsureUserArguments = {
 /** The door to the database: one method per SQL function of the same name. */
 export type Database = {
   /** Durable when it returns. Throws SyncError `database_unavailable` when nothing can be said of that. */
-  enqueue: (jobs: readonly NewJob[], maxAttempts: number) => Promise<Enqueued[]>;
+  enqueue: (jobs: readonly NewJob[], maxAttempts: number) => Promise<AcceptedEvent[]>;
   runJobs: (options: RunJobsArguments) => Promise<Batch>;
   /** Applies what was read for jobs of a batch; reads whose lease was lost are dropped. */
   applyReads: (token: string, reads: readonly Read[], mirror: boolean, rules: DeleteRules) => Promise<Applied>;
@@ -205,7 +205,7 @@ export function createDatabase(call: CallFunction): Database {
   const callAs = createCallAs(call);
   return {
     enqueue: (jobs, maxAttempts) =>
-      callAs(z.array(enqueuedSchema), "clerk_sync_enqueue", { p_jobs: jobs, p_max_attempts: maxAttempts }),
+      callAs(z.array(acceptedEventSchema), "clerk_sync_enqueue", { p_jobs: jobs, p_max_attempts: maxAttempts }),
     runJobs: ({ limit, leaseSeconds, canRead, ...rules }) =>
       callAs(
         batchSchema,

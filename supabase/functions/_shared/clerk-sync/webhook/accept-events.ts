@@ -1,12 +1,12 @@
 import { z } from "zod";
 import type { Config } from "../config/config.ts";
 import {
+  type AcceptedEvent,
+  acceptedEventSchema,
   type CallFunction,
   createCallAs,
   type Database,
   type DeleteRules,
-  type Enqueued,
-  enqueuedSchema,
   type NewJob,
   ruleArguments,
 } from "../database/database.ts";
@@ -33,7 +33,7 @@ export function applyRules(config: Config): AcceptEventsOptions["apply"] {
 type Waiting = {
   job: NewJob;
   maxAttempts: number;
-  resolve: (enqueued: Enqueued) => void;
+  resolve: (accepted: AcceptedEvent) => void;
   reject: (error: unknown) => void;
   timer: ReturnType<typeof setTimeout>;
 };
@@ -110,7 +110,7 @@ export function createAcceptEvents(options: AcceptEventsOptions): AcceptEvents {
     if (call.applies) rest.note(isQuick && now() - begun < limits.apply);
   };
   const store = (job: NewJob, maxAttempts: number) =>
-    new Promise<Enqueued>((resolve, reject) => {
+    new Promise<AcceptedEvent>((resolve, reject) => {
       const giveUp = () => {
         waiting.delete(entry);
         reject(
@@ -144,14 +144,14 @@ function createRest(now: () => number) {
   };
 }
 
-type DatabaseCall = (together: readonly Waiting[], applies: boolean) => Promise<Enqueued[]>;
+type DatabaseCall = (together: readonly Waiting[], applies: boolean) => Promise<AcceptedEvent[]>;
 
 function createDatabaseCalls({ call, apply }: AcceptEventsOptions): DatabaseCall {
   const callAs = createCallAs(call);
   return (together, applies) => {
     const [first] = together;
     const jobs = { p_jobs: together.map(({ job }) => job), p_max_attempts: first?.maxAttempts };
-    const answers = z.array(enqueuedSchema);
+    const answers = z.array(acceptedEventSchema);
     return applies && apply !== null
       ? callAs(
           answers,
@@ -200,7 +200,7 @@ async function send({ entries, applies }: Pick<Call, "entries" | "applies">, cal
   }
 }
 
-function settle({ resolve, reject }: Waiting, answer: Enqueued | undefined): void {
+function settle({ resolve, reject }: Waiting, answer: AcceptedEvent | undefined): void {
   if (answer !== undefined) resolve(answer);
   else reject(new SyncError("database_answer_invalid", "clerk_sync_accept answered nothing of an event."));
 }

@@ -9,7 +9,7 @@ import { createLoadLimit } from "./limit-load.ts";
 
 const body = fixtureBytes("user.created");
 const url = "http://localhost/functions/v1/clerk-webhook";
-const untouched = { enqueued: [], wakes: 0 };
+const untouched = { accepted: [], wakes: 0 };
 
 const post = (headers: Headers, dependencies: WebhookDependencies, sent: BodyInit = body) =>
   handleWebhook(new Request(url, { method: "POST", headers, body: sent }), dependencies);
@@ -213,7 +213,7 @@ describe("too much at once", () => {
     answer();
     expect((await first).status).toBe(202);
     expect((await deliver(body, dependencies, { id: "msg_3" })).status).toBe(202);
-    expect(calls.enqueued).toHaveLength(2);
+    expect(calls.accepted).toHaveLength(2);
   });
 
   test("is not made of requests whose signature is wrong", async () => {

@@ -4,7 +4,7 @@ import { fixtureBytes, fixtureNames, jsonBytes } from "../../../../../tests/supp
 import { deliver, webhookWith } from "../../../../../tests/support/webhook/webhook.ts";
 import { mapEvent } from "../clerk/map-user.ts";
 import { parseEvent } from "../clerk/parse-event.ts";
-import type { Enqueued } from "../database/database.ts";
+import type { AcceptedEvent } from "../database/database.ts";
 import { handleWebhook } from "./handle-webhook.ts";
 
 const handled = [
@@ -21,14 +21,14 @@ describe("202", () => {
     expect(await response.json()).toEqual({ success: true, message, jobId: "job_1" });
     const event = parseEvent(fixtureBytes(name));
     if (event.type === "unhandled") throw new Error("the fixture is not handled");
-    expect(calls.enqueued).toEqual([{ jobs: [mapEvent(event, "msg_7")], maxAttempts: 15 }]);
+    expect(calls.accepted).toEqual([{ jobs: [mapEvent(event, "msg_7")], maxAttempts: 15 }]);
     expect(calls.wakes).toBe(1);
   });
 
   test("is not said before the job is committed, and no worker is woken before", async () => {
     const { dependencies, calls } = webhookWith({ outcome: "queued" });
     const reached = Promise.withResolvers<void>();
-    const committed = Promise.withResolvers<Enqueued[]>();
+    const committed = Promise.withResolvers<AcceptedEvent[]>();
     dependencies.acceptEvents = () => {
       reached.resolve();
       return committed.promise;
@@ -58,7 +58,7 @@ describe("202", () => {
     const response = await deliver(fixtureBytes("user.deleted.no-id"), dependencies);
     expect(response.status).toBe(202);
     expect(await response.json()).toMatchObject({ success: true, jobId: "job_1" });
-    expect(calls.enqueued[0]?.jobs[0]?.dead_reason).toMatch(/^user_unknown: /);
+    expect(calls.accepted[0]?.jobs[0]?.dead_reason).toMatch(/^user_unknown: /);
     expect(calls.wakes).toBe(0);
   });
 
@@ -70,14 +70,14 @@ describe("202", () => {
     const { dependencies, calls } = webhookWith({ outcome: "queued" });
     const response = await deliver(new TextEncoder().encode(text), dependencies);
     expect(response.status).toBe(202);
-    expect(calls.enqueued[0]?.jobs[0]?.payload).toMatchObject({ name: "Ada & Co <math> Lovelace" });
+    expect(calls.accepted[0]?.jobs[0]?.payload).toMatchObject({ name: "Ada & Co <math> Lovelace" });
   });
 
   test("is answered to webhook-* headers as well", async () => {
     const { dependencies, calls } = webhookWith({ outcome: "queued" });
     const response = await deliver(fixtureBytes("user.created"), dependencies, { id: "msg_w", prefix: "webhook" });
     expect(response.status).toBe(202);
-    expect(calls.enqueued[0]?.jobs[0]?.event_id).toBe("msg_w");
+    expect(calls.accepted[0]?.jobs[0]?.event_id).toBe("msg_w");
   });
 });
 
@@ -111,7 +111,7 @@ describe("200", () => {
       const response = await deliver(fixtureBytes(name), dependencies);
       expect(response.status).toBe(200);
       expect(await response.json()).toEqual({ success: true, message: "Event type not handled" });
-      expect(calls).toEqual({ enqueued: [], wakes: 0 });
+      expect(calls).toEqual({ accepted: [], wakes: 0 });
     }
   });
 });
@@ -129,7 +129,7 @@ test("no answer may be cached", async () => {
 test("private_metadata is not handed to the database", async () => {
   const { dependencies, calls } = webhookWith({ outcome: "queued" });
   await deliver(fixtureBytes("user.updated"), dependencies);
-  const stored = JSON.stringify(calls.enqueued);
+  const stored = JSON.stringify(calls.accepted);
   expect(stored).toContain("legacy-42");
   expect(stored).not.toMatch(/private_metadata|cus_Example123/);
 });
@@ -207,7 +207,7 @@ describe("an event that is signed and not applied", () => {
       200,
       { success: true, message: "Sample event: signature is right, nothing is stored" },
     ]);
-    expect(calls.enqueued).toEqual([]);
+    expect(calls.accepted).toEqual([]);
     expect(notes).toEqual(["accepted", { kind: "sample_event", source: "unknown", code: "user.created" }]);
   });
 
@@ -218,7 +218,7 @@ describe("an event that is signed and not applied", () => {
       200,
       { success: true, message: "Event of another Clerk instance: not applied" },
     ]);
-    expect(calls.enqueued).toEqual([]);
+    expect(calls.accepted).toEqual([]);
     const subject = "ins_2fQk3sYb7nWc0dLh5VtRzE8uJmA";
     expect(notes).toEqual([{ kind: "instance_unknown", source: "unknown", subject, code: "user.deleted" }]);
   });

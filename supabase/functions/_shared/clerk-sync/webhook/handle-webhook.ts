@@ -1,6 +1,6 @@
 import { absentFields, type HandledEvent, mapEvent, mapUser } from "../clerk/map-user.ts";
 import { parseEvent } from "../clerk/parse-event.ts";
-import type { Enqueued } from "../database/database.ts";
+import type { AcceptedEvent } from "../database/database.ts";
 import { errorCode, errorMessage, SyncError } from "../errors.ts";
 import { json } from "../http/json-response.ts";
 import { readBody } from "../http/read-body.ts";
@@ -13,7 +13,7 @@ import { type DeliveryHooks, notify, type Refusal } from "./notify-hook.ts";
 import type { VerifySignature } from "./verify-signature.ts";
 
 export type WebhookDependencies = DeliveryHooks & {
-  /** Stores events and, where nothing stands in the way, applies them: createAcceptEvents, or `enqueue` of a Database. */
+  /** Stores events and, if nothing stands in the way, applies them: createAcceptEvents. `enqueue` of a Database only stores them. */
   acceptEvents: AcceptEvents;
   /** Null when no secret is set: the webhook is off and answers 503, so that Clerk tries again. */
   verifySignature: VerifySignature | null;
@@ -111,12 +111,12 @@ function passOver(type: string, onAccepted: DeliveryHooks["onAccepted"]): Respon
 
 async function storeEvent(event: HandledEvent, eventId: string, dependencies: WebhookDependencies): Promise<Response> {
   try {
-    const [enqueued] = await dependencies.acceptEvents([mapEvent(event, eventId)], dependencies.maxAttempts);
-    if (enqueued === undefined)
+    const [accepted] = await dependencies.acceptEvents([mapEvent(event, eventId)], dependencies.maxAttempts);
+    if (accepted === undefined)
       throw new SyncError("database_answer_invalid", "The database answered nothing for the event.");
-    logger.debug("webhook.stored", { event_id: eventId, event_type: event.type, outcome: enqueued.outcome });
+    logger.debug("webhook.stored", { event_id: eventId, event_type: event.type, outcome: accepted.outcome });
     if (isFromClerk(event)) notify("delivery.not_noted", () => dependencies.onAccepted?.());
-    return answer(enqueued, event.type, dependencies.onQueued);
+    return answer(accepted, event.type, dependencies.onQueued);
   } catch (error) {
     const code = error instanceof SyncError ? error.code : "database_unavailable";
     logger.error("webhook.not_stored", { event_id: eventId, event_type: event.type, code });
@@ -124,22 +124,22 @@ async function storeEvent(event: HandledEvent, eventId: string, dependencies: We
   }
 }
 
-function answer(enqueued: Enqueued, type: EventType, onQueued: () => void): Response {
-  if (enqueued.outcome === "exists") return json(200, { message: "User already exists", user: enqueued.user });
-  if (enqueued.outcome === "duplicate") {
+function answer(accepted: AcceptedEvent, type: EventType, onQueued: () => void): Response {
+  if (accepted.outcome === "exists") return json(200, { message: "User already exists", user: accepted.user });
+  if (accepted.outcome === "duplicate") {
     notify("worker.not_woken", onQueued); // while the repetition was looked up it held the job's lock, and a worker passes over locked jobs
     return json(200, { message: "Duplicate event" });
   }
-  if (enqueued.outcome === "dead") {
-    logger.error("job.dead", { job_id: enqueued.job_id, code: "user_unknown" });
+  if (accepted.outcome === "dead") {
+    logger.error("job.dead", { job_id: accepted.job_id, code: "user_unknown" });
     return json(202, {
       success: true,
       message: "Event names no user; stored as a dead letter",
-      jobId: enqueued.job_id,
+      jobId: accepted.job_id,
     });
   }
-  if (enqueued.applied !== "all") notify("worker.not_woken", onQueued);
-  return json(202, { success: true, message: queuedMessages[type], jobId: enqueued.job_id });
+  if (accepted.applied !== "all") notify("worker.not_woken", onQueued);
+  return json(202, { success: true, message: queuedMessages[type], jobId: accepted.job_id });
 }
 
 function isSignatureError(error: unknown): error is SyncError {
