@@ -336,32 +336,34 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_after   timestamptz := coalesce(
-    clerk_sync.last_delivery(),
-    (select s.installed_at from clerk_sync.silence as s)
-  );
-  v_changed timestamptz := (
-    select to_timestamp(min(i.version) / 1000.0)
-    from jsonb_to_recordset(p_jobs) as i(clerk_id text, version bigint, payload jsonb, source text)
-    left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
-    left join lateral (select * from clerk_sync.user_state as r where r.clerk_id = i.clerk_id) as s on true
-    where i.source = 'reconcile'
-      and i.version > extract(epoch from v_after) * 1000
-      and i.version > coalesce(s.version, 0)
-      and s.deleted_at is null
-      and not exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id and j.version >= i.version)
-      and case
-        when u.clerk_id is null or coalesce(s.version, 0) = 0 then (i.payload ->> 'created_at')::timestamptz > v_after
-        else exists (
-          select 1
-          from clerk_sync.differing_fields(i.payload, u::public.users, s::clerk_sync.user_state) as f
-          where not f.is_own
-            and f.name <> 'locked' -- a lock runs out without an event
-            and (f.name <> 'email' or s.refresh_reason is null)
-        )
-      end
-  );
+  v_after   timestamptz;
+  v_changed timestamptz;
 begin
+  if p_jobs = '[]' then
+    return;
+  end if;
+  select s.installed_at into v_after from clerk_sync.silence as s for update; -- end_silence waits until the note is written
+  v_after := coalesce(clerk_sync.last_delivery(), v_after);
+  select to_timestamp(min(i.version) / 1000.0)
+  into v_changed
+  from jsonb_to_recordset(p_jobs) as i(clerk_id text, version bigint, payload jsonb, source text)
+  left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
+  left join lateral (select * from clerk_sync.user_state as r where r.clerk_id = i.clerk_id) as s on true
+  where i.source = 'reconcile'
+    and i.version > extract(epoch from v_after) * 1000
+    and i.version > coalesce(s.version, 0)
+    and s.deleted_at is null
+    and not exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id and j.version >= i.version)
+    and case
+      when u.clerk_id is null or coalesce(s.version, 0) = 0 then (i.payload ->> 'created_at')::timestamptz > v_after
+      else exists (
+        select 1
+        from clerk_sync.differing_fields(i.payload, u::public.users, s::clerk_sync.user_state) as f
+        where not f.is_own
+          and f.name <> 'locked' -- a lock runs out without an event
+          and (f.name <> 'email' or s.refresh_reason is null)
+      )
+    end;
   update clerk_sync.silence as s
   set changed_at = v_changed
   where v_changed < coalesce(s.changed_at, 'infinity');

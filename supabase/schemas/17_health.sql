@@ -8,10 +8,12 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_last      timestamptz := clerk_sync.last_delivery();
+  v_last      timestamptz;
   v_suspected timestamptz := p_accepted_at
     - make_interval(mins => (clerk_sync.health_thresholds() ->> 'silence_suspected_minutes')::integer);
 begin
+  perform 1 from clerk_sync.silence as s for update; -- a run may be about to note a change
+  v_last := clerk_sync.last_delivery();
   update clerk_sync.silence as s
   set changed_at = null,
       ended_since = case when s.changed_at < v_suspected then coalesce(v_last, s.changed_at) else s.ended_since end,

@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { createClerkApi } from "#core/clerk/clerk-api.ts";
+import { mapUser } from "#core/clerk/map-user.ts";
+import { parseUser } from "#core/clerk/parse-event.ts";
 import type { CallFunction } from "#core/database/database.ts";
 import { createRunsDatabase, type RunKind } from "#core/reconcile/runs-database.ts";
 import { type SliceResult, walkSlice } from "#core/reconcile/walk-run.ts";
@@ -8,6 +10,7 @@ import { type ClerkStandIn, startClerkStandIn } from "../../../local/clerk/start
 import { createCallFunction } from "../../../server/call-function.ts";
 import { at, type UserFacts, userEvent } from "../../support/clerk/build-event.ts";
 import { createQueue, type Queue } from "../../support/database/queue.ts";
+import { waitFor } from "../../support/processes/wait-for.ts";
 
 // Versions are minutes here: the sync is installed in minute 0, and the tests say in which minute they look.
 const minute = 60_000;
@@ -261,6 +264,28 @@ describe("it ends by itself", () => {
   it("with the next delivery, and not with one that was taken before and is told of late", async () => {
     await accept(0);
     expect(await silence(71)).toMatchObject({ state: "confirmed", since: factAt(1) });
+  });
+
+  it("with a delivery that is told of while a run notes the change", async () => {
+    await accept(80);
+    const { data } = change("user_1", 100, { firstName: "Byron" });
+    const job = { clerk_id: data.id, version: data.updated_at, payload: mapUser(parseUser(data)), source: "reconcile" };
+    const run = await queue.pool.connect();
+    await run.query("begin");
+    await run.query("select clerk_sync.note_silence($1)", [JSON.stringify([job])]);
+    expect((await run.query("select changed_at from clerk_sync.silence")).rows).toEqual([
+      { changed_at: new Date(time(100)) },
+    ]);
+    let isTold = false;
+    const told = accept(101).then(() => {
+      isTold = true;
+    });
+    const waits = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'";
+    await waitFor("the delivery to wait", async () => isTold || (await queue.one(waits)) !== undefined);
+    await run.query("commit");
+    run.release();
+    await told;
+    expect(await silence(200)).toMatchObject({ state: "none", since: null });
   });
 
   it("and not with a reconcile, or a resync, that brings what was missing: the endpoint is as dead as before", async () => {
