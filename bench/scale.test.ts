@@ -56,7 +56,6 @@ describe("what the page says of this project is what the files say:", () => {
     ["supabase", "usersPerPage = 128;"],
     ["supabase", "backgroundShare = 0.7;"],
     ["supabase", "production: 1000,"],
-    ["supabase", "v_here <= 100000"],
   ])("%s/: %s", async (folder, text) => {
     expect(await readSources(folder)).toContain(text);
   });

@@ -20,7 +20,7 @@ test("what is installed: migrations, functions, their core, tests, sections, and
   ).toEqual(
     expect.arrayContaining([
       "clerk-sync.json",
-      "migrations/20270101000000_clerk_sync_schema.sql",
+      "migrations/20261231235959_clerk_sync_schema.sql",
       "functions/hook/index.ts",
       "functions/_shared/clerk-sync/core.ts",
       "tests/clerk_sync_01_rights_test.sql",
@@ -103,7 +103,7 @@ test("what a commit before the first release installed is refused, nothing is wr
   expect((await init(["--remove", "--migrations", "--yes"])).stdout).toContain("drop all;");
   expect((await init(["--yes"])).exitCode).toBe(0);
   expect(await readdir(path.join(given.project, "supabase/migrations"))).toEqual([
-    "20270101000000_clerk_sync_schema.sql",
+    "20261231235959_clerk_sync_schema.sql",
   ]);
 });
 
@@ -115,7 +115,7 @@ test("a users table of the project's own is pointed out before the push, ours is
   const without = await init(["--yes"]);
   expect(without.stdout).not.toContain("users table");
   await rm(path.join(given.project, "supabase/clerk-sync.json")); // as after a run that broke off
-  await rm(path.join(given.project, "supabase/migrations/20261231235959_clerk_sync_schema.sql"));
+  await rm(path.join(given.project, "supabase/migrations/20261231235958_clerk_sync_schema.sql"));
   expect((await init(["--yes"])).stdout).toMatch(/^(?![\s\S]*users table)[\s\S]*db push/);
   await init(["--remove", "--migrations", "--yes"]);
   await write("supabase/migrations/20260101000000_own.sql", "create table users (id int);\n");
