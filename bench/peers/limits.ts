@@ -107,10 +107,10 @@ const statement = `
     order by d.clerk_id, d.version desc
   ),
   state as (
-    insert into clerk_sync.user_state as s (clerk_id, version, email_verified, last_synced_at, first_seen_at)
-    select n.clerk_id, n.version, true, now(), now()
+    insert into clerk_sync.records as r (id, version, last_synced_at, first_seen_at)
+    select n.clerk_id, n.version, now(), now()
     from newest as n
-    on conflict (clerk_id) do update
+    on conflict (id) do update
       set version = excluded.version, last_synced_at = excluded.last_synced_at
   )
   insert into public.users as u (clerk_id, email, name, role)

@@ -100,7 +100,7 @@ async function makeUsers(pool: pg.Pool, count: number): Promise<void> {
     [count],
   );
   await pool.query(
-    `insert into clerk_sync.user_state (clerk_id, version, last_synced_at, deleted_at)
+    `insert into clerk_sync.records (id, version, last_synced_at, deleted_at)
      select 'user_history_' || n, 1763900000000, now(), case when n > $1::int then now() end
      from generate_series(1, $1::int + $1::int / 10) as n`,
     [count],

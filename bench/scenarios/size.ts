@@ -208,7 +208,7 @@ async function readSizes(pool: pg.Pool): Promise<Sizes> {
   const { rows } = await pool.query<Sizes & { pg_boss: number | null; rows: number }>(
     `select
        pg_total_relation_size('public.users')::float8 as users,
-       pg_total_relation_size('clerk_sync.user_state')::float8 as state,
+       (pg_total_relation_size('clerk_sync.records') + pg_total_relation_size('clerk_sync.user_state'))::float8 as state,
        pg_total_relation_size('public.job_queue')::float8 as jobs,
        (
          select sum(pg_total_relation_size(c.oid))::float8
@@ -233,7 +233,7 @@ function sizeRows(measured: ReadonlyMap<string, Measured>, users: number): Row[]
   return [
     makeRow({ what: "public.users, of a user", ...own, sides: per([ours, bare], users, ({ users: bytes }) => bytes) }),
     makeRow({
-      what: "clerk_sync.user_state, of a user",
+      what: "clerk_sync.records and user_state, of a user",
       ...own,
       sides: { ...per([ours], users, ({ state }) => state), [bare]: rowBytes[bare] ?? [] },
     }),

@@ -36,9 +36,8 @@ export function formatJob(job: Job): string[] {
   ];
 }
 
-function formatStep({ at, status, attempt, error, by, operator }: Job["history"][number]): string {
+function formatStep({ at, status, attempt, error, by }: Job["history"][number]): string {
   const why = error === undefined ? "" : `  ${error}`;
-  const hand = by === undefined ? "" : ` by hand: ${by}`;
-  const who = operator === undefined ? "" : ` by ${operator}`;
-  return `    ${at}  ${status.padEnd(10)} attempt ${attempt}${why}${hand}${who}`;
+  const who = by === undefined ? "" : ` by ${by}`;
+  return `    ${at}  ${status.padEnd(10)} attempt ${attempt}${why}${who}`;
 }

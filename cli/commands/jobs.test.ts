@@ -136,7 +136,7 @@ describe("jobs show", () => {
   test("tells of the history, who did what by hand, and that values are masked", async () => {
     const { stdout, asked } = await run(["show", id], [wholeJob]);
     expect(asked).toEqual([{ method: "GET", path: `/jobs/${id}` }]);
-    expect(stdout).toMatch(/^USER_UPDATED DEAD, attempt 8 of 8\n.*PENDING +attempt 0 by hand: cli bob\n.*--reveal/s);
+    expect(stdout).toMatch(/^USER_UPDATED DEAD, attempt 8 of 8\n.*PENDING +attempt 0 by cli bob\n.*--reveal/s);
   });
 
   test("says what its error means and what to do, in the words of the API", async () => {

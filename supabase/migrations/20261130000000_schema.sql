@@ -2,7 +2,7 @@
 
 -- ---- 00_schema.sql ----
 
--- The private schema clerk_sync, which the API does not expose: user state and the pieces of the sync. What an adapter may
+-- The private schema clerk_sync, which the API does not expose: records and the pieces of the sync. What an adapter may
 -- call lives in public as clerk_sync_*. Rights are given in 23_rights.sql.
 
 -- Before the first release no commit changes what an earlier one made. A database of an earlier commit is refused here,
@@ -17,7 +17,7 @@ begin
   if to_regprocedure('public.clerk_sync_schema_version()') is not null then
     v_version := public.clerk_sync_schema_version();
   end if;
-  if coalesce(v_version, '') < '20261130000000' then
+  if to_regclass('clerk_sync.records') is null or coalesce(v_version, '') < '20261130000000' then
     raise exception 'this database was made by a commit before the first release, and cannot be changed to this version'
       using errcode = 'SY004',
             hint = 'Nothing was changed. Run templates/sql/drop.sql first, which keeps public.users, or use an empty database.';
@@ -372,7 +372,7 @@ $$;
 
 -- A table of this shape that is already there keeps its columns, defaults and rows; only what is missing is added. One of
 -- another shape was refused in the file before.
--- Rows are written by clerk_sync.write_users and clerk_sync.delete_users alone.
+-- Rows are written by clerk_sync.apply_plain and clerk_sync.delete_users alone.
 
 do $$
 begin
@@ -465,171 +465,125 @@ as $$
   where has_column_privilege('authenticated', 'public.users', c.key, 'select');
 $$;
 
--- The one change a batch makes to one user: its newest snapshot, or its deletion.
-do $$
-begin
-  if to_regtype('clerk_sync.user_change') is null then
-    create type clerk_sync.user_change as (
-      clerk_id        text,
-      job_id          uuid,
-      deletes         boolean,
-      version         bigint,
-      email           text,
-      email_verified  boolean,
-      phone           text,
-      name            text,
-      user_role       text,
-      external_id     text,
-      banned          boolean,
-      locked          boolean,
-      deprovisioned   boolean,
-      created_at      timestamptz,
-      refresh_reason  text,
-      mirror_only     boolean,
-      fresh           boolean,
-      is_new          boolean,
-      withheld_email  text,
-      trusted_version bigint,
-      absent          text[],
-      absent_version  bigint,
-      ignored_role    text
-    );
-  end if;
-end
-$$;
-
--- The only function that sets columns of public.users from Clerk: to write other columns, too, restate
--- this one and delete_users. A row that would not change is not written, so updated_at stays true.
-create or replace function clerk_sync.write_users(p_changes clerk_sync.user_change[], p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
-as $$
-declare
-  v_labels text[] := enum_range(null::public."UserRole")::text[];
-begin
-  insert into public.users as u
-    (clerk_id, email, name, role, "createdAt", "updatedAt", created_at, updated_at)
-  select
-    c.clerk_id, c.email, c.name,
-    case when c.user_role = any (v_labels) then c.user_role else 'user' end::public."UserRole", -- as allowed_role, law 10
-    coalesce(c.created_at, p_now) at time zone 'utc', p_now at time zone 'utc',
-    coalesce(c.created_at, p_now), p_now
-  from unnest(p_changes) as c
-  where not c.deletes
-    and not c.mirror_only
-  order by c.clerk_id
-  on conflict (clerk_id) do update
-    set email = excluded.email,
-        name = excluded.name,
-        role = excluded.role,
-        "updatedAt" = excluded."updatedAt",
-        updated_at = excluded.updated_at,
-        deleted_at = null
-    where (u.email, u.name, u.role, u.deleted_at)
-      is distinct from (excluded.email, excluded.name, excluded.role, null);
-end
-$$;
-
 -- Hard: the rows go. Soft: they stay with deleted_at, the data untouched.
-create or replace function clerk_sync.delete_users(
-  p_changes     clerk_sync.user_change[],
-  p_delete_mode text,
-  p_now         timestamptz
-)
+create or replace function clerk_sync.delete_users(p_clerk_ids text[], p_delete_mode text, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
 as $$
-declare
-  v_clerk_ids text[] := array(select c.clerk_id from unnest(p_changes) as c where c.deletes);
 begin
-  if cardinality(v_clerk_ids) = 0 then
-    return;
-  end if;
   if p_delete_mode = 'soft' then
     update public.users as u
     set deleted_at = p_now,
         "updatedAt" = p_now at time zone 'utc',
         updated_at = p_now
-    where u.clerk_id = any (v_clerk_ids)
+    where u.clerk_id = any (p_clerk_ids)
       and u.deleted_at is null;
     return;
   end if;
   delete from public.users as u
-  where u.clerk_id = any (v_clerk_ids);
+  where u.clerk_id = any (p_clerk_ids);
 end
 $$;
 
--- ---- 03_user_state.sql ----
+-- ---- 03_records.sql ----
 
--- clerk_sync.user_state: what the sync knows of each Clerk user and no app needs to see, and the locks of users.
+-- clerk_sync.records: every record of Clerk that was ever seen, of any kind, and the locks of records.
+-- clerk_sync.user_state: what only users have beside it.
 
--- Its row is the lock of the user: whoever writes users or state for a Clerk id holds it.
--- A row outlives its user: as tombstone it keeps a late event from reviving a deleted user.
-create table if not exists clerk_sync.user_state (
-  clerk_id             text        not null,
-  version              bigint      not null default 0,
-  deleted_at           timestamptz null,
-  external_id          text        null,
-  phone                text        null,
-  email_verified       boolean     not null default false,
-  banned               boolean     not null default false,
-  locked               boolean     not null default false,
-  deprovisioned        boolean     not null default false,
-  auth_user_id         uuid        null,
-  auth_finding         text        null,
-  auth_holder_id       uuid        null,
-  auth_locked_at       timestamptz null,
-  mirrored_version     bigint      null,
-  mirrored_at          timestamptz null,
-  refresh_reason       text        null,
-  refresh_due_at       timestamptz null,
-  refresh_attempts     integer     not null default 0,
-  last_synced_at       timestamptz null,
-  first_seen_at        timestamptz null,
-  delete_counted_at    timestamptz null,
-  withheld_email       text        null,
-  trusted_version      bigint      null,
-  absent               text[]      null,
-  absent_version       bigint      null,
-  ignored_role         text        null,
-  constraint user_state_pkey primary key (clerk_id),
-  constraint lock_has_holder check ((auth_holder_id is null) = (auth_locked_at is null)),
-  constraint due_refresh_has_reason check (refresh_due_at is null or refresh_reason is not null)
+-- The row of a record is its lock: a function that writes the record, or the row of its mapped table, holds it.
+-- A row outlives its record. As a tombstone it keeps a late event from reviving what was deleted.
+create table if not exists clerk_sync.records (
+  id                text        not null,
+  kind              text        not null default 'user',
+  version           bigint      not null default 0,
+  trusted_version   bigint      null,
+  deleted_at        timestamptz null,
+  given             text[]      not null default '{}',
+  absent            text[]      null,
+  absent_version    bigint      null,
+  refresh_reason    text        null,
+  refresh_due_at    timestamptz null,
+  refresh_attempts  integer     not null default 0,
+  first_seen_at     timestamptz null,
+  last_synced_at    timestamptz null,
+  delete_counted_at timestamptz null,
+  constraint records_pkey primary key (id),
+  constraint kind_is_known check (kind in ('user')),
+  constraint due_refresh_has_reason check (refresh_due_at is null or refresh_reason is not null),
+  constraint absent_has_version check ((absent is null) = (absent_version is null))
 );
 
-comment on column clerk_sync.user_state.version is
+comment on column clerk_sync.records.version is
   'Clerk''s updated_at in ms of the newest applied snapshot; 0 until one was applied';
-comment on column clerk_sync.user_state.deleted_at is
-  'tombstone: only a fresh read of the user from Clerk''s API may clear it';
+comment on column clerk_sync.records.trusted_version is
+  'set while the newest applied event said a time in the future: the version before it; an event or a read of at least this version replaces the record';
+comment on column clerk_sync.records.deleted_at is
+  'tombstone: only a read from Clerk''s API that began after it clears it';
+comment on column clerk_sync.records.given is
+  'the mapped keys of metadata that any event or read of the record ever had';
+comment on column clerk_sync.records.absent is
+  'fields that the event of this version did not carry; what is stored of them is older; null when there are none';
+comment on column clerk_sync.records.absent_version is
+  'the version up to which the absent fields are known; an event between it and version brings no other fields than those';
+comment on column clerk_sync.records.refresh_reason is
+  'why what we know of the record may be wrong; null again when a snapshot settled it';
+comment on column clerk_sync.records.refresh_due_at is
+  'when the fresh read is to be queued; null after that';
+comment on column clerk_sync.records.first_seen_at is
+  'when a webhook (or the sign-up that ensure-user found) brought a record that was unknown; null for records that were there before';
+comment on column clerk_sync.records.delete_counted_at is
+  'when the delete brake counted the deletion';
+
+create index if not exists records_refresh_idx
+  on clerk_sync.records (refresh_due_at)
+  where refresh_due_at is not null;
+create index if not exists records_delete_counted_idx
+  on clerk_sync.records (delete_counted_at)
+  where delete_counted_at is not null;
+
+alter table clerk_sync.records enable row level security;
+
+drop policy if exists records_service_role on clerk_sync.records;
+create policy records_service_role
+  on clerk_sync.records
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- Most users have no row here. A user without one has a verified address (if any), and none of the rest.
+create table if not exists clerk_sync.user_state (
+  clerk_id         text        not null,
+  external_id      text        null,
+  phone            text        null,
+  email_verified   boolean     not null default true,
+  banned           boolean     not null default false,
+  locked           boolean     not null default false,
+  deprovisioned    boolean     not null default false,
+  withheld_email   text        null,
+  ignored_role     text        null,
+  auth_user_id     uuid        null,
+  auth_finding     text        null,
+  auth_holder_id   uuid        null,
+  auth_locked_at   timestamptz null,
+  mirrored_version bigint      null,
+  mirrored_at      timestamptz null,
+  constraint user_state_pkey primary key (clerk_id),
+  constraint lock_has_holder check ((auth_holder_id is null) = (auth_locked_at is null))
+);
+
+comment on column clerk_sync.user_state.withheld_email is
+  'the address the user claims at Clerk and does not get, because another claim to it is better';
+comment on column clerk_sync.user_state.ignored_role is
+  'of what kind public_metadata.role is, when it is no role here: array, object, number, boolean or text';
 comment on column clerk_sync.user_state.auth_finding is
   'auth_address_held: another Auth user holds the address or number, and the mirror has a placeholder';
 comment on column clerk_sync.user_state.auth_holder_id is
   'the Auth user that holds the address and becomes the mirror (AUTH_ADOPT) when its last token has run out';
 comment on column clerk_sync.user_state.auth_locked_at is
   'since when that Auth user is locked';
-comment on column clerk_sync.user_state.refresh_reason is
-  'why what we know of the user may be wrong; null again when a snapshot settled it';
-comment on column clerk_sync.user_state.refresh_due_at is
-  'when the fresh read is to be queued; null once it was';
-comment on column clerk_sync.user_state.first_seen_at is
-  'when a webhook (or the sign-up that ensure-user found) brought a user nobody knew; null for who was there before';
-comment on column clerk_sync.user_state.delete_counted_at is
-  'when the deletion was counted by the delete brake';
-
-comment on column clerk_sync.user_state.trusted_version is
-  'set while the newest applied event said a time in the future: the version before it; an event or a read of at least this version replaces the state';
-comment on column clerk_sync.user_state.absent is
-  'fields that the event of this version did not carry: what is here of them is older; null when nothing is';
-comment on column clerk_sync.user_state.absent_version is
-  'the version up to which the absent fields are known; an event between it and version brings no other fields than those';
-comment on column clerk_sync.user_state.ignored_role is
-  'of what kind public_metadata.role is, when it is no role here: array, object, number, boolean or text';
-comment on column clerk_sync.user_state.withheld_email is
-  'the address the user claims at Clerk and does not get, because another claim to it is better';
 
 create index if not exists user_state_withheld_email_idx
   on clerk_sync.user_state (withheld_email)
@@ -643,12 +597,6 @@ create index if not exists user_state_auth_user_id_idx
 create index if not exists user_state_auth_finding_idx
   on clerk_sync.user_state (clerk_id)
   where auth_finding is not null;
-create index if not exists user_state_refresh_idx
-  on clerk_sync.user_state (refresh_due_at)
-  where refresh_due_at is not null;
-create index if not exists user_state_delete_counted_idx
-  on clerk_sync.user_state (delete_counted_at)
-  where delete_counted_at is not null;
 
 alter table clerk_sync.user_state enable row level security;
 
@@ -660,112 +608,135 @@ create policy user_state_service_role
   using (true)
   with check (true);
 
--- Remembers what was applied. A tombstone keeps the mirror's Auth id until the mirror is gone too, the
--- external_id by which the deletion may come again, and nothing else of the person. Who did not get the
--- address claimed is to be read from Clerk's API: at once, and when that read says the same, five times more.
--- Before the rows are written: a user who has none is seen for the first time.
-create or replace function clerk_sync.write_user_state(p_changes clerk_sync.user_change[], p_now timestamptz)
-returns void
+-- What the sync knows of each user. Functions read users here, and write the two tables.
+create or replace view clerk_sync.known_users
+with (security_invoker = true)
+as
+select
+  r.id as clerk_id,
+  r.version,
+  r.trusted_version,
+  r.deleted_at,
+  r.absent,
+  r.absent_version,
+  r.refresh_reason,
+  r.refresh_due_at,
+  r.refresh_attempts,
+  r.first_seen_at,
+  r.last_synced_at,
+  s.external_id,
+  s.phone,
+  coalesce(s.email_verified, r.version > 0) as email_verified,
+  coalesce(s.banned, false) as banned,
+  coalesce(s.locked, false) as locked,
+  coalesce(s.deprovisioned, false) as deprovisioned,
+  s.withheld_email,
+  s.ignored_role,
+  s.auth_user_id,
+  s.auth_finding,
+  s.auth_holder_id,
+  s.auth_locked_at,
+  s.mirrored_version,
+  s.mirrored_at
+from clerk_sync.records as r
+left join clerk_sync.user_state as s on s.clerk_id = r.id
+where r.kind = 'user';
+
+-- The lock of a record that was never seen: the functions that make its row take it first.
+create or replace function clerk_sync.unseen_lock(p_id text)
+returns bigint
+language sql
+immutable
+set search_path = ''
+as $$
+  select hashtextextended(p_id, 7461203);
+$$;
+
+-- Locks records without waiting, and returns the ids of those it got.
+create or replace function clerk_sync.claim_records(p_ids text[])
+returns text[]
 language plpgsql
 set search_path = ''
 as $$
 begin
-  insert into clerk_sync.user_state as s
-    (clerk_id, version, deleted_at, external_id, phone, email_verified, banned, locked, deprovisioned,
-     refresh_reason, refresh_attempts, refresh_due_at, last_synced_at, first_seen_at,
-     withheld_email, trusted_version, absent, absent_version, ignored_role)
-  select
-    c.clerk_id, c.version, case when c.deletes then p_now end,
-    case when not c.deletes then c.external_id end, case when not c.deletes then c.phone end,
-    not c.deletes and c.email_verified, not c.deletes and c.banned, not c.deletes and c.locked,
-    not c.deletes and c.deprovisioned,
-    c.refresh_reason, (c.fresh and c.refresh_reason is not null)::integer, case when c.refresh_reason is not null then p_now end,
-    p_now,
-    case when c.is_new and (select true from public.users as u where u.clerk_id = c.clerk_id) is null then p_now end,
-    c.withheld_email, c.trusted_version, c.absent, case when c.absent is not null then c.absent_version end,
-    case when not c.deletes then c.ignored_role end
-  from unnest(p_changes) as c
-  where not c.mirror_only
-  on conflict (clerk_id) do update
-    set version = case
-          when excluded.deleted_at is null then excluded.version -- newest_changes let no older one through that is not settled
-          else greatest(s.version, excluded.version)
-        end,
-        deleted_at = case when excluded.deleted_at is not null then coalesce(s.deleted_at, excluded.deleted_at) end,
-        external_id = case when excluded.deleted_at is not null then s.external_id else excluded.external_id end,
-        phone = excluded.phone,
-        email_verified = excluded.email_verified,
-        banned = excluded.banned,
-        locked = excluded.locked,
-        deprovisioned = excluded.deprovisioned,
-        refresh_reason = excluded.refresh_reason,
-        refresh_attempts = case when excluded.refresh_attempts > 0 then s.refresh_attempts + 1 else 0 end,
-        refresh_due_at = case
-          when excluded.refresh_attempts = 0 then excluded.refresh_due_at
-          when s.refresh_attempts < 5 then p_now + 4 ^ s.refresh_attempts * interval '1 minute'
-        end,
-        last_synced_at = excluded.last_synced_at,
-        withheld_email = excluded.withheld_email,
-        trusted_version = excluded.trusted_version,
-        absent = excluded.absent,
-        absent_version = excluded.absent_version,
-        ignored_role = excluded.ignored_role;
+  return array(
+    select k.id
+    from (
+      select r.id
+      from clerk_sync.records as r
+      where r.id = any (p_ids)
+      for update skip locked
+    ) as k
+    union all
+    select i.id
+    from unnest(p_ids) as i(id)
+    where case -- in this order: a record that is there needs no advisory lock
+        when (select true from clerk_sync.records as r where r.id = i.id) then false
+        else pg_try_advisory_xact_lock(clerk_sync.unseen_lock(i.id))
+      end
+  );
 end
 $$;
 
--- Locks users by their state without waiting; answers how many of them have one.
-create or replace function clerk_sync.lock_users(p_clerk_ids text[])
-returns integer
+-- Locks records in one order for all, and waits for the functions that hold them. A record that was never seen gets its
+-- row. p_first_seen_at: when such a record signed up, for a caller that brings it.
+create or replace function clerk_sync.lock_records(p_ids text[], p_first_seen_at timestamptz default null)
+returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_count integer;
+  v_unseen text[] := array(
+    select distinct i.id
+    from unnest(p_ids) as i(id)
+    where i.id <> ''
+      and (select true from clerk_sync.records as r where r.id = i.id) is null -- a lookup each, whatever the statistics say
+    order by i.id
+  );
 begin
-  perform 1
-  from clerk_sync.user_state as s
-  where s.clerk_id = any (p_clerk_ids)
-  order by s.clerk_id
-  for update nowait;
-  get diagnostics v_count = row_count;
-  return v_count;
-end
-$$;
+  perform pg_advisory_xact_lock(clerk_sync.unseen_lock(i)) from unnest(v_unseen) as i;
+  insert into clerk_sync.records as r (id, first_seen_at)
+  select i, p_first_seen_at
+  from unnest(v_unseen) as i
+  on conflict (id) do nothing;
 
--- Locks those of these users who were never seen, and waits for whoever has them in hand: before a row of their state is
--- made by anybody but a worker. In one order for all.
-create or replace function clerk_sync.lock_new_users(p_clerk_ids text[])
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  perform pg_advisory_xact_lock(hashtextextended(n.clerk_id, 7461203))
-  from (
-    select distinct i.clerk_id
-    from unnest(p_clerk_ids) as i(clerk_id)
-    where (select true from clerk_sync.user_state as k where k.clerk_id = i.clerk_id) is null
-    order by i.clerk_id
-  ) as n;
-end
-$$;
-
--- Locks one user, known or not, and waits for whoever has the lock: a worker is about to make the row then.
--- p_signed_up_at: who is new counts as one whom a webhook brought (first_seen_at).
-create or replace function clerk_sync.lock_user(p_clerk_id text, p_signed_up_at timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  perform clerk_sync.lock_new_users(array[p_clerk_id]);
-  insert into clerk_sync.user_state as s (clerk_id, first_seen_at)
-  values (p_clerk_id, p_signed_up_at)
-  on conflict (clerk_id) do nothing;
   perform 1
-  from clerk_sync.user_state as s
-  where s.clerk_id = p_clerk_id
+  from clerk_sync.records as r
+  where r.id = any (p_ids)
+  order by r.id
   for update;
+end
+$$;
+
+-- Locks records that others depend on, without waiting: two workers that want each other's records must fail and try
+-- again, not deadlock. Raises 55P03 when another transaction holds one.
+create or replace function clerk_sync.lock_more_records(p_ids text[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_unseen text[] := array(
+    select distinct i.id
+    from unnest(p_ids) as i(id)
+    where i.id <> 'NULL' -- what the first version of the users table wrote for "no Clerk id"
+      and (select true from clerk_sync.records as r where r.id = i.id) is null
+  );
+begin
+  if cardinality(v_unseen) > 0 then
+    if (select not bool_and(pg_try_advisory_xact_lock(clerk_sync.unseen_lock(i))) from unnest(v_unseen) as i) then
+      raise exception 'another transaction is making a record' using errcode = '55P03';
+    end if;
+    insert into clerk_sync.records as r (id)
+    select i
+    from unnest(v_unseen) as i
+    on conflict (id) do nothing;
+  end if;
+  perform 1
+  from clerk_sync.records as r
+  where r.id = any (p_ids)
+  order by r.id
+  for update nowait;
 end
 $$;
 
@@ -776,15 +747,11 @@ $$;
 --   PENDING ──> PROCESSING ──> COMPLETED          CANCELLED: by a person
 --      └───────────┬──┴──> FAILED (again at run_at) ──> … ──> DEAD (gave up; a person retries)
 --
--- Jobs come in by clerk_sync_enqueue and move by clerk_sync_run_jobs, clerk_sync_settle_jobs and
--- clerk_sync_rescue_jobs. The trigger record_transition records every change of state, whoever makes it.
+-- The sync inserts jobs by clerk_sync.insert_jobs and moves them by clerk_sync.move_jobs, and both record what they do in
+-- the job's history. A trigger records what anybody else does to a job: a change by hand.
 --
--- source: webhook (what Clerk sent), refresh (the user is read from Clerk's API when the job runs), ensure (the user
--- was read there for ensure-user), or why the mirror alone is owed (email_taken, lease_lost, ensure).
---
--- waits_for: the service (auth, clerk) whose circuit was open when the job came to need it; null again when it is due.
--- runs_alone: a call that applied this job with others was cut off. Such a job is applied in a call of its own, beside the
--- batches (clerk_sync_lease_alone), and so are later jobs of its user until one of them is applied.
+-- source: webhook (Clerk sent it), refresh (the worker reads the user from Clerk's API when the job runs), backfill,
+-- reconcile or ensure (the payload was read there), or why only the mirror is pending (email_taken, lease_lost).
 
 -- A queue of the same shape that a hand-written processor left behind is taken over: what it owed is owed
 -- still, what it had failed waits as a dead letter (its payload may be long out of date).
@@ -838,8 +805,34 @@ alter table public.job_queue
   add column if not exists lease_until  timestamptz,
   add column if not exists history      jsonb       not null default '[]',
   add column if not exists cancel_requested_at timestamptz,
+  add column if not exists kind         text        not null default 'user',
+  add column if not exists applied_at   timestamptz,
+  add column if not exists read_at      timestamptz,
+  add column if not exists erased_at    timestamptz,
   add column if not exists waits_for    text,
+  add column if not exists is_held      boolean     not null default false,
+  add column if not exists is_confirmed boolean     not null default false,
+  add column if not exists for_auth_only boolean    not null default false,
   add column if not exists runs_alone   boolean     not null default false;
+
+comment on column public.job_queue.kind is
+  'the kind of record that the job is about';
+comment on column public.job_queue.applied_at is
+  'when the change was written; a job that comes again after that only has its mirror pending';
+comment on column public.job_queue.read_at is
+  'when the read from Clerk''s API began that the payload came from; null when Clerk sent it';
+comment on column public.job_queue.erased_at is
+  'when the job lost what it held of a deleted person';
+comment on column public.job_queue.waits_for is
+  'the service (auth, clerk) whose circuit was open when the job came to need it; null again when the job is due';
+comment on column public.job_queue.is_held is
+  'the delete brake holds this deletion until an operator decides';
+comment on column public.job_queue.is_confirmed is
+  'an operator let this deletion pass the delete brake';
+comment on column public.job_queue.for_auth_only is
+  'a compare of Supabase Auth made this deletion: the user may be there in Supabase Auth alone';
+comment on column public.job_queue.runs_alone is
+  'a call that applied this job with others was cut off; the job, and later jobs of its user until one of them is applied, get a call of their own (clerk_sync_lease_alone)';
 
 update public.job_queue as j
 set clerk_id = j.payload ->> 'clerk_id'
@@ -851,7 +844,11 @@ alter table public.job_queue
   drop constraint if exists status_is_known,
   drop constraint if exists leased_iff_processing,
   drop constraint if exists processed_iff_final,
-  drop constraint if exists waits_only_while_owed;
+  drop constraint if exists kind_is_known,
+  drop constraint if exists source_is_known,
+  drop constraint if exists waits_only_while_open,
+  drop constraint if exists held_is_a_pending_deletion,
+  drop constraint if exists only_deletions_are_confirmed;
 alter table public.job_queue
   add constraint job_type_is_known
     check (job_type in ('USER_CREATED', 'USER_UPDATED', 'USER_DELETED')),
@@ -861,8 +858,16 @@ alter table public.job_queue
     check ((status = 'PROCESSING') = (lease_token is not null and lease_until is not null)),
   add constraint processed_iff_final
     check ((status in ('COMPLETED', 'DEAD', 'CANCELLED')) = (processed_at is not null)),
-  add constraint waits_only_while_owed
-    check (waits_for is null or status in ('PENDING', 'FAILED'));
+  add constraint kind_is_known
+    check (kind in ('user')),
+  add constraint source_is_known
+    check (source <> ''),
+  add constraint waits_only_while_open
+    check (waits_for is null or (waits_for in ('auth', 'clerk') and status in ('PENDING', 'FAILED'))),
+  add constraint held_is_a_pending_deletion
+    check (not is_held or (status = 'PENDING' and job_type = 'USER_DELETED')),
+  add constraint only_deletions_are_confirmed
+    check (not (is_confirmed or for_auth_only) or job_type = 'USER_DELETED');
 
 -- One delivery, one job: svix-id is the same on every retry of an event.
 create unique index if not exists job_queue_event_id_key
@@ -919,24 +924,6 @@ create policy job_queue_service_role
   using (true)
   with check (true);
 
--- What a statement edits by hand is collected in a setting of its transaction, and goes into the audit as one entry
--- when the statement ends: {jobs}, the first ten ids.
-create or replace function clerk_sync.note_edit(p_id uuid)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_ids   text    := coalesce(current_setting('clerk_sync.edited_ids', true), '');
-  v_count integer := coalesce(nullif(current_setting('clerk_sync.edited_count', true), ''), '0')::integer;
-begin
-  perform set_config('clerk_sync.edited_count', (v_count + 1)::text, true);
-  if v_count < 10 then
-    perform set_config('clerk_sync.edited_ids', concat_ws(',', nullif(v_ids, ''), p_id), true);
-  end if;
-end
-$$;
-
 -- A payload whose original_event is cut down to kind, ids and times, as the webhook stores it (core/summarise-event.ts);
 -- for jobs that came in another way.
 create or replace function clerk_sync.audit_payload(p_payload jsonb)
@@ -989,73 +976,71 @@ begin
 end
 $$;
 
--- Who changes a job by hand: the database user and, where it differs, the role; null when one of our functions does.
--- The stack of calls tells, so that no function has to say who it is, and none can forget to. The hot path is known
--- sooner: its functions run with enable_seqscan off, which nobody's session does.
-create or replace function clerk_sync.editor()
+-- Changes by hand: the trigger that records them, and what it needs.
+
+-- The name of the person who runs a statement in SQL: the database user and, where it differs, the role.
+create or replace function clerk_sync.database_user()
 returns text
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-declare
-  v_calls text;
-begin
-  if current_setting('enable_seqscan') = 'off' then
-    return null;
-  end if;
-  get diagnostics v_calls = pg_context;
-  if v_calls ~ 'function ("clerk_sync_|public[.]clerk_sync_|clerk_sync[.](?!editor|record_))' then
-    return null;
-  end if;
-  return concat_ws(' as ', session_user, nullif(current_user, session_user));
-end
+  select concat_ws(' as ', session_user, nullif(current_user, session_user));
 $$;
 
--- One entry of the history of a job: {at, status, attempt, error?, by?}.
-create or replace function clerk_sync.history_entry(p_status text, p_attempt integer, p_error text, p_by text)
-returns jsonb
+-- Collects what a statement changes by hand in two settings of its transaction. When the statement ends, record_edit
+-- writes one entry of the audit: how many jobs, and the first ten ids.
+create or replace function clerk_sync.note_edit(p_id uuid)
+returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_ids   text    := coalesce(current_setting('clerk_sync.edited_ids', true), '');
+  v_count integer := coalesce(nullif(current_setting('clerk_sync.edited_count', true), ''), '0')::integer;
 begin
-  return jsonb_strip_nulls(jsonb_build_object(
+  perform set_config('clerk_sync.edited_count', (v_count + 1)::text, true);
+  if v_count < 10 then
+    perform set_config('clerk_sync.edited_ids', concat_ws(',', nullif(v_ids, ''), p_id), true);
+  end if;
+end
+$$;
+
+-- One entry of the history of a job: {at, status, attempt, error?, by?}. by: the operator, or the database user, who made
+-- the change; the sync made a change without it.
+create or replace function clerk_sync.history_entry(p_status text, p_attempt integer, p_error text, p_by text)
+returns jsonb
+language sql
+set search_path = ''
+as $$
+  select jsonb_strip_nulls(jsonb_build_object(
     'at', clock_timestamp(), 'status', p_status, 'attempt', p_attempt, 'error', p_error, 'by', p_by
   ));
-end
 $$;
 
 -- True while a job of this user, open or dead, runs alone.
 create or replace function clerk_sync.runs_alone(p_clerk_id text)
 returns boolean
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-begin
-  return exists (
+  select exists (
     select 1
     from public.job_queue as j
     where j.clerk_id = p_clerk_id
       and j.runs_alone
       and j.status <> 'COMPLETED'
   );
-end
 $$;
 
--- The history of a job has one entry per change of state or attempt, or by hand; operator in it did it through the admin
--- API, see clerk_sync.change_jobs. It is written by this trigger, so that a change made by hand in the SQL editor is on
--- record like any other, and what hangs on the status (lease, processed_at) stays true. Two statements, which most jobs
--- go through, write all that themselves at a third of the cost: the insert of store_jobs and the update of move_jobs.
--- They say so by the setting clerk_sync.recorded.
-create or replace function clerk_sync.record_transition()
+-- Keeps a job that a person makes or changes in SQL consistent, and adds the change to its history with the person's name.
+-- The functions of the sync say that they act by the setting clerk_sync.actor, and this trigger does not fire for them.
+create or replace function clerk_sync.record_hand_edit()
 returns trigger
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_changed boolean := true;
-  v_editor  text    := clerk_sync.editor();
 begin
   if tg_op = 'INSERT' then
     new.history := '[]';
@@ -1064,7 +1049,6 @@ begin
     new.created_at := coalesce(new.created_at, new.updated_at);
     new.runs_alone := new.runs_alone or clerk_sync.runs_alone(new.clerk_id);
   else
-    v_changed := new.status <> old.status or new.attempts <> old.attempts or v_editor is not null;
     new.history := old.history;
     if new.updated_at is null or new.updated_at = old.updated_at then
       new.updated_at := clock_timestamp();
@@ -1076,13 +1060,10 @@ begin
     if greatest(new.attempts - 1, 0) <> greatest(old.attempts - 1, 0) then
       new.payload := new.payload || jsonb_build_object('retry_count', greatest(new.attempts - 1, 0));
     end if;
-    if new.payload ? 'erased' and not old.payload ? 'erased' then
-      new.error := split_part(new.error, ':', 1);
-      new.history := clerk_sync.history_without_messages(new.history);
-    end if;
   end if;
 
   new.waits_for := case when new.status in ('PENDING', 'FAILED') then new.waits_for end;
+  new.is_held := new.is_held and new.status = 'PENDING';
   if new.status = 'PROCESSING' then
     new.lease_token := coalesce(new.lease_token, gen_random_uuid());
     new.lease_until := coalesce(new.lease_until, new.updated_at + interval '1 minute');
@@ -1091,100 +1072,216 @@ begin
     new.lease_until := null;
     new.cancel_requested_at := null;
   end if;
-
   new.processed_at := case
     when new.status in ('COMPLETED', 'DEAD', 'CANCELLED') then coalesce(new.processed_at, new.updated_at)
   end;
 
-  if v_changed then
-    new.history := new.history || (
-      clerk_sync.history_entry(new.status, new.attempts, new.error, v_editor)
-      || jsonb_strip_nulls(jsonb_build_object('operator', nullif(current_setting('clerk_sync.operator', true), '')))
-    );
-  end if;
-  if v_editor is not null then
-    perform clerk_sync.note_edit(new.id);
-  end if;
+  new.history := new.history || clerk_sync.history_entry(new.status, new.attempts, new.error, clerk_sync.database_user());
+  perform clerk_sync.note_edit(new.id);
   return new;
 end
 $$;
 
-drop trigger if exists record_insertion on public.job_queue;
-create trigger record_insertion
-  before insert on public.job_queue
+drop trigger if exists record_hand_edit on public.job_queue;
+create trigger record_hand_edit
+  before insert or update on public.job_queue
   for each row
-  when (current_setting('clerk_sync.recorded', true) is distinct from 'insert')
-  execute function clerk_sync.record_transition();
+  when (current_setting('clerk_sync.actor', true) is distinct from 'sync')
+  execute function clerk_sync.record_hand_edit();
 
-drop trigger if exists record_transition on public.job_queue;
-create trigger record_transition
-  before update on public.job_queue
-  for each row
-  when (current_setting('clerk_sync.recorded', true) is distinct from 'update')
-  execute function clerk_sync.record_transition();
+-- Events: what the sync applies. An event is a job, or what becomes one.
 
--- A job to come: first what the caller names, then what is found out of it on the way to the queue.
-do $$
+create or replace view clerk_sync.events
+with (security_invoker = true)
+as
+select
+  j.id,
+  j.event_id,
+  j.job_type,
+  j.clerk_id,
+  j.version,
+  j.payload,
+  j.source,
+  j.created_at,
+  j.read_at,
+  j.applied_at,
+  j.erased_at,
+  j.for_auth_only,
+  case when j.status = 'DEAD' then j.error end as dead_reason
+from public.job_queue as j;
+
+-- The events of a call, each with the id that its job gets: [{event_id, job_type, clerk_id?, version?, payload, source?,
+-- read_at?, applied_at?, for_auth_only?, dead_reason?}]. Raises SY003 unless each has an event_id of its own: of two that
+-- share one, or have none, one would be lost.
+create or replace function clerk_sync.new_events(p_jobs jsonb)
+returns clerk_sync.events[]
+language plpgsql
+set search_path = ''
+as $$
+declare
+  -- Ids begin with the time (UUID version 7), so that new jobs are neighbours in an index of millions.
+  v_time   text := overlay(
+    lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0') placing '-' from 9 for 0
+  ) || '-7';
+  v_events clerk_sync.events[] := array(
+    select jsonb_populate_record(null::clerk_sync.events, i.value || jsonb_build_object(
+      'id', overlay(gen_random_uuid()::text placing v_time from 1 for 15),
+      'clerk_id', coalesce(i.value -> 'clerk_id', nullif(i.value -> 'payload' -> 'clerk_id', '""'))
+    ))
+    from jsonb_array_elements(p_jobs) as i
+  );
 begin
-  if to_regtype('clerk_sync.new_job') is null then
-    create type clerk_sync.new_job as (
-      event_id    text,
-      job_type    text,
-      clerk_id    text,
-      version     bigint,
-      payload     jsonb,
-      source      text,
-      read_at     timestamptz,
-      dead_reason text,
-      id          uuid,
-      status      text,
-      attempts    integer,
-      waits_for   text,
-      result      jsonb,
-      existing    jsonb
-    );
+  if (select count(distinct e.event_id) < count(*) from unnest(v_events) as e) then
+    raise exception 'each job of a call needs an event_id of its own' using errcode = 'SY003';
   end if;
+  return v_events;
 end
 $$;
 
--- What became of jobs, as clerk_sync_enqueue answers it; p_stored: ids of what was stored, by event id. Known ones are
--- looked up by subquery, not by join: one index lookup a job, whatever the statistics say.
-create or replace function clerk_sync.describe_stored(p_jobs clerk_sync.new_job[], p_stored jsonb)
+-- The two writers of job state.
+
+-- What the result of a job says that brought nothing newer.
+create or replace function clerk_sync.superseded_result(p_clerk_id text)
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
+  select case
+    when r.deleted_at is not null then '{"applied": false, "reason": "user_deleted"}'
+    else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', r.version)
+  end
+  from clerk_sync.records as r
+  where r.id = p_clerk_id;
+$$;
+
+-- Moves jobs: the only function of the sync that changes their state. Every change goes into the history of the job.
+-- An attempt counts when a job leaves the queue for it (PROCESSING), or ends in the same call (COMPLETED, FAILED, DEAD). A
+-- job that goes back to PENDING from PROCESSING gets its attempt back.
+--   p_status       the status to come; null: it stays. FAILED becomes DEAD when the attempts are used up. A job whose
+--                  cancel was asked for during its attempt ends as CANCELLED instead of PENDING, FAILED or DEAD. CANCELLED
+--                  asks a job in flight for that.
+--   p_error        why; a status that stays, and CANCELLED, keep the error that is there
+--   p_run_at       when the job is due; null: as before
+--   p_applied      true: its change is written; false: a newer change of its user is known
+--   p_notes        what its result says besides, by job id
+--   p_read_at      when the read from Clerk's API begins that the job is leased for
+--   p_starts_over  the job begins again with no attempt counted
+--   p_by           the person who moves the job; null: the sync does
+-- Returns how many jobs moved.
+create or replace function clerk_sync.move_jobs(
+  p_ids          uuid[],
+  p_status       text,
+  p_now          timestamptz,
+  p_error        text default null,
+  p_run_at       timestamptz default null,
+  p_waits_for    text default null,
+  p_is_held      boolean default false,
+  p_is_confirmed boolean default null,
+  p_runs_alone   boolean default null,
+  p_applied      boolean default null,
+  p_notes        jsonb default null,
+  p_token        uuid default null,
+  p_lease_until  timestamptz default null,
+  p_read_at      timestamptz default null,
+  p_starts_over  boolean default false,
+  p_by           text default null
+)
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_count integer;
 begin
-  return (
-    select coalesce(jsonb_agg(jsonb_build_object(
-      'event_id', i.event_id,
-      'outcome', case
-        when i.existing is not null then 'exists'
-        when not p_stored ? i.event_id then 'duplicate'
-        when (p_stored ->> i.event_id)::uuid <> i.id then 'requeued'
-        when i.status = 'DEAD' then 'dead'
-        else 'queued'
+  if coalesce(cardinality(p_ids), 0) = 0 then
+    return 0;
+  end if;
+  perform set_config('clerk_sync.actor', 'sync', true);
+  update public.job_queue as j
+  set (status, attempts, payload, error, result, run_at, waits_for, is_held, is_confirmed, runs_alone, applied_at, read_at,
+       lease_token, lease_until, cancel_requested_at, processed_at, updated_at, history) = (
+    select
+      m.status,
+      a.attempts,
+      case
+        when greatest(a.attempts - 1, 0) = greatest(j.attempts - 1, 0) then j.payload
+        else j.payload || jsonb_build_object('retry_count', greatest(a.attempts - 1, 0))
       end,
-      'applied', case
-        when not p_stored ? i.event_id or not coalesce(i.result @> '{"applied": true}', false) then 'no'
-        when i.status = 'COMPLETED' then 'all'
-        else 'row'
+      case when p_status is null or m.status = 'CANCELLED' then coalesce(p_error, j.error) else p_error end,
+      case
+        when p_applied and (j.applied_at is null or j.job_type = 'USER_DELETED') then
+          '{"applied": true}' || jsonb_strip_nulls(jsonb_build_object('ignored_email', j.payload -> 'ignored_email'))
+        when not p_applied and j.applied_at is null then clerk_sync.superseded_result(j.clerk_id)
+        when p_notes is null then j.result
+        else coalesce(j.result, '{}')
+      end || coalesce(p_notes -> j.id::text, '{}'),
+      coalesce(p_run_at, j.run_at),
+      p_waits_for,
+      p_is_held,
+      coalesce(p_is_confirmed, j.is_confirmed),
+      coalesce(p_runs_alone, j.runs_alone),
+      case when p_applied then coalesce(j.applied_at, p_now) else j.applied_at end,
+      coalesce(p_read_at, j.read_at),
+      case when m.status = 'PROCESSING' then coalesce(p_token, j.lease_token) end,
+      case when m.status = 'PROCESSING' then coalesce(p_lease_until, j.lease_until) end,
+      case
+        when m.status <> 'PROCESSING' then null
+        when p_status = 'CANCELLED' then p_now
+        else j.cancel_requested_at
       end,
-      'job_id', coalesce(p_stored ->> i.event_id, (select o.id::text from public.job_queue as o where o.event_id = i.event_id)),
-      'user', i.existing
-    ) order by i.ordinality), '[]')
-    from unnest(p_jobs) with ordinality as i
-  );
+      case
+        when m.status = j.status then j.processed_at
+        when m.status in ('COMPLETED', 'DEAD', 'CANCELLED') then p_now
+      end,
+      p_now,
+      case
+        when m.status = j.status and a.attempts = j.attempts and p_by is null then j.history
+        else j.history || jsonb_strip_nulls(jsonb_build_object( -- as history_entry, at a third of its cost
+          'at', clock_timestamp(), 'status', m.status, 'attempt', a.attempts, 'error', p_error, 'by', p_by
+        ))
+      end
+    from (
+      select case
+        when p_starts_over then 0
+        when j.status = 'PROCESSING' then case when p_status = 'PENDING' then j.attempts - 1 else j.attempts end
+        when p_status in ('PROCESSING', 'COMPLETED', 'FAILED', 'DEAD') then j.attempts + 1
+        else j.attempts
+      end as attempts
+    ) as a
+    cross join lateral (
+      select case
+        when p_status = 'CANCELLED' and j.status = 'PROCESSING' then 'PROCESSING'
+        when j.cancel_requested_at is not null and p_status in ('PENDING', 'FAILED', 'DEAD') then 'CANCELLED'
+        when p_status = 'FAILED' and a.attempts >= j.max_attempts then 'DEAD'
+        else coalesce(p_status, j.status)
+      end as status
+    ) as m
+  )
+  where j.id = any (p_ids);
+  get diagnostics v_count = row_count;
+  perform set_config('clerk_sync.actor', '', true);
+  return v_count;
 end
 $$;
 
--- Stores jobs, and answers as clerk_sync_enqueue does. The insert writes its history itself, sooner than the trigger would.
--- p_alone: these jobs run alone, as do those of users who have such a job.
-create or replace function clerk_sync.store_jobs(
-  p_jobs         clerk_sync.new_job[],
-  p_max_attempts integer,
+-- Inserts the jobs of events: the only insert of jobs by the sync. An event that is known inserts nothing; if its job is a
+-- dead letter, the job starts over.
+-- p_carries: events whose change is written; their jobs are done, or, with p_mirrors, wait for the mirror.
+-- p_superseded: events that bring nothing newer. p_notes: what the results of jobs say besides, by job id.
+-- p_existing: users whose creation is no news, by event id: {id, clerk_id}; nothing is stored for them.
+-- p_waits_for: the service that the mirror waits for. p_alone: these jobs run alone, as do those of users who have such a job.
+-- Returns [{event_id, outcome, applied, job_id, user}] in the order of p_events, as clerk_sync_enqueue describes it.
+create or replace function clerk_sync.insert_jobs(
+  p_events       clerk_sync.events[],
   p_now          timestamptz,
+  p_max_attempts integer default 15,
+  p_carries      uuid[] default '{}',
+  p_superseded   uuid[] default '{}',
+  p_notes        jsonb default null,
+  p_existing     jsonb default '{}',
+  p_mirrors      boolean default false,
+  p_waits_for    text default null,
   p_alone        boolean default false
 )
 returns jsonb
@@ -1192,199 +1289,96 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_done   timestamptz := p_now + (clock_timestamp() - statement_timestamp());
-  v_stored jsonb; -- job ids by event id: a join would compare each with each, as few are expected
+  v_done      timestamptz := p_now + (clock_timestamp() - statement_timestamp());
+  v_stored    jsonb; -- job ids by event id
+  v_restarted uuid[] := array[]::uuid[];
 begin
-  perform set_config('clerk_sync.recorded', 'insert', true);
+  perform set_config('clerk_sync.actor', 'sync', true);
   with stored as (
     insert into public.job_queue as j
-      (id, event_id, job_type, clerk_id, version, payload, source, error, status, priority, attempts, max_attempts,
-       created_at, updated_at, run_at, processed_at, waits_for, runs_alone, result, history)
+      (id, event_id, job_type, clerk_id, version, payload, source, read_at, applied_at, for_auth_only, error, status,
+       priority, attempts, max_attempts, created_at, updated_at, run_at, processed_at, waits_for, runs_alone, result, history)
     select
-      i.id, i.event_id, i.job_type, i.clerk_id, i.version, i.payload, i.source, i.dead_reason, i.status,
-      case -- sign-ups first, then the other live events, then what reconcile and backfill bring
-        when i.source not in ('webhook', 'refresh') then 0
-        when i.job_type = 'USER_CREATED' then 2
+      e.id, e.event_id, e.job_type, e.clerk_id, coalesce(e.version, 0), e.payload, coalesce(e.source, 'webhook'), e.read_at,
+      case when s.carries then p_now else e.applied_at end, coalesce(e.for_auth_only, false), e.dead_reason, s.status,
+      case -- sign-ups first, then the other live events, then what backfill and reconcile bring
+        when e.source in ('backfill', 'reconcile') then 0
+        when e.job_type = 'USER_CREATED' then 2
         else 1
       end,
-      i.attempts, p_max_attempts, p_now, p_now, p_now, case when i.status <> 'PENDING' then v_done end, i.waits_for,
-      p_alone or exists ( -- as runs_alone
-        select 1 from public.job_queue as a where a.clerk_id = i.clerk_id and a.runs_alone and a.status <> 'COMPLETED'
-      ),
-      i.result,
-      jsonb_build_array(jsonb_strip_nulls(jsonb_build_object( -- as history_entry
-        'at', clock_timestamp(), 'status', i.status, 'attempt', i.attempts, 'error', i.dead_reason
+      (s.status = 'COMPLETED')::integer, p_max_attempts, p_now, p_now, p_now,
+      case when s.status <> 'PENDING' then v_done end,
+      case when s.carries and p_mirrors then p_waits_for end,
+      p_alone or coalesce((
+        select true from public.job_queue as a where a.clerk_id = e.clerk_id and a.runs_alone and a.status <> 'COMPLETED' limit 1
+      ), false), -- as runs_alone
+      case
+        when s.carries or e.applied_at is not null then
+          '{"applied": true}' || jsonb_strip_nulls(jsonb_build_object('ignored_email', e.payload -> 'ignored_email'))
+            || coalesce(p_notes -> e.id::text, '{}')
+        when s.status = 'COMPLETED' then clerk_sync.superseded_result(e.clerk_id)
+      end,
+      jsonb_build_array(jsonb_strip_nulls(jsonb_build_object( -- as history_entry, at a third of its cost
+        'at', clock_timestamp(), 'status', s.status, 'attempt', (s.status = 'COMPLETED')::integer, 'error', e.dead_reason
       )))
-    from unnest(p_jobs) as i
-    where i.existing is null
-    order by i.event_id -- two calls that share events take them in one order
-    on conflict (event_id) do update
-      set status = 'PENDING', attempts = 0, error = null, run_at = p_now, updated_at = p_now
-      where j.status = 'DEAD' and excluded.status = 'PENDING'
+    from unnest(p_events) as e
+    cross join lateral (
+      select
+        e.id = any (p_carries) as carries,
+        case
+          when e.dead_reason is not null then 'DEAD'
+          when e.id = any (p_superseded) or (e.id = any (p_carries) and not p_mirrors) then 'COMPLETED'
+          else 'PENDING'
+        end as status
+    ) as s
+    where not p_existing ? e.event_id
+    order by e.event_id -- two calls that share events take them in one order
+    on conflict (event_id) do nothing
     returning j.id, j.event_id
   )
   select coalesce(jsonb_object_agg(n.event_id, n.id), '{}')
   into v_stored
   from stored as n;
-  perform set_config('clerk_sync.recorded', '', true);
-  return clerk_sync.describe_stored(p_jobs, v_stored);
-end
-$$;
+  perform set_config('clerk_sync.actor', '', true);
 
--- Moves jobs to a status, with their history, which the trigger then need not write. p_status null: jobs that brought
--- nothing newer; they are done, and say why they were put aside, unless they were applied before. PENDING is no attempt.
-create or replace function clerk_sync.move_jobs(
-  p_ids         uuid[],
-  p_status      text,
-  p_waits_for   text,
-  p_notes       jsonb,
-  p_token       uuid,
-  p_lease_until timestamptz,
-  p_now         timestamptz
-)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_status    text    := coalesce(p_status, 'COMPLETED');
-  v_is_leased boolean := v_status = 'PROCESSING';
-  v_counts    integer := (v_status <> 'PENDING')::integer;
-begin
-  update public.job_queue as j
-  set status = v_status,
-      attempts = j.attempts + v_counts - (j.status = 'PROCESSING')::integer,
-      payload = case
-        when j.attempts = 0 then j.payload
-        else j.payload || jsonb_build_object('retry_count', greatest(j.attempts + v_counts - (j.status = 'PROCESSING')::integer - 1, 0))
-      end,
-      waits_for = p_waits_for,
-      runs_alone = false, -- applied: whatever hindered it is over
-      error = null,
-      lease_token = case when v_is_leased then p_token end,
-      lease_until = case when v_is_leased then p_lease_until end,
-      cancel_requested_at = case when v_is_leased then j.cancel_requested_at end,
-      processed_at = case when v_status = 'COMPLETED' then p_now end,
-      updated_at = p_now,
-      result = case
-        when j.result @> '{"applied": true}' and (j.job_type <> 'USER_DELETED' or p_status is null) then j.result
-        when p_status is not null then
-          '{"applied": true}' || jsonb_strip_nulls(jsonb_build_object('ignored_email', j.payload -> 'ignored_email'))
-        else (
-          select case
-            when s.deleted_at is not null then '{"applied": false, "reason": "user_deleted"}'
-            else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', s.version)
-          end
-          from clerk_sync.user_state as s
-          where s.clerk_id = j.clerk_id
-        )
-      end || coalesce(p_notes -> j.id::text, '{}'),
-      history = case
-        when v_status = j.status then j.history
-        else j.history || jsonb_build_object( -- as history_entry
-          'at', clock_timestamp(), 'status', v_status, 'attempt', j.attempts + v_counts - (j.status = 'PROCESSING')::integer
-        )
-      end
-  where j.id = any (p_ids);
-end
-$$;
-
--- A due job that is locked, and whose it is.
-do $$
-begin
-  if to_regtype('clerk_sync.due_job') is null then
-    create type clerk_sync.due_job as (
-      id       uuid,
-      clerk_id text
+  if (select count(*) from jsonb_object_keys(v_stored)) < cardinality(p_events) then
+    v_restarted := array(
+      select j.id
+      from public.job_queue as j
+      where j.event_id = any (array(select e.event_id from unnest(p_events) as e where e.dead_reason is null))
+        and j.status = 'DEAD'
+      order by j.event_id
+      for update
     );
+    perform clerk_sync.move_jobs(v_restarted, 'PENDING', p_now, p_starts_over => true);
   end if;
-end
-$$;
 
--- Locks these users and returns those it got: a user whom another worker has in hand is not waited for. The lock is the
--- row of their state; of a user never seen it is an advisory lock, which everybody takes who makes such a row.
-create or replace function clerk_sync.lock_free_users(p_clerk_ids text[])
-returns text[]
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_new  text[] := array(
-    select i.clerk_id
-    from unnest(p_clerk_ids) as i(clerk_id)
-    where case -- in this order: the lock is not asked for users who are known
-        when (select true from clerk_sync.user_state as k where k.clerk_id = i.clerk_id) then false
-        else pg_try_advisory_xact_lock(hashtextextended(i.clerk_id, 7461203))
-      end
-  );
-  v_known text[] := array(
-    select s.clerk_id
-    from clerk_sync.user_state as s
-    where s.clerk_id = any (p_clerk_ids)
-    for update skip locked
-  );
-begin
-  -- Looked at again, now that nobody else can: a user who was made before the lock is known, and may be locked by
-  -- another worker; and PROCESSING (in claim_jobs for the second time).
-  return array(
-    select i.clerk_id
-    from (
-      select unnest(v_known) as clerk_id
-      union all
-      select n.clerk_id
-      from unnest(v_new) as n(clerk_id)
-      where (select true from clerk_sync.user_state as k where k.clerk_id = n.clerk_id) is null
-    ) as i
-    where (
-      select true from public.job_queue as r where r.clerk_id = i.clerk_id and r.status = 'PROCESSING'
-    ) is null
-  );
-end
-$$;
-
--- Locks the users of these jobs, which the caller holds; returns the jobs of those it got.
-create or replace function clerk_sync.claim_users(p_due clerk_sync.due_job[])
-returns clerk_sync.due_job[]
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_users text[] := array(select distinct d.clerk_id from unnest(p_due) as d where d.clerk_id is not null);
-  v_free  text[] := clerk_sync.lock_free_users(v_users);
-begin
-  if cardinality(v_free) = cardinality(v_users) then
-    return p_due;
-  end if;
-  return array(select d from unnest(p_due) as d where d.clerk_id is null or d.clerk_id = any (v_free));
-end
-$$;
-
--- Leases jobs for what they still need, a call: a read of their user from Clerk's API, or the mirror. read_at is when
--- the read can begin.
-create or replace function clerk_sync.lease_calls(
-  p_ids         uuid[],
-  p_reads       boolean,
-  p_token       uuid,
-  p_lease_until timestamptz,
-  p_now         timestamptz
-)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  update public.job_queue as j
-  set status = 'PROCESSING',
-      attempts = j.attempts + 1,
-      error = null,
-      result = case
-        when p_reads then coalesce(j.result, '{}') || jsonb_build_object('read_at', p_now)
-        else j.result
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'event_id', e.event_id,
+      'outcome', case
+        when p_existing ? e.event_id then 'exists'
+        when v_stored ? e.event_id then case when e.dead_reason is null then 'queued' else 'dead' end
+        when k.id = any (v_restarted) then 'requeued'
+        else 'duplicate'
       end,
-      lease_token = p_token,
-      lease_until = p_lease_until,
-      updated_at = p_now
-  where j.id = any (p_ids);
+      'applied', case
+        when not v_stored ? e.event_id then 'no'
+        when e.id = any (p_superseded) or (e.id = any (p_carries) and not p_mirrors) then 'all'
+        when e.id = any (p_carries) then 'row'
+        else 'no'
+      end,
+      'job_id', coalesce(v_stored ->> e.event_id, k.id::text),
+      'user', p_existing -> e.event_id
+    ) order by e.ordinality), '[]')
+    from unnest(p_events) with ordinality as e
+    left join lateral (
+      select j.id
+      from public.job_queue as j
+      where not v_stored ? e.event_id
+        and j.event_id = e.event_id
+    ) as k on true
+  );
 end
 $$;
 
@@ -1470,22 +1464,27 @@ begin
 end
 $$;
 
--- Erases what jobs hold of the deleted users whose deletion is complete, given some jobs of theirs. Called when
--- a deletion completes, here and in Auth, and when a late event of a deleted user was put aside. A job that
--- another worker holds is skipped: it comes here itself.
-create or replace function clerk_sync.erase_deleted(p_ids uuid[])
+-- Erases what jobs hold of deleted users whose deletion is complete, given some jobs of theirs. Called when a deletion
+-- completes, here and in Auth, and when a late event of a deleted user brought nothing. A job that another worker holds
+-- is skipped: that worker erases it.
+create or replace function clerk_sync.erase_deleted(p_ids uuid[], p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 begin
+  perform set_config('clerk_sync.actor', 'sync', true);
   update public.job_queue as j
   set payload = jsonb_strip_nulls(jsonb_build_object(
         'clerk_id', j.clerk_id,
         'retry_count', j.payload -> 'retry_count',
         'original_event', clerk_sync.audit_payload(j.payload) -> 'original_event',
         'erased', true
-      ))
+      )),
+      erased_at = p_now,
+      error = split_part(j.error, ':', 1),
+      history = clerk_sync.history_without_messages(j.history),
+      updated_at = p_now
   where j.id = any (array(
     select o.id
     from public.job_queue as o
@@ -1498,13 +1497,14 @@ begin
             -- By case and subquery: as conditions to plan with they would lead to all finished jobs.
             and case when q.status = 'COMPLETED' then true end
         ) as d
-        where (select s.deleted_at is not null from clerk_sync.user_state as s where s.clerk_id = d.clerk_id)
+        where (select r.deleted_at is not null from clerk_sync.records as r where r.id = d.clerk_id)
       ))
       and o.status <> 'PROCESSING'
-      and not o.payload ? 'erased'
+      and o.erased_at is null
       and o.payload - '{clerk_id,retry_count,reason}'::text[] <> '{}'
     for update skip locked
   ));
+  perform set_config('clerk_sync.actor', '', true);
 end
 $$;
 
@@ -1512,28 +1512,35 @@ $$;
 
 -- What Supabase Auth is to be told of users, and what becomes of a job when it was told.
 
--- Queues the mirror of users as they are now. The jobs count as applied: no row changes by them.
--- p_reason becomes the source of the job.
+-- Queues the mirror of users as they are now. No row changes by these jobs: they count as applied.
+-- p_reason becomes the source of the jobs.
 create or replace function clerk_sync.queue_mirror(p_clerk_ids text[], p_reason text, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 begin
-  insert into public.job_queue
-    (event_id, job_type, clerk_id, version, source, created_at, updated_at, run_at, result, payload)
-  select
-    p_reason || '_' || gen_random_uuid(),
-    case when s.deleted_at is null then 'USER_UPDATED' else 'USER_DELETED' end,
-    s.clerk_id, s.version, p_reason, p_now, p_now, p_now, '{"applied": true}',
-    jsonb_build_object('clerk_id', s.clerk_id, 'retry_count', 0)
-  from clerk_sync.user_state as s
-  where s.clerk_id = any (p_clerk_ids)
-    and (
-      s.deleted_at is not null
-      -- offset 0: a lookup each, whatever the statistics say
-      or exists (select 1 from public.users as u where u.clerk_id = s.clerk_id offset 0)
-    );
+  if cardinality(p_clerk_ids) = 0 then
+    return;
+  end if;
+  perform clerk_sync.insert_jobs(clerk_sync.new_events((
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'event_id', p_reason || '_' || gen_random_uuid(),
+      'job_type', case when r.deleted_at is null then 'USER_UPDATED' else 'USER_DELETED' end,
+      'clerk_id', r.id,
+      'version', r.version,
+      'source', p_reason,
+      'applied_at', p_now,
+      'payload', jsonb_build_object('clerk_id', r.id, 'retry_count', 0)
+    )), '[]')
+    from clerk_sync.records as r
+    where r.id = any (p_clerk_ids)
+      and (
+        r.deleted_at is not null
+        -- offset 0: a lookup each, whatever the statistics say
+        or exists (select 1 from public.users as u where u.clerk_id = r.id offset 0)
+      )
+  )), p_now);
 end
 $$;
 
@@ -1566,20 +1573,23 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_count integer;
+  v_answer jsonb := clerk_sync.insert_jobs(clerk_sync.new_events((
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'event_id', format('reconcile_%s_%s_auth', p_run, r.id),
+      'job_type', 'USER_UPDATED',
+      'clerk_id', r.id,
+      'version', r.version,
+      'source', 'reconcile',
+      'applied_at', p_now,
+      'payload', jsonb_build_object('clerk_id', r.id, 'retry_count', 0)
+    )), '[]')
+    from clerk_sync.records as r
+    join public.users as u on u.clerk_id = r.id
+    where r.id in (select jsonb_array_elements_text(p_clerk_ids))
+      and r.deleted_at is null
+  )), p_now);
+  v_count  bigint := (select count(*) from jsonb_array_elements(v_answer) as a where a.value ->> 'outcome' = 'queued');
 begin
-  insert into public.job_queue
-    (event_id, job_type, clerk_id, version, source, priority, created_at, updated_at, run_at, result, payload)
-  select
-    format('reconcile_%s_%s_auth', p_run, s.clerk_id), 'USER_UPDATED', s.clerk_id, s.version, 'reconcile',
-    0, p_now, p_now, p_now, '{"applied": true}',
-    jsonb_build_object('clerk_id', s.clerk_id, 'retry_count', 0)
-  from clerk_sync.user_state as s
-  join public.users as u on u.clerk_id = s.clerk_id
-  where s.clerk_id in (select jsonb_array_elements_text(p_clerk_ids))
-    and s.deleted_at is null
-  on conflict (event_id) do nothing;
-  get diagnostics v_count = row_count;
   return case when v_count > 0 then jsonb_build_object('queued', v_count) else '{}' end;
 end
 $$;
@@ -1614,7 +1624,7 @@ begin
     )), '[]')
     from public.job_queue as j
     -- offset 0: a lookup each, whatever the statistics say
-    cross join lateral (select * from clerk_sync.user_state as k where k.clerk_id = j.clerk_id offset 0) as s
+    cross join lateral (select * from clerk_sync.known_users as k where k.clerk_id = j.clerk_id offset 0) as s
     left join lateral (select k.email, k.name, k.role from public.users as k where k.clerk_id = j.clerk_id offset 0) as u on true
     where j.id = any (p_ids)
       and j.status = 'PROCESSING'
@@ -1643,76 +1653,60 @@ end
 $$;
 
 -- Jobs whose user is to take over an Auth user that is locked now: they wait until its last access token has run out.
-create or replace function clerk_sync.wait_for_tokens(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
+-- p_outcomes: [{job_id, error, retry_after, auth_holder_id, auth_locked_at}], retry_after in seconds.
+create or replace function clerk_sync.wait_for_tokens(p_outcomes jsonb, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 begin
-  update clerk_sync.user_state as s
-  set auth_holder_id = o.auth_holder_id,
-      auth_locked_at = o.auth_locked_at
-  from jsonb_to_recordset(p_outcomes)
-    as o(job_id uuid, outcome text, auth_holder_id uuid, auth_locked_at timestamptz)
-  where o.outcome = 'locked'
-    and o.job_id = any (p_ids)
-    and s.clerk_id = (select j.clerk_id from public.job_queue as j where j.id = o.job_id);
+  insert into clerk_sync.user_state as s (clerk_id, auth_holder_id, auth_locked_at)
+  select j.clerk_id, o.auth_holder_id, o.auth_locked_at
+  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, auth_holder_id uuid, auth_locked_at timestamptz)
+  cross join lateral (select k.clerk_id from public.job_queue as k where k.id = o.job_id offset 0) as j
+  on conflict (clerk_id) do update
+    set auth_holder_id = excluded.auth_holder_id,
+        auth_locked_at = excluded.auth_locked_at;
 
-  update public.job_queue as j
-  set status = case when j.cancel_requested_at is null then 'PENDING' else 'CANCELLED' end,
-      attempts = j.attempts - 1,
-      error = o.error,
-      run_at = p_now + make_interval(secs => o.retry_after),
-      updated_at = p_now
-  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, retry_after double precision)
-  where o.outcome = 'locked'
-    and o.job_id = any (p_ids)
-    and j.id = o.job_id;
+  perform clerk_sync.move_jobs(
+    array[o.job_id], 'PENDING', p_now,
+    p_error => o.error,
+    p_run_at => p_now + make_interval(secs => o.retry_after)
+  )
+  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, error text, retry_after double precision);
 end
 $$;
 
--- The mirror's success and the job's COMPLETED are one commit; the Auth user's id is remembered.
-create or replace function clerk_sync.complete_mirrored(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
+-- Completes jobs whose users are mirrored, and remembers the id of the Auth user: one commit.
+-- p_outcomes: [{job_id, auth_user_id, mirror}]
+create or replace function clerk_sync.complete_mirrored(p_outcomes jsonb, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_jobs    uuid[];
-  v_mirrors jsonb; -- by job
-  v_users   text[];
-  v_auth    jsonb; -- by user
-  v_finding jsonb; -- by user
+  v_ids   uuid[];
+  v_notes jsonb; -- by job
 begin
-  -- By key and not by join: one lookup each, whatever the statistics say.
-  select
-    array_agg(o.job_id), jsonb_object_agg(o.job_id, o.mirror),
-    array_agg(o.clerk_id), jsonb_object_agg(o.clerk_id, o.auth_user_id) filter (where o.clerk_id is not null),
-    jsonb_object_agg(o.clerk_id, o.mirror ->> 'finding') filter (where o.clerk_id is not null)
-  into v_jobs, v_mirrors, v_users, v_auth, v_finding
-  from (
-    select c.job_id, c.mirror, c.auth_user_id, (select j.clerk_id from public.job_queue as j where j.id = c.job_id) as clerk_id
-    from jsonb_to_recordset(p_outcomes) as c(job_id uuid, outcome text, auth_user_id uuid, mirror jsonb)
-    where c.outcome = 'completed'
-      and c.job_id = any (p_ids)
-  ) as o;
+  insert into clerk_sync.user_state as s (clerk_id, auth_user_id, auth_finding, mirrored_version, mirrored_at)
+  select r.id, o.auth_user_id, o.mirror ->> 'finding', r.version, p_now
+  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, auth_user_id uuid, mirror jsonb)
+  -- offset 0: a lookup each, whatever the statistics say
+  cross join lateral (select k.clerk_id from public.job_queue as k where k.id = o.job_id offset 0) as j
+  cross join lateral (select k.id, k.version from clerk_sync.records as k where k.id = j.clerk_id offset 0) as r
+  on conflict (clerk_id) do update
+    set auth_user_id = excluded.auth_user_id,
+        auth_finding = excluded.auth_finding,
+        auth_holder_id = null,
+        auth_locked_at = null,
+        mirrored_version = excluded.mirrored_version,
+        mirrored_at = excluded.mirrored_at;
 
-  update clerk_sync.user_state as s
-  set auth_user_id = (v_auth ->> s.clerk_id)::uuid,
-      auth_finding = v_finding ->> s.clerk_id,
-      auth_holder_id = null,
-      auth_locked_at = null,
-      mirrored_version = s.version,
-      mirrored_at = p_now
-  where s.clerk_id = any (v_users);
-
-  update public.job_queue as j
-  set status = 'COMPLETED',
-      result = coalesce(j.result, '{}') || jsonb_build_object('mirror', v_mirrors -> j.id::text),
-      updated_at = p_now
-  where j.id = any (v_jobs);
-
-  perform clerk_sync.erase_deleted(p_ids);
+  select array_agg(o.job_id), jsonb_object_agg(o.job_id, jsonb_build_object('mirror', o.mirror))
+  into v_ids, v_notes
+  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, mirror jsonb);
+  perform clerk_sync.move_jobs(v_ids, 'COMPLETED', p_now, p_notes => v_notes);
+  perform clerk_sync.erase_deleted(v_ids, p_now);
 end
 $$;
 
@@ -2227,10 +2221,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  update public.job_queue as j
-  set waits_for = null,
-      updated_at = p_now
-  where j.id = any (array(
+  perform clerk_sync.move_jobs(array(
     select w.id
     from clerk_sync.circuits as c
     cross join lateral (
@@ -2243,7 +2234,7 @@ begin
     ) as w
     where c.state = 'closed'
        or (c.name = 'auth' and not p_mirrors)
-  ));
+  ), null, p_now);
 end
 $$;
 
@@ -2278,7 +2269,7 @@ begin
   order by j.run_at, j.id
   limit 1
   for update of j skip locked;
-  perform 1 from clerk_sync.user_state as s where s.clerk_id = v_job.clerk_id for update skip locked;
+  perform 1 from clerk_sync.records as r where r.id = v_job.clerk_id for update skip locked;
   -- A second look at PROCESSING, now that no other worker can claim this user.
   if not found or exists (
     select 1 from public.job_queue as r where r.clerk_id = v_job.clerk_id and r.status = 'PROCESSING'
@@ -2289,40 +2280,44 @@ begin
   set probe_token = p_token,
       probe_at = p_lease_until
   where c.name = p_name;
-  perform clerk_sync.lease_calls(array[v_job.id], p_name = 'clerk', p_token, p_lease_until, p_now);
+  perform clerk_sync.move_jobs(
+    array[v_job.id], 'PROCESSING', p_now,
+    p_token => p_token,
+    p_lease_until => p_lease_until,
+    p_read_at => case when p_name = 'clerk' then p_now end
+  );
   return array[v_job.id];
 end
 $$;
 
--- Lets jobs of a batch wait whose service the worker did not call any more, or called in vain while its circuit is not
--- closed; returns them. Their attempts do not count. A job that is a day old pays for such a call all the same: when
--- it is the job and not the service that fails, it must end as a dead letter.
-create or replace function clerk_sync.wait_for_circuits(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
+-- Lets jobs of a batch wait whose service the worker did not call any more, or called without success while its circuit is
+-- not closed; returns them. Their attempts do not count. The attempt of a job that is a day old counts all the same: when
+-- the job fails and not the service, it must end as a dead letter.
+-- p_outcomes: [{job_id, outcome, error, circuit}]
+create or replace function clerk_sync.wait_for_circuits(p_outcomes jsonb, p_now timestamptz)
 returns uuid[]
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_waiting uuid[] := array(
-    select j.id
-    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, circuit text)
-    cross join lateral (select k.id, k.created_at from public.job_queue as k where k.id = o.job_id offset 0) as j
-    where o.job_id = any (p_ids)
-      and (
-        o.outcome = 'waiting'
-        or o.outcome = 'retry' and clerk_sync.circuit_is_open(o.circuit) and j.created_at > p_now - interval '1 day'
-      )
-  );
-  v_outcomes jsonb := (select jsonb_object_agg(o.value ->> 'job_id', o.value) from jsonb_array_elements(p_outcomes) as o);
+  v_waiting uuid[] := array[]::uuid[];
+  v_job     record;
 begin
-  update public.job_queue as j
-  set status = case when j.cancel_requested_at is null then 'PENDING' else 'CANCELLED' end,
-      attempts = j.attempts - 1,
-      error = v_outcomes -> j.id::text ->> 'error',
-      waits_for = v_outcomes -> j.id::text ->> 'circuit',
-      run_at = case when v_outcomes -> j.id::text ->> 'outcome' = 'retry' then p_now else j.run_at end, -- another one is the next probe
-      updated_at = p_now
-  where j.id = any (v_waiting);
+  for v_job in
+    select j.id, o.outcome, o.error, o.circuit
+    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, circuit text)
+    cross join lateral (select k.id, k.created_at from public.job_queue as k where k.id = o.job_id offset 0) as j
+    where o.outcome = 'waiting'
+       or o.outcome = 'retry' and clerk_sync.circuit_is_open(o.circuit) and j.created_at > p_now - interval '1 day'
+  loop
+    perform clerk_sync.move_jobs(
+      array[v_job.id], 'PENDING', p_now,
+      p_error => v_job.error,
+      p_waits_for => v_job.circuit,
+      p_run_at => case when v_job.outcome = 'retry' then p_now end -- another job is the next probe
+    );
+    v_waiting := v_waiting || v_job.id;
+  end loop;
   return v_waiting;
 end
 $$;
@@ -2384,25 +2379,28 @@ $$;
 
 -- ---- 08_apply.sql ----
 
--- How jobs become rows: the newest change of each user goes into public.users and clerk_sync.user_state, and its jobs are
--- moved on.
+-- How events become rows. An event is plain when only its version decides; apply_plain writes those of a whole call in one
+-- statement. What is disputed (a deletion, a time in the future, an event that was trimmed, an address that two users
+-- claim) is settled first: apply_disputed decides, prepares the record, and hands the settled event to apply_plain.
 
--- All functions here run under the locks taken by clerk_sync.claim_jobs, in the transaction of clerk_sync_run_jobs, and work
--- on whole batches.
-
--- What a change is made of: a job, in the queue already or on its way there. is_live: Clerk's own event brings it.
+-- A deletion, or what one event brings to one user once it is settled. payload: the fields as an event has them.
 do $$
 begin
-  if to_regtype('clerk_sync.change_source') is null then
-    create type clerk_sync.change_source as (
-      id         uuid,
-      job_type   text,
-      clerk_id   text,
-      version    bigint,
-      payload    jsonb,
-      result     jsonb,
-      created_at timestamptz,
-      is_live    boolean
+  if to_regtype('clerk_sync.user_change') is null then
+    create type clerk_sync.user_change as (
+      clerk_id        text,
+      job_id          uuid,
+      source          text,
+      deletes         boolean,
+      mirror_only     boolean,
+      fresh           boolean,
+      version         bigint,
+      payload         jsonb,
+      refresh_reason  text,
+      withheld_email  text,
+      trusted_version bigint,
+      absent          text[],
+      absent_version  bigint
     );
   end if;
 end
@@ -2464,287 +2462,346 @@ as $$
   end;
 $$;
 
--- Of what kind the role at Clerk is when it is no role here; null when it is one. p_kind: of what is no text.
-create or replace function clerk_sync.ignored_role(p_role text, p_kind text)
-returns text
-language sql
+-- Whether a user who waits for an address gets it when this user has another one, or is no longer verified.
+create or replace function clerk_sync.is_email_awaited(p_clerk_id text, p_email text, p_email_verified boolean)
+returns boolean
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select coalesce(p_kind, case when p_role <> all (enum_range(null::public."UserRole")::text[]) then 'text' end);
+begin
+  return exists (
+    select 1
+    from public.users as u
+    join clerk_sync.user_state as s on s.withheld_email = u.email
+    where u.clerk_id = p_clerk_id
+      and (u.email is distinct from p_email or not p_email_verified)
+  );
+end
 $$;
 
--- The version that a field is of: not that of the newest event when that one did not carry it.
-create or replace function clerk_sync.version_of(p_field text, p_version bigint, p_absent text[], p_absent_version bigint)
-returns bigint
+-- Applies the newest event of each user where only the version decides (laws 3 and 11), in one statement of named steps.
+-- It is the only statement that writes rows of public.users from Clerk. What it does not return is left to apply_disputed.
+-- Rows of tables are looked up by scalar subqueries, each by its key whatever the statistics say; a join could read a table.
+-- p_is_settled: apply_disputed has settled these events; nothing but the version is asked.
+--   carries     events that are written, and events that were written before whose mirror alone is pending
+--   superseded  other events of the same users: they bring nothing newer
+--   notes       what the results of jobs say besides, by job id
+create or replace function clerk_sync.apply_plain(
+  p_events     clerk_sync.events[],
+  p_is_settled boolean,
+  p_now        timestamptz,
+  out carries    uuid[],
+  out superseded uuid[],
+  out notes      jsonb
+)
+language plpgsql
+set search_path = ''
+set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
+as $$
+declare
+  v_labels              text[]  := enum_range(null::public."UserRole")::text[];
+  v_latest              bigint  := clerk_sync.latest_version(p_now);
+  v_are_emails_withheld boolean := not p_is_settled
+    and exists (select 1 from clerk_sync.user_state as s where s.withheld_email is not null);
+begin
+  with event as materialized ( -- the events; the newest of a user has place 1
+    select
+      e.*,
+      row_number() over (
+        partition by e.clerk_id
+        order by (e.job_type = 'USER_DELETED') desc, e.version desc, e.applied_at is not null, e.created_at desc, e.id
+      ) as place,
+      bool_and(e.applied_at is not null) over (partition by e.clerk_id) as are_all_applied
+    from unnest(p_events) as e
+    where e.clerk_id is not null
+  ),
+  said as materialized ( -- what the newest snapshots say of their users, and how many users of this call claim the address
+    select
+      e.id, e.clerk_id, e.version, e.source, p.email, coalesce(p.email_verified, false) as email_verified, p.phone, p.name,
+      p.external_id, coalesce(p.banned, false) as banned, coalesce(p.locked, false) as locked,
+      coalesce(p.deprovisioned, false) as deprovisioned, coalesce(p.created_at, p_now) as created_at,
+      coalesce(p.given, '{}') as given, -- law 10: a role counts only when it is a label of "UserRole"
+      case when p.user_role = any (v_labels) then p.user_role else 'user' end::public."UserRole" as role,
+      coalesce(p.ignored_role, case when p.user_role <> all (v_labels) then 'text' end) as ignored_role,
+      count(*) over (partition by p.email) as claims
+    from event as e
+    cross join lateral jsonb_to_record(e.payload) as p(
+      email text, email_verified boolean, phone text, name text, user_role text, external_id text, banned boolean,
+      locked boolean, deprovisioned boolean, created_at timestamptz, given text[], ignored_role text
+    )
+    where e.place = 1
+      and e.job_type <> 'USER_DELETED'
+      and e.applied_at is null
+      and e.erased_at is null
+      and not ( -- no news, but perhaps a reason to answer that the user exists
+        e.job_type = 'USER_CREATED'
+        and coalesce((select r.version >= e.version from clerk_sync.records as r where r.id = e.clerk_id), false)
+      )
+      and e.payload ?& '{email,phone,name,user_role,external_id,banned,locked,created_at}' -- as absent_fields
+      and (
+        p_is_settled
+        or e.version <= v_latest + case
+          when e.read_at is null and e.created_at < p_now then extract(epoch from e.created_at - p_now) * 1000
+          else 0
+        end
+      )
+  ),
+  free as materialized ( -- known records that no other transaction holds
+    select r.id
+    from clerk_sync.records as r
+    where r.id = any (array(select s.clerk_id from said as s))
+    for update skip locked
+  ),
+  fit as materialized ( -- those that dispute no address, and give none up that somebody waits for
+    select s.*
+    from said as s
+    where case -- in a case, which makes it a lookup by hash whatever the statistics say
+        when s.clerk_id in (select f.id from free as f) then true
+        when (select true from clerk_sync.records as r where r.id = s.clerk_id) then false
+        else pg_try_advisory_xact_lock(hashtextextended(s.clerk_id, 7461203)) -- as unseen_lock
+      end
+      and (
+        p_is_settled
+        or (
+          (
+            s.email is null
+            or (
+              s.claims = 1
+              and coalesce((select coalesce(u.clerk_id, '') from public.users as u where u.email = s.email), s.clerk_id) = s.clerk_id
+            )
+          )
+          and not (v_are_emails_withheld and clerk_sync.is_email_awaited(s.clerk_id, s.email, s.email_verified))
+        )
+      )
+    order by s.clerk_id -- one order for all: two calls that share users do not wait for each other in a circle
+  ),
+  record as ( -- the guard and the tombstone: only what it returns is written
+    insert into clerk_sync.records as r (id, version, last_synced_at, first_seen_at, given)
+    select
+      f.clerk_id, f.version, p_now,
+      case
+        when coalesce(f.source, 'webhook') = 'webhook'
+          and (select true from public.users as u where u.clerk_id = f.clerk_id) is null then p_now
+      end,
+      f.given
+    from fit as f
+    on conflict (id) do update
+      set version = excluded.version,
+          last_synced_at = excluded.last_synced_at,
+          first_seen_at = case when r.version = 0 then coalesce(r.first_seen_at, excluded.first_seen_at) else r.first_seen_at end,
+          given = case
+            when excluded.given <@ r.given then r.given
+            else array(select distinct g from unnest(r.given || excluded.given) as g order by g)
+          end,
+          refresh_reason = null,
+          refresh_due_at = null,
+          refresh_attempts = case when p_is_settled then r.refresh_attempts else 0 end
+      where r.version <= excluded.version
+        and r.deleted_at is null
+        and r.trusted_version is null
+        and r.absent_version is null
+    returning r.id
+  ),
+  written as materialized (
+    select f.*
+    from fit as f
+    where case when f.clerk_id in (select r.id from record as r) then true end
+  ),
+  user_row as ( -- a row that would not change is not written, so updated_at stays true
+    insert into public.users as u (clerk_id, email, name, role, "createdAt", "updatedAt", created_at, updated_at)
+    select
+      w.clerk_id, w.email, w.name, w.role, w.created_at at time zone 'utc', p_now at time zone 'utc', w.created_at, p_now
+    from written as w
+    on conflict (clerk_id) do update
+      set email = excluded.email,
+          name = excluded.name,
+          role = excluded.role,
+          "updatedAt" = excluded."updatedAt",
+          updated_at = excluded.updated_at,
+          deleted_at = null
+      where (u.email, u.name, u.role, u.deleted_at) is distinct from (excluded.email, excluded.name, excluded.role, null)
+  ),
+  state as ( -- what only users have; most have none of it, and no row for it
+    insert into clerk_sync.user_state as s
+      (clerk_id, external_id, phone, email_verified, banned, locked, deprovisioned, ignored_role)
+    select w.clerk_id, w.external_id, w.phone, w.email_verified, w.banned, w.locked, w.deprovisioned, w.ignored_role
+    from written as w
+    where not w.email_verified
+       or w.external_id is not null
+       or w.phone is not null
+       or w.banned
+       or w.locked
+       or w.deprovisioned
+       or w.ignored_role is not null
+       or (select true from clerk_sync.user_state as k where k.clerk_id = w.clerk_id)
+    on conflict (clerk_id) do update
+      set external_id = excluded.external_id,
+          phone = excluded.phone,
+          email_verified = excluded.email_verified,
+          banned = excluded.banned,
+          locked = excluded.locked,
+          deprovisioned = excluded.deprovisioned,
+          withheld_email = null,
+          ignored_role = excluded.ignored_role
+      where (s.external_id, s.phone, s.email_verified, s.banned, s.locked, s.deprovisioned, s.withheld_email, s.ignored_role)
+        is distinct from (
+          excluded.external_id, excluded.phone, excluded.email_verified, excluded.banned, excluded.locked,
+          excluded.deprovisioned, null, excluded.ignored_role
+        )
+  ),
+  verdict as (
+    select
+      e.id,
+      e.place,
+      e.clerk_id in (select w.clerk_id from written as w) or case -- all were written before: the mirror of the newest is pending
+        when e.are_all_applied then (
+          select case
+            when e.place > 1 then true
+            when e.job_type = 'USER_DELETED' then r.deleted_at is not null
+            else r.deleted_at is null and r.version = e.version and r.absent_version is null
+          end
+          from clerk_sync.records as r
+          where r.id = e.clerk_id
+        )
+        else false
+      end as is_done
+    from event as e
+  )
+  select
+    coalesce(array_agg(v.id) filter (where v.is_done and v.place = 1), '{}'),
+    coalesce(array_agg(v.id) filter (where v.is_done and v.place > 1), '{}'),
+    (
+      select jsonb_object_agg(w.id, jsonb_build_object('ignored', jsonb_build_object('role', w.ignored_role)))
+      from written as w
+      where w.ignored_role is not null
+    )
+  into carries, superseded, notes
+  from verdict as v;
+end
+$$;
+
+-- Events that are passed over still say which metadata Clerk gave (design: what Clerk never gave is not taken away).
+create or replace function clerk_sync.add_given(p_events clerk_sync.events[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update clerk_sync.records as r
+  set given = array(select distinct g from unnest(r.given || i.given) as g order by g)
+  from (
+    select e.clerk_id, array_agg(distinct g.value) as given
+    from unnest(p_events) as e
+    cross join lateral jsonb_array_elements_text(e.payload -> 'given') as g
+    where jsonb_typeof(e.payload -> 'given') = 'array'
+    group by e.clerk_id
+  ) as i
+  where r.id = i.clerk_id
+    and not i.given <@ r.given;
+end
+$$;
+
+-- What is disputed.
+
+-- With an email comes whether it is verified, with a role whether one was ignored.
+create or replace function clerk_sync.keys_of(p_fields text[])
+returns text[]
 language sql
 immutable
 set search_path = ''
 as $$
-  select case when p_field = any (p_absent) then p_absent_version else p_version end;
+  select p_fields
+    || case when 'email' = any (p_fields) then array['email_verified'] end
+    || case when 'user_role' = any (p_fields) then array['ignored_role'] end;
 $$;
 
--- A job that was applied before and comes again (its mirror failed) is mirror_only: a row may have changed
--- since at the same version, or been edited by its user, and must not be set back.
--- Law 3, newest wins and deletions are final: per user the deletion if there is one, else the newest
--- snapshot, and only where it is not older than what was applied and the user has no tombstone. A fresh
--- snapshot was read from Clerk's API; when that read began after the tombstone was set, it revives the user.
--- The version of an event from the future becomes the time when it arrived, what it brings is doubted, and its user is
--- read again from Clerk's API. It comes after the other events of its batch. Without that read, an event that is as new as
--- what was known before (trusted_version) replaces it. Any event replaces a stored version that lies in the future.
--- Law 11, absent is not null: what the newest one does not carry comes from the next older one, else from what is here.
-create or replace function clerk_sync.newest_changes(p_sources clerk_sync.change_source[], p_now timestamptz)
-returns clerk_sync.user_change[]
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_latest  bigint := clerk_sync.latest_version(p_now);
-  v_changes clerk_sync.user_change[];
-begin
-  v_changes := (
-    select coalesce(array_agg(row(
-      n.clerk_id, n.id, n.deletes, n.believed,
-      p.email, coalesce(p.email_verified, false), p.phone, p.name, p.user_role, p.external_id,
-      coalesce(p.banned, false), coalesce(p.locked, false), coalesce(p.deprovisioned, false),
-      p.created_at, case when n.is_doubted or n.replaces_doubted then 'version_in_future' end,
-      n.was_applied and not n.deletes, n.is_fresh, n.is_new, null, case when n.is_doubted and not n.deletes then n.trusted_version end,
-      case -- empty: all is there, but it may be older than what is here; see clerk_sync.complete_change
-        when n.deletes or n.was_applied then null
-        else coalesce(clerk_sync.absent_fields(n.payload), case when n.is_late then '{}'::text[] end)
-      end,
-      case when n.replaces then 0 end, clerk_sync.ignored_role(p.user_role, p.ignored_role)
-    )::clerk_sync.user_change), '{}')
-    from (
-      select distinct on (j.clerk_id)
-        j.clerk_id, j.id, v.believed, j.payload, r.is_fresh,
-        not r.is_fresh and v.believed <> j.version as is_doubted,
-        case when s.version > v_latest then 0 else coalesce(s.trusted_version, s.version, 0) end as trusted_version,
-        not r.is_fresh and coalesce(s.trusted_version is not null or s.version > v_latest, false) as replaces_doubted,
-        j.job_type = 'USER_DELETED' as deletes,
-        coalesce(j.result @> '{"applied": true}', false) as was_applied,
-        coalesce(j.is_live, false) and s.clerk_id is null as is_new,
-        s.deleted_at is null and s.absent_version is not null as is_late,
-        v.believed < s.version and coalesce(
-          case
-            when r.is_fresh
-              then clerk_sync.read_settles(v.believed, r.read_at, s.version, s.trusted_version, s.last_synced_at, p_now)
-            else v.believed >= s.trusted_version or s.version > v_latest
-          end,
-          false
-        ) as replaces
-      from unnest(p_sources) as j
-      cross join lateral (
-        select
-          coalesce(j.result ? 'read_at', false) as is_fresh,
-          (j.result ->> 'read_at')::timestamptz as read_at,
-          case when j.result ? 'read_at' then p_now else coalesce(j.created_at, p_now) end as arrived_at
-      ) as r
-      cross join lateral (
-        select case
-          when j.version <= v_latest + (extract(epoch from r.arrived_at - p_now) * 1000)::bigint then j.version
-          else (extract(epoch from r.arrived_at) * 1000)::bigint
-        end as believed
-      ) as v
-      left join lateral ( -- a lookup each, whatever the statistics say
-        select k.clerk_id, k.version, k.deleted_at, k.trusted_version, k.last_synced_at, k.absent_version
-        from clerk_sync.user_state as k
-        where k.clerk_id = j.clerk_id
-        offset 0
-      ) as s on true
-      where case
-          -- One that was applied before comes for the mirror alone; a read may have revived its user since.
-          when j.job_type = 'USER_DELETED' then s.deleted_at is not null or not coalesce(j.result @> '{"applied": true}', false)
-          when j.payload ? 'erased' then false
-          when s.deleted_at > p_now + interval '5 minutes' then r.is_fresh
-          when s.deleted_at is not null then r.read_at > s.deleted_at
-          when v.believed >= coalesce(s.absent_version, s.version, 0) then true
-          when r.is_fresh
-            then clerk_sync.read_settles(v.believed, r.read_at, s.version, s.trusted_version, s.last_synced_at, p_now)
-          else v.believed >= s.trusted_version or s.version > v_latest
-        end
-      order by j.clerk_id, deletes desc, is_doubted, was_applied, v.believed desc, j.version desc, j.created_at desc, j.id
-    ) as n
-    cross join lateral jsonb_to_record(n.payload) as p(
-      email text, email_verified boolean, phone text, name text, user_role text, external_id text,
-      banned boolean, locked boolean, deprovisioned boolean, created_at timestamptz, ignored_role text
-    )
-  );
-  for v_place in 1 .. cardinality(v_changes) loop
-    if v_changes[v_place].absent is not null then
-      v_changes[v_place] := clerk_sync.complete_change(v_changes[v_place], p_sources, p_now);
-    end if;
-  end loop;
-  return v_changes;
-end
-$$;
-
--- The changes, without the email of these users, who are to be read again for it.
-create or replace function clerk_sync.without_emails(p_changes clerk_sync.user_change[], p_clerk_ids text[])
-returns clerk_sync.user_change[]
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  v_changes clerk_sync.user_change[] := p_changes;
-begin
-  for v_place in 1 .. cardinality(v_changes) loop
-    if v_changes[v_place].email is not null and v_changes[v_place].clerk_id = any (p_clerk_ids) then
-      v_changes[v_place].withheld_email := v_changes[v_place].email;
-      v_changes[v_place].email := null;
-      v_changes[v_place].refresh_reason := 'email_held';
-    end if;
-  end loop;
-  return v_changes;
-end
-$$;
-
--- Events that do not carry all that they should (law 11, absent is not null).
-
--- A change with these fields as a source has them; with an email comes whether it is verified, with a role whether one was
--- ignored.
-create or replace function clerk_sync.take_fields(
+-- Completes a change whose newest event was trimmed, or is older than one that was (law 11, absent is not null). What is
+-- absent comes from the other events of the batch, in the order of their versions, and else from what is stored. An event
+-- that is older than what was applied brings absent fields only, and only while nothing newer brought them. When Clerk's own
+-- event leaves fields absent, the user is read again; a read that does so asks for nothing more. The record is locked.
+create or replace function clerk_sync.complete_change(
   p_change clerk_sync.user_change,
-  p_source clerk_sync.change_source,
-  p_fields text[]
+  p_events clerk_sync.events[],
+  p_now    timestamptz
 )
 returns clerk_sync.user_change
 language plpgsql
-stable
 set search_path = ''
 as $$
 declare
   v_change clerk_sync.user_change := p_change;
-  v_said   record;
+  v_user   clerk_sync.known_users;
+  v_row    public.users;
+  v_event  clerk_sync.events;
+  v_said   text[];
+  v_absent text[];
 begin
-  select *
-  into v_said
-  from jsonb_to_record(p_source.payload) as p(
-    email text, email_verified boolean, phone text, name text, user_role text, external_id text,
-    banned boolean, locked boolean, deprovisioned boolean, created_at timestamptz, ignored_role text
+  select k.* into v_user from clerk_sync.known_users as k where k.clerk_id = p_change.clerk_id;
+  select u.* into v_row from public.users as u where u.clerk_id = p_change.clerk_id for update; -- its user may be editing the name
+  v_change.payload := jsonb_build_object(
+    'email', v_row.email, 'email_verified', coalesce(v_user.email_verified, false), 'name', v_row.name,
+    'user_role', v_row.role, 'ignored_role', v_user.ignored_role, 'phone', v_user.phone, 'external_id', v_user.external_id,
+    'banned', v_user.banned, 'locked', v_user.locked, 'deprovisioned', v_user.deprovisioned, 'created_at', null
   );
-  if 'email' = any (p_fields) then
-    v_change.email := v_said.email;
-    v_change.email_verified := coalesce(v_said.email_verified, false);
-    v_change.withheld_email := null;
-  end if;
-  if 'user_role' = any (p_fields) then
-    v_change.user_role := v_said.user_role;
-    v_change.ignored_role := clerk_sync.ignored_role(v_said.user_role, v_said.ignored_role);
-  end if;
-  v_change.phone         := case when 'phone' = any (p_fields) then v_said.phone else p_change.phone end;
-  v_change.name          := case when 'name' = any (p_fields) then v_said.name else p_change.name end;
-  v_change.external_id   := case when 'external_id' = any (p_fields) then v_said.external_id else p_change.external_id end;
-  v_change.created_at    := case when 'created_at' = any (p_fields) then v_said.created_at else p_change.created_at end;
-  v_change.banned        := case when 'banned' = any (p_fields) then coalesce(v_said.banned, false) else p_change.banned end;
-  v_change.locked        := case when 'locked' = any (p_fields) then coalesce(v_said.locked, false) else p_change.locked end;
-  v_change.deprovisioned := case
-    when 'deprovisioned' = any (p_fields) then coalesce(v_said.deprovisioned, false)
-    else p_change.deprovisioned
-  end;
-  return v_change;
-end
-$$;
-
--- A change with the values that are here of its user, and how far they are known; everything is absent of a user of whom
--- nothing was applied, who is deleted, or whose state this change replaces although its version is lower (absent_version 0). The row is locked: its user may be editing the name.
-create or replace function clerk_sync.take_stored(p_change clerk_sync.user_change)
-returns clerk_sync.user_change
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_change clerk_sync.user_change := p_change;
-  v_state  clerk_sync.user_state;
-begin
-  select s.*
-  into v_state
-  from clerk_sync.user_state as s
-  where s.clerk_id = p_change.clerk_id;
-  select u.email, u.name, u.role::text
-  into v_change.email, v_change.name, v_change.user_role
-  from public.users as u
-  where u.clerk_id = p_change.clerk_id
-  for update;
-  v_change.created_at     := null;
-  v_change.email_verified := coalesce(v_state.email_verified, false);
-  v_change.withheld_email := v_state.withheld_email;
-  v_change.phone          := v_state.phone;
-  v_change.external_id    := v_state.external_id;
-  v_change.banned         := coalesce(v_state.banned, false);
-  v_change.locked         := coalesce(v_state.locked, false);
-  v_change.deprovisioned  := coalesce(v_state.deprovisioned, false);
-  v_change.ignored_role   := v_state.ignored_role;
-  v_change.refresh_reason := v_state.refresh_reason;
-  if p_change.absent_version = 0 or v_state.deleted_at is not null or coalesce(v_state.version, 0) = 0 then
+  v_change.refresh_reason := v_user.refresh_reason;
+  v_change.withheld_email := v_user.withheld_email;
+  -- Everything is absent of a user of whom nothing was applied, who is deleted, or whose record this change replaces
+  -- although its version is lower (absent_version 0).
+  if p_change.absent_version = 0 or v_user.deleted_at is not null or coalesce(v_user.version, 0) = 0 then
     v_change.version        := 0;
     v_change.absent         := clerk_sync.absent_fields('{}');
     v_change.absent_version := 0;
   else
-    v_change.version        := v_state.version;
-    v_change.absent         := coalesce(v_state.absent, '{}');
-    v_change.absent_version := coalesce(v_state.absent_version, v_state.version);
+    v_change.version        := v_user.version;
+    v_change.absent         := coalesce(v_user.absent, '{}');
+    v_change.absent_version := coalesce(v_user.absent_version, v_user.version);
   end if;
-  return v_change;
-end
-$$;
 
--- A change whose newest event was trimmed, or is older than one that was: what is absent comes from the other events of the
--- batch, in the order of their versions, and else from what is here. An event that is older than what was applied brings
--- absent fields only, and only while nothing newer brought them. When Clerk's own event leaves fields absent, the user is
--- to be read again; a read that does so asks for nothing more. The caller has the user's lock.
-create or replace function clerk_sync.complete_change(
-  p_change  clerk_sync.user_change,
-  p_sources clerk_sync.change_source[],
-  p_now     timestamptz
-)
-returns clerk_sync.user_change
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_change clerk_sync.user_change := clerk_sync.take_stored(p_change);
-  v_deleted_at timestamptz := (select s.deleted_at from clerk_sync.user_state as s where s.clerk_id = p_change.clerk_id);
-  v_source clerk_sync.change_source;
-  v_said   text[];
-  v_absent text[];
-begin
-  foreach v_source in array array(
-    select j
-    from unnest(p_sources) as j
-    where j.clerk_id = p_change.clerk_id
-      and j.job_type <> 'USER_DELETED'
-      and not j.payload ? 'erased'
-      and not coalesce(j.result @> '{"applied": true}', false)
-      and (v_deleted_at is null or (j.result ->> 'read_at')::timestamptz > v_deleted_at)
-      and (not p_change.fresh or p_change.absent_version is null or j.result ? 'read_at') -- a read that settles the state
-      and (j.id = p_change.job_id or j.version <= clerk_sync.latest_version(coalesce(j.created_at, p_now)))
-    order by case when j.id = p_change.job_id then p_change.version else j.version end, j.created_at, j.id
+  foreach v_event in array array(
+    select e
+    from unnest(p_events) as e
+    where e.clerk_id = p_change.clerk_id
+      and e.job_type <> 'USER_DELETED'
+      and e.erased_at is null
+      and e.applied_at is null
+      and (v_user.deleted_at is null or e.read_at > v_user.deleted_at)
+      and (not p_change.fresh or p_change.absent_version is null or e.read_at is not null) -- a read that settles the record
+      and (e.id = p_change.job_id or e.version <= clerk_sync.latest_version(coalesce(e.created_at, p_now)))
+    order by case when e.id = p_change.job_id then p_change.version else e.version end, e.created_at, e.id
   ) loop
-    if v_source.id = p_change.job_id then
-      v_source.version := p_change.version; -- the one that is believed
+    if v_event.id = p_change.job_id then
+      v_event.version := p_change.version; -- the one that is believed
     end if;
-    v_said := array(
-      select f from unnest(clerk_sync.absent_fields('{}')) as f where v_source.payload ? f
-    );
-    if v_source.version >= v_change.version then
-      v_change := clerk_sync.take_fields(v_change, v_source, v_said || 'deprovisioned'::text);
+    v_said := array(select f from unnest(clerk_sync.absent_fields('{}')) as f where v_event.payload ? f);
+    if v_event.version >= v_change.version then
       v_absent := array(
         select f
-        from unnest(clerk_sync.absent_fields(v_source.payload)) as f
-        where v_source.version > v_change.version
+        from unnest(clerk_sync.absent_fields(v_event.payload)) as f
+        where v_event.version > v_change.version
            or f = any (v_change.absent) -- what an event of the same version brought is known
       );
       v_change.absent_version := case when v_absent <@ v_change.absent then v_change.absent_version else v_change.version end;
       v_change.absent := v_absent;
-      v_change.version := v_source.version;
-      v_change.refresh_reason := case when v_source.is_live and cardinality(v_absent) > 0 then 'event_trimmed' end;
-    elsif v_source.version >= v_change.absent_version and v_change.absent && v_said then
-      v_change := clerk_sync.take_fields(
-        v_change, v_source, array(select f from unnest(v_said) as f where f = any (v_change.absent))
-      );
-      v_change.absent_version := v_source.version;
+      v_change.version := v_event.version;
+      v_change.refresh_reason := case
+        when coalesce(v_event.source, 'webhook') = 'webhook' and cardinality(v_absent) > 0 then 'event_trimmed'
+      end;
+      v_change.payload := v_change.payload
+        || jsonb_build_object('deprovisioned', coalesce(v_event.payload -> 'deprovisioned', 'false')); -- optional at Clerk
+    elsif v_event.version >= v_change.absent_version and v_change.absent && v_said then
+      v_said := array(select f from unnest(v_said) as f where f = any (v_change.absent));
+      v_change.absent_version := v_event.version;
+    else
+      continue;
+    end if;
+    v_change.payload := (v_change.payload - clerk_sync.keys_of(v_said)) || (
+      select coalesce(jsonb_object_agg(p.key, p.value), '{}')
+      from jsonb_each(v_event.payload) as p
+      where p.key = any (clerk_sync.keys_of(v_said) || array['given'])
+    );
+    if 'email' = any (v_said) then
+      v_change.withheld_email := null;
     end if;
   end loop;
   v_change.refresh_reason := coalesce(p_change.refresh_reason, v_change.refresh_reason);
@@ -2756,375 +2813,475 @@ begin
 end
 $$;
 
--- users.email is unique, and Clerk lets an address move from one account to another while its
--- events arrive in any order. A claim whose address Clerk has verified comes before one that is not, then the newest by
--- (version, clerk_id): it holds the address. Every other user has none, and is read again from Clerk's API, also when
--- the holder gives the address up later.
-
--- True when some address a batch wants is wanted twice or held by a row of somebody else.
-create or replace function clerk_sync.has_email_conflict(p_changes clerk_sync.user_change[])
-returns boolean
+-- Decides which change each user gets (law 3, newest wins and deletions are final): the deletion if there is one, else the
+-- newest snapshot, and only where it is not older than what was applied and the user has no tombstone. A snapshot that was
+-- read from Clerk's API after the tombstone was set revives the user.
+-- A job that was applied before and comes again (its mirror failed) is mirror_only: a row may have changed since at the same
+-- version, or been edited by its user, and must not be set back.
+-- The version of an event from the future becomes the time when it arrived, what it brings is doubted, and its user is
+-- read again from Clerk's API. It comes after the other events of its batch. Without that read, an event that is as new as
+-- what was known before (trusted_version) replaces it. Any event replaces a stored version that lies in the future.
+-- Law 11, absent is not null: what the newest one does not carry comes from the next older one, else from what is here.
+create or replace function clerk_sync.newest_changes(p_events clerk_sync.events[], p_now timestamptz)
+returns clerk_sync.user_change[]
 language plpgsql
-stable
 set search_path = ''
 as $$
+declare
+  v_latest  bigint := clerk_sync.latest_version(p_now);
+  v_changes clerk_sync.user_change[];
 begin
-  return exists (
-    select 1
-    from unnest(p_changes) as c
-    where not c.deletes
-      -- a lookup each, whatever the statistics say
-      and exists (
-        select 1 from public.users as u where u.email = c.email and u.clerk_id is distinct from c.clerk_id offset 0
-      )
-  ) or (
-    select count(distinct c.email) < count(c.email)
-    from unnest(p_changes) as c
-    where not c.deletes
+  v_changes := (
+    select coalesce(array_agg(jsonb_populate_record(null::clerk_sync.user_change, jsonb_build_object(
+      'clerk_id', n.clerk_id,
+      'job_id', n.id,
+      'source', n.source,
+      'deletes', n.deletes,
+      'mirror_only', n.was_applied and not n.deletes,
+      'fresh', n.is_fresh,
+      'version', n.believed,
+      'payload', n.payload,
+      'refresh_reason', case when n.is_doubted or n.replaces_doubted then 'version_in_future' end,
+      'trusted_version', case when n.is_doubted and not n.deletes then n.trusted_version end,
+      'absent', case -- empty: all is there, but it may be older than what is here; see clerk_sync.complete_change
+        when n.deletes or n.was_applied then null
+        else coalesce(clerk_sync.absent_fields(n.payload), case when n.is_late then '{}'::text[] end)
+      end,
+      'absent_version', case when n.replaces then 0 end
+    ))), '{}')
+    from (
+      select distinct on (e.clerk_id)
+        e.clerk_id, e.id, coalesce(e.source, 'webhook') as source, v.believed, e.payload, r.is_fresh,
+        not r.is_fresh and v.believed <> e.version as is_doubted,
+        case when s.version > v_latest then 0 else coalesce(s.trusted_version, s.version, 0) end as trusted_version,
+        not r.is_fresh and coalesce(s.trusted_version is not null or s.version > v_latest, false) as replaces_doubted,
+        e.job_type = 'USER_DELETED' as deletes,
+        e.applied_at is not null as was_applied,
+        s.deleted_at is null and s.absent_version is not null as is_late,
+        v.believed < s.version and coalesce(
+          case
+            when r.is_fresh
+              then clerk_sync.read_settles(v.believed, e.read_at, s.version, s.trusted_version, s.last_synced_at, p_now)
+            else v.believed >= s.trusted_version or s.version > v_latest
+          end,
+          false
+        ) as replaces
+      from unnest(p_events) as e
+      cross join lateral (
+        select
+          e.read_at is not null as is_fresh,
+          case when e.read_at is not null then p_now else coalesce(e.created_at, p_now) end as arrived_at
+      ) as r
+      cross join lateral (
+        select case
+          when e.version <= v_latest + (extract(epoch from r.arrived_at - p_now) * 1000)::bigint then e.version
+          else (extract(epoch from r.arrived_at) * 1000)::bigint
+        end as believed
+      ) as v
+      left join lateral ( -- a lookup each, whatever the statistics say
+        select k.version, k.deleted_at, k.trusted_version, k.last_synced_at, k.absent_version
+        from clerk_sync.records as k
+        where k.id = e.clerk_id
+        offset 0
+      ) as s on true
+      where case
+          -- One that was applied before comes for the mirror alone; a read may have revived its user since.
+          when e.job_type = 'USER_DELETED' then s.deleted_at is not null or e.applied_at is null
+          when e.erased_at is not null then false
+          when s.deleted_at > p_now + interval '5 minutes' then r.is_fresh
+          when s.deleted_at is not null then e.read_at > s.deleted_at
+          when v.believed >= coalesce(s.absent_version, s.version, 0) then true
+          when r.is_fresh
+            then clerk_sync.read_settles(v.believed, e.read_at, s.version, s.trusted_version, s.last_synced_at, p_now)
+          else v.believed >= s.trusted_version or s.version > v_latest
+        end
+      order by e.clerk_id, deletes desc, is_doubted, was_applied, v.believed desc, e.version desc, e.created_at desc, e.id
+    ) as n
   );
+  for v_place in 1 .. cardinality(v_changes) loop
+    if v_changes[v_place].absent is not null then
+      v_changes[v_place] := clerk_sync.complete_change(v_changes[v_place], p_events, p_now);
+    end if;
+  end loop;
+  return v_changes;
 end
 $$;
 
--- Rows that nobody's Clerk id is on (made by the app before the sync, or by its own sign-up) are
--- linked to the Clerk user who has proved the address. Without that proof they are left alone.
-create or replace function clerk_sync.adopt_rows(p_changes clerk_sync.user_change[])
-returns void
+-- The changes, without the email of these users, who are read again for it.
+create or replace function clerk_sync.without_emails(p_changes clerk_sync.user_change[], p_clerk_ids text[])
+returns clerk_sync.user_change[]
 language plpgsql
+immutable
 set search_path = ''
 as $$
+declare
+  v_changes clerk_sync.user_change[] := p_changes;
 begin
-  update public.users as u
-  set clerk_id = c.clerk_id
-  from unnest(p_changes) as c
-  where u.email = c.email
-    and coalesce(u.clerk_id, 'NULL') = 'NULL'
-    and c.email_verified
-    and not c.deletes
-    and not exists (select 1 from public.users as own where own.clerk_id = c.clerk_id)
-    and not exists (
-      select 1
-      from unnest(p_changes) as rival
-      where rival.email = c.email
-        and not rival.deletes
-        and rival.email_verified
-        and (rival.version, rival.clerk_id) > (c.version, c.clerk_id)
-    );
+  for v_place in 1 .. cardinality(v_changes) loop
+    if v_changes[v_place].payload ->> 'email' is not null and v_changes[v_place].clerk_id = any (p_clerk_ids) then
+      v_changes[v_place].withheld_email := v_changes[v_place].payload ->> 'email';
+      v_changes[v_place].payload := v_changes[v_place].payload || '{"email": null}';
+      v_changes[v_place].refresh_reason := 'email_held';
+    end if;
+  end loop;
+  return v_changes;
 end
 $$;
 
--- Who may not have the address it claims: [clerk_id]. Holders outside the batch claim with the verification and
--- version of their last snapshot, rows without a Clerk id keep theirs, deleted users claim nothing.
-create or replace function clerk_sync.email_losers(p_changes clerk_sync.user_change[])
-returns text[]
-language sql
-stable
-set search_path = ''
-as $$
-  with claims as (
-    select
-      c.email, c.clerk_id, c.email_verified, clerk_sync.version_of('email', c.version, c.absent, c.absent_version) as version,
-      false as is_unlinked
-    from unnest(p_changes) as c
-    where not c.deletes
-      and c.email is not null
-    union all
-    select distinct
-      u.email, u.clerk_id, coalesce(s.email_verified, false),
-      coalesce(clerk_sync.version_of('email', s.version, s.absent, s.absent_version), 0),
-      coalesce(u.clerk_id, 'NULL') = 'NULL'
-    from unnest(p_changes) as c
-    join public.users as u on u.email = c.email
-    left join clerk_sync.user_state as s on s.clerk_id = u.clerk_id
-    where not c.deletes
-      and s.deleted_at is null
-      and not exists (select 1 from unnest(p_changes) as own where own.clerk_id = u.clerk_id)
-  ),
-  ranked as (
-    select
-      q.clerk_id,
-      row_number() over (
-        partition by q.email
-        order by q.is_unlinked desc, q.email_verified desc, q.version desc, q.clerk_id desc
-      ) as place
-    from claims as q
-  )
-  select coalesce(array_agg(r.clerk_id), '{}')
-  from ranked as r
-  where r.place > 1;
-$$;
-
--- Takes an address from the rows of p_clerk_ids and asks for a refresh of those users. Their state is
--- locked without waiting: two workers that want each other's users must fail and retry, not deadlock.
-create or replace function clerk_sync.release_emails(p_clerk_ids text[], p_now timestamptz)
-returns void
+-- Settles who holds which address, before rows are written. users.email is unique, and Clerk lets an address move from one
+-- account to another while its events arrive in any order. A claim whose address Clerk has verified comes before one that
+-- is not, then the newest by (version, clerk_id): it holds the address. Every other user has none, and is read again from
+-- Clerk's API, also when the holder gives the address up later. Users whose records are not of this batch are locked
+-- without waiting. Returns the changes, the email of every loser null.
+create or replace function clerk_sync.settle_emails(p_changes clerk_sync.user_change[], p_now timestamptz)
+returns clerk_sync.user_change[]
 language plpgsql
 set search_path = ''
 set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
 as $$
+declare
+  v_changes clerk_sync.user_change[] := p_changes;
+  v_given   text[]; -- addresses that these changes give up
+  v_users   text[];
+  v_losers  text[];
 begin
-  insert into clerk_sync.user_state as s (clerk_id)
-  select h.clerk_id
-  from unnest(p_clerk_ids) as h(clerk_id)
-  where pg_try_advisory_xact_lock(hashtextextended(h.clerk_id, 7461203))
-  order by h.clerk_id
-  on conflict (clerk_id) do nothing;
-
-  if clerk_sync.lock_users(p_clerk_ids) < cardinality(p_clerk_ids) then
-    raise exception 'another worker is making the holder of an address' using errcode = '55P03';
-  end if;
-
-  update clerk_sync.user_state as s
-  set refresh_reason = 'email_taken',
+  -- Users who wait for an address that is given up are read again: its holder has another one now, is deleted, or is no
+  -- longer verified.
+  v_given := array(
+    select u.email
+    from unnest(p_changes) as c
+    -- offset 0, here and below: a lookup each, whatever the statistics say
+    cross join lateral (select r.email from public.users as r where r.clerk_id = c.clerk_id offset 0) as u
+    cross join lateral (select r.email_verified from clerk_sync.known_users as r where r.clerk_id = c.clerk_id offset 0) as k
+    where u.email is not null
+      and (
+        c.deletes
+        or c.payload ->> 'email' is distinct from u.email
+        or (k.email_verified and not coalesce((c.payload ->> 'email_verified')::boolean, false))
+      )
+  );
+  v_users := array(
+    select s.clerk_id
+    from clerk_sync.user_state as s
+    where s.withheld_email = any (v_given)
+      and s.clerk_id <> all (array(select c.clerk_id from unnest(p_changes) as c))
+  );
+  perform clerk_sync.lock_more_records(v_users);
+  update clerk_sync.records as r
+  set refresh_reason = 'email_free',
       refresh_due_at = p_now,
-      refresh_attempts = 0,
-      withheld_email = (select u.email from public.users as u where u.clerk_id = s.clerk_id)
-  where s.clerk_id = any (p_clerk_ids)
-    and s.deleted_at is null;
+      refresh_attempts = 0
+  where r.id = any (v_users);
 
+  -- The holders are locked before they are ranked: one of them may be getting a newer claim right now.
+  v_users := array(
+    select distinct u.clerk_id
+    from unnest(p_changes) as c
+    cross join lateral (select r.clerk_id, r.email from public.users as r where r.email = c.payload ->> 'email' offset 0) as u
+    where not c.deletes
+      and u.clerk_id <> c.clerk_id
+  );
+  perform clerk_sync.lock_more_records(v_users);
+
+  -- Rows without a Clerk id (made by the app before the sync, or by its own sign-up) are linked to the Clerk user who has
+  -- proved the address. Without that proof they are left alone.
   update public.users as u
-  set email = null,
-      "updatedAt" = p_now at time zone 'utc',
-      updated_at = p_now
-  where u.clerk_id = any (p_clerk_ids)
-    and u.email is not null;
-end
-$$;
+  set clerk_id = c.clerk_id
+  from (
+    select distinct on (i.payload ->> 'email') i.clerk_id, i.payload ->> 'email' as email
+    from unnest(p_changes) as i
+    where not i.deletes
+      and (i.payload ->> 'email_verified')::boolean
+    order by i.payload ->> 'email', i.version desc, i.clerk_id desc
+  ) as c
+  where u.email = c.email
+    and coalesce(u.clerk_id, 'NULL') = 'NULL'
+    and not exists (select 1 from public.users as own where own.clerk_id = c.clerk_id);
 
--- A user read afresh lost its address to a holder of whom we know less: that one is read afresh too.
-create or replace function clerk_sync.doubt_holders(
-  p_changes clerk_sync.user_change[],
-  p_losers  text[],
-  p_now     timestamptz
-)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  update clerk_sync.user_state as s
+  -- Holders outside the batch claim with the verification and the version of their last snapshot, rows without a Clerk id
+  -- keep their address, deleted users claim nothing.
+  v_losers := array(
+    select r.clerk_id
+    from (
+      select
+        q.clerk_id,
+        row_number() over (
+          partition by q.email
+          order by q.is_unlinked desc, q.email_verified desc, q.version desc, q.clerk_id desc
+        ) as place
+      from (
+        select
+          c.payload ->> 'email' as email, c.clerk_id, coalesce((c.payload ->> 'email_verified')::boolean, false) as email_verified,
+          case when 'email' = any (c.absent) then c.absent_version else c.version end as version, false as is_unlinked
+        from unnest(p_changes) as c
+        where not c.deletes
+              and c.payload ->> 'email' is not null
+        union all
+        select distinct
+          u.email, u.clerk_id, coalesce(k.email_verified, false),
+          coalesce(case when 'email' = any (k.absent) then k.absent_version else k.version end, 0),
+          coalesce(u.clerk_id, 'NULL') = 'NULL'
+        from unnest(p_changes) as c
+        cross join lateral (select r.clerk_id, r.email from public.users as r where r.email = c.payload ->> 'email' offset 0) as u
+        left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = u.clerk_id offset 0) as k on true
+        where not c.deletes
+              and k.deleted_at is null
+          and not exists (select 1 from unnest(p_changes) as own where own.clerk_id = u.clerk_id)
+      ) as q
+    ) as r
+    where r.place > 1
+  );
+
+  -- A user who was read afresh lost the address to a holder of whom we know less: the holder is read afresh, too.
+  update clerk_sync.records as r
   set refresh_reason = 'email_doubted',
       refresh_due_at = p_now,
       refresh_attempts = 0
   from unnest(p_changes) as c
-  join public.users as u on u.email = c.email
+  cross join lateral (select r.clerk_id, r.email from public.users as r where r.email = c.payload ->> 'email' offset 0) as u
   where c.fresh
-    and c.clerk_id = any (p_losers)
+    and c.clerk_id = any (v_losers)
     and u.clerk_id <> c.clerk_id
-    and s.clerk_id = u.clerk_id
-    and s.refresh_reason is null;
+    and r.id = u.clerk_id
+    and r.refresh_reason is null;
+  v_changes := clerk_sync.without_emails(p_changes, v_losers);
+
+  -- The address is taken from holders who lost it, and they are read again.
+  v_users := array(
+    select distinct u.clerk_id
+    from unnest(v_changes) as c
+    cross join lateral (select r.clerk_id, r.email from public.users as r where r.email = c.payload ->> 'email' offset 0) as u
+    where u.clerk_id <> c.clerk_id
+      and not c.deletes
+  );
+  perform clerk_sync.lock_more_records(v_users);
+  update clerk_sync.records as r
+  set refresh_reason = 'email_taken',
+      refresh_due_at = p_now,
+      refresh_attempts = 0
+  where r.id = any (v_users)
+    and r.deleted_at is null;
+  insert into clerk_sync.user_state as s (clerk_id, withheld_email, email_verified)
+  select k.clerk_id, u.email, k.email_verified
+  from public.users as u
+  cross join lateral (select * from clerk_sync.known_users as r where r.clerk_id = u.clerk_id offset 0) as k
+  where u.clerk_id = any (v_users)
+    and k.deleted_at is null
+  on conflict (clerk_id) do update
+    set withheld_email = excluded.withheld_email;
+  update public.users as u
+  set email = null,
+      "updatedAt" = p_now at time zone 'utc',
+      updated_at = p_now
+  where u.clerk_id = any (v_users);
+  perform clerk_sync.queue_mirror(
+    array(select i from unnest(v_users) as i except select c.clerk_id from unnest(v_changes) as c), 'email_taken', p_now
+  );
+  return v_changes;
 end
 $$;
 
--- Has the users read again whose claim to an address was withheld from them, when these changes give that address up:
--- its holder has another one now, is deleted, or is no longer verified. Before the rows are written.
-create or replace function clerk_sync.offer_emails(p_changes clerk_sync.user_change[], p_now timestamptz)
+-- Applies the events of jobs that are not plain: it decides what is disputed, prepares the records, and hands the settled
+-- events to apply_plain. p_with_email false: no user gets an address. Returns as apply_plain does.
+create or replace function clerk_sync.apply_disputed(
+  p_events      clerk_sync.events[],
+  p_with_email  boolean,
+  p_delete_mode text,
+  p_now         timestamptz,
+  out carries    uuid[],
+  out superseded uuid[],
+  out notes      jsonb
+)
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_changes clerk_sync.user_change[];
+  v_deleted text[];
+  v_plain   record;
+begin
+  perform clerk_sync.lock_records(array(select e.clerk_id from unnest(p_events) as e));
+  v_changes := clerk_sync.newest_changes(p_events, p_now);
+  carries := array(select c.job_id from unnest(v_changes) as c);
+  superseded := array(select e.id from unnest(p_events) as e except select i from unnest(carries) as i);
+
+  v_changes := array(select c from unnest(v_changes) as c where not c.mirror_only);
+  if not p_with_email then
+    v_changes := clerk_sync.without_emails(v_changes, array(select c.clerk_id from unnest(v_changes) as c));
+  end if;
+  v_changes := clerk_sync.settle_emails(v_changes, p_now);
+
+  v_deleted := array(select c.clerk_id from unnest(v_changes) as c where c.deletes);
+  if cardinality(v_deleted) > 0 then
+    perform clerk_sync.delete_users(v_deleted, p_delete_mode, p_now);
+    -- A tombstone keeps the external_id by which the deletion may come again and, until the mirror is gone too, the Auth id.
+    update clerk_sync.records as r
+    set version = greatest(r.version, c.version),
+        deleted_at = coalesce(r.deleted_at, p_now),
+        trusted_version = null,
+        absent = null,
+        absent_version = null,
+        refresh_reason = c.refresh_reason,
+        refresh_due_at = case when c.refresh_reason is not null then p_now end,
+        refresh_attempts = 0,
+        last_synced_at = p_now
+    from unnest(v_changes) as c
+    where r.id = c.clerk_id
+      and c.deletes;
+    update clerk_sync.user_state as s
+    set phone = null,
+        email_verified = false,
+        banned = false,
+        locked = false,
+        deprovisioned = false,
+        withheld_email = null,
+        ignored_role = null
+    where s.clerk_id = any (v_deleted);
+  end if;
+
+  -- Settled is settled: the version, the tombstone and the doubt of the record do not stand in the way any more.
+  update clerk_sync.records as r
+  set version = least(r.version, c.version),
+      deleted_at = null,
+      trusted_version = null,
+      absent = null,
+      absent_version = null
+  from unnest(v_changes) as c
+  where r.id = c.clerk_id
+    and not c.deletes;
+
+  v_plain := clerk_sync.apply_plain(array(
+    select jsonb_populate_record(null::clerk_sync.events, jsonb_build_object(
+      'id', c.job_id,
+      'job_type', 'USER_UPDATED',
+      'clerk_id', c.clerk_id,
+      'version', c.version,
+      'source', c.source,
+      'payload', c.payload
+    ))
+    from unnest(v_changes) as c
+    where not c.deletes
+  ), true, p_now);
+
+  -- A user who did not get the address is read again from Clerk's API: immediately, and when that read says the same,
+  -- five times more with growing pauses.
+  update clerk_sync.records as r
+  set trusted_version = c.trusted_version,
+      absent = c.absent,
+      absent_version = case when c.absent is not null then c.absent_version end,
+      refresh_reason = c.refresh_reason,
+      refresh_attempts = case when c.fresh and c.refresh_reason is not null then r.refresh_attempts + 1 else 0 end,
+      refresh_due_at = case
+        when c.refresh_reason is null then null
+        when not c.fresh then p_now
+        when r.refresh_attempts < 5 then p_now + 4 ^ r.refresh_attempts * interval '1 minute'
+      end
+  from unnest(v_changes) as c
+  where r.id = c.clerk_id
+    and not c.deletes;
+  insert into clerk_sync.user_state as s (clerk_id, withheld_email, email_verified)
+  select c.clerk_id, c.withheld_email, coalesce((c.payload ->> 'email_verified')::boolean, false)
+  from unnest(v_changes) as c
+  where c.withheld_email is not null
+    and not c.deletes
+  on conflict (clerk_id) do update
+    set withheld_email = excluded.withheld_email;
+
+  notes := (
+    select jsonb_object_agg(
+      c.job_id,
+      jsonb_strip_nulls(jsonb_build_object('refresh', c.refresh_reason, 'absent', c.absent))
+        || coalesce(v_plain.notes -> c.job_id::text, '{}')
+    )
+    from unnest(v_changes) as c
+  );
+end
+$$;
+
+-- From events to rows, and their jobs moved.
+
+-- How rows and jobs are written: who mirrors, under which lease, and how deletions are made.
+do $$
+begin
+  if to_regtype('clerk_sync.apply_rules') is null then
+    create type clerk_sync.apply_rules as (
+      mirror_token uuid,
+      lease_until  timestamptz,
+      delete_mode  text
+    );
+  end if;
+end
+$$;
+
+-- Moves applied jobs, as apply_jobs says.
+create or replace function clerk_sync.move_applied(
+  p_carries    uuid[],
+  p_superseded uuid[],
+  p_notes      jsonb,
+  p_rules      clerk_sync.apply_rules,
+  p_now        timestamptz
+)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_given_up  text[];
-  v_claimants text[];
+  v_waits boolean := p_rules.mirror_token is not null and clerk_sync.circuit_is_open('auth');
 begin
-  if not exists (select 1 from clerk_sync.user_state as s where s.withheld_email is not null) then
-    return;
-  end if;
-  v_given_up := array(
-    select h.email
-    from unnest(p_changes) as c
-    cross join lateral ( -- a lookup each, whatever the statistics say
-      select u.email, (select s.email_verified from clerk_sync.user_state as s where s.clerk_id = u.clerk_id) as was_verified
-      from public.users as u
-      where u.clerk_id = c.clerk_id
-        and u.email is not null
-      offset 0
-    ) as h
-    where not c.mirror_only
-      and (
-        c.deletes
-        or c.email is distinct from h.email
-        or (h.was_verified and not c.email_verified)
-      )
+  perform clerk_sync.move_jobs(
+    p_carries,
+    case when v_waits then 'PENDING' when p_rules.mirror_token is not null then 'PROCESSING' else 'COMPLETED' end,
+    p_now,
+    p_applied => true,
+    p_runs_alone => false, -- whatever hindered it is over
+    p_notes => p_notes,
+    p_waits_for => case when v_waits then 'auth' end,
+    p_token => p_rules.mirror_token,
+    p_lease_until => p_rules.lease_until
   );
-  v_claimants := array(
-    select s.clerk_id
-    from clerk_sync.user_state as s
-    where s.withheld_email = any (v_given_up)
-      and s.clerk_id <> all (array(select c.clerk_id from unnest(p_changes) as c))
-  );
-  if cardinality(v_claimants) = 0 then
-    return;
-  end if;
-  -- Without waiting, as everywhere: two workers that want each other's users must fail and retry, not deadlock.
-  perform clerk_sync.lock_users(v_claimants);
-  update clerk_sync.user_state as s
-  set refresh_reason = 'email_free',
-      refresh_due_at = p_now,
-      refresh_attempts = 0
-  where s.clerk_id = any (v_claimants);
+  perform clerk_sync.move_jobs(p_superseded, 'COMPLETED', p_now, p_applied => false, p_runs_alone => false);
 end
 $$;
 
--- Settles who holds which address before the rows are written; returns the changes, the email of every loser null.
-create or replace function clerk_sync.resolve_emails(p_changes clerk_sync.user_change[], p_now timestamptz)
-returns clerk_sync.user_change[]
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_losers  text[];
-  v_holders text[];
-  v_changes clerk_sync.user_change[];
-begin
-  if not clerk_sync.has_email_conflict(p_changes) then
-    return p_changes;
-  end if;
-  -- The holders are locked before they are ranked: one of them may be getting a newer claim just now.
-  perform clerk_sync.lock_users(array(
-    select distinct u.clerk_id
-    from unnest(p_changes) as c
-    join public.users as u on u.email = c.email
-    where not c.deletes
-      and u.clerk_id is distinct from c.clerk_id
-  ));
-  perform clerk_sync.adopt_rows(p_changes);
-  v_losers := clerk_sync.email_losers(p_changes);
-  perform clerk_sync.doubt_holders(p_changes, v_losers, p_now);
-
-  v_changes := clerk_sync.without_emails(p_changes, v_losers);
-
-  v_holders := array(
-    select distinct u.clerk_id
-    from unnest(v_changes) as c
-    join public.users as u on u.email = c.email
-    where u.clerk_id <> c.clerk_id
-      and not c.deletes
-  );
-  perform clerk_sync.release_emails(v_holders, p_now);
-  perform clerk_sync.queue_mirror(
-    array(select h from unnest(v_holders) as h except select c.clerk_id from unnest(v_changes) as c),
-    'email_taken',
-    p_now
-  );
-  return v_changes;
-end
-$$;
-
--- From the changes that jobs bring to rows, and the jobs moved on.
-
--- Writes the changes of users who are locked, and returns them with the emails that were settled.
-create or replace function clerk_sync.write_changes(
-  p_changes     clerk_sync.user_change[],
-  p_delete_mode text,
-  p_now         timestamptz
-)
-returns clerk_sync.user_change[]
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_changes clerk_sync.user_change[];
-begin
-  perform clerk_sync.offer_emails(p_changes, p_now);
-  perform clerk_sync.delete_users(p_changes, p_delete_mode, p_now);
-  v_changes := clerk_sync.resolve_emails(array(select c from unnest(p_changes) as c where not c.mirror_only), p_now)
-    || array(select c from unnest(p_changes) as c where c.mirror_only);
-  perform clerk_sync.write_user_state(v_changes, p_now);
-  perform clerk_sync.write_users(v_changes, p_now);
-  return v_changes;
-end
-$$;
-
--- Writes what the jobs bring and moves them on: COMPLETED, or PROCESSING under p_token where the
--- mirror is owed; while the circuit of Supabase Auth is open it waits for that instead, and the attempt does not
--- count. An older job of a user owes nothing: the newest carries the state to the mirror.
--- Jobs that are PROCESSING already (their user was read from Clerk's API) are in an attempt that counts.
--- p_mirror_later: what the mirror is owed stays PENDING, for a worker to carry there; that is no attempt yet.
+-- Applies jobs whose users are locked: writes what they bring and moves them to COMPLETED, or, with a mirror_token, the one
+-- of each user that carries the change to PROCESSING under that token. While the circuit of Supabase Auth is open it
+-- waits for that instead, and the attempt does not count.
 -- Constraints that wait for the commit are checked here, within the caller's savepoint: at the commit their error would
 -- take everything back, the record of the failed job as well. Before that they wait again, should another savepoint of
 -- the transaction have ended their waiting.
 create or replace function clerk_sync.apply_jobs(
-  p_ids          uuid[],
-  p_token        uuid,
-  p_lease_until  timestamptz,
-  p_delete_mode  text,
-  p_now          timestamptz,
-  p_with_email   boolean default true,
-  p_mirror_later boolean default false
+  p_ids        uuid[],
+  p_rules      clerk_sync.apply_rules,
+  p_now        timestamptz,
+  p_with_email boolean default true
 )
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_changes clerk_sync.user_change[] := clerk_sync.newest_changes(array(
-    select row(j.id, j.job_type, j.clerk_id, j.version, j.payload, j.result, j.created_at, j.source = 'webhook')::clerk_sync.change_source
-    from public.job_queue as j
-    where j.id = any (p_ids)
-  ), p_now);
+  v_events   clerk_sync.events[] := array(select e from clerk_sync.events as e where e.id = any (p_ids));
+  v_done     record;
+  v_finished uuid[] := array[]::uuid[];
 begin
   set constraints all deferred;
-  if not p_with_email then
-    v_changes := clerk_sync.without_emails(v_changes, array(select c.clerk_id from unnest(v_changes) as c));
+  if p_with_email then
+    v_done := clerk_sync.apply_plain(v_events, false, p_now);
+    perform clerk_sync.move_applied(v_done.carries, v_done.superseded, v_done.notes, p_rules, p_now);
+    v_finished := v_done.carries || v_done.superseded;
   end if;
-  v_changes := clerk_sync.write_changes(v_changes, p_delete_mode, p_now);
-  perform clerk_sync.finish_jobs(p_ids, v_changes, p_token, p_lease_until, p_mirror_later, p_now);
-  if cardinality(p_ids) > cardinality(v_changes) or exists (select 1 from unnest(v_changes) as c where c.deletes) then
-    perform clerk_sync.erase_deleted(p_ids);
+  if cardinality(v_finished) < cardinality(v_events) then
+    v_done := clerk_sync.apply_disputed(
+      array(select e from unnest(v_events) as e where case when e.id in (select i from unnest(v_finished) as i) then false else true end),
+      p_with_email, p_rules.delete_mode, p_now
+    );
+    perform clerk_sync.move_applied(v_done.carries, v_done.superseded, v_done.notes, p_rules, p_now);
+    perform clerk_sync.erase_deleted(
+      v_done.superseded || case when p_rules.mirror_token is null then v_done.carries end, p_now
+    );
   end if;
+  perform clerk_sync.add_given(v_events);
   set constraints all immediate;
-end
-$$;
-
--- What the result of a job says of its change: why the user is to be read again (refresh), what is not known of the user at
--- this version (absent), and of what kind a value was that is stored as the default (ignored).
-create or replace function clerk_sync.note_change(p_change clerk_sync.user_change)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select jsonb_strip_nulls(jsonb_build_object(
-    'refresh', p_change.refresh_reason,
-    'absent', p_change.absent,
-    'ignored', case when p_change.ignored_role is not null then jsonb_build_object('role', p_change.ignored_role) end
-  ));
-$$;
-
--- Moves jobs on whose changes are written, as apply_jobs says: those that carry a change, and the others, which are done.
-create or replace function clerk_sync.finish_jobs(
-  p_ids          uuid[],
-  p_changes      clerk_sync.user_change[],
-  p_token        uuid,
-  p_lease_until  timestamptz,
-  p_mirror_later boolean,
-  p_now          timestamptz
-)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_mirrors boolean := p_token is not null or p_mirror_later;
-  v_waits   boolean := v_mirrors and clerk_sync.circuit_is_open('auth');
-  v_owed    text    := case when v_waits or p_mirror_later then 'PENDING' when v_mirrors then 'PROCESSING' else 'COMPLETED' end;
-  v_changed uuid[];
-  v_notes   jsonb; -- what the results of jobs say besides, by job
-  v_others  uuid[];
-begin
-  select
-    array_agg(c.job_id),
-    jsonb_object_agg(c.job_id, clerk_sync.note_change(c))
-      filter (where c.refresh_reason is not null or c.absent is not null or c.ignored_role is not null)
-  into v_changed, v_notes
-  from unnest(p_changes) as c;
-  perform set_config('clerk_sync.recorded', 'update', true);
-  perform clerk_sync.move_jobs(v_changed, v_owed, case when v_waits then 'auth' end, v_notes, p_token, p_lease_until, p_now);
-  if cardinality(p_ids) > cardinality(p_changes) then
-    v_others := array(select i from unnest(p_ids) as i except select i from unnest(v_changed) as i);
-    perform clerk_sync.move_jobs(v_others, null, null, null, p_token, p_lease_until, p_now);
-  end if;
-  perform set_config('clerk_sync.recorded', '', true);
 end
 $$;
 
@@ -3138,41 +3295,34 @@ as $$
   select make_interval(secs => p_random * least(900, 2 ^ least(greatest(p_attempts, 1), 30)));
 $$;
 
--- A failed attempt: FAILED and due again after the backoff (never before p_retry_after), or DEAD when
--- the attempts are used up or trying again cannot help; CANCELLED when a person asked for that meanwhile.
+-- Ends an attempt that failed. The job is due again after the backoff, and never before p_retry_after. It is a dead letter
+-- when the attempts are used up, or when trying again cannot help (p_is_final).
 create or replace function clerk_sync.fail_job(
   p_id          uuid,
-  p_attempts    integer,
   p_error       text,
-  p_permanent   boolean,
-  p_retry_after interval,
-  p_now         timestamptz
+  p_now         timestamptz,
+  p_is_final    boolean default false,
+  p_retry_after interval default null
 )
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_status text;
+  v_attempt integer := (
+    select case when j.status = 'PROCESSING' then j.attempts else j.attempts + 1 end from public.job_queue as j where j.id = p_id
+  );
 begin
-  update public.job_queue as j
-  set status = case
-        when j.cancel_requested_at is not null then 'CANCELLED'
-        when p_permanent or p_attempts >= j.max_attempts then 'DEAD'
-        else 'FAILED'
-      end,
-      attempts = p_attempts,
-      error = p_error,
-      run_at = p_now + greatest(clerk_sync.backoff(p_attempts), p_retry_after),
-      updated_at = p_now
-  where j.id = p_id
-  returning j.status into v_status;
+  perform clerk_sync.move_jobs(
+    array[p_id], case when p_is_final then 'DEAD' else 'FAILED' end, p_now,
+    p_error => p_error,
+    p_run_at => p_now + greatest(clerk_sync.backoff(v_attempt), p_retry_after)
+  );
   insert into clerk_sync.metric_events (at, name, labels)
-  values (p_now, 'failed_attempts', jsonb_build_object('code', split_part(p_error, ':', 1)));
-  if v_status = 'DEAD' then
-    insert into clerk_sync.metric_events (at, name, labels)
-    values (p_now, 'dead', jsonb_build_object('code', split_part(p_error, ':', 1)));
-  end if;
+  select p_now, m.name, jsonb_build_object('code', split_part(p_error, ':', 1))
+  from unnest(array['failed_attempts', 'dead']) as m(name)
+  where m.name = 'failed_attempts'
+     or (select j.status = 'DEAD' from public.job_queue as j where j.id = p_id);
 end
 $$;
 
@@ -3183,29 +3333,26 @@ returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_alone uuid[] := array(select j.id from public.job_queue as j where j.id = any (p_ids) and j.runs_alone);
 begin
   perform clerk_sync.fail_job(
-    j.id, case when j.status = 'PROCESSING' then j.attempts else j.attempts + 1 end,
-    'database_timeout: applying the job took too long; look for a slow trigger on public.users', false, null, p_now
+    i, 'database_timeout: applying the job took too long; look for a slow trigger on public.users', p_now
   )
-  from public.job_queue as j
-  where j.id = any (p_ids)
-    and j.runs_alone;
-  update public.job_queue as j
-  set runs_alone = true,
-      status = case when j.status = 'PROCESSING' then 'PENDING' else j.status end,
-      attempts = case when j.status = 'PROCESSING' then j.attempts - 1 else j.attempts end,
-      updated_at = p_now
-  where j.id = any (p_ids)
-    and not j.runs_alone;
+  from unnest(v_alone) as i;
+  perform clerk_sync.move_jobs(
+    array(select j.id from public.job_queue as j where j.id = any (p_ids) and j.id <> all (v_alone) and j.status = k.status),
+    case when k.status = 'PROCESSING' then 'PENDING' end, p_now,
+    p_runs_alone => true
+  )
+  from unnest(array['PENDING', 'FAILED', 'PROCESSING']) as k(status);
 end
 $$;
 
--- Fails a job that the database refused. What will not fit at any later time (class 22: a value) is given up. So is, the
--- second time, a deletion that a foreign key stops: rows of other tables rarely go by themselves.
+-- Fails a job that the database refused. A value that no later time makes fit (class 22) is given up. So is a deletion that a
+-- foreign key stops for the second time: rows of other tables rarely go by themselves.
 create or replace function clerk_sync.reject_job(
   p_id         uuid,
-  p_attempt    integer,
   p_state      text,
   p_constraint text,
   p_message    text,
@@ -3216,33 +3363,40 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_is_blocked boolean := p_state in ('23503', '23001')
-    and exists (select 1 from public.job_queue as j where j.id = p_id and j.job_type = 'USER_DELETED');
-  v_code       text    := concat_ws(
-    ' ', case when v_is_blocked then 'delete_blocked' else 'database_rejected' end, p_state, nullif(p_constraint, '')
-  );
-  v_remedy     text    := case
-    when v_is_blocked then '. Give the foreign key on delete cascade or set null, or set DELETE_MODE=soft; then retry the job.'
-  end;
+  v_is_blocked       boolean;
+  v_is_blocked_again boolean;
 begin
+  select
+    j.job_type = 'USER_DELETED' and p_state in ('23503', '23001'),
+    j.job_type = 'USER_DELETED' and p_state in ('23503', '23001') and j.attempts >= case j.status when 'PROCESSING' then 2 else 1 end
+  into v_is_blocked, v_is_blocked_again
+  from public.job_queue as j
+  where j.id = p_id;
   perform clerk_sync.fail_job(
-    p_id, p_attempt, concat(v_code, ': ', p_message, v_remedy), p_state like '22%' or (v_is_blocked and p_attempt >= 2), null, p_now
+    p_id,
+    concat(
+      concat_ws(' ', case when v_is_blocked then 'delete_blocked' else 'database_rejected' end, p_state, nullif(p_constraint, '')),
+      ': ',
+      p_message,
+      case
+        when v_is_blocked then '. Give the foreign key on delete cascade or set null, or set DELETE_MODE=soft; then retry the job.'
+      end
+    ),
+    p_now,
+    p_is_final => p_state like '22%' or v_is_blocked_again
   );
 end
 $$;
 
 -- Applies one job in a savepoint of its own; whatever it raises is its outcome, recorded on it. When the table's
 -- owner made addresses unique in another way than we compare them (by lower(), say), the user gets a row without.
--- Answers false when the call was cut off (statement_timeout, which comes once a call): there is no time for another job.
+-- Returns false when the call was cut off (statement_timeout, which comes once a call): there is no time for another job.
 -- "when others" catches neither query_canceled nor assert_failure, so both are named, here as everywhere.
 create or replace function clerk_sync.apply_job(
-  p_id          uuid,
-  p_attempt     integer,
-  p_token       uuid,
-  p_lease_until timestamptz,
-  p_delete_mode text,
-  p_now         timestamptz,
-  p_with_email  boolean default true
+  p_id         uuid,
+  p_rules      clerk_sync.apply_rules,
+  p_now        timestamptz,
+  p_with_email boolean default true
 )
 returns boolean
 language plpgsql
@@ -3252,7 +3406,7 @@ declare
   v_message    text;
   v_constraint text;
 begin
-  perform clerk_sync.apply_jobs(array[p_id], p_token, p_lease_until, p_delete_mode, p_now, p_with_email);
+  perform clerk_sync.apply_jobs(array[p_id], p_rules, p_now, p_with_email);
   return true;
 exception
   when query_canceled then
@@ -3261,77 +3415,58 @@ exception
   when others or assert_failure then
     get stacked diagnostics v_message = message_text, v_constraint = constraint_name;
     if sqlstate = '23505' and p_with_email then
-      return clerk_sync.apply_job(p_id, p_attempt, p_token, p_lease_until, p_delete_mode, p_now, false);
+      return clerk_sync.apply_job(p_id, p_rules, p_now, false);
     end if;
-    perform clerk_sync.reject_job(p_id, p_attempt, sqlstate, v_constraint, v_message, p_now);
+    perform clerk_sync.reject_job(p_id, sqlstate, v_constraint, v_message, p_now);
     return true;
 end
 $$;
 
--- The fallback: one savepoint per job, so that the job that cannot be applied fails alone (law 7).
--- Newest first per user, so that the first one is the one that carries the state. Stops after 1.5 s
--- to keep the call short; the jobs not reached are untouched and still due.
-create or replace function clerk_sync.apply_jobs_one_by_one(
-  p_ids         uuid[],
-  p_token       uuid,
-  p_lease_until timestamptz,
-  p_delete_mode text,
-  p_now         timestamptz
-)
+-- Applies jobs whose users are locked: together, or else one by one in a savepoint each, so that the job that cannot be
+-- applied fails alone (law 7). One by one the newest of a user comes first, because it carries the change. After 1.5 s the
+-- call ends; the jobs that it did not reach are untouched and still due.
+create or replace function clerk_sync.apply_batch(p_ids uuid[], p_rules clerk_sync.apply_rules, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
   v_job      record;
-  v_deadline timestamptz := clock_timestamp() + interval '1.5 seconds';
+  v_deadline timestamptz;
 begin
+  if p_rules.delete_mode is null or p_rules.delete_mode not in ('hard', 'soft') then
+    raise exception 'p_delete_mode is %, it must be hard or soft', p_rules.delete_mode using errcode = 'SY002';
+  end if;
+  if cardinality(p_ids) = 0 then
+    return;
+  end if;
+  begin
+    perform clerk_sync.apply_jobs(p_ids, p_rules, p_now);
+    return;
+  exception
+    when query_canceled then -- there is no time left to find out which job hangs
+      perform clerk_sync.cut_jobs(p_ids, p_now);
+      return;
+    when others or assert_failure then
+      raise log 'clerk_sync: a batch of % jobs is applied one by one, because of SQLSTATE %', cardinality(p_ids), sqlstate;
+  end;
+  v_deadline := clock_timestamp() + interval '1.5 seconds';
   for v_job in
-    select j.id, j.clerk_id, case when j.status = 'PROCESSING' then j.attempts else j.attempts + 1 end as attempt
+    select j.id, j.clerk_id
     from public.job_queue as j
     where j.id = any (p_ids)
     order by j.clerk_id, (j.job_type = 'USER_DELETED') desc, j.version desc, j.created_at desc, j.id
   loop
     exit when clock_timestamp() > v_deadline;
-    continue when exists (
+    continue when exists ( -- a newer job of the user carries the change to the mirror
       select 1
       from public.job_queue as r
       where r.clerk_id = v_job.clerk_id
         and r.status = 'PROCESSING'
         and r.id <> v_job.id
     );
-    exit when not clerk_sync.apply_job(v_job.id, v_job.attempt, p_token, p_lease_until, p_delete_mode, p_now);
+    exit when not clerk_sync.apply_job(v_job.id, p_rules, p_now);
   end loop;
-end
-$$;
-
--- Applies a batch whose users are locked, together or else one by one.
-create or replace function clerk_sync.apply_batch(
-  p_ids         uuid[],
-  p_token       uuid,
-  p_lease_until timestamptz,
-  p_delete_mode text,
-  p_now         timestamptz
-)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  if p_delete_mode is null or p_delete_mode not in ('hard', 'soft') then
-    raise exception 'p_delete_mode is %, it must be hard or soft', p_delete_mode using errcode = 'SY002';
-  end if;
-  if cardinality(p_ids) = 0 then
-    return;
-  end if;
-  begin
-    perform clerk_sync.apply_jobs(p_ids, p_token, p_lease_until, p_delete_mode, p_now);
-  exception
-    when query_canceled then -- there is no time left to find out which job hangs
-      perform clerk_sync.cut_jobs(p_ids, p_now);
-    when others or assert_failure then -- some job of the batch is at fault: find out which, let the others pass
-      perform clerk_sync.apply_jobs_one_by_one(p_ids, p_token, p_lease_until, p_delete_mode, p_now);
-  end;
 end
 $$;
 
@@ -3416,7 +3551,7 @@ stable
 set search_path = ''
 as $$
 begin
-  if not exists (select 1 from clerk_sync.user_state as s where s.clerk_id = p_clerk_id)
+  if not exists (select 1 from clerk_sync.records as r where r.id = p_clerk_id)
     and not exists (select 1 from public.users as u where u.clerk_id = p_clerk_id)
     and not exists (select 1 from public.job_queue as j where j.clerk_id = p_clerk_id and j.attempts > 0) then
     return true;
@@ -3465,8 +3600,11 @@ begin
   delete from public.users as u where u.clerk_id = p_clerk_id;
   get diagnostics v_rows = row_count;
   delete from clerk_sync.user_state as s where s.clerk_id = p_clerk_id;
+  delete from clerk_sync.records as r where r.id = p_clerk_id;
   get diagnostics v_states = row_count;
+  perform set_config('clerk_sync.actor', 'sync', true);
   delete from public.job_queue as j where j.id = any (v_locked);
+  perform set_config('clerk_sync.actor', '', true);
   delete from clerk_sync.canary as c where c.clerk_id = p_clerk_id;
   return jsonb_build_object(
     'removed', true, 'rows', v_rows, 'states', v_states, 'jobs', cardinality(v_locked), 'waiting', '[]'::jsonb
@@ -3517,8 +3655,8 @@ as $$
   select count(*)::integer
   from (
     select 1
-    from clerk_sync.user_state as s
-    where s.delete_counted_at > p_since
+    from clerk_sync.records as r
+    where r.delete_counted_at > p_since
     limit p_most
   ) as counted;
 $$;
@@ -3595,7 +3733,7 @@ begin
     where j.id = any (p_deletes)
       and j.clerk_id is not null
       and coalesce(
-        (select s.first_seen_at from clerk_sync.user_state as s where s.clerk_id = j.clerk_id)
+        (select r.first_seen_at from clerk_sync.records as r where r.id = j.clerk_id)
           <= p_now - make_interval(mins => (p_brake ->> 'minutes')::integer),
         true
       )
@@ -3603,10 +3741,10 @@ begin
   );
   v_reason := clerk_sync.too_many_deletions(cardinality(v_counting), p_brake, p_now);
   if v_reason is null or cardinality(v_counting) = 0 then
-    insert into clerk_sync.user_state (clerk_id, delete_counted_at)
+    insert into clerk_sync.records (id, delete_counted_at)
     select i, p_now
     from unnest(v_counting) as i
-    on conflict (clerk_id) do update
+    on conflict (id) do update
       set delete_counted_at = excluded.delete_counted_at;
     return null;
   end if;
@@ -3617,47 +3755,54 @@ begin
 end
 $$;
 
--- Puts off the deletions of a batch that the brake does not let pass, and returns the other jobs. A deletion
--- an operator has confirmed passes, and so does one that finds nobody to delete here, unless it was made for the sake of
--- Supabase Auth alone (auth_only). p_brake null: no brake.
-create or replace function clerk_sync.hold_deletes(p_ids uuid[], p_brake jsonb, p_now timestamptz)
+-- Whether the brake may hold this job: a deletion that no operator has confirmed, of a user who is here to be deleted, or
+-- one that was made for the sake of Supabase Auth alone.
+create or replace function clerk_sync.may_be_held(p_job public.job_queue)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select p_job.job_type = 'USER_DELETED'
+    and not p_job.is_confirmed
+    and (
+      p_job.for_auth_only
+      -- Subqueries and not joins: they stay index lookups, whatever the statistics say.
+      or (
+        coalesce((select r.deleted_at is null from clerk_sync.records as r where r.id = p_job.clerk_id), true)
+        and (select u.deleted_at is null from public.users as u where u.clerk_id = p_job.clerk_id)
+      )
+    );
+$$;
+
+-- Holds the deletions among these jobs that the brake does not let pass, and returns the other jobs. p_brake null: no brake.
+create or replace function clerk_sync.pass_brake(p_ids uuid[], p_brake jsonb, p_now timestamptz)
 returns uuid[]
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_reason  text;
   v_deletes uuid[] := array(
     select j.id
     from public.job_queue as j
     where p_brake is not null
       and j.id = any (p_ids)
-      and j.job_type = 'USER_DELETED'
-      and not coalesce(j.result ? 'delete_confirmed', false)
-      and (
-        j.payload ? 'auth_only'
-        -- Subqueries and not joins: they stay index lookups, whatever the statistics say.
-        or (
-          coalesce((select s.deleted_at is null from clerk_sync.user_state as s where s.clerk_id = j.clerk_id), true)
-          and (select u.deleted_at is null from public.users as u where u.clerk_id = j.clerk_id)
-        )
-      )
+      and case when j.job_type = 'USER_DELETED' then clerk_sync.may_be_held(j) end
   );
+  v_reason  text;
 begin
-  if cardinality(v_deletes) = 0 then
-    return p_ids;
+  if cardinality(v_deletes) > 0 then
+    v_reason := clerk_sync.check_delete_brake(v_deletes, p_brake, p_now);
   end if;
-  v_reason := clerk_sync.check_delete_brake(v_deletes, p_brake, p_now);
   if v_reason is null then
     return p_ids;
   end if;
-  update public.job_queue as j
-  set status = 'PENDING',
-      attempts = case when j.status = 'PROCESSING' then j.attempts - 1 else j.attempts end,
-      error = 'delete_brake: ' || v_reason,
-      run_at = p_now + interval '1 hour',
-      updated_at = p_now
-  where j.id = any (v_deletes);
+  perform clerk_sync.move_jobs(
+    v_deletes, 'PENDING', p_now,
+    p_error => 'delete_brake: ' || v_reason,
+    p_run_at => p_now + interval '1 hour',
+    p_is_held => true
+  );
   return array(select i from unnest(p_ids) as i where i <> all (v_deletes));
 end
 $$;
@@ -3665,7 +3810,7 @@ $$;
 -- Deletions that wait for the brake: few, and found among however many jobs wait.
 create index if not exists job_queue_held_idx
   on public.job_queue (id)
-  where status = 'PENDING' and job_type = 'USER_DELETED' and error like 'delete_brake:%';
+  where is_held;
 
 -- {engaged_at, reason, released_at, waiting}: whether deletions wait, why, and how many, counted as far as 10,000.
 create or replace function public.clerk_sync_delete_brake()
@@ -3685,9 +3830,7 @@ begin
         from (
           select 1
           from public.job_queue as j
-          where j.status = 'PENDING'
-            and j.job_type = 'USER_DELETED'
-            and j.error like 'delete_brake:%'
+          where j.is_held
           limit 10000
         ) as w
       )
@@ -3697,75 +3840,58 @@ begin
 end
 $$;
 
--- What an operator decides about the deletions that wait: 'apply' lets these pass, and only these; 'cancel'
--- takes them out of the queue. The brake is off again when none waits. Answers {changed, left}; call it
--- until nothing is left, each call takes at most p_limit.
-create or replace function public.clerk_sync_release_delete_brake(
-  p_decision text,
-  p_limit    integer default 1000,
-  p_now      timestamptz default clock_timestamp()
-)
-returns jsonb
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_changed integer;
-  v_left    integer;
-begin
-  if p_decision is null or p_decision not in ('apply', 'cancel') then
-    raise exception 'p_decision is %, it must be apply or cancel', p_decision using errcode = 'SY002';
-  end if;
-  perform 1 from clerk_sync.delete_brake as b for update;
-  update public.job_queue as j
-  set status = case when p_decision = 'apply' then 'PENDING' else 'CANCELLED' end,
-      result = case
-        when p_decision = 'apply' then coalesce(j.result, '{}') || jsonb_build_object('delete_confirmed', p_now)
-        else j.result
-      end,
-      error = case when p_decision = 'apply' then null else j.error end,
-      run_at = p_now,
-      updated_at = p_now
-  where j.id = any (array(
-    select w.id
-    from public.job_queue as w
-    where w.status = 'PENDING'
-      and w.job_type = 'USER_DELETED'
-      and w.error like 'delete_brake:%'
-    limit p_limit
-    for update skip locked
-  ));
-  get diagnostics v_changed = row_count;
-  v_left := (public.clerk_sync_delete_brake() ->> 'waiting')::integer;
-  update clerk_sync.delete_brake as b
-  set engaged_at = null,
-      reason = null,
-      released_at = p_now
-  where v_left = 0;
-  return jsonb_build_object('changed', v_changed, 'left', v_left);
-end
-$$;
-
 -- ---- 11_accept.sql ----
 
 -- How jobs come in: from the webhook, from backfill and reconcile, and from ensure-user.
+
+-- Users whose creation is no news, by event id: {id, clerk_id}; their row is there and as new. Not for an event that is in
+-- the queue (a duplicate), nor while a dead letter of the user may have something pending (perhaps the mirror). Here alone
+-- storing reads public.users, which somebody may hold locked: the function waits no longer than a sender notices.
+create or replace function clerk_sync.find_existing(p_events clerk_sync.events[])
+returns jsonb
+language plpgsql
+set search_path = ''
+set lock_timeout = '100ms'
+as $$
+begin
+  return (
+    select coalesce(jsonb_object_agg(e.event_id, jsonb_build_object('id', u.id::text, 'clerk_id', u.clerk_id)), '{}')
+    from unnest(p_events) as e
+    -- offset 0: a lookup each, whatever the statistics say
+    cross join lateral (
+      select k.id, k.clerk_id from public.users as k where k.clerk_id = e.clerk_id and k.deleted_at is null offset 0
+    ) as u
+    where e.job_type = 'USER_CREATED'
+      and (
+        select r.deleted_at is null and r.version between e.version and clerk_sync.latest_version(clock_timestamp())
+          and coalesce(r.absent_version > e.version, true) -- else it may bring what is absent
+        from clerk_sync.records as r
+        where r.id = e.clerk_id
+      )
+      and not exists (select 1 from public.job_queue as j where j.event_id = e.event_id)
+      and not exists (select 1 from public.job_queue as j where j.clerk_id = e.clerk_id and j.status = 'DEAD')
+  );
+end
+$$;
 
 -- Puts jobs into the queue. Called by the webhook with one job, by backfill and reconcile with up
 -- to 500; the whole call is one transaction, so what it answers is durable when it returns.
 --
 -- p_jobs: [{event_id, job_type, clerk_id?, version, payload, source?, read_at?, dead_reason?}]; read_at: the payload was
--- read from Clerk's API, and that read began then.
--- Answers, in the same order: [{event_id, outcome, applied, job_id, user}], where applied is no (see clerk_sync_accept)
+-- read from Clerk's API, and that read began then. p_alone: the jobs run alone, because a call that applied their events was
+-- cut off.
+-- Returns, in the same order: [{event_id, outcome, applied, job_id, user}], where applied is no (see clerk_sync_accept)
 -- and outcome is
 --   queued     a new job
 --   requeued   the event was a dead letter and is tried again from the start
 --   duplicate  the event is known and its job is not dead; nothing was done
 --   exists     a create for a row that is already as new; nothing was stored
---   dead       stored as a dead letter at once, because it can never succeed (dead_reason)
+--   dead       stored as a dead letter, because it can never succeed (dead_reason)
 create or replace function public.clerk_sync_enqueue(
   p_jobs         jsonb,
   p_max_attempts integer default 15,
-  p_now          timestamptz default clock_timestamp()
+  p_now          timestamptz default clock_timestamp(),
+  p_alone        boolean default false
 )
 returns jsonb
 language plpgsql
@@ -3773,106 +3899,107 @@ set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- a plan made while the table was small would read all of it for ever
 set plan_cache_mode = 'force_generic_plan' -- as clerk_sync_run_jobs
-set lock_timeout = '4s' -- for a call that stores the same event just now
+set lock_timeout = '4s' -- for a call that stores the same event right now
 as $$
 declare
-  v_jobs clerk_sync.new_job[] := clerk_sync.read_jobs(p_jobs);
+  v_events   clerk_sync.events[] := clerk_sync.new_events(p_jobs);
+  v_existing jsonb := jsonb '{}';
 begin
-  -- Law 1 asks for the queue only: where public.users cannot be read, the jobs are stored, and a worker finds out.
   begin
-    v_jobs := clerk_sync.find_existing(v_jobs);
+    v_existing := clerk_sync.find_existing(v_events);
   exception
-    when others or query_canceled then
-      null;
+    when others or query_canceled then -- law 1 asks for the queue only: a worker finds out what is wrong with public.users
+      raise log 'clerk_sync: events are stored without a look at public.users, because of SQLSTATE %', sqlstate;
   end;
-  return clerk_sync.store_jobs(v_jobs, p_max_attempts, p_now);
+  return clerk_sync.insert_jobs(v_events, p_now, p_max_attempts, p_existing => v_existing, p_alone => p_alone);
 end
 $$;
 
--- The jobs of a call, each with an id. Raises SY003 unless each has an event_id of its own: of two that share one, or have
--- none, one would be swallowed.
-create or replace function clerk_sync.read_jobs(p_jobs jsonb)
-returns clerk_sync.new_job[]
-language plpgsql
-set search_path = ''
-as $$
-declare
-  -- Ids begin with the time (UUID version 7), so that new jobs are neighbours in an index of millions.
-  v_time text := overlay(
-    lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0') placing '-' from 9 for 0
-  ) || '-7';
-  v_jobs clerk_sync.new_job[] := array(
-    select row(
-      i.event_id, i.job_type, coalesce(i.clerk_id, nullif(i.payload ->> 'clerk_id', '')), coalesce(i.version, 0),
-      i.payload, coalesce(i.source, 'webhook'), i.read_at, i.dead_reason,
-      overlay(gen_random_uuid()::text placing v_time from 1 for 15)::uuid,
-      case when i.dead_reason is null then 'PENDING' else 'DEAD' end, 0, null,
-      case when i.read_at is not null then jsonb_build_object('read_at', i.read_at) end, null
-    )::clerk_sync.new_job
-    from jsonb_populate_recordset(null::clerk_sync.new_job, p_jobs) as i
-  );
-begin
-  if cardinality(v_jobs) = 1 and v_jobs[1].event_id is not null then
-    return v_jobs;
-  end if;
-  if (select count(distinct i.event_id) < count(*) from unnest(v_jobs) as i) then
-    raise exception 'each job of a call needs an event_id of its own' using errcode = 'SY003';
-  end if;
-  return v_jobs;
-end
-$$;
-
--- The jobs, each that would make a row that is there and already as new with that row: {id, clerk_id}. Not for an event that
--- is in the queue (a duplicate), nor while a dead letter of the user still owes something (perhaps the mirror). Here alone
--- storing reads public.users, which somebody may hold locked: nothing is waited for longer than a sender notices.
-create or replace function clerk_sync.find_existing(p_jobs clerk_sync.new_job[])
-returns clerk_sync.new_job[]
+-- Applies new events before they are stored, so that each job is stored once, as it then stands. Events that are known, and
+-- users whom a worker has in flight or whose jobs run alone, are left to workers. The function waits for no lock longer
+-- than a sender notices. Returns as apply_plain does.
+create or replace function clerk_sync.apply_new(
+  p_events clerk_sync.events[],
+  p_now    timestamptz,
+  out carries    uuid[],
+  out superseded uuid[],
+  out notes      jsonb
+)
 language plpgsql
 set search_path = ''
 set lock_timeout = '100ms'
 as $$
-declare
-  v_jobs  clerk_sync.new_job[] := p_jobs;
-  v_found jsonb; -- by event id
 begin
-  v_found := (
-    select jsonb_object_agg(i.event_id, jsonb_build_object('id', u.id::text, 'clerk_id', u.clerk_id))
-    from unnest(p_jobs) as i
-    -- offset 0: a lookup each, whatever the statistics say
-    cross join lateral (
-      select k.id, k.clerk_id from public.users as k where k.clerk_id = i.clerk_id and k.deleted_at is null offset 0
-    ) as u
-    where i.job_type = 'USER_CREATED'
-      and (
-        select s.deleted_at is null and s.version between i.version and clerk_sync.latest_version(clock_timestamp())
-          and coalesce(s.absent_version > i.version, true) -- else it may bring what is absent
-        from clerk_sync.user_state as s
-        where s.clerk_id = i.clerk_id
-      )
-      and not exists (select 1 from public.job_queue as j where j.event_id = i.event_id)
-      and not exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id and j.status = 'DEAD')
-  );
-  if v_found is null then
-    return p_jobs;
+  select a.carries, a.superseded, a.notes
+  into carries, superseded, notes
+  from clerk_sync.apply_plain(array(
+    select e
+    from unnest(p_events) as e
+    where e.dead_reason is null
+      and e.clerk_id is not null
+      -- a lookup each, whatever the statistics say
+      and (select true from public.job_queue as j where j.event_id = e.event_id) is null
+      and (select true from public.job_queue as j where j.clerk_id = e.clerk_id and j.status = 'PROCESSING') is null
+      and ( -- as runs_alone
+        select true from public.job_queue as j where j.clerk_id = e.clerk_id and j.runs_alone and j.status <> 'COMPLETED' limit 1
+      ) is null
+  ), false, p_now) as a;
+  if cardinality(superseded) > 0 then
+    perform clerk_sync.add_given(p_events);
   end if;
-  for v_place in 1 .. cardinality(v_jobs) loop
-    v_jobs[v_place].existing := v_found -> v_jobs[v_place].event_id;
-  end loop;
-  return v_jobs;
+  set constraints all immediate; -- as apply_jobs
 end
 $$;
 
--- What the webhook calls: events go into the queue and, where nothing stands in the way, into their users' rows in the
--- same transaction, so that the row is there when the 202 leaves. Whatever hinders that leaves the job queued, as if
--- it had not been tried: another worker has the user in hand, the delete brake holds, or applying fails. When applying
--- takes longer than the call may (2 s, see clerk_sync_run_jobs), its jobs are stored without it, to run alone.
--- Answers what clerk_sync_enqueue does; applied may be row (the mirror is owed), or all.
+-- Says in the answer to a call of events why each event that was stored only was left to a worker (left), and counts the
+-- reasons. p_refused: the SQLSTATE with which the database refused to apply the call.
+create or replace function clerk_sync.note_left(p_answer jsonb, p_events clerk_sync.events[], p_refused text, p_now timestamptz)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_reasons jsonb := ( -- by event id
+    select coalesce(jsonb_object_agg(e.event_id, case
+      when p_refused = '57014' then 'timeout'
+      when p_refused is not null then 'refused ' || p_refused
+      when e.job_type = 'USER_DELETED' then 'deletion'
+      when clerk_sync.absent_fields(e.payload) is not null then 'trimmed'
+      when e.version > clerk_sync.latest_version(p_now) then 'future'
+      when exists (select 1 from public.job_queue as j where j.clerk_id = e.clerk_id and j.status = 'PROCESSING') then 'in_flight'
+      when clerk_sync.runs_alone(e.clerk_id) then 'runs_alone'
+      when r.deleted_at is not null then 'deleted'
+      when r.version > e.version then 'late'
+      when r.trusted_version is not null or r.absent_version is not null then 'unsettled'
+      else 'disputed' -- an address that another user has or waits for, or a record that another transaction holds
+    end), '{}')
+    from unnest(p_events) as e
+    left join lateral (select * from clerk_sync.records as k where k.id = e.clerk_id offset 0) as r on true
+    where p_answer @> jsonb_build_array(jsonb_build_object('event_id', e.event_id, 'outcome', 'queued', 'applied', 'no'))
+  );
+begin
+  insert into clerk_sync.metric_events (at, name, labels, count)
+  select p_now, 'left_to_worker', jsonb_build_object('reason', v.value), count(*)
+  from jsonb_each_text(v_reasons) as v
+  group by v.value;
+  return (
+    select jsonb_agg(a.value || jsonb_build_object('left', v_reasons -> (a.value ->> 'event_id')) order by a.ordinality)
+    from jsonb_array_elements(p_answer) with ordinality as a
+  );
+end
+$$;
+
+-- What the webhook calls: events go into the queue and, where only the version decides (see clerk_sync.apply_plain), into
+-- their users' rows in the same transaction, so that the row is there when the 202 leaves. Everything else stays queued for
+-- a worker: a deletion, an address that two users claim, a user whom a worker has in flight or whose jobs run alone, events
+-- that the database refuses. When applying takes longer than the call may (2 s, see clerk_sync_run_jobs), its jobs are
+-- stored without it, to run alone.
+-- Returns what clerk_sync_enqueue does, and in each entry that was left to a worker why (left); applied may be row (the
+-- mirror is pending), or all.
 create or replace function public.clerk_sync_accept(
   p_jobs         jsonb,
   p_max_attempts integer default 15,
   p_mirrors      boolean default false,
-  p_delete_mode  text default 'hard',
-  p_delete_brake jsonb default null,
   p_now          timestamptz default clock_timestamp()
 )
 returns jsonb
@@ -3882,164 +4009,52 @@ set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 set enable_bitmapscan = 'off'
 set plan_cache_mode = 'force_generic_plan'
-set lock_timeout = '4s' -- for a call that stores the same event just now
+set lock_timeout = '4s' -- for a call that stores the same event right now
 set statement_timeout = '2s'
 as $$
 declare
-  v_jobs       clerk_sync.new_job[] := clerk_sync.read_jobs(p_jobs);
-  v_is_cut     boolean := false; -- the limit comes once a call: what follows has none, and only stores
-  v_is_refused boolean := false;
+  v_events     clerk_sync.events[] := clerk_sync.new_events(p_jobs);
+  v_carries    uuid[] := array[]::uuid[];
+  v_superseded uuid[] := array[]::uuid[];
+  v_notes      jsonb;
+  v_created    clerk_sync.events[];
+  v_existing   jsonb := jsonb '{}';
+  v_refused    text; -- the SQLSTATE
   v_answer     jsonb;
-  v_left       uuid[];
-  v_written    uuid[];
 begin
   begin
-    v_jobs := clerk_sync.write_new_jobs(v_jobs, p_mirrors, p_now);
+    select a.carries, a.superseded, a.notes
+    into v_carries, v_superseded, v_notes
+    from clerk_sync.apply_new(v_events, p_now) as a;
+    v_created := array(
+      select e
+      from unnest(v_events) as e
+      where e.job_type = 'USER_CREATED'
+        and e.id <> all (v_carries || v_superseded)
+    );
+    if cardinality(v_created) > 0 then
+      v_existing := clerk_sync.find_existing(v_created);
+    end if;
   exception
-    when query_canceled then
-      v_is_cut := true;
-    when others or assert_failure then -- they are stored as they came: a worker applies them, or finds out what is wrong
-      v_is_refused := true;
+    when others or assert_failure or query_canceled then -- the events are stored as they came: a worker applies them
+      v_refused := sqlstate;
+      v_carries := array[]::uuid[];
+      v_superseded := array[]::uuid[];
   end;
-  v_answer := clerk_sync.store_jobs(v_jobs, p_max_attempts, p_now, v_is_cut);
-  if v_is_cut or v_is_refused or not v_answer @> '[{"outcome": "queued", "applied": "no"}]' then
-    return v_answer;
+  v_answer := clerk_sync.insert_jobs(
+    v_events, p_now, p_max_attempts,
+    p_carries => v_carries,
+    p_superseded => v_superseded,
+    p_notes => v_notes,
+    p_existing => v_existing,
+    p_mirrors => p_mirrors,
+    p_waits_for => case when p_mirrors and clerk_sync.circuit_is_open('auth') then 'auth' end,
+    p_alone => coalesce(v_refused = '57014', false)
+  );
+  if cardinality(v_carries) + cardinality(v_superseded) < cardinality(v_events) then
+    return clerk_sync.note_left(v_answer, v_events, v_refused, p_now);
   end if;
-  v_left := array(
-    select (e.value ->> 'job_id')::uuid
-    from jsonb_array_elements(v_answer) as e
-    where e.value @> '{"outcome": "queued", "applied": "no"}'
-  );
-  begin
-    v_written := clerk_sync.apply_at_once(v_left, p_mirrors, p_delete_mode, p_delete_brake, p_now);
-  exception
-    when query_canceled then
-      perform clerk_sync.cut_jobs(v_left, p_now);
-      return v_answer;
-    when others or assert_failure then -- the jobs are in the queue: a worker applies them, or finds out what is wrong
-      return v_answer;
-  end;
-  return (
-    select jsonb_agg(
-      case
-        when (e.value ->> 'job_id')::uuid <> all (v_written) then e.value
-        else e.value || jsonb_build_object('applied', case when p_mirrors then 'row' else 'all' end)
-      end
-      order by e.place
-    )
-    from jsonb_array_elements(v_answer) with ordinality as e(value, place)
-  );
-end
-$$;
-
--- Writes what new snapshots bring before they are stored, so that each job is stored once, as it then stands; returns the
--- jobs, those written with the result applied. Deletions, events that are known, and users whom another worker has in
--- hand or whose jobs run alone are left to what follows. Nothing is waited for longer than a sender notices.
-create or replace function clerk_sync.write_new_jobs(p_jobs clerk_sync.new_job[], p_mirrors boolean, p_now timestamptz)
-returns clerk_sync.new_job[]
-language plpgsql
-set search_path = ''
-set lock_timeout = '100ms'
-as $$
-declare
-  v_users   text[];
-  v_changes clerk_sync.user_change[];
-  v_known   clerk_sync.new_job[] := clerk_sync.find_existing(p_jobs);
-  v_jobs    clerk_sync.new_job[] := array(
-    select i
-    from unnest(v_known) as i
-    where i.status = 'PENDING'
-      and i.job_type <> 'USER_DELETED'
-      and i.clerk_id is not null
-      and i.existing is null
-      and not exists (select 1 from public.job_queue as j where j.event_id = i.event_id)
-      and not exists ( -- as runs_alone
-        select 1 from public.job_queue as a where a.clerk_id = i.clerk_id and a.runs_alone and a.status <> 'COMPLETED'
-      )
-  );
-begin
-  if cardinality(v_jobs) = 0 then
-    return v_known;
-  end if;
-  v_users := clerk_sync.lock_free_users(array(select distinct i.clerk_id from unnest(v_jobs) as i));
-  v_changes := clerk_sync.newest_changes(array(
-    select row(i.id, i.job_type, i.clerk_id, i.version, i.payload, i.result, p_now, i.source = 'webhook')::clerk_sync.change_source
-    from unnest(v_jobs) as i
-    where i.clerk_id = any (v_users)
-  ), p_now);
-  -- As write_changes, which knows more kinds of changes.
-  perform clerk_sync.offer_emails(v_changes, p_now);
-  v_changes := clerk_sync.resolve_emails(v_changes, p_now);
-  perform clerk_sync.write_user_state(v_changes, p_now);
-  perform clerk_sync.write_users(v_changes, p_now);
-  set constraints all immediate; -- as apply_jobs
-  return clerk_sync.mark_written(v_known, v_changes, p_mirrors);
-end
-$$;
-
--- The jobs, those of them whose changes are written done, or, where the mirror is owed, waiting for it.
-create or replace function clerk_sync.mark_written(
-  p_jobs    clerk_sync.new_job[],
-  p_changes clerk_sync.user_change[],
-  p_mirrors boolean
-)
-returns clerk_sync.new_job[]
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  v_status    text    := case when p_mirrors then 'PENDING' else 'COMPLETED' end;
-  v_attempts  integer := case when p_mirrors then 0 else 1 end;
-  v_waits_for text    := case when p_mirrors and clerk_sync.circuit_is_open('auth') then 'auth' end;
-begin
-  return array(
-    select case
-      when c.job_id is null then i.job
-      else row(
-        (i.job).event_id, (i.job).job_type, (i.job).clerk_id, (i.job).version, (i.job).payload, (i.job).source,
-        (i.job).read_at, null, (i.job).id, v_status, v_attempts, v_waits_for,
-        jsonb_build_object('applied', true) || clerk_sync.note_change(c)
-          || jsonb_strip_nulls(jsonb_build_object('ignored_email', (i.job).payload -> 'ignored_email')),
-        null
-      )::clerk_sync.new_job
-    end
-    from (select e as job, e.id, row_number() over () as place from unnest(p_jobs) as e) as i
-    left join unnest(p_changes) as c on c.job_id = i.id
-    order by i.place
-  );
-end
-$$;
-
--- Applies jobs of this transaction and returns which. Nothing is waited for longer than a sender notices.
-create or replace function clerk_sync.apply_at_once(
-  p_ids          uuid[],
-  p_mirrors      boolean,
-  p_delete_mode  text,
-  p_delete_brake jsonb,
-  p_now          timestamptz
-)
-returns uuid[]
-language plpgsql
-set search_path = ''
-set lock_timeout = '100ms'
-as $$
-declare
-  v_due clerk_sync.due_job[];
-  v_ids uuid[];
-begin
-  v_due := clerk_sync.claim_users(array(
-    select row(j.id, j.clerk_id)::clerk_sync.due_job
-    from public.job_queue as j
-    where j.id = any (p_ids)
-      and j.clerk_id is not null
-      and not j.runs_alone
-  ));
-  v_ids := clerk_sync.hold_deletes(array(select d.id from unnest(v_due) as d), p_delete_brake, p_now);
-  if cardinality(v_ids) > 0 then
-    perform clerk_sync.apply_jobs(v_ids, null, null, p_delete_mode, p_now, true, p_mirrors);
-  end if;
-  return v_ids;
+  return v_answer;
 end
 $$;
 
@@ -4083,15 +4098,41 @@ begin
         select r as found, r.clerk_id, r.deleted_at from public.users as r where r.clerk_id = i.clerk_id offset 0
       ) as u on true
       left join lateral (
-        select r.version, r.deleted_at from clerk_sync.user_state as r where r.clerk_id = i.clerk_id offset 0
+        select r.version, r.deleted_at from clerk_sync.records as r where r.id = i.clerk_id offset 0
       ) as s on true
     ) as o
   );
 end
 $$;
 
--- Stores what was read of a user as a due job and returns its id. A state of a user is one job, however often it is
--- read; null while a worker has that job in hand.
+-- Puts what was read of their users into jobs, in place of what they held.
+-- p_reads: [{job_id, deleted?, version?, payload?, read_at?}]
+create or replace function clerk_sync.put_reads(p_reads jsonb, p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform set_config('clerk_sync.actor', 'sync', true);
+  update public.job_queue as j
+  set job_type = case when r.deleted then 'USER_DELETED' else 'USER_UPDATED' end,
+      version = coalesce(r.version, j.version),
+      payload = jsonb_build_object('clerk_id', j.clerk_id, 'retry_count', coalesce(j.payload -> 'retry_count', '0'))
+        || jsonb_strip_nulls(jsonb_build_object('reason', j.payload -> 'reason', 'original_event', j.payload -> 'original_event'))
+        || coalesce(r.payload, '{}'),
+      read_at = coalesce(r.read_at, j.read_at),
+      applied_at = null,
+      erased_at = null,
+      is_confirmed = j.is_confirmed and coalesce(r.deleted, false),
+      updated_at = p_now
+  from jsonb_to_recordset(p_reads) as r(job_id uuid, deleted boolean, version bigint, payload jsonb, read_at timestamptz)
+  where j.id = r.job_id;
+  perform set_config('clerk_sync.actor', '', true);
+end
+$$;
+
+-- Stores what was read of a user as a due job and returns its id. A state of a user is one job, however often it is read;
+-- null while a worker has that job in flight.
 create or replace function clerk_sync.store_ensure_job(
   p_clerk_id     text,
   p_version      bigint,
@@ -4105,26 +4146,30 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_id uuid;
+  v_stored jsonb;
+  v_id     uuid;
 begin
-  insert into public.job_queue as j
-    (event_id, job_type, clerk_id, version, payload, result, source, max_attempts, created_at, updated_at, run_at)
-  values (
-    format('ensure_%s_%s', p_clerk_id, p_version), 'USER_UPDATED', p_clerk_id, p_version,
-    p_payload || '{"retry_count": 0}', jsonb_build_object('read_at', p_read_at), 'ensure', p_max_attempts,
-    p_now, p_now, p_now
-  )
-  on conflict (event_id) do update
-    set status = 'PENDING',
-        payload = excluded.payload,
-        result = excluded.result,
-        attempts = 0,
-        error = null,
-        run_at = p_now,
-        updated_at = p_now
-    where j.status <> 'PROCESSING'
-  returning j.id
-  into v_id;
+  v_stored := clerk_sync.insert_jobs(clerk_sync.new_events(jsonb_build_array(jsonb_build_object(
+    'event_id', format('ensure_%s_%s', p_clerk_id, p_version),
+    'job_type', 'USER_UPDATED',
+    'clerk_id', p_clerk_id,
+    'version', p_version,
+    'source', 'ensure',
+    'read_at', p_read_at,
+    'payload', p_payload || '{"retry_count": 0}'
+  ))), p_now, p_max_attempts) -> 0;
+  v_id := (v_stored ->> 'job_id')::uuid;
+  if v_stored ->> 'outcome' = 'queued' then
+    return v_id;
+  end if;
+  perform 1 from public.job_queue as j where j.id = v_id and j.status <> 'PROCESSING' for update;
+  if not found then
+    return null;
+  end if;
+  perform clerk_sync.put_reads(jsonb_build_array(jsonb_build_object(
+    'job_id', v_id, 'version', p_version, 'payload', p_payload, 'read_at', p_read_at
+  )), p_now);
+  perform clerk_sync.move_jobs(array[v_id], 'PENDING', p_now, p_run_at => p_now, p_starts_over => true);
   return v_id;
 end
 $$;
@@ -4154,13 +4199,13 @@ declare
   v_own jsonb;
   v_job uuid;
 begin
-  perform clerk_sync.lock_user(p_clerk_id, (p_payload ->> 'created_at')::timestamptz);
+  perform clerk_sync.lock_records(array[p_clerk_id], (p_payload ->> 'created_at')::timestamptz);
   v_own := public.clerk_sync_own_row(p_clerk_id);
   if v_own ->> 'state' = 'present' then
     return v_own;
   end if;
   v_job := clerk_sync.store_ensure_job(p_clerk_id, p_version, p_payload, p_read_at, p_max_attempts, p_now);
-  perform clerk_sync.apply_batch(array_remove(array[v_job], null), null, null, 'hard', p_now);
+  perform clerk_sync.apply_batch(array_remove(array[v_job], null), row(null, null, 'hard')::clerk_sync.apply_rules, p_now);
   v_own := public.clerk_sync_own_row(p_clerk_id);
   if v_own ->> 'state' = 'present' then
     perform clerk_sync.queue_mirror(array[p_clerk_id], 'ensure', p_now);
@@ -4175,7 +4220,7 @@ $$;
 
 -- A refresh is a job like any other (source refresh), with lease, retries and dead letter; what it applies is read when it
 -- runs.
---   refresh_due_at ─ queue_refreshes ─> job ─ lease_reads ─> GET /v1/users/{id} ─ clerk_sync_apply_reads ─> users
+--   refresh_due_at ─ queue_refreshes ─> job ─ route_jobs: read ─> GET /v1/users/{id} ─ clerk_sync_apply_reads ─> users
 
 -- Asks for a refresh of users, known or not; also of deleted ones, whom only a fresh read revives. It is queued
 -- by the next worker that can read from Clerk's API. Answers how many were asked for.
@@ -4191,23 +4236,19 @@ as $$
 declare
   v_count integer;
 begin
-  perform clerk_sync.lock_new_users(p_clerk_ids);
-  insert into clerk_sync.user_state as s (clerk_id, refresh_reason, refresh_due_at)
-  select distinct i.clerk_id, p_reason, p_now
-  from unnest(p_clerk_ids) as i(clerk_id)
-  where i.clerk_id <> ''
-  order by i.clerk_id
-  on conflict (clerk_id) do update
-    set refresh_reason = coalesce(s.refresh_reason, excluded.refresh_reason),
-        refresh_due_at = excluded.refresh_due_at,
-        refresh_attempts = 0;
+  perform clerk_sync.lock_records(p_clerk_ids);
+  update clerk_sync.records as r
+  set refresh_reason = coalesce(r.refresh_reason, p_reason),
+      refresh_due_at = p_now,
+      refresh_attempts = 0
+  where r.id = any (p_clerk_ids);
   get diagnostics v_count = row_count;
   return v_count;
 end
 $$;
 
--- Makes the jobs of refreshes that are due. A user whose refresh is in the queue, or dead, gets no second one; one
--- that is being read just now stays due, for the reason may be younger.
+-- Makes the jobs of refreshes that are due. A user whose refresh is in the queue, or dead, gets no second one. A refresh
+-- that is asked for during a read stays due, for its reason may be younger than the read.
 create or replace function clerk_sync.queue_refreshes(p_limit integer, p_now timestamptz)
 returns void
 language plpgsql
@@ -4215,16 +4256,16 @@ set search_path = ''
 as $$
 declare
   v_due text[] := array(
-    select s.clerk_id
-    from clerk_sync.user_state as s
-    where s.refresh_due_at <= p_now
+    select r.id
+    from clerk_sync.records as r
+    where r.refresh_due_at <= p_now
       and (
-        select r.source
-        from public.job_queue as r
-        where r.clerk_id = s.clerk_id
-          and r.status = 'PROCESSING'
+        select j.source
+        from public.job_queue as j
+        where j.clerk_id = r.id
+          and j.status = 'PROCESSING'
       ) is distinct from 'refresh'
-    order by s.refresh_due_at
+    order by r.refresh_due_at
     limit p_limit
     for update skip locked
   );
@@ -4232,82 +4273,35 @@ begin
   if cardinality(v_due) = 0 then
     return;
   end if;
-  insert into public.job_queue
-    (event_id, job_type, clerk_id, version, source, created_at, updated_at, run_at, payload)
-  select
-    'refresh_' || gen_random_uuid(), 'USER_UPDATED', s.clerk_id, s.version, 'refresh', p_now, p_now, p_now,
-    jsonb_build_object('clerk_id', s.clerk_id, 'reason', s.refresh_reason, 'retry_count', 0)
-  from clerk_sync.user_state as s
-  where s.clerk_id = any (v_due)
-    and not exists (
-      select 1
-      from public.job_queue as r
-      where r.clerk_id = s.clerk_id
-        and r.status in ('PENDING', 'FAILED', 'DEAD')
-        and r.source = 'refresh'
-        and not coalesce(r.result @> '{"applied": true}', false)
-      offset 0
-    );
-  update clerk_sync.user_state as s
+  perform clerk_sync.insert_jobs(clerk_sync.new_events((
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'event_id', 'refresh_' || gen_random_uuid(),
+      'job_type', 'USER_UPDATED',
+      'clerk_id', r.id,
+      'version', r.version,
+      'source', 'refresh',
+      'payload', jsonb_build_object('clerk_id', r.id, 'reason', r.refresh_reason, 'retry_count', 0)
+    )), '[]')
+    from clerk_sync.records as r
+    where r.id = any (v_due)
+      and not exists (
+        select 1
+        from public.job_queue as j
+        where j.clerk_id = r.id
+          and j.status in ('PENDING', 'FAILED', 'DEAD')
+          and j.source = 'refresh'
+          and j.applied_at is null
+        offset 0
+      )
+  )), p_now);
+  update clerk_sync.records as r
   set refresh_due_at = null
-  where s.clerk_id = any (v_due);
+  where r.id = any (v_due);
 end
 $$;
 
--- The jobs of a batch that have what they apply: all but the refreshes whose read is still to come.
-create or replace function clerk_sync.without_unread(p_ids uuid[])
-returns uuid[]
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return array(
-    select j.id
-    from public.job_queue as j
-    where j.id = any (p_ids)
-      and (j.source <> 'refresh' or coalesce(j.result @> '{"applied": true}', false))
-  );
-end
-$$;
-
--- Leases the refreshes of a batch for their read, and returns them: one a user, and none of a user with other
--- work in the batch; that goes first.
-create or replace function clerk_sync.lease_reads(
-  p_ids         uuid[],
-  p_token       uuid,
-  p_lease_until timestamptz,
-  p_now         timestamptz
-)
-returns uuid[]
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_ready uuid[] := clerk_sync.without_unread(p_ids);
-  v_reads uuid[];
-begin
-  if cardinality(v_ready) = cardinality(p_ids) then
-    return '{}'::uuid[];
-  end if;
-  v_reads := array(
-    select distinct on (j.clerk_id) j.id
-    from (
-      select k.id, k.clerk_id, k.run_at
-      from public.job_queue as k
-      where k.id = any (array(select i from unnest(p_ids) as i except select i from unnest(v_ready) as i))
-      offset 0
-    ) as j
-    where j.clerk_id <> all (array(select o.clerk_id from public.job_queue as o where o.id = any (v_ready)))
-    order by j.clerk_id, j.run_at, j.id
-  );
-  perform clerk_sync.lease_calls(v_reads, true, p_token, p_lease_until, p_now);
-  return v_reads;
-end
-$$;
-
--- Takes down in the jobs what was read of their users, fails those whose read is older than what is known
--- (Clerk's API may lag behind its webhooks) and settles nothing (read_settles), and returns the others.
+-- Puts what was read of their users into jobs, and fails those whose read is older than what is known (Clerk's API may lag
+-- behind its webhooks) and settles nothing (read_settles). Returns the others.
 -- p_reads: [{job_id, deleted, version?, payload?}]
 create or replace function clerk_sync.store_reads(p_ids uuid[], p_reads jsonb, p_now timestamptz)
 returns uuid[]
@@ -4315,44 +4309,34 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_reads jsonb := (select jsonb_object_agg(r.value ->> 'job_id', r.value) from jsonb_array_elements(p_reads) as r); -- by job
   v_stale uuid[];
 begin
-  update public.job_queue as j
-  set job_type = case when (v_reads -> j.id::text ->> 'deleted')::boolean then 'USER_DELETED' else 'USER_UPDATED' end,
-      version = coalesce((v_reads -> j.id::text ->> 'version')::bigint, j.version),
-      payload = (j.payload - '{erased,email,email_verified,ignored_email,phone,name,user_role,ignored_role,external_id,banned,locked,created_at}'::text[])
-        || coalesce(nullif(v_reads -> j.id::text -> 'payload', 'null'), '{}'),
-      updated_at = p_now
-  where j.id = any (p_ids);
-
+  perform clerk_sync.put_reads(
+    (select coalesce(jsonb_agg(r.value), '[]') from jsonb_array_elements(p_reads) as r where (r.value ->> 'job_id')::uuid = any (p_ids)),
+    p_now
+  );
   v_stale := array(
     select j.id
     from public.job_queue as j
     where j.id = any (p_ids)
       and j.job_type <> 'USER_DELETED'
       and (
-        select s.deleted_at is null
-          and j.version < s.version
-          and not clerk_sync.read_settles(
-            j.version, (j.result ->> 'read_at')::timestamptz, s.version, s.trusted_version, s.last_synced_at, p_now
-          )
-        from clerk_sync.user_state as s
-        where s.clerk_id = j.clerk_id
+        select r.deleted_at is null
+          and j.version < r.version
+          and not clerk_sync.read_settles(j.version, j.read_at, r.version, r.trusted_version, r.last_synced_at, p_now)
+        from clerk_sync.records as r
+        where r.id = j.clerk_id
       )
   );
-  perform clerk_sync.fail_job(
-    j.id, j.attempts, 'clerk_stale: Clerk''s API answered an older state than is known', false, null, p_now
-  )
-  from public.job_queue as j
-  where j.id = any (v_stale);
+  perform clerk_sync.fail_job(i, 'clerk_stale: Clerk''s API answered an older state than is known', p_now)
+  from unnest(v_stale) as i;
   return array(select i from unnest(p_ids) as i where i <> all (v_stale));
 end
 $$;
 
 -- Applies what was read of users whose refresh is leased under p_token; reads of a lost lease are dropped.
 -- p_reads: [{job_id, deleted, version?, payload?}], version and payload as a webhook job has them.
--- p_mirror: the mirror is owed then, under that lease. Answers {jobs, mirror}.
+-- p_mirror: the mirror is pending then, under that lease. Answers {jobs, mirror}.
 create or replace function public.clerk_sync_apply_reads(
   p_token        uuid,
   p_reads        jsonb,
@@ -4388,16 +4372,12 @@ begin
     order by j.id
     for update
   );
-  -- In one order for all, and before any other lock that is waited for.
-  perform 1
-  from clerk_sync.user_state as s
-  where s.clerk_id = any (array(select j.clerk_id from public.job_queue as j where j.id = any (v_leased)))
-  order by s.clerk_id
-  for update;
-  v_ids := clerk_sync.store_reads(v_leased, p_reads, p_now);
-  v_ids := clerk_sync.hold_deletes(v_ids, p_delete_brake, p_now);
+  perform clerk_sync.lock_records(array(select j.clerk_id from public.job_queue as j where j.id = any (v_leased)));
+  v_ids := clerk_sync.pass_brake(clerk_sync.store_reads(v_leased, p_reads, p_now), p_delete_brake, p_now);
   v_lease_until := (select max(j.lease_until) from public.job_queue as j where j.id = any (v_ids));
-  perform clerk_sync.apply_batch(v_ids, case when p_mirror then p_token end, v_lease_until, p_delete_mode, p_now);
+  perform clerk_sync.apply_batch(
+    v_ids, row(case when p_mirror then p_token end, v_lease_until, p_delete_mode)::clerk_sync.apply_rules, p_now
+  );
   return jsonb_build_object(
     'jobs', clerk_sync.describe_jobs(v_leased),
     'mirror', clerk_sync.describe_mirror(v_ids)
@@ -4421,28 +4401,6 @@ begin
     from public.job_queue as j
     where j.id = any (p_ids)
   );
-end
-$$;
-
--- Of the jobs of a batch, lets those refreshes wait whose read Clerk's API would not answer: all that are unread while
--- its circuit is open. Returns the others.
-create or replace function clerk_sync.hold_reads(p_ids uuid[])
-returns uuid[]
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_ready uuid[];
-begin
-  if not clerk_sync.circuit_is_open('clerk') then
-    return p_ids;
-  end if;
-  v_ready := clerk_sync.without_unread(p_ids);
-  update public.job_queue as j
-  set waits_for = 'clerk'
-  where j.id = any (p_ids)
-    and j.id <> all (v_ready);
-  return v_ready;
 end
 $$;
 
@@ -4503,9 +4461,9 @@ as $$
   select coalesce((select h.can_read from clerk_sync.heartbeats as h where h.name = 'processor'), true);
 $$;
 
--- Somebody who works through the queue has the key. The functions of a project share their secrets, and in a quiet
+-- A worker that reads from Clerk's API has CLERK_SECRET_KEY. The functions of a project share their secrets, and in a quiet
 -- project only the webhook's is called: so the processor has it, too.
-create or replace function clerk_sync.learn_key()
+create or replace function clerk_sync.note_key()
 returns void
 language sql
 set search_path = ''
@@ -4530,7 +4488,7 @@ as $$
 declare
   v_living text[] := array(
     select s.clerk_id
-    from clerk_sync.user_state as s
+    from clerk_sync.known_users as s
     where s.external_id = p_external_id
       and s.deleted_at is null
       and (s.version <= p_version or p_version = 0)
@@ -4541,7 +4499,7 @@ begin
   end if;
   return array(
     select s.clerk_id
-    from clerk_sync.user_state as s
+    from clerk_sync.known_users as s
     where s.external_id = p_external_id
       and (s.version <= p_version or p_version = 0)
     order by s.version desc, s.clerk_id
@@ -4551,19 +4509,18 @@ end
 $$;
 
 -- Finds the users of deletions without an id. One that several users are meant by gets none, and fails. While other jobs of
--- the batch tell who has the external_id, the deletion is left to the next batch. Returns the jobs with the users found.
-create or replace function clerk_sync.find_users_by_external_id(p_due clerk_sync.due_job[])
-returns clerk_sync.due_job[]
+-- the batch tell who has the external_id, the deletion is left to the next batch. Returns the jobs without those.
+create or replace function clerk_sync.name_users(p_ids uuid[])
+returns uuid[]
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_ids      uuid[] := array(select d.id from unnest(p_due) as d);
-  v_nameless uuid[] := array(select d.id from unnest(p_due) as d where d.clerk_id is null);
+  v_nameless uuid[] := array(select j.id from public.job_queue as j where j.id = any (p_ids) and j.clerk_id is null);
   v_early    uuid[];
 begin
   if cardinality(v_nameless) = 0 then
-    return p_due;
+    return p_ids;
   end if;
   v_early := array(
     select j.id
@@ -4572,7 +4529,7 @@ begin
       and exists (
         select 1
         from public.job_queue as o
-        where o.id = any (v_ids)
+        where o.id = any (p_ids)
           and o.job_type <> 'USER_DELETED'
           and (
             o.payload ->> 'external_id' = j.payload ->> 'external_id'
@@ -4580,6 +4537,7 @@ begin
           )
       )
   );
+  perform set_config('clerk_sync.actor', 'sync', true);
   update public.job_queue as j
   set clerk_id = m.clerk_ids[1]
   from (
@@ -4590,32 +4548,64 @@ begin
   ) as m
   where j.id = m.id
     and cardinality(m.clerk_ids) = 1;
-  return array(
-    select row(j.id, j.clerk_id)::clerk_sync.due_job
-    from public.job_queue as j
-    where j.id = any (v_ids)
-      and j.id <> all (v_early)
-  );
+  perform set_config('clerk_sync.actor', '', true);
+  return array(select i from unnest(p_ids) as i where i <> all (v_early));
 end
 $$;
 
--- Which jobs a batch consists of, and the locks it works under.
+-- Fails jobs that name no user. With an external_id that no user has, the user may still be on its way through the queue,
+-- so the worker tries them again. Where several users have it, a person has to say who is meant.
+create or replace function clerk_sync.fail_nameless(p_ids uuid[], p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform clerk_sync.fail_job(
+    j.id,
+    case
+      when j.external_id is null then 'user_unknown: the job names no user'
+      when j.found = 0 then 'user_unknown: no user has this external_id'
+      else format('user_ambiguous: %s users have this external_id, so none was deleted', j.found)
+    end,
+    p_now,
+    p_is_final => j.external_id is null or j.found > 0
+  )
+  from (
+    select
+      k.id, k.payload ->> 'external_id' as external_id,
+      cardinality(clerk_sync.users_with_external_id(k.payload ->> 'external_id', k.version)) as found
+    from public.job_queue as k
+    where k.id = any (p_ids)
+    offset 0
+  ) as j;
+end
+$$;
 
--- Locks up to p_limit due jobs and their users for this transaction; returns the job ids. Nothing is
--- waited for: a job or user that another worker holds is left for the next round. Refreshes are left to
--- workers that can read from Clerk's API. Where a user has several jobs, the others of these users come along.
+-- Which jobs a batch consists of, and where each goes.
+
+-- Locks up to p_limit due jobs and their users for this transaction; returns the job ids. The function waits for nothing: a
+-- job or user that another worker holds is left for the next round. Refreshes are left to workers that can read from
+-- Clerk's API. Where a user has several jobs, the others come along, up to three times p_limit: the newest carries the
+-- change, and left behind they would be passed over by every other worker while their users are locked.
 create or replace function clerk_sync.claim_jobs(p_limit integer, p_can_read boolean, p_now timestamptz)
 returns uuid[]
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_due clerk_sync.due_job[];
+  v_due     uuid[];
+  v_users   text[];
+  v_claimed text[];
+  v_ids     uuid[];
+  v_more    text[];
 begin
   -- Here as everywhere in what runs often: = any(array(...)), subqueries and offset 0, not joins. They are looked up by
   -- key whatever the statistics say; a plan made while the tables were small is kept until the next analyze.
-  v_due := array(
-    select row(j.id, j.clerk_id)::clerk_sync.due_job
+  select array_agg(d.id), array_agg(d.clerk_id)
+  into v_due, v_users
+  from (
+    select j.id, j.clerk_id
     from public.job_queue as j
     where j.status in ('PENDING', 'FAILED')
       and j.waits_for is null
@@ -4628,95 +4618,95 @@ begin
     order by j.priority desc, j.run_at, j.id
     limit p_limit
     for update of j skip locked
-  );
-  if cardinality(v_due) = 0 then
-    return '{}'::uuid[];
+  ) as d;
+  if v_due is null then
+    return array[]::uuid[];
   end if;
-  v_due := clerk_sync.claim_users(clerk_sync.find_users_by_external_id(v_due));
-  return array(select d.id from unnest(v_due) as d) || clerk_sync.claim_rest(v_due, p_limit, p_can_read, p_now);
-end
-$$;
+  if array_position(v_users, null) is not null then
+    v_due := clerk_sync.name_users(v_due);
+    v_users := array(select j.clerk_id from public.job_queue as j where j.id = any (v_due));
+  end if;
+  v_claimed := clerk_sync.claim_records(array(select distinct u from unnest(v_users) as u where u is not null));
 
--- Locks further due jobs of users who have several in a batch, up to three times p_limit: the newest carries the state,
--- the others are only marked. Left behind they would be passed over by every other worker while their users are locked.
-create or replace function clerk_sync.claim_rest(
-  p_due      clerk_sync.due_job[],
-  p_limit    integer,
-  p_can_read boolean,
-  p_now      timestamptz
-)
-returns uuid[]
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_users text[] := array(
-    select d.clerk_id
-    from unnest(p_due) as d
-    where d.clerk_id is not null
-    group by d.clerk_id
-    having count(*) > 1
-  );
-  v_more  uuid[];
-begin
-  if cardinality(v_users) = 0 then
-    return '{}'::uuid[];
+  -- Another look at PROCESSING, now that no other worker can lease a job of these users.
+  select array_agg(c.id), array_agg(distinct c.clerk_id) filter (where c.jobs > 1)
+  into v_ids, v_more
+  from (
+    select j.id, j.clerk_id, count(*) over (partition by j.clerk_id) as jobs
+    from public.job_queue as j
+    where j.id = any (v_due)
+      and (
+        j.clerk_id is null
+        or (
+          j.clerk_id in (select k from unnest(v_claimed) as k)
+          and (select true from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING') is null
+        )
+      )
+  ) as c;
+  if v_more is null then
+    return coalesce(v_ids, array[]::uuid[]);
   end if;
-  v_more := array(
+  return v_ids || array(
     select j.id
     from public.job_queue as j
-    where j.clerk_id = any (v_users)
+    where j.clerk_id = any (v_more)
       and j.status in ('PENDING', 'FAILED')
       and j.waits_for is null
       and j.run_at <= p_now
       and not j.runs_alone
       and (p_can_read or j.source <> 'refresh')
-    limit p_limit * 4
-    for update skip locked
+      and case when j.id not in (select i from unnest(v_ids) as i) then true end
+    limit p_limit * 3
+    for update of j skip locked
   );
-  return array(select i from unnest(v_more) as i except select d.id from unnest(p_due) as d limit p_limit * 3);
 end
 $$;
 
--- Fails the jobs that name no user and returns the others. With an external_id that no user has, the user may still be
--- on its way through the queue, so they are tried again. Where several users have it a person has to say who is meant.
-create or replace function clerk_sync.fail_jobs_without_user(p_ids uuid[], p_now timestamptz)
-returns uuid[]
+-- Where each claimed job goes next:
+--   fail   it names no user
+--   wait   its user is to be read from Clerk's API, whose circuit is open
+--   read   its user is to be read from Clerk's API; one of a user, and none of a user with other work in the batch
+--   later  the other jobs whose user is to be read
+--   brake  it deletes a user; the delete brake may hold it (pass_brake)
+--   apply  everything else
+create or replace function clerk_sync.route_jobs(p_ids uuid[])
+returns table (id uuid, route text)
 language plpgsql
+stable
 set search_path = ''
 as $$
-declare
-  v_nameless uuid[] := array(select j.id from public.job_queue as j where j.id = any (p_ids) and j.clerk_id is null);
 begin
-  if cardinality(v_nameless) = 0 then
-    return p_ids;
-  end if;
-  perform clerk_sync.fail_job(
+  return query
+  select
     j.id,
-    j.attempts + 1,
     case
-      when j.payload ->> 'external_id' is null then 'user_unknown: the job names no user'
-      when j.found = 0 then 'user_unknown: no user has this external_id'
-      else format('user_ambiguous: %s users have this external_id, so none was deleted', j.found)
-    end,
-    j.payload ->> 'external_id' is null or j.found > 0,
-    null,
-    p_now
-  )
+      when j.clerk_id is null then 'fail'
+      when not j.needs_read then case j.job_type when 'USER_DELETED' then 'brake' else 'apply' end
+      when clerk_sync.circuit_is_open('clerk') then 'wait'
+      when j.reads < j.jobs or j.place > 1 then 'later'
+      else 'read'
+    end
   from (
     select
-      k.id, k.attempts, k.payload,
-      cardinality(clerk_sync.users_with_external_id(k.payload ->> 'external_id', k.version)) as found
+      k.id,
+      k.clerk_id,
+      k.job_type,
+      n.needs_read,
+      count(*) over u as jobs,
+      count(*) filter (where n.needs_read) over u as reads,
+      row_number() over (partition by k.clerk_id order by n.needs_read desc, k.run_at, k.id) as place
     from public.job_queue as k
-    where k.id = any (v_nameless)
-    offset 0
+    cross join lateral (
+      select k.source = 'refresh' and k.applied_at is null and k.status <> 'PROCESSING' as needs_read
+    ) as n
+    where k.id = any (p_ids)
+    window u as (partition by k.clerk_id)
   ) as j;
-  return array(select i from unnest(p_ids) as i except select i from unnest(v_nameless) as i);
 end
 $$;
 
 -- The processor's database half: claim a batch of due jobs, apply it and complete it, all in one
--- transaction (law 2). What the mirror still owes comes back as PROCESSING under a lease.
+-- transaction (law 2). A job whose mirror is pending comes back as PROCESSING under a lease.
 
 -- Works through one batch. p_lease_seconds null: no mirror, every job completes here and now.
 -- p_can_read: this worker can read users from Clerk's API, so it takes refreshes too; their reads are owed
@@ -4749,32 +4739,45 @@ declare
   v_token       uuid := gen_random_uuid();
   v_lease_until timestamptz := p_now + make_interval(secs => coalesce(p_lease_seconds, 60));
   v_claimed     uuid[];
-  v_reads       uuid[] := '{}'::uuid[];
-  v_ids         uuid[] := '{}'::uuid[];
+  v_apply       uuid[] := array[]::uuid[];
+  v_reads       uuid[] := array[]::uuid[];
+  v_waits       uuid[] := array[]::uuid[];
+  v_nameless    uuid[] := array[]::uuid[];
+  v_deletions   uuid[] := array[]::uuid[];
   v_probes      uuid[] := array[]::uuid[];
 begin
   -- A crash may take the last batches back; their jobs are in the queue, then, and done again.
   perform set_config('synchronous_commit', 'off', true);
   perform clerk_sync.wake_jobs(p_limit, p_lease_seconds is not null, p_now);
   if p_can_read then
-    perform clerk_sync.learn_key();
+    perform clerk_sync.note_key();
     perform clerk_sync.queue_refreshes(p_limit, p_now);
   end if;
+
   v_claimed := clerk_sync.claim_jobs(p_limit, p_can_read, p_now);
   if cardinality(v_claimed) > 0 then
-    v_ids := clerk_sync.fail_jobs_without_user(v_claimed, p_now);
-    if p_can_read then
-      v_ids := clerk_sync.hold_reads(v_ids);
-      v_reads := clerk_sync.lease_reads(v_ids, v_token, v_lease_until, p_now);
-      v_ids := clerk_sync.without_unread(v_ids);
-    end if;
-    v_ids := clerk_sync.hold_deletes(v_ids, p_delete_brake, p_now);
+    select
+      coalesce(array_agg(r.id) filter (where r.route = 'apply'), '{}'),
+      coalesce(array_agg(r.id) filter (where r.route = 'read'), '{}'),
+      array_agg(r.id) filter (where r.route = 'brake'),
+      array_agg(r.id) filter (where r.route = 'wait'),
+      array_agg(r.id) filter (where r.route = 'fail')
+    into v_apply, v_reads, v_deletions, v_waits, v_nameless
+    from clerk_sync.route_jobs(v_claimed) as r;
+    perform clerk_sync.fail_nameless(v_nameless, p_now);
+    perform clerk_sync.move_jobs(v_waits, null, p_now, p_waits_for => 'clerk');
+    perform clerk_sync.move_jobs(
+      v_reads, 'PROCESSING', p_now, p_token => v_token, p_lease_until => v_lease_until, p_read_at => p_now
+    );
+    v_apply := v_apply || clerk_sync.pass_brake(v_deletions, p_delete_brake, p_now);
   end if;
   if p_can_read then
     v_reads := v_reads || clerk_sync.lease_probe('clerk', v_token, v_lease_until, p_now);
   end if;
   perform clerk_sync.apply_batch(
-    v_ids, case when p_lease_seconds is not null then v_token end, v_lease_until, p_delete_mode, p_now
+    v_apply,
+    row(case when p_lease_seconds is not null then v_token end, v_lease_until, p_delete_mode)::clerk_sync.apply_rules,
+    p_now
   );
   if p_lease_seconds is not null then
     v_probes := clerk_sync.lease_probe('auth', v_token, v_lease_until, p_now);
@@ -4784,7 +4787,7 @@ begin
     'lease_until', v_lease_until,
     'jobs', clerk_sync.describe_jobs(v_claimed || v_reads || v_probes),
     'reads', clerk_sync.describe_reads(v_reads),
-    'mirror', clerk_sync.describe_mirror(v_ids || v_probes),
+    'mirror', clerk_sync.describe_mirror(v_apply || v_probes),
     'alone', exists (
       select 1
       from ( -- usually empty. Without waits_for no plan can read all due jobs for it
@@ -4804,6 +4807,43 @@ end
 $$;
 
 -- What happens to a job after its attempt: completed, tried again later, or given up.
+
+-- Writes outcomes of jobs that are locked and still leased.
+create or replace function clerk_sync.settle_outcomes(p_outcomes jsonb, p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_waiting uuid[];
+begin
+  set constraints all deferred; -- as apply_jobs
+  perform clerk_sync.complete_mirrored(
+    (select coalesce(jsonb_agg(o.value), '[]') from jsonb_array_elements(p_outcomes) as o where o.value ->> 'outcome' = 'completed'),
+    p_now
+  );
+  if p_outcomes @? '$[*] ? (@.outcome != "completed")' then
+    v_waiting := clerk_sync.wait_for_circuits(p_outcomes, p_now);
+    perform clerk_sync.move_jobs(
+      array(select o.job_id from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text) where o.outcome = 'released'),
+      'PENDING', p_now
+    );
+    perform clerk_sync.wait_for_tokens(
+      (select coalesce(jsonb_agg(o.value), '[]') from jsonb_array_elements(p_outcomes) as o where o.value ->> 'outcome' = 'locked'),
+      p_now
+    );
+    perform clerk_sync.fail_job(
+      o.job_id, o.error, p_now,
+      p_is_final => o.outcome = 'dead',
+      p_retry_after => make_interval(secs => o.retry_after)
+    )
+    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, retry_after double precision)
+    where o.job_id <> all (v_waiting)
+      and o.outcome in ('retry', 'dead');
+  end if;
+  set constraints all immediate;
+end
+$$;
 
 -- Ends the attempts of a leased batch. Outcomes of jobs whose lease was lost are counted as stale and
 -- settle nothing: another worker has them (the token is the fence). Their users are mirrored again.
@@ -4827,8 +4867,13 @@ set enable_bitmapscan = 'off'
 set plan_cache_mode = 'force_generic_plan'
 as $$
 declare
-  v_ids      uuid[];
-  v_circuits jsonb;
+  v_ids        uuid[];
+  v_circuits   jsonb;
+  v_outcomes   jsonb; -- of jobs that are still leased
+  v_outcome    jsonb;
+  v_message    text;
+  v_constraint text;
+  v_deadline   timestamptz;
 begin
   perform set_config('synchronous_commit', 'off', true); -- as clerk_sync_run_jobs
   v_ids := array(
@@ -4841,93 +4886,40 @@ begin
     for update
   );
   v_circuits := clerk_sync.record_calls(p_token, p_calls, p_now);
+  v_outcomes := (
+    select coalesce(jsonb_agg(o.value), '[]')
+    from jsonb_array_elements(p_outcomes) as o
+    where (o.value ->> 'job_id')::uuid = any (v_ids)
+  );
   begin
-    perform clerk_sync.settle_outcomes(v_ids, p_outcomes, p_now);
+    perform clerk_sync.settle_outcomes(v_outcomes, p_now);
   exception
-    when others or assert_failure then -- some outcome of the batch is at fault: find out which, let the others pass
-      perform clerk_sync.settle_one_by_one(v_ids, p_outcomes, p_now);
+    when others or assert_failure then
+      raise log 'clerk_sync: % outcomes are settled one by one, because of SQLSTATE %', cardinality(v_ids), sqlstate;
+      v_deadline := clock_timestamp() + interval '1.5 seconds';
   end;
+  -- One savepoint each. A job that is not reached in time is tried again when its lease has run out.
+  for v_outcome in
+    select o.value from jsonb_array_elements(v_outcomes) as o where v_deadline is not null
+  loop
+    exit when clock_timestamp() > v_deadline;
+    begin
+      perform clerk_sync.settle_outcomes(jsonb_build_array(v_outcome), p_now);
+    exception
+      when others or assert_failure then -- recorded on the job it belongs to
+        get stacked diagnostics v_message = message_text, v_constraint = constraint_name;
+        perform clerk_sync.fail_job(
+          (v_outcome ->> 'job_id')::uuid,
+          concat(concat_ws(' ', 'database_rejected', sqlstate, nullif(v_constraint, '')), ': ', v_message),
+          p_now
+        );
+    end;
+  end loop;
   return jsonb_build_object(
     'jobs', clerk_sync.describe_jobs(v_ids),
     'stale', clerk_sync.repair_stale(p_outcomes, v_ids, p_now),
     'circuits', v_circuits
   );
-end
-$$;
-
--- Writes the outcomes of jobs that are locked and still leased.
-create or replace function clerk_sync.settle_outcomes(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_waiting uuid[];
-begin
-  set constraints all deferred; -- as apply_jobs
-  perform clerk_sync.complete_mirrored(p_ids, p_outcomes, p_now);
-  if not p_outcomes @? '$[*] ? (@.outcome != "completed")' then
-    set constraints all immediate;
-    return;
-  end if;
-  v_waiting := clerk_sync.wait_for_circuits(p_ids, p_outcomes, p_now);
-
-  update public.job_queue as j
-  set status = case when j.cancel_requested_at is null then 'PENDING' else 'CANCELLED' end,
-      attempts = j.attempts - 1,
-      updated_at = p_now
-  where j.id = any (array(
-    select o.job_id
-    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text)
-    where o.outcome = 'released'
-      and o.job_id = any (p_ids)
-  ));
-
-  perform clerk_sync.wait_for_tokens(p_ids, p_outcomes, p_now);
-
-  perform clerk_sync.fail_job(
-    j.id, j.attempts, o.error, o.outcome = 'dead', make_interval(secs => o.retry_after), p_now
-  )
-  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, retry_after double precision)
-  cross join lateral (select k.id, k.attempts from public.job_queue as k where k.id = o.job_id offset 0) as j
-  where o.job_id = any (p_ids)
-    and o.job_id <> all (v_waiting)
-    and o.outcome in ('retry', 'dead');
-  set constraints all immediate;
-end
-$$;
-
--- The fallback: one savepoint per outcome. A job whose outcome cannot be written is tried again; so is
--- one that is not reached within 1.5 s, when its lease has run out.
-create or replace function clerk_sync.settle_one_by_one(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_outcome    jsonb;
-  v_message    text;
-  v_constraint text;
-  v_deadline   timestamptz := clock_timestamp() + interval '1.5 seconds';
-begin
-  for v_outcome in
-    select o.value from jsonb_array_elements(p_outcomes) as o
-  loop
-    exit when clock_timestamp() > v_deadline;
-    begin
-      perform clerk_sync.settle_outcomes(p_ids, jsonb_build_array(v_outcome), p_now);
-    exception
-      when others or assert_failure then -- recorded on the job it belongs to
-        get stacked diagnostics v_message = message_text, v_constraint = constraint_name;
-        perform clerk_sync.fail_job(
-          j.id, j.attempts, concat(concat_ws(' ', 'database_rejected', sqlstate, nullif(v_constraint, '')), ': ', v_message),
-          false, null, p_now
-        )
-        from public.job_queue as j
-        where j.id = (v_outcome ->> 'job_id')::uuid
-          and j.id = any (p_ids);
-    end;
-  end loop;
 end
 $$;
 
@@ -4954,11 +4946,8 @@ begin
     limit p_limit
     for update skip locked
   );
-  perform clerk_sync.fail_job(
-    j.id, j.attempts, 'lease_expired: the worker did not finish in time', false, null, p_now
-  )
-  from public.job_queue as j
-  where j.id = any (v_ids);
+  perform clerk_sync.fail_job(i, 'lease_expired: the worker did not finish in time', p_now)
+  from unnest(v_ids) as i;
   return cardinality(v_ids);
 end
 $$;
@@ -5010,13 +4999,14 @@ set jit = 'off'
 as $$
 declare
   v_token   uuid := gen_random_uuid();
-  v_due     clerk_sync.due_job[];
+  v_due     uuid[];
+  v_users   text[];
   v_claimed uuid[];
-  v_ids     uuid[];
-  v_unread  uuid[] := array[]::uuid[];
+  v_route   text;
+  v_ids     uuid[] := array[]::uuid[];
 begin
-  v_due := clerk_sync.claim_users(clerk_sync.find_users_by_external_id(array(
-    select row(j.id, j.clerk_id)::clerk_sync.due_job
+  v_due := clerk_sync.name_users(array(
+    select j.id
     from public.job_queue as j
     where j.id = any (array( -- as in clerk_sync_run_jobs
         select a.id from public.job_queue as a where a.runs_alone and a.status in ('PENDING', 'FAILED')
@@ -5025,32 +5015,48 @@ begin
       and j.run_at <= p_now
       and (p_can_read or j.source <> 'refresh')
       and not exists (select 1 from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING')
-    order by j.attempts, j.run_at, j.id -- who was only in bad company goes first
+    order by j.attempts, j.run_at, j.id -- a job that was only in bad company goes first
     limit 10 -- the first of them may be another worker's user
     for update of j skip locked
-  )));
-  v_claimed := array(select d.id from unnest(v_due) as d limit 1);
-  v_ids := clerk_sync.fail_jobs_without_user(v_claimed, p_now);
-  if p_can_read then
-    v_ids := clerk_sync.hold_reads(v_ids);
-    v_unread := array(select i from unnest(v_ids) as i except select i from unnest(clerk_sync.without_unread(v_ids)) as i);
-  end if;
-  v_ids := clerk_sync.hold_deletes(v_ids, p_delete_brake, p_now);
-  perform clerk_sync.lease_calls(
-    v_ids, cardinality(v_unread) > 0, v_token, p_now + make_interval(secs => p_lease_seconds), p_now
+  ));
+  v_users := clerk_sync.claim_records(array(
+    select distinct j.clerk_id from public.job_queue as j where j.id = any (v_due) and j.clerk_id is not null
+  ));
+  v_claimed := array(
+    select j.id
+    from public.job_queue as j
+    where j.id = any (v_due)
+      and (j.clerk_id is null or j.clerk_id = any (v_users))
+      and not exists (select 1 from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING')
+    order by j.attempts, j.run_at, j.id
+    limit 1
   );
+  v_route := (select r.route from clerk_sync.route_jobs(v_claimed) as r);
+  if v_route = 'fail' then
+    perform clerk_sync.fail_nameless(v_claimed, p_now);
+  elsif v_route = 'wait' then
+    perform clerk_sync.move_jobs(v_claimed, null, p_now, p_waits_for => 'clerk');
+  else
+    v_ids := clerk_sync.pass_brake(v_claimed, p_delete_brake, p_now);
+    perform clerk_sync.move_jobs(
+      v_ids, 'PROCESSING', p_now,
+      p_token => v_token,
+      p_lease_until => p_now + make_interval(secs => p_lease_seconds),
+      p_read_at => case when v_route = 'read' then p_now end
+    );
+  end if;
   return jsonb_build_object(
     'token', v_token,
     'jobs', clerk_sync.describe_jobs(v_claimed),
     'leased', to_jsonb(v_ids),
-    'reads', clerk_sync.describe_reads(v_unread)
+    'reads', clerk_sync.describe_reads(case when v_route = 'read' then v_ids else '{}' end)
   );
 end
 $$;
 
 -- Applies the job that is leased under p_token; nothing when the lease was lost, or its cancel was asked for. This call may
 -- take as long as any (8 s): a slow trigger is no error yet, and no other job waits for it. p_read: what was read of its user,
--- {job_id, deleted, version?, payload?}. p_mirror: the mirror is owed then, under that lease. Answers {jobs, mirror}.
+-- {job_id, deleted, version?, payload?}. p_mirror: the mirror is pending then, under that lease. Answers {jobs, mirror}.
 create or replace function public.clerk_sync_apply_alone(
   p_token        uuid,
   p_job_id       uuid,
@@ -5084,17 +5090,15 @@ begin
     for update
   );
   v_ids := v_leased;
-  perform clerk_sync.lock_new_users(array(select j.clerk_id from public.job_queue as j where j.id = any (v_leased)));
-  perform 1
-  from clerk_sync.user_state as s
-  where s.clerk_id = any (array(select j.clerk_id from public.job_queue as j where j.id = any (v_leased)))
-  for update;
+  perform clerk_sync.lock_records(array(select j.clerk_id from public.job_queue as j where j.id = any (v_leased)));
   if p_read is not null then
-    v_ids := clerk_sync.hold_deletes(
+    v_ids := clerk_sync.pass_brake(
       clerk_sync.store_reads(v_ids, jsonb_build_array(p_read), p_now), p_delete_brake, p_now
     );
   end if;
-  perform clerk_sync.apply_job(j.id, j.attempts, case when p_mirror then p_token end, j.lease_until, p_delete_mode, p_now)
+  perform clerk_sync.apply_job(
+    j.id, row(case when p_mirror then p_token end, j.lease_until, p_delete_mode)::clerk_sync.apply_rules, p_now
+  )
   from public.job_queue as j
   where j.id = any (v_ids);
   return jsonb_build_object(
@@ -5329,7 +5333,7 @@ begin
   return jsonb_build_object(
     'outcome', case when v_id is null then 'busy' else v_outcome end, 'run', clerk_sync.describe_run(v_id),
     'token', v_token, 'read_at', p_now,
-    'mirrors', exists (select 1 from clerk_sync.user_state as s where s.mirrored_at is not null)
+    'mirrors', exists (select 1 from clerk_sync.known_users as s where s.mirrored_at is not null)
   );
 end
 $$;
@@ -5356,7 +5360,7 @@ $$;
 
 -- Whether a user has no address here because another row has it, by a better claim: that is how it should be. Clerk lets
 -- several users have one address that is not verified.
-create or replace function clerk_sync.is_withheld(p_email text, p_user public.users, p_state clerk_sync.user_state)
+create or replace function clerk_sync.is_withheld(p_email text, p_user public.users, p_state clerk_sync.known_users)
 returns boolean
 language sql
 stable
@@ -5373,7 +5377,7 @@ $$;
 create or replace function clerk_sync.differing_fields(
   p_payload jsonb,
   p_user    public.users,
-  p_state   clerk_sync.user_state
+  p_state   clerk_sync.known_users
 )
 returns table (name text, clerk text, here text, is_own boolean)
 language sql
@@ -5477,7 +5481,7 @@ begin
   into v_changed
   from jsonb_to_recordset(p_jobs) as i(clerk_id text, version bigint, payload jsonb, source text)
   left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
-  left join lateral (select * from clerk_sync.user_state as r where r.clerk_id = i.clerk_id) as s on true
+  left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = i.clerk_id) as s on true
   where i.source = 'reconcile'
     and i.version > extract(epoch from v_after) * 1000
     and i.version > coalesce(s.version, 0)
@@ -5487,7 +5491,7 @@ begin
       when u.clerk_id is null or coalesce(s.version, 0) = 0 then (i.payload ->> 'created_at')::timestamptz > v_after
       else exists (
         select 1
-        from clerk_sync.differing_fields(i.payload, u::public.users, s::clerk_sync.user_state) as f
+        from clerk_sync.differing_fields(i.payload, u::public.users, s::clerk_sync.known_users) as f
         where not f.is_own
           and f.name <> 'locked' -- a lock runs out without an event
           and (f.name <> 'email' or s.refresh_reason is null)
@@ -5870,12 +5874,12 @@ begin
         end as kind
       from jsonb_to_recordset(p_users) as i(clerk_id text, version bigint, payload jsonb)
       left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
-      left join lateral (select * from clerk_sync.user_state as r where r.clerk_id = i.clerk_id) as s on true
+      left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = i.clerk_id) as s on true
       cross join lateral (
         select
           coalesce(jsonb_object_agg(f.name, jsonb_build_object('clerk', f.clerk, 'here', f.here)), '{}') as fields,
           coalesce(bool_or(not f.is_own), false) as is_wrong
-        from clerk_sync.differing_fields(i.payload, u::public.users, s::clerk_sync.user_state) as f
+        from clerk_sync.differing_fields(i.payload, u::public.users, s::clerk_sync.known_users) as f
         where u.clerk_id is not null
       ) as c
     ) as d
@@ -5924,7 +5928,7 @@ set search_path = ''
 as $$
   select exists (
     select 1
-    from clerk_sync.user_state as s
+    from clerk_sync.known_users as s
     where s.clerk_id = p_clerk_id
       and s.first_seen_at > p_now - interval '15 minutes'
   );
@@ -5971,7 +5975,7 @@ begin
       select i
       from unnest(v_unmarked) as i
       where p_several
-         or not exists (select 1 from clerk_sync.user_state as s where s.clerk_id = i and s.version > 0)
+         or not exists (select 1 from clerk_sync.known_users as s where s.clerk_id = i and s.version > 0)
     )),
     'next', case
       when cardinality(v_unmarked) = p_limit then v_unmarked[p_limit]
@@ -5991,7 +5995,7 @@ set search_path = ''
 as $$
   select exists (
     select 1
-    from clerk_sync.user_state as s
+    from clerk_sync.known_users as s
     where s.version > 0
       and s.deleted_at is null
       and not clerk_sync.is_canary(s.clerk_id)
@@ -6016,7 +6020,7 @@ begin
       'several', jsonb_array_length(public.clerk_sync_instances()) > 1
     )
     from public.users as u
-    left join clerk_sync.user_state as s on s.clerk_id = u.clerk_id
+    left join clerk_sync.known_users as s on s.clerk_id = u.clerk_id
     left join clerk_sync.run_marks as m on m.clerk_id = u.clerk_id
     where u.clerk_id is not null
       and u.deleted_at is null
@@ -6041,7 +6045,7 @@ begin
     from (
       select u.clerk_id
       from public.users as u
-      left join clerk_sync.user_state as s on s.clerk_id = u.clerk_id
+      left join clerk_sync.known_users as s on s.clerk_id = u.clerk_id
       where u.clerk_id is not null
         and u.deleted_at is null
         and not clerk_sync.is_canary(u.clerk_id)
@@ -6063,7 +6067,7 @@ $$;
 create or replace function clerk_sync.differing_auth_fields(
   p_auth  jsonb,
   p_user  public.users,
-  p_state clerk_sync.user_state,
+  p_state clerk_sync.known_users,
   p_now   timestamptz
 )
 returns jsonb
@@ -6100,12 +6104,12 @@ stable
 set search_path = ''
 as $$
   select not exists (
-      select 1 from clerk_sync.user_state as s where s.clerk_id = p_clerk_id and s.deleted_at is null
+      select 1 from clerk_sync.known_users as s where s.clerk_id = p_clerk_id and s.deleted_at is null
     )
     and not exists (select 1 from public.users as u where u.clerk_id = p_clerk_id and u.deleted_at is null)
     and not exists (select 1 from clerk_sync.run_marks as m where m.clerk_id = p_clerk_id)
     and not exists (
-      select 1 from clerk_sync.user_state as o where o.auth_user_id = p_auth_user_id and o.deleted_at is null
+      select 1 from clerk_sync.known_users as o where o.auth_user_id = p_auth_user_id and o.deleted_at is null
     );
 $$;
 
@@ -6155,14 +6159,14 @@ begin
       cross join lateral jsonb_to_record(e.value)
         as i(id uuid, owner text, clerk_id text, missing boolean, deleted boolean)
       left join lateral (select * from public.users as r where r.clerk_id = i.owner) as u on true
-      left join lateral (select * from clerk_sync.user_state as r where r.clerk_id = i.owner) as s on true
+      left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = i.owner) as s on true
       cross join lateral (
         select
           coalesce(s.auth_user_id = i.id, false) as is_remembered,
           coalesce(s.auth_user_id = i.id and s.deleted_at is null, false) and u.clerk_id is not null as is_mirror
       ) as c
       cross join lateral (
-        select clerk_sync.differing_auth_fields(e.value, u::public.users, s::clerk_sync.user_state, p_now) as fields
+        select clerk_sync.differing_auth_fields(e.value, u::public.users, s::clerk_sync.known_users, p_now) as fields
       ) as f
     )
     select jsonb_build_object(
@@ -6189,7 +6193,7 @@ stable
 set search_path = ''
 as $$
   select count(*)::integer
-  from clerk_sync.user_state as s
+  from clerk_sync.known_users as s
   where s.auth_finding is not null
     and s.deleted_at is null;
 $$;
@@ -6206,7 +6210,7 @@ as $$
 declare
   v_scanned text[] := array(
     select s.clerk_id
-    from clerk_sync.user_state as s
+    from clerk_sync.known_users as s
     where s.clerk_id > p_after
     order by s.clerk_id
     limit 5000
@@ -6215,7 +6219,7 @@ declare
     select coalesce(jsonb_agg(jsonb_build_object('clerk_id', n.clerk_id, 'id', n.auth_user_id) order by n.clerk_id), '[]')
     from (
       select s.clerk_id, s.auth_user_id
-      from clerk_sync.user_state as s
+      from clerk_sync.known_users as s
       where s.clerk_id = any (v_scanned)
         and s.auth_user_id is not null
         and s.deleted_at is null
@@ -6230,7 +6234,7 @@ begin
     'users', v_users,
     'held', (
       select coalesce(jsonb_agg(jsonb_build_object('clerk_id', s.clerk_id, 'email', u.email) order by s.clerk_id), '[]')
-      from clerk_sync.user_state as s
+      from clerk_sync.known_users as s
       left join public.users as u on u.clerk_id = s.clerk_id
       where s.clerk_id = any (v_scanned)
         and s.clerk_id <= coalesce(case when jsonb_array_length(v_users) = p_limit then v_users #>> '{-1,clerk_id}' end, s.clerk_id)
@@ -6253,7 +6257,7 @@ $$;
 --   instance_unknown   a signed event of a Clerk instance (subject) that is not ours; not applied
 --   sample_event       an example of Clerk's dashboard; proves the set-up, nothing is stored
 --   event_trimmed      events that lack fields (subject) which Clerk's events have; applied, and their users are read again
---   job_edited         jobs were made, changed or deleted (code) not by our functions, by this database user (source)
+--   job_edited         a person made, changed, deleted, retried or cancelled jobs in SQL (code) as this database user (source)
 --   burst              more events within five minutes than is usual for anybody
 --   flapping_user      one user (subject) with very many events within an hour
 --   operator_action    what an operator (source) did (code) through the admin API, to which job, user, operation … (subject)
@@ -6486,23 +6490,18 @@ $$;
 
 -- Changes of jobs made by hand, as entries of the audit.
 
--- Writes the entry of what was collected, if anything was.
-create or replace function clerk_sync.write_edit(p_operation text)
+-- Adds an entry for what a person does to jobs in SQL: how many, and the first ten ids.
+create or replace function clerk_sync.audit_edit(p_operation text, p_count integer, p_ids text[])
 returns void
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_count integer := coalesce(nullif(current_setting('clerk_sync.edited_count', true), ''), '0')::integer;
 begin
-  if v_count = 0 then
-    return;
+  if p_count > 0 then
+    perform clerk_sync.add_audit(
+      'job_edited', clerk_sync.database_user(), '', p_operation, p_count, jsonb_build_object('jobs', p_ids[1:10]), clock_timestamp()
+    );
   end if;
-  perform clerk_sync.add_audit(
-    'job_edited', concat_ws(' as ', session_user, nullif(current_user, session_user)), '', p_operation, v_count,
-    jsonb_build_object('jobs', string_to_array(current_setting('clerk_sync.edited_ids'), ',')), clock_timestamp()
-  );
-  perform set_config('clerk_sync.edited_count', '', true), set_config('clerk_sync.edited_ids', '', true);
 end
 $$;
 
@@ -6512,10 +6511,16 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if tg_op = 'DELETE' and clerk_sync.editor() is not null then
-    perform clerk_sync.note_edit(g.id) from gone as g;
+  if tg_op = 'DELETE' then
+    if current_setting('clerk_sync.actor', true) is distinct from 'sync' then
+      perform clerk_sync.audit_edit('delete', count(*)::integer, array_agg(g.id::text)) from gone as g;
+    end if;
+    return null;
   end if;
-  perform clerk_sync.write_edit(lower(tg_op));
+  perform clerk_sync.audit_edit(
+    lower(tg_op), current_setting('clerk_sync.edited_count')::integer, string_to_array(current_setting('clerk_sync.edited_ids'), ',')
+  );
+  perform set_config('clerk_sync.edited_count', '', true), set_config('clerk_sync.edited_ids', '', true);
   return null;
 end
 $$;
@@ -7101,7 +7106,7 @@ begin
     'write_failure', public.clerk_sync_write_failure(),
     'oldest_due_at', clerk_sync.oldest_due(p_now),
     'oldest_refresh_at', (
-      select min(s.refresh_due_at) from clerk_sync.user_state as s where s.refresh_due_at is not null
+      select min(s.refresh_due_at) from clerk_sync.known_users as s where s.refresh_due_at is not null
     ),
     'users', clerk_sync.estimate_users(),
     'last_applied_at', (
@@ -8271,55 +8276,65 @@ where s.kind = 'compare'
 
 -- What a person does with jobs: find them, try them again, cancel them.
 
--- Try again and cancel take jobs that are named by id, or all that match a filter. Each answers how many jobs changed; the
--- history of each job says when.
+-- Retry and cancel take jobs that are named by id, or all that match a filter. Each returns how many jobs changed. The
+-- history of each job says when, and who did it: the operator whom the admin API names (p_by), or else the database user,
+-- who gets an entry in the audit as well. (The admin API writes its own, see clerk_sync_note_action.)
 
 -- Queues failed, dead and cancelled jobs from the start: attempts are zero again, the history stays.
 create or replace function public.clerk_sync_retry_jobs(
   p_ids uuid[],
-  p_now timestamptz default clock_timestamp()
+  p_now timestamptz default clock_timestamp(),
+  p_by  text default null
 )
 returns integer
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_count integer;
+  v_ids uuid[] := array(
+    select j.id
+    from public.job_queue as j
+    where j.id = any (p_ids)
+      and j.status in ('FAILED', 'DEAD', 'CANCELLED')
+    for update
+  );
 begin
-  update public.job_queue as j
-  set status = 'PENDING',
-      attempts = 0,
-      error = null,
-      run_at = p_now,
-      updated_at = p_now
-  where j.id = any (p_ids)
-    and j.status in ('FAILED', 'DEAD', 'CANCELLED');
-  get diagnostics v_count = row_count;
-  return v_count;
+  if p_by is null then
+    perform clerk_sync.audit_edit('retry', cardinality(v_ids), v_ids::text[]);
+  end if;
+  return clerk_sync.move_jobs(
+    v_ids, 'PENDING', p_now,
+    p_run_at => p_now,
+    p_starts_over => true,
+    p_by => coalesce(p_by, clerk_sync.database_user())
+  );
 end
 $$;
 
--- Takes jobs that are not finished out of the queue. One that a worker has in hand is cancelled when its attempt
--- ends, unless that completes it: freeing it sooner would let a second mirror call of the user start (law 5).
+-- Takes jobs that are not finished out of the queue. A job that a worker has in flight is cancelled when its attempt ends,
+-- unless that completes it: freeing it sooner would let a second mirror call of the user start (law 5).
 create or replace function public.clerk_sync_cancel_jobs(
   p_ids uuid[],
-  p_now timestamptz default clock_timestamp()
+  p_now timestamptz default clock_timestamp(),
+  p_by  text default null
 )
 returns integer
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_count integer;
+  v_ids uuid[] := array(
+    select j.id
+    from public.job_queue as j
+    where j.id = any (p_ids)
+      and j.status in ('PENDING', 'PROCESSING', 'FAILED', 'DEAD')
+    for update
+  );
 begin
-  update public.job_queue as j
-  set status = case when j.status = 'PROCESSING' then j.status else 'CANCELLED' end,
-      cancel_requested_at = p_now,
-      updated_at = p_now
-  where j.id = any (p_ids)
-    and j.status in ('PENDING', 'PROCESSING', 'FAILED', 'DEAD');
-  get diagnostics v_count = row_count;
-  return v_count;
+  if p_by is null then
+    perform clerk_sync.audit_edit('cancel', cardinality(v_ids), v_ids::text[]);
+  end if;
+  return clerk_sync.move_jobs(v_ids, 'CANCELLED', p_now, p_by => coalesce(p_by, clerk_sync.database_user()));
 end
 $$;
 
@@ -8434,6 +8449,56 @@ begin
   return public.clerk_sync_cancel_jobs(
     clerk_sync.matching_jobs(p_filter, clerk_sync.changeable_statuses('cancel', p_filter), p_limit), p_now
   );
+end
+$$;
+
+-- What an operator decides about the deletions that wait: 'apply' lets these pass, and only these; 'cancel'
+-- takes them out of the queue. The brake is off again when none waits. Answers {changed, left}; call it
+-- until nothing is left, each call takes at most p_limit.
+create or replace function public.clerk_sync_release_delete_brake(
+  p_decision text,
+  p_limit    integer default 1000,
+  p_now      timestamptz default clock_timestamp(),
+  p_by       text default null
+)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_ids     uuid[];
+  v_changed integer;
+  v_left    integer;
+begin
+  if p_decision is null or p_decision not in ('apply', 'cancel') then
+    raise exception 'p_decision is %, it must be apply or cancel', p_decision using errcode = 'SY002';
+  end if;
+  perform 1 from clerk_sync.delete_brake as b for update;
+  v_ids := array(
+    select j.id
+    from public.job_queue as j
+    where j.is_held
+    limit p_limit
+    for update skip locked
+  );
+  if p_by is null then
+    perform clerk_sync.audit_edit(p_decision, cardinality(v_ids), v_ids::text[]);
+  end if;
+  v_changed := clerk_sync.move_jobs(
+    v_ids,
+    case p_decision when 'apply' then 'PENDING' else 'CANCELLED' end,
+    p_now,
+    p_run_at => p_now,
+    p_is_confirmed => p_decision = 'apply',
+    p_by => coalesce(p_by, clerk_sync.database_user())
+  );
+  v_left := (public.clerk_sync_delete_brake() ->> 'waiting')::integer;
+  update clerk_sync.delete_brake as b
+  set engaged_at = null,
+      reason = null,
+      released_at = p_now
+  where v_left = 0;
+  return jsonb_build_object('changed', v_changed, 'left', v_left);
 end
 $$;
 
@@ -8702,7 +8767,6 @@ as $$
 declare
   v_statuses text[] := clerk_sync.changeable_statuses(p_action, coalesce(p_target -> 'filter', '{}'));
   v_ids      uuid[];
-  v_changed  integer;
 begin
   v_ids := case
     when p_target ? 'ids' then array(select i::uuid from jsonb_array_elements_text(p_target -> 'ids') as i)
@@ -8711,13 +8775,10 @@ begin
       v_statuses, coalesce((p_target ->> 'limit')::integer, 500)
     )
   end;
-  perform set_config('clerk_sync.operator', p_actor, true);
-  v_changed := case p_action
-    when 'retry' then public.clerk_sync_retry_jobs(v_ids, p_now)
-    else public.clerk_sync_cancel_jobs(v_ids, p_now)
+  return case p_action
+    when 'retry' then public.clerk_sync_retry_jobs(v_ids, p_now, p_actor)
+    else public.clerk_sync_cancel_jobs(v_ids, p_now, p_actor)
   end;
-  perform set_config('clerk_sync.operator', '', true);
-  return v_changed;
 end
 $$;
 
@@ -8810,7 +8871,7 @@ begin
     ) order by i.place), '[]')
     from unnest(p_clerk_ids) with ordinality as i(clerk_id, place)
     left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
-    left join lateral (select * from clerk_sync.user_state as r where r.clerk_id = i.clerk_id) as s on true
+    left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = i.clerk_id) as s on true
   );
 end
 $$;
@@ -8823,10 +8884,10 @@ $$;
 
 -- Two lists of all users that were ever seen, those that are there and those that are deleted, by id: a beginning of an id
 -- is a range in C, and Clerk's ids begin with the time when they were made. The condition is that of job_queue_list_idx: no
--- state is to be looked up through this index.
-create index if not exists user_state_list_idx
-  on clerk_sync.user_state ((case when deleted_at is null then 'present' else 'deleted' end), clerk_id collate "C")
-  where case when clerk_id is not null then true end;
+-- record is to be looked up through this index.
+create index if not exists records_list_idx
+  on clerk_sync.records (kind, (case when deleted_at is null then 'present' else 'deleted' end), id collate "C")
+  where case when id is not null then true end;
 
 -- The newest p_limit users before p_before (null: from the newest on) that are p_show (present or deleted) and whose ids
 -- begin with p_beginning.
@@ -8838,13 +8899,14 @@ set search_path = ''
 as $$
 begin
   return array(
-    select s.clerk_id
-    from clerk_sync.user_state as s
-    where case when s.clerk_id is not null then true end -- user_state_list_idx
-      and case when s.deleted_at is null then 'present' else 'deleted' end = p_show
-      and s.clerk_id collate "C" >= p_beginning
-      and s.clerk_id collate "C" < coalesce(p_before, p_beginning || chr(1114111)) -- the last character there is
-    order by s.clerk_id collate "C" desc
+    select r.id
+    from clerk_sync.records as r
+    where case when r.id is not null then true end -- records_list_idx
+      and r.kind = 'user'
+      and case when r.deleted_at is null then 'present' else 'deleted' end = p_show
+      and r.id collate "C" >= p_beginning
+      and r.id collate "C" < coalesce(p_before, p_beginning || chr(1114111)) -- the last character there is
+    order by r.id collate "C" desc
     limit p_limit
   );
 end
@@ -8864,7 +8926,7 @@ begin
     from clerk_sync.search_jobs(p_q) as f
     cross join unnest(f.clerk_ids) as i(clerk_id)
     where exists (select 1 from public.users as u where u.clerk_id = i.clerk_id offset 0)
-       or exists (select 1 from clerk_sync.user_state as s where s.clerk_id = i.clerk_id offset 0)
+       or exists (select 1 from clerk_sync.known_users as s where s.clerk_id = i.clerk_id offset 0)
        or exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id offset 0)
     order by i.clerk_id
     limit 100
@@ -9337,7 +9399,7 @@ begin
       and exists (select 1 from public.job_queue as j where j.waits_for = c.name)
   ) or exists (
     select 1
-    from clerk_sync.user_state as s
+    from clerk_sync.known_users as s
     where s.refresh_due_at <= p_now
       and s.refresh_due_at > p_now - interval '10 minutes'
   ) or exists (
@@ -9544,6 +9606,7 @@ declare
   v_count   integer;
   v_counted timestamptz := clerk_sync.roll_up_for(interval '500 milliseconds', p_now);
 begin
+  perform set_config('clerk_sync.actor', 'sync', true);
   delete from public.job_queue as j
   where j.id = any (array(
     select d.id
@@ -9555,6 +9618,7 @@ begin
     for update skip locked
   ));
   get diagnostics v_count = row_count;
+  perform set_config('clerk_sync.actor', '', true);
   perform clerk_sync.purge_audit(p_days, p_now);
   perform clerk_sync.purge_metrics(p_days, p_now);
   return v_count;
@@ -9826,7 +9890,7 @@ grant select, insert, update, delete on all tables in schema clerk_sync to servi
 grant truncate on clerk_sync.run_marks, clerk_sync.write_test to service_role;
 revoke insert, update, delete -- from views, which "all tables" includes
   on clerk_sync.queue_status, clerk_sync.dead_letter_groups, clerk_sync.recent_failures, clerk_sync.latency_by_hour,
-    clerk_sync.drift_history
+    clerk_sync.drift_history, clerk_sync.events, clerk_sync.known_users
   from service_role;
 
 revoke all on public.job_queue from public, anon, authenticated;

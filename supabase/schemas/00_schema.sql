@@ -1,4 +1,4 @@
--- The private schema clerk_sync, which the API does not expose: user state and the pieces of the sync. What an adapter may
+-- The private schema clerk_sync, which the API does not expose: records and the pieces of the sync. What an adapter may
 -- call lives in public as clerk_sync_*. Rights are given in 23_rights.sql.
 
 -- Before the first release no commit changes what an earlier one made. A database of an earlier commit is refused here,
@@ -13,7 +13,7 @@ begin
   if to_regprocedure('public.clerk_sync_schema_version()') is not null then
     v_version := public.clerk_sync_schema_version();
   end if;
-  if coalesce(v_version, '') < '20261130000000' then
+  if to_regclass('clerk_sync.records') is null or coalesce(v_version, '') < '20261130000000' then
     raise exception 'this database was made by a commit before the first release, and cannot be changed to this version'
       using errcode = 'SY004',
             hint = 'Nothing was changed. Run templates/sql/drop.sql first, which keeps public.users, or use an empty database.';

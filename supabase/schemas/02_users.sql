@@ -2,7 +2,7 @@
 
 -- A table of this shape that is already there keeps its columns, defaults and rows; only what is missing is added. One of
 -- another shape was refused in the file before.
--- Rows are written by clerk_sync.write_users and clerk_sync.delete_users alone.
+-- Rows are written by clerk_sync.apply_plain and clerk_sync.delete_users alone.
 
 do $$
 begin
@@ -95,100 +95,24 @@ as $$
   where has_column_privilege('authenticated', 'public.users', c.key, 'select');
 $$;
 
--- The one change a batch makes to one user: its newest snapshot, or its deletion.
-do $$
-begin
-  if to_regtype('clerk_sync.user_change') is null then
-    create type clerk_sync.user_change as (
-      clerk_id        text,
-      job_id          uuid,
-      deletes         boolean,
-      version         bigint,
-      email           text,
-      email_verified  boolean,
-      phone           text,
-      name            text,
-      user_role       text,
-      external_id     text,
-      banned          boolean,
-      locked          boolean,
-      deprovisioned   boolean,
-      created_at      timestamptz,
-      refresh_reason  text,
-      mirror_only     boolean,
-      fresh           boolean,
-      is_new          boolean,
-      withheld_email  text,
-      trusted_version bigint,
-      absent          text[],
-      absent_version  bigint,
-      ignored_role    text
-    );
-  end if;
-end
-$$;
-
--- The only function that sets columns of public.users from Clerk: to write other columns, too, restate
--- this one and delete_users. A row that would not change is not written, so updated_at stays true.
-create or replace function clerk_sync.write_users(p_changes clerk_sync.user_change[], p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
-as $$
-declare
-  v_labels text[] := enum_range(null::public."UserRole")::text[];
-begin
-  insert into public.users as u
-    (clerk_id, email, name, role, "createdAt", "updatedAt", created_at, updated_at)
-  select
-    c.clerk_id, c.email, c.name,
-    case when c.user_role = any (v_labels) then c.user_role else 'user' end::public."UserRole", -- as allowed_role, law 10
-    coalesce(c.created_at, p_now) at time zone 'utc', p_now at time zone 'utc',
-    coalesce(c.created_at, p_now), p_now
-  from unnest(p_changes) as c
-  where not c.deletes
-    and not c.mirror_only
-  order by c.clerk_id
-  on conflict (clerk_id) do update
-    set email = excluded.email,
-        name = excluded.name,
-        role = excluded.role,
-        "updatedAt" = excluded."updatedAt",
-        updated_at = excluded.updated_at,
-        deleted_at = null
-    where (u.email, u.name, u.role, u.deleted_at)
-      is distinct from (excluded.email, excluded.name, excluded.role, null);
-end
-$$;
-
 -- Hard: the rows go. Soft: they stay with deleted_at, the data untouched.
-create or replace function clerk_sync.delete_users(
-  p_changes     clerk_sync.user_change[],
-  p_delete_mode text,
-  p_now         timestamptz
-)
+create or replace function clerk_sync.delete_users(p_clerk_ids text[], p_delete_mode text, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
 as $$
-declare
-  v_clerk_ids text[] := array(select c.clerk_id from unnest(p_changes) as c where c.deletes);
 begin
-  if cardinality(v_clerk_ids) = 0 then
-    return;
-  end if;
   if p_delete_mode = 'soft' then
     update public.users as u
     set deleted_at = p_now,
         "updatedAt" = p_now at time zone 'utc',
         updated_at = p_now
-    where u.clerk_id = any (v_clerk_ids)
+    where u.clerk_id = any (p_clerk_ids)
       and u.deleted_at is null;
     return;
   end if;
   delete from public.users as u
-  where u.clerk_id = any (v_clerk_ids);
+  where u.clerk_id = any (p_clerk_ids);
 end
 $$;

@@ -3,15 +3,11 @@
 --   PENDING ──> PROCESSING ──> COMPLETED          CANCELLED: by a person
 --      └───────────┬──┴──> FAILED (again at run_at) ──> … ──> DEAD (gave up; a person retries)
 --
--- Jobs come in by clerk_sync_enqueue and move by clerk_sync_run_jobs, clerk_sync_settle_jobs and
--- clerk_sync_rescue_jobs. The trigger record_transition records every change of state, whoever makes it.
+-- The sync inserts jobs by clerk_sync.insert_jobs and moves them by clerk_sync.move_jobs, and both record what they do in
+-- the job's history. A trigger records what anybody else does to a job: a change by hand.
 --
--- source: webhook (what Clerk sent), refresh (the user is read from Clerk's API when the job runs), ensure (the user
--- was read there for ensure-user), or why the mirror alone is owed (email_taken, lease_lost, ensure).
---
--- waits_for: the service (auth, clerk) whose circuit was open when the job came to need it; null again when it is due.
--- runs_alone: a call that applied this job with others was cut off. Such a job is applied in a call of its own, beside the
--- batches (clerk_sync_lease_alone), and so are later jobs of its user until one of them is applied.
+-- source: webhook (Clerk sent it), refresh (the worker reads the user from Clerk's API when the job runs), backfill,
+-- reconcile or ensure (the payload was read there), or why only the mirror is pending (email_taken, lease_lost).
 
 -- A queue of the same shape that a hand-written processor left behind is taken over: what it owed is owed
 -- still, what it had failed waits as a dead letter (its payload may be long out of date).
@@ -65,8 +61,34 @@ alter table public.job_queue
   add column if not exists lease_until  timestamptz,
   add column if not exists history      jsonb       not null default '[]',
   add column if not exists cancel_requested_at timestamptz,
+  add column if not exists kind         text        not null default 'user',
+  add column if not exists applied_at   timestamptz,
+  add column if not exists read_at      timestamptz,
+  add column if not exists erased_at    timestamptz,
   add column if not exists waits_for    text,
+  add column if not exists is_held      boolean     not null default false,
+  add column if not exists is_confirmed boolean     not null default false,
+  add column if not exists for_auth_only boolean    not null default false,
   add column if not exists runs_alone   boolean     not null default false;
+
+comment on column public.job_queue.kind is
+  'the kind of record that the job is about';
+comment on column public.job_queue.applied_at is
+  'when the change was written; a job that comes again after that only has its mirror pending';
+comment on column public.job_queue.read_at is
+  'when the read from Clerk''s API began that the payload came from; null when Clerk sent it';
+comment on column public.job_queue.erased_at is
+  'when the job lost what it held of a deleted person';
+comment on column public.job_queue.waits_for is
+  'the service (auth, clerk) whose circuit was open when the job came to need it; null again when the job is due';
+comment on column public.job_queue.is_held is
+  'the delete brake holds this deletion until an operator decides';
+comment on column public.job_queue.is_confirmed is
+  'an operator let this deletion pass the delete brake';
+comment on column public.job_queue.for_auth_only is
+  'a compare of Supabase Auth made this deletion: the user may be there in Supabase Auth alone';
+comment on column public.job_queue.runs_alone is
+  'a call that applied this job with others was cut off; the job, and later jobs of its user until one of them is applied, get a call of their own (clerk_sync_lease_alone)';
 
 update public.job_queue as j
 set clerk_id = j.payload ->> 'clerk_id'
@@ -78,7 +100,11 @@ alter table public.job_queue
   drop constraint if exists status_is_known,
   drop constraint if exists leased_iff_processing,
   drop constraint if exists processed_iff_final,
-  drop constraint if exists waits_only_while_owed;
+  drop constraint if exists kind_is_known,
+  drop constraint if exists source_is_known,
+  drop constraint if exists waits_only_while_open,
+  drop constraint if exists held_is_a_pending_deletion,
+  drop constraint if exists only_deletions_are_confirmed;
 alter table public.job_queue
   add constraint job_type_is_known
     check (job_type in ('USER_CREATED', 'USER_UPDATED', 'USER_DELETED')),
@@ -88,8 +114,16 @@ alter table public.job_queue
     check ((status = 'PROCESSING') = (lease_token is not null and lease_until is not null)),
   add constraint processed_iff_final
     check ((status in ('COMPLETED', 'DEAD', 'CANCELLED')) = (processed_at is not null)),
-  add constraint waits_only_while_owed
-    check (waits_for is null or status in ('PENDING', 'FAILED'));
+  add constraint kind_is_known
+    check (kind in ('user')),
+  add constraint source_is_known
+    check (source <> ''),
+  add constraint waits_only_while_open
+    check (waits_for is null or (waits_for in ('auth', 'clerk') and status in ('PENDING', 'FAILED'))),
+  add constraint held_is_a_pending_deletion
+    check (not is_held or (status = 'PENDING' and job_type = 'USER_DELETED')),
+  add constraint only_deletions_are_confirmed
+    check (not (is_confirmed or for_auth_only) or job_type = 'USER_DELETED');
 
 -- One delivery, one job: svix-id is the same on every retry of an event.
 create unique index if not exists job_queue_event_id_key
@@ -146,24 +180,6 @@ create policy job_queue_service_role
   using (true)
   with check (true);
 
--- What a statement edits by hand is collected in a setting of its transaction, and goes into the audit as one entry
--- when the statement ends: {jobs}, the first ten ids.
-create or replace function clerk_sync.note_edit(p_id uuid)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_ids   text    := coalesce(current_setting('clerk_sync.edited_ids', true), '');
-  v_count integer := coalesce(nullif(current_setting('clerk_sync.edited_count', true), ''), '0')::integer;
-begin
-  perform set_config('clerk_sync.edited_count', (v_count + 1)::text, true);
-  if v_count < 10 then
-    perform set_config('clerk_sync.edited_ids', concat_ws(',', nullif(v_ids, ''), p_id), true);
-  end if;
-end
-$$;
-
 -- A payload whose original_event is cut down to kind, ids and times, as the webhook stores it (core/summarise-event.ts);
 -- for jobs that came in another way.
 create or replace function clerk_sync.audit_payload(p_payload jsonb)
@@ -216,73 +232,71 @@ begin
 end
 $$;
 
--- Who changes a job by hand: the database user and, where it differs, the role; null when one of our functions does.
--- The stack of calls tells, so that no function has to say who it is, and none can forget to. The hot path is known
--- sooner: its functions run with enable_seqscan off, which nobody's session does.
-create or replace function clerk_sync.editor()
+-- Changes by hand: the trigger that records them, and what it needs.
+
+-- The name of the person who runs a statement in SQL: the database user and, where it differs, the role.
+create or replace function clerk_sync.database_user()
 returns text
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-declare
-  v_calls text;
-begin
-  if current_setting('enable_seqscan') = 'off' then
-    return null;
-  end if;
-  get diagnostics v_calls = pg_context;
-  if v_calls ~ 'function ("clerk_sync_|public[.]clerk_sync_|clerk_sync[.](?!editor|record_))' then
-    return null;
-  end if;
-  return concat_ws(' as ', session_user, nullif(current_user, session_user));
-end
+  select concat_ws(' as ', session_user, nullif(current_user, session_user));
 $$;
 
--- One entry of the history of a job: {at, status, attempt, error?, by?}.
-create or replace function clerk_sync.history_entry(p_status text, p_attempt integer, p_error text, p_by text)
-returns jsonb
+-- Collects what a statement changes by hand in two settings of its transaction. When the statement ends, record_edit
+-- writes one entry of the audit: how many jobs, and the first ten ids.
+create or replace function clerk_sync.note_edit(p_id uuid)
+returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_ids   text    := coalesce(current_setting('clerk_sync.edited_ids', true), '');
+  v_count integer := coalesce(nullif(current_setting('clerk_sync.edited_count', true), ''), '0')::integer;
 begin
-  return jsonb_strip_nulls(jsonb_build_object(
+  perform set_config('clerk_sync.edited_count', (v_count + 1)::text, true);
+  if v_count < 10 then
+    perform set_config('clerk_sync.edited_ids', concat_ws(',', nullif(v_ids, ''), p_id), true);
+  end if;
+end
+$$;
+
+-- One entry of the history of a job: {at, status, attempt, error?, by?}. by: the operator, or the database user, who made
+-- the change; the sync made a change without it.
+create or replace function clerk_sync.history_entry(p_status text, p_attempt integer, p_error text, p_by text)
+returns jsonb
+language sql
+set search_path = ''
+as $$
+  select jsonb_strip_nulls(jsonb_build_object(
     'at', clock_timestamp(), 'status', p_status, 'attempt', p_attempt, 'error', p_error, 'by', p_by
   ));
-end
 $$;
 
 -- True while a job of this user, open or dead, runs alone.
 create or replace function clerk_sync.runs_alone(p_clerk_id text)
 returns boolean
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-begin
-  return exists (
+  select exists (
     select 1
     from public.job_queue as j
     where j.clerk_id = p_clerk_id
       and j.runs_alone
       and j.status <> 'COMPLETED'
   );
-end
 $$;
 
--- The history of a job has one entry per change of state or attempt, or by hand; operator in it did it through the admin
--- API, see clerk_sync.change_jobs. It is written by this trigger, so that a change made by hand in the SQL editor is on
--- record like any other, and what hangs on the status (lease, processed_at) stays true. Two statements, which most jobs
--- go through, write all that themselves at a third of the cost: the insert of store_jobs and the update of move_jobs.
--- They say so by the setting clerk_sync.recorded.
-create or replace function clerk_sync.record_transition()
+-- Keeps a job that a person makes or changes in SQL consistent, and adds the change to its history with the person's name.
+-- The functions of the sync say that they act by the setting clerk_sync.actor, and this trigger does not fire for them.
+create or replace function clerk_sync.record_hand_edit()
 returns trigger
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_changed boolean := true;
-  v_editor  text    := clerk_sync.editor();
 begin
   if tg_op = 'INSERT' then
     new.history := '[]';
@@ -291,7 +305,6 @@ begin
     new.created_at := coalesce(new.created_at, new.updated_at);
     new.runs_alone := new.runs_alone or clerk_sync.runs_alone(new.clerk_id);
   else
-    v_changed := new.status <> old.status or new.attempts <> old.attempts or v_editor is not null;
     new.history := old.history;
     if new.updated_at is null or new.updated_at = old.updated_at then
       new.updated_at := clock_timestamp();
@@ -303,13 +316,10 @@ begin
     if greatest(new.attempts - 1, 0) <> greatest(old.attempts - 1, 0) then
       new.payload := new.payload || jsonb_build_object('retry_count', greatest(new.attempts - 1, 0));
     end if;
-    if new.payload ? 'erased' and not old.payload ? 'erased' then
-      new.error := split_part(new.error, ':', 1);
-      new.history := clerk_sync.history_without_messages(new.history);
-    end if;
   end if;
 
   new.waits_for := case when new.status in ('PENDING', 'FAILED') then new.waits_for end;
+  new.is_held := new.is_held and new.status = 'PENDING';
   if new.status = 'PROCESSING' then
     new.lease_token := coalesce(new.lease_token, gen_random_uuid());
     new.lease_until := coalesce(new.lease_until, new.updated_at + interval '1 minute');
@@ -318,100 +328,216 @@ begin
     new.lease_until := null;
     new.cancel_requested_at := null;
   end if;
-
   new.processed_at := case
     when new.status in ('COMPLETED', 'DEAD', 'CANCELLED') then coalesce(new.processed_at, new.updated_at)
   end;
 
-  if v_changed then
-    new.history := new.history || (
-      clerk_sync.history_entry(new.status, new.attempts, new.error, v_editor)
-      || jsonb_strip_nulls(jsonb_build_object('operator', nullif(current_setting('clerk_sync.operator', true), '')))
-    );
-  end if;
-  if v_editor is not null then
-    perform clerk_sync.note_edit(new.id);
-  end if;
+  new.history := new.history || clerk_sync.history_entry(new.status, new.attempts, new.error, clerk_sync.database_user());
+  perform clerk_sync.note_edit(new.id);
   return new;
 end
 $$;
 
-drop trigger if exists record_insertion on public.job_queue;
-create trigger record_insertion
-  before insert on public.job_queue
+drop trigger if exists record_hand_edit on public.job_queue;
+create trigger record_hand_edit
+  before insert or update on public.job_queue
   for each row
-  when (current_setting('clerk_sync.recorded', true) is distinct from 'insert')
-  execute function clerk_sync.record_transition();
+  when (current_setting('clerk_sync.actor', true) is distinct from 'sync')
+  execute function clerk_sync.record_hand_edit();
 
-drop trigger if exists record_transition on public.job_queue;
-create trigger record_transition
-  before update on public.job_queue
-  for each row
-  when (current_setting('clerk_sync.recorded', true) is distinct from 'update')
-  execute function clerk_sync.record_transition();
+-- Events: what the sync applies. An event is a job, or what becomes one.
 
--- A job to come: first what the caller names, then what is found out of it on the way to the queue.
-do $$
+create or replace view clerk_sync.events
+with (security_invoker = true)
+as
+select
+  j.id,
+  j.event_id,
+  j.job_type,
+  j.clerk_id,
+  j.version,
+  j.payload,
+  j.source,
+  j.created_at,
+  j.read_at,
+  j.applied_at,
+  j.erased_at,
+  j.for_auth_only,
+  case when j.status = 'DEAD' then j.error end as dead_reason
+from public.job_queue as j;
+
+-- The events of a call, each with the id that its job gets: [{event_id, job_type, clerk_id?, version?, payload, source?,
+-- read_at?, applied_at?, for_auth_only?, dead_reason?}]. Raises SY003 unless each has an event_id of its own: of two that
+-- share one, or have none, one would be lost.
+create or replace function clerk_sync.new_events(p_jobs jsonb)
+returns clerk_sync.events[]
+language plpgsql
+set search_path = ''
+as $$
+declare
+  -- Ids begin with the time (UUID version 7), so that new jobs are neighbours in an index of millions.
+  v_time   text := overlay(
+    lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0') placing '-' from 9 for 0
+  ) || '-7';
+  v_events clerk_sync.events[] := array(
+    select jsonb_populate_record(null::clerk_sync.events, i.value || jsonb_build_object(
+      'id', overlay(gen_random_uuid()::text placing v_time from 1 for 15),
+      'clerk_id', coalesce(i.value -> 'clerk_id', nullif(i.value -> 'payload' -> 'clerk_id', '""'))
+    ))
+    from jsonb_array_elements(p_jobs) as i
+  );
 begin
-  if to_regtype('clerk_sync.new_job') is null then
-    create type clerk_sync.new_job as (
-      event_id    text,
-      job_type    text,
-      clerk_id    text,
-      version     bigint,
-      payload     jsonb,
-      source      text,
-      read_at     timestamptz,
-      dead_reason text,
-      id          uuid,
-      status      text,
-      attempts    integer,
-      waits_for   text,
-      result      jsonb,
-      existing    jsonb
-    );
+  if (select count(distinct e.event_id) < count(*) from unnest(v_events) as e) then
+    raise exception 'each job of a call needs an event_id of its own' using errcode = 'SY003';
   end if;
+  return v_events;
 end
 $$;
 
--- What became of jobs, as clerk_sync_enqueue answers it; p_stored: ids of what was stored, by event id. Known ones are
--- looked up by subquery, not by join: one index lookup a job, whatever the statistics say.
-create or replace function clerk_sync.describe_stored(p_jobs clerk_sync.new_job[], p_stored jsonb)
+-- The two writers of job state.
+
+-- What the result of a job says that brought nothing newer.
+create or replace function clerk_sync.superseded_result(p_clerk_id text)
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
+  select case
+    when r.deleted_at is not null then '{"applied": false, "reason": "user_deleted"}'
+    else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', r.version)
+  end
+  from clerk_sync.records as r
+  where r.id = p_clerk_id;
+$$;
+
+-- Moves jobs: the only function of the sync that changes their state. Every change goes into the history of the job.
+-- An attempt counts when a job leaves the queue for it (PROCESSING), or ends in the same call (COMPLETED, FAILED, DEAD). A
+-- job that goes back to PENDING from PROCESSING gets its attempt back.
+--   p_status       the status to come; null: it stays. FAILED becomes DEAD when the attempts are used up. A job whose
+--                  cancel was asked for during its attempt ends as CANCELLED instead of PENDING, FAILED or DEAD. CANCELLED
+--                  asks a job in flight for that.
+--   p_error        why; a status that stays, and CANCELLED, keep the error that is there
+--   p_run_at       when the job is due; null: as before
+--   p_applied      true: its change is written; false: a newer change of its user is known
+--   p_notes        what its result says besides, by job id
+--   p_read_at      when the read from Clerk's API begins that the job is leased for
+--   p_starts_over  the job begins again with no attempt counted
+--   p_by           the person who moves the job; null: the sync does
+-- Returns how many jobs moved.
+create or replace function clerk_sync.move_jobs(
+  p_ids          uuid[],
+  p_status       text,
+  p_now          timestamptz,
+  p_error        text default null,
+  p_run_at       timestamptz default null,
+  p_waits_for    text default null,
+  p_is_held      boolean default false,
+  p_is_confirmed boolean default null,
+  p_runs_alone   boolean default null,
+  p_applied      boolean default null,
+  p_notes        jsonb default null,
+  p_token        uuid default null,
+  p_lease_until  timestamptz default null,
+  p_read_at      timestamptz default null,
+  p_starts_over  boolean default false,
+  p_by           text default null
+)
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_count integer;
 begin
-  return (
-    select coalesce(jsonb_agg(jsonb_build_object(
-      'event_id', i.event_id,
-      'outcome', case
-        when i.existing is not null then 'exists'
-        when not p_stored ? i.event_id then 'duplicate'
-        when (p_stored ->> i.event_id)::uuid <> i.id then 'requeued'
-        when i.status = 'DEAD' then 'dead'
-        else 'queued'
+  if coalesce(cardinality(p_ids), 0) = 0 then
+    return 0;
+  end if;
+  perform set_config('clerk_sync.actor', 'sync', true);
+  update public.job_queue as j
+  set (status, attempts, payload, error, result, run_at, waits_for, is_held, is_confirmed, runs_alone, applied_at, read_at,
+       lease_token, lease_until, cancel_requested_at, processed_at, updated_at, history) = (
+    select
+      m.status,
+      a.attempts,
+      case
+        when greatest(a.attempts - 1, 0) = greatest(j.attempts - 1, 0) then j.payload
+        else j.payload || jsonb_build_object('retry_count', greatest(a.attempts - 1, 0))
       end,
-      'applied', case
-        when not p_stored ? i.event_id or not coalesce(i.result @> '{"applied": true}', false) then 'no'
-        when i.status = 'COMPLETED' then 'all'
-        else 'row'
+      case when p_status is null or m.status = 'CANCELLED' then coalesce(p_error, j.error) else p_error end,
+      case
+        when p_applied and (j.applied_at is null or j.job_type = 'USER_DELETED') then
+          '{"applied": true}' || jsonb_strip_nulls(jsonb_build_object('ignored_email', j.payload -> 'ignored_email'))
+        when not p_applied and j.applied_at is null then clerk_sync.superseded_result(j.clerk_id)
+        when p_notes is null then j.result
+        else coalesce(j.result, '{}')
+      end || coalesce(p_notes -> j.id::text, '{}'),
+      coalesce(p_run_at, j.run_at),
+      p_waits_for,
+      p_is_held,
+      coalesce(p_is_confirmed, j.is_confirmed),
+      coalesce(p_runs_alone, j.runs_alone),
+      case when p_applied then coalesce(j.applied_at, p_now) else j.applied_at end,
+      coalesce(p_read_at, j.read_at),
+      case when m.status = 'PROCESSING' then coalesce(p_token, j.lease_token) end,
+      case when m.status = 'PROCESSING' then coalesce(p_lease_until, j.lease_until) end,
+      case
+        when m.status <> 'PROCESSING' then null
+        when p_status = 'CANCELLED' then p_now
+        else j.cancel_requested_at
       end,
-      'job_id', coalesce(p_stored ->> i.event_id, (select o.id::text from public.job_queue as o where o.event_id = i.event_id)),
-      'user', i.existing
-    ) order by i.ordinality), '[]')
-    from unnest(p_jobs) with ordinality as i
-  );
+      case
+        when m.status = j.status then j.processed_at
+        when m.status in ('COMPLETED', 'DEAD', 'CANCELLED') then p_now
+      end,
+      p_now,
+      case
+        when m.status = j.status and a.attempts = j.attempts and p_by is null then j.history
+        else j.history || jsonb_strip_nulls(jsonb_build_object( -- as history_entry, at a third of its cost
+          'at', clock_timestamp(), 'status', m.status, 'attempt', a.attempts, 'error', p_error, 'by', p_by
+        ))
+      end
+    from (
+      select case
+        when p_starts_over then 0
+        when j.status = 'PROCESSING' then case when p_status = 'PENDING' then j.attempts - 1 else j.attempts end
+        when p_status in ('PROCESSING', 'COMPLETED', 'FAILED', 'DEAD') then j.attempts + 1
+        else j.attempts
+      end as attempts
+    ) as a
+    cross join lateral (
+      select case
+        when p_status = 'CANCELLED' and j.status = 'PROCESSING' then 'PROCESSING'
+        when j.cancel_requested_at is not null and p_status in ('PENDING', 'FAILED', 'DEAD') then 'CANCELLED'
+        when p_status = 'FAILED' and a.attempts >= j.max_attempts then 'DEAD'
+        else coalesce(p_status, j.status)
+      end as status
+    ) as m
+  )
+  where j.id = any (p_ids);
+  get diagnostics v_count = row_count;
+  perform set_config('clerk_sync.actor', '', true);
+  return v_count;
 end
 $$;
 
--- Stores jobs, and answers as clerk_sync_enqueue does. The insert writes its history itself, sooner than the trigger would.
--- p_alone: these jobs run alone, as do those of users who have such a job.
-create or replace function clerk_sync.store_jobs(
-  p_jobs         clerk_sync.new_job[],
-  p_max_attempts integer,
+-- Inserts the jobs of events: the only insert of jobs by the sync. An event that is known inserts nothing; if its job is a
+-- dead letter, the job starts over.
+-- p_carries: events whose change is written; their jobs are done, or, with p_mirrors, wait for the mirror.
+-- p_superseded: events that bring nothing newer. p_notes: what the results of jobs say besides, by job id.
+-- p_existing: users whose creation is no news, by event id: {id, clerk_id}; nothing is stored for them.
+-- p_waits_for: the service that the mirror waits for. p_alone: these jobs run alone, as do those of users who have such a job.
+-- Returns [{event_id, outcome, applied, job_id, user}] in the order of p_events, as clerk_sync_enqueue describes it.
+create or replace function clerk_sync.insert_jobs(
+  p_events       clerk_sync.events[],
   p_now          timestamptz,
+  p_max_attempts integer default 15,
+  p_carries      uuid[] default '{}',
+  p_superseded   uuid[] default '{}',
+  p_notes        jsonb default null,
+  p_existing     jsonb default '{}',
+  p_mirrors      boolean default false,
+  p_waits_for    text default null,
   p_alone        boolean default false
 )
 returns jsonb
@@ -419,199 +545,96 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_done   timestamptz := p_now + (clock_timestamp() - statement_timestamp());
-  v_stored jsonb; -- job ids by event id: a join would compare each with each, as few are expected
+  v_done      timestamptz := p_now + (clock_timestamp() - statement_timestamp());
+  v_stored    jsonb; -- job ids by event id
+  v_restarted uuid[] := array[]::uuid[];
 begin
-  perform set_config('clerk_sync.recorded', 'insert', true);
+  perform set_config('clerk_sync.actor', 'sync', true);
   with stored as (
     insert into public.job_queue as j
-      (id, event_id, job_type, clerk_id, version, payload, source, error, status, priority, attempts, max_attempts,
-       created_at, updated_at, run_at, processed_at, waits_for, runs_alone, result, history)
+      (id, event_id, job_type, clerk_id, version, payload, source, read_at, applied_at, for_auth_only, error, status,
+       priority, attempts, max_attempts, created_at, updated_at, run_at, processed_at, waits_for, runs_alone, result, history)
     select
-      i.id, i.event_id, i.job_type, i.clerk_id, i.version, i.payload, i.source, i.dead_reason, i.status,
-      case -- sign-ups first, then the other live events, then what reconcile and backfill bring
-        when i.source not in ('webhook', 'refresh') then 0
-        when i.job_type = 'USER_CREATED' then 2
+      e.id, e.event_id, e.job_type, e.clerk_id, coalesce(e.version, 0), e.payload, coalesce(e.source, 'webhook'), e.read_at,
+      case when s.carries then p_now else e.applied_at end, coalesce(e.for_auth_only, false), e.dead_reason, s.status,
+      case -- sign-ups first, then the other live events, then what backfill and reconcile bring
+        when e.source in ('backfill', 'reconcile') then 0
+        when e.job_type = 'USER_CREATED' then 2
         else 1
       end,
-      i.attempts, p_max_attempts, p_now, p_now, p_now, case when i.status <> 'PENDING' then v_done end, i.waits_for,
-      p_alone or exists ( -- as runs_alone
-        select 1 from public.job_queue as a where a.clerk_id = i.clerk_id and a.runs_alone and a.status <> 'COMPLETED'
-      ),
-      i.result,
-      jsonb_build_array(jsonb_strip_nulls(jsonb_build_object( -- as history_entry
-        'at', clock_timestamp(), 'status', i.status, 'attempt', i.attempts, 'error', i.dead_reason
+      (s.status = 'COMPLETED')::integer, p_max_attempts, p_now, p_now, p_now,
+      case when s.status <> 'PENDING' then v_done end,
+      case when s.carries and p_mirrors then p_waits_for end,
+      p_alone or coalesce((
+        select true from public.job_queue as a where a.clerk_id = e.clerk_id and a.runs_alone and a.status <> 'COMPLETED' limit 1
+      ), false), -- as runs_alone
+      case
+        when s.carries or e.applied_at is not null then
+          '{"applied": true}' || jsonb_strip_nulls(jsonb_build_object('ignored_email', e.payload -> 'ignored_email'))
+            || coalesce(p_notes -> e.id::text, '{}')
+        when s.status = 'COMPLETED' then clerk_sync.superseded_result(e.clerk_id)
+      end,
+      jsonb_build_array(jsonb_strip_nulls(jsonb_build_object( -- as history_entry, at a third of its cost
+        'at', clock_timestamp(), 'status', s.status, 'attempt', (s.status = 'COMPLETED')::integer, 'error', e.dead_reason
       )))
-    from unnest(p_jobs) as i
-    where i.existing is null
-    order by i.event_id -- two calls that share events take them in one order
-    on conflict (event_id) do update
-      set status = 'PENDING', attempts = 0, error = null, run_at = p_now, updated_at = p_now
-      where j.status = 'DEAD' and excluded.status = 'PENDING'
+    from unnest(p_events) as e
+    cross join lateral (
+      select
+        e.id = any (p_carries) as carries,
+        case
+          when e.dead_reason is not null then 'DEAD'
+          when e.id = any (p_superseded) or (e.id = any (p_carries) and not p_mirrors) then 'COMPLETED'
+          else 'PENDING'
+        end as status
+    ) as s
+    where not p_existing ? e.event_id
+    order by e.event_id -- two calls that share events take them in one order
+    on conflict (event_id) do nothing
     returning j.id, j.event_id
   )
   select coalesce(jsonb_object_agg(n.event_id, n.id), '{}')
   into v_stored
   from stored as n;
-  perform set_config('clerk_sync.recorded', '', true);
-  return clerk_sync.describe_stored(p_jobs, v_stored);
-end
-$$;
+  perform set_config('clerk_sync.actor', '', true);
 
--- Moves jobs to a status, with their history, which the trigger then need not write. p_status null: jobs that brought
--- nothing newer; they are done, and say why they were put aside, unless they were applied before. PENDING is no attempt.
-create or replace function clerk_sync.move_jobs(
-  p_ids         uuid[],
-  p_status      text,
-  p_waits_for   text,
-  p_notes       jsonb,
-  p_token       uuid,
-  p_lease_until timestamptz,
-  p_now         timestamptz
-)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_status    text    := coalesce(p_status, 'COMPLETED');
-  v_is_leased boolean := v_status = 'PROCESSING';
-  v_counts    integer := (v_status <> 'PENDING')::integer;
-begin
-  update public.job_queue as j
-  set status = v_status,
-      attempts = j.attempts + v_counts - (j.status = 'PROCESSING')::integer,
-      payload = case
-        when j.attempts = 0 then j.payload
-        else j.payload || jsonb_build_object('retry_count', greatest(j.attempts + v_counts - (j.status = 'PROCESSING')::integer - 1, 0))
-      end,
-      waits_for = p_waits_for,
-      runs_alone = false, -- applied: whatever hindered it is over
-      error = null,
-      lease_token = case when v_is_leased then p_token end,
-      lease_until = case when v_is_leased then p_lease_until end,
-      cancel_requested_at = case when v_is_leased then j.cancel_requested_at end,
-      processed_at = case when v_status = 'COMPLETED' then p_now end,
-      updated_at = p_now,
-      result = case
-        when j.result @> '{"applied": true}' and (j.job_type <> 'USER_DELETED' or p_status is null) then j.result
-        when p_status is not null then
-          '{"applied": true}' || jsonb_strip_nulls(jsonb_build_object('ignored_email', j.payload -> 'ignored_email'))
-        else (
-          select case
-            when s.deleted_at is not null then '{"applied": false, "reason": "user_deleted"}'
-            else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', s.version)
-          end
-          from clerk_sync.user_state as s
-          where s.clerk_id = j.clerk_id
-        )
-      end || coalesce(p_notes -> j.id::text, '{}'),
-      history = case
-        when v_status = j.status then j.history
-        else j.history || jsonb_build_object( -- as history_entry
-          'at', clock_timestamp(), 'status', v_status, 'attempt', j.attempts + v_counts - (j.status = 'PROCESSING')::integer
-        )
-      end
-  where j.id = any (p_ids);
-end
-$$;
-
--- A due job that is locked, and whose it is.
-do $$
-begin
-  if to_regtype('clerk_sync.due_job') is null then
-    create type clerk_sync.due_job as (
-      id       uuid,
-      clerk_id text
+  if (select count(*) from jsonb_object_keys(v_stored)) < cardinality(p_events) then
+    v_restarted := array(
+      select j.id
+      from public.job_queue as j
+      where j.event_id = any (array(select e.event_id from unnest(p_events) as e where e.dead_reason is null))
+        and j.status = 'DEAD'
+      order by j.event_id
+      for update
     );
+    perform clerk_sync.move_jobs(v_restarted, 'PENDING', p_now, p_starts_over => true);
   end if;
-end
-$$;
 
--- Locks these users and returns those it got: a user whom another worker has in hand is not waited for. The lock is the
--- row of their state; of a user never seen it is an advisory lock, which everybody takes who makes such a row.
-create or replace function clerk_sync.lock_free_users(p_clerk_ids text[])
-returns text[]
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_new  text[] := array(
-    select i.clerk_id
-    from unnest(p_clerk_ids) as i(clerk_id)
-    where case -- in this order: the lock is not asked for users who are known
-        when (select true from clerk_sync.user_state as k where k.clerk_id = i.clerk_id) then false
-        else pg_try_advisory_xact_lock(hashtextextended(i.clerk_id, 7461203))
-      end
-  );
-  v_known text[] := array(
-    select s.clerk_id
-    from clerk_sync.user_state as s
-    where s.clerk_id = any (p_clerk_ids)
-    for update skip locked
-  );
-begin
-  -- Looked at again, now that nobody else can: a user who was made before the lock is known, and may be locked by
-  -- another worker; and PROCESSING (in claim_jobs for the second time).
-  return array(
-    select i.clerk_id
-    from (
-      select unnest(v_known) as clerk_id
-      union all
-      select n.clerk_id
-      from unnest(v_new) as n(clerk_id)
-      where (select true from clerk_sync.user_state as k where k.clerk_id = n.clerk_id) is null
-    ) as i
-    where (
-      select true from public.job_queue as r where r.clerk_id = i.clerk_id and r.status = 'PROCESSING'
-    ) is null
-  );
-end
-$$;
-
--- Locks the users of these jobs, which the caller holds; returns the jobs of those it got.
-create or replace function clerk_sync.claim_users(p_due clerk_sync.due_job[])
-returns clerk_sync.due_job[]
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_users text[] := array(select distinct d.clerk_id from unnest(p_due) as d where d.clerk_id is not null);
-  v_free  text[] := clerk_sync.lock_free_users(v_users);
-begin
-  if cardinality(v_free) = cardinality(v_users) then
-    return p_due;
-  end if;
-  return array(select d from unnest(p_due) as d where d.clerk_id is null or d.clerk_id = any (v_free));
-end
-$$;
-
--- Leases jobs for what they still need, a call: a read of their user from Clerk's API, or the mirror. read_at is when
--- the read can begin.
-create or replace function clerk_sync.lease_calls(
-  p_ids         uuid[],
-  p_reads       boolean,
-  p_token       uuid,
-  p_lease_until timestamptz,
-  p_now         timestamptz
-)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  update public.job_queue as j
-  set status = 'PROCESSING',
-      attempts = j.attempts + 1,
-      error = null,
-      result = case
-        when p_reads then coalesce(j.result, '{}') || jsonb_build_object('read_at', p_now)
-        else j.result
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'event_id', e.event_id,
+      'outcome', case
+        when p_existing ? e.event_id then 'exists'
+        when v_stored ? e.event_id then case when e.dead_reason is null then 'queued' else 'dead' end
+        when k.id = any (v_restarted) then 'requeued'
+        else 'duplicate'
       end,
-      lease_token = p_token,
-      lease_until = p_lease_until,
-      updated_at = p_now
-  where j.id = any (p_ids);
+      'applied', case
+        when not v_stored ? e.event_id then 'no'
+        when e.id = any (p_superseded) or (e.id = any (p_carries) and not p_mirrors) then 'all'
+        when e.id = any (p_carries) then 'row'
+        else 'no'
+      end,
+      'job_id', coalesce(v_stored ->> e.event_id, k.id::text),
+      'user', p_existing -> e.event_id
+    ) order by e.ordinality), '[]')
+    from unnest(p_events) with ordinality as e
+    left join lateral (
+      select j.id
+      from public.job_queue as j
+      where not v_stored ? e.event_id
+        and j.event_id = e.event_id
+    ) as k on true
+  );
 end
 $$;
 
@@ -697,22 +720,27 @@ begin
 end
 $$;
 
--- Erases what jobs hold of the deleted users whose deletion is complete, given some jobs of theirs. Called when
--- a deletion completes, here and in Auth, and when a late event of a deleted user was put aside. A job that
--- another worker holds is skipped: it comes here itself.
-create or replace function clerk_sync.erase_deleted(p_ids uuid[])
+-- Erases what jobs hold of deleted users whose deletion is complete, given some jobs of theirs. Called when a deletion
+-- completes, here and in Auth, and when a late event of a deleted user brought nothing. A job that another worker holds
+-- is skipped: that worker erases it.
+create or replace function clerk_sync.erase_deleted(p_ids uuid[], p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 begin
+  perform set_config('clerk_sync.actor', 'sync', true);
   update public.job_queue as j
   set payload = jsonb_strip_nulls(jsonb_build_object(
         'clerk_id', j.clerk_id,
         'retry_count', j.payload -> 'retry_count',
         'original_event', clerk_sync.audit_payload(j.payload) -> 'original_event',
         'erased', true
-      ))
+      )),
+      erased_at = p_now,
+      error = split_part(j.error, ':', 1),
+      history = clerk_sync.history_without_messages(j.history),
+      updated_at = p_now
   where j.id = any (array(
     select o.id
     from public.job_queue as o
@@ -725,12 +753,13 @@ begin
             -- By case and subquery: as conditions to plan with they would lead to all finished jobs.
             and case when q.status = 'COMPLETED' then true end
         ) as d
-        where (select s.deleted_at is not null from clerk_sync.user_state as s where s.clerk_id = d.clerk_id)
+        where (select r.deleted_at is not null from clerk_sync.records as r where r.id = d.clerk_id)
       ))
       and o.status <> 'PROCESSING'
-      and not o.payload ? 'erased'
+      and o.erased_at is null
       and o.payload - '{clerk_id,retry_count,reason}'::text[] <> '{}'
     for update skip locked
   ));
+  perform set_config('clerk_sync.actor', '', true);
 end
 $$;

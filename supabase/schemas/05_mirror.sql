@@ -1,27 +1,34 @@
 -- What Supabase Auth is to be told of users, and what becomes of a job when it was told.
 
--- Queues the mirror of users as they are now. The jobs count as applied: no row changes by them.
--- p_reason becomes the source of the job.
+-- Queues the mirror of users as they are now. No row changes by these jobs: they count as applied.
+-- p_reason becomes the source of the jobs.
 create or replace function clerk_sync.queue_mirror(p_clerk_ids text[], p_reason text, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 begin
-  insert into public.job_queue
-    (event_id, job_type, clerk_id, version, source, created_at, updated_at, run_at, result, payload)
-  select
-    p_reason || '_' || gen_random_uuid(),
-    case when s.deleted_at is null then 'USER_UPDATED' else 'USER_DELETED' end,
-    s.clerk_id, s.version, p_reason, p_now, p_now, p_now, '{"applied": true}',
-    jsonb_build_object('clerk_id', s.clerk_id, 'retry_count', 0)
-  from clerk_sync.user_state as s
-  where s.clerk_id = any (p_clerk_ids)
-    and (
-      s.deleted_at is not null
-      -- offset 0: a lookup each, whatever the statistics say
-      or exists (select 1 from public.users as u where u.clerk_id = s.clerk_id offset 0)
-    );
+  if cardinality(p_clerk_ids) = 0 then
+    return;
+  end if;
+  perform clerk_sync.insert_jobs(clerk_sync.new_events((
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'event_id', p_reason || '_' || gen_random_uuid(),
+      'job_type', case when r.deleted_at is null then 'USER_UPDATED' else 'USER_DELETED' end,
+      'clerk_id', r.id,
+      'version', r.version,
+      'source', p_reason,
+      'applied_at', p_now,
+      'payload', jsonb_build_object('clerk_id', r.id, 'retry_count', 0)
+    )), '[]')
+    from clerk_sync.records as r
+    where r.id = any (p_clerk_ids)
+      and (
+        r.deleted_at is not null
+        -- offset 0: a lookup each, whatever the statistics say
+        or exists (select 1 from public.users as u where u.clerk_id = r.id offset 0)
+      )
+  )), p_now);
 end
 $$;
 
@@ -54,20 +61,23 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_count integer;
+  v_answer jsonb := clerk_sync.insert_jobs(clerk_sync.new_events((
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'event_id', format('reconcile_%s_%s_auth', p_run, r.id),
+      'job_type', 'USER_UPDATED',
+      'clerk_id', r.id,
+      'version', r.version,
+      'source', 'reconcile',
+      'applied_at', p_now,
+      'payload', jsonb_build_object('clerk_id', r.id, 'retry_count', 0)
+    )), '[]')
+    from clerk_sync.records as r
+    join public.users as u on u.clerk_id = r.id
+    where r.id in (select jsonb_array_elements_text(p_clerk_ids))
+      and r.deleted_at is null
+  )), p_now);
+  v_count  bigint := (select count(*) from jsonb_array_elements(v_answer) as a where a.value ->> 'outcome' = 'queued');
 begin
-  insert into public.job_queue
-    (event_id, job_type, clerk_id, version, source, priority, created_at, updated_at, run_at, result, payload)
-  select
-    format('reconcile_%s_%s_auth', p_run, s.clerk_id), 'USER_UPDATED', s.clerk_id, s.version, 'reconcile',
-    0, p_now, p_now, p_now, '{"applied": true}',
-    jsonb_build_object('clerk_id', s.clerk_id, 'retry_count', 0)
-  from clerk_sync.user_state as s
-  join public.users as u on u.clerk_id = s.clerk_id
-  where s.clerk_id in (select jsonb_array_elements_text(p_clerk_ids))
-    and s.deleted_at is null
-  on conflict (event_id) do nothing;
-  get diagnostics v_count = row_count;
   return case when v_count > 0 then jsonb_build_object('queued', v_count) else '{}' end;
 end
 $$;
@@ -102,7 +112,7 @@ begin
     )), '[]')
     from public.job_queue as j
     -- offset 0: a lookup each, whatever the statistics say
-    cross join lateral (select * from clerk_sync.user_state as k where k.clerk_id = j.clerk_id offset 0) as s
+    cross join lateral (select * from clerk_sync.known_users as k where k.clerk_id = j.clerk_id offset 0) as s
     left join lateral (select k.email, k.name, k.role from public.users as k where k.clerk_id = j.clerk_id offset 0) as u on true
     where j.id = any (p_ids)
       and j.status = 'PROCESSING'
@@ -131,75 +141,59 @@ end
 $$;
 
 -- Jobs whose user is to take over an Auth user that is locked now: they wait until its last access token has run out.
-create or replace function clerk_sync.wait_for_tokens(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
+-- p_outcomes: [{job_id, error, retry_after, auth_holder_id, auth_locked_at}], retry_after in seconds.
+create or replace function clerk_sync.wait_for_tokens(p_outcomes jsonb, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 begin
-  update clerk_sync.user_state as s
-  set auth_holder_id = o.auth_holder_id,
-      auth_locked_at = o.auth_locked_at
-  from jsonb_to_recordset(p_outcomes)
-    as o(job_id uuid, outcome text, auth_holder_id uuid, auth_locked_at timestamptz)
-  where o.outcome = 'locked'
-    and o.job_id = any (p_ids)
-    and s.clerk_id = (select j.clerk_id from public.job_queue as j where j.id = o.job_id);
+  insert into clerk_sync.user_state as s (clerk_id, auth_holder_id, auth_locked_at)
+  select j.clerk_id, o.auth_holder_id, o.auth_locked_at
+  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, auth_holder_id uuid, auth_locked_at timestamptz)
+  cross join lateral (select k.clerk_id from public.job_queue as k where k.id = o.job_id offset 0) as j
+  on conflict (clerk_id) do update
+    set auth_holder_id = excluded.auth_holder_id,
+        auth_locked_at = excluded.auth_locked_at;
 
-  update public.job_queue as j
-  set status = case when j.cancel_requested_at is null then 'PENDING' else 'CANCELLED' end,
-      attempts = j.attempts - 1,
-      error = o.error,
-      run_at = p_now + make_interval(secs => o.retry_after),
-      updated_at = p_now
-  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, retry_after double precision)
-  where o.outcome = 'locked'
-    and o.job_id = any (p_ids)
-    and j.id = o.job_id;
+  perform clerk_sync.move_jobs(
+    array[o.job_id], 'PENDING', p_now,
+    p_error => o.error,
+    p_run_at => p_now + make_interval(secs => o.retry_after)
+  )
+  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, error text, retry_after double precision);
 end
 $$;
 
--- The mirror's success and the job's COMPLETED are one commit; the Auth user's id is remembered.
-create or replace function clerk_sync.complete_mirrored(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
+-- Completes jobs whose users are mirrored, and remembers the id of the Auth user: one commit.
+-- p_outcomes: [{job_id, auth_user_id, mirror}]
+create or replace function clerk_sync.complete_mirrored(p_outcomes jsonb, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_jobs    uuid[];
-  v_mirrors jsonb; -- by job
-  v_users   text[];
-  v_auth    jsonb; -- by user
-  v_finding jsonb; -- by user
+  v_ids   uuid[];
+  v_notes jsonb; -- by job
 begin
-  -- By key and not by join: one lookup each, whatever the statistics say.
-  select
-    array_agg(o.job_id), jsonb_object_agg(o.job_id, o.mirror),
-    array_agg(o.clerk_id), jsonb_object_agg(o.clerk_id, o.auth_user_id) filter (where o.clerk_id is not null),
-    jsonb_object_agg(o.clerk_id, o.mirror ->> 'finding') filter (where o.clerk_id is not null)
-  into v_jobs, v_mirrors, v_users, v_auth, v_finding
-  from (
-    select c.job_id, c.mirror, c.auth_user_id, (select j.clerk_id from public.job_queue as j where j.id = c.job_id) as clerk_id
-    from jsonb_to_recordset(p_outcomes) as c(job_id uuid, outcome text, auth_user_id uuid, mirror jsonb)
-    where c.outcome = 'completed'
-      and c.job_id = any (p_ids)
-  ) as o;
+  insert into clerk_sync.user_state as s (clerk_id, auth_user_id, auth_finding, mirrored_version, mirrored_at)
+  select r.id, o.auth_user_id, o.mirror ->> 'finding', r.version, p_now
+  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, auth_user_id uuid, mirror jsonb)
+  -- offset 0: a lookup each, whatever the statistics say
+  cross join lateral (select k.clerk_id from public.job_queue as k where k.id = o.job_id offset 0) as j
+  cross join lateral (select k.id, k.version from clerk_sync.records as k where k.id = j.clerk_id offset 0) as r
+  on conflict (clerk_id) do update
+    set auth_user_id = excluded.auth_user_id,
+        auth_finding = excluded.auth_finding,
+        auth_holder_id = null,
+        auth_locked_at = null,
+        mirrored_version = excluded.mirrored_version,
+        mirrored_at = excluded.mirrored_at;
 
-  update clerk_sync.user_state as s
-  set auth_user_id = (v_auth ->> s.clerk_id)::uuid,
-      auth_finding = v_finding ->> s.clerk_id,
-      auth_holder_id = null,
-      auth_locked_at = null,
-      mirrored_version = s.version,
-      mirrored_at = p_now
-  where s.clerk_id = any (v_users);
-
-  update public.job_queue as j
-  set status = 'COMPLETED',
-      result = coalesce(j.result, '{}') || jsonb_build_object('mirror', v_mirrors -> j.id::text),
-      updated_at = p_now
-  where j.id = any (v_jobs);
-
-  perform clerk_sync.erase_deleted(p_ids);
+  select array_agg(o.job_id), jsonb_object_agg(o.job_id, jsonb_build_object('mirror', o.mirror))
+  into v_ids, v_notes
+  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, mirror jsonb);
+  perform clerk_sync.move_jobs(v_ids, 'COMPLETED', p_now, p_notes => v_notes);
+  perform clerk_sync.erase_deleted(v_ids, p_now);
 end
 $$;

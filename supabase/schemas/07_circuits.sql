@@ -195,10 +195,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  update public.job_queue as j
-  set waits_for = null,
-      updated_at = p_now
-  where j.id = any (array(
+  perform clerk_sync.move_jobs(array(
     select w.id
     from clerk_sync.circuits as c
     cross join lateral (
@@ -211,7 +208,7 @@ begin
     ) as w
     where c.state = 'closed'
        or (c.name = 'auth' and not p_mirrors)
-  ));
+  ), null, p_now);
 end
 $$;
 
@@ -246,7 +243,7 @@ begin
   order by j.run_at, j.id
   limit 1
   for update of j skip locked;
-  perform 1 from clerk_sync.user_state as s where s.clerk_id = v_job.clerk_id for update skip locked;
+  perform 1 from clerk_sync.records as r where r.id = v_job.clerk_id for update skip locked;
   -- A second look at PROCESSING, now that no other worker can claim this user.
   if not found or exists (
     select 1 from public.job_queue as r where r.clerk_id = v_job.clerk_id and r.status = 'PROCESSING'
@@ -257,40 +254,44 @@ begin
   set probe_token = p_token,
       probe_at = p_lease_until
   where c.name = p_name;
-  perform clerk_sync.lease_calls(array[v_job.id], p_name = 'clerk', p_token, p_lease_until, p_now);
+  perform clerk_sync.move_jobs(
+    array[v_job.id], 'PROCESSING', p_now,
+    p_token => p_token,
+    p_lease_until => p_lease_until,
+    p_read_at => case when p_name = 'clerk' then p_now end
+  );
   return array[v_job.id];
 end
 $$;
 
--- Lets jobs of a batch wait whose service the worker did not call any more, or called in vain while its circuit is not
--- closed; returns them. Their attempts do not count. A job that is a day old pays for such a call all the same: when
--- it is the job and not the service that fails, it must end as a dead letter.
-create or replace function clerk_sync.wait_for_circuits(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
+-- Lets jobs of a batch wait whose service the worker did not call any more, or called without success while its circuit is
+-- not closed; returns them. Their attempts do not count. The attempt of a job that is a day old counts all the same: when
+-- the job fails and not the service, it must end as a dead letter.
+-- p_outcomes: [{job_id, outcome, error, circuit}]
+create or replace function clerk_sync.wait_for_circuits(p_outcomes jsonb, p_now timestamptz)
 returns uuid[]
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_waiting uuid[] := array(
-    select j.id
-    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, circuit text)
-    cross join lateral (select k.id, k.created_at from public.job_queue as k where k.id = o.job_id offset 0) as j
-    where o.job_id = any (p_ids)
-      and (
-        o.outcome = 'waiting'
-        or o.outcome = 'retry' and clerk_sync.circuit_is_open(o.circuit) and j.created_at > p_now - interval '1 day'
-      )
-  );
-  v_outcomes jsonb := (select jsonb_object_agg(o.value ->> 'job_id', o.value) from jsonb_array_elements(p_outcomes) as o);
+  v_waiting uuid[] := array[]::uuid[];
+  v_job     record;
 begin
-  update public.job_queue as j
-  set status = case when j.cancel_requested_at is null then 'PENDING' else 'CANCELLED' end,
-      attempts = j.attempts - 1,
-      error = v_outcomes -> j.id::text ->> 'error',
-      waits_for = v_outcomes -> j.id::text ->> 'circuit',
-      run_at = case when v_outcomes -> j.id::text ->> 'outcome' = 'retry' then p_now else j.run_at end, -- another one is the next probe
-      updated_at = p_now
-  where j.id = any (v_waiting);
+  for v_job in
+    select j.id, o.outcome, o.error, o.circuit
+    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, circuit text)
+    cross join lateral (select k.id, k.created_at from public.job_queue as k where k.id = o.job_id offset 0) as j
+    where o.outcome = 'waiting'
+       or o.outcome = 'retry' and clerk_sync.circuit_is_open(o.circuit) and j.created_at > p_now - interval '1 day'
+  loop
+    perform clerk_sync.move_jobs(
+      array[v_job.id], 'PENDING', p_now,
+      p_error => v_job.error,
+      p_waits_for => v_job.circuit,
+      p_run_at => case when v_job.outcome = 'retry' then p_now end -- another job is the next probe
+    );
+    v_waiting := v_waiting || v_job.id;
+  end loop;
   return v_waiting;
 end
 $$;

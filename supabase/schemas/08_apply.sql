@@ -1,22 +1,25 @@
--- How jobs become rows: the newest change of each user goes into public.users and clerk_sync.user_state, and its jobs are
--- moved on.
+-- How events become rows. An event is plain when only its version decides; apply_plain writes those of a whole call in one
+-- statement. What is disputed (a deletion, a time in the future, an event that was trimmed, an address that two users
+-- claim) is settled first: apply_disputed decides, prepares the record, and hands the settled event to apply_plain.
 
--- All functions here run under the locks taken by clerk_sync.claim_jobs, in the transaction of clerk_sync_run_jobs, and work
--- on whole batches.
-
--- What a change is made of: a job, in the queue already or on its way there. is_live: Clerk's own event brings it.
+-- A deletion, or what one event brings to one user once it is settled. payload: the fields as an event has them.
 do $$
 begin
-  if to_regtype('clerk_sync.change_source') is null then
-    create type clerk_sync.change_source as (
-      id         uuid,
-      job_type   text,
-      clerk_id   text,
-      version    bigint,
-      payload    jsonb,
-      result     jsonb,
-      created_at timestamptz,
-      is_live    boolean
+  if to_regtype('clerk_sync.user_change') is null then
+    create type clerk_sync.user_change as (
+      clerk_id        text,
+      job_id          uuid,
+      source          text,
+      deletes         boolean,
+      mirror_only     boolean,
+      fresh           boolean,
+      version         bigint,
+      payload         jsonb,
+      refresh_reason  text,
+      withheld_email  text,
+      trusted_version bigint,
+      absent          text[],
+      absent_version  bigint
     );
   end if;
 end
@@ -78,287 +81,346 @@ as $$
   end;
 $$;
 
--- Of what kind the role at Clerk is when it is no role here; null when it is one. p_kind: of what is no text.
-create or replace function clerk_sync.ignored_role(p_role text, p_kind text)
-returns text
-language sql
+-- Whether a user who waits for an address gets it when this user has another one, or is no longer verified.
+create or replace function clerk_sync.is_email_awaited(p_clerk_id text, p_email text, p_email_verified boolean)
+returns boolean
+language plpgsql
 stable
 set search_path = ''
 as $$
-  select coalesce(p_kind, case when p_role <> all (enum_range(null::public."UserRole")::text[]) then 'text' end);
+begin
+  return exists (
+    select 1
+    from public.users as u
+    join clerk_sync.user_state as s on s.withheld_email = u.email
+    where u.clerk_id = p_clerk_id
+      and (u.email is distinct from p_email or not p_email_verified)
+  );
+end
 $$;
 
--- The version that a field is of: not that of the newest event when that one did not carry it.
-create or replace function clerk_sync.version_of(p_field text, p_version bigint, p_absent text[], p_absent_version bigint)
-returns bigint
+-- Applies the newest event of each user where only the version decides (laws 3 and 11), in one statement of named steps.
+-- It is the only statement that writes rows of public.users from Clerk. What it does not return is left to apply_disputed.
+-- Rows of tables are looked up by scalar subqueries, each by its key whatever the statistics say; a join could read a table.
+-- p_is_settled: apply_disputed has settled these events; nothing but the version is asked.
+--   carries     events that are written, and events that were written before whose mirror alone is pending
+--   superseded  other events of the same users: they bring nothing newer
+--   notes       what the results of jobs say besides, by job id
+create or replace function clerk_sync.apply_plain(
+  p_events     clerk_sync.events[],
+  p_is_settled boolean,
+  p_now        timestamptz,
+  out carries    uuid[],
+  out superseded uuid[],
+  out notes      jsonb
+)
+language plpgsql
+set search_path = ''
+set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
+as $$
+declare
+  v_labels              text[]  := enum_range(null::public."UserRole")::text[];
+  v_latest              bigint  := clerk_sync.latest_version(p_now);
+  v_are_emails_withheld boolean := not p_is_settled
+    and exists (select 1 from clerk_sync.user_state as s where s.withheld_email is not null);
+begin
+  with event as materialized ( -- the events; the newest of a user has place 1
+    select
+      e.*,
+      row_number() over (
+        partition by e.clerk_id
+        order by (e.job_type = 'USER_DELETED') desc, e.version desc, e.applied_at is not null, e.created_at desc, e.id
+      ) as place,
+      bool_and(e.applied_at is not null) over (partition by e.clerk_id) as are_all_applied
+    from unnest(p_events) as e
+    where e.clerk_id is not null
+  ),
+  said as materialized ( -- what the newest snapshots say of their users, and how many users of this call claim the address
+    select
+      e.id, e.clerk_id, e.version, e.source, p.email, coalesce(p.email_verified, false) as email_verified, p.phone, p.name,
+      p.external_id, coalesce(p.banned, false) as banned, coalesce(p.locked, false) as locked,
+      coalesce(p.deprovisioned, false) as deprovisioned, coalesce(p.created_at, p_now) as created_at,
+      coalesce(p.given, '{}') as given, -- law 10: a role counts only when it is a label of "UserRole"
+      case when p.user_role = any (v_labels) then p.user_role else 'user' end::public."UserRole" as role,
+      coalesce(p.ignored_role, case when p.user_role <> all (v_labels) then 'text' end) as ignored_role,
+      count(*) over (partition by p.email) as claims
+    from event as e
+    cross join lateral jsonb_to_record(e.payload) as p(
+      email text, email_verified boolean, phone text, name text, user_role text, external_id text, banned boolean,
+      locked boolean, deprovisioned boolean, created_at timestamptz, given text[], ignored_role text
+    )
+    where e.place = 1
+      and e.job_type <> 'USER_DELETED'
+      and e.applied_at is null
+      and e.erased_at is null
+      and not ( -- no news, but perhaps a reason to answer that the user exists
+        e.job_type = 'USER_CREATED'
+        and coalesce((select r.version >= e.version from clerk_sync.records as r where r.id = e.clerk_id), false)
+      )
+      and e.payload ?& '{email,phone,name,user_role,external_id,banned,locked,created_at}' -- as absent_fields
+      and (
+        p_is_settled
+        or e.version <= v_latest + case
+          when e.read_at is null and e.created_at < p_now then extract(epoch from e.created_at - p_now) * 1000
+          else 0
+        end
+      )
+  ),
+  free as materialized ( -- known records that no other transaction holds
+    select r.id
+    from clerk_sync.records as r
+    where r.id = any (array(select s.clerk_id from said as s))
+    for update skip locked
+  ),
+  fit as materialized ( -- those that dispute no address, and give none up that somebody waits for
+    select s.*
+    from said as s
+    where case -- in a case, which makes it a lookup by hash whatever the statistics say
+        when s.clerk_id in (select f.id from free as f) then true
+        when (select true from clerk_sync.records as r where r.id = s.clerk_id) then false
+        else pg_try_advisory_xact_lock(hashtextextended(s.clerk_id, 7461203)) -- as unseen_lock
+      end
+      and (
+        p_is_settled
+        or (
+          (
+            s.email is null
+            or (
+              s.claims = 1
+              and coalesce((select coalesce(u.clerk_id, '') from public.users as u where u.email = s.email), s.clerk_id) = s.clerk_id
+            )
+          )
+          and not (v_are_emails_withheld and clerk_sync.is_email_awaited(s.clerk_id, s.email, s.email_verified))
+        )
+      )
+    order by s.clerk_id -- one order for all: two calls that share users do not wait for each other in a circle
+  ),
+  record as ( -- the guard and the tombstone: only what it returns is written
+    insert into clerk_sync.records as r (id, version, last_synced_at, first_seen_at, given)
+    select
+      f.clerk_id, f.version, p_now,
+      case
+        when coalesce(f.source, 'webhook') = 'webhook'
+          and (select true from public.users as u where u.clerk_id = f.clerk_id) is null then p_now
+      end,
+      f.given
+    from fit as f
+    on conflict (id) do update
+      set version = excluded.version,
+          last_synced_at = excluded.last_synced_at,
+          first_seen_at = case when r.version = 0 then coalesce(r.first_seen_at, excluded.first_seen_at) else r.first_seen_at end,
+          given = case
+            when excluded.given <@ r.given then r.given
+            else array(select distinct g from unnest(r.given || excluded.given) as g order by g)
+          end,
+          refresh_reason = null,
+          refresh_due_at = null,
+          refresh_attempts = case when p_is_settled then r.refresh_attempts else 0 end
+      where r.version <= excluded.version
+        and r.deleted_at is null
+        and r.trusted_version is null
+        and r.absent_version is null
+    returning r.id
+  ),
+  written as materialized (
+    select f.*
+    from fit as f
+    where case when f.clerk_id in (select r.id from record as r) then true end
+  ),
+  user_row as ( -- a row that would not change is not written, so updated_at stays true
+    insert into public.users as u (clerk_id, email, name, role, "createdAt", "updatedAt", created_at, updated_at)
+    select
+      w.clerk_id, w.email, w.name, w.role, w.created_at at time zone 'utc', p_now at time zone 'utc', w.created_at, p_now
+    from written as w
+    on conflict (clerk_id) do update
+      set email = excluded.email,
+          name = excluded.name,
+          role = excluded.role,
+          "updatedAt" = excluded."updatedAt",
+          updated_at = excluded.updated_at,
+          deleted_at = null
+      where (u.email, u.name, u.role, u.deleted_at) is distinct from (excluded.email, excluded.name, excluded.role, null)
+  ),
+  state as ( -- what only users have; most have none of it, and no row for it
+    insert into clerk_sync.user_state as s
+      (clerk_id, external_id, phone, email_verified, banned, locked, deprovisioned, ignored_role)
+    select w.clerk_id, w.external_id, w.phone, w.email_verified, w.banned, w.locked, w.deprovisioned, w.ignored_role
+    from written as w
+    where not w.email_verified
+       or w.external_id is not null
+       or w.phone is not null
+       or w.banned
+       or w.locked
+       or w.deprovisioned
+       or w.ignored_role is not null
+       or (select true from clerk_sync.user_state as k where k.clerk_id = w.clerk_id)
+    on conflict (clerk_id) do update
+      set external_id = excluded.external_id,
+          phone = excluded.phone,
+          email_verified = excluded.email_verified,
+          banned = excluded.banned,
+          locked = excluded.locked,
+          deprovisioned = excluded.deprovisioned,
+          withheld_email = null,
+          ignored_role = excluded.ignored_role
+      where (s.external_id, s.phone, s.email_verified, s.banned, s.locked, s.deprovisioned, s.withheld_email, s.ignored_role)
+        is distinct from (
+          excluded.external_id, excluded.phone, excluded.email_verified, excluded.banned, excluded.locked,
+          excluded.deprovisioned, null, excluded.ignored_role
+        )
+  ),
+  verdict as (
+    select
+      e.id,
+      e.place,
+      e.clerk_id in (select w.clerk_id from written as w) or case -- all were written before: the mirror of the newest is pending
+        when e.are_all_applied then (
+          select case
+            when e.place > 1 then true
+            when e.job_type = 'USER_DELETED' then r.deleted_at is not null
+            else r.deleted_at is null and r.version = e.version and r.absent_version is null
+          end
+          from clerk_sync.records as r
+          where r.id = e.clerk_id
+        )
+        else false
+      end as is_done
+    from event as e
+  )
+  select
+    coalesce(array_agg(v.id) filter (where v.is_done and v.place = 1), '{}'),
+    coalesce(array_agg(v.id) filter (where v.is_done and v.place > 1), '{}'),
+    (
+      select jsonb_object_agg(w.id, jsonb_build_object('ignored', jsonb_build_object('role', w.ignored_role)))
+      from written as w
+      where w.ignored_role is not null
+    )
+  into carries, superseded, notes
+  from verdict as v;
+end
+$$;
+
+-- Events that are passed over still say which metadata Clerk gave (design: what Clerk never gave is not taken away).
+create or replace function clerk_sync.add_given(p_events clerk_sync.events[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  update clerk_sync.records as r
+  set given = array(select distinct g from unnest(r.given || i.given) as g order by g)
+  from (
+    select e.clerk_id, array_agg(distinct g.value) as given
+    from unnest(p_events) as e
+    cross join lateral jsonb_array_elements_text(e.payload -> 'given') as g
+    where jsonb_typeof(e.payload -> 'given') = 'array'
+    group by e.clerk_id
+  ) as i
+  where r.id = i.clerk_id
+    and not i.given <@ r.given;
+end
+$$;
+
+-- What is disputed.
+
+-- With an email comes whether it is verified, with a role whether one was ignored.
+create or replace function clerk_sync.keys_of(p_fields text[])
+returns text[]
 language sql
 immutable
 set search_path = ''
 as $$
-  select case when p_field = any (p_absent) then p_absent_version else p_version end;
+  select p_fields
+    || case when 'email' = any (p_fields) then array['email_verified'] end
+    || case when 'user_role' = any (p_fields) then array['ignored_role'] end;
 $$;
 
--- A job that was applied before and comes again (its mirror failed) is mirror_only: a row may have changed
--- since at the same version, or been edited by its user, and must not be set back.
--- Law 3, newest wins and deletions are final: per user the deletion if there is one, else the newest
--- snapshot, and only where it is not older than what was applied and the user has no tombstone. A fresh
--- snapshot was read from Clerk's API; when that read began after the tombstone was set, it revives the user.
--- The version of an event from the future becomes the time when it arrived, what it brings is doubted, and its user is
--- read again from Clerk's API. It comes after the other events of its batch. Without that read, an event that is as new as
--- what was known before (trusted_version) replaces it. Any event replaces a stored version that lies in the future.
--- Law 11, absent is not null: what the newest one does not carry comes from the next older one, else from what is here.
-create or replace function clerk_sync.newest_changes(p_sources clerk_sync.change_source[], p_now timestamptz)
-returns clerk_sync.user_change[]
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_latest  bigint := clerk_sync.latest_version(p_now);
-  v_changes clerk_sync.user_change[];
-begin
-  v_changes := (
-    select coalesce(array_agg(row(
-      n.clerk_id, n.id, n.deletes, n.believed,
-      p.email, coalesce(p.email_verified, false), p.phone, p.name, p.user_role, p.external_id,
-      coalesce(p.banned, false), coalesce(p.locked, false), coalesce(p.deprovisioned, false),
-      p.created_at, case when n.is_doubted or n.replaces_doubted then 'version_in_future' end,
-      n.was_applied and not n.deletes, n.is_fresh, n.is_new, null, case when n.is_doubted and not n.deletes then n.trusted_version end,
-      case -- empty: all is there, but it may be older than what is here; see clerk_sync.complete_change
-        when n.deletes or n.was_applied then null
-        else coalesce(clerk_sync.absent_fields(n.payload), case when n.is_late then '{}'::text[] end)
-      end,
-      case when n.replaces then 0 end, clerk_sync.ignored_role(p.user_role, p.ignored_role)
-    )::clerk_sync.user_change), '{}')
-    from (
-      select distinct on (j.clerk_id)
-        j.clerk_id, j.id, v.believed, j.payload, r.is_fresh,
-        not r.is_fresh and v.believed <> j.version as is_doubted,
-        case when s.version > v_latest then 0 else coalesce(s.trusted_version, s.version, 0) end as trusted_version,
-        not r.is_fresh and coalesce(s.trusted_version is not null or s.version > v_latest, false) as replaces_doubted,
-        j.job_type = 'USER_DELETED' as deletes,
-        coalesce(j.result @> '{"applied": true}', false) as was_applied,
-        coalesce(j.is_live, false) and s.clerk_id is null as is_new,
-        s.deleted_at is null and s.absent_version is not null as is_late,
-        v.believed < s.version and coalesce(
-          case
-            when r.is_fresh
-              then clerk_sync.read_settles(v.believed, r.read_at, s.version, s.trusted_version, s.last_synced_at, p_now)
-            else v.believed >= s.trusted_version or s.version > v_latest
-          end,
-          false
-        ) as replaces
-      from unnest(p_sources) as j
-      cross join lateral (
-        select
-          coalesce(j.result ? 'read_at', false) as is_fresh,
-          (j.result ->> 'read_at')::timestamptz as read_at,
-          case when j.result ? 'read_at' then p_now else coalesce(j.created_at, p_now) end as arrived_at
-      ) as r
-      cross join lateral (
-        select case
-          when j.version <= v_latest + (extract(epoch from r.arrived_at - p_now) * 1000)::bigint then j.version
-          else (extract(epoch from r.arrived_at) * 1000)::bigint
-        end as believed
-      ) as v
-      left join lateral ( -- a lookup each, whatever the statistics say
-        select k.clerk_id, k.version, k.deleted_at, k.trusted_version, k.last_synced_at, k.absent_version
-        from clerk_sync.user_state as k
-        where k.clerk_id = j.clerk_id
-        offset 0
-      ) as s on true
-      where case
-          -- One that was applied before comes for the mirror alone; a read may have revived its user since.
-          when j.job_type = 'USER_DELETED' then s.deleted_at is not null or not coalesce(j.result @> '{"applied": true}', false)
-          when j.payload ? 'erased' then false
-          when s.deleted_at > p_now + interval '5 minutes' then r.is_fresh
-          when s.deleted_at is not null then r.read_at > s.deleted_at
-          when v.believed >= coalesce(s.absent_version, s.version, 0) then true
-          when r.is_fresh
-            then clerk_sync.read_settles(v.believed, r.read_at, s.version, s.trusted_version, s.last_synced_at, p_now)
-          else v.believed >= s.trusted_version or s.version > v_latest
-        end
-      order by j.clerk_id, deletes desc, is_doubted, was_applied, v.believed desc, j.version desc, j.created_at desc, j.id
-    ) as n
-    cross join lateral jsonb_to_record(n.payload) as p(
-      email text, email_verified boolean, phone text, name text, user_role text, external_id text,
-      banned boolean, locked boolean, deprovisioned boolean, created_at timestamptz, ignored_role text
-    )
-  );
-  for v_place in 1 .. cardinality(v_changes) loop
-    if v_changes[v_place].absent is not null then
-      v_changes[v_place] := clerk_sync.complete_change(v_changes[v_place], p_sources, p_now);
-    end if;
-  end loop;
-  return v_changes;
-end
-$$;
-
--- The changes, without the email of these users, who are to be read again for it.
-create or replace function clerk_sync.without_emails(p_changes clerk_sync.user_change[], p_clerk_ids text[])
-returns clerk_sync.user_change[]
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  v_changes clerk_sync.user_change[] := p_changes;
-begin
-  for v_place in 1 .. cardinality(v_changes) loop
-    if v_changes[v_place].email is not null and v_changes[v_place].clerk_id = any (p_clerk_ids) then
-      v_changes[v_place].withheld_email := v_changes[v_place].email;
-      v_changes[v_place].email := null;
-      v_changes[v_place].refresh_reason := 'email_held';
-    end if;
-  end loop;
-  return v_changes;
-end
-$$;
-
--- Events that do not carry all that they should (law 11, absent is not null).
-
--- A change with these fields as a source has them; with an email comes whether it is verified, with a role whether one was
--- ignored.
-create or replace function clerk_sync.take_fields(
+-- Completes a change whose newest event was trimmed, or is older than one that was (law 11, absent is not null). What is
+-- absent comes from the other events of the batch, in the order of their versions, and else from what is stored. An event
+-- that is older than what was applied brings absent fields only, and only while nothing newer brought them. When Clerk's own
+-- event leaves fields absent, the user is read again; a read that does so asks for nothing more. The record is locked.
+create or replace function clerk_sync.complete_change(
   p_change clerk_sync.user_change,
-  p_source clerk_sync.change_source,
-  p_fields text[]
+  p_events clerk_sync.events[],
+  p_now    timestamptz
 )
 returns clerk_sync.user_change
 language plpgsql
-stable
 set search_path = ''
 as $$
 declare
   v_change clerk_sync.user_change := p_change;
-  v_said   record;
+  v_user   clerk_sync.known_users;
+  v_row    public.users;
+  v_event  clerk_sync.events;
+  v_said   text[];
+  v_absent text[];
 begin
-  select *
-  into v_said
-  from jsonb_to_record(p_source.payload) as p(
-    email text, email_verified boolean, phone text, name text, user_role text, external_id text,
-    banned boolean, locked boolean, deprovisioned boolean, created_at timestamptz, ignored_role text
+  select k.* into v_user from clerk_sync.known_users as k where k.clerk_id = p_change.clerk_id;
+  select u.* into v_row from public.users as u where u.clerk_id = p_change.clerk_id for update; -- its user may be editing the name
+  v_change.payload := jsonb_build_object(
+    'email', v_row.email, 'email_verified', coalesce(v_user.email_verified, false), 'name', v_row.name,
+    'user_role', v_row.role, 'ignored_role', v_user.ignored_role, 'phone', v_user.phone, 'external_id', v_user.external_id,
+    'banned', v_user.banned, 'locked', v_user.locked, 'deprovisioned', v_user.deprovisioned, 'created_at', null
   );
-  if 'email' = any (p_fields) then
-    v_change.email := v_said.email;
-    v_change.email_verified := coalesce(v_said.email_verified, false);
-    v_change.withheld_email := null;
-  end if;
-  if 'user_role' = any (p_fields) then
-    v_change.user_role := v_said.user_role;
-    v_change.ignored_role := clerk_sync.ignored_role(v_said.user_role, v_said.ignored_role);
-  end if;
-  v_change.phone         := case when 'phone' = any (p_fields) then v_said.phone else p_change.phone end;
-  v_change.name          := case when 'name' = any (p_fields) then v_said.name else p_change.name end;
-  v_change.external_id   := case when 'external_id' = any (p_fields) then v_said.external_id else p_change.external_id end;
-  v_change.created_at    := case when 'created_at' = any (p_fields) then v_said.created_at else p_change.created_at end;
-  v_change.banned        := case when 'banned' = any (p_fields) then coalesce(v_said.banned, false) else p_change.banned end;
-  v_change.locked        := case when 'locked' = any (p_fields) then coalesce(v_said.locked, false) else p_change.locked end;
-  v_change.deprovisioned := case
-    when 'deprovisioned' = any (p_fields) then coalesce(v_said.deprovisioned, false)
-    else p_change.deprovisioned
-  end;
-  return v_change;
-end
-$$;
-
--- A change with the values that are here of its user, and how far they are known; everything is absent of a user of whom
--- nothing was applied, who is deleted, or whose state this change replaces although its version is lower (absent_version 0). The row is locked: its user may be editing the name.
-create or replace function clerk_sync.take_stored(p_change clerk_sync.user_change)
-returns clerk_sync.user_change
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_change clerk_sync.user_change := p_change;
-  v_state  clerk_sync.user_state;
-begin
-  select s.*
-  into v_state
-  from clerk_sync.user_state as s
-  where s.clerk_id = p_change.clerk_id;
-  select u.email, u.name, u.role::text
-  into v_change.email, v_change.name, v_change.user_role
-  from public.users as u
-  where u.clerk_id = p_change.clerk_id
-  for update;
-  v_change.created_at     := null;
-  v_change.email_verified := coalesce(v_state.email_verified, false);
-  v_change.withheld_email := v_state.withheld_email;
-  v_change.phone          := v_state.phone;
-  v_change.external_id    := v_state.external_id;
-  v_change.banned         := coalesce(v_state.banned, false);
-  v_change.locked         := coalesce(v_state.locked, false);
-  v_change.deprovisioned  := coalesce(v_state.deprovisioned, false);
-  v_change.ignored_role   := v_state.ignored_role;
-  v_change.refresh_reason := v_state.refresh_reason;
-  if p_change.absent_version = 0 or v_state.deleted_at is not null or coalesce(v_state.version, 0) = 0 then
+  v_change.refresh_reason := v_user.refresh_reason;
+  v_change.withheld_email := v_user.withheld_email;
+  -- Everything is absent of a user of whom nothing was applied, who is deleted, or whose record this change replaces
+  -- although its version is lower (absent_version 0).
+  if p_change.absent_version = 0 or v_user.deleted_at is not null or coalesce(v_user.version, 0) = 0 then
     v_change.version        := 0;
     v_change.absent         := clerk_sync.absent_fields('{}');
     v_change.absent_version := 0;
   else
-    v_change.version        := v_state.version;
-    v_change.absent         := coalesce(v_state.absent, '{}');
-    v_change.absent_version := coalesce(v_state.absent_version, v_state.version);
+    v_change.version        := v_user.version;
+    v_change.absent         := coalesce(v_user.absent, '{}');
+    v_change.absent_version := coalesce(v_user.absent_version, v_user.version);
   end if;
-  return v_change;
-end
-$$;
 
--- A change whose newest event was trimmed, or is older than one that was: what is absent comes from the other events of the
--- batch, in the order of their versions, and else from what is here. An event that is older than what was applied brings
--- absent fields only, and only while nothing newer brought them. When Clerk's own event leaves fields absent, the user is
--- to be read again; a read that does so asks for nothing more. The caller has the user's lock.
-create or replace function clerk_sync.complete_change(
-  p_change  clerk_sync.user_change,
-  p_sources clerk_sync.change_source[],
-  p_now     timestamptz
-)
-returns clerk_sync.user_change
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_change clerk_sync.user_change := clerk_sync.take_stored(p_change);
-  v_deleted_at timestamptz := (select s.deleted_at from clerk_sync.user_state as s where s.clerk_id = p_change.clerk_id);
-  v_source clerk_sync.change_source;
-  v_said   text[];
-  v_absent text[];
-begin
-  foreach v_source in array array(
-    select j
-    from unnest(p_sources) as j
-    where j.clerk_id = p_change.clerk_id
-      and j.job_type <> 'USER_DELETED'
-      and not j.payload ? 'erased'
-      and not coalesce(j.result @> '{"applied": true}', false)
-      and (v_deleted_at is null or (j.result ->> 'read_at')::timestamptz > v_deleted_at)
-      and (not p_change.fresh or p_change.absent_version is null or j.result ? 'read_at') -- a read that settles the state
-      and (j.id = p_change.job_id or j.version <= clerk_sync.latest_version(coalesce(j.created_at, p_now)))
-    order by case when j.id = p_change.job_id then p_change.version else j.version end, j.created_at, j.id
+  foreach v_event in array array(
+    select e
+    from unnest(p_events) as e
+    where e.clerk_id = p_change.clerk_id
+      and e.job_type <> 'USER_DELETED'
+      and e.erased_at is null
+      and e.applied_at is null
+      and (v_user.deleted_at is null or e.read_at > v_user.deleted_at)
+      and (not p_change.fresh or p_change.absent_version is null or e.read_at is not null) -- a read that settles the record
+      and (e.id = p_change.job_id or e.version <= clerk_sync.latest_version(coalesce(e.created_at, p_now)))
+    order by case when e.id = p_change.job_id then p_change.version else e.version end, e.created_at, e.id
   ) loop
-    if v_source.id = p_change.job_id then
-      v_source.version := p_change.version; -- the one that is believed
+    if v_event.id = p_change.job_id then
+      v_event.version := p_change.version; -- the one that is believed
     end if;
-    v_said := array(
-      select f from unnest(clerk_sync.absent_fields('{}')) as f where v_source.payload ? f
-    );
-    if v_source.version >= v_change.version then
-      v_change := clerk_sync.take_fields(v_change, v_source, v_said || 'deprovisioned'::text);
+    v_said := array(select f from unnest(clerk_sync.absent_fields('{}')) as f where v_event.payload ? f);
+    if v_event.version >= v_change.version then
       v_absent := array(
         select f
-        from unnest(clerk_sync.absent_fields(v_source.payload)) as f
-        where v_source.version > v_change.version
+        from unnest(clerk_sync.absent_fields(v_event.payload)) as f
+        where v_event.version > v_change.version
            or f = any (v_change.absent) -- what an event of the same version brought is known
       );
       v_change.absent_version := case when v_absent <@ v_change.absent then v_change.absent_version else v_change.version end;
       v_change.absent := v_absent;
-      v_change.version := v_source.version;
-      v_change.refresh_reason := case when v_source.is_live and cardinality(v_absent) > 0 then 'event_trimmed' end;
-    elsif v_source.version >= v_change.absent_version and v_change.absent && v_said then
-      v_change := clerk_sync.take_fields(
-        v_change, v_source, array(select f from unnest(v_said) as f where f = any (v_change.absent))
-      );
-      v_change.absent_version := v_source.version;
+      v_change.version := v_event.version;
+      v_change.refresh_reason := case
+        when coalesce(v_event.source, 'webhook') = 'webhook' and cardinality(v_absent) > 0 then 'event_trimmed'
+      end;
+      v_change.payload := v_change.payload
+        || jsonb_build_object('deprovisioned', coalesce(v_event.payload -> 'deprovisioned', 'false')); -- optional at Clerk
+    elsif v_event.version >= v_change.absent_version and v_change.absent && v_said then
+      v_said := array(select f from unnest(v_said) as f where f = any (v_change.absent));
+      v_change.absent_version := v_event.version;
+    else
+      continue;
+    end if;
+    v_change.payload := (v_change.payload - clerk_sync.keys_of(v_said)) || (
+      select coalesce(jsonb_object_agg(p.key, p.value), '{}')
+      from jsonb_each(v_event.payload) as p
+      where p.key = any (clerk_sync.keys_of(v_said) || array['given'])
+    );
+    if 'email' = any (v_said) then
+      v_change.withheld_email := null;
     end if;
   end loop;
   v_change.refresh_reason := coalesce(p_change.refresh_reason, v_change.refresh_reason);
@@ -370,375 +432,475 @@ begin
 end
 $$;
 
--- users.email is unique, and Clerk lets an address move from one account to another while its
--- events arrive in any order. A claim whose address Clerk has verified comes before one that is not, then the newest by
--- (version, clerk_id): it holds the address. Every other user has none, and is read again from Clerk's API, also when
--- the holder gives the address up later.
-
--- True when some address a batch wants is wanted twice or held by a row of somebody else.
-create or replace function clerk_sync.has_email_conflict(p_changes clerk_sync.user_change[])
-returns boolean
+-- Decides which change each user gets (law 3, newest wins and deletions are final): the deletion if there is one, else the
+-- newest snapshot, and only where it is not older than what was applied and the user has no tombstone. A snapshot that was
+-- read from Clerk's API after the tombstone was set revives the user.
+-- A job that was applied before and comes again (its mirror failed) is mirror_only: a row may have changed since at the same
+-- version, or been edited by its user, and must not be set back.
+-- The version of an event from the future becomes the time when it arrived, what it brings is doubted, and its user is
+-- read again from Clerk's API. It comes after the other events of its batch. Without that read, an event that is as new as
+-- what was known before (trusted_version) replaces it. Any event replaces a stored version that lies in the future.
+-- Law 11, absent is not null: what the newest one does not carry comes from the next older one, else from what is here.
+create or replace function clerk_sync.newest_changes(p_events clerk_sync.events[], p_now timestamptz)
+returns clerk_sync.user_change[]
 language plpgsql
-stable
 set search_path = ''
 as $$
+declare
+  v_latest  bigint := clerk_sync.latest_version(p_now);
+  v_changes clerk_sync.user_change[];
 begin
-  return exists (
-    select 1
-    from unnest(p_changes) as c
-    where not c.deletes
-      -- a lookup each, whatever the statistics say
-      and exists (
-        select 1 from public.users as u where u.email = c.email and u.clerk_id is distinct from c.clerk_id offset 0
-      )
-  ) or (
-    select count(distinct c.email) < count(c.email)
-    from unnest(p_changes) as c
-    where not c.deletes
+  v_changes := (
+    select coalesce(array_agg(jsonb_populate_record(null::clerk_sync.user_change, jsonb_build_object(
+      'clerk_id', n.clerk_id,
+      'job_id', n.id,
+      'source', n.source,
+      'deletes', n.deletes,
+      'mirror_only', n.was_applied and not n.deletes,
+      'fresh', n.is_fresh,
+      'version', n.believed,
+      'payload', n.payload,
+      'refresh_reason', case when n.is_doubted or n.replaces_doubted then 'version_in_future' end,
+      'trusted_version', case when n.is_doubted and not n.deletes then n.trusted_version end,
+      'absent', case -- empty: all is there, but it may be older than what is here; see clerk_sync.complete_change
+        when n.deletes or n.was_applied then null
+        else coalesce(clerk_sync.absent_fields(n.payload), case when n.is_late then '{}'::text[] end)
+      end,
+      'absent_version', case when n.replaces then 0 end
+    ))), '{}')
+    from (
+      select distinct on (e.clerk_id)
+        e.clerk_id, e.id, coalesce(e.source, 'webhook') as source, v.believed, e.payload, r.is_fresh,
+        not r.is_fresh and v.believed <> e.version as is_doubted,
+        case when s.version > v_latest then 0 else coalesce(s.trusted_version, s.version, 0) end as trusted_version,
+        not r.is_fresh and coalesce(s.trusted_version is not null or s.version > v_latest, false) as replaces_doubted,
+        e.job_type = 'USER_DELETED' as deletes,
+        e.applied_at is not null as was_applied,
+        s.deleted_at is null and s.absent_version is not null as is_late,
+        v.believed < s.version and coalesce(
+          case
+            when r.is_fresh
+              then clerk_sync.read_settles(v.believed, e.read_at, s.version, s.trusted_version, s.last_synced_at, p_now)
+            else v.believed >= s.trusted_version or s.version > v_latest
+          end,
+          false
+        ) as replaces
+      from unnest(p_events) as e
+      cross join lateral (
+        select
+          e.read_at is not null as is_fresh,
+          case when e.read_at is not null then p_now else coalesce(e.created_at, p_now) end as arrived_at
+      ) as r
+      cross join lateral (
+        select case
+          when e.version <= v_latest + (extract(epoch from r.arrived_at - p_now) * 1000)::bigint then e.version
+          else (extract(epoch from r.arrived_at) * 1000)::bigint
+        end as believed
+      ) as v
+      left join lateral ( -- a lookup each, whatever the statistics say
+        select k.version, k.deleted_at, k.trusted_version, k.last_synced_at, k.absent_version
+        from clerk_sync.records as k
+        where k.id = e.clerk_id
+        offset 0
+      ) as s on true
+      where case
+          -- One that was applied before comes for the mirror alone; a read may have revived its user since.
+          when e.job_type = 'USER_DELETED' then s.deleted_at is not null or e.applied_at is null
+          when e.erased_at is not null then false
+          when s.deleted_at > p_now + interval '5 minutes' then r.is_fresh
+          when s.deleted_at is not null then e.read_at > s.deleted_at
+          when v.believed >= coalesce(s.absent_version, s.version, 0) then true
+          when r.is_fresh
+            then clerk_sync.read_settles(v.believed, e.read_at, s.version, s.trusted_version, s.last_synced_at, p_now)
+          else v.believed >= s.trusted_version or s.version > v_latest
+        end
+      order by e.clerk_id, deletes desc, is_doubted, was_applied, v.believed desc, e.version desc, e.created_at desc, e.id
+    ) as n
   );
+  for v_place in 1 .. cardinality(v_changes) loop
+    if v_changes[v_place].absent is not null then
+      v_changes[v_place] := clerk_sync.complete_change(v_changes[v_place], p_events, p_now);
+    end if;
+  end loop;
+  return v_changes;
 end
 $$;
 
--- Rows that nobody's Clerk id is on (made by the app before the sync, or by its own sign-up) are
--- linked to the Clerk user who has proved the address. Without that proof they are left alone.
-create or replace function clerk_sync.adopt_rows(p_changes clerk_sync.user_change[])
-returns void
+-- The changes, without the email of these users, who are read again for it.
+create or replace function clerk_sync.without_emails(p_changes clerk_sync.user_change[], p_clerk_ids text[])
+returns clerk_sync.user_change[]
 language plpgsql
+immutable
 set search_path = ''
 as $$
+declare
+  v_changes clerk_sync.user_change[] := p_changes;
 begin
-  update public.users as u
-  set clerk_id = c.clerk_id
-  from unnest(p_changes) as c
-  where u.email = c.email
-    and coalesce(u.clerk_id, 'NULL') = 'NULL'
-    and c.email_verified
-    and not c.deletes
-    and not exists (select 1 from public.users as own where own.clerk_id = c.clerk_id)
-    and not exists (
-      select 1
-      from unnest(p_changes) as rival
-      where rival.email = c.email
-        and not rival.deletes
-        and rival.email_verified
-        and (rival.version, rival.clerk_id) > (c.version, c.clerk_id)
-    );
+  for v_place in 1 .. cardinality(v_changes) loop
+    if v_changes[v_place].payload ->> 'email' is not null and v_changes[v_place].clerk_id = any (p_clerk_ids) then
+      v_changes[v_place].withheld_email := v_changes[v_place].payload ->> 'email';
+      v_changes[v_place].payload := v_changes[v_place].payload || '{"email": null}';
+      v_changes[v_place].refresh_reason := 'email_held';
+    end if;
+  end loop;
+  return v_changes;
 end
 $$;
 
--- Who may not have the address it claims: [clerk_id]. Holders outside the batch claim with the verification and
--- version of their last snapshot, rows without a Clerk id keep theirs, deleted users claim nothing.
-create or replace function clerk_sync.email_losers(p_changes clerk_sync.user_change[])
-returns text[]
-language sql
-stable
-set search_path = ''
-as $$
-  with claims as (
-    select
-      c.email, c.clerk_id, c.email_verified, clerk_sync.version_of('email', c.version, c.absent, c.absent_version) as version,
-      false as is_unlinked
-    from unnest(p_changes) as c
-    where not c.deletes
-      and c.email is not null
-    union all
-    select distinct
-      u.email, u.clerk_id, coalesce(s.email_verified, false),
-      coalesce(clerk_sync.version_of('email', s.version, s.absent, s.absent_version), 0),
-      coalesce(u.clerk_id, 'NULL') = 'NULL'
-    from unnest(p_changes) as c
-    join public.users as u on u.email = c.email
-    left join clerk_sync.user_state as s on s.clerk_id = u.clerk_id
-    where not c.deletes
-      and s.deleted_at is null
-      and not exists (select 1 from unnest(p_changes) as own where own.clerk_id = u.clerk_id)
-  ),
-  ranked as (
-    select
-      q.clerk_id,
-      row_number() over (
-        partition by q.email
-        order by q.is_unlinked desc, q.email_verified desc, q.version desc, q.clerk_id desc
-      ) as place
-    from claims as q
-  )
-  select coalesce(array_agg(r.clerk_id), '{}')
-  from ranked as r
-  where r.place > 1;
-$$;
-
--- Takes an address from the rows of p_clerk_ids and asks for a refresh of those users. Their state is
--- locked without waiting: two workers that want each other's users must fail and retry, not deadlock.
-create or replace function clerk_sync.release_emails(p_clerk_ids text[], p_now timestamptz)
-returns void
+-- Settles who holds which address, before rows are written. users.email is unique, and Clerk lets an address move from one
+-- account to another while its events arrive in any order. A claim whose address Clerk has verified comes before one that
+-- is not, then the newest by (version, clerk_id): it holds the address. Every other user has none, and is read again from
+-- Clerk's API, also when the holder gives the address up later. Users whose records are not of this batch are locked
+-- without waiting. Returns the changes, the email of every loser null.
+create or replace function clerk_sync.settle_emails(p_changes clerk_sync.user_change[], p_now timestamptz)
+returns clerk_sync.user_change[]
 language plpgsql
 set search_path = ''
 set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
 as $$
+declare
+  v_changes clerk_sync.user_change[] := p_changes;
+  v_given   text[]; -- addresses that these changes give up
+  v_users   text[];
+  v_losers  text[];
 begin
-  insert into clerk_sync.user_state as s (clerk_id)
-  select h.clerk_id
-  from unnest(p_clerk_ids) as h(clerk_id)
-  where pg_try_advisory_xact_lock(hashtextextended(h.clerk_id, 7461203))
-  order by h.clerk_id
-  on conflict (clerk_id) do nothing;
-
-  if clerk_sync.lock_users(p_clerk_ids) < cardinality(p_clerk_ids) then
-    raise exception 'another worker is making the holder of an address' using errcode = '55P03';
-  end if;
-
-  update clerk_sync.user_state as s
-  set refresh_reason = 'email_taken',
+  -- Users who wait for an address that is given up are read again: its holder has another one now, is deleted, or is no
+  -- longer verified.
+  v_given := array(
+    select u.email
+    from unnest(p_changes) as c
+    -- offset 0, here and below: a lookup each, whatever the statistics say
+    cross join lateral (select r.email from public.users as r where r.clerk_id = c.clerk_id offset 0) as u
+    cross join lateral (select r.email_verified from clerk_sync.known_users as r where r.clerk_id = c.clerk_id offset 0) as k
+    where u.email is not null
+      and (
+        c.deletes
+        or c.payload ->> 'email' is distinct from u.email
+        or (k.email_verified and not coalesce((c.payload ->> 'email_verified')::boolean, false))
+      )
+  );
+  v_users := array(
+    select s.clerk_id
+    from clerk_sync.user_state as s
+    where s.withheld_email = any (v_given)
+      and s.clerk_id <> all (array(select c.clerk_id from unnest(p_changes) as c))
+  );
+  perform clerk_sync.lock_more_records(v_users);
+  update clerk_sync.records as r
+  set refresh_reason = 'email_free',
       refresh_due_at = p_now,
-      refresh_attempts = 0,
-      withheld_email = (select u.email from public.users as u where u.clerk_id = s.clerk_id)
-  where s.clerk_id = any (p_clerk_ids)
-    and s.deleted_at is null;
+      refresh_attempts = 0
+  where r.id = any (v_users);
 
+  -- The holders are locked before they are ranked: one of them may be getting a newer claim right now.
+  v_users := array(
+    select distinct u.clerk_id
+    from unnest(p_changes) as c
+    cross join lateral (select r.clerk_id, r.email from public.users as r where r.email = c.payload ->> 'email' offset 0) as u
+    where not c.deletes
+      and u.clerk_id <> c.clerk_id
+  );
+  perform clerk_sync.lock_more_records(v_users);
+
+  -- Rows without a Clerk id (made by the app before the sync, or by its own sign-up) are linked to the Clerk user who has
+  -- proved the address. Without that proof they are left alone.
   update public.users as u
-  set email = null,
-      "updatedAt" = p_now at time zone 'utc',
-      updated_at = p_now
-  where u.clerk_id = any (p_clerk_ids)
-    and u.email is not null;
-end
-$$;
+  set clerk_id = c.clerk_id
+  from (
+    select distinct on (i.payload ->> 'email') i.clerk_id, i.payload ->> 'email' as email
+    from unnest(p_changes) as i
+    where not i.deletes
+      and (i.payload ->> 'email_verified')::boolean
+    order by i.payload ->> 'email', i.version desc, i.clerk_id desc
+  ) as c
+  where u.email = c.email
+    and coalesce(u.clerk_id, 'NULL') = 'NULL'
+    and not exists (select 1 from public.users as own where own.clerk_id = c.clerk_id);
 
--- A user read afresh lost its address to a holder of whom we know less: that one is read afresh too.
-create or replace function clerk_sync.doubt_holders(
-  p_changes clerk_sync.user_change[],
-  p_losers  text[],
-  p_now     timestamptz
-)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  update clerk_sync.user_state as s
+  -- Holders outside the batch claim with the verification and the version of their last snapshot, rows without a Clerk id
+  -- keep their address, deleted users claim nothing.
+  v_losers := array(
+    select r.clerk_id
+    from (
+      select
+        q.clerk_id,
+        row_number() over (
+          partition by q.email
+          order by q.is_unlinked desc, q.email_verified desc, q.version desc, q.clerk_id desc
+        ) as place
+      from (
+        select
+          c.payload ->> 'email' as email, c.clerk_id, coalesce((c.payload ->> 'email_verified')::boolean, false) as email_verified,
+          case when 'email' = any (c.absent) then c.absent_version else c.version end as version, false as is_unlinked
+        from unnest(p_changes) as c
+        where not c.deletes
+              and c.payload ->> 'email' is not null
+        union all
+        select distinct
+          u.email, u.clerk_id, coalesce(k.email_verified, false),
+          coalesce(case when 'email' = any (k.absent) then k.absent_version else k.version end, 0),
+          coalesce(u.clerk_id, 'NULL') = 'NULL'
+        from unnest(p_changes) as c
+        cross join lateral (select r.clerk_id, r.email from public.users as r where r.email = c.payload ->> 'email' offset 0) as u
+        left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = u.clerk_id offset 0) as k on true
+        where not c.deletes
+              and k.deleted_at is null
+          and not exists (select 1 from unnest(p_changes) as own where own.clerk_id = u.clerk_id)
+      ) as q
+    ) as r
+    where r.place > 1
+  );
+
+  -- A user who was read afresh lost the address to a holder of whom we know less: the holder is read afresh, too.
+  update clerk_sync.records as r
   set refresh_reason = 'email_doubted',
       refresh_due_at = p_now,
       refresh_attempts = 0
   from unnest(p_changes) as c
-  join public.users as u on u.email = c.email
+  cross join lateral (select r.clerk_id, r.email from public.users as r where r.email = c.payload ->> 'email' offset 0) as u
   where c.fresh
-    and c.clerk_id = any (p_losers)
+    and c.clerk_id = any (v_losers)
     and u.clerk_id <> c.clerk_id
-    and s.clerk_id = u.clerk_id
-    and s.refresh_reason is null;
+    and r.id = u.clerk_id
+    and r.refresh_reason is null;
+  v_changes := clerk_sync.without_emails(p_changes, v_losers);
+
+  -- The address is taken from holders who lost it, and they are read again.
+  v_users := array(
+    select distinct u.clerk_id
+    from unnest(v_changes) as c
+    cross join lateral (select r.clerk_id, r.email from public.users as r where r.email = c.payload ->> 'email' offset 0) as u
+    where u.clerk_id <> c.clerk_id
+      and not c.deletes
+  );
+  perform clerk_sync.lock_more_records(v_users);
+  update clerk_sync.records as r
+  set refresh_reason = 'email_taken',
+      refresh_due_at = p_now,
+      refresh_attempts = 0
+  where r.id = any (v_users)
+    and r.deleted_at is null;
+  insert into clerk_sync.user_state as s (clerk_id, withheld_email, email_verified)
+  select k.clerk_id, u.email, k.email_verified
+  from public.users as u
+  cross join lateral (select * from clerk_sync.known_users as r where r.clerk_id = u.clerk_id offset 0) as k
+  where u.clerk_id = any (v_users)
+    and k.deleted_at is null
+  on conflict (clerk_id) do update
+    set withheld_email = excluded.withheld_email;
+  update public.users as u
+  set email = null,
+      "updatedAt" = p_now at time zone 'utc',
+      updated_at = p_now
+  where u.clerk_id = any (v_users);
+  perform clerk_sync.queue_mirror(
+    array(select i from unnest(v_users) as i except select c.clerk_id from unnest(v_changes) as c), 'email_taken', p_now
+  );
+  return v_changes;
 end
 $$;
 
--- Has the users read again whose claim to an address was withheld from them, when these changes give that address up:
--- its holder has another one now, is deleted, or is no longer verified. Before the rows are written.
-create or replace function clerk_sync.offer_emails(p_changes clerk_sync.user_change[], p_now timestamptz)
+-- Applies the events of jobs that are not plain: it decides what is disputed, prepares the records, and hands the settled
+-- events to apply_plain. p_with_email false: no user gets an address. Returns as apply_plain does.
+create or replace function clerk_sync.apply_disputed(
+  p_events      clerk_sync.events[],
+  p_with_email  boolean,
+  p_delete_mode text,
+  p_now         timestamptz,
+  out carries    uuid[],
+  out superseded uuid[],
+  out notes      jsonb
+)
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_changes clerk_sync.user_change[];
+  v_deleted text[];
+  v_plain   record;
+begin
+  perform clerk_sync.lock_records(array(select e.clerk_id from unnest(p_events) as e));
+  v_changes := clerk_sync.newest_changes(p_events, p_now);
+  carries := array(select c.job_id from unnest(v_changes) as c);
+  superseded := array(select e.id from unnest(p_events) as e except select i from unnest(carries) as i);
+
+  v_changes := array(select c from unnest(v_changes) as c where not c.mirror_only);
+  if not p_with_email then
+    v_changes := clerk_sync.without_emails(v_changes, array(select c.clerk_id from unnest(v_changes) as c));
+  end if;
+  v_changes := clerk_sync.settle_emails(v_changes, p_now);
+
+  v_deleted := array(select c.clerk_id from unnest(v_changes) as c where c.deletes);
+  if cardinality(v_deleted) > 0 then
+    perform clerk_sync.delete_users(v_deleted, p_delete_mode, p_now);
+    -- A tombstone keeps the external_id by which the deletion may come again and, until the mirror is gone too, the Auth id.
+    update clerk_sync.records as r
+    set version = greatest(r.version, c.version),
+        deleted_at = coalesce(r.deleted_at, p_now),
+        trusted_version = null,
+        absent = null,
+        absent_version = null,
+        refresh_reason = c.refresh_reason,
+        refresh_due_at = case when c.refresh_reason is not null then p_now end,
+        refresh_attempts = 0,
+        last_synced_at = p_now
+    from unnest(v_changes) as c
+    where r.id = c.clerk_id
+      and c.deletes;
+    update clerk_sync.user_state as s
+    set phone = null,
+        email_verified = false,
+        banned = false,
+        locked = false,
+        deprovisioned = false,
+        withheld_email = null,
+        ignored_role = null
+    where s.clerk_id = any (v_deleted);
+  end if;
+
+  -- Settled is settled: the version, the tombstone and the doubt of the record do not stand in the way any more.
+  update clerk_sync.records as r
+  set version = least(r.version, c.version),
+      deleted_at = null,
+      trusted_version = null,
+      absent = null,
+      absent_version = null
+  from unnest(v_changes) as c
+  where r.id = c.clerk_id
+    and not c.deletes;
+
+  v_plain := clerk_sync.apply_plain(array(
+    select jsonb_populate_record(null::clerk_sync.events, jsonb_build_object(
+      'id', c.job_id,
+      'job_type', 'USER_UPDATED',
+      'clerk_id', c.clerk_id,
+      'version', c.version,
+      'source', c.source,
+      'payload', c.payload
+    ))
+    from unnest(v_changes) as c
+    where not c.deletes
+  ), true, p_now);
+
+  -- A user who did not get the address is read again from Clerk's API: immediately, and when that read says the same,
+  -- five times more with growing pauses.
+  update clerk_sync.records as r
+  set trusted_version = c.trusted_version,
+      absent = c.absent,
+      absent_version = case when c.absent is not null then c.absent_version end,
+      refresh_reason = c.refresh_reason,
+      refresh_attempts = case when c.fresh and c.refresh_reason is not null then r.refresh_attempts + 1 else 0 end,
+      refresh_due_at = case
+        when c.refresh_reason is null then null
+        when not c.fresh then p_now
+        when r.refresh_attempts < 5 then p_now + 4 ^ r.refresh_attempts * interval '1 minute'
+      end
+  from unnest(v_changes) as c
+  where r.id = c.clerk_id
+    and not c.deletes;
+  insert into clerk_sync.user_state as s (clerk_id, withheld_email, email_verified)
+  select c.clerk_id, c.withheld_email, coalesce((c.payload ->> 'email_verified')::boolean, false)
+  from unnest(v_changes) as c
+  where c.withheld_email is not null
+    and not c.deletes
+  on conflict (clerk_id) do update
+    set withheld_email = excluded.withheld_email;
+
+  notes := (
+    select jsonb_object_agg(
+      c.job_id,
+      jsonb_strip_nulls(jsonb_build_object('refresh', c.refresh_reason, 'absent', c.absent))
+        || coalesce(v_plain.notes -> c.job_id::text, '{}')
+    )
+    from unnest(v_changes) as c
+  );
+end
+$$;
+
+-- From events to rows, and their jobs moved.
+
+-- How rows and jobs are written: who mirrors, under which lease, and how deletions are made.
+do $$
+begin
+  if to_regtype('clerk_sync.apply_rules') is null then
+    create type clerk_sync.apply_rules as (
+      mirror_token uuid,
+      lease_until  timestamptz,
+      delete_mode  text
+    );
+  end if;
+end
+$$;
+
+-- Moves applied jobs, as apply_jobs says.
+create or replace function clerk_sync.move_applied(
+  p_carries    uuid[],
+  p_superseded uuid[],
+  p_notes      jsonb,
+  p_rules      clerk_sync.apply_rules,
+  p_now        timestamptz
+)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_given_up  text[];
-  v_claimants text[];
+  v_waits boolean := p_rules.mirror_token is not null and clerk_sync.circuit_is_open('auth');
 begin
-  if not exists (select 1 from clerk_sync.user_state as s where s.withheld_email is not null) then
-    return;
-  end if;
-  v_given_up := array(
-    select h.email
-    from unnest(p_changes) as c
-    cross join lateral ( -- a lookup each, whatever the statistics say
-      select u.email, (select s.email_verified from clerk_sync.user_state as s where s.clerk_id = u.clerk_id) as was_verified
-      from public.users as u
-      where u.clerk_id = c.clerk_id
-        and u.email is not null
-      offset 0
-    ) as h
-    where not c.mirror_only
-      and (
-        c.deletes
-        or c.email is distinct from h.email
-        or (h.was_verified and not c.email_verified)
-      )
+  perform clerk_sync.move_jobs(
+    p_carries,
+    case when v_waits then 'PENDING' when p_rules.mirror_token is not null then 'PROCESSING' else 'COMPLETED' end,
+    p_now,
+    p_applied => true,
+    p_runs_alone => false, -- whatever hindered it is over
+    p_notes => p_notes,
+    p_waits_for => case when v_waits then 'auth' end,
+    p_token => p_rules.mirror_token,
+    p_lease_until => p_rules.lease_until
   );
-  v_claimants := array(
-    select s.clerk_id
-    from clerk_sync.user_state as s
-    where s.withheld_email = any (v_given_up)
-      and s.clerk_id <> all (array(select c.clerk_id from unnest(p_changes) as c))
-  );
-  if cardinality(v_claimants) = 0 then
-    return;
-  end if;
-  -- Without waiting, as everywhere: two workers that want each other's users must fail and retry, not deadlock.
-  perform clerk_sync.lock_users(v_claimants);
-  update clerk_sync.user_state as s
-  set refresh_reason = 'email_free',
-      refresh_due_at = p_now,
-      refresh_attempts = 0
-  where s.clerk_id = any (v_claimants);
+  perform clerk_sync.move_jobs(p_superseded, 'COMPLETED', p_now, p_applied => false, p_runs_alone => false);
 end
 $$;
 
--- Settles who holds which address before the rows are written; returns the changes, the email of every loser null.
-create or replace function clerk_sync.resolve_emails(p_changes clerk_sync.user_change[], p_now timestamptz)
-returns clerk_sync.user_change[]
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_losers  text[];
-  v_holders text[];
-  v_changes clerk_sync.user_change[];
-begin
-  if not clerk_sync.has_email_conflict(p_changes) then
-    return p_changes;
-  end if;
-  -- The holders are locked before they are ranked: one of them may be getting a newer claim just now.
-  perform clerk_sync.lock_users(array(
-    select distinct u.clerk_id
-    from unnest(p_changes) as c
-    join public.users as u on u.email = c.email
-    where not c.deletes
-      and u.clerk_id is distinct from c.clerk_id
-  ));
-  perform clerk_sync.adopt_rows(p_changes);
-  v_losers := clerk_sync.email_losers(p_changes);
-  perform clerk_sync.doubt_holders(p_changes, v_losers, p_now);
-
-  v_changes := clerk_sync.without_emails(p_changes, v_losers);
-
-  v_holders := array(
-    select distinct u.clerk_id
-    from unnest(v_changes) as c
-    join public.users as u on u.email = c.email
-    where u.clerk_id <> c.clerk_id
-      and not c.deletes
-  );
-  perform clerk_sync.release_emails(v_holders, p_now);
-  perform clerk_sync.queue_mirror(
-    array(select h from unnest(v_holders) as h except select c.clerk_id from unnest(v_changes) as c),
-    'email_taken',
-    p_now
-  );
-  return v_changes;
-end
-$$;
-
--- From the changes that jobs bring to rows, and the jobs moved on.
-
--- Writes the changes of users who are locked, and returns them with the emails that were settled.
-create or replace function clerk_sync.write_changes(
-  p_changes     clerk_sync.user_change[],
-  p_delete_mode text,
-  p_now         timestamptz
-)
-returns clerk_sync.user_change[]
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_changes clerk_sync.user_change[];
-begin
-  perform clerk_sync.offer_emails(p_changes, p_now);
-  perform clerk_sync.delete_users(p_changes, p_delete_mode, p_now);
-  v_changes := clerk_sync.resolve_emails(array(select c from unnest(p_changes) as c where not c.mirror_only), p_now)
-    || array(select c from unnest(p_changes) as c where c.mirror_only);
-  perform clerk_sync.write_user_state(v_changes, p_now);
-  perform clerk_sync.write_users(v_changes, p_now);
-  return v_changes;
-end
-$$;
-
--- Writes what the jobs bring and moves them on: COMPLETED, or PROCESSING under p_token where the
--- mirror is owed; while the circuit of Supabase Auth is open it waits for that instead, and the attempt does not
--- count. An older job of a user owes nothing: the newest carries the state to the mirror.
--- Jobs that are PROCESSING already (their user was read from Clerk's API) are in an attempt that counts.
--- p_mirror_later: what the mirror is owed stays PENDING, for a worker to carry there; that is no attempt yet.
+-- Applies jobs whose users are locked: writes what they bring and moves them to COMPLETED, or, with a mirror_token, the one
+-- of each user that carries the change to PROCESSING under that token. While the circuit of Supabase Auth is open it
+-- waits for that instead, and the attempt does not count.
 -- Constraints that wait for the commit are checked here, within the caller's savepoint: at the commit their error would
 -- take everything back, the record of the failed job as well. Before that they wait again, should another savepoint of
 -- the transaction have ended their waiting.
 create or replace function clerk_sync.apply_jobs(
-  p_ids          uuid[],
-  p_token        uuid,
-  p_lease_until  timestamptz,
-  p_delete_mode  text,
-  p_now          timestamptz,
-  p_with_email   boolean default true,
-  p_mirror_later boolean default false
+  p_ids        uuid[],
+  p_rules      clerk_sync.apply_rules,
+  p_now        timestamptz,
+  p_with_email boolean default true
 )
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_changes clerk_sync.user_change[] := clerk_sync.newest_changes(array(
-    select row(j.id, j.job_type, j.clerk_id, j.version, j.payload, j.result, j.created_at, j.source = 'webhook')::clerk_sync.change_source
-    from public.job_queue as j
-    where j.id = any (p_ids)
-  ), p_now);
+  v_events   clerk_sync.events[] := array(select e from clerk_sync.events as e where e.id = any (p_ids));
+  v_done     record;
+  v_finished uuid[] := array[]::uuid[];
 begin
   set constraints all deferred;
-  if not p_with_email then
-    v_changes := clerk_sync.without_emails(v_changes, array(select c.clerk_id from unnest(v_changes) as c));
+  if p_with_email then
+    v_done := clerk_sync.apply_plain(v_events, false, p_now);
+    perform clerk_sync.move_applied(v_done.carries, v_done.superseded, v_done.notes, p_rules, p_now);
+    v_finished := v_done.carries || v_done.superseded;
   end if;
-  v_changes := clerk_sync.write_changes(v_changes, p_delete_mode, p_now);
-  perform clerk_sync.finish_jobs(p_ids, v_changes, p_token, p_lease_until, p_mirror_later, p_now);
-  if cardinality(p_ids) > cardinality(v_changes) or exists (select 1 from unnest(v_changes) as c where c.deletes) then
-    perform clerk_sync.erase_deleted(p_ids);
+  if cardinality(v_finished) < cardinality(v_events) then
+    v_done := clerk_sync.apply_disputed(
+      array(select e from unnest(v_events) as e where case when e.id in (select i from unnest(v_finished) as i) then false else true end),
+      p_with_email, p_rules.delete_mode, p_now
+    );
+    perform clerk_sync.move_applied(v_done.carries, v_done.superseded, v_done.notes, p_rules, p_now);
+    perform clerk_sync.erase_deleted(
+      v_done.superseded || case when p_rules.mirror_token is null then v_done.carries end, p_now
+    );
   end if;
+  perform clerk_sync.add_given(v_events);
   set constraints all immediate;
-end
-$$;
-
--- What the result of a job says of its change: why the user is to be read again (refresh), what is not known of the user at
--- this version (absent), and of what kind a value was that is stored as the default (ignored).
-create or replace function clerk_sync.note_change(p_change clerk_sync.user_change)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select jsonb_strip_nulls(jsonb_build_object(
-    'refresh', p_change.refresh_reason,
-    'absent', p_change.absent,
-    'ignored', case when p_change.ignored_role is not null then jsonb_build_object('role', p_change.ignored_role) end
-  ));
-$$;
-
--- Moves jobs on whose changes are written, as apply_jobs says: those that carry a change, and the others, which are done.
-create or replace function clerk_sync.finish_jobs(
-  p_ids          uuid[],
-  p_changes      clerk_sync.user_change[],
-  p_token        uuid,
-  p_lease_until  timestamptz,
-  p_mirror_later boolean,
-  p_now          timestamptz
-)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_mirrors boolean := p_token is not null or p_mirror_later;
-  v_waits   boolean := v_mirrors and clerk_sync.circuit_is_open('auth');
-  v_owed    text    := case when v_waits or p_mirror_later then 'PENDING' when v_mirrors then 'PROCESSING' else 'COMPLETED' end;
-  v_changed uuid[];
-  v_notes   jsonb; -- what the results of jobs say besides, by job
-  v_others  uuid[];
-begin
-  select
-    array_agg(c.job_id),
-    jsonb_object_agg(c.job_id, clerk_sync.note_change(c))
-      filter (where c.refresh_reason is not null or c.absent is not null or c.ignored_role is not null)
-  into v_changed, v_notes
-  from unnest(p_changes) as c;
-  perform set_config('clerk_sync.recorded', 'update', true);
-  perform clerk_sync.move_jobs(v_changed, v_owed, case when v_waits then 'auth' end, v_notes, p_token, p_lease_until, p_now);
-  if cardinality(p_ids) > cardinality(p_changes) then
-    v_others := array(select i from unnest(p_ids) as i except select i from unnest(v_changed) as i);
-    perform clerk_sync.move_jobs(v_others, null, null, null, p_token, p_lease_until, p_now);
-  end if;
-  perform set_config('clerk_sync.recorded', '', true);
 end
 $$;
 
@@ -752,41 +914,34 @@ as $$
   select make_interval(secs => p_random * least(900, 2 ^ least(greatest(p_attempts, 1), 30)));
 $$;
 
--- A failed attempt: FAILED and due again after the backoff (never before p_retry_after), or DEAD when
--- the attempts are used up or trying again cannot help; CANCELLED when a person asked for that meanwhile.
+-- Ends an attempt that failed. The job is due again after the backoff, and never before p_retry_after. It is a dead letter
+-- when the attempts are used up, or when trying again cannot help (p_is_final).
 create or replace function clerk_sync.fail_job(
   p_id          uuid,
-  p_attempts    integer,
   p_error       text,
-  p_permanent   boolean,
-  p_retry_after interval,
-  p_now         timestamptz
+  p_now         timestamptz,
+  p_is_final    boolean default false,
+  p_retry_after interval default null
 )
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_status text;
+  v_attempt integer := (
+    select case when j.status = 'PROCESSING' then j.attempts else j.attempts + 1 end from public.job_queue as j where j.id = p_id
+  );
 begin
-  update public.job_queue as j
-  set status = case
-        when j.cancel_requested_at is not null then 'CANCELLED'
-        when p_permanent or p_attempts >= j.max_attempts then 'DEAD'
-        else 'FAILED'
-      end,
-      attempts = p_attempts,
-      error = p_error,
-      run_at = p_now + greatest(clerk_sync.backoff(p_attempts), p_retry_after),
-      updated_at = p_now
-  where j.id = p_id
-  returning j.status into v_status;
+  perform clerk_sync.move_jobs(
+    array[p_id], case when p_is_final then 'DEAD' else 'FAILED' end, p_now,
+    p_error => p_error,
+    p_run_at => p_now + greatest(clerk_sync.backoff(v_attempt), p_retry_after)
+  );
   insert into clerk_sync.metric_events (at, name, labels)
-  values (p_now, 'failed_attempts', jsonb_build_object('code', split_part(p_error, ':', 1)));
-  if v_status = 'DEAD' then
-    insert into clerk_sync.metric_events (at, name, labels)
-    values (p_now, 'dead', jsonb_build_object('code', split_part(p_error, ':', 1)));
-  end if;
+  select p_now, m.name, jsonb_build_object('code', split_part(p_error, ':', 1))
+  from unnest(array['failed_attempts', 'dead']) as m(name)
+  where m.name = 'failed_attempts'
+     or (select j.status = 'DEAD' from public.job_queue as j where j.id = p_id);
 end
 $$;
 
@@ -797,29 +952,26 @@ returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_alone uuid[] := array(select j.id from public.job_queue as j where j.id = any (p_ids) and j.runs_alone);
 begin
   perform clerk_sync.fail_job(
-    j.id, case when j.status = 'PROCESSING' then j.attempts else j.attempts + 1 end,
-    'database_timeout: applying the job took too long; look for a slow trigger on public.users', false, null, p_now
+    i, 'database_timeout: applying the job took too long; look for a slow trigger on public.users', p_now
   )
-  from public.job_queue as j
-  where j.id = any (p_ids)
-    and j.runs_alone;
-  update public.job_queue as j
-  set runs_alone = true,
-      status = case when j.status = 'PROCESSING' then 'PENDING' else j.status end,
-      attempts = case when j.status = 'PROCESSING' then j.attempts - 1 else j.attempts end,
-      updated_at = p_now
-  where j.id = any (p_ids)
-    and not j.runs_alone;
+  from unnest(v_alone) as i;
+  perform clerk_sync.move_jobs(
+    array(select j.id from public.job_queue as j where j.id = any (p_ids) and j.id <> all (v_alone) and j.status = k.status),
+    case when k.status = 'PROCESSING' then 'PENDING' end, p_now,
+    p_runs_alone => true
+  )
+  from unnest(array['PENDING', 'FAILED', 'PROCESSING']) as k(status);
 end
 $$;
 
--- Fails a job that the database refused. What will not fit at any later time (class 22: a value) is given up. So is, the
--- second time, a deletion that a foreign key stops: rows of other tables rarely go by themselves.
+-- Fails a job that the database refused. A value that no later time makes fit (class 22) is given up. So is a deletion that a
+-- foreign key stops for the second time: rows of other tables rarely go by themselves.
 create or replace function clerk_sync.reject_job(
   p_id         uuid,
-  p_attempt    integer,
   p_state      text,
   p_constraint text,
   p_message    text,
@@ -830,33 +982,40 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_is_blocked boolean := p_state in ('23503', '23001')
-    and exists (select 1 from public.job_queue as j where j.id = p_id and j.job_type = 'USER_DELETED');
-  v_code       text    := concat_ws(
-    ' ', case when v_is_blocked then 'delete_blocked' else 'database_rejected' end, p_state, nullif(p_constraint, '')
-  );
-  v_remedy     text    := case
-    when v_is_blocked then '. Give the foreign key on delete cascade or set null, or set DELETE_MODE=soft; then retry the job.'
-  end;
+  v_is_blocked       boolean;
+  v_is_blocked_again boolean;
 begin
+  select
+    j.job_type = 'USER_DELETED' and p_state in ('23503', '23001'),
+    j.job_type = 'USER_DELETED' and p_state in ('23503', '23001') and j.attempts >= case j.status when 'PROCESSING' then 2 else 1 end
+  into v_is_blocked, v_is_blocked_again
+  from public.job_queue as j
+  where j.id = p_id;
   perform clerk_sync.fail_job(
-    p_id, p_attempt, concat(v_code, ': ', p_message, v_remedy), p_state like '22%' or (v_is_blocked and p_attempt >= 2), null, p_now
+    p_id,
+    concat(
+      concat_ws(' ', case when v_is_blocked then 'delete_blocked' else 'database_rejected' end, p_state, nullif(p_constraint, '')),
+      ': ',
+      p_message,
+      case
+        when v_is_blocked then '. Give the foreign key on delete cascade or set null, or set DELETE_MODE=soft; then retry the job.'
+      end
+    ),
+    p_now,
+    p_is_final => p_state like '22%' or v_is_blocked_again
   );
 end
 $$;
 
 -- Applies one job in a savepoint of its own; whatever it raises is its outcome, recorded on it. When the table's
 -- owner made addresses unique in another way than we compare them (by lower(), say), the user gets a row without.
--- Answers false when the call was cut off (statement_timeout, which comes once a call): there is no time for another job.
+-- Returns false when the call was cut off (statement_timeout, which comes once a call): there is no time for another job.
 -- "when others" catches neither query_canceled nor assert_failure, so both are named, here as everywhere.
 create or replace function clerk_sync.apply_job(
-  p_id          uuid,
-  p_attempt     integer,
-  p_token       uuid,
-  p_lease_until timestamptz,
-  p_delete_mode text,
-  p_now         timestamptz,
-  p_with_email  boolean default true
+  p_id         uuid,
+  p_rules      clerk_sync.apply_rules,
+  p_now        timestamptz,
+  p_with_email boolean default true
 )
 returns boolean
 language plpgsql
@@ -866,7 +1025,7 @@ declare
   v_message    text;
   v_constraint text;
 begin
-  perform clerk_sync.apply_jobs(array[p_id], p_token, p_lease_until, p_delete_mode, p_now, p_with_email);
+  perform clerk_sync.apply_jobs(array[p_id], p_rules, p_now, p_with_email);
   return true;
 exception
   when query_canceled then
@@ -875,76 +1034,57 @@ exception
   when others or assert_failure then
     get stacked diagnostics v_message = message_text, v_constraint = constraint_name;
     if sqlstate = '23505' and p_with_email then
-      return clerk_sync.apply_job(p_id, p_attempt, p_token, p_lease_until, p_delete_mode, p_now, false);
+      return clerk_sync.apply_job(p_id, p_rules, p_now, false);
     end if;
-    perform clerk_sync.reject_job(p_id, p_attempt, sqlstate, v_constraint, v_message, p_now);
+    perform clerk_sync.reject_job(p_id, sqlstate, v_constraint, v_message, p_now);
     return true;
 end
 $$;
 
--- The fallback: one savepoint per job, so that the job that cannot be applied fails alone (law 7).
--- Newest first per user, so that the first one is the one that carries the state. Stops after 1.5 s
--- to keep the call short; the jobs not reached are untouched and still due.
-create or replace function clerk_sync.apply_jobs_one_by_one(
-  p_ids         uuid[],
-  p_token       uuid,
-  p_lease_until timestamptz,
-  p_delete_mode text,
-  p_now         timestamptz
-)
+-- Applies jobs whose users are locked: together, or else one by one in a savepoint each, so that the job that cannot be
+-- applied fails alone (law 7). One by one the newest of a user comes first, because it carries the change. After 1.5 s the
+-- call ends; the jobs that it did not reach are untouched and still due.
+create or replace function clerk_sync.apply_batch(p_ids uuid[], p_rules clerk_sync.apply_rules, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
   v_job      record;
-  v_deadline timestamptz := clock_timestamp() + interval '1.5 seconds';
+  v_deadline timestamptz;
 begin
+  if p_rules.delete_mode is null or p_rules.delete_mode not in ('hard', 'soft') then
+    raise exception 'p_delete_mode is %, it must be hard or soft', p_rules.delete_mode using errcode = 'SY002';
+  end if;
+  if cardinality(p_ids) = 0 then
+    return;
+  end if;
+  begin
+    perform clerk_sync.apply_jobs(p_ids, p_rules, p_now);
+    return;
+  exception
+    when query_canceled then -- there is no time left to find out which job hangs
+      perform clerk_sync.cut_jobs(p_ids, p_now);
+      return;
+    when others or assert_failure then
+      raise log 'clerk_sync: a batch of % jobs is applied one by one, because of SQLSTATE %', cardinality(p_ids), sqlstate;
+  end;
+  v_deadline := clock_timestamp() + interval '1.5 seconds';
   for v_job in
-    select j.id, j.clerk_id, case when j.status = 'PROCESSING' then j.attempts else j.attempts + 1 end as attempt
+    select j.id, j.clerk_id
     from public.job_queue as j
     where j.id = any (p_ids)
     order by j.clerk_id, (j.job_type = 'USER_DELETED') desc, j.version desc, j.created_at desc, j.id
   loop
     exit when clock_timestamp() > v_deadline;
-    continue when exists (
+    continue when exists ( -- a newer job of the user carries the change to the mirror
       select 1
       from public.job_queue as r
       where r.clerk_id = v_job.clerk_id
         and r.status = 'PROCESSING'
         and r.id <> v_job.id
     );
-    exit when not clerk_sync.apply_job(v_job.id, v_job.attempt, p_token, p_lease_until, p_delete_mode, p_now);
+    exit when not clerk_sync.apply_job(v_job.id, p_rules, p_now);
   end loop;
-end
-$$;
-
--- Applies a batch whose users are locked, together or else one by one.
-create or replace function clerk_sync.apply_batch(
-  p_ids         uuid[],
-  p_token       uuid,
-  p_lease_until timestamptz,
-  p_delete_mode text,
-  p_now         timestamptz
-)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  if p_delete_mode is null or p_delete_mode not in ('hard', 'soft') then
-    raise exception 'p_delete_mode is %, it must be hard or soft', p_delete_mode using errcode = 'SY002';
-  end if;
-  if cardinality(p_ids) = 0 then
-    return;
-  end if;
-  begin
-    perform clerk_sync.apply_jobs(p_ids, p_token, p_lease_until, p_delete_mode, p_now);
-  exception
-    when query_canceled then -- there is no time left to find out which job hangs
-      perform clerk_sync.cut_jobs(p_ids, p_now);
-    when others or assert_failure then -- some job of the batch is at fault: find out which, let the others pass
-      perform clerk_sync.apply_jobs_one_by_one(p_ids, p_token, p_lease_until, p_delete_mode, p_now);
-  end;
 end
 $$;

@@ -77,7 +77,7 @@ stable
 set search_path = ''
 as $$
 begin
-  if not exists (select 1 from clerk_sync.user_state as s where s.clerk_id = p_clerk_id)
+  if not exists (select 1 from clerk_sync.records as r where r.id = p_clerk_id)
     and not exists (select 1 from public.users as u where u.clerk_id = p_clerk_id)
     and not exists (select 1 from public.job_queue as j where j.clerk_id = p_clerk_id and j.attempts > 0) then
     return true;
@@ -126,8 +126,11 @@ begin
   delete from public.users as u where u.clerk_id = p_clerk_id;
   get diagnostics v_rows = row_count;
   delete from clerk_sync.user_state as s where s.clerk_id = p_clerk_id;
+  delete from clerk_sync.records as r where r.id = p_clerk_id;
   get diagnostics v_states = row_count;
+  perform set_config('clerk_sync.actor', 'sync', true);
   delete from public.job_queue as j where j.id = any (v_locked);
+  perform set_config('clerk_sync.actor', '', true);
   delete from clerk_sync.canary as c where c.clerk_id = p_clerk_id;
   return jsonb_build_object(
     'removed', true, 'rows', v_rows, 'states', v_states, 'jobs', cardinality(v_locked), 'waiting', '[]'::jsonb

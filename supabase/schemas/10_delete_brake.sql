@@ -39,8 +39,8 @@ as $$
   select count(*)::integer
   from (
     select 1
-    from clerk_sync.user_state as s
-    where s.delete_counted_at > p_since
+    from clerk_sync.records as r
+    where r.delete_counted_at > p_since
     limit p_most
   ) as counted;
 $$;
@@ -117,7 +117,7 @@ begin
     where j.id = any (p_deletes)
       and j.clerk_id is not null
       and coalesce(
-        (select s.first_seen_at from clerk_sync.user_state as s where s.clerk_id = j.clerk_id)
+        (select r.first_seen_at from clerk_sync.records as r where r.id = j.clerk_id)
           <= p_now - make_interval(mins => (p_brake ->> 'minutes')::integer),
         true
       )
@@ -125,10 +125,10 @@ begin
   );
   v_reason := clerk_sync.too_many_deletions(cardinality(v_counting), p_brake, p_now);
   if v_reason is null or cardinality(v_counting) = 0 then
-    insert into clerk_sync.user_state (clerk_id, delete_counted_at)
+    insert into clerk_sync.records (id, delete_counted_at)
     select i, p_now
     from unnest(v_counting) as i
-    on conflict (clerk_id) do update
+    on conflict (id) do update
       set delete_counted_at = excluded.delete_counted_at;
     return null;
   end if;
@@ -139,47 +139,54 @@ begin
 end
 $$;
 
--- Puts off the deletions of a batch that the brake does not let pass, and returns the other jobs. A deletion
--- an operator has confirmed passes, and so does one that finds nobody to delete here, unless it was made for the sake of
--- Supabase Auth alone (auth_only). p_brake null: no brake.
-create or replace function clerk_sync.hold_deletes(p_ids uuid[], p_brake jsonb, p_now timestamptz)
+-- Whether the brake may hold this job: a deletion that no operator has confirmed, of a user who is here to be deleted, or
+-- one that was made for the sake of Supabase Auth alone.
+create or replace function clerk_sync.may_be_held(p_job public.job_queue)
+returns boolean
+language sql
+stable
+set search_path = ''
+as $$
+  select p_job.job_type = 'USER_DELETED'
+    and not p_job.is_confirmed
+    and (
+      p_job.for_auth_only
+      -- Subqueries and not joins: they stay index lookups, whatever the statistics say.
+      or (
+        coalesce((select r.deleted_at is null from clerk_sync.records as r where r.id = p_job.clerk_id), true)
+        and (select u.deleted_at is null from public.users as u where u.clerk_id = p_job.clerk_id)
+      )
+    );
+$$;
+
+-- Holds the deletions among these jobs that the brake does not let pass, and returns the other jobs. p_brake null: no brake.
+create or replace function clerk_sync.pass_brake(p_ids uuid[], p_brake jsonb, p_now timestamptz)
 returns uuid[]
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_reason  text;
   v_deletes uuid[] := array(
     select j.id
     from public.job_queue as j
     where p_brake is not null
       and j.id = any (p_ids)
-      and j.job_type = 'USER_DELETED'
-      and not coalesce(j.result ? 'delete_confirmed', false)
-      and (
-        j.payload ? 'auth_only'
-        -- Subqueries and not joins: they stay index lookups, whatever the statistics say.
-        or (
-          coalesce((select s.deleted_at is null from clerk_sync.user_state as s where s.clerk_id = j.clerk_id), true)
-          and (select u.deleted_at is null from public.users as u where u.clerk_id = j.clerk_id)
-        )
-      )
+      and case when j.job_type = 'USER_DELETED' then clerk_sync.may_be_held(j) end
   );
+  v_reason  text;
 begin
-  if cardinality(v_deletes) = 0 then
-    return p_ids;
+  if cardinality(v_deletes) > 0 then
+    v_reason := clerk_sync.check_delete_brake(v_deletes, p_brake, p_now);
   end if;
-  v_reason := clerk_sync.check_delete_brake(v_deletes, p_brake, p_now);
   if v_reason is null then
     return p_ids;
   end if;
-  update public.job_queue as j
-  set status = 'PENDING',
-      attempts = case when j.status = 'PROCESSING' then j.attempts - 1 else j.attempts end,
-      error = 'delete_brake: ' || v_reason,
-      run_at = p_now + interval '1 hour',
-      updated_at = p_now
-  where j.id = any (v_deletes);
+  perform clerk_sync.move_jobs(
+    v_deletes, 'PENDING', p_now,
+    p_error => 'delete_brake: ' || v_reason,
+    p_run_at => p_now + interval '1 hour',
+    p_is_held => true
+  );
   return array(select i from unnest(p_ids) as i where i <> all (v_deletes));
 end
 $$;
@@ -187,7 +194,7 @@ $$;
 -- Deletions that wait for the brake: few, and found among however many jobs wait.
 create index if not exists job_queue_held_idx
   on public.job_queue (id)
-  where status = 'PENDING' and job_type = 'USER_DELETED' and error like 'delete_brake:%';
+  where is_held;
 
 -- {engaged_at, reason, released_at, waiting}: whether deletions wait, why, and how many, counted as far as 10,000.
 create or replace function public.clerk_sync_delete_brake()
@@ -207,63 +214,12 @@ begin
         from (
           select 1
           from public.job_queue as j
-          where j.status = 'PENDING'
-            and j.job_type = 'USER_DELETED'
-            and j.error like 'delete_brake:%'
+          where j.is_held
           limit 10000
         ) as w
       )
     )
     from clerk_sync.delete_brake as b
   );
-end
-$$;
-
--- What an operator decides about the deletions that wait: 'apply' lets these pass, and only these; 'cancel'
--- takes them out of the queue. The brake is off again when none waits. Answers {changed, left}; call it
--- until nothing is left, each call takes at most p_limit.
-create or replace function public.clerk_sync_release_delete_brake(
-  p_decision text,
-  p_limit    integer default 1000,
-  p_now      timestamptz default clock_timestamp()
-)
-returns jsonb
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_changed integer;
-  v_left    integer;
-begin
-  if p_decision is null or p_decision not in ('apply', 'cancel') then
-    raise exception 'p_decision is %, it must be apply or cancel', p_decision using errcode = 'SY002';
-  end if;
-  perform 1 from clerk_sync.delete_brake as b for update;
-  update public.job_queue as j
-  set status = case when p_decision = 'apply' then 'PENDING' else 'CANCELLED' end,
-      result = case
-        when p_decision = 'apply' then coalesce(j.result, '{}') || jsonb_build_object('delete_confirmed', p_now)
-        else j.result
-      end,
-      error = case when p_decision = 'apply' then null else j.error end,
-      run_at = p_now,
-      updated_at = p_now
-  where j.id = any (array(
-    select w.id
-    from public.job_queue as w
-    where w.status = 'PENDING'
-      and w.job_type = 'USER_DELETED'
-      and w.error like 'delete_brake:%'
-    limit p_limit
-    for update skip locked
-  ));
-  get diagnostics v_changed = row_count;
-  v_left := (public.clerk_sync_delete_brake() ->> 'waiting')::integer;
-  update clerk_sync.delete_brake as b
-  set engaged_at = null,
-      reason = null,
-      released_at = p_now
-  where v_left = 0;
-  return jsonb_build_object('changed', v_changed, 'left', v_left);
 end
 $$;

@@ -53,9 +53,9 @@ as $$
   select coalesce((select h.can_read from clerk_sync.heartbeats as h where h.name = 'processor'), true);
 $$;
 
--- Somebody who works through the queue has the key. The functions of a project share their secrets, and in a quiet
+-- A worker that reads from Clerk's API has CLERK_SECRET_KEY. The functions of a project share their secrets, and in a quiet
 -- project only the webhook's is called: so the processor has it, too.
-create or replace function clerk_sync.learn_key()
+create or replace function clerk_sync.note_key()
 returns void
 language sql
 set search_path = ''
@@ -80,7 +80,7 @@ as $$
 declare
   v_living text[] := array(
     select s.clerk_id
-    from clerk_sync.user_state as s
+    from clerk_sync.known_users as s
     where s.external_id = p_external_id
       and s.deleted_at is null
       and (s.version <= p_version or p_version = 0)
@@ -91,7 +91,7 @@ begin
   end if;
   return array(
     select s.clerk_id
-    from clerk_sync.user_state as s
+    from clerk_sync.known_users as s
     where s.external_id = p_external_id
       and (s.version <= p_version or p_version = 0)
     order by s.version desc, s.clerk_id
@@ -101,19 +101,18 @@ end
 $$;
 
 -- Finds the users of deletions without an id. One that several users are meant by gets none, and fails. While other jobs of
--- the batch tell who has the external_id, the deletion is left to the next batch. Returns the jobs with the users found.
-create or replace function clerk_sync.find_users_by_external_id(p_due clerk_sync.due_job[])
-returns clerk_sync.due_job[]
+-- the batch tell who has the external_id, the deletion is left to the next batch. Returns the jobs without those.
+create or replace function clerk_sync.name_users(p_ids uuid[])
+returns uuid[]
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_ids      uuid[] := array(select d.id from unnest(p_due) as d);
-  v_nameless uuid[] := array(select d.id from unnest(p_due) as d where d.clerk_id is null);
+  v_nameless uuid[] := array(select j.id from public.job_queue as j where j.id = any (p_ids) and j.clerk_id is null);
   v_early    uuid[];
 begin
   if cardinality(v_nameless) = 0 then
-    return p_due;
+    return p_ids;
   end if;
   v_early := array(
     select j.id
@@ -122,7 +121,7 @@ begin
       and exists (
         select 1
         from public.job_queue as o
-        where o.id = any (v_ids)
+        where o.id = any (p_ids)
           and o.job_type <> 'USER_DELETED'
           and (
             o.payload ->> 'external_id' = j.payload ->> 'external_id'
@@ -130,6 +129,7 @@ begin
           )
       )
   );
+  perform set_config('clerk_sync.actor', 'sync', true);
   update public.job_queue as j
   set clerk_id = m.clerk_ids[1]
   from (
@@ -140,32 +140,64 @@ begin
   ) as m
   where j.id = m.id
     and cardinality(m.clerk_ids) = 1;
-  return array(
-    select row(j.id, j.clerk_id)::clerk_sync.due_job
-    from public.job_queue as j
-    where j.id = any (v_ids)
-      and j.id <> all (v_early)
-  );
+  perform set_config('clerk_sync.actor', '', true);
+  return array(select i from unnest(p_ids) as i where i <> all (v_early));
 end
 $$;
 
--- Which jobs a batch consists of, and the locks it works under.
+-- Fails jobs that name no user. With an external_id that no user has, the user may still be on its way through the queue,
+-- so the worker tries them again. Where several users have it, a person has to say who is meant.
+create or replace function clerk_sync.fail_nameless(p_ids uuid[], p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform clerk_sync.fail_job(
+    j.id,
+    case
+      when j.external_id is null then 'user_unknown: the job names no user'
+      when j.found = 0 then 'user_unknown: no user has this external_id'
+      else format('user_ambiguous: %s users have this external_id, so none was deleted', j.found)
+    end,
+    p_now,
+    p_is_final => j.external_id is null or j.found > 0
+  )
+  from (
+    select
+      k.id, k.payload ->> 'external_id' as external_id,
+      cardinality(clerk_sync.users_with_external_id(k.payload ->> 'external_id', k.version)) as found
+    from public.job_queue as k
+    where k.id = any (p_ids)
+    offset 0
+  ) as j;
+end
+$$;
 
--- Locks up to p_limit due jobs and their users for this transaction; returns the job ids. Nothing is
--- waited for: a job or user that another worker holds is left for the next round. Refreshes are left to
--- workers that can read from Clerk's API. Where a user has several jobs, the others of these users come along.
+-- Which jobs a batch consists of, and where each goes.
+
+-- Locks up to p_limit due jobs and their users for this transaction; returns the job ids. The function waits for nothing: a
+-- job or user that another worker holds is left for the next round. Refreshes are left to workers that can read from
+-- Clerk's API. Where a user has several jobs, the others come along, up to three times p_limit: the newest carries the
+-- change, and left behind they would be passed over by every other worker while their users are locked.
 create or replace function clerk_sync.claim_jobs(p_limit integer, p_can_read boolean, p_now timestamptz)
 returns uuid[]
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_due clerk_sync.due_job[];
+  v_due     uuid[];
+  v_users   text[];
+  v_claimed text[];
+  v_ids     uuid[];
+  v_more    text[];
 begin
   -- Here as everywhere in what runs often: = any(array(...)), subqueries and offset 0, not joins. They are looked up by
   -- key whatever the statistics say; a plan made while the tables were small is kept until the next analyze.
-  v_due := array(
-    select row(j.id, j.clerk_id)::clerk_sync.due_job
+  select array_agg(d.id), array_agg(d.clerk_id)
+  into v_due, v_users
+  from (
+    select j.id, j.clerk_id
     from public.job_queue as j
     where j.status in ('PENDING', 'FAILED')
       and j.waits_for is null
@@ -178,95 +210,95 @@ begin
     order by j.priority desc, j.run_at, j.id
     limit p_limit
     for update of j skip locked
-  );
-  if cardinality(v_due) = 0 then
-    return '{}'::uuid[];
+  ) as d;
+  if v_due is null then
+    return array[]::uuid[];
   end if;
-  v_due := clerk_sync.claim_users(clerk_sync.find_users_by_external_id(v_due));
-  return array(select d.id from unnest(v_due) as d) || clerk_sync.claim_rest(v_due, p_limit, p_can_read, p_now);
-end
-$$;
+  if array_position(v_users, null) is not null then
+    v_due := clerk_sync.name_users(v_due);
+    v_users := array(select j.clerk_id from public.job_queue as j where j.id = any (v_due));
+  end if;
+  v_claimed := clerk_sync.claim_records(array(select distinct u from unnest(v_users) as u where u is not null));
 
--- Locks further due jobs of users who have several in a batch, up to three times p_limit: the newest carries the state,
--- the others are only marked. Left behind they would be passed over by every other worker while their users are locked.
-create or replace function clerk_sync.claim_rest(
-  p_due      clerk_sync.due_job[],
-  p_limit    integer,
-  p_can_read boolean,
-  p_now      timestamptz
-)
-returns uuid[]
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_users text[] := array(
-    select d.clerk_id
-    from unnest(p_due) as d
-    where d.clerk_id is not null
-    group by d.clerk_id
-    having count(*) > 1
-  );
-  v_more  uuid[];
-begin
-  if cardinality(v_users) = 0 then
-    return '{}'::uuid[];
+  -- Another look at PROCESSING, now that no other worker can lease a job of these users.
+  select array_agg(c.id), array_agg(distinct c.clerk_id) filter (where c.jobs > 1)
+  into v_ids, v_more
+  from (
+    select j.id, j.clerk_id, count(*) over (partition by j.clerk_id) as jobs
+    from public.job_queue as j
+    where j.id = any (v_due)
+      and (
+        j.clerk_id is null
+        or (
+          j.clerk_id in (select k from unnest(v_claimed) as k)
+          and (select true from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING') is null
+        )
+      )
+  ) as c;
+  if v_more is null then
+    return coalesce(v_ids, array[]::uuid[]);
   end if;
-  v_more := array(
+  return v_ids || array(
     select j.id
     from public.job_queue as j
-    where j.clerk_id = any (v_users)
+    where j.clerk_id = any (v_more)
       and j.status in ('PENDING', 'FAILED')
       and j.waits_for is null
       and j.run_at <= p_now
       and not j.runs_alone
       and (p_can_read or j.source <> 'refresh')
-    limit p_limit * 4
-    for update skip locked
+      and case when j.id not in (select i from unnest(v_ids) as i) then true end
+    limit p_limit * 3
+    for update of j skip locked
   );
-  return array(select i from unnest(v_more) as i except select d.id from unnest(p_due) as d limit p_limit * 3);
 end
 $$;
 
--- Fails the jobs that name no user and returns the others. With an external_id that no user has, the user may still be
--- on its way through the queue, so they are tried again. Where several users have it a person has to say who is meant.
-create or replace function clerk_sync.fail_jobs_without_user(p_ids uuid[], p_now timestamptz)
-returns uuid[]
+-- Where each claimed job goes next:
+--   fail   it names no user
+--   wait   its user is to be read from Clerk's API, whose circuit is open
+--   read   its user is to be read from Clerk's API; one of a user, and none of a user with other work in the batch
+--   later  the other jobs whose user is to be read
+--   brake  it deletes a user; the delete brake may hold it (pass_brake)
+--   apply  everything else
+create or replace function clerk_sync.route_jobs(p_ids uuid[])
+returns table (id uuid, route text)
 language plpgsql
+stable
 set search_path = ''
 as $$
-declare
-  v_nameless uuid[] := array(select j.id from public.job_queue as j where j.id = any (p_ids) and j.clerk_id is null);
 begin
-  if cardinality(v_nameless) = 0 then
-    return p_ids;
-  end if;
-  perform clerk_sync.fail_job(
+  return query
+  select
     j.id,
-    j.attempts + 1,
     case
-      when j.payload ->> 'external_id' is null then 'user_unknown: the job names no user'
-      when j.found = 0 then 'user_unknown: no user has this external_id'
-      else format('user_ambiguous: %s users have this external_id, so none was deleted', j.found)
-    end,
-    j.payload ->> 'external_id' is null or j.found > 0,
-    null,
-    p_now
-  )
+      when j.clerk_id is null then 'fail'
+      when not j.needs_read then case j.job_type when 'USER_DELETED' then 'brake' else 'apply' end
+      when clerk_sync.circuit_is_open('clerk') then 'wait'
+      when j.reads < j.jobs or j.place > 1 then 'later'
+      else 'read'
+    end
   from (
     select
-      k.id, k.attempts, k.payload,
-      cardinality(clerk_sync.users_with_external_id(k.payload ->> 'external_id', k.version)) as found
+      k.id,
+      k.clerk_id,
+      k.job_type,
+      n.needs_read,
+      count(*) over u as jobs,
+      count(*) filter (where n.needs_read) over u as reads,
+      row_number() over (partition by k.clerk_id order by n.needs_read desc, k.run_at, k.id) as place
     from public.job_queue as k
-    where k.id = any (v_nameless)
-    offset 0
+    cross join lateral (
+      select k.source = 'refresh' and k.applied_at is null and k.status <> 'PROCESSING' as needs_read
+    ) as n
+    where k.id = any (p_ids)
+    window u as (partition by k.clerk_id)
   ) as j;
-  return array(select i from unnest(p_ids) as i except select i from unnest(v_nameless) as i);
 end
 $$;
 
 -- The processor's database half: claim a batch of due jobs, apply it and complete it, all in one
--- transaction (law 2). What the mirror still owes comes back as PROCESSING under a lease.
+-- transaction (law 2). A job whose mirror is pending comes back as PROCESSING under a lease.
 
 -- Works through one batch. p_lease_seconds null: no mirror, every job completes here and now.
 -- p_can_read: this worker can read users from Clerk's API, so it takes refreshes too; their reads are owed
@@ -299,32 +331,45 @@ declare
   v_token       uuid := gen_random_uuid();
   v_lease_until timestamptz := p_now + make_interval(secs => coalesce(p_lease_seconds, 60));
   v_claimed     uuid[];
-  v_reads       uuid[] := '{}'::uuid[];
-  v_ids         uuid[] := '{}'::uuid[];
+  v_apply       uuid[] := array[]::uuid[];
+  v_reads       uuid[] := array[]::uuid[];
+  v_waits       uuid[] := array[]::uuid[];
+  v_nameless    uuid[] := array[]::uuid[];
+  v_deletions   uuid[] := array[]::uuid[];
   v_probes      uuid[] := array[]::uuid[];
 begin
   -- A crash may take the last batches back; their jobs are in the queue, then, and done again.
   perform set_config('synchronous_commit', 'off', true);
   perform clerk_sync.wake_jobs(p_limit, p_lease_seconds is not null, p_now);
   if p_can_read then
-    perform clerk_sync.learn_key();
+    perform clerk_sync.note_key();
     perform clerk_sync.queue_refreshes(p_limit, p_now);
   end if;
+
   v_claimed := clerk_sync.claim_jobs(p_limit, p_can_read, p_now);
   if cardinality(v_claimed) > 0 then
-    v_ids := clerk_sync.fail_jobs_without_user(v_claimed, p_now);
-    if p_can_read then
-      v_ids := clerk_sync.hold_reads(v_ids);
-      v_reads := clerk_sync.lease_reads(v_ids, v_token, v_lease_until, p_now);
-      v_ids := clerk_sync.without_unread(v_ids);
-    end if;
-    v_ids := clerk_sync.hold_deletes(v_ids, p_delete_brake, p_now);
+    select
+      coalesce(array_agg(r.id) filter (where r.route = 'apply'), '{}'),
+      coalesce(array_agg(r.id) filter (where r.route = 'read'), '{}'),
+      array_agg(r.id) filter (where r.route = 'brake'),
+      array_agg(r.id) filter (where r.route = 'wait'),
+      array_agg(r.id) filter (where r.route = 'fail')
+    into v_apply, v_reads, v_deletions, v_waits, v_nameless
+    from clerk_sync.route_jobs(v_claimed) as r;
+    perform clerk_sync.fail_nameless(v_nameless, p_now);
+    perform clerk_sync.move_jobs(v_waits, null, p_now, p_waits_for => 'clerk');
+    perform clerk_sync.move_jobs(
+      v_reads, 'PROCESSING', p_now, p_token => v_token, p_lease_until => v_lease_until, p_read_at => p_now
+    );
+    v_apply := v_apply || clerk_sync.pass_brake(v_deletions, p_delete_brake, p_now);
   end if;
   if p_can_read then
     v_reads := v_reads || clerk_sync.lease_probe('clerk', v_token, v_lease_until, p_now);
   end if;
   perform clerk_sync.apply_batch(
-    v_ids, case when p_lease_seconds is not null then v_token end, v_lease_until, p_delete_mode, p_now
+    v_apply,
+    row(case when p_lease_seconds is not null then v_token end, v_lease_until, p_delete_mode)::clerk_sync.apply_rules,
+    p_now
   );
   if p_lease_seconds is not null then
     v_probes := clerk_sync.lease_probe('auth', v_token, v_lease_until, p_now);
@@ -334,7 +379,7 @@ begin
     'lease_until', v_lease_until,
     'jobs', clerk_sync.describe_jobs(v_claimed || v_reads || v_probes),
     'reads', clerk_sync.describe_reads(v_reads),
-    'mirror', clerk_sync.describe_mirror(v_ids || v_probes),
+    'mirror', clerk_sync.describe_mirror(v_apply || v_probes),
     'alone', exists (
       select 1
       from ( -- usually empty. Without waits_for no plan can read all due jobs for it
@@ -354,6 +399,43 @@ end
 $$;
 
 -- What happens to a job after its attempt: completed, tried again later, or given up.
+
+-- Writes outcomes of jobs that are locked and still leased.
+create or replace function clerk_sync.settle_outcomes(p_outcomes jsonb, p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_waiting uuid[];
+begin
+  set constraints all deferred; -- as apply_jobs
+  perform clerk_sync.complete_mirrored(
+    (select coalesce(jsonb_agg(o.value), '[]') from jsonb_array_elements(p_outcomes) as o where o.value ->> 'outcome' = 'completed'),
+    p_now
+  );
+  if p_outcomes @? '$[*] ? (@.outcome != "completed")' then
+    v_waiting := clerk_sync.wait_for_circuits(p_outcomes, p_now);
+    perform clerk_sync.move_jobs(
+      array(select o.job_id from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text) where o.outcome = 'released'),
+      'PENDING', p_now
+    );
+    perform clerk_sync.wait_for_tokens(
+      (select coalesce(jsonb_agg(o.value), '[]') from jsonb_array_elements(p_outcomes) as o where o.value ->> 'outcome' = 'locked'),
+      p_now
+    );
+    perform clerk_sync.fail_job(
+      o.job_id, o.error, p_now,
+      p_is_final => o.outcome = 'dead',
+      p_retry_after => make_interval(secs => o.retry_after)
+    )
+    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, retry_after double precision)
+    where o.job_id <> all (v_waiting)
+      and o.outcome in ('retry', 'dead');
+  end if;
+  set constraints all immediate;
+end
+$$;
 
 -- Ends the attempts of a leased batch. Outcomes of jobs whose lease was lost are counted as stale and
 -- settle nothing: another worker has them (the token is the fence). Their users are mirrored again.
@@ -377,8 +459,13 @@ set enable_bitmapscan = 'off'
 set plan_cache_mode = 'force_generic_plan'
 as $$
 declare
-  v_ids      uuid[];
-  v_circuits jsonb;
+  v_ids        uuid[];
+  v_circuits   jsonb;
+  v_outcomes   jsonb; -- of jobs that are still leased
+  v_outcome    jsonb;
+  v_message    text;
+  v_constraint text;
+  v_deadline   timestamptz;
 begin
   perform set_config('synchronous_commit', 'off', true); -- as clerk_sync_run_jobs
   v_ids := array(
@@ -391,93 +478,40 @@ begin
     for update
   );
   v_circuits := clerk_sync.record_calls(p_token, p_calls, p_now);
+  v_outcomes := (
+    select coalesce(jsonb_agg(o.value), '[]')
+    from jsonb_array_elements(p_outcomes) as o
+    where (o.value ->> 'job_id')::uuid = any (v_ids)
+  );
   begin
-    perform clerk_sync.settle_outcomes(v_ids, p_outcomes, p_now);
+    perform clerk_sync.settle_outcomes(v_outcomes, p_now);
   exception
-    when others or assert_failure then -- some outcome of the batch is at fault: find out which, let the others pass
-      perform clerk_sync.settle_one_by_one(v_ids, p_outcomes, p_now);
+    when others or assert_failure then
+      raise log 'clerk_sync: % outcomes are settled one by one, because of SQLSTATE %', cardinality(v_ids), sqlstate;
+      v_deadline := clock_timestamp() + interval '1.5 seconds';
   end;
+  -- One savepoint each. A job that is not reached in time is tried again when its lease has run out.
+  for v_outcome in
+    select o.value from jsonb_array_elements(v_outcomes) as o where v_deadline is not null
+  loop
+    exit when clock_timestamp() > v_deadline;
+    begin
+      perform clerk_sync.settle_outcomes(jsonb_build_array(v_outcome), p_now);
+    exception
+      when others or assert_failure then -- recorded on the job it belongs to
+        get stacked diagnostics v_message = message_text, v_constraint = constraint_name;
+        perform clerk_sync.fail_job(
+          (v_outcome ->> 'job_id')::uuid,
+          concat(concat_ws(' ', 'database_rejected', sqlstate, nullif(v_constraint, '')), ': ', v_message),
+          p_now
+        );
+    end;
+  end loop;
   return jsonb_build_object(
     'jobs', clerk_sync.describe_jobs(v_ids),
     'stale', clerk_sync.repair_stale(p_outcomes, v_ids, p_now),
     'circuits', v_circuits
   );
-end
-$$;
-
--- Writes the outcomes of jobs that are locked and still leased.
-create or replace function clerk_sync.settle_outcomes(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_waiting uuid[];
-begin
-  set constraints all deferred; -- as apply_jobs
-  perform clerk_sync.complete_mirrored(p_ids, p_outcomes, p_now);
-  if not p_outcomes @? '$[*] ? (@.outcome != "completed")' then
-    set constraints all immediate;
-    return;
-  end if;
-  v_waiting := clerk_sync.wait_for_circuits(p_ids, p_outcomes, p_now);
-
-  update public.job_queue as j
-  set status = case when j.cancel_requested_at is null then 'PENDING' else 'CANCELLED' end,
-      attempts = j.attempts - 1,
-      updated_at = p_now
-  where j.id = any (array(
-    select o.job_id
-    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text)
-    where o.outcome = 'released'
-      and o.job_id = any (p_ids)
-  ));
-
-  perform clerk_sync.wait_for_tokens(p_ids, p_outcomes, p_now);
-
-  perform clerk_sync.fail_job(
-    j.id, j.attempts, o.error, o.outcome = 'dead', make_interval(secs => o.retry_after), p_now
-  )
-  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, retry_after double precision)
-  cross join lateral (select k.id, k.attempts from public.job_queue as k where k.id = o.job_id offset 0) as j
-  where o.job_id = any (p_ids)
-    and o.job_id <> all (v_waiting)
-    and o.outcome in ('retry', 'dead');
-  set constraints all immediate;
-end
-$$;
-
--- The fallback: one savepoint per outcome. A job whose outcome cannot be written is tried again; so is
--- one that is not reached within 1.5 s, when its lease has run out.
-create or replace function clerk_sync.settle_one_by_one(p_ids uuid[], p_outcomes jsonb, p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_outcome    jsonb;
-  v_message    text;
-  v_constraint text;
-  v_deadline   timestamptz := clock_timestamp() + interval '1.5 seconds';
-begin
-  for v_outcome in
-    select o.value from jsonb_array_elements(p_outcomes) as o
-  loop
-    exit when clock_timestamp() > v_deadline;
-    begin
-      perform clerk_sync.settle_outcomes(p_ids, jsonb_build_array(v_outcome), p_now);
-    exception
-      when others or assert_failure then -- recorded on the job it belongs to
-        get stacked diagnostics v_message = message_text, v_constraint = constraint_name;
-        perform clerk_sync.fail_job(
-          j.id, j.attempts, concat(concat_ws(' ', 'database_rejected', sqlstate, nullif(v_constraint, '')), ': ', v_message),
-          false, null, p_now
-        )
-        from public.job_queue as j
-        where j.id = (v_outcome ->> 'job_id')::uuid
-          and j.id = any (p_ids);
-    end;
-  end loop;
 end
 $$;
 
@@ -504,11 +538,8 @@ begin
     limit p_limit
     for update skip locked
   );
-  perform clerk_sync.fail_job(
-    j.id, j.attempts, 'lease_expired: the worker did not finish in time', false, null, p_now
-  )
-  from public.job_queue as j
-  where j.id = any (v_ids);
+  perform clerk_sync.fail_job(i, 'lease_expired: the worker did not finish in time', p_now)
+  from unnest(v_ids) as i;
   return cardinality(v_ids);
 end
 $$;
@@ -560,13 +591,14 @@ set jit = 'off'
 as $$
 declare
   v_token   uuid := gen_random_uuid();
-  v_due     clerk_sync.due_job[];
+  v_due     uuid[];
+  v_users   text[];
   v_claimed uuid[];
-  v_ids     uuid[];
-  v_unread  uuid[] := array[]::uuid[];
+  v_route   text;
+  v_ids     uuid[] := array[]::uuid[];
 begin
-  v_due := clerk_sync.claim_users(clerk_sync.find_users_by_external_id(array(
-    select row(j.id, j.clerk_id)::clerk_sync.due_job
+  v_due := clerk_sync.name_users(array(
+    select j.id
     from public.job_queue as j
     where j.id = any (array( -- as in clerk_sync_run_jobs
         select a.id from public.job_queue as a where a.runs_alone and a.status in ('PENDING', 'FAILED')
@@ -575,32 +607,48 @@ begin
       and j.run_at <= p_now
       and (p_can_read or j.source <> 'refresh')
       and not exists (select 1 from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING')
-    order by j.attempts, j.run_at, j.id -- who was only in bad company goes first
+    order by j.attempts, j.run_at, j.id -- a job that was only in bad company goes first
     limit 10 -- the first of them may be another worker's user
     for update of j skip locked
-  )));
-  v_claimed := array(select d.id from unnest(v_due) as d limit 1);
-  v_ids := clerk_sync.fail_jobs_without_user(v_claimed, p_now);
-  if p_can_read then
-    v_ids := clerk_sync.hold_reads(v_ids);
-    v_unread := array(select i from unnest(v_ids) as i except select i from unnest(clerk_sync.without_unread(v_ids)) as i);
-  end if;
-  v_ids := clerk_sync.hold_deletes(v_ids, p_delete_brake, p_now);
-  perform clerk_sync.lease_calls(
-    v_ids, cardinality(v_unread) > 0, v_token, p_now + make_interval(secs => p_lease_seconds), p_now
+  ));
+  v_users := clerk_sync.claim_records(array(
+    select distinct j.clerk_id from public.job_queue as j where j.id = any (v_due) and j.clerk_id is not null
+  ));
+  v_claimed := array(
+    select j.id
+    from public.job_queue as j
+    where j.id = any (v_due)
+      and (j.clerk_id is null or j.clerk_id = any (v_users))
+      and not exists (select 1 from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING')
+    order by j.attempts, j.run_at, j.id
+    limit 1
   );
+  v_route := (select r.route from clerk_sync.route_jobs(v_claimed) as r);
+  if v_route = 'fail' then
+    perform clerk_sync.fail_nameless(v_claimed, p_now);
+  elsif v_route = 'wait' then
+    perform clerk_sync.move_jobs(v_claimed, null, p_now, p_waits_for => 'clerk');
+  else
+    v_ids := clerk_sync.pass_brake(v_claimed, p_delete_brake, p_now);
+    perform clerk_sync.move_jobs(
+      v_ids, 'PROCESSING', p_now,
+      p_token => v_token,
+      p_lease_until => p_now + make_interval(secs => p_lease_seconds),
+      p_read_at => case when v_route = 'read' then p_now end
+    );
+  end if;
   return jsonb_build_object(
     'token', v_token,
     'jobs', clerk_sync.describe_jobs(v_claimed),
     'leased', to_jsonb(v_ids),
-    'reads', clerk_sync.describe_reads(v_unread)
+    'reads', clerk_sync.describe_reads(case when v_route = 'read' then v_ids else '{}' end)
   );
 end
 $$;
 
 -- Applies the job that is leased under p_token; nothing when the lease was lost, or its cancel was asked for. This call may
 -- take as long as any (8 s): a slow trigger is no error yet, and no other job waits for it. p_read: what was read of its user,
--- {job_id, deleted, version?, payload?}. p_mirror: the mirror is owed then, under that lease. Answers {jobs, mirror}.
+-- {job_id, deleted, version?, payload?}. p_mirror: the mirror is pending then, under that lease. Answers {jobs, mirror}.
 create or replace function public.clerk_sync_apply_alone(
   p_token        uuid,
   p_job_id       uuid,
@@ -634,17 +682,15 @@ begin
     for update
   );
   v_ids := v_leased;
-  perform clerk_sync.lock_new_users(array(select j.clerk_id from public.job_queue as j where j.id = any (v_leased)));
-  perform 1
-  from clerk_sync.user_state as s
-  where s.clerk_id = any (array(select j.clerk_id from public.job_queue as j where j.id = any (v_leased)))
-  for update;
+  perform clerk_sync.lock_records(array(select j.clerk_id from public.job_queue as j where j.id = any (v_leased)));
   if p_read is not null then
-    v_ids := clerk_sync.hold_deletes(
+    v_ids := clerk_sync.pass_brake(
       clerk_sync.store_reads(v_ids, jsonb_build_array(p_read), p_now), p_delete_brake, p_now
     );
   end if;
-  perform clerk_sync.apply_job(j.id, j.attempts, case when p_mirror then p_token end, j.lease_until, p_delete_mode, p_now)
+  perform clerk_sync.apply_job(
+    j.id, row(case when p_mirror then p_token end, j.lease_until, p_delete_mode)::clerk_sync.apply_rules, p_now
+  )
   from public.job_queue as j
   where j.id = any (v_ids);
   return jsonb_build_object(

@@ -200,7 +200,7 @@ begin
   return jsonb_build_object(
     'outcome', case when v_id is null then 'busy' else v_outcome end, 'run', clerk_sync.describe_run(v_id),
     'token', v_token, 'read_at', p_now,
-    'mirrors', exists (select 1 from clerk_sync.user_state as s where s.mirrored_at is not null)
+    'mirrors', exists (select 1 from clerk_sync.known_users as s where s.mirrored_at is not null)
   );
 end
 $$;
@@ -227,7 +227,7 @@ $$;
 
 -- Whether a user has no address here because another row has it, by a better claim: that is how it should be. Clerk lets
 -- several users have one address that is not verified.
-create or replace function clerk_sync.is_withheld(p_email text, p_user public.users, p_state clerk_sync.user_state)
+create or replace function clerk_sync.is_withheld(p_email text, p_user public.users, p_state clerk_sync.known_users)
 returns boolean
 language sql
 stable
@@ -244,7 +244,7 @@ $$;
 create or replace function clerk_sync.differing_fields(
   p_payload jsonb,
   p_user    public.users,
-  p_state   clerk_sync.user_state
+  p_state   clerk_sync.known_users
 )
 returns table (name text, clerk text, here text, is_own boolean)
 language sql
@@ -348,7 +348,7 @@ begin
   into v_changed
   from jsonb_to_recordset(p_jobs) as i(clerk_id text, version bigint, payload jsonb, source text)
   left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
-  left join lateral (select * from clerk_sync.user_state as r where r.clerk_id = i.clerk_id) as s on true
+  left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = i.clerk_id) as s on true
   where i.source = 'reconcile'
     and i.version > extract(epoch from v_after) * 1000
     and i.version > coalesce(s.version, 0)
@@ -358,7 +358,7 @@ begin
       when u.clerk_id is null or coalesce(s.version, 0) = 0 then (i.payload ->> 'created_at')::timestamptz > v_after
       else exists (
         select 1
-        from clerk_sync.differing_fields(i.payload, u::public.users, s::clerk_sync.user_state) as f
+        from clerk_sync.differing_fields(i.payload, u::public.users, s::clerk_sync.known_users) as f
         where not f.is_own
           and f.name <> 'locked' -- a lock runs out without an event
           and (f.name <> 'email' or s.refresh_reason is null)

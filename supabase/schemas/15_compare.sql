@@ -55,12 +55,12 @@ begin
         end as kind
       from jsonb_to_recordset(p_users) as i(clerk_id text, version bigint, payload jsonb)
       left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
-      left join lateral (select * from clerk_sync.user_state as r where r.clerk_id = i.clerk_id) as s on true
+      left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = i.clerk_id) as s on true
       cross join lateral (
         select
           coalesce(jsonb_object_agg(f.name, jsonb_build_object('clerk', f.clerk, 'here', f.here)), '{}') as fields,
           coalesce(bool_or(not f.is_own), false) as is_wrong
-        from clerk_sync.differing_fields(i.payload, u::public.users, s::clerk_sync.user_state) as f
+        from clerk_sync.differing_fields(i.payload, u::public.users, s::clerk_sync.known_users) as f
         where u.clerk_id is not null
       ) as c
     ) as d
@@ -109,7 +109,7 @@ set search_path = ''
 as $$
   select exists (
     select 1
-    from clerk_sync.user_state as s
+    from clerk_sync.known_users as s
     where s.clerk_id = p_clerk_id
       and s.first_seen_at > p_now - interval '15 minutes'
   );
@@ -156,7 +156,7 @@ begin
       select i
       from unnest(v_unmarked) as i
       where p_several
-         or not exists (select 1 from clerk_sync.user_state as s where s.clerk_id = i and s.version > 0)
+         or not exists (select 1 from clerk_sync.known_users as s where s.clerk_id = i and s.version > 0)
     )),
     'next', case
       when cardinality(v_unmarked) = p_limit then v_unmarked[p_limit]
@@ -176,7 +176,7 @@ set search_path = ''
 as $$
   select exists (
     select 1
-    from clerk_sync.user_state as s
+    from clerk_sync.known_users as s
     where s.version > 0
       and s.deleted_at is null
       and not clerk_sync.is_canary(s.clerk_id)
@@ -201,7 +201,7 @@ begin
       'several', jsonb_array_length(public.clerk_sync_instances()) > 1
     )
     from public.users as u
-    left join clerk_sync.user_state as s on s.clerk_id = u.clerk_id
+    left join clerk_sync.known_users as s on s.clerk_id = u.clerk_id
     left join clerk_sync.run_marks as m on m.clerk_id = u.clerk_id
     where u.clerk_id is not null
       and u.deleted_at is null
@@ -226,7 +226,7 @@ begin
     from (
       select u.clerk_id
       from public.users as u
-      left join clerk_sync.user_state as s on s.clerk_id = u.clerk_id
+      left join clerk_sync.known_users as s on s.clerk_id = u.clerk_id
       where u.clerk_id is not null
         and u.deleted_at is null
         and not clerk_sync.is_canary(u.clerk_id)
@@ -248,7 +248,7 @@ $$;
 create or replace function clerk_sync.differing_auth_fields(
   p_auth  jsonb,
   p_user  public.users,
-  p_state clerk_sync.user_state,
+  p_state clerk_sync.known_users,
   p_now   timestamptz
 )
 returns jsonb
@@ -285,12 +285,12 @@ stable
 set search_path = ''
 as $$
   select not exists (
-      select 1 from clerk_sync.user_state as s where s.clerk_id = p_clerk_id and s.deleted_at is null
+      select 1 from clerk_sync.known_users as s where s.clerk_id = p_clerk_id and s.deleted_at is null
     )
     and not exists (select 1 from public.users as u where u.clerk_id = p_clerk_id and u.deleted_at is null)
     and not exists (select 1 from clerk_sync.run_marks as m where m.clerk_id = p_clerk_id)
     and not exists (
-      select 1 from clerk_sync.user_state as o where o.auth_user_id = p_auth_user_id and o.deleted_at is null
+      select 1 from clerk_sync.known_users as o where o.auth_user_id = p_auth_user_id and o.deleted_at is null
     );
 $$;
 
@@ -340,14 +340,14 @@ begin
       cross join lateral jsonb_to_record(e.value)
         as i(id uuid, owner text, clerk_id text, missing boolean, deleted boolean)
       left join lateral (select * from public.users as r where r.clerk_id = i.owner) as u on true
-      left join lateral (select * from clerk_sync.user_state as r where r.clerk_id = i.owner) as s on true
+      left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = i.owner) as s on true
       cross join lateral (
         select
           coalesce(s.auth_user_id = i.id, false) as is_remembered,
           coalesce(s.auth_user_id = i.id and s.deleted_at is null, false) and u.clerk_id is not null as is_mirror
       ) as c
       cross join lateral (
-        select clerk_sync.differing_auth_fields(e.value, u::public.users, s::clerk_sync.user_state, p_now) as fields
+        select clerk_sync.differing_auth_fields(e.value, u::public.users, s::clerk_sync.known_users, p_now) as fields
       ) as f
     )
     select jsonb_build_object(
@@ -374,7 +374,7 @@ stable
 set search_path = ''
 as $$
   select count(*)::integer
-  from clerk_sync.user_state as s
+  from clerk_sync.known_users as s
   where s.auth_finding is not null
     and s.deleted_at is null;
 $$;
@@ -391,7 +391,7 @@ as $$
 declare
   v_scanned text[] := array(
     select s.clerk_id
-    from clerk_sync.user_state as s
+    from clerk_sync.known_users as s
     where s.clerk_id > p_after
     order by s.clerk_id
     limit 5000
@@ -400,7 +400,7 @@ declare
     select coalesce(jsonb_agg(jsonb_build_object('clerk_id', n.clerk_id, 'id', n.auth_user_id) order by n.clerk_id), '[]')
     from (
       select s.clerk_id, s.auth_user_id
-      from clerk_sync.user_state as s
+      from clerk_sync.known_users as s
       where s.clerk_id = any (v_scanned)
         and s.auth_user_id is not null
         and s.deleted_at is null
@@ -415,7 +415,7 @@ begin
     'users', v_users,
     'held', (
       select coalesce(jsonb_agg(jsonb_build_object('clerk_id', s.clerk_id, 'email', u.email) order by s.clerk_id), '[]')
-      from clerk_sync.user_state as s
+      from clerk_sync.known_users as s
       left join public.users as u on u.clerk_id = s.clerk_id
       where s.clerk_id = any (v_scanned)
         and s.clerk_id <= coalesce(case when jsonb_array_length(v_users) = p_limit then v_users #>> '{-1,clerk_id}' end, s.clerk_id)

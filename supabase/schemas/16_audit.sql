@@ -6,7 +6,7 @@
 --   instance_unknown   a signed event of a Clerk instance (subject) that is not ours; not applied
 --   sample_event       an example of Clerk's dashboard; proves the set-up, nothing is stored
 --   event_trimmed      events that lack fields (subject) which Clerk's events have; applied, and their users are read again
---   job_edited         jobs were made, changed or deleted (code) not by our functions, by this database user (source)
+--   job_edited         a person made, changed, deleted, retried or cancelled jobs in SQL (code) as this database user (source)
 --   burst              more events within five minutes than is usual for anybody
 --   flapping_user      one user (subject) with very many events within an hour
 --   operator_action    what an operator (source) did (code) through the admin API, to which job, user, operation … (subject)
@@ -239,23 +239,18 @@ $$;
 
 -- Changes of jobs made by hand, as entries of the audit.
 
--- Writes the entry of what was collected, if anything was.
-create or replace function clerk_sync.write_edit(p_operation text)
+-- Adds an entry for what a person does to jobs in SQL: how many, and the first ten ids.
+create or replace function clerk_sync.audit_edit(p_operation text, p_count integer, p_ids text[])
 returns void
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_count integer := coalesce(nullif(current_setting('clerk_sync.edited_count', true), ''), '0')::integer;
 begin
-  if v_count = 0 then
-    return;
+  if p_count > 0 then
+    perform clerk_sync.add_audit(
+      'job_edited', clerk_sync.database_user(), '', p_operation, p_count, jsonb_build_object('jobs', p_ids[1:10]), clock_timestamp()
+    );
   end if;
-  perform clerk_sync.add_audit(
-    'job_edited', concat_ws(' as ', session_user, nullif(current_user, session_user)), '', p_operation, v_count,
-    jsonb_build_object('jobs', string_to_array(current_setting('clerk_sync.edited_ids'), ',')), clock_timestamp()
-  );
-  perform set_config('clerk_sync.edited_count', '', true), set_config('clerk_sync.edited_ids', '', true);
 end
 $$;
 
@@ -265,10 +260,16 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if tg_op = 'DELETE' and clerk_sync.editor() is not null then
-    perform clerk_sync.note_edit(g.id) from gone as g;
+  if tg_op = 'DELETE' then
+    if current_setting('clerk_sync.actor', true) is distinct from 'sync' then
+      perform clerk_sync.audit_edit('delete', count(*)::integer, array_agg(g.id::text)) from gone as g;
+    end if;
+    return null;
   end if;
-  perform clerk_sync.write_edit(lower(tg_op));
+  perform clerk_sync.audit_edit(
+    lower(tg_op), current_setting('clerk_sync.edited_count')::integer, string_to_array(current_setting('clerk_sync.edited_ids'), ',')
+  );
+  perform set_config('clerk_sync.edited_count', '', true), set_config('clerk_sync.edited_ids', '', true);
   return null;
 end
 $$;

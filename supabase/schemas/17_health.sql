@@ -563,7 +563,7 @@ begin
     'write_failure', public.clerk_sync_write_failure(),
     'oldest_due_at', clerk_sync.oldest_due(p_now),
     'oldest_refresh_at', (
-      select min(s.refresh_due_at) from clerk_sync.user_state as s where s.refresh_due_at is not null
+      select min(s.refresh_due_at) from clerk_sync.known_users as s where s.refresh_due_at is not null
     ),
     'users', clerk_sync.estimate_users(),
     'last_applied_at', (

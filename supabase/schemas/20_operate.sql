@@ -1,54 +1,64 @@
 -- What a person does with jobs: find them, try them again, cancel them.
 
--- Try again and cancel take jobs that are named by id, or all that match a filter. Each answers how many jobs changed; the
--- history of each job says when.
+-- Retry and cancel take jobs that are named by id, or all that match a filter. Each returns how many jobs changed. The
+-- history of each job says when, and who did it: the operator whom the admin API names (p_by), or else the database user,
+-- who gets an entry in the audit as well. (The admin API writes its own, see clerk_sync_note_action.)
 
 -- Queues failed, dead and cancelled jobs from the start: attempts are zero again, the history stays.
 create or replace function public.clerk_sync_retry_jobs(
   p_ids uuid[],
-  p_now timestamptz default clock_timestamp()
+  p_now timestamptz default clock_timestamp(),
+  p_by  text default null
 )
 returns integer
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_count integer;
+  v_ids uuid[] := array(
+    select j.id
+    from public.job_queue as j
+    where j.id = any (p_ids)
+      and j.status in ('FAILED', 'DEAD', 'CANCELLED')
+    for update
+  );
 begin
-  update public.job_queue as j
-  set status = 'PENDING',
-      attempts = 0,
-      error = null,
-      run_at = p_now,
-      updated_at = p_now
-  where j.id = any (p_ids)
-    and j.status in ('FAILED', 'DEAD', 'CANCELLED');
-  get diagnostics v_count = row_count;
-  return v_count;
+  if p_by is null then
+    perform clerk_sync.audit_edit('retry', cardinality(v_ids), v_ids::text[]);
+  end if;
+  return clerk_sync.move_jobs(
+    v_ids, 'PENDING', p_now,
+    p_run_at => p_now,
+    p_starts_over => true,
+    p_by => coalesce(p_by, clerk_sync.database_user())
+  );
 end
 $$;
 
--- Takes jobs that are not finished out of the queue. One that a worker has in hand is cancelled when its attempt
--- ends, unless that completes it: freeing it sooner would let a second mirror call of the user start (law 5).
+-- Takes jobs that are not finished out of the queue. A job that a worker has in flight is cancelled when its attempt ends,
+-- unless that completes it: freeing it sooner would let a second mirror call of the user start (law 5).
 create or replace function public.clerk_sync_cancel_jobs(
   p_ids uuid[],
-  p_now timestamptz default clock_timestamp()
+  p_now timestamptz default clock_timestamp(),
+  p_by  text default null
 )
 returns integer
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_count integer;
+  v_ids uuid[] := array(
+    select j.id
+    from public.job_queue as j
+    where j.id = any (p_ids)
+      and j.status in ('PENDING', 'PROCESSING', 'FAILED', 'DEAD')
+    for update
+  );
 begin
-  update public.job_queue as j
-  set status = case when j.status = 'PROCESSING' then j.status else 'CANCELLED' end,
-      cancel_requested_at = p_now,
-      updated_at = p_now
-  where j.id = any (p_ids)
-    and j.status in ('PENDING', 'PROCESSING', 'FAILED', 'DEAD');
-  get diagnostics v_count = row_count;
-  return v_count;
+  if p_by is null then
+    perform clerk_sync.audit_edit('cancel', cardinality(v_ids), v_ids::text[]);
+  end if;
+  return clerk_sync.move_jobs(v_ids, 'CANCELLED', p_now, p_by => coalesce(p_by, clerk_sync.database_user()));
 end
 $$;
 
@@ -163,6 +173,56 @@ begin
   return public.clerk_sync_cancel_jobs(
     clerk_sync.matching_jobs(p_filter, clerk_sync.changeable_statuses('cancel', p_filter), p_limit), p_now
   );
+end
+$$;
+
+-- What an operator decides about the deletions that wait: 'apply' lets these pass, and only these; 'cancel'
+-- takes them out of the queue. The brake is off again when none waits. Answers {changed, left}; call it
+-- until nothing is left, each call takes at most p_limit.
+create or replace function public.clerk_sync_release_delete_brake(
+  p_decision text,
+  p_limit    integer default 1000,
+  p_now      timestamptz default clock_timestamp(),
+  p_by       text default null
+)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_ids     uuid[];
+  v_changed integer;
+  v_left    integer;
+begin
+  if p_decision is null or p_decision not in ('apply', 'cancel') then
+    raise exception 'p_decision is %, it must be apply or cancel', p_decision using errcode = 'SY002';
+  end if;
+  perform 1 from clerk_sync.delete_brake as b for update;
+  v_ids := array(
+    select j.id
+    from public.job_queue as j
+    where j.is_held
+    limit p_limit
+    for update skip locked
+  );
+  if p_by is null then
+    perform clerk_sync.audit_edit(p_decision, cardinality(v_ids), v_ids::text[]);
+  end if;
+  v_changed := clerk_sync.move_jobs(
+    v_ids,
+    case p_decision when 'apply' then 'PENDING' else 'CANCELLED' end,
+    p_now,
+    p_run_at => p_now,
+    p_is_confirmed => p_decision = 'apply',
+    p_by => coalesce(p_by, clerk_sync.database_user())
+  );
+  v_left := (public.clerk_sync_delete_brake() ->> 'waiting')::integer;
+  update clerk_sync.delete_brake as b
+  set engaged_at = null,
+      reason = null,
+      released_at = p_now
+  where v_left = 0;
+  return jsonb_build_object('changed', v_changed, 'left', v_left);
 end
 $$;
 
@@ -431,7 +491,6 @@ as $$
 declare
   v_statuses text[] := clerk_sync.changeable_statuses(p_action, coalesce(p_target -> 'filter', '{}'));
   v_ids      uuid[];
-  v_changed  integer;
 begin
   v_ids := case
     when p_target ? 'ids' then array(select i::uuid from jsonb_array_elements_text(p_target -> 'ids') as i)
@@ -440,13 +499,10 @@ begin
       v_statuses, coalesce((p_target ->> 'limit')::integer, 500)
     )
   end;
-  perform set_config('clerk_sync.operator', p_actor, true);
-  v_changed := case p_action
-    when 'retry' then public.clerk_sync_retry_jobs(v_ids, p_now)
-    else public.clerk_sync_cancel_jobs(v_ids, p_now)
+  return case p_action
+    when 'retry' then public.clerk_sync_retry_jobs(v_ids, p_now, p_actor)
+    else public.clerk_sync_cancel_jobs(v_ids, p_now, p_actor)
   end;
-  perform set_config('clerk_sync.operator', '', true);
-  return v_changed;
 end
 $$;
 
@@ -539,7 +595,7 @@ begin
     ) order by i.place), '[]')
     from unnest(p_clerk_ids) with ordinality as i(clerk_id, place)
     left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
-    left join lateral (select * from clerk_sync.user_state as r where r.clerk_id = i.clerk_id) as s on true
+    left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = i.clerk_id) as s on true
   );
 end
 $$;

@@ -4,10 +4,10 @@
 
 -- Two lists of all users that were ever seen, those that are there and those that are deleted, by id: a beginning of an id
 -- is a range in C, and Clerk's ids begin with the time when they were made. The condition is that of job_queue_list_idx: no
--- state is to be looked up through this index.
-create index if not exists user_state_list_idx
-  on clerk_sync.user_state ((case when deleted_at is null then 'present' else 'deleted' end), clerk_id collate "C")
-  where case when clerk_id is not null then true end;
+-- record is to be looked up through this index.
+create index if not exists records_list_idx
+  on clerk_sync.records (kind, (case when deleted_at is null then 'present' else 'deleted' end), id collate "C")
+  where case when id is not null then true end;
 
 -- The newest p_limit users before p_before (null: from the newest on) that are p_show (present or deleted) and whose ids
 -- begin with p_beginning.
@@ -19,13 +19,14 @@ set search_path = ''
 as $$
 begin
   return array(
-    select s.clerk_id
-    from clerk_sync.user_state as s
-    where case when s.clerk_id is not null then true end -- user_state_list_idx
-      and case when s.deleted_at is null then 'present' else 'deleted' end = p_show
-      and s.clerk_id collate "C" >= p_beginning
-      and s.clerk_id collate "C" < coalesce(p_before, p_beginning || chr(1114111)) -- the last character there is
-    order by s.clerk_id collate "C" desc
+    select r.id
+    from clerk_sync.records as r
+    where case when r.id is not null then true end -- records_list_idx
+      and r.kind = 'user'
+      and case when r.deleted_at is null then 'present' else 'deleted' end = p_show
+      and r.id collate "C" >= p_beginning
+      and r.id collate "C" < coalesce(p_before, p_beginning || chr(1114111)) -- the last character there is
+    order by r.id collate "C" desc
     limit p_limit
   );
 end
@@ -45,7 +46,7 @@ begin
     from clerk_sync.search_jobs(p_q) as f
     cross join unnest(f.clerk_ids) as i(clerk_id)
     where exists (select 1 from public.users as u where u.clerk_id = i.clerk_id offset 0)
-       or exists (select 1 from clerk_sync.user_state as s where s.clerk_id = i.clerk_id offset 0)
+       or exists (select 1 from clerk_sync.known_users as s where s.clerk_id = i.clerk_id offset 0)
        or exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id offset 0)
     order by i.clerk_id
     limit 100

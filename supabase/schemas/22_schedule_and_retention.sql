@@ -29,7 +29,7 @@ begin
       and exists (select 1 from public.job_queue as j where j.waits_for = c.name)
   ) or exists (
     select 1
-    from clerk_sync.user_state as s
+    from clerk_sync.known_users as s
     where s.refresh_due_at <= p_now
       and s.refresh_due_at > p_now - interval '10 minutes'
   ) or exists (
@@ -236,6 +236,7 @@ declare
   v_count   integer;
   v_counted timestamptz := clerk_sync.roll_up_for(interval '500 milliseconds', p_now);
 begin
+  perform set_config('clerk_sync.actor', 'sync', true);
   delete from public.job_queue as j
   where j.id = any (array(
     select d.id
@@ -247,6 +248,7 @@ begin
     for update skip locked
   ));
   get diagnostics v_count = row_count;
+  perform set_config('clerk_sync.actor', '', true);
   perform clerk_sync.purge_audit(p_days, p_now);
   perform clerk_sync.purge_metrics(p_days, p_now);
   return v_count;

@@ -146,7 +146,7 @@ test("a job does not stand under the address of another", async ({ open, page, s
 test("users are listed and found, and the list is read on", async ({ open, system, signUp }) => {
   const id = await signUp({ firstName: "Hedy" });
   await system.query(
-    `insert into clerk_sync.user_state (clerk_id, deleted_at)
+    `insert into clerk_sync.records (id, deleted_at)
      select 'user_listed' || n || 'z', case when n > 60 then now() end from generate_series(1, 62) as n
      on conflict do nothing`,
   );

@@ -58,8 +58,8 @@ async function signUpPeople(system: System, clerk: ClerkInstance): Promise<strin
   return ids;
 }
 
-/** By the way of the sync's own functions (04_jobs.sql, editor): nothing is said to be made by hand. */
-const quietly = "with quietly as materialized (select set_config('enable_seqscan', 'off', true))";
+/** As the sync says of itself (04_jobs.sql, record_hand_edit): nothing is said to be made by hand. */
+const quietly = "with quietly as materialized (select set_config('clerk_sync.actor', 'sync', true))";
 
 /** A week of changes, more by day than by night and more each day, so that every chart has something to show. */
 async function addFinishedJobs({ query }: System, ids: string[]): Promise<void> {
@@ -97,10 +97,14 @@ async function addTroubles({ query }: System, ids: string[]): Promise<string> {
   );
   const [job] = await query(
     `${quietly}
-     insert into job_queue (job_type, status, event_id, clerk_id, attempts, error, created_at, processed_at)
-     select 'USER_CREATED', 'DEAD', 'msg_example_dead', $1, 15,
-            'auth_rejected: Supabase Auth refuses this address: invalid format.', now() - interval '9 minutes', null
-     from quietly
+     insert into job_queue (job_type, status, event_id, clerk_id, attempts, error, created_at, processed_at, history)
+     select 'USER_CREATED', 'DEAD', 'msg_example_dead', $1, 15, e.error, t.at, t.at + interval '8 minutes',
+            jsonb_build_array(
+              jsonb_build_object('at', t.at, 'status', 'PENDING', 'attempt', 0),
+              jsonb_build_object('at', t.at + interval '8 minutes', 'status', 'DEAD', 'attempt', 15, 'error', e.error)
+            )
+     from quietly, (select now() - interval '9 minutes' as at) as t,
+          (select 'auth_rejected: Supabase Auth refuses this address: invalid format.'::text as error) as e
      on conflict do nothing returning id`,
     [idOf("somebody refused")],
   );

@@ -71,21 +71,21 @@ it("an action on all that match goes on in slices until none is left, is one ent
   }
 });
 
-it("each job of an action on several, and on all that match, has in its history who did it; what a worker does is nobody's", async () => {
+it("each job of an action on several, and on all that match, has in its history who did it, also in SQL", async () => {
   const ids = [await insert({ status: "DEAD" }), await insert({ status: "DEAD" })];
   const before = new Date(Date.now() + 60_000).toISOString();
   await change("retry", { ids });
   await change("cancel", { filter: { status: ["PENDING"] }, operation: randomUUID(), before });
   await queue.pool.query("select clerk_sync_retry_jobs($1)", [ids]);
   const entries =
-    "select e ->> 'status' as status, e ->> 'operator' as operator from job_queue, jsonb_array_elements(history) as e";
+    "select e ->> 'status' as status, e ->> 'by' as by from job_queue, jsonb_array_elements(history) as e";
   for (const id of ids) {
     const { rows } = await queue.pool.query(`${entries} where id = $1`, [id]);
-    expect(rows.map(({ status, operator }) => [status, operator])).toEqual([
-      ["DEAD", null],
+    expect(rows.map(({ status, by }) => [status, by])).toEqual([
+      ["DEAD", "postgres"],
       ["PENDING", "ada"],
       ["CANCELLED", "ada"],
-      ["PENDING", null],
+      ["PENDING", "postgres"],
     ]);
   }
 });

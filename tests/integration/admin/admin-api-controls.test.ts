@@ -72,7 +72,7 @@ describe("deletions that the brake holds", () => {
   it("are counted, and pass or stay as an operator says", async () => {
     const ids = ["user_one", "user_two", "user_three"];
     for (const id of ids) await system.deliver(id);
-    await system.server.one("update clerk_sync.user_state set first_seen_at = null");
+    await system.server.one("update clerk_sync.records set first_seen_at = null");
     for (const id of ids) await postEvent(system.server.settings, deletedEvent({ id, version: 5 }));
     const brake = async () => (await system.ask("GET", "/overview")).body["brake"] as { waiting: number };
     await expect.poll(async () => (await brake()).waiting).toBeGreaterThan(0);

@@ -57,7 +57,7 @@ describe("a user", () => {
   it("whose state does not come from Clerk is found out, and is as at Clerk after a resync", async () => {
     await system.deliver("user_forged", { firstName: "Forged" });
     system.setAtClerk("user_forged", { version: 0 });
-    await system.server.pool.query("update clerk_sync.user_state set last_synced_at = now() - interval '1 hour'");
+    await system.server.pool.query("update clerk_sync.records set last_synced_at = now() - interval '1 hour'");
     expect((await system.ask("GET", "/users/user_forged")).body).toMatchObject({
       verdict: { code: "version_ahead", in_step: false, remedy: expect.stringContaining("docs/secret-leaked.md") },
     });
@@ -70,10 +70,7 @@ describe("a user", () => {
     async (version) => {
       const id = `user_undated_${version}`;
       await system.deliver(id);
-      await system.server.pool.query("update clerk_sync.user_state set version = $1 where clerk_id = $2", [
-        version,
-        id,
-      ]);
+      await system.server.pool.query("update clerk_sync.records set version = $1 where id = $2", [version, id]);
       const { status, body } = await system.ask("GET", `/users/${id}`);
       expect(status).toBe(200);
       const shown = version > 8.64e15 ? String(version) : "+275760-09-13T00:00:00.000Z";

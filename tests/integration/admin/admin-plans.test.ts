@@ -13,7 +13,13 @@ let reader: pg.Pool;
 beforeAll(async () => {
   queue = await createQueue();
   reader = openPool(queue.url, { max: 1 });
-  for (const table of ["public.job_queue", "public.users", "clerk_sync.user_state", "clerk_sync.audit"]) {
+  for (const table of [
+    "public.job_queue",
+    "public.users",
+    "clerk_sync.records",
+    "clerk_sync.user_state",
+    "clerk_sync.audit",
+  ]) {
     await queue.pool.query(`alter table ${table} set (autovacuum_enabled = off)`);
   }
   for (const [call] of calls.filter(([name]) => name.startsWith("users("))) {
@@ -49,7 +55,7 @@ async function makeHistory(): Promise<void> {
     [history],
   );
   await client.query(
-    `insert into clerk_sync.user_state (clerk_id, version, deleted_at)
+    `insert into clerk_sync.records (id, version, deleted_at)
      select 'user_' || n, n, case when n % 10 = 0 then now() end
      from generate_series(1, $1::int) as n`,
     [history],

@@ -87,10 +87,23 @@ describe("a job", () => {
     ]);
   });
 
-  it("that our functions move, from the first call to the purge, is nobody's edit", async () => {
-    const { job_id } = await queue.send(userEvent("user.created", { id: "user_f", version: 1 }), "msg_f");
+  it("that a person retries or cancels in SQL says by whom, in its history and in the audit", async () => {
+    const { job_id } = await queue.send(userEvent("user.created", { id: "user_s", version: 1 }), "msg_s");
     await queue.one("select clerk_sync_cancel_jobs($1)", [[job_id]]);
-    await queue.one("select clerk_sync_retry_jobs($1)", [[job_id]]);
+    await queue.one("select clerk_sync_retry_matching_jobs($1)", [{ status: "CANCELLED" }]);
+    expect((await queue.job("msg_s")).history).toMatchObject([
+      { status: "PENDING" },
+      { status: "CANCELLED", by: "postgres" },
+      { status: "PENDING", by: "postgres" },
+    ]);
+    expect((await audit()).map(({ kind, source, code, count }) => [kind, source, code, count]).sort()).toEqual([
+      ["job_edited", "postgres", "cancel", 1],
+      ["job_edited", "postgres", "retry", 1],
+    ]);
+  });
+
+  it("that the sync moves, from the first call to the purge, has nobody's name and is in no audit", async () => {
+    const { job_id } = await queue.send(userEvent("user.created", { id: "user_f", version: 1 }), "msg_f");
     const batch = await queue.database.runJobs({
       limit: 10,
       leaseSeconds: 60,
@@ -98,9 +111,15 @@ describe("a job", () => {
       deleteMode: "hard",
       deleteBrake: null,
     });
-    await queue.database.settleJobs(batch.token, [{ job_id: String(job_id), outcome: "retry", error: "x: y" }]);
-    await queue.one("select clerk_sync_retry_matching_jobs('{}')");
-    await queue.run();
+    await queue.database.settleJobs(batch.token, [{ job_id: String(job_id), outcome: "released" }]);
+    await queue.database.runJobs({
+      limit: 10,
+      leaseSeconds: null,
+      canRead: false,
+      deleteMode: "hard",
+      deleteBrake: null,
+    });
+    expect((await queue.job("msg_f")).history.filter((entry) => "by" in entry)).toEqual([]);
     expect(await audit()).toEqual([]);
     await queue.pool.query("update job_queue set processed_at = now() - interval '2 days'");
     await queue.pool.query("delete from clerk_sync.audit"); // of this edit, which is one
@@ -117,10 +136,10 @@ describe("a job", () => {
     end $$`);
     expect((await queue.job("msg_t")).history.map((entry) => [entry.status, "by" in entry])).toEqual([
       ["PENDING", false],
-      ["CANCELLED", false],
+      ["CANCELLED", true],
       ["CANCELLED", true],
     ]);
-    expect(await audit()).toHaveLength(1);
+    expect((await audit()).map(({ code }) => code).sort()).toEqual(["cancel", "update"]);
   });
 
   it("is one of many: a statement that changes a thousand is one entry with ten of their ids", async () => {

@@ -46,7 +46,7 @@ async function leftOf(pool: pg.Pool): Promise<Record<string, number>> {
       (select count(*)::int from public.users where clerk_id like 'user\\_clerksync\\_canary\\_%') as users,
       (select count(*)::int from auth.users where email like '%@canary.invalid') as auth_users,
       (select count(*)::int from public.job_queue where clerk_id like 'user\\_clerksync\\_canary\\_%') as jobs,
-      (select count(*)::int from clerk_sync.user_state where clerk_id like 'user\\_clerksync\\_canary\\_%') as states,
+      (select count(*)::int from clerk_sync.known_users where clerk_id like 'user\\_clerksync\\_canary\\_%') as states,
       (select count(*)::int from clerk_sync.canary) as canaries`);
   return rows[0] ?? {};
 }
@@ -187,7 +187,7 @@ describe("an installation that is broken", () => {
     const clerkId = "user_clerksync_canary_died";
     await system.pool.query("select clerk_sync_start_canary($1, now() - interval '2 hours')", [clerkId]);
     await system.pool.query("insert into users (clerk_id) values ($1)", [clerkId]);
-    await system.pool.query("insert into clerk_sync.user_state (clerk_id, version) values ($1, 1)", [clerkId]);
+    await system.pool.query("insert into clerk_sync.records (id, version) values ($1, 1)", [clerkId]);
     const auth = createAuthAdmin({ supabaseUrl: system.url, secretKey: system.secretKey });
     const user = { id: authUserIdOf(clerkId), email: `${clerkId}@canary.invalid`, app_metadata: {}, user_metadata: {} };
     expect(await auth.createUser(user)).toMatchObject({ ok: true });

@@ -59,7 +59,7 @@ it.each([
   "delete from public.users",
   "select * from public.job_queue",
   "insert into public.job_queue (job_type) values ('USER_DELETED')",
-  "select * from clerk_sync.user_state",
+  "select * from clerk_sync.known_users",
   "select public.clerk_sync_enqueue('[]')",
   "select public.clerk_sync_run_jobs()",
   "select public.clerk_sync_users('{user_eve}')",

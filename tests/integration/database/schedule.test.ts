@@ -222,7 +222,7 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
   });
 
   it("a run that nobody has in hand is work, for ten minutes at least and not for ever; a dry one is not", async () => {
-    await client.query("update clerk_sync.user_state set refresh_due_at = null");
+    await client.query("update clerk_sync.records set refresh_due_at = null");
     const hasWork = async (later = "0") =>
       (await one(`select clerk_sync.has_work(now() + interval '${later} seconds') as work`)).work;
     await one("select clerk_sync_take_run('compare', true)");

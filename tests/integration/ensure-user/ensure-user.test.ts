@@ -159,7 +159,7 @@ it("the time of the sign-up counts for the delete brake, as if a webhook had bro
   calls.clerk.set({ id: "user_first", version: 1 });
   await calls.ensure("user_first");
   const row = await calls.queue.one(
-    "select s.first_seen_at = u.created_at as same from clerk_sync.user_state as s join public.users as u using (clerk_id)",
+    "select s.first_seen_at = u.created_at as same from clerk_sync.known_users as s join public.users as u using (clerk_id)",
   );
   expect(row).toEqual({ same: true });
 });

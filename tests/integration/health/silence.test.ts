@@ -228,7 +228,7 @@ describe("there is no alarm", () => {
 
   it("for a user whose address is settled by a read that has not come, who signs in", async () => {
     await deliver(change("user_1", 1), 1);
-    await queue.pool.query("update clerk_sync.user_state set refresh_reason = 'email_free'");
+    await queue.pool.query("update clerk_sync.records set refresh_reason = 'email_free'");
     await queue.pool.query("update users set email = null");
     change("user_1", 20);
     expect(await check(90)).toBe("none");

@@ -47,7 +47,7 @@ it("an Auth user who was there before is left alone, until it goes away and the 
   const { id } = (await created.json()) as { id: string };
   await send(userEvent("user.created", { id: "user_second", version: 1, email: "before@example.com" }));
   await server.quiet();
-  const state = "select auth_user_id, auth_finding from clerk_sync.user_state where clerk_id = 'user_second'";
+  const state = "select auth_user_id, auth_finding from clerk_sync.known_users where clerk_id = 'user_second'";
   const mirror = { auth_user_id: authUserIdOf("user_second") };
   expect(await server.one(state)).toEqual({ ...mirror, auth_finding: "auth_address_held" });
   expect(await server.one("select status, attempts from job_queue where clerk_id = 'user_second'")).toEqual({

@@ -72,7 +72,7 @@ it(`${many} users are brought in from nothing, within Clerk's rate, in the memor
   clerk.users.fill(makeUsers(many / 5));
   const small = await backfill();
   clerk.users.fill(makeUsers(many));
-  await server.pool.query("truncate users, clerk_sync.user_state, job_queue");
+  await server.pool.query("truncate users, clerk_sync.records, clerk_sync.user_state, job_queue");
   const asked = clerk.requests.length;
   const large = await backfill();
   const { seconds, readSeconds, requests, usersPerSecond } = large.summary;

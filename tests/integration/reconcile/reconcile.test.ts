@@ -76,7 +76,7 @@ describe("deletions", () => {
   it("of many users wait for an operator, as those of events do", async () => {
     system = await startClerkAndServer({ DELETE_BRAKE_COUNT: "3" });
     await system.createUsers(40);
-    await system.server.pool.query("update clerk_sync.user_state set first_seen_at = null");
+    await system.server.pool.query("update clerk_sync.records set first_seen_at = null");
     for (let place = 0; place < 5; place++) await system.remove(place, 50, true);
     const done = await system.cli.run("reconcile", "--apply");
     expect(done.exitCode).toBe(1);

@@ -70,7 +70,7 @@ const listRuns = async () =>
   (await queue.pool.query("select kind, status, counts from clerk_sync.sync_runs order by started_at")).rows;
 
 /** Nobody is a newcomer any more: a compare leaves those alone. */
-const grow = () => queue.pool.query("update clerk_sync.user_state set first_seen_at = null");
+const grow = () => queue.pool.query("update clerk_sync.records set first_seen_at = null");
 
 const userEvents = (count: number) =>
   Array.from({ length: count }, (_, place) => userEvent("user.created", { id: `user_${place}`, version: 2 }));
@@ -117,7 +117,9 @@ describe("a run", () => {
 
   it("queues nobody for Supabase Auth once the mirror was turned off", async () => {
     const users = await synced(3);
-    await queue.pool.query("update clerk_sync.user_state set mirrored_version = version - 1");
+    await queue.pool.query(
+      "update clerk_sync.user_state as s set mirrored_version = r.version - 1 from clerk_sync.records as r where r.id = s.clerk_id",
+    );
     for (const _ of [1, 2]) {
       await call("compare", users);
       await pass("1 day");
@@ -153,7 +155,7 @@ describe("a compare of Supabase Auth", () => {
 
   it("is carried on from page to page by several processors, and mends what it finds through the mirror", async () => {
     const { users, changes, auth } = await mirrored(450);
-    const { rows } = await queue.pool.query("select clerk_id, auth_user_id as id from clerk_sync.user_state");
+    const { rows } = await queue.pool.query("select clerk_id, auth_user_id as id from clerk_sync.known_users");
     const idOf = (clerkId: string): string => rows.find((row) => row.clerk_id === clerkId)?.id;
     await auth.deleteUser(idOf("user_3"));
     const role = { app_metadata: { role: "admin" }, user_metadata: {} };

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { z } from "zod";
-import { type AcceptedEvent, acceptedEventSchema, type DeleteRules, ruleArguments } from "#core/database/database.ts";
+import { type AcceptedEvent, acceptedEventSchema } from "#core/database/database.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
 import { createQueue, type Queue, toJob } from "../../support/database/queue.ts";
@@ -11,20 +11,14 @@ beforeEach(async () => {
 });
 afterEach(() => queue?.drop());
 
-const rules: DeleteRules = { deleteMode: "hard", deleteBrake: null };
-
 /** Stores events in one call, as the webhook does with those that come together. */
-async function accept(events: readonly [unknown, string][], options: Partial<DeleteRules & { mirrors: boolean }> = {}) {
-  const { mirrors = false, ...own } = options;
-  const args = {
-    p_jobs: events.map(([event, id]) => toJob(event, id)),
-    p_mirrors: mirrors,
-    ...ruleArguments({ ...rules, ...own }),
-  };
+async function accept(events: readonly [unknown, string][], { mirrors = false } = {}) {
+  const args = { p_jobs: events.map(([event, id]) => toJob(event, id)), p_mirrors: mirrors };
   const answer = await createCallFunction(queue.pool)("clerk_sync_accept", args, { limitMilliseconds: 2000 });
   return z.array(acceptedEventSchema).parse(answer);
 }
 
+const rules = { deleteMode: "hard", deleteBrake: null } as const;
 const created = (id: string, version = 1) => userEvent("user.created", { id, version });
 const updated = (id: string, version: number, firstName = "Grace") =>
   userEvent("user.updated", { id, version, firstName });
@@ -75,7 +69,9 @@ it("a late event does not overwrite a newer one, nor revive a deleted user", asy
   await accept([[updated("user_a", 4, "Old"), "msg_4"]]);
   expect(await queue.user("user_a")).toMatchObject({ name: "New Lovelace" });
   await accept([[deletedEvent({ id: "user_a", version: 6 }), "msg_6"]]);
+  await queue.run();
   await accept([[updated("user_a", 7), "msg_7"]]);
+  await queue.run();
   expect(await queue.user("user_a")).toBeUndefined();
   expect(await queue.job("msg_7")).toMatchObject({ status: "COMPLETED", result: { reason: "user_deleted" } });
 });
@@ -88,6 +84,24 @@ it("of several events of one user in one call the newest wins, whatever their or
   ]);
   expect(applied(answers)).toEqual(["all", "all", "all"]);
   expect(await queue.user("user_a")).toMatchObject({ name: "Third Lovelace" });
+});
+
+it("an address that two users claim is left to a worker, and the other events of the call are applied", async () => {
+  const claim = (id: string, version: number) =>
+    userEvent("user.created", { id, version, email: "shared@example.com" });
+  const first = await accept([
+    [claim("user_a", 1), "msg_a"],
+    [claim("user_b", 2), "msg_b"],
+    [created("user_c"), "msg_c"],
+  ]);
+  expect(applied(first)).toEqual(["no", "no", "all"]);
+  await queue.run();
+  expect(await queue.user("user_b")).toMatchObject({ email: "shared@example.com" });
+  const second = await accept([
+    [claim("user_d", 3), "msg_d"],
+    [created("user_e"), "msg_e"],
+  ]);
+  expect(applied(second)).toEqual(["no", "all"]);
 });
 
 it("an event that cannot be applied is queued all the same, and a worker finds out why", async () => {
@@ -112,11 +126,12 @@ it("an event whose row an app's transaction holds is queued, and its sender hard
 });
 
 it("a user whom a worker has in hand is left to it", async () => {
-  await queue.send(created("user_a"), "msg_1");
+  await accept([[created("user_a"), "msg_1"]]);
+  await queue.send(updated("user_a", 2), "msg_2");
   const worker = await queue.pool.connect();
   await worker.query("begin; select clerk_sync.claim_jobs(1, false, now())");
   const answers = await accept([
-    [updated("user_a", 2), "msg_2"],
+    [updated("user_a", 3), "msg_3"],
     [created("user_b"), "msg_b"],
   ]);
   await worker.query("rollback");
@@ -131,25 +146,23 @@ it("a user whose mirror call is under way is left to the worker that makes it", 
   expect(await queue.user("user_a")).toMatchObject({ name: "Ada Lovelace" });
 });
 
-it("deletions beyond the delete brake wait, as those of a worker do", async () => {
-  const ids = ["user_a", "user_b", "user_c"];
-  await queue.sendAll(ids.map((id) => created(id)));
+it("a deletion is left to a worker, whom the delete brake can stop", async () => {
+  await accept([[created("user_a"), "msg_1"]]);
+  const answers = await accept([[deletedEvent({ id: "user_a", version: 2 }), "msg_2"]]);
+  expect(answers).toMatchObject([{ outcome: "queued", applied: "no" }]);
+  expect(await queue.user("user_a")).toBeDefined();
   await queue.run();
-  await queue.pool.query("update clerk_sync.user_state set first_seen_at = null");
-  const deleteBrake = { count: 1, percent: 100, minutes: 60 };
-  const deletions = ids.map((id): [unknown, string] => [deletedEvent({ id, version: 2 }), `msg_${id}`]);
-  expect(applied(await accept(deletions, { deleteBrake }))).toEqual(["no", "no", "no"]);
-  expect(await queue.one("select count(*)::int as n from public.users")).toEqual({ n: 3 });
-  expect((await queue.job("msg_user_b")).error).toMatch(/^delete_brake: /);
+  expect(await queue.user("user_a")).toBeUndefined();
 });
 
 it("a known event does nothing, and one that was dead is queued for a worker", async () => {
-  await accept([[created("user_a"), "msg_1"]]);
+  const event = updated("user_a", 1);
+  await accept([[event, "msg_1"]]);
   await queue.pool.query("delete from public.users");
-  expect(await accept([[created("user_a"), "msg_1"]])).toMatchObject([{ outcome: "duplicate", applied: "no" }]);
+  expect(await accept([[event, "msg_1"]])).toMatchObject([{ outcome: "duplicate", applied: "no" }]);
   expect(await queue.user("user_a")).toBeUndefined();
   await queue.pool.query("update public.job_queue set status = 'DEAD'");
-  expect(await accept([[created("user_a"), "msg_1"]])).toMatchObject([{ outcome: "requeued", applied: "no" }]);
+  expect(await accept([[event, "msg_1"]])).toMatchObject([{ outcome: "requeued", applied: "no" }]);
 });
 
 it("two connections that take events of the same users at once end with the newest of each", async () => {
@@ -161,4 +174,41 @@ it("two connections that take events of the same users at once end with the newe
   const rows = await queue.pool.query("select distinct name from public.users");
   expect(rows.rows).toEqual([{ name: "V6 Lovelace" }]);
   expect(await queue.one("select count(*)::int as n from job_queue where status <> 'COMPLETED'")).toEqual({ n: 0 });
+});
+
+it("an event that is left to a worker says why, and the reason is counted", async () => {
+  await accept([
+    [updated("user_a", 5), "msg_a5"],
+    [created("user_b"), "msg_b1"],
+    [created("user_c"), "msg_c1"],
+  ]);
+  await queue.send(deletedEvent({ id: "user_c", version: 2 }));
+  await queue.run();
+  const answers = await accept([
+    [updated("user_a", 4), "msg_a4"],
+    [deletedEvent({ id: "user_b", version: 2 }), "msg_b2"],
+    [updated("user_c", 3), "msg_c3"],
+    [userEvent("user.created", { id: "user_d", version: 1, email: "user_a@example.com" }), "msg_d1"],
+    [userEvent("user.created", { id: "user_e", version: Date.now() }), "msg_e1"],
+    [created("user_f"), "msg_f1"],
+  ]);
+  expect(answers.map(({ left }) => left ?? null)).toEqual(["late", "deletion", "deleted", "disputed", "future", null]);
+  await queue.pool.query("alter table public.users add constraint no_b check (email <> 'user_g@example.com')");
+  expect(await accept([[created("user_g"), "msg_g1"]])).toMatchObject([{ left: "refused 23514" }]);
+  const { rows } = await queue.pool.query(
+    "select labels ->> 'reason' as reason, count::int from clerk_sync.metric_events where name = 'left_to_worker' order by 1",
+  );
+  expect(rows.map(({ reason, count }) => [reason, count])).toEqual(
+    ["deleted", "deletion", "disputed", "future", "late", "refused 23514"].map((reason) => [reason, 1]),
+  );
+});
+
+it("what metadata Clerk gave is remembered, also of an event that is passed over", async () => {
+  const given = async () => (await queue.one("select given from clerk_sync.records where id = 'user_a'"))?.["given"];
+  await accept([[updated("user_a", 5), "msg_5"]]);
+  expect(await given()).toEqual([]);
+  await accept([[userEvent("user.updated", { id: "user_a", version: 4, role: "admin" }), "msg_4"]]);
+  await queue.run();
+  expect(await queue.user("user_a")).toMatchObject({ role: "user" });
+  expect(await given()).toEqual(["public_metadata.role"]);
 });

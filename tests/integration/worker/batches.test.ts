@@ -62,7 +62,7 @@ it("the other due jobs of users who have several in a batch come along, up to th
   expect([first.jobs.length, second.jobs.length]).toEqual([40, 21]);
   expect(new Set([...first.jobs, ...second.jobs].map((job) => job.id)).size).toBe(61);
   const newest = "select max(j.version) from public.job_queue as j where j.clerk_id = s.clerk_id";
-  const inStep = `select count(*)::int as n from clerk_sync.user_state as s where s.version = (${newest})`;
+  const inStep = `select count(*)::int as n from clerk_sync.known_users as s where s.version = (${newest})`;
   expect(await queue.one(inStep)).toEqual({ n: 1 });
 });
 

@@ -19,7 +19,7 @@ const places = (from: number, to: number) => Array.from({ length: to - from }, (
 async function establish(count: number): Promise<void> {
   await queue.sendAll(places(0, count).map((place) => userEvent("user.created", { id: idOf(place), version: 1 })));
   await queue.run();
-  await queue.pool.query("update clerk_sync.user_state set first_seen_at = now() - interval '61 minutes'");
+  await queue.pool.query("update clerk_sync.records set first_seen_at = now() - interval '61 minutes'");
 }
 
 async function sendDeletes(from: number, to: number): Promise<void> {
@@ -123,7 +123,7 @@ it("deletions older than the window do not count", async () => {
   await establish(10);
   await sendDeletes(0, 5);
   await work();
-  await queue.pool.query("update clerk_sync.user_state set delete_counted_at = now() - interval '61 minutes'");
+  await queue.pool.query("update clerk_sync.records set delete_counted_at = now() - interval '61 minutes'");
   await sendDeletes(5, 10);
   await work();
   expect(await countUsers()).toBe(0);
@@ -146,7 +146,7 @@ it("canaries, however many and however old, do not count", async () => {
   const ids = places(0, 9).map((place) => `user_clerksync_canary_${place}`);
   await queue.sendAll(ids.map((id) => userEvent("user.created", { id, version: 1 })));
   await queue.run();
-  await queue.pool.query("update clerk_sync.user_state set first_seen_at = now() - interval '61 minutes'");
+  await queue.pool.query("update clerk_sync.records set first_seen_at = now() - interval '61 minutes'");
   await queue.sendAll(ids.map((id) => deletedEvent({ id, version: 2 })));
   await work();
   expect(await countUsers()).toBe(0);

@@ -89,7 +89,7 @@ it.each([
   await queue.send(verifiedClaim(`user_${name}_owner`, email));
   await queue.send(unverifiedClaim(`user_${name}_typist`, email));
   await queue.run();
-  await queue.pool.query("update clerk_sync.user_state set refresh_due_at = null");
+  await queue.pool.query("update clerk_sync.records set refresh_due_at = null");
   await queue.send(change(`user_${name}_owner`, email));
   await queue.run();
   expect(await queue.state(`user_${name}_typist`)).toMatchObject({

@@ -96,9 +96,7 @@ it("a read that began before the deletion was known revives nobody", async () =>
   await queue.run();
   await request("user_race");
   const batch = await queue.database.runJobs({ limit: 10, leaseSeconds: null, canRead: true, ...rules });
-  await queue.pool.query(
-    "update clerk_sync.user_state set deleted_at = clock_timestamp() where clerk_id = 'user_race'",
-  );
+  await queue.pool.query("update clerk_sync.records set deleted_at = clock_timestamp() where id = 'user_race'");
   await queue.pool.query("delete from public.users where clerk_id = 'user_race'");
   const payload = { clerk_id: "user_race", name: "Ada Lovelace", user_role: "user" };
   const reads = batch.reads.map(({ job_id }) => ({ job_id, deleted: false, version: at(2), payload }));
@@ -205,10 +203,10 @@ it("a fresh read that does not get its address is repeated after 1, 4, 16 … mi
     await work();
     const row = await queue.one(
       `select round(extract(epoch from refresh_due_at - last_synced_at) / 60)::int as minutes
-       from clerk_sync.user_state where clerk_id = 'user_wants'`,
+       from clerk_sync.known_users where clerk_id = 'user_wants'`,
     );
     waits.push(row?.["minutes"]);
-    await queue.pool.query("update clerk_sync.user_state set refresh_due_at = now() where refresh_due_at is not null");
+    await queue.pool.query("update clerk_sync.records set refresh_due_at = now() where refresh_due_at is not null");
   }
   expect(waits).toEqual([1, 4, 16, 64, 256, null, null]);
   expect(await queue.state("user_wants")).toMatchObject({ refresh_reason: "email_held" });

@@ -104,7 +104,7 @@ it("a dead letter of a deleted user that is tried again brings nothing back", as
   await queue.pool.query("update job_queue set status = 'DEAD', attempts = 3 where event_id = 'msg_redriven'");
   await queue.send(deletedEvent({ id, version: 6 }));
   await queue.run();
-  await queue.pool.query("update clerk_sync.user_state set deleted_at = null, version = 0 where clerk_id = $1", [id]);
+  await queue.pool.query("update clerk_sync.records set deleted_at = null, version = 0 where id = $1", [id]);
   await queue.pool.query("update job_queue set status = 'PENDING' where event_id = 'msg_redriven'");
   await queue.run();
   expect(await queue.job("msg_redriven")).toMatchObject({ status: "COMPLETED", result: { applied: false } });

@@ -46,5 +46,7 @@ export async function insertJob(queue: Queue, job: GivenJob): Promise<string> {
 
 /** Leaves nothing behind for the next test, where one database serves a whole file. */
 export async function clearQueue(queue: Queue): Promise<void> {
-  await queue.pool.query("truncate public.job_queue, public.users, clerk_sync.user_state, clerk_sync.audit");
+  await queue.pool.query(
+    "truncate public.job_queue, public.users, clerk_sync.records, clerk_sync.user_state, clerk_sync.audit",
+  );
 }

@@ -30,7 +30,7 @@ export async function startClerkAndServer(env: Record<string, string> = {}) {
   /** Waits for the queue, and nobody is a newcomer any more: a compare leaves those alone. */
   const grow = async (): Promise<void> => {
     await server.quiet();
-    await server.pool.query("update clerk_sync.user_state set first_seen_at = first_seen_at - interval '1 hour'");
+    await server.pool.query("update clerk_sync.records set first_seen_at = first_seen_at - interval '1 hour'");
   };
   return {
     clerk,
@@ -49,7 +49,7 @@ export async function startClerkAndServer(env: Record<string, string> = {}) {
     rowsHere: async (): Promise<string[]> => {
       const { rows } = await server.pool.query(
         `select u.clerk_id, u.email, u.name, u.role, s.banned, s.version
-         from users as u join clerk_sync.user_state as s on s.clerk_id = u.clerk_id
+         from users as u join clerk_sync.known_users as s on s.clerk_id = u.clerk_id
          where u.deleted_at is null order by u.clerk_id`,
       );
       return rows.map((row) => Object.values(row).join());

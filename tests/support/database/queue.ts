@@ -64,7 +64,7 @@ export async function createQueue(): Promise<Queue> {
     },
     job: async (eventId) => (await one("select * from public.job_queue where event_id = $1", [eventId])) as JobRow,
     user: (clerkId) => one("select * from public.users where clerk_id = $1", [clerkId]),
-    state: (clerkId) => one("select * from clerk_sync.user_state where clerk_id = $1", [clerkId]),
+    state: (clerkId) => one("select * from clerk_sync.known_users where clerk_id = $1", [clerkId]),
   };
 }
 

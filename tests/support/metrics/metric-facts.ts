@@ -19,6 +19,7 @@ export const counts: MetricFacts["counts"] = [
   counted("dead", { code: "auth_rejected" }),
   counted("calls", { service: "auth", outcome: "success" }),
   counted("answers", { status: "202" }),
+  counted("left_to_worker", { reason: "deletion" }),
   counted("signature_failures", { code: "signature_invalid" }),
 ];
 

@@ -1,6 +1,7 @@
 import type { Mutation } from "./mutations.ts";
 
 const jobsSql = "supabase/schemas/04_jobs.sql";
+const applySql = "supabase/schemas/08_apply.sql";
 const acceptSql = "supabase/schemas/11_accept.sql";
 const test = "tests/integration/webhook/accept.test.ts";
 
@@ -12,7 +13,7 @@ export const acceptPromises: readonly Mutation[] = [
     edits: [
       {
         file: "supabase/functions/_shared/clerk-sync/webhook/accept-events.ts",
-        find: "mirrors: authMirror }",
+        find: "mirrors: config.authMirror }",
         replace: "mirrors: false }",
       },
     ],
@@ -23,27 +24,25 @@ export const acceptPromises: readonly Mutation[] = [
     edits: [
       {
         file: acceptSql,
-        find: "    when others or assert_failure then -- they are",
-        replace: "    when sqlstate 'P0001' then -- they are",
+        find: "    when others or assert_failure or query_canceled then -- the events",
+        replace: "    when sqlstate 'P0001' then -- the events",
       },
     ],
   },
   {
     test,
     title: "an event whose row an app's transaction holds is queued, and its sender hardly waits",
-    edits: [
-      { file: acceptSql, within: "clerk_sync.write_new_jobs", find: "set lock_timeout = '100ms'\n", replace: "" },
-      { file: acceptSql, within: "clerk_sync.apply_at_once", find: "set lock_timeout = '100ms'\n", replace: "" },
-    ],
+    edits: [{ file: acceptSql, within: "clerk_sync.apply_new", find: "set lock_timeout = '100ms'\n", replace: "" }],
   },
   {
     test,
-    title: "deletions beyond the delete brake wait, as those of a worker do",
+    title: "a deletion is left to a worker, whom the delete brake can stop",
     edits: [
       {
-        file: acceptSql,
-        find: "clerk_sync.hold_deletes(array(select d.id from unnest(v_due) as d), p_delete_brake, p_now)",
-        replace: "array(select d.id from unnest(v_due) as d)",
+        file: applySql,
+        within: "clerk_sync.apply_plain",
+        find: "        else false\n      end as is_done",
+        replace: "        else e.job_type = 'USER_DELETED'\n      end as is_done",
       },
     ],
   },
@@ -52,9 +51,10 @@ export const acceptPromises: readonly Mutation[] = [
     title: "a user whose mirror call is under way is left to the worker that makes it",
     edits: [
       {
-        file: jobsSql,
-        find: "r.clerk_id = i.clerk_id and r.status = 'PROCESSING'",
-        replace: "false",
+        file: acceptSql,
+        within: "clerk_sync.apply_new",
+        find: "e.clerk_id and j.status = 'PROCESSING'",
+        replace: "e.clerk_id and false",
       },
     ],
   },
@@ -64,10 +64,11 @@ export const acceptPromises: readonly Mutation[] = [
     edits: [
       {
         file: acceptSql,
-        within: "clerk_sync.write_new_jobs",
-        find: "      and not exists (select 1 from public.job_queue as j where j.event_id = i.event_id)\n",
-        replace: "",
+        within: "clerk_sync.apply_new",
+        find: "j.event_id = e.event_id",
+        replace: "false",
       },
+      { file: applySql, within: "clerk_sync.apply_plain", find: "r.version >= e.version", replace: "false" },
     ],
   },
   {
@@ -76,7 +77,8 @@ export const acceptPromises: readonly Mutation[] = [
     edits: [
       {
         file: jobsSql,
-        find: "when v_status = j.status then j.history",
+        within: "clerk_sync.move_jobs",
+        find: "when m.status = j.status and a.attempts = j.attempts and p_by is null then j.history",
         replace: "when true then j.history",
       },
     ],
@@ -87,8 +89,9 @@ export const acceptPromises: readonly Mutation[] = [
     edits: [
       {
         file: jobsSql,
-        find: "        when j.result @> '{\"applied\": true}' and (j.job_type <> 'USER_DELETED' or p_status is null) then j.result\n",
-        replace: "",
+        within: "clerk_sync.move_jobs",
+        find: "when not p_applied and j.applied_at is null then",
+        replace: "when not p_applied then",
       },
     ],
   },

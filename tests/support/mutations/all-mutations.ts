@@ -1,6 +1,8 @@
 import { acceptPromises } from "./accept-mutations.ts";
 import { alertPromises } from "./alert-mutations.ts";
+import { applyRules } from "./apply-mutations.ts";
 import { circuitLaws } from "./circuit-mutations.ts";
+import { editorNames } from "./edit-mutations.ts";
 import { ensurePromises } from "./ensure-mutations.ts";
 import { laws } from "./law-mutations.ts";
 import { counting } from "./metric-mutations.ts";
@@ -35,4 +37,6 @@ export const allMutations: readonly Mutation[] = [
   ...versionRules,
   ...operations,
   ...queuePromises,
+  ...applyRules,
+  ...editorNames,
 ];

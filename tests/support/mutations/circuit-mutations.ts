@@ -90,8 +90,8 @@ export const circuitLaws: readonly Mutation[] = [
     edits: [
       {
         file: circuitsSql,
-        find: "case when v_outcomes -> j.id::text ->> 'outcome' = 'retry' then p_now else j.run_at end",
-        replace: "j.run_at",
+        find: "case when v_job.outcome = 'retry' then p_now end",
+        replace: "null",
       },
     ],
   },
@@ -113,9 +113,9 @@ export const circuitLaws: readonly Mutation[] = [
     edits: [
       {
         file: workSql,
-        within: "public.clerk_sync_run_jobs",
-        find: "    v_ids := clerk_sync.hold_reads(v_ids);\n",
-        replace: "",
+        within: "clerk_sync.route_jobs",
+        find: "when clerk_sync.circuit_is_open('clerk') then 'wait'",
+        replace: "when false then 'wait'",
       },
     ],
   },

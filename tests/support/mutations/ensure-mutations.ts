@@ -2,7 +2,7 @@ import type { Mutation } from "./mutations.ts";
 
 const core = "supabase/functions/_shared/clerk-sync";
 const usersSql = "supabase/schemas/02_users.sql";
-const stateSql = "supabase/schemas/03_user_state.sql";
+const recordsSql = "supabase/schemas/03_records.sql";
 const acceptSql = "supabase/schemas/11_accept.sql";
 
 const rows = (title: string, find: string, replace = "", file = acceptSql): Mutation => ({
@@ -47,20 +47,19 @@ export const ensurePromises: readonly Mutation[] = [
   ),
   rows(
     "a row that somebody deleted by hand is made again, at the same version too",
-    "where j.status <> 'PROCESSING'",
-    "where j.status = 'DEAD'",
+    "j.id = v_id and j.status <> 'PROCESSING'",
+    "j.id = v_id and j.status = 'DEAD'",
   ),
   rows(
     "the time of the sign-up counts for the delete brake, as if a webhook had brought the user",
-    "values (p_clerk_id, p_signed_up_at)",
-    "values (p_clerk_id, null)",
-    stateSql,
+    "lock_records(array[p_clerk_id], (p_payload ->> 'created_at')::timestamptz)",
+    "lock_records(array[p_clerk_id])",
   ),
   races(
     "while a worker's batch with the user is not committed, the call waits and answers the worker's row",
-    "  perform clerk_sync.lock_new_users(array[p_clerk_id]);\n",
+    "  perform pg_advisory_xact_lock(clerk_sync.unseen_lock(i)) from unnest(v_unseen) as i;\n",
     "",
-    stateSql,
+    recordsSql,
   ),
   races(
     "fifty isolates that ask for one missing user make one row and one mirror job",
@@ -68,8 +67,8 @@ export const ensurePromises: readonly Mutation[] = [
   ),
   races(
     "a read that began before the deletion was known revives nobody",
-    "jsonb_build_object('read_at', p_read_at)",
-    "jsonb_build_object('read_at', clock_timestamp())",
+    "    'read_at', p_read_at,\n",
+    "    'read_at', clock_timestamp(),\n",
   ),
   races(
     "a worker that holds the user for longer than a second is not waited for: the call may be repeated",

@@ -20,7 +20,7 @@ export const laws: readonly Mutation[] = [
     edits: [
       {
         file: applySql,
-        find: "r.read_at > s.deleted_at",
+        find: "e.read_at > s.deleted_at",
         replace: "r.is_fresh",
       },
     ],
@@ -42,15 +42,15 @@ export const laws: readonly Mutation[] = [
     edits: [
       {
         file: applySql,
-        find: "greatest(clerk_sync.backoff(p_attempts), p_retry_after)",
-        replace: "clerk_sync.backoff(p_attempts)",
+        find: "greatest(clerk_sync.backoff(v_attempt), p_retry_after)",
+        replace: "clerk_sync.backoff(v_attempt)",
       },
     ],
   },
   {
     test: file("worker/refresh"),
     title: "a read that is older than what a webhook brought is tried again and changes nothing",
-    edits: [{ file: refreshSql, find: "          and j.version < s.version\n", replace: "          and false\n" }],
+    edits: [{ file: refreshSql, find: "          and j.version < r.version\n", replace: "          and false\n" }],
   },
   {
     test: file("worker/emails"),
@@ -77,7 +77,6 @@ export const laws: readonly Mutation[] = [
         find: "r.clerk_id = j.clerk_id and r.status = 'PROCESSING'",
         replace: "false",
       },
-      { file: jobsSql, find: "r.clerk_id = i.clerk_id and r.status = 'PROCESSING'", replace: "false" },
     ],
   },
   {
@@ -91,15 +90,15 @@ export const laws: readonly Mutation[] = [
     edits: [
       {
         file: applySql,
-        find: "greatest(clerk_sync.backoff(p_attempts), p_retry_after)",
-        replace: "clerk_sync.backoff(p_attempts)",
+        find: "greatest(clerk_sync.backoff(v_attempt), p_retry_after)",
+        replace: "clerk_sync.backoff(v_attempt)",
       },
     ],
   },
   {
     test: file("worker/retries"),
     title: "a permanent error is a dead letter at the first attempt",
-    edits: [{ file: applySql, find: "when p_permanent or p_attempts", replace: "when p_attempts" }],
+    edits: [{ file: applySql, find: "case when p_is_final then 'DEAD' else 'FAILED' end", replace: "'FAILED'" }],
   },
   {
     test: file("worker/retries"),
@@ -143,8 +142,8 @@ export const laws: readonly Mutation[] = [
     title: "a job in a worker's hand that is cancelled ends as CANCELLED when its attempt ends with retry",
     edits: [
       {
-        file: applySql,
-        find: "when j.cancel_requested_at is not null then 'CANCELLED'",
+        file: jobsSql,
+        find: "when j.cancel_requested_at is not null and p_status in ('PENDING', 'FAILED', 'DEAD') then 'CANCELLED'",
         replace: "when false then 'CANCELLED'",
       },
     ],
@@ -173,7 +172,7 @@ export const laws: readonly Mutation[] = [
   {
     test: file("worker/delete-brake"),
     title: "an operator who confirms lets those pass that wait, and only those",
-    edits: [{ file: brakeSql, find: "      and not coalesce(j.result ? 'delete_confirmed', false)\n", replace: "" }],
+    edits: [{ file: brakeSql, find: "    and not p_job.is_confirmed\n", replace: "" }],
   },
   {
     test: file("worker/retention"),
@@ -189,12 +188,19 @@ export const laws: readonly Mutation[] = [
   {
     test: file("worker/retention"),
     title: "when a user is deleted, all older jobs lose what they held of the person, whatever became of them",
-    edits: [{ file: applySql, find: "    perform clerk_sync.erase_deleted(p_ids);\n", replace: "    null;\n" }],
+    edits: [
+      {
+        file: applySql,
+        within: "clerk_sync.apply_jobs",
+        find: "v_done.superseded || case when p_rules.mirror_token is null then v_done.carries end",
+        replace: "array[]::uuid[]",
+      },
+    ],
   },
   {
     test: file("worker/retention"),
     title: "with the mirror, the jobs are erased when the Auth user is gone as well",
-    edits: [{ file: mirrorSql, find: "  perform clerk_sync.erase_deleted(p_ids);\n", replace: "" }],
+    edits: [{ file: mirrorSql, find: "  perform clerk_sync.erase_deleted(v_ids, p_now);\n", replace: "" }],
   },
   {
     test: file("worker/retention"),

@@ -62,8 +62,9 @@ export const payloadRules: readonly Mutation[] = [
     edits: [
       {
         file: applySql,
-        find: `case when p_role <> all (enum_range(null::public."UserRole")::text[]) then 'text' end`,
-        replace: "null",
+        within: "clerk_sync.apply_plain",
+        find: "case when p.user_role <> all (v_labels) then 'text' end)",
+        replace: "null)",
       },
     ],
   },

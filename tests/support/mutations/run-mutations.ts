@@ -1,7 +1,7 @@
 import type { Mutation } from "./mutations.ts";
 
+const jobsSql = "supabase/schemas/04_jobs.sql";
 const brakeSql = "supabase/schemas/10_delete_brake.sql";
-const acceptSql = "supabase/schemas/11_accept.sql";
 const runsSql = "supabase/schemas/14_runs.sql";
 const compareSql = "supabase/schemas/15_compare.sql";
 const core = (name: string) => `supabase/functions/_shared/clerk-sync/${name}.ts`;
@@ -30,9 +30,10 @@ export const runRules: readonly Mutation[] = [
     title: "a page that was read > before a deletion does not revive its user, after it does",
     edits: [
       {
-        file: acceptSql,
-        find: "jsonb_build_object('read_at', i.read_at)",
-        replace: "jsonb_build_object('read_at', now() + interval '1 hour')",
+        file: jobsSql,
+        within: "clerk_sync.insert_jobs",
+        find: "coalesce(e.source, 'webhook'), e.read_at,",
+        replace: "coalesce(e.source, 'webhook'), case when e.read_at is not null then now() + interval '1 hour' end,",
       },
     ],
   },
@@ -60,9 +61,9 @@ export const runRules: readonly Mutation[] = [
     edits: [
       {
         file: brakeSql,
-        within: "clerk_sync.hold_deletes",
-        find: "      and j.job_type = 'USER_DELETED'\n",
-        replace: "      and j.job_type = 'USER_DELETED'\n      and j.source = 'webhook'\n",
+        within: "clerk_sync.pass_brake",
+        find: "case when j.job_type = 'USER_DELETED' then",
+        replace: "case when j.job_type = 'USER_DELETED' and j.source = 'webhook' then",
       },
     ],
   },
@@ -95,8 +96,9 @@ export const runRules: readonly Mutation[] = [
     edits: [
       {
         file: brakeSql,
-        find: "j.payload ? 'auth_only'",
-        replace: "j.payload ? 'no such key'",
+        within: "clerk_sync.may_be_held",
+        find: "      p_job.for_auth_only\n",
+        replace: "      false\n",
       },
     ],
   },

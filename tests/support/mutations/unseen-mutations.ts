@@ -1,7 +1,7 @@
 import type { Mutation } from "./mutations.ts";
 
-const stateSql = "supabase/schemas/03_user_state.sql";
-const jobsSql = "supabase/schemas/04_jobs.sql";
+const recordsSql = "supabase/schemas/03_records.sql";
+const applySql = "supabase/schemas/08_apply.sql";
 const brakeSql = "supabase/schemas/10_delete_brake.sql";
 const refreshSql = "supabase/schemas/12_refresh.sql";
 const adminSql = "supabase/schemas/21_admin.sql";
@@ -14,8 +14,9 @@ export const unseenUsers: readonly Mutation[] = [
     title: "a worker passes over a user whom another worker is about to make, and takes the rest",
     edits: [
       {
-        file: jobsSql,
-        find: "else pg_try_advisory_xact_lock(hashtextextended(i.clerk_id, 7461203))",
+        file: recordsSql,
+        within: "clerk_sync.claim_records",
+        find: "else pg_try_advisory_xact_lock(clerk_sync.unseen_lock(i.id))",
         replace: "else true",
       },
     ],
@@ -26,7 +27,7 @@ export const unseenUsers: readonly Mutation[] = [
     edits: [
       {
         file: refreshSql,
-        find: "  perform clerk_sync.lock_new_users(p_clerk_ids);\n",
+        find: "  perform clerk_sync.lock_records(p_clerk_ids);\n",
         replace: "",
       },
     ],
@@ -37,8 +38,8 @@ export const unseenUsers: readonly Mutation[] = [
     edits: [
       {
         file: brakeSql,
-        find: "coalesce((select s.deleted_at is null from clerk_sync.user_state as s where s.clerk_id = j.clerk_id), true)",
-        replace: "(select s.deleted_at is null from clerk_sync.user_state as s where s.clerk_id = j.clerk_id)",
+        find: "coalesce((select r.deleted_at is null from clerk_sync.records as r where r.id = p_job.clerk_id), true)",
+        replace: "(select r.deleted_at is null from clerk_sync.records as r where r.id = p_job.clerk_id)",
       },
     ],
   },
@@ -47,21 +48,22 @@ export const unseenUsers: readonly Mutation[] = [
     title: "when a user was first seen is kept from the event that brought it, and is unknown of who was here before",
     edits: [
       {
-        file: stateSql,
-        find: "(select true from public.users as u where u.clerk_id = c.clerk_id) is null then p_now end",
-        replace: "true then p_now end",
+        file: applySql,
+        within: "clerk_sync.apply_plain",
+        find: "u.clerk_id = f.clerk_id",
+        replace: "false",
       },
     ],
   },
   {
     test: "tests/integration/database/plans.test.ts",
     title:
-      "a row is looked up by its own index, also in a table that was analysed while it was empty: clerk_sync.user_state (clerk_id)",
+      "a row is looked up by its own index, also in a table that was analysed while it was empty: clerk_sync.records (id)",
     edits: [
       {
         file: adminSql,
-        find: 'clerk_id collate "C")\n  where case when clerk_id is not null then true end;',
-        replace: 'clerk_id collate "C");',
+        find: 'id collate "C")\n  where case when id is not null then true end;',
+        replace: 'id collate "C");',
       },
     ],
   },

@@ -96,6 +96,12 @@ export const versionRules: readonly Mutation[] = [
   {
     test: file("worker/emails"),
     title: "when the holder is no longer verified, the user whose claim was withheld is read again",
-    edits: [{ file: applySql, find: "or (h.was_verified and not c.email_verified)", replace: "" }],
+    edits: [
+      {
+        file: applySql,
+        find: "or (k.email_verified and not coalesce((c.payload ->> 'email_verified')::boolean, false))",
+        replace: "",
+      },
+    ],
   },
 ];

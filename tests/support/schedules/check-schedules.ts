@@ -52,7 +52,7 @@ function expectAuth(user: ModelUser, email: string | null, users: AuthUsers): vo
 async function readStates(pool: pg.Pool, prefix: string): Promise<Record<string, unknown>[]> {
   const { rows } = await pool.query(
     `select clerk_id, case when deleted_at is null then version end as version, deleted_at is not null as deleted, refresh_reason
-     from clerk_sync.user_state where clerk_id like $1 order by clerk_id`,
+     from clerk_sync.known_users where clerk_id like $1 order by clerk_id`,
     [`user_${prefix}_%`],
   );
   return rows;
@@ -72,7 +72,7 @@ function expectedStates(model: Model): Record<string, unknown>[] {
 /** Jobs that still hold something of a deleted person. */
 async function readLeftovers(pool: pg.Pool): Promise<unknown[]> {
   const { rows } = await pool.query(
-    `select j.payload from public.job_queue as j join clerk_sync.user_state as s on s.clerk_id = j.clerk_id
+    `select j.payload from public.job_queue as j join clerk_sync.known_users as s on s.clerk_id = j.clerk_id
      where s.deleted_at is not null and (j.payload ? 'email' or j.payload ? 'name')`,
   );
   return rows;
@@ -106,7 +106,7 @@ async function checkSchedule(pool: pg.Pool, schedule: Schedule, prefix: string):
 /** Makes room for the next, mostly by delete: truncate takes ten times as long. True when a circuit had opened. */
 async function clearAway(pool: pg.Pool, count: number): Promise<boolean> {
   const empty = count % 10 === 0 ? "truncate" : "delete from";
-  for (const table of ["public.job_queue", "public.users", "clerk_sync.user_state"])
+  for (const table of ["public.job_queue", "public.users", "clerk_sync.records", "clerk_sync.user_state"])
     await pool.query(`${empty} ${table}`);
   const { rows } = await pool.query(
     "select openings > 0 as opened, clerk_sync_reset_circuit(name) from clerk_sync.circuits",

@@ -183,7 +183,7 @@ async function hasWork({ pool, clock, canRead }: System): Promise<boolean> {
   const { rows } = await pool.query(
     `select clerk_sync_retry_matching_jobs('{"status": "DEAD"}', 500, $1) > 0
          or exists (select 1 from public.job_queue where status in ('PENDING', 'PROCESSING', 'FAILED'))
-         or ($2 and exists (select 1 from clerk_sync.user_state where refresh_due_at is not null)) as owed`,
+         or ($2 and exists (select 1 from clerk_sync.known_users where refresh_due_at is not null)) as owed`,
     [new Date(now(clock)), canRead],
   );
   return rows[0].owed;

@@ -40,7 +40,7 @@ function Title({ words }: { words: string }) {
   );
 }
 
-function Step({ entry: { at, error, by, operator } }: { entry: HistoryEntry }) {
+function Step({ entry: { at, error, by } }: { entry: HistoryEntry }) {
   return (
     <>
       {error !== undefined && (
@@ -50,8 +50,7 @@ function Step({ entry: { at, error, by, operator } }: { entry: HistoryEntry }) {
       )}
       <Text size="xs" c="dimmed">
         <ExactTime at={at} />, <TimeAgo at={at} />
-        {operator !== undefined && `, by ${operator}`}
-        {by !== undefined && `, by hand in the database: ${by}`}
+        {by !== undefined && `, by ${by}`}
       </Text>
     </>
   );

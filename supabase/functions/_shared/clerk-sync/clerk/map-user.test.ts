@@ -89,6 +89,7 @@ describe("fixtures", () => {
       email_verified: true,
       name: "Ada & Co <math> Lovelace",
       user_role: "admin",
+      given: ["public_metadata.role"],
       external_id: "legacy-42",
       created_at: "2025-11-23T08:40:00.000Z",
     });
@@ -235,8 +236,13 @@ describe("role", () => {
     expect(mapData({ public_metadata: { role: "admin" } }).user_role).toBe("admin");
   });
 
-  test.each([null, undefined])("is user when public_metadata.role is %o", (role) => {
-    expect(mapData({ public_metadata: { role } })).toEqual({ ...nobody, clerk_id: "user_1" });
+  test("is user when public_metadata has no role, or null, which counts as given", () => {
+    expect(mapData({ public_metadata: {} })).toEqual({ ...nobody, clerk_id: "user_1" });
+    expect(mapData({ public_metadata: { role: null } })).toEqual({
+      ...nobody,
+      clerk_id: "user_1",
+      given: ["public_metadata.role"],
+    });
   });
 
   test.each([
@@ -252,6 +258,7 @@ describe("role", () => {
       ...nobody,
       clerk_id: "user_1",
       ignored_role: kind,
+      given: ["public_metadata.role"],
     });
   });
 

@@ -23,6 +23,8 @@ type RequiredFields = {
   ignored_email: "too_long";
   /** Of what kind public_metadata.role was, when it is no text and can be no role. */
   ignored_role: IgnoredRole;
+  /** The mapped keys of metadata that Clerk gave: what Clerk never gave is not taken away. */
+  given: string[];
   external_id: string | null;
   banned: boolean;
   locked: boolean;
@@ -153,12 +155,14 @@ function nameOf({ first_name, last_name }: ClerkUser): Pick<MappedUser, "name"> 
  * Roles come from public_metadata.role only (Clerk, "Basic RBAC"): unsafe_metadata is written by the user.
  * The database lets it pass only when it is a label of "UserRole", and says which others it ignored.
  */
-function roleOf({ public_metadata: metadata }: ClerkUser): Pick<MappedUser, "user_role" | "ignored_role"> {
+function roleOf({ public_metadata: metadata }: ClerkUser): Pick<MappedUser, "user_role" | "ignored_role" | "given"> {
   if (metadata === undefined) return {};
   const role = metadata?.["role"];
-  if (role === undefined || role === null) return { user_role: "user" };
-  if (typeof role === "string" && role !== "" && isStorable(role)) return { user_role: role };
-  return { user_role: "user", ignored_role: kindOf(role) };
+  if (role === undefined) return { user_role: "user" };
+  const given = ["public_metadata.role"];
+  if (role === null) return { user_role: "user", given };
+  if (typeof role === "string" && role !== "" && isStorable(role)) return { user_role: role, given };
+  return { user_role: "user", ignored_role: kindOf(role), given };
 }
 
 function kindOf(value: unknown): IgnoredRole {

@@ -33,6 +33,8 @@ export type NewJob = {
   source?: string;
   /** ISO 8601: the payload was read from Clerk's API, and that read began then. */
   read_at?: string;
+  /** A compare of Supabase Auth makes this deletion: the user may be there alone. */
+  for_auth_only?: boolean;
   dead_reason?: string;
 };
 
@@ -60,6 +62,8 @@ export const acceptedEventSchema = z.object({
   job_id: z.string().nullable(),
   user: z.object({ id: z.string(), clerk_id: z.string() }).nullable(),
   applied: z.enum(["no", "row", "all"]).optional(),
+  /** Why an event that was stored only was left to a worker; see clerk_sync.note_left. */
+  left: z.string().nullish(),
 });
 
 const mirrorOrderSchema = z.object({
@@ -255,7 +259,7 @@ export function createDatabase(call: CallFunction): Database {
 }
 
 /** How the SQL functions that apply jobs take their rules. */
-export function ruleArguments({ deleteMode, deleteBrake }: DeleteRules): Record<string, unknown> {
+function ruleArguments({ deleteMode, deleteBrake }: DeleteRules): Record<string, unknown> {
   return { p_delete_mode: deleteMode, p_delete_brake: deleteBrake };
 }
 

@@ -38,10 +38,8 @@ export const historyEntrySchema = z.object({
   status: z.enum(jobStatuses),
   attempt: z.number().int(),
   error: z.string().optional(),
-  /** The database user who changed it by hand. */
+  /** The operator (page, API, command line) or the database user (SQL) who made the change; the sync made it without one. */
   by: z.string().optional(),
-  /** Who retried or cancelled it, through the page, the API or the command line. */
-  operator: z.string().optional(),
 });
 
 /** One job with all that is known of it, unmasked; clerk_sync_job answers it. */

@@ -190,6 +190,12 @@ const definitions: readonly Definition[] = [
       ),
   },
   {
+    name: "clerk_sync_left_to_worker_total",
+    type: "counter",
+    help: "Events that the webhook stored without applying them, by reason.",
+    read: (facts) => count(facts, "left_to_worker"),
+  },
+  {
     name: "clerk_sync_signature_failures_total",
     type: "counter",
     help: "Deliveries refused for their signature, by the code of the error.",

@@ -114,7 +114,7 @@ describe("the users of Supabase Auth", () => {
     const clerk = { ...dependencies.clerk, readUser };
     expect(await compareNextAuthPage(runAt({}), { ...dependencies, clerk })).toMatchObject({
       counts: { auth_extra: 1 },
-      jobs: [{ clerk_id: "user_001", job_type: "USER_DELETED", payload: { auth_only: true } }],
+      jobs: [{ clerk_id: "user_001", job_type: "USER_DELETED", for_auth_only: true }],
     });
   });
 

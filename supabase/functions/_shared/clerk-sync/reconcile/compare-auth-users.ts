@@ -211,6 +211,6 @@ function toAuthDeletion(run: LeasedRun, clerkId: string) {
   return {
     ...deletion,
     event_id: `reconcile_${run.id}_${clerkId}_auth`,
-    payload: { ...deletion.payload, auth_only: true },
+    for_auth_only: true,
   };
 }

@@ -21,7 +21,7 @@ type Call = { name: string; ids: string[]; answer: () => void; fail: (error: unk
 function setUp() {
   const calls: Call[] = [];
   const accept = createAcceptEvents({
-    apply: { mirrors: false, deleteMode: "hard", deleteBrake: null },
+    apply: { mirrors: false },
     call: (name, args) =>
       new Promise((resolve, reject) => {
         const ids = (args["p_jobs"] as NewJob[]).map(({ event_id }) => event_id);
@@ -120,7 +120,7 @@ test("while the database is not there events are tried once more together, witho
 
 test("an event the answer does not name is not taken for stored", async () => {
   const accept = createAcceptEvents({
-    apply: { mirrors: false, deleteMode: "hard", deleteBrake: null },
+    apply: { mirrors: false },
     call: async () => [],
   });
   await expect(accept([job("a")], 15)).rejects.toMatchObject({ code: "database_answer_invalid" });

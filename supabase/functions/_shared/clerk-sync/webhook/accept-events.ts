@@ -6,9 +6,7 @@ import {
   type CallFunction,
   createCallAs,
   type Database,
-  type DeleteRules,
   type NewJob,
-  ruleArguments,
 } from "../database/database.ts";
 import { errorCode, SyncError } from "../errors.ts";
 import { logger } from "../logger.ts";
@@ -18,16 +16,15 @@ export type AcceptEvents = Database["enqueue"];
 
 type AcceptEventsOptions = {
   call: CallFunction;
-  /** How rows are written at once; `mirrors`: users are owed to Supabase Auth as well. Null: all is left to workers. */
-  apply: (DeleteRules & { mirrors: boolean }) | null;
+  /** Whether rows are written in the same call; `mirrors`: users are mirrored in Supabase Auth. Null: all is left to workers. */
+  apply: { mirrors: boolean } | null;
   /** Unix milliseconds. */
   now?: () => number;
 };
 
 /** How the configuration wants rows to be written. The mirror is recorded as pending also where another process makes it. */
 export function applyRules(config: Config): AcceptEventsOptions["apply"] {
-  const { deleteMode, deleteBrake, authMirror } = config;
-  return config.applyAtOnce ? { deleteMode, deleteBrake, mirrors: authMirror } : null;
+  return config.applyAtOnce ? { mirrors: config.authMirror } : null;
 }
 
 type Waiting = {
@@ -153,12 +150,7 @@ function createDatabaseCalls({ call, apply }: AcceptEventsOptions): DatabaseCall
     const jobs = { p_jobs: together.map(({ job }) => job), p_max_attempts: first?.maxAttempts };
     const answers = z.array(acceptedEventSchema);
     return applies && apply !== null
-      ? callAs(
-          answers,
-          "clerk_sync_accept",
-          { ...jobs, p_mirrors: apply.mirrors, ...ruleArguments(apply) },
-          { limitMilliseconds: limits.apply },
-        )
+      ? callAs(answers, "clerk_sync_accept", { ...jobs, p_mirrors: apply.mirrors }, { limitMilliseconds: limits.apply })
       : callAs(answers, "clerk_sync_enqueue", jobs, { limitMilliseconds: limits.store });
   };
 }
@@ -186,6 +178,7 @@ async function send({ entries, applies }: Pick<Call, "entries" | "applies">, cal
     entries.forEach((entry, index) => {
       settle(entry, answers[index]);
     });
+    logLeft(answers);
     return true;
   } catch (error) {
     if (applies) {
@@ -198,6 +191,16 @@ async function send({ entries, applies }: Pick<Call, "entries" | "applies">, cal
     } else for (const { reject } of entries) reject(error);
     return false;
   }
+}
+
+/** Events that a worker applies, though this call could have: how many, by reason. */
+function logLeft(answers: readonly AcceptedEvent[]): void {
+  const reasons = answers.flatMap(({ left }) => left ?? []);
+  if (reasons.length === 0) return;
+  const counts = Object.fromEntries(
+    [...new Set(reasons)].map((reason) => [reason, reasons.filter((other) => other === reason).length]),
+  );
+  logger.info("webhook.left_to_worker", counts);
 }
 
 function settle({ resolve, reject }: Waiting, answer: AcceptedEvent | undefined): void {

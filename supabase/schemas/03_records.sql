@@ -1,0 +1,250 @@
+-- clerk_sync.records: every record of Clerk that was ever seen, of any kind, and the locks of records.
+-- clerk_sync.user_state: what only users have beside it.
+
+-- The row of a record is its lock: a function that writes the record, or the row of its mapped table, holds it.
+-- A row outlives its record. As a tombstone it keeps a late event from reviving what was deleted.
+create table if not exists clerk_sync.records (
+  id                text        not null,
+  kind              text        not null default 'user',
+  version           bigint      not null default 0,
+  trusted_version   bigint      null,
+  deleted_at        timestamptz null,
+  given             text[]      not null default '{}',
+  absent            text[]      null,
+  absent_version    bigint      null,
+  refresh_reason    text        null,
+  refresh_due_at    timestamptz null,
+  refresh_attempts  integer     not null default 0,
+  first_seen_at     timestamptz null,
+  last_synced_at    timestamptz null,
+  delete_counted_at timestamptz null,
+  constraint records_pkey primary key (id),
+  constraint kind_is_known check (kind in ('user')),
+  constraint due_refresh_has_reason check (refresh_due_at is null or refresh_reason is not null),
+  constraint absent_has_version check ((absent is null) = (absent_version is null))
+);
+
+comment on column clerk_sync.records.version is
+  'Clerk''s updated_at in ms of the newest applied snapshot; 0 until one was applied';
+comment on column clerk_sync.records.trusted_version is
+  'set while the newest applied event said a time in the future: the version before it; an event or a read of at least this version replaces the record';
+comment on column clerk_sync.records.deleted_at is
+  'tombstone: only a read from Clerk''s API that began after it clears it';
+comment on column clerk_sync.records.given is
+  'the mapped keys of metadata that any event or read of the record ever had';
+comment on column clerk_sync.records.absent is
+  'fields that the event of this version did not carry; what is stored of them is older; null when there are none';
+comment on column clerk_sync.records.absent_version is
+  'the version up to which the absent fields are known; an event between it and version brings no other fields than those';
+comment on column clerk_sync.records.refresh_reason is
+  'why what we know of the record may be wrong; null again when a snapshot settled it';
+comment on column clerk_sync.records.refresh_due_at is
+  'when the fresh read is to be queued; null after that';
+comment on column clerk_sync.records.first_seen_at is
+  'when a webhook (or the sign-up that ensure-user found) brought a record that was unknown; null for records that were there before';
+comment on column clerk_sync.records.delete_counted_at is
+  'when the delete brake counted the deletion';
+
+create index if not exists records_refresh_idx
+  on clerk_sync.records (refresh_due_at)
+  where refresh_due_at is not null;
+create index if not exists records_delete_counted_idx
+  on clerk_sync.records (delete_counted_at)
+  where delete_counted_at is not null;
+
+alter table clerk_sync.records enable row level security;
+
+drop policy if exists records_service_role on clerk_sync.records;
+create policy records_service_role
+  on clerk_sync.records
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- Most users have no row here. A user without one has a verified address (if any), and none of the rest.
+create table if not exists clerk_sync.user_state (
+  clerk_id         text        not null,
+  external_id      text        null,
+  phone            text        null,
+  email_verified   boolean     not null default true,
+  banned           boolean     not null default false,
+  locked           boolean     not null default false,
+  deprovisioned    boolean     not null default false,
+  withheld_email   text        null,
+  ignored_role     text        null,
+  auth_user_id     uuid        null,
+  auth_finding     text        null,
+  auth_holder_id   uuid        null,
+  auth_locked_at   timestamptz null,
+  mirrored_version bigint      null,
+  mirrored_at      timestamptz null,
+  constraint user_state_pkey primary key (clerk_id),
+  constraint lock_has_holder check ((auth_holder_id is null) = (auth_locked_at is null))
+);
+
+comment on column clerk_sync.user_state.withheld_email is
+  'the address the user claims at Clerk and does not get, because another claim to it is better';
+comment on column clerk_sync.user_state.ignored_role is
+  'of what kind public_metadata.role is, when it is no role here: array, object, number, boolean or text';
+comment on column clerk_sync.user_state.auth_finding is
+  'auth_address_held: another Auth user holds the address or number, and the mirror has a placeholder';
+comment on column clerk_sync.user_state.auth_holder_id is
+  'the Auth user that holds the address and becomes the mirror (AUTH_ADOPT) when its last token has run out';
+comment on column clerk_sync.user_state.auth_locked_at is
+  'since when that Auth user is locked';
+
+create index if not exists user_state_withheld_email_idx
+  on clerk_sync.user_state (withheld_email)
+  where withheld_email is not null;
+create index if not exists user_state_external_id_idx
+  on clerk_sync.user_state (external_id)
+  where external_id is not null;
+create index if not exists user_state_auth_user_id_idx
+  on clerk_sync.user_state (auth_user_id)
+  where auth_user_id is not null;
+create index if not exists user_state_auth_finding_idx
+  on clerk_sync.user_state (clerk_id)
+  where auth_finding is not null;
+
+alter table clerk_sync.user_state enable row level security;
+
+drop policy if exists user_state_service_role on clerk_sync.user_state;
+create policy user_state_service_role
+  on clerk_sync.user_state
+  for all
+  to service_role
+  using (true)
+  with check (true);
+
+-- What the sync knows of each user. Functions read users here, and write the two tables.
+create or replace view clerk_sync.known_users
+with (security_invoker = true)
+as
+select
+  r.id as clerk_id,
+  r.version,
+  r.trusted_version,
+  r.deleted_at,
+  r.absent,
+  r.absent_version,
+  r.refresh_reason,
+  r.refresh_due_at,
+  r.refresh_attempts,
+  r.first_seen_at,
+  r.last_synced_at,
+  s.external_id,
+  s.phone,
+  coalesce(s.email_verified, r.version > 0) as email_verified,
+  coalesce(s.banned, false) as banned,
+  coalesce(s.locked, false) as locked,
+  coalesce(s.deprovisioned, false) as deprovisioned,
+  s.withheld_email,
+  s.ignored_role,
+  s.auth_user_id,
+  s.auth_finding,
+  s.auth_holder_id,
+  s.auth_locked_at,
+  s.mirrored_version,
+  s.mirrored_at
+from clerk_sync.records as r
+left join clerk_sync.user_state as s on s.clerk_id = r.id
+where r.kind = 'user';
+
+-- The lock of a record that was never seen: the functions that make its row take it first.
+create or replace function clerk_sync.unseen_lock(p_id text)
+returns bigint
+language sql
+immutable
+set search_path = ''
+as $$
+  select hashtextextended(p_id, 7461203);
+$$;
+
+-- Locks records without waiting, and returns the ids of those it got.
+create or replace function clerk_sync.claim_records(p_ids text[])
+returns text[]
+language plpgsql
+set search_path = ''
+as $$
+begin
+  return array(
+    select k.id
+    from (
+      select r.id
+      from clerk_sync.records as r
+      where r.id = any (p_ids)
+      for update skip locked
+    ) as k
+    union all
+    select i.id
+    from unnest(p_ids) as i(id)
+    where case -- in this order: a record that is there needs no advisory lock
+        when (select true from clerk_sync.records as r where r.id = i.id) then false
+        else pg_try_advisory_xact_lock(clerk_sync.unseen_lock(i.id))
+      end
+  );
+end
+$$;
+
+-- Locks records in one order for all, and waits for the functions that hold them. A record that was never seen gets its
+-- row. p_first_seen_at: when such a record signed up, for a caller that brings it.
+create or replace function clerk_sync.lock_records(p_ids text[], p_first_seen_at timestamptz default null)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_unseen text[] := array(
+    select distinct i.id
+    from unnest(p_ids) as i(id)
+    where i.id <> ''
+      and (select true from clerk_sync.records as r where r.id = i.id) is null -- a lookup each, whatever the statistics say
+    order by i.id
+  );
+begin
+  perform pg_advisory_xact_lock(clerk_sync.unseen_lock(i)) from unnest(v_unseen) as i;
+  insert into clerk_sync.records as r (id, first_seen_at)
+  select i, p_first_seen_at
+  from unnest(v_unseen) as i
+  on conflict (id) do nothing;
+
+  perform 1
+  from clerk_sync.records as r
+  where r.id = any (p_ids)
+  order by r.id
+  for update;
+end
+$$;
+
+-- Locks records that others depend on, without waiting: two workers that want each other's records must fail and try
+-- again, not deadlock. Raises 55P03 when another transaction holds one.
+create or replace function clerk_sync.lock_more_records(p_ids text[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_unseen text[] := array(
+    select distinct i.id
+    from unnest(p_ids) as i(id)
+    where i.id <> 'NULL' -- what the first version of the users table wrote for "no Clerk id"
+      and (select true from clerk_sync.records as r where r.id = i.id) is null
+  );
+begin
+  if cardinality(v_unseen) > 0 then
+    if (select not bool_and(pg_try_advisory_xact_lock(clerk_sync.unseen_lock(i))) from unnest(v_unseen) as i) then
+      raise exception 'another transaction is making a record' using errcode = '55P03';
+    end if;
+    insert into clerk_sync.records as r (id)
+    select i
+    from unnest(v_unseen) as i
+    on conflict (id) do nothing;
+  end if;
+  perform 1
+  from clerk_sync.records as r
+  where r.id = any (p_ids)
+  order by r.id
+  for update nowait;
+end
+$$;
