@@ -154,9 +154,10 @@ describe("clerk_sync_privilege_findings", () => {
     ],
     [
       "create sequence clerk_sync.counter; grant usage on sequence clerk_sync.counter to authenticated",
-      ["clerk_sync.counter: authenticated may usage"],
+      ["clerk_sync.counter: authenticated may use"],
     ],
-    ["grant usage on schema clerk_sync to anon", ["schema clerk_sync: anon may usage"]],
+    ["grant usage on schema clerk_sync to anon", ["schema clerk_sync: anon may use"]],
+    ["revoke usage on schema clerk_sync from service_role", ["schema clerk_sync: service_role may not use"]],
     [
       // another test file's database on the same server may have made the role
       "do $$ begin create role authenticator; exception when duplicate_object then null; end $$; alter role authenticator set pgrst.db_schemas = 'public, clerk_sync'",
