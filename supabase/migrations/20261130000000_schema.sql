@@ -275,11 +275,10 @@ $$;
 
 -- ---- 02_users.sql ----
 
--- public.users: one row per Clerk user, who may read and edit it, and the functions that write it.
+-- public.users: one row per Clerk user, and the policies for reading and editing it.
 
 -- A table of this shape that is already there keeps its columns, defaults and rows; only what is missing is added. One of
 -- another shape was refused in the file before.
--- Rows are written by clerk_sync.apply_plain and clerk_sync.delete_users alone.
 
 do $$
 begin
@@ -323,8 +322,8 @@ create policy users_select_own
   to authenticated
   using (clerk_id = ((select auth.jwt()) ->> 'sub'));
 
--- What a user may edit stays small: 64 kB in all. Whoever is not signed in as a user (the sync, the owner) is not bounded.
--- Restrictive, so that PostgreSQL names this policy when it refuses.
+-- What a user may edit stays small: 64 kB in all. The sync and the owner are not bounded. Restrictive, so that PostgreSQL
+-- names this policy when it refuses.
 drop policy if exists users_update_at_most_64_kb on public.users;
 create policy users_update_at_most_64_kb
   on public.users
@@ -334,7 +333,7 @@ create policy users_update_at_most_64_kb
   using (true)
   with check (
     coalesce(octet_length(name), 0)
-      -- by key, for the owner may drop these two columns
+      -- by key, because the owner may drop these two columns
       + coalesce(octet_length(to_jsonb(users) ->> 'preferences'), 0)
       + coalesce(octet_length(to_jsonb(users) ->> 'medical_profile'), 0) <= 65536
   );
@@ -347,7 +346,7 @@ create policy users_update_own
   using (clerk_id = ((select auth.jwt()) ->> 'sub'))
   with check (clerk_id = ((select auth.jwt()) ->> 'sub'));
 
--- A role is taken only when it is a label of "UserRole"; everybody else is a plain user (law 10).
+-- A role that is no label of "UserRole" becomes user (law 10).
 create or replace function clerk_sync.allowed_role(p_role text)
 returns public."UserRole"
 language sql
@@ -1417,7 +1416,7 @@ $$;
 
 -- ---- 05_mirror.sql ----
 
--- What Supabase Auth is to be told of users, and what becomes of a job when it was told.
+-- What the worker writes to Supabase Auth about users, and what becomes of a job when it has written.
 
 -- Queues the mirror of users as they are now. No row changes by these jobs: they count as applied.
 -- p_reason becomes the source of the jobs.
@@ -1451,8 +1450,8 @@ begin
 end
 $$;
 
--- A worker that was frozen past its lease may have written an old state over the mirror of another worker,
--- and says so when it settles. The users of these jobs are mirrored once more. Answers how many jobs.
+-- A worker that was frozen past its lease may have written an old state over the mirror of another worker. When it
+-- settles, the users of its jobs are mirrored once more. Answers how many jobs.
 create or replace function clerk_sync.repair_stale(p_outcomes jsonb, p_settled uuid[], p_now timestamptz)
 returns integer
 language plpgsql
@@ -1476,11 +1475,11 @@ $$;
 -- Queues the mirror of these users ([clerk_id]) for the run, once each: jobs that change no row. Answers {queued}, or {}.
 create or replace function clerk_sync.queue_auth_repairs(p_run uuid, p_clerk_ids jsonb, p_now timestamptz)
 returns jsonb
-language plpgsql
+language sql
 set search_path = ''
 as $$
-declare
-  v_answer jsonb := clerk_sync.insert_jobs(clerk_sync.new_events((
+  select case when count(*) > 0 then jsonb_build_object('queued', count(*)) else '{}' end
+  from jsonb_array_elements(clerk_sync.insert_jobs(clerk_sync.new_events((
     select coalesce(jsonb_agg(jsonb_build_object(
       'event_id', format('reconcile_%s_%s_auth', p_run, r.id),
       'job_type', 'USER_UPDATED',
@@ -1494,14 +1493,11 @@ declare
     join public.users as u on u.clerk_id = r.id
     where r.id in (select jsonb_array_elements_text(p_clerk_ids))
       and r.deleted_at is null
-  )), p_now);
-  v_count  bigint := (select count(*) from jsonb_array_elements(v_answer) as a where a.value ->> 'outcome' = 'queued');
-begin
-  return case when v_count > 0 then jsonb_build_object('queued', v_count) else '{}' end;
-end
+  )), p_now)) as a
+  where a.value ->> 'outcome' = 'queued';
 $$;
 
--- What those of the jobs that are still PROCESSING owe to Supabase Auth: the user as it is now.
+-- For those of the jobs that are still PROCESSING: the user as it is now, which the worker writes to Supabase Auth.
 create or replace function clerk_sync.describe_mirror(p_ids uuid[])
 returns jsonb
 language plpgsql
@@ -3523,10 +3519,9 @@ $$;
 
 -- The delete brake: when too many users are deleted within a window, deletions wait for an operator.
 
--- Clerk has no bulk delete, so a burst of deletions is an accident: a script gone wrong,
--- another instance's key. More than so many of them within a window engage the brake: from then on
--- deletions wait in the queue, the reason stands on each of them and below, until an operator decides by
--- clerk_sync_release_delete_brake. Everything else goes on.
+-- Clerk has no bulk delete, so a burst of deletions is an accident: a script gone wrong, another instance's key. A burst
+-- engages the brake: from then on deletions wait in the queue, with the reason, until an operator calls
+-- clerk_sync_release_delete_brake. No other job waits.
 create table if not exists clerk_sync.delete_brake (
   is_only_row boolean     not null default true,
   engaged_at  timestamptz null,
@@ -3551,8 +3546,8 @@ create policy delete_brake_service_role
   using (true)
   with check (true);
 
--- How many deletions were counted in the window, and how many users there are: both only as far as p_most,
--- because more makes no difference and counting costs.
+-- How many deletions were counted in the window, and how many users there are. Both stop at p_most, because more makes
+-- no difference and counting costs.
 create or replace function clerk_sync.count_deletions(p_since timestamptz, p_most integer)
 returns integer
 language sql
@@ -3583,8 +3578,8 @@ as $$
   ) as counted;
 $$;
 
--- Why so many deletions within the window are too many; null when they are not. The share of all users
--- counts only for more than ten deletions: in a small project every deletion is a large share.
+-- Why so many deletions within the window are too many; null when they are not. Up to ten deletions the share of all
+-- users does not count: in a small project every deletion is a large share.
 -- p_brake: {count, percent, minutes}
 create or replace function clerk_sync.too_many_deletions(p_more integer, p_brake jsonb, p_now timestamptz)
 returns text
@@ -3614,10 +3609,9 @@ begin
 end
 $$;
 
--- The reason why these deletions have to wait, null when they may be applied; they are counted then. Users
--- who came by a webhook within the window are not counted: what is lost with them is that old at most, and
--- test users and waves of bots are deleted soon after they came; nor is a canary, however old. The lock makes
--- workers count one by one.
+-- The reason why these deletions have to wait. Null when they may be applied; they are counted then. A user that came by
+-- a webhook within the window is not counted: test users and waves of bots are deleted soon after they came. A canary is
+-- never counted. The lock makes workers count one by one.
 create or replace function clerk_sync.check_delete_brake(p_deletes uuid[], p_brake jsonb, p_now timestamptz)
 returns text
 language plpgsql
@@ -3662,8 +3656,8 @@ begin
 end
 $$;
 
--- Whether the brake may hold this job: a deletion that no operator has confirmed, of a user who is here to be deleted, or
--- one that was made for the sake of Supabase Auth alone.
+-- Whether the brake may hold this job: a deletion that no operator has confirmed, of a user that has a row, or of an Auth
+-- user alone.
 create or replace function clerk_sync.may_be_held(p_job public.job_queue)
 returns boolean
 language sql
@@ -3674,7 +3668,7 @@ as $$
     and not p_job.is_confirmed
     and (
       p_job.for_auth_only
-      -- Subqueries and not joins: they stay index lookups, whatever the statistics say.
+      -- subqueries: they stay index lookups, whatever the statistics say
       or (
         coalesce((select r.deleted_at is null from clerk_sync.records as r where r.id = p_job.clerk_id), true)
         and (select u.deleted_at is null from public.users as u where u.clerk_id = p_job.clerk_id)
@@ -3722,29 +3716,25 @@ create index if not exists job_queue_held_idx
 -- {engaged_at, reason, released_at, waiting}: whether deletions wait, why, and how many, counted as far as 10,000.
 create or replace function public.clerk_sync_delete_brake()
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-begin
-  return (
-    select jsonb_build_object(
-      'engaged_at', b.engaged_at,
-      'reason', b.reason,
-      'released_at', b.released_at,
-      'waiting', (
-        select count(*)
-        from (
-          select 1
-          from public.job_queue as j
-          where j.is_held
-          limit 10000
-        ) as w
-      )
+  select jsonb_build_object(
+    'engaged_at', b.engaged_at,
+    'reason', b.reason,
+    'released_at', b.released_at,
+    'waiting', (
+      select count(*)
+      from (
+        select 1
+        from public.job_queue as j
+        where j.is_held
+        limit 10000
+      ) as w
     )
-    from clerk_sync.delete_brake as b
-  );
-end
+  )
+  from clerk_sync.delete_brake as b;
 $$;
 
 -- ---- 11_accept.sql ----

@@ -1,8 +1,7 @@
--- public.users: one row per Clerk user, who may read and edit it, and the functions that write it.
+-- public.users: one row per Clerk user, and the policies for reading and editing it.
 
 -- A table of this shape that is already there keeps its columns, defaults and rows; only what is missing is added. One of
 -- another shape was refused in the file before.
--- Rows are written by clerk_sync.apply_plain and clerk_sync.delete_users alone.
 
 do $$
 begin
@@ -46,8 +45,8 @@ create policy users_select_own
   to authenticated
   using (clerk_id = ((select auth.jwt()) ->> 'sub'));
 
--- What a user may edit stays small: 64 kB in all. Whoever is not signed in as a user (the sync, the owner) is not bounded.
--- Restrictive, so that PostgreSQL names this policy when it refuses.
+-- What a user may edit stays small: 64 kB in all. The sync and the owner are not bounded. Restrictive, so that PostgreSQL
+-- names this policy when it refuses.
 drop policy if exists users_update_at_most_64_kb on public.users;
 create policy users_update_at_most_64_kb
   on public.users
@@ -57,7 +56,7 @@ create policy users_update_at_most_64_kb
   using (true)
   with check (
     coalesce(octet_length(name), 0)
-      -- by key, for the owner may drop these two columns
+      -- by key, because the owner may drop these two columns
       + coalesce(octet_length(to_jsonb(users) ->> 'preferences'), 0)
       + coalesce(octet_length(to_jsonb(users) ->> 'medical_profile'), 0) <= 65536
   );
@@ -70,7 +69,7 @@ create policy users_update_own
   using (clerk_id = ((select auth.jwt()) ->> 'sub'))
   with check (clerk_id = ((select auth.jwt()) ->> 'sub'));
 
--- A role is taken only when it is a label of "UserRole"; everybody else is a plain user (law 10).
+-- A role that is no label of "UserRole" becomes user (law 10).
 create or replace function clerk_sync.allowed_role(p_role text)
 returns public."UserRole"
 language sql

@@ -1,4 +1,4 @@
--- What Supabase Auth is to be told of users, and what becomes of a job when it was told.
+-- What the worker writes to Supabase Auth about users, and what becomes of a job when it has written.
 
 -- Queues the mirror of users as they are now. No row changes by these jobs: they count as applied.
 -- p_reason becomes the source of the jobs.
@@ -32,8 +32,8 @@ begin
 end
 $$;
 
--- A worker that was frozen past its lease may have written an old state over the mirror of another worker,
--- and says so when it settles. The users of these jobs are mirrored once more. Answers how many jobs.
+-- A worker that was frozen past its lease may have written an old state over the mirror of another worker. When it
+-- settles, the users of its jobs are mirrored once more. Answers how many jobs.
 create or replace function clerk_sync.repair_stale(p_outcomes jsonb, p_settled uuid[], p_now timestamptz)
 returns integer
 language plpgsql
@@ -57,11 +57,11 @@ $$;
 -- Queues the mirror of these users ([clerk_id]) for the run, once each: jobs that change no row. Answers {queued}, or {}.
 create or replace function clerk_sync.queue_auth_repairs(p_run uuid, p_clerk_ids jsonb, p_now timestamptz)
 returns jsonb
-language plpgsql
+language sql
 set search_path = ''
 as $$
-declare
-  v_answer jsonb := clerk_sync.insert_jobs(clerk_sync.new_events((
+  select case when count(*) > 0 then jsonb_build_object('queued', count(*)) else '{}' end
+  from jsonb_array_elements(clerk_sync.insert_jobs(clerk_sync.new_events((
     select coalesce(jsonb_agg(jsonb_build_object(
       'event_id', format('reconcile_%s_%s_auth', p_run, r.id),
       'job_type', 'USER_UPDATED',
@@ -75,14 +75,11 @@ declare
     join public.users as u on u.clerk_id = r.id
     where r.id in (select jsonb_array_elements_text(p_clerk_ids))
       and r.deleted_at is null
-  )), p_now);
-  v_count  bigint := (select count(*) from jsonb_array_elements(v_answer) as a where a.value ->> 'outcome' = 'queued');
-begin
-  return case when v_count > 0 then jsonb_build_object('queued', v_count) else '{}' end;
-end
+  )), p_now)) as a
+  where a.value ->> 'outcome' = 'queued';
 $$;
 
--- What those of the jobs that are still PROCESSING owe to Supabase Auth: the user as it is now.
+-- For those of the jobs that are still PROCESSING: the user as it is now, which the worker writes to Supabase Auth.
 create or replace function clerk_sync.describe_mirror(p_ids uuid[])
 returns jsonb
 language plpgsql

@@ -1,9 +1,8 @@
 -- The delete brake: when too many users are deleted within a window, deletions wait for an operator.
 
--- Clerk has no bulk delete, so a burst of deletions is an accident: a script gone wrong,
--- another instance's key. More than so many of them within a window engage the brake: from then on
--- deletions wait in the queue, the reason stands on each of them and below, until an operator decides by
--- clerk_sync_release_delete_brake. Everything else goes on.
+-- Clerk has no bulk delete, so a burst of deletions is an accident: a script gone wrong, another instance's key. A burst
+-- engages the brake: from then on deletions wait in the queue, with the reason, until an operator calls
+-- clerk_sync_release_delete_brake. No other job waits.
 create table if not exists clerk_sync.delete_brake (
   is_only_row boolean     not null default true,
   engaged_at  timestamptz null,
@@ -28,8 +27,8 @@ create policy delete_brake_service_role
   using (true)
   with check (true);
 
--- How many deletions were counted in the window, and how many users there are: both only as far as p_most,
--- because more makes no difference and counting costs.
+-- How many deletions were counted in the window, and how many users there are. Both stop at p_most, because more makes
+-- no difference and counting costs.
 create or replace function clerk_sync.count_deletions(p_since timestamptz, p_most integer)
 returns integer
 language sql
@@ -60,8 +59,8 @@ as $$
   ) as counted;
 $$;
 
--- Why so many deletions within the window are too many; null when they are not. The share of all users
--- counts only for more than ten deletions: in a small project every deletion is a large share.
+-- Why so many deletions within the window are too many; null when they are not. Up to ten deletions the share of all
+-- users does not count: in a small project every deletion is a large share.
 -- p_brake: {count, percent, minutes}
 create or replace function clerk_sync.too_many_deletions(p_more integer, p_brake jsonb, p_now timestamptz)
 returns text
@@ -91,10 +90,9 @@ begin
 end
 $$;
 
--- The reason why these deletions have to wait, null when they may be applied; they are counted then. Users
--- who came by a webhook within the window are not counted: what is lost with them is that old at most, and
--- test users and waves of bots are deleted soon after they came; nor is a canary, however old. The lock makes
--- workers count one by one.
+-- The reason why these deletions have to wait. Null when they may be applied; they are counted then. A user that came by
+-- a webhook within the window is not counted: test users and waves of bots are deleted soon after they came. A canary is
+-- never counted. The lock makes workers count one by one.
 create or replace function clerk_sync.check_delete_brake(p_deletes uuid[], p_brake jsonb, p_now timestamptz)
 returns text
 language plpgsql
@@ -139,8 +137,8 @@ begin
 end
 $$;
 
--- Whether the brake may hold this job: a deletion that no operator has confirmed, of a user who is here to be deleted, or
--- one that was made for the sake of Supabase Auth alone.
+-- Whether the brake may hold this job: a deletion that no operator has confirmed, of a user that has a row, or of an Auth
+-- user alone.
 create or replace function clerk_sync.may_be_held(p_job public.job_queue)
 returns boolean
 language sql
@@ -151,7 +149,7 @@ as $$
     and not p_job.is_confirmed
     and (
       p_job.for_auth_only
-      -- Subqueries and not joins: they stay index lookups, whatever the statistics say.
+      -- subqueries: they stay index lookups, whatever the statistics say
       or (
         coalesce((select r.deleted_at is null from clerk_sync.records as r where r.id = p_job.clerk_id), true)
         and (select u.deleted_at is null from public.users as u where u.clerk_id = p_job.clerk_id)
@@ -199,27 +197,23 @@ create index if not exists job_queue_held_idx
 -- {engaged_at, reason, released_at, waiting}: whether deletions wait, why, and how many, counted as far as 10,000.
 create or replace function public.clerk_sync_delete_brake()
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-begin
-  return (
-    select jsonb_build_object(
-      'engaged_at', b.engaged_at,
-      'reason', b.reason,
-      'released_at', b.released_at,
-      'waiting', (
-        select count(*)
-        from (
-          select 1
-          from public.job_queue as j
-          where j.is_held
-          limit 10000
-        ) as w
-      )
+  select jsonb_build_object(
+    'engaged_at', b.engaged_at,
+    'reason', b.reason,
+    'released_at', b.released_at,
+    'waiting', (
+      select count(*)
+      from (
+        select 1
+        from public.job_queue as j
+        where j.is_held
+        limit 10000
+      ) as w
     )
-    from clerk_sync.delete_brake as b
-  );
-end
+  )
+  from clerk_sync.delete_brake as b;
 $$;
