@@ -144,7 +144,7 @@ as $$
     union all
     select
       4, t.attnum,
-      format('%I is not null, but the sync writes null for who has none', t.name),
+      format('%I is not null, but the sync writes null for a user without one', t.name),
       format('alter table public.users alter column %I drop not null;', t.name)
     from there as t
     join needed as n on n.name = t.name
@@ -156,7 +156,7 @@ as $$
     union all
     select
       4, t.attnum,
-      format('%I has no default that gives it a value, and neither does the sync', t.name),
+      format('%I has no default that gives it a value, and the sync gives it none', t.name),
       format(
         case
           when not t.is_key and t.name <> 'id' then 'alter table public.users alter column %1$I drop not null;'
@@ -213,7 +213,7 @@ as $$
     union all
     select distinct
       7, 0,
-      format('%I lets only rows in that %s knows already', k.conname, k.confrelid::regclass),
+      format('%I refuses rows of users that %s does not have', k.conname, k.confrelid::regclass),
       format('alter table public.users drop constraint %I;', k.conname)
     from needed as n
     join there as t on t.name = n.name
@@ -232,7 +232,7 @@ declare
   v_problems jsonb := public.clerk_sync_users_table_problems(p_is_migrated => false);
 begin
   if v_problems <> '[]' then
-    raise exception E'public.users is not of the shape that the sync needs. These statements mend it:\n%', (
+    raise exception E'public.users is not of the shape that the sync needs. These statements correct it:\n%', (
       select string_agg(format(E'-- %s\n%s', p.value ->> 'problem', p.value ->> 'remedy'), E'\n' order by p.ordinality)
       from jsonb_array_elements(v_problems) with ordinality as p
     )

@@ -28,14 +28,14 @@ async function rows(sql: string): Promise<Record<string, unknown>[]> {
   return (await opened.pool.query<Record<string, unknown>>(sql)).rows;
 }
 
-/** What `clerk-sync migrate` names: the problems, and the statements that mend them. */
+/** What `clerk-sync migrate` names: the problems, and the statements that correct them. */
 async function refuse(): Promise<{ problems: string[]; script: string }> {
   const { exitCode, stderr } = await migrate();
   const lines = stderr.split("\n");
   expect({ exitCode, first: lines[0], last: lines.at(-1) }).toEqual({
     exitCode: 1,
     first:
-      "error migration_failed: Migration 20261130000000_schema.sql failed: public.users is not of the shape that the sync needs. These statements mend it:",
+      "error migration_failed: Migration 20261130000000_schema.sql failed: public.users is not of the shape that the sync needs. These statements correct it:",
     last: "Nothing was changed. docs/existing-users.md says what may differ.",
   });
   const script = lines.slice(1, -1);
@@ -85,7 +85,7 @@ const noTimes = ['there is no column "createdAt"', 'there is no column "updatedA
 const enumRole = `create type public."UserRole" as enum ('user', 'admin');`;
 const rest = 'role public."UserRole", "createdAt" timestamp, "updatedAt" timestamp';
 const isRole = 'the sync writes public."UserRole": what it holds must be labels of that';
-const noDefault = (name: string) => `${name} has no default that gives it a value, and neither does the sync`;
+const noDefault = (name: string) => `${name} has no default that gives it a value, and the sync gives it none`;
 const isNotUnique = "clerk_id has no unique constraint or whole unique index";
 
 const shapes: [title: string, table: string, problems: string[]][] = [
@@ -133,10 +133,10 @@ const shapes: [title: string, table: string, problems: string[]][] = [
     `${enumRole} create table public.users (id uuid primary key default auth.uid() references auth.users (id), clerk_id text, email text not null, name text, ${rest}, username varchar(20) not null)`,
     [
       noDefault("id"),
-      "email is not null, but the sync writes null for who has none",
+      "email is not null, but the sync writes null for a user without one",
       noDefault("username"),
       isNotUnique,
-      "users_id_fkey lets only rows in that auth.users knows already",
+      "users_id_fkey refuses rows of users that auth.users does not have",
     ],
   ],
   [
@@ -158,7 +158,7 @@ const shapes: [title: string, table: string, problems: string[]][] = [
       "created_at is of type text, the sync writes timestamp or timestamptz",
       "deleted_at is of type boolean, the sync writes timestamp or timestamptz",
       noDefault("id"),
-      "deleted_at is not null, but the sync writes null for who has none",
+      "deleted_at is not null, but the sync writes null for a user without one",
       isNotUnique,
       "users_clerk_id_key is deferrable, which an upsert by clerk_id does not take",
     ],
