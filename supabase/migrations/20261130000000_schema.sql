@@ -578,7 +578,7 @@ begin
     from unnest(p_ids) as i(id)
     where case -- in this order: a record that is there needs no advisory lock
         when (select true from clerk_sync.records as r where r.id = i.id) then false
-        else pg_try_advisory_xact_lock(clerk_sync.unseen_lock(i.id))
+        else pg_try_advisory_xact_lock(hashtextextended(i.id, 7461203)) -- as unseen_lock
       end
   );
 end
@@ -1037,7 +1037,8 @@ declare
     from jsonb_array_elements(p_jobs) as i
   );
 begin
-  if (select count(distinct e.event_id) < count(*) from unnest(v_events) as e) then
+  if (cardinality(v_events) <> 1 or v_events[1].event_id is null)
+    and (select count(distinct e.event_id) < count(*) from unnest(v_events) as e) then
     raise exception 'each job of a call needs an event_id of its own' using errcode = 'SY003';
   end if;
   return v_events;
@@ -1098,6 +1099,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+  v_why   jsonb := jsonb_strip_nulls(jsonb_build_object('error', p_error, 'by', p_by));
   v_count integer;
 begin
   if coalesce(cardinality(p_ids), 0) = 0 then
@@ -1116,12 +1118,21 @@ begin
       end,
       case when p_status is null or m.status = 'CANCELLED' then coalesce(p_error, j.error) else p_error end,
       case
-        when p_applied and (j.applied_at is null or j.job_type = 'USER_DELETED') then
-          '{"applied": true}' || jsonb_strip_nulls(jsonb_build_object('ignored_email', j.payload -> 'ignored_email'))
-        when not p_applied and j.applied_at is null then clerk_sync.superseded_result(j.clerk_id)
-        when p_notes is null then j.result
-        else coalesce(j.result, '{}')
-      end || coalesce(p_notes -> j.id::text, '{}'),
+        when p_applied and (j.applied_at is null or j.job_type = 'USER_DELETED') then case
+          when j.payload ? 'ignored_email' then jsonb_build_object('applied', true, 'ignored_email', j.payload -> 'ignored_email')
+          else '{"applied": true}'
+        end
+        when not p_applied and j.applied_at is null then ( -- as superseded_result
+          select case
+            when r.deleted_at is not null then '{"applied": false, "reason": "user_deleted"}'
+            else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', r.version)
+          end
+          from clerk_sync.records as r
+          where r.id = j.clerk_id
+        )
+        when p_notes ? j.id::text then coalesce(j.result, '{}')
+        else j.result
+      end || case when p_notes ? j.id::text then p_notes -> j.id::text else '{}' end,
       coalesce(p_run_at, j.run_at),
       p_waits_for,
       p_is_held,
@@ -1143,9 +1154,9 @@ begin
       p_now,
       case
         when m.status = j.status and a.attempts = j.attempts and p_by is null then j.history
-        else j.history || jsonb_strip_nulls(jsonb_build_object( -- as history_entry, at a third of its cost
-          'at', clock_timestamp(), 'status', m.status, 'attempt', a.attempts, 'error', p_error, 'by', p_by
-        ))
+        else j.history || ( -- as history_entry, at a third of its cost
+          jsonb_build_object('at', clock_timestamp(), 'status', m.status, 'attempt', a.attempts) || v_why
+        )
       end
     from (
       select case
@@ -2314,11 +2325,13 @@ $$;
 -- is believed at this time. (Svix allows five minutes between two clocks, too.)
 create or replace function clerk_sync.latest_version(p_at timestamptz)
 returns bigint
-language sql
+language plpgsql -- hot path: a function in SQL would be planned anew by each call
 immutable
 set search_path = ''
 as $$
-  select (extract(epoch from p_at) * 1000)::bigint + 300000;
+begin
+  return (extract(epoch from p_at) * 1000)::bigint + 300000;
+end
 $$;
 
 -- Whether a read from Clerk's API settles the state of a user although it brings a lower version: what is known lies in
@@ -2403,10 +2416,8 @@ set search_path = ''
 set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
 as $$
 declare
-  v_labels              text[]  := enum_range(null::public."UserRole")::text[];
-  v_latest              bigint  := clerk_sync.latest_version(p_now);
-  v_are_emails_withheld boolean := not p_is_settled
-    and exists (select 1 from clerk_sync.user_state as s where s.withheld_email is not null);
+  v_labels text[] := enum_range(null::public."UserRole")::text[];
+  v_latest bigint := clerk_sync.latest_version(p_now);
 begin
   with event as materialized ( -- the events; the newest of a user has place 1
     select
@@ -2474,7 +2485,11 @@ begin
               and coalesce((select coalesce(u.clerk_id, '') from public.users as u where u.email = s.email), s.clerk_id) = s.clerk_id
             )
           )
-          and not (v_are_emails_withheld and clerk_sync.is_email_awaited(s.clerk_id, s.email, s.email_verified))
+          and case -- usually no address is awaited at all
+              when exists (select 1 from clerk_sync.user_state as w where w.withheld_email is not null)
+                then not clerk_sync.is_email_awaited(s.clerk_id, s.email, s.email_verified)
+              else true
+            end
         )
       )
     order by s.clerk_id -- one order for all: two calls that share users do not wait for each other in a circle
@@ -3914,7 +3929,6 @@ declare
   v_carries    uuid[] := array[]::uuid[];
   v_superseded uuid[] := array[]::uuid[];
   v_notes      jsonb;
-  v_created    clerk_sync.events[];
   v_existing   jsonb := jsonb '{}';
   v_refused    text; -- the SQLSTATE
   v_answer     jsonb;
@@ -3923,14 +3937,12 @@ begin
     select a.carries, a.superseded, a.notes
     into v_carries, v_superseded, v_notes
     from clerk_sync.apply_new(v_events, p_now) as a;
-    v_created := array(
-      select e
-      from unnest(v_events) as e
-      where e.job_type = 'USER_CREATED'
-        and e.id <> all (v_carries || v_superseded)
-    );
-    if cardinality(v_created) > 0 then
-      v_existing := clerk_sync.find_existing(v_created);
+    if cardinality(v_carries) + cardinality(v_superseded) < cardinality(v_events) then
+      v_existing := clerk_sync.find_existing(array(
+        select e
+        from unnest(v_events) as e
+        where e.id <> all (v_carries || v_superseded)
+      ));
     end if;
   exception
     when others or assert_failure or query_canceled then -- the events are stored as they came: a worker applies them

@@ -181,7 +181,7 @@ begin
     from unnest(p_ids) as i(id)
     where case -- in this order: a record that is there needs no advisory lock
         when (select true from clerk_sync.records as r where r.id = i.id) then false
-        else pg_try_advisory_xact_lock(clerk_sync.unseen_lock(i.id))
+        else pg_try_advisory_xact_lock(hashtextextended(i.id, 7461203)) -- as unseen_lock
       end
   );
 end

@@ -387,7 +387,8 @@ declare
     from jsonb_array_elements(p_jobs) as i
   );
 begin
-  if (select count(distinct e.event_id) < count(*) from unnest(v_events) as e) then
+  if (cardinality(v_events) <> 1 or v_events[1].event_id is null)
+    and (select count(distinct e.event_id) < count(*) from unnest(v_events) as e) then
     raise exception 'each job of a call needs an event_id of its own' using errcode = 'SY003';
   end if;
   return v_events;
@@ -448,6 +449,7 @@ language plpgsql
 set search_path = ''
 as $$
 declare
+  v_why   jsonb := jsonb_strip_nulls(jsonb_build_object('error', p_error, 'by', p_by));
   v_count integer;
 begin
   if coalesce(cardinality(p_ids), 0) = 0 then
@@ -466,12 +468,21 @@ begin
       end,
       case when p_status is null or m.status = 'CANCELLED' then coalesce(p_error, j.error) else p_error end,
       case
-        when p_applied and (j.applied_at is null or j.job_type = 'USER_DELETED') then
-          '{"applied": true}' || jsonb_strip_nulls(jsonb_build_object('ignored_email', j.payload -> 'ignored_email'))
-        when not p_applied and j.applied_at is null then clerk_sync.superseded_result(j.clerk_id)
-        when p_notes is null then j.result
-        else coalesce(j.result, '{}')
-      end || coalesce(p_notes -> j.id::text, '{}'),
+        when p_applied and (j.applied_at is null or j.job_type = 'USER_DELETED') then case
+          when j.payload ? 'ignored_email' then jsonb_build_object('applied', true, 'ignored_email', j.payload -> 'ignored_email')
+          else '{"applied": true}'
+        end
+        when not p_applied and j.applied_at is null then ( -- as superseded_result
+          select case
+            when r.deleted_at is not null then '{"applied": false, "reason": "user_deleted"}'
+            else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', r.version)
+          end
+          from clerk_sync.records as r
+          where r.id = j.clerk_id
+        )
+        when p_notes ? j.id::text then coalesce(j.result, '{}')
+        else j.result
+      end || case when p_notes ? j.id::text then p_notes -> j.id::text else '{}' end,
       coalesce(p_run_at, j.run_at),
       p_waits_for,
       p_is_held,
@@ -493,9 +504,9 @@ begin
       p_now,
       case
         when m.status = j.status and a.attempts = j.attempts and p_by is null then j.history
-        else j.history || jsonb_strip_nulls(jsonb_build_object( -- as history_entry, at a third of its cost
-          'at', clock_timestamp(), 'status', m.status, 'attempt', a.attempts, 'error', p_error, 'by', p_by
-        ))
+        else j.history || ( -- as history_entry, at a third of its cost
+          jsonb_build_object('at', clock_timestamp(), 'status', m.status, 'attempt', a.attempts) || v_why
+        )
       end
     from (
       select case

@@ -30,11 +30,13 @@ $$;
 -- is believed at this time. (Svix allows five minutes between two clocks, too.)
 create or replace function clerk_sync.latest_version(p_at timestamptz)
 returns bigint
-language sql
+language plpgsql -- hot path: a function in SQL would be planned anew by each call
 immutable
 set search_path = ''
 as $$
-  select (extract(epoch from p_at) * 1000)::bigint + 300000;
+begin
+  return (extract(epoch from p_at) * 1000)::bigint + 300000;
+end
 $$;
 
 -- Whether a read from Clerk's API settles the state of a user although it brings a lower version: what is known lies in
@@ -119,10 +121,8 @@ set search_path = ''
 set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
 as $$
 declare
-  v_labels              text[]  := enum_range(null::public."UserRole")::text[];
-  v_latest              bigint  := clerk_sync.latest_version(p_now);
-  v_are_emails_withheld boolean := not p_is_settled
-    and exists (select 1 from clerk_sync.user_state as s where s.withheld_email is not null);
+  v_labels text[] := enum_range(null::public."UserRole")::text[];
+  v_latest bigint := clerk_sync.latest_version(p_now);
 begin
   with event as materialized ( -- the events; the newest of a user has place 1
     select
@@ -190,7 +190,11 @@ begin
               and coalesce((select coalesce(u.clerk_id, '') from public.users as u where u.email = s.email), s.clerk_id) = s.clerk_id
             )
           )
-          and not (v_are_emails_withheld and clerk_sync.is_email_awaited(s.clerk_id, s.email, s.email_verified))
+          and case -- usually no address is awaited at all
+              when exists (select 1 from clerk_sync.user_state as w where w.withheld_email is not null)
+                then not clerk_sync.is_email_awaited(s.clerk_id, s.email, s.email_verified)
+              else true
+            end
         )
       )
     order by s.clerk_id -- one order for all: two calls that share users do not wait for each other in a circle

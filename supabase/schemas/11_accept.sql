@@ -173,7 +173,6 @@ declare
   v_carries    uuid[] := array[]::uuid[];
   v_superseded uuid[] := array[]::uuid[];
   v_notes      jsonb;
-  v_created    clerk_sync.events[];
   v_existing   jsonb := jsonb '{}';
   v_refused    text; -- the SQLSTATE
   v_answer     jsonb;
@@ -182,14 +181,12 @@ begin
     select a.carries, a.superseded, a.notes
     into v_carries, v_superseded, v_notes
     from clerk_sync.apply_new(v_events, p_now) as a;
-    v_created := array(
-      select e
-      from unnest(v_events) as e
-      where e.job_type = 'USER_CREATED'
-        and e.id <> all (v_carries || v_superseded)
-    );
-    if cardinality(v_created) > 0 then
-      v_existing := clerk_sync.find_existing(v_created);
+    if cardinality(v_carries) + cardinality(v_superseded) < cardinality(v_events) then
+      v_existing := clerk_sync.find_existing(array(
+        select e
+        from unnest(v_events) as e
+        where e.id <> all (v_carries || v_superseded)
+      ));
     end if;
   exception
     when others or assert_failure or query_canceled then -- the events are stored as they came: a worker applies them

@@ -33,7 +33,7 @@ export const knownFailures: readonly Mutation[] = [
       {
         file: recordsSql,
         within: "clerk_sync.claim_records",
-        find: "else pg_try_advisory_xact_lock(clerk_sync.unseen_lock(i.id))",
+        find: "else pg_try_advisory_xact_lock(hashtextextended(i.id, 7461203))",
         replace: "else true",
       },
     ],
@@ -44,7 +44,7 @@ export const knownFailures: readonly Mutation[] = [
     edits: [
       {
         file: `${core}/worker/process-batch.ts`,
-        find: "{ plain: 250, mirrored: 100 }",
+        find: "{ plain: 500, mirrored: 100 }",
         replace: "{ plain: 1, mirrored: 1 }",
       },
       {

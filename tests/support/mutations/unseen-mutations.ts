@@ -16,7 +16,7 @@ export const unseenUsers: readonly Mutation[] = [
       {
         file: recordsSql,
         within: "clerk_sync.claim_records",
-        find: "else pg_try_advisory_xact_lock(clerk_sync.unseen_lock(i.id))",
+        find: "else pg_try_advisory_xact_lock(hashtextextended(i.id, 7461203))",
         replace: "else true",
       },
     ],

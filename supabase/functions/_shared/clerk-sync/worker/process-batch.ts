@@ -30,7 +30,7 @@ export type BatchDependencies = DeleteRules & {
 };
 
 /** Jobs of one batch: one transaction without a mirror; with it, what a lease is long enough for. */
-const batchSize = { plain: 250, mirrored: 100 };
+const batchSize = { plain: 500, mirrored: 100 };
 const concurrency = 10;
 const leaseSeconds = 60;
 /** No user's mirror is started later than this before the lease runs out, so that it ends within it. */

@@ -177,7 +177,7 @@ describe("a claim that fails as a whole", () => {
         { budgetMilliseconds: 1000 },
       ),
     ).toMatchObject({ completed: 1 });
-    expect(queue.state.apart).toEqual([250]);
+    expect(queue.state.apart).toEqual([500]);
   });
 
   test("throws what it failed with while the database is not there", async () => {

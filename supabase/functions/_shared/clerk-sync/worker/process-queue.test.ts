@@ -21,12 +21,12 @@ describe("without a mirror", () => {
     const queue = createFakeQueue([]);
     expect(await processQueue(plain(queue), budget)).toEqual(nothing);
     expect(queue.claims).toEqual([
-      { limit: 250, leaseSeconds: null, canRead: false, deleteMode: "hard", deleteBrake: null },
+      { limit: 500, leaseSeconds: null, canRead: false, deleteMode: "hard", deleteBrake: null },
     ]);
     expect(lines).toEqual([]);
   });
 
-  test("batches of 250 without a lease are run until one is empty, and nothing is settled", async () => {
+  test("batches of 500 without a lease are run until one is empty, and nothing is settled", async () => {
     const queue = createFakeQueue([[{ id: "1" }], [{ id: "2" }, { id: "3" }]]);
     const result = await processQueue(plain(queue), budget);
     expect(result).toMatchObject({ processed: 3, completed: 3, failed: 0, dead: 0 });
