@@ -1626,12 +1626,9 @@ $$;
 
 -- ---- 06_counts.sql ----
 
--- What is counted of jobs, deliveries and calls. docs/metrics.md explains each metric; charts and Prometheus read it in
--- 19_metrics.sql.
-
--- Nothing of it is on the hot path: what the queue keeps is counted from it afterwards (clerk_sync.roll_up), what it does
--- not keep is put down where it happens and is rare: failed attempts, dead letters, and what the webhook and the workers
--- saw, in batches.
+-- What is counted of jobs, deliveries and calls. docs/metrics.md explains each metric; 19_metrics.sql reads them. Nothing
+-- of it is on the hot path: clerk_sync.roll_up counts the finished jobs of the queue afterwards. What the queue does not
+-- keep is noted where it happens, and is rare: failed attempts, dead letters, and what webhook and workers saw, in batches.
 --
 --   job_queue (finished) ──┐
 --                          roll_up ──> metric_counts: by minute, by hour, and in total
@@ -1651,8 +1648,7 @@ create table if not exists clerk_sync.metric_counts (
   constraint total_has_no_time check ((grain = 'total') = (at = '-infinity'))
 );
 
-comment on column clerk_sync.metric_counts.sum is
-  'of the values of a histogram, in seconds';
+comment on column clerk_sync.metric_counts.sum is 'of the values of a histogram, in seconds';
 
 -- Waits for the next roll-up, which takes it away. Rows are only added here, so that no worker waits for another. The
 -- label code may be any text here.
@@ -1713,20 +1709,6 @@ as $$
   select '{0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10,30,60,300,900,3600,21600}'::double precision[];
 $$;
 
--- The code of an error, without what follows it: a label must have few values, whatever a worker sends.
-create or replace function clerk_sync.code_of(p_error text)
-returns text
-language sql
-immutable
-set search_path = ''
-as $$
-  select coalesce(substring(p_error from '^([a-z_]{1,60})([: ]|$)'), 'unknown');
-$$;
-
--- The roll-up: counts what has finished since the last one. It reads the queue by the index of the purge, bounded per
--- call, under a lock that nobody waits for; whoever finds it taken leaves it to the other. Called by the purge (each
--- minute by a worker, every five by pg_cron), and when charts or metrics are read.
-
 -- What the jobs finished from p_from until before p_until count for, by minute; the first p_limit of them.
 --   received {}             at the minute the job came, so that no index on created_at is needed
 --   finished {status, type}
@@ -1739,9 +1721,6 @@ returns table (at timestamptz, name text, labels jsonb, bucket integer, count bi
 language sql
 stable
 set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-set enable_bitmapscan = 'off'
 as $$
   with finished as materialized (
     select
@@ -1749,6 +1728,7 @@ as $$
       date_trunc('minute', coalesce(j.created_at, j.processed_at), 'UTC') as received_at,
       j.status,
       j.job_type,
+      j.status = 'COMPLETED' as is_done,
       case
         when j.source in ('webhook', 'refresh', 'ensure', 'backfill', 'reconcile') then j.source
         else 'mirror'
@@ -1766,83 +1746,26 @@ as $$
     order by j.processed_at
     limit p_limit
   )
-  select f.received_at, 'received', '{}'::jsonb, 0, count(*), 0
-  from finished as f
-  group by 1
-  union all
-  select f.at, 'finished', jsonb_build_object('status', f.status, 'type', f.job_type), 0, count(*), 0
-  from finished as f
-  group by f.at, f.status, f.job_type
-  union all
   select
-    f.at, 'latency', jsonb_build_object('source', f.source),
-    width_bucket(f.latency - 0.0000005, (select clerk_sync.latency_bounds())), count(*), sum(f.latency)
+    c.at, c.name, c.labels, coalesce(width_bucket(c.seconds - 0.0000005, b.bounds), 0), count(*), coalesce(sum(c.seconds), 0)
   from finished as f
-  where f.status = 'COMPLETED'
-  group by f.at, f.source, 4
-  union all
-  select
-    f.at, 'processing', '{}',
-    width_bucket(f.processing - 0.0000005, (select clerk_sync.latency_bounds())), count(*), sum(f.processing)
-  from finished as f
-  where f.status = 'COMPLETED'
-    and f.processing is not null
-  group by f.at, 4
-  union all
-  select f.at, 'mirrored', jsonb_build_object('outcome', f.mirrored), 0, count(*), 0
-  from finished as f
-  where f.status = 'COMPLETED'
-    and f.mirrored is not null
-  group by f.at, f.mirrored;
+  cross join (select clerk_sync.latency_bounds() as bounds) as b
+  cross join lateral (
+    values
+      (true, f.received_at, 'received', '{}'::jsonb, null),
+      (true, f.at, 'finished', jsonb_build_object('status', f.status, 'type', f.job_type), null),
+      (f.is_done, f.at, 'latency', jsonb_build_object('source', f.source), f.latency),
+      (f.is_done, f.at, 'processing', '{}', f.processing),
+      (f.is_done and f.mirrored is not null, f.at, 'mirrored', jsonb_build_object('outcome', f.mirrored), null)
+  ) as c(counts, at, name, labels, seconds)
+  where c.counts
+  group by 1, 2, 3, 4;
 $$;
 
--- Jobs that were dead letters from the beginning, or were made so by hand: no attempt of theirs failed. As counts of the
--- minutes from p_from until before p_until.
-create or replace function clerk_sync.untried_dead_counts(p_from timestamptz, p_until timestamptz)
-returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
-language sql
-stable
-set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off'
-set enable_bitmapscan = 'off'
-as $$
-  select
-    date_trunc('minute', j.processed_at, 'UTC'), 'dead', jsonb_build_object('code', clerk_sync.code_of(j.error)),
-    0, count(*), 0
-  from public.job_queue as j
-  where case when j.status = 'DEAD' then true end
-    and j.updated_at >= p_from
-    and j.processed_at >= p_from
-    and j.processed_at < p_until
-    and j.attempts = 0
-  group by 1, 3;
-$$;
-
--- Takes events away, at most p_limit, and answers them as counts.
-create or replace function clerk_sync.take_events(p_limit integer)
-returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
-language sql
-set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off'
-as $$
-  with taken as (
-    delete from clerk_sync.metric_events as e
-    where e.id = any (array(select o.id from clerk_sync.metric_events as o order by o.id limit p_limit))
-    returning e.at, e.name, e.labels, e.count
-  )
-  select
-    date_trunc('minute', t.at, 'UTC'), t.name,
-    case when t.labels ? 'code' then jsonb_build_object('code', clerk_sync.code_of(t.labels ->> 'code')) else t.labels end,
-    0, sum(t.count)::bigint, 0
-  from taken as t
-  group by 1, 2, 3;
-$$;
-
--- Counts what finished up to a minute before p_now (a job is dated by the beginning of its transaction, which may commit
--- later), and the events; of both at most p_limit. Answers whether there is more to count. Each job and event is counted
--- once: the mark moves with the counts, and events go with them.
+-- The roll-up: counts what finished up to a minute before p_now (a job is dated by the beginning of its transaction, which
+-- may commit later), and takes the events away; of both at most p_limit. Answers whether there is more to count. Each job
+-- and event is counted once: the mark moves with the counts, and events go with them. A second caller does not wait.
+-- Called by the purge (each minute by a worker, every five by pg_cron), and when charts or metrics are read.
 create or replace function clerk_sync.roll_up(p_now timestamptz default clock_timestamp(), p_limit integer default 20000)
 returns boolean
 language plpgsql
@@ -1874,17 +1797,35 @@ begin
   if v_next is not null then -- where all of them finished at one moment, all are taken
     v_until := greatest(v_next, v_from + interval '1 microsecond');
   end if;
-  insert into clerk_sync.metric_counts as m (grain, at, name, labels, bucket, count, sum)
-  select
-    g.grain, case when g.width is null then '-infinity' else date_bin(g.width, c.at, 'epoch') end,
-    c.name, c.labels, c.bucket, sum(c.count), sum(c.sum)
-  from (
+  with taken as (
+    delete from clerk_sync.metric_events as e
+    where e.id = any (array(select o.id from clerk_sync.metric_events as o order by o.id limit p_limit))
+    returning e.at, e.name, e.labels, e.count
+  ),
+  counted as (
     select f.* from clerk_sync.finished_counts(v_from, v_until) as f
     union all
-    select d.* from clerk_sync.untried_dead_counts(v_from, v_until) as d
-    union all
-    select e.* from clerk_sync.take_events(p_limit) as e
-  ) as c
+    select t.at, t.name, t.labels, 0, t.count, 0 from taken as t
+    union all -- dead letters from the beginning, or made so by hand: no attempt of theirs failed
+    select j.processed_at, 'dead', jsonb_build_object('code', j.error), 0, 1, 0
+    from public.job_queue as j
+    where case when j.status = 'DEAD' then true end
+      and j.updated_at >= v_from
+      and j.processed_at >= v_from
+      and j.processed_at < v_until
+      and j.attempts = 0
+  )
+  insert into clerk_sync.metric_counts as m (grain, at, name, labels, bucket, count, sum)
+  select
+    g.grain, case when g.width is null then '-infinity' else date_bin(g.width, c.at, 'epoch') end, c.name,
+    case -- the code alone, without what follows it: a label must have few values
+      when c.labels ? 'code' then jsonb_build_object(
+        'code', coalesce(substring(c.labels ->> 'code' from '^([a-z_]{1,60})([: ]|$)'), 'unknown')
+      )
+      else c.labels
+    end,
+    c.bucket, sum(c.count), sum(c.sum)
+  from counted as c
   cross join (
     values ('minute', interval '1 minute'), ('hour', '1 hour'), ('total', null)
   ) as g(grain, width)
@@ -1896,43 +1837,6 @@ begin
   set rolled_until = v_until
   where s.rolled_until <> v_until;
   return v_next is not null or exists (select 1 from clerk_sync.metric_events);
-end
-$$;
-
--- Rolls up for so long at most, and answers up to where finished jobs are counted.
-create or replace function clerk_sync.roll_up_for(p_time interval, p_now timestamptz)
-returns timestamptz
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_deadline timestamptz := clock_timestamp() + p_time;
-begin
-  while clerk_sync.roll_up(p_now) and clock_timestamp() < v_deadline loop
-  end loop;
-  return (select s.rolled_until from clerk_sync.metric_state as s);
-end
-$$;
-
--- Minutes are kept for as long as the chart of a day reads them, hours as long as finished jobs and a week at least; the
--- totals stay, so that no counter goes back.
-create or replace function clerk_sync.purge_metrics(p_days integer, p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off'
-as $$
-begin
-  delete from clerk_sync.metric_counts as m
-  using (
-    values
-      ('minute', interval '25 hours'),
-      ('hour', make_interval(days => greatest(p_days, 8)))
-  ) as k(grain, kept)
-  where m.grain = k.grain
-    and m.name = any (array(select t.name from clerk_sync.metric_counts as t where t.grain = 'total'))
-    and m.at < p_now - k.kept;
 end
 $$;
 
@@ -9279,20 +9183,15 @@ $$;
 
 -- The schedule of pg_cron, the calls it makes, and how long data is kept.
 
--- How the database calls the processor: by pg_net, with address and key from the Vault, and only while something is due,
--- so that a quiet project costs no function calls.
-
 -- True when a processor would find something to do; jobs that wait for a service count when it may be called again. A
--- refresh or a run that nobody has taken for ten minutes is waiting for a CLERK_SECRET_KEY: it must not have the processor
--- called for ever.
+-- refresh or a run that no processor has taken for ten minutes is waiting for a CLERK_SECRET_KEY, and does not count.
 create or replace function clerk_sync.has_work(p_now timestamptz default clock_timestamp())
 returns boolean
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-begin
-  return exists (
+  select exists (
     select 1
     from public.job_queue as j
     where j.status in ('PENDING', 'FAILED')
@@ -9307,33 +9206,33 @@ begin
     where (c.state = 'closed' or c.probe_at <= p_now)
       and exists (select 1 from public.job_queue as j where j.waits_for = c.name)
   ) or exists (
-    select 1
-    from clerk_sync.known_users as s
-    where s.refresh_due_at <= p_now
-      and s.refresh_due_at > p_now - interval '10 minutes'
+    select 1 from clerk_sync.known_users as s where s.refresh_due_at between p_now - interval '10 minutes' and p_now
   ) or exists (
     select 1
     from clerk_sync.sync_runs as r
     where r.status = 'RUNNING'
       and r.applies
-      and r.lease_until <= p_now
-      and r.lease_until > p_now - interval '10 minutes'
+      and r.lease_until between p_now - interval '10 minutes' and p_now
   );
-end
 $$;
 
--- Calls the processor with this body. Answers the id of pg_net's request; null when the Vault does not hold both
--- secrets. The answer of the processor is in net._http_response for six hours.
-create or replace function clerk_sync.post_to_processor(p_body jsonb)
+-- Calls the processor when there is work, when an incident is to be told, or to start a run (p_work: sweep, compare); not
+-- for a run while it has no CLERK_SECRET_KEY. Incidents are looked at in every call. Answers the id of pg_net's request,
+-- whose answer net._http_response keeps for six hours; null without a call, also when the Vault lacks one of the secrets.
+create or replace function clerk_sync.call_processor(p_work text default null)
 returns bigint
 language plpgsql
 set search_path = ''
 as $$
 declare
+  v_alerts  boolean := clerk_sync.alerts_due();
   v_url     text;
   v_secret  text;
   v_request bigint;
 begin
+  if not (case when p_work is null then v_alerts or clerk_sync.has_work() else clerk_sync.processor_has_key() end) then
+    return null;
+  end if;
   select max(s.decrypted_secret) filter (where s.name = 'clerk_sync_project_url'),
          max(s.decrypted_secret) filter (where s.name = 'clerk_sync_processor_secret')
   into v_url, v_secret
@@ -9343,7 +9242,7 @@ begin
   end if;
   select net.http_post(
     url := rtrim(v_url, '/') || '/functions/v1/user-job-processor',
-    body := p_body,
+    body := jsonb_strip_nulls(jsonb_build_object('source', 'schedule', 'work', p_work)),
     headers := jsonb_build_object('Content-Type', 'application/json', 'Authorization', 'Bearer ' || v_secret),
     timeout_milliseconds := 60000
   )
@@ -9354,29 +9253,6 @@ begin
     set called_at = excluded.called_at;
   delete from clerk_sync.processor_call as c where c.called_at < now() - interval '1 hour';
   return v_request;
-end
-$$;
-
--- Calls the processor when there is work, when somebody is to be told of an incident, or to start a run (p_work: sweep,
--- compare); null when there is nothing to do. The incidents are looked at whatever else there is. Without
--- CLERK_SECRET_KEY the processor could walk no run, and is not called for one.
-create or replace function clerk_sync.call_processor(p_work text default null)
-returns bigint
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_alerts boolean := clerk_sync.alerts_due();
-begin
-  if (p_work is null and not v_alerts and not clerk_sync.has_work())
-    or (p_work is not null and not clerk_sync.processor_has_key())
-  then
-    return null;
-  end if;
-  return clerk_sync.post_to_processor(jsonb_strip_nulls(jsonb_build_object(
-    'source', 'schedule',
-    'work', p_work
-  )));
 end
 $$;
 
@@ -9404,7 +9280,7 @@ exception
 end
 $$;
 
--- Sets up the schedule, or sets it up anew: process every p_seconds while something is due, free expired leases,
+-- Sets up the schedule, or replaces it: process every p_seconds while something is due, free expired leases,
 -- purge old jobs and the history of pg_cron, look through the queue; where the functions have CLERK_SECRET_KEY, ask Clerk
 -- every quarter of an hour for changes that brought no event, and nightly compare everybody. Answers whether there is a
 -- pg_cron to do it with. Before version 1.5 pg_cron knows no seconds: every minute then.
@@ -9425,26 +9301,22 @@ begin
     return false;
   end if;
   perform cron.schedule(
-    'clerk-sync-process',
-    case when v_has_seconds then format('%s seconds', p_seconds) else '* * * * *' end,
-    'select clerk_sync.call_processor()'
-  );
-  perform cron.schedule(
-    'clerk-sync-rescue',
-    case when v_has_seconds then '30 seconds' else '* * * * *' end,
-    'select public.clerk_sync_rescue_jobs()'
-  );
-  perform cron.schedule('clerk-sync-sweep', '7-59/15 * * * *', 'select clerk_sync.call_processor(''sweep'')');
-  perform cron.schedule('clerk-sync-compare', '23 3 * * *', 'select clerk_sync.call_processor(''compare'')');
-  perform cron.schedule(
-    'clerk-sync-purge', '*/5 * * * *', format('select public.clerk_sync_purge_jobs(%s, 50000)', p_retention_days)
-  );
-  perform cron.schedule('clerk-sync-audit', '*/5 * * * *', 'select public.clerk_sync_audit_jobs()');
-  perform cron.schedule(
-    'clerk-sync-purge-cron-history', '17 3 * * *',
-    'delete from cron.job_run_details as d using cron.job as j where j.jobid = d.jobid'
-      || ' and j.jobname like ''clerk-sync-%'' and d.end_time < now() - interval ''2 days'''
-  );
+    e.name, case when v_has_seconds or e.schedule !~ 'seconds' then e.schedule else '* * * * *' end, e.command
+  )
+  from (
+    values
+      ('clerk-sync-process', format('%s seconds', p_seconds), 'select clerk_sync.call_processor()'),
+      ('clerk-sync-rescue', '30 seconds', 'select public.clerk_sync_rescue_jobs()'),
+      ('clerk-sync-sweep', '7-59/15 * * * *', 'select clerk_sync.call_processor(''sweep'')'),
+      ('clerk-sync-compare', '23 3 * * *', 'select clerk_sync.call_processor(''compare'')'),
+      ('clerk-sync-purge', '*/5 * * * *', format('select public.clerk_sync_purge_jobs(%s, 50000)', p_retention_days)),
+      ('clerk-sync-audit', '*/5 * * * *', 'select public.clerk_sync_audit_jobs()'),
+      (
+        'clerk-sync-purge-cron-history', '17 3 * * *',
+        'delete from cron.job_run_details as d using cron.job as j where j.jobid = d.jobid'
+          || ' and j.jobname like ''clerk-sync-%'' and d.end_time < now() - interval ''2 days'''
+      )
+  ) as e(name, schedule, command);
   return true;
 end
 $$;
@@ -9455,20 +9327,11 @@ returns integer
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_name  text;
-  v_count integer := 0;
 begin
   if to_regclass('cron.job') is null then
     return 0;
   end if;
-  for v_name in
-    execute 'select j.jobname from cron.job as j where j.jobname like ''clerk-sync-%'''
-  loop
-    execute 'select cron.unschedule($1)' using v_name;
-    v_count := v_count + 1;
-  end loop;
-  return v_count;
+  return (select count(cron.unschedule(j.jobname::text)) from cron.job as j where j.jobname like 'clerk-sync-%');
 end
 $$;
 
@@ -9482,26 +9345,13 @@ begin
 end
 $$;
 
--- What is kept of a job, and how long. A job keeps what is applied, and of its event kind, ids and times; of a
--- deleted user nothing is kept but ids and times; in the end the job goes.
+-- What is kept, and how long: a job keeps what is applied, and of its event kind, ids and times; of a deleted user nothing
+-- is kept but ids and times; in the end the job goes.
 
--- Deletes entries of the audit that are older than p_days, and of the others all but the newest 100,000.
-create or replace function clerk_sync.purge_audit(p_days integer, p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  delete from clerk_sync.audit as a
-  where a.at < greatest(
-    p_now - make_interval(days => p_days),
-    (select o.at from clerk_sync.audit as o order by o.at desc offset 100000 limit 1)
-  );
-end
-$$;
-
--- Deletes finished jobs older than p_days, at most p_limit of them; answers how many. Dead letters
--- stay until a person has seen them. The audit and the metrics are purged with them; no job goes that is not counted.
+-- Deletes finished jobs older than p_days, at most p_limit of them; answers how many. Dead letters stay until a person has
+-- seen them. No job goes that is not counted. With them go entries of the audit that are as old, or not among its newest
+-- 100,000; minutes of the metrics that the chart of a day does not read, and hours as old as the jobs, after eight days at
+-- the earliest. Totals stay, so that no counter goes back.
 create or replace function public.clerk_sync_purge_jobs(
   p_days  integer,
   p_limit integer default 5000,
@@ -9512,24 +9362,39 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_count   integer;
-  v_counted timestamptz := clerk_sync.roll_up_for(interval '500 milliseconds', p_now);
+  v_deadline timestamptz := clock_timestamp() + interval '500 milliseconds';
+  v_count    integer;
 begin
+  while clerk_sync.roll_up(p_now) and clock_timestamp() < v_deadline loop
+  end loop;
   perform set_config('clerk_sync.actor', 'sync', true);
   delete from public.job_queue as j
   where j.id = any (array(
     select d.id
     from public.job_queue as d
     where d.status in ('COMPLETED', 'CANCELLED')
-      and d.processed_at < least(p_now - make_interval(days => p_days), v_counted)
+      and d.processed_at < p_now - make_interval(days => p_days)
+      and d.processed_at < (select s.rolled_until from clerk_sync.metric_state as s)
     order by d.processed_at
     limit p_limit
     for update skip locked
   ));
   get diagnostics v_count = row_count;
   perform set_config('clerk_sync.actor', '', true);
-  perform clerk_sync.purge_audit(p_days, p_now);
-  perform clerk_sync.purge_metrics(p_days, p_now);
+  delete from clerk_sync.audit as a
+  where a.at < greatest(
+    p_now - make_interval(days => p_days),
+    (select o.at from clerk_sync.audit as o order by o.at desc offset 100000 limit 1)
+  );
+  delete from clerk_sync.metric_counts as m
+  using (
+    values
+      ('minute', interval '25 hours'),
+      ('hour', make_interval(days => greatest(p_days, 8)))
+  ) as k(grain, kept)
+  where m.grain = k.grain
+    and m.name = any (array(select t.name from clerk_sync.metric_counts as t where t.grain = 'total'))
+    and m.at < p_now - k.kept;
   return v_count;
 end
 $$;

@@ -1,9 +1,6 @@
--- What is counted of jobs, deliveries and calls. docs/metrics.md explains each metric; charts and Prometheus read it in
--- 19_metrics.sql.
-
--- Nothing of it is on the hot path: what the queue keeps is counted from it afterwards (clerk_sync.roll_up), what it does
--- not keep is put down where it happens and is rare: failed attempts, dead letters, and what the webhook and the workers
--- saw, in batches.
+-- What is counted of jobs, deliveries and calls. docs/metrics.md explains each metric; 19_metrics.sql reads them. Nothing
+-- of it is on the hot path: clerk_sync.roll_up counts the finished jobs of the queue afterwards. What the queue does not
+-- keep is noted where it happens, and is rare: failed attempts, dead letters, and what webhook and workers saw, in batches.
 --
 --   job_queue (finished) ──┐
 --                          roll_up ──> metric_counts: by minute, by hour, and in total
@@ -23,8 +20,7 @@ create table if not exists clerk_sync.metric_counts (
   constraint total_has_no_time check ((grain = 'total') = (at = '-infinity'))
 );
 
-comment on column clerk_sync.metric_counts.sum is
-  'of the values of a histogram, in seconds';
+comment on column clerk_sync.metric_counts.sum is 'of the values of a histogram, in seconds';
 
 -- Waits for the next roll-up, which takes it away. Rows are only added here, so that no worker waits for another. The
 -- label code may be any text here.
@@ -85,20 +81,6 @@ as $$
   select '{0.01,0.025,0.05,0.1,0.25,0.5,1,2.5,5,10,30,60,300,900,3600,21600}'::double precision[];
 $$;
 
--- The code of an error, without what follows it: a label must have few values, whatever a worker sends.
-create or replace function clerk_sync.code_of(p_error text)
-returns text
-language sql
-immutable
-set search_path = ''
-as $$
-  select coalesce(substring(p_error from '^([a-z_]{1,60})([: ]|$)'), 'unknown');
-$$;
-
--- The roll-up: counts what has finished since the last one. It reads the queue by the index of the purge, bounded per
--- call, under a lock that nobody waits for; whoever finds it taken leaves it to the other. Called by the purge (each
--- minute by a worker, every five by pg_cron), and when charts or metrics are read.
-
 -- What the jobs finished from p_from until before p_until count for, by minute; the first p_limit of them.
 --   received {}             at the minute the job came, so that no index on created_at is needed
 --   finished {status, type}
@@ -111,9 +93,6 @@ returns table (at timestamptz, name text, labels jsonb, bucket integer, count bi
 language sql
 stable
 set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-set enable_bitmapscan = 'off'
 as $$
   with finished as materialized (
     select
@@ -121,6 +100,7 @@ as $$
       date_trunc('minute', coalesce(j.created_at, j.processed_at), 'UTC') as received_at,
       j.status,
       j.job_type,
+      j.status = 'COMPLETED' as is_done,
       case
         when j.source in ('webhook', 'refresh', 'ensure', 'backfill', 'reconcile') then j.source
         else 'mirror'
@@ -138,83 +118,26 @@ as $$
     order by j.processed_at
     limit p_limit
   )
-  select f.received_at, 'received', '{}'::jsonb, 0, count(*), 0
-  from finished as f
-  group by 1
-  union all
-  select f.at, 'finished', jsonb_build_object('status', f.status, 'type', f.job_type), 0, count(*), 0
-  from finished as f
-  group by f.at, f.status, f.job_type
-  union all
   select
-    f.at, 'latency', jsonb_build_object('source', f.source),
-    width_bucket(f.latency - 0.0000005, (select clerk_sync.latency_bounds())), count(*), sum(f.latency)
+    c.at, c.name, c.labels, coalesce(width_bucket(c.seconds - 0.0000005, b.bounds), 0), count(*), coalesce(sum(c.seconds), 0)
   from finished as f
-  where f.status = 'COMPLETED'
-  group by f.at, f.source, 4
-  union all
-  select
-    f.at, 'processing', '{}',
-    width_bucket(f.processing - 0.0000005, (select clerk_sync.latency_bounds())), count(*), sum(f.processing)
-  from finished as f
-  where f.status = 'COMPLETED'
-    and f.processing is not null
-  group by f.at, 4
-  union all
-  select f.at, 'mirrored', jsonb_build_object('outcome', f.mirrored), 0, count(*), 0
-  from finished as f
-  where f.status = 'COMPLETED'
-    and f.mirrored is not null
-  group by f.at, f.mirrored;
+  cross join (select clerk_sync.latency_bounds() as bounds) as b
+  cross join lateral (
+    values
+      (true, f.received_at, 'received', '{}'::jsonb, null),
+      (true, f.at, 'finished', jsonb_build_object('status', f.status, 'type', f.job_type), null),
+      (f.is_done, f.at, 'latency', jsonb_build_object('source', f.source), f.latency),
+      (f.is_done, f.at, 'processing', '{}', f.processing),
+      (f.is_done and f.mirrored is not null, f.at, 'mirrored', jsonb_build_object('outcome', f.mirrored), null)
+  ) as c(counts, at, name, labels, seconds)
+  where c.counts
+  group by 1, 2, 3, 4;
 $$;
 
--- Jobs that were dead letters from the beginning, or were made so by hand: no attempt of theirs failed. As counts of the
--- minutes from p_from until before p_until.
-create or replace function clerk_sync.untried_dead_counts(p_from timestamptz, p_until timestamptz)
-returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
-language sql
-stable
-set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off'
-set enable_bitmapscan = 'off'
-as $$
-  select
-    date_trunc('minute', j.processed_at, 'UTC'), 'dead', jsonb_build_object('code', clerk_sync.code_of(j.error)),
-    0, count(*), 0
-  from public.job_queue as j
-  where case when j.status = 'DEAD' then true end
-    and j.updated_at >= p_from
-    and j.processed_at >= p_from
-    and j.processed_at < p_until
-    and j.attempts = 0
-  group by 1, 3;
-$$;
-
--- Takes events away, at most p_limit, and answers them as counts.
-create or replace function clerk_sync.take_events(p_limit integer)
-returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
-language sql
-set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off'
-as $$
-  with taken as (
-    delete from clerk_sync.metric_events as e
-    where e.id = any (array(select o.id from clerk_sync.metric_events as o order by o.id limit p_limit))
-    returning e.at, e.name, e.labels, e.count
-  )
-  select
-    date_trunc('minute', t.at, 'UTC'), t.name,
-    case when t.labels ? 'code' then jsonb_build_object('code', clerk_sync.code_of(t.labels ->> 'code')) else t.labels end,
-    0, sum(t.count)::bigint, 0
-  from taken as t
-  group by 1, 2, 3;
-$$;
-
--- Counts what finished up to a minute before p_now (a job is dated by the beginning of its transaction, which may commit
--- later), and the events; of both at most p_limit. Answers whether there is more to count. Each job and event is counted
--- once: the mark moves with the counts, and events go with them.
+-- The roll-up: counts what finished up to a minute before p_now (a job is dated by the beginning of its transaction, which
+-- may commit later), and takes the events away; of both at most p_limit. Answers whether there is more to count. Each job
+-- and event is counted once: the mark moves with the counts, and events go with them. A second caller does not wait.
+-- Called by the purge (each minute by a worker, every five by pg_cron), and when charts or metrics are read.
 create or replace function clerk_sync.roll_up(p_now timestamptz default clock_timestamp(), p_limit integer default 20000)
 returns boolean
 language plpgsql
@@ -246,17 +169,35 @@ begin
   if v_next is not null then -- where all of them finished at one moment, all are taken
     v_until := greatest(v_next, v_from + interval '1 microsecond');
   end if;
-  insert into clerk_sync.metric_counts as m (grain, at, name, labels, bucket, count, sum)
-  select
-    g.grain, case when g.width is null then '-infinity' else date_bin(g.width, c.at, 'epoch') end,
-    c.name, c.labels, c.bucket, sum(c.count), sum(c.sum)
-  from (
+  with taken as (
+    delete from clerk_sync.metric_events as e
+    where e.id = any (array(select o.id from clerk_sync.metric_events as o order by o.id limit p_limit))
+    returning e.at, e.name, e.labels, e.count
+  ),
+  counted as (
     select f.* from clerk_sync.finished_counts(v_from, v_until) as f
     union all
-    select d.* from clerk_sync.untried_dead_counts(v_from, v_until) as d
-    union all
-    select e.* from clerk_sync.take_events(p_limit) as e
-  ) as c
+    select t.at, t.name, t.labels, 0, t.count, 0 from taken as t
+    union all -- dead letters from the beginning, or made so by hand: no attempt of theirs failed
+    select j.processed_at, 'dead', jsonb_build_object('code', j.error), 0, 1, 0
+    from public.job_queue as j
+    where case when j.status = 'DEAD' then true end
+      and j.updated_at >= v_from
+      and j.processed_at >= v_from
+      and j.processed_at < v_until
+      and j.attempts = 0
+  )
+  insert into clerk_sync.metric_counts as m (grain, at, name, labels, bucket, count, sum)
+  select
+    g.grain, case when g.width is null then '-infinity' else date_bin(g.width, c.at, 'epoch') end, c.name,
+    case -- the code alone, without what follows it: a label must have few values
+      when c.labels ? 'code' then jsonb_build_object(
+        'code', coalesce(substring(c.labels ->> 'code' from '^([a-z_]{1,60})([: ]|$)'), 'unknown')
+      )
+      else c.labels
+    end,
+    c.bucket, sum(c.count), sum(c.sum)
+  from counted as c
   cross join (
     values ('minute', interval '1 minute'), ('hour', '1 hour'), ('total', null)
   ) as g(grain, width)
@@ -268,42 +209,5 @@ begin
   set rolled_until = v_until
   where s.rolled_until <> v_until;
   return v_next is not null or exists (select 1 from clerk_sync.metric_events);
-end
-$$;
-
--- Rolls up for so long at most, and answers up to where finished jobs are counted.
-create or replace function clerk_sync.roll_up_for(p_time interval, p_now timestamptz)
-returns timestamptz
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_deadline timestamptz := clock_timestamp() + p_time;
-begin
-  while clerk_sync.roll_up(p_now) and clock_timestamp() < v_deadline loop
-  end loop;
-  return (select s.rolled_until from clerk_sync.metric_state as s);
-end
-$$;
-
--- Minutes are kept for as long as the chart of a day reads them, hours as long as finished jobs and a week at least; the
--- totals stay, so that no counter goes back.
-create or replace function clerk_sync.purge_metrics(p_days integer, p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off'
-as $$
-begin
-  delete from clerk_sync.metric_counts as m
-  using (
-    values
-      ('minute', interval '25 hours'),
-      ('hour', make_interval(days => greatest(p_days, 8)))
-  ) as k(grain, kept)
-  where m.grain = k.grain
-    and m.name = any (array(select t.name from clerk_sync.metric_counts as t where t.grain = 'total'))
-    and m.at < p_now - k.kept;
 end
 $$;

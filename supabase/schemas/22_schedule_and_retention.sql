@@ -1,19 +1,14 @@
 -- The schedule of pg_cron, the calls it makes, and how long data is kept.
 
--- How the database calls the processor: by pg_net, with address and key from the Vault, and only while something is due,
--- so that a quiet project costs no function calls.
-
 -- True when a processor would find something to do; jobs that wait for a service count when it may be called again. A
--- refresh or a run that nobody has taken for ten minutes is waiting for a CLERK_SECRET_KEY: it must not have the processor
--- called for ever.
+-- refresh or a run that no processor has taken for ten minutes is waiting for a CLERK_SECRET_KEY, and does not count.
 create or replace function clerk_sync.has_work(p_now timestamptz default clock_timestamp())
 returns boolean
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-begin
-  return exists (
+  select exists (
     select 1
     from public.job_queue as j
     where j.status in ('PENDING', 'FAILED')
@@ -28,33 +23,33 @@ begin
     where (c.state = 'closed' or c.probe_at <= p_now)
       and exists (select 1 from public.job_queue as j where j.waits_for = c.name)
   ) or exists (
-    select 1
-    from clerk_sync.known_users as s
-    where s.refresh_due_at <= p_now
-      and s.refresh_due_at > p_now - interval '10 minutes'
+    select 1 from clerk_sync.known_users as s where s.refresh_due_at between p_now - interval '10 minutes' and p_now
   ) or exists (
     select 1
     from clerk_sync.sync_runs as r
     where r.status = 'RUNNING'
       and r.applies
-      and r.lease_until <= p_now
-      and r.lease_until > p_now - interval '10 minutes'
+      and r.lease_until between p_now - interval '10 minutes' and p_now
   );
-end
 $$;
 
--- Calls the processor with this body. Answers the id of pg_net's request; null when the Vault does not hold both
--- secrets. The answer of the processor is in net._http_response for six hours.
-create or replace function clerk_sync.post_to_processor(p_body jsonb)
+-- Calls the processor when there is work, when an incident is to be told, or to start a run (p_work: sweep, compare); not
+-- for a run while it has no CLERK_SECRET_KEY. Incidents are looked at in every call. Answers the id of pg_net's request,
+-- whose answer net._http_response keeps for six hours; null without a call, also when the Vault lacks one of the secrets.
+create or replace function clerk_sync.call_processor(p_work text default null)
 returns bigint
 language plpgsql
 set search_path = ''
 as $$
 declare
+  v_alerts  boolean := clerk_sync.alerts_due();
   v_url     text;
   v_secret  text;
   v_request bigint;
 begin
+  if not (case when p_work is null then v_alerts or clerk_sync.has_work() else clerk_sync.processor_has_key() end) then
+    return null;
+  end if;
   select max(s.decrypted_secret) filter (where s.name = 'clerk_sync_project_url'),
          max(s.decrypted_secret) filter (where s.name = 'clerk_sync_processor_secret')
   into v_url, v_secret
@@ -64,7 +59,7 @@ begin
   end if;
   select net.http_post(
     url := rtrim(v_url, '/') || '/functions/v1/user-job-processor',
-    body := p_body,
+    body := jsonb_strip_nulls(jsonb_build_object('source', 'schedule', 'work', p_work)),
     headers := jsonb_build_object('Content-Type', 'application/json', 'Authorization', 'Bearer ' || v_secret),
     timeout_milliseconds := 60000
   )
@@ -75,29 +70,6 @@ begin
     set called_at = excluded.called_at;
   delete from clerk_sync.processor_call as c where c.called_at < now() - interval '1 hour';
   return v_request;
-end
-$$;
-
--- Calls the processor when there is work, when somebody is to be told of an incident, or to start a run (p_work: sweep,
--- compare); null when there is nothing to do. The incidents are looked at whatever else there is. Without
--- CLERK_SECRET_KEY the processor could walk no run, and is not called for one.
-create or replace function clerk_sync.call_processor(p_work text default null)
-returns bigint
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_alerts boolean := clerk_sync.alerts_due();
-begin
-  if (p_work is null and not v_alerts and not clerk_sync.has_work())
-    or (p_work is not null and not clerk_sync.processor_has_key())
-  then
-    return null;
-  end if;
-  return clerk_sync.post_to_processor(jsonb_strip_nulls(jsonb_build_object(
-    'source', 'schedule',
-    'work', p_work
-  )));
 end
 $$;
 
@@ -125,7 +97,7 @@ exception
 end
 $$;
 
--- Sets up the schedule, or sets it up anew: process every p_seconds while something is due, free expired leases,
+-- Sets up the schedule, or replaces it: process every p_seconds while something is due, free expired leases,
 -- purge old jobs and the history of pg_cron, look through the queue; where the functions have CLERK_SECRET_KEY, ask Clerk
 -- every quarter of an hour for changes that brought no event, and nightly compare everybody. Answers whether there is a
 -- pg_cron to do it with. Before version 1.5 pg_cron knows no seconds: every minute then.
@@ -146,26 +118,22 @@ begin
     return false;
   end if;
   perform cron.schedule(
-    'clerk-sync-process',
-    case when v_has_seconds then format('%s seconds', p_seconds) else '* * * * *' end,
-    'select clerk_sync.call_processor()'
-  );
-  perform cron.schedule(
-    'clerk-sync-rescue',
-    case when v_has_seconds then '30 seconds' else '* * * * *' end,
-    'select public.clerk_sync_rescue_jobs()'
-  );
-  perform cron.schedule('clerk-sync-sweep', '7-59/15 * * * *', 'select clerk_sync.call_processor(''sweep'')');
-  perform cron.schedule('clerk-sync-compare', '23 3 * * *', 'select clerk_sync.call_processor(''compare'')');
-  perform cron.schedule(
-    'clerk-sync-purge', '*/5 * * * *', format('select public.clerk_sync_purge_jobs(%s, 50000)', p_retention_days)
-  );
-  perform cron.schedule('clerk-sync-audit', '*/5 * * * *', 'select public.clerk_sync_audit_jobs()');
-  perform cron.schedule(
-    'clerk-sync-purge-cron-history', '17 3 * * *',
-    'delete from cron.job_run_details as d using cron.job as j where j.jobid = d.jobid'
-      || ' and j.jobname like ''clerk-sync-%'' and d.end_time < now() - interval ''2 days'''
-  );
+    e.name, case when v_has_seconds or e.schedule !~ 'seconds' then e.schedule else '* * * * *' end, e.command
+  )
+  from (
+    values
+      ('clerk-sync-process', format('%s seconds', p_seconds), 'select clerk_sync.call_processor()'),
+      ('clerk-sync-rescue', '30 seconds', 'select public.clerk_sync_rescue_jobs()'),
+      ('clerk-sync-sweep', '7-59/15 * * * *', 'select clerk_sync.call_processor(''sweep'')'),
+      ('clerk-sync-compare', '23 3 * * *', 'select clerk_sync.call_processor(''compare'')'),
+      ('clerk-sync-purge', '*/5 * * * *', format('select public.clerk_sync_purge_jobs(%s, 50000)', p_retention_days)),
+      ('clerk-sync-audit', '*/5 * * * *', 'select public.clerk_sync_audit_jobs()'),
+      (
+        'clerk-sync-purge-cron-history', '17 3 * * *',
+        'delete from cron.job_run_details as d using cron.job as j where j.jobid = d.jobid'
+          || ' and j.jobname like ''clerk-sync-%'' and d.end_time < now() - interval ''2 days'''
+      )
+  ) as e(name, schedule, command);
   return true;
 end
 $$;
@@ -176,20 +144,11 @@ returns integer
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_name  text;
-  v_count integer := 0;
 begin
   if to_regclass('cron.job') is null then
     return 0;
   end if;
-  for v_name in
-    execute 'select j.jobname from cron.job as j where j.jobname like ''clerk-sync-%'''
-  loop
-    execute 'select cron.unschedule($1)' using v_name;
-    v_count := v_count + 1;
-  end loop;
-  return v_count;
+  return (select count(cron.unschedule(j.jobname::text)) from cron.job as j where j.jobname like 'clerk-sync-%');
 end
 $$;
 
@@ -203,26 +162,13 @@ begin
 end
 $$;
 
--- What is kept of a job, and how long. A job keeps what is applied, and of its event kind, ids and times; of a
--- deleted user nothing is kept but ids and times; in the end the job goes.
+-- What is kept, and how long: a job keeps what is applied, and of its event kind, ids and times; of a deleted user nothing
+-- is kept but ids and times; in the end the job goes.
 
--- Deletes entries of the audit that are older than p_days, and of the others all but the newest 100,000.
-create or replace function clerk_sync.purge_audit(p_days integer, p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  delete from clerk_sync.audit as a
-  where a.at < greatest(
-    p_now - make_interval(days => p_days),
-    (select o.at from clerk_sync.audit as o order by o.at desc offset 100000 limit 1)
-  );
-end
-$$;
-
--- Deletes finished jobs older than p_days, at most p_limit of them; answers how many. Dead letters
--- stay until a person has seen them. The audit and the metrics are purged with them; no job goes that is not counted.
+-- Deletes finished jobs older than p_days, at most p_limit of them; answers how many. Dead letters stay until a person has
+-- seen them. No job goes that is not counted. With them go entries of the audit that are as old, or not among its newest
+-- 100,000; minutes of the metrics that the chart of a day does not read, and hours as old as the jobs, after eight days at
+-- the earliest. Totals stay, so that no counter goes back.
 create or replace function public.clerk_sync_purge_jobs(
   p_days  integer,
   p_limit integer default 5000,
@@ -233,24 +179,39 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_count   integer;
-  v_counted timestamptz := clerk_sync.roll_up_for(interval '500 milliseconds', p_now);
+  v_deadline timestamptz := clock_timestamp() + interval '500 milliseconds';
+  v_count    integer;
 begin
+  while clerk_sync.roll_up(p_now) and clock_timestamp() < v_deadline loop
+  end loop;
   perform set_config('clerk_sync.actor', 'sync', true);
   delete from public.job_queue as j
   where j.id = any (array(
     select d.id
     from public.job_queue as d
     where d.status in ('COMPLETED', 'CANCELLED')
-      and d.processed_at < least(p_now - make_interval(days => p_days), v_counted)
+      and d.processed_at < p_now - make_interval(days => p_days)
+      and d.processed_at < (select s.rolled_until from clerk_sync.metric_state as s)
     order by d.processed_at
     limit p_limit
     for update skip locked
   ));
   get diagnostics v_count = row_count;
   perform set_config('clerk_sync.actor', '', true);
-  perform clerk_sync.purge_audit(p_days, p_now);
-  perform clerk_sync.purge_metrics(p_days, p_now);
+  delete from clerk_sync.audit as a
+  where a.at < greatest(
+    p_now - make_interval(days => p_days),
+    (select o.at from clerk_sync.audit as o order by o.at desc offset 100000 limit 1)
+  );
+  delete from clerk_sync.metric_counts as m
+  using (
+    values
+      ('minute', interval '25 hours'),
+      ('hour', make_interval(days => greatest(p_days, 8)))
+  ) as k(grain, kept)
+  where m.grain = k.grain
+    and m.name = any (array(select t.name from clerk_sync.metric_counts as t where t.grain = 'total'))
+    and m.at < p_now - k.kept;
   return v_count;
 end
 $$;

@@ -2,6 +2,7 @@ import type { Mutation } from "./mutations.ts";
 
 const countsSql = "supabase/schemas/06_counts.sql";
 const scheduleSql = "supabase/schemas/22_schedule_and_retention.sql";
+const rolledOnly = "      and d.processed_at < (select s.rolled_until from clerk_sync.metric_state as s)\n";
 const test = "tests/integration/metrics/metric-series.test.ts";
 
 /** What is counted is counted once, and not lost. */
@@ -9,7 +10,7 @@ export const counting: readonly Mutation[] = [
   {
     test,
     title: "the window 24h shows what finished at its beginning, after the jobs are purged",
-    edits: [{ file: countsSql, find: "('minute', interval '25 hours')", replace: "('minute', interval '2 hours')" }],
+    edits: [{ file: scheduleSql, find: "('minute', interval '25 hours')", replace: "('minute', interval '2 hours')" }],
   },
   {
     test,
@@ -42,22 +43,13 @@ export const counting: readonly Mutation[] = [
     test,
     title: "the roll-up > comes before the purge: nothing goes uncounted, and the totals stay when the minutes go",
     edits: [
-      {
-        file: scheduleSql,
-        find: "clerk_sync.roll_up_for(interval '500 milliseconds', p_now)",
-        replace: "p_now",
-      },
+      { file: scheduleSql, find: "while clerk_sync.roll_up(p_now) and", replace: "while" },
+      { file: scheduleSql, find: rolledOnly, replace: "" },
     ],
   },
   {
     test,
     title: "the roll-up > held by another, it holds the purge back",
-    edits: [
-      {
-        file: scheduleSql,
-        find: "least(p_now - make_interval(days => p_days), v_counted)",
-        replace: "p_now - make_interval(days => p_days)",
-      },
-    ],
+    edits: [{ file: scheduleSql, find: rolledOnly, replace: "" }],
   },
 ];
