@@ -1,6 +1,4 @@
--- What charts and Prometheus read, and views for the SQL editor.
-
--- The charts' data, from what was rolled up and, for what finished since, from the queue.
+-- What charts and Prometheus read, and views for the SQL editor. docs/metrics.md explains them.
 
 -- The jobs that are open or wait as dead letters, of each kind the first p_most; of the dead letters the newest.
 create or replace function clerk_sync.open_jobs(p_most integer)
@@ -8,9 +6,6 @@ returns table (status text, job_type text, waits_for text, created_at timestampt
 language sql
 stable
 set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-set enable_bitmapscan = 'off'
 as $$
   (
     select j.status, j.job_type, j.waits_for, j.created_at
@@ -72,48 +67,10 @@ as $$
   limit 1;
 $$;
 
--- Everything of the charts since p_from, by intervals. What is open has been received; of that 10,000 jobs are
--- counted, the rest when they finish. p_grain: minute or hour. Latency is that
--- of Clerk's events only: a backfill waits by intention.
-create or replace function clerk_sync.interval_counts(
-  p_from     timestamptz,
-  p_interval interval,
-  p_grain    text,
-  p_now      timestamptz
-)
-returns table (at timestamptz, name text, bucket integer, count bigint)
-language sql
-stable
-set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off'
-set enable_bitmapscan = 'off'
-as $$
-  select date_bin(p_interval, c.at, 'epoch'), c.name, c.bucket, sum(c.count)::bigint
-  from (
-    select m.at, m.name, m.labels, m.bucket::integer, m.count
-    from clerk_sync.metric_counts as m
-    where m.grain = p_grain
-      and m.name in ('received', 'finished', 'latency', 'failed_attempts', 'dead')
-      and m.at >= p_from
-    union all
-    select f.at, f.name, f.labels, f.bucket, f.count
-    from clerk_sync.finished_counts(
-      (select s.rolled_until from clerk_sync.metric_state as s), p_now + interval '1 minute', 20000
-    ) as f
-    union all
-    select o.created_at, 'received', '{}', 0, 1
-    from clerk_sync.open_jobs(10000) as o
-  ) as c
-  where c.at >= p_from
-    and (c.name <> 'finished' or c.labels ->> 'status' = 'COMPLETED')
-    and (c.name <> 'latency' or c.labels ->> 'source' = 'webhook')
-  group by 1, 2, 3;
-$$;
-
 -- {window, interval_seconds, points: [{at, received, completed, failed_attempts, dead, latency_p50, latency_p95}]} of the
 -- last hour by minutes, day by quarters of an hour, or week by two hours: every interval, the oldest first; the last one
--- is under way. Latencies are in ms.
+-- is under way. Counts are what was rolled up, what finished since, and as received 10,000 of each kind of open jobs.
+-- Latencies are those of Clerk's events, in ms: a backfill waits by intention.
 create or replace function public.clerk_sync_series(p_window text default '1h', p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
@@ -122,22 +79,19 @@ as $$
 declare
   v_interval interval := make_interval(mins => case p_window when '1h' then 1 when '24h' then 15 when '7d' then 120 end);
   v_points   integer  := case p_window when '1h' then 60 when '24h' then 96 else 84 end;
-  v_grain    text     := case p_window when '7d' then 'hour' else 'minute' end;
+  v_last     timestamptz;
   v_from     timestamptz;
 begin
   if v_interval is null then
     raise exception 'p_window is %, it must be 1h, 24h or 7d', p_window using errcode = 'SY002';
   end if;
   perform clerk_sync.roll_up(p_now, 5000);
-  v_from := date_bin(v_interval, p_now, 'epoch') - (v_points - 1) * v_interval;
+  v_last := date_bin(v_interval, p_now, 'epoch');
+  v_from := v_last - (v_points - 1) * v_interval;
   return jsonb_build_object(
     'window', p_window,
     'interval_seconds', extract(epoch from v_interval)::integer,
     'points', (
-      with counts as materialized (
-        select c.*
-        from clerk_sync.interval_counts(v_from, v_interval, v_grain, p_now) as c
-      )
       select jsonb_agg(
         jsonb_build_object('at', i.at)
           || '{"received": 0, "completed": 0, "failed_attempts": 0, "dead": 0}'
@@ -148,13 +102,39 @@ begin
           )
         order by i.at
       )
-      from generate_series(v_from, v_from + (v_points - 1) * v_interval, v_interval) as i(at)
+      from generate_series(v_from, v_last, v_interval) as i(at)
       left join (
         select
           g.at,
-          jsonb_object_agg(case g.name when 'finished' then 'completed' else g.name end, g.count) filter (where g.name <> 'latency') as sums,
+          jsonb_object_agg(g.name, g.count) filter (where g.name <> 'latency') as sums,
           jsonb_object_agg(g.bucket, g.count) filter (where g.name = 'latency') as latencies
-        from counts as g
+        from (
+          select
+            date_bin(v_interval, c.at, 'epoch') as at,
+            case c.name when 'finished' then 'completed' else c.name end as name,
+            c.bucket,
+            sum(c.count) as count
+          from (
+            select m.at, m.name, m.labels, m.bucket, m.count
+            from clerk_sync.metric_counts as m
+            where m.grain = case p_window when '7d' then 'hour' else 'minute' end
+              and m.name in ('received', 'finished', 'latency', 'failed_attempts', 'dead')
+              and m.at >= v_from
+            union all
+            select f.at, f.name, f.labels, f.bucket, f.count
+            from clerk_sync.finished_counts(
+              (select s.rolled_until from clerk_sync.metric_state as s), p_now + interval '1 minute', 20000
+            ) as f
+            where f.name in ('received', 'finished', 'latency')
+            union all
+            select o.created_at, 'received', '{}', 0, 1
+            from clerk_sync.open_jobs(10000) as o
+          ) as c
+          where c.at >= v_from
+            and (c.name <> 'finished' or c.labels ->> 'status' = 'COMPLETED')
+            and (c.name <> 'latency' or c.labels ->> 'source' = 'webhook')
+          group by 1, 2, 3
+        ) as g
         group by g.at
       ) as s on s.at = i.at
     )
@@ -162,54 +142,10 @@ begin
 end
 $$;
 
--- Everything that a scrape reads, in one answer, and views for those who have the SQL editor only. docs/metrics.md
--- explains both.
-
--- What the newest compare found, by kind, and how the runs of each kind did: {drift, runs: {kind: {completed_at,
--- failed}}, active}. drift is null before the first compare.
-create or replace function clerk_sync.run_metrics()
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select jsonb_build_object(
-    'drift', (
-      select '{"read": 0, "missing": 0, "stale": 0, "ahead": 0, "differs": 0, "extra": 0, "unmirrored": 0}'::jsonb || s.counts
-      from clerk_sync.sync_runs as s
-      where s.kind = 'compare'
-        and s.status = 'COMPLETED'
-      order by s.started_at desc
-      limit 1
-    ),
-    'runs', (
-      select jsonb_object_agg(k.kind, jsonb_build_object(
-        'completed_at', (
-          select max(s.finished_at)
-          from clerk_sync.sync_runs as s
-          where s.kind = k.kind
-            and s.status = 'COMPLETED'
-            and s.applies
-        ),
-        'failed', coalesce((
-          select s.status = 'FAILED'
-          from clerk_sync.sync_runs as s
-          where s.kind = k.kind
-            and s.status in ('COMPLETED', 'FAILED')
-            and s.applies
-          order by s.started_at desc
-          limit 1
-        ), false)
-      ))
-      from (values ('backfill'), ('sweep'), ('compare')) as k(kind)
-    ),
-    'active', exists (select 1 from clerk_sync.sync_runs as s where s.status = 'RUNNING')
-  );
-$$;
-
 -- {bounds, rolled_until, counts: [{name, labels, count, sum, buckets: {bucket: count}}], jobs: [{status, type, service,
--- count}], health, drift, runs, active}. counts are totals since the installation; jobs are those that are open or dead,
--- of each kind 10,000 at most; health is clerk_sync_health. metrics/families.ts makes metrics of it.
+-- count}], health, drift, runs: {kind: {completed_at, failed}}, active}: everything that a scrape reads. counts are totals
+-- since the installation; jobs are those that are open or dead, of each kind 10,000 at most; health is clerk_sync_health;
+-- drift is what the newest compare found, null before the first. metrics/families.ts makes metrics of it.
 create or replace function public.clerk_sync_metrics(p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
@@ -239,8 +175,31 @@ begin
         group by 1, 2, 3
       ) as t
     ),
-    'health', public.clerk_sync_health(p_now)
-  ) || clerk_sync.run_metrics();
+    'health', public.clerk_sync_health(p_now),
+    'drift', (
+      select '{"read": 0, "missing": 0, "stale": 0, "ahead": 0, "differs": 0, "extra": 0, "unmirrored": 0}'::jsonb || s.counts
+      from clerk_sync.sync_runs as s
+      where s.kind = 'compare'
+        and s.status = 'COMPLETED'
+      order by s.started_at desc
+      limit 1
+    ),
+    'runs', (
+      select jsonb_object_agg(t.kind, to_jsonb(t) - 'kind')
+      from (
+        select
+          k.kind,
+          max(s.finished_at) filter (where s.status = 'COMPLETED') as completed_at,
+          coalesce((array_agg(s.status order by s.started_at desc))[1] = 'FAILED', false) as failed
+        from (values ('backfill'), ('sweep'), ('compare')) as k(kind)
+        left join clerk_sync.sync_runs as s on s.kind = k.kind
+          and s.applies
+          and s.status in ('COMPLETED', 'FAILED')
+        group by k.kind
+      ) as t
+    ),
+    'active', exists (select 1 from clerk_sync.sync_runs as s where s.status = 'RUNNING')
+  );
 end
 $$;
 
@@ -249,9 +208,7 @@ create or replace view clerk_sync.queue_status
 with (security_invoker = true)
 as
 select
-  j.status,
-  j.job_type,
-  j.waits_for,
+  j.status, j.job_type, j.waits_for,
   count(*) as jobs,
   min(j.created_at) as oldest_created_at,
   min(j.run_at) filter (where j.status in ('PENDING', 'FAILED')) as next_run_at
@@ -279,14 +236,7 @@ with (security_invoker = true)
 as
 select
   j.updated_at as failed_at,
-  j.id,
-  j.clerk_id,
-  j.event_id,
-  j.job_type,
-  j.status,
-  j.attempts,
-  j.max_attempts,
-  j.error,
+  j.id, j.clerk_id, j.event_id, j.job_type, j.status, j.attempts, j.max_attempts, j.error,
   case when j.status = 'FAILED' then j.run_at end as next_run_at
 from public.job_queue as j
 where j.status in ('FAILED', 'DEAD');
@@ -314,17 +264,10 @@ from (
 create or replace view clerk_sync.drift_history
 with (security_invoker = true)
 as
-select
-  s.finished_at,
-  s.id as run_id,
-  s.applies as repaired,
-  coalesce((s.counts ->> 'read')::bigint, 0) as read,
-  coalesce((s.counts ->> 'missing')::bigint, 0) as missing,
-  coalesce((s.counts ->> 'stale')::bigint, 0) as stale,
-  coalesce((s.counts ->> 'differs')::bigint, 0) as differs,
-  coalesce((s.counts ->> 'extra')::bigint, 0) as extra,
-  coalesce((s.counts ->> 'unmirrored')::bigint, 0) as unmirrored,
-  coalesce((s.counts ->> 'ahead')::bigint, 0) as ahead
+select s.finished_at, s.id as run_id, s.applies as repaired, c.*
 from clerk_sync.sync_runs as s
+cross join lateral jsonb_to_record(
+  '{"read": 0, "missing": 0, "stale": 0, "differs": 0, "extra": 0, "unmirrored": 0, "ahead": 0}' || s.counts
+) as c(read bigint, missing bigint, stale bigint, differs bigint, extra bigint, unmirrored bigint, ahead bigint)
 where s.kind = 'compare'
   and s.status = 'COMPLETED';
