@@ -1715,7 +1715,8 @@ $$;
 --   latency {source}        a histogram, of completed jobs: from receipt to completion
 --   processing {}           a histogram, of completed jobs: the last attempt
 --   mirrored {outcome}      what the mirror did
--- Half a microsecond is taken from a latency so that a bound belongs to the bucket below it.
+-- Half a microsecond is taken from a latency so that a bound belongs to the bucket below it. The caller adds up rows that
+-- count for the same.
 create or replace function clerk_sync.finished_counts(p_from timestamptz, p_until timestamptz, p_limit bigint default null)
 returns table (at timestamptz, name text, labels jsonb, bucket integer, count bigint, sum double precision)
 language sql
@@ -1728,7 +1729,6 @@ as $$
       date_trunc('minute', coalesce(j.created_at, j.processed_at), 'UTC') as received_at,
       j.status,
       j.job_type,
-      j.status = 'COMPLETED' as is_done,
       case
         when j.source in ('webhook', 'refresh', 'ensure', 'backfill', 'reconcile') then j.source
         else 'mirror'
@@ -1745,21 +1745,27 @@ as $$
       and j.processed_at < p_until
     order by j.processed_at
     limit p_limit
+  ),
+  alike as (
+    select
+      f.at, f.received_at, f.status, f.job_type, f.source, f.mirrored,
+      width_bucket(f.latency - 0.0000005, (select clerk_sync.latency_bounds())) as latency_bucket,
+      width_bucket(f.processing - 0.0000005, (select clerk_sync.latency_bounds())) as processing_bucket,
+      count(*) as count, sum(f.latency) as latency, sum(f.processing) as processing
+    from finished as f
+    group by 1, 2, 3, 4, 5, 6, 7, 8
   )
-  select
-    c.at, c.name, c.labels, coalesce(width_bucket(c.seconds - 0.0000005, b.bounds), 0), count(*), coalesce(sum(c.seconds), 0)
-  from finished as f
-  cross join (select clerk_sync.latency_bounds() as bounds) as b
+  select c.at, c.name, c.labels, c.bucket, a.count, c.sum
+  from alike as a
   cross join lateral (
     values
-      (true, f.received_at, 'received', '{}'::jsonb, null),
-      (true, f.at, 'finished', jsonb_build_object('status', f.status, 'type', f.job_type), null),
-      (f.is_done, f.at, 'latency', jsonb_build_object('source', f.source), f.latency),
-      (f.is_done, f.at, 'processing', '{}', f.processing),
-      (f.is_done and f.mirrored is not null, f.at, 'mirrored', jsonb_build_object('outcome', f.mirrored), null)
-  ) as c(counts, at, name, labels, seconds)
-  where c.counts
-  group by 1, 2, 3, 4;
+      (true, a.received_at, 'received', '{}'::jsonb, 0, 0),
+      (true, a.at, 'finished', jsonb_build_object('status', a.status, 'type', a.job_type), 0, 0),
+      (a.status = 'COMPLETED', a.at, 'latency', jsonb_build_object('source', a.source), a.latency_bucket, a.latency),
+      (a.status = 'COMPLETED', a.at, 'processing', '{}', a.processing_bucket, a.processing),
+      (a.status = 'COMPLETED' and a.mirrored <> '', a.at, 'mirrored', jsonb_build_object('outcome', a.mirrored), 0, 0)
+  ) as c(counts, at, name, labels, bucket, sum)
+  where c.counts;
 $$;
 
 -- The roll-up: counts what finished up to a minute before p_now (a job is dated by the beginning of its transaction, which
