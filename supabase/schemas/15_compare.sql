@@ -16,109 +16,82 @@ create or replace function public.clerk_sync_compare_users(
   p_now         timestamptz default clock_timestamp()
 )
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 as $$
-begin
-  return (
-    select coalesce(jsonb_agg(jsonb_build_object(
-      'clerk_id', d.clerk_id,
-      'kind', d.kind,
-      'fields', case when p_with_values then d.fields else to_jsonb(array(select jsonb_object_keys(d.fields))) end
-    )), '[]')
-    from (
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'clerk_id', d.clerk_id,
+    'kind', d.kind,
+    'fields', case when p_with_values then d.fields else to_jsonb(array(select jsonb_object_keys(d.fields))) end
+  )), '[]')
+  from (
+    select
+      i.clerk_id, c.fields,
+      case
+        when exists (
+          select 1 from public.job_queue as j
+          where j.clerk_id = i.clerk_id
+            and (j.version >= i.version or j.job_type = 'USER_DELETED' or j.source = 'refresh')
+            and (
+              j.status in ('PENDING', 'PROCESSING', 'FAILED')
+              or (j.status = 'DEAD' and j.source in ('backfill', 'reconcile')) -- waits for a person; not one a night
+            )
+        ) then 'pending'
+        when u.clerk_id is null or u.deleted_at is not null then 'missing'
+        when s.clerk_id is null or s.version < i.version then 'stale'
+        -- Ten minutes: what Clerk has was read within the last of them, and wins then (read_settles).
+        when s.version > i.version
+          and (s.version > clerk_sync.latest_version(p_now) or s.last_synced_at < p_now - interval '10 minutes')
+        then 'ahead'
+        when s.version > i.version then null -- changed since it was read
+        when c.is_wrong then 'differs'
+        when c.fields <> '{}' then 'edited'
+        when p_mirrors and s.mirrored_version is distinct from s.version then 'unmirrored'
+      end as kind
+    from jsonb_to_recordset(p_users) as i(clerk_id text, version bigint, payload jsonb)
+    left join public.users as u on u.clerk_id = i.clerk_id
+    left join clerk_sync.known_users as s on s.clerk_id = i.clerk_id
+    cross join lateral (
       select
-        i.clerk_id, c.fields,
-        case
-          when exists (
-            select 1 from public.job_queue as j
-            where j.clerk_id = i.clerk_id
-              and (j.version >= i.version or j.job_type = 'USER_DELETED' or j.source = 'refresh')
-              and (
-                j.status in ('PENDING', 'PROCESSING', 'FAILED')
-                or (j.status = 'DEAD' and j.source in ('backfill', 'reconcile')) -- waits for a person; not one a night
-              )
-          ) then 'pending'
-          when u.clerk_id is null or u.deleted_at is not null then 'missing'
-          when s.clerk_id is null or s.version < i.version then 'stale'
-          -- Ten minutes: what Clerk has was read within the last of them, and wins then (read_settles).
-          when s.version > i.version
-            and (s.version > clerk_sync.latest_version(p_now) or s.last_synced_at < p_now - interval '10 minutes')
-          then 'ahead'
-          when s.version > i.version then null -- changed since it was read
-          when c.is_wrong then 'differs'
-          when c.fields <> '{}' then 'edited'
-          when p_mirrors and s.mirrored_version is distinct from s.version then 'unmirrored'
-        end as kind
-      from jsonb_to_recordset(p_users) as i(clerk_id text, version bigint, payload jsonb)
-      left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
-      left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = i.clerk_id) as s on true
-      cross join lateral (
-        select
-          coalesce(jsonb_object_agg(f.name, jsonb_build_object('clerk', f.clerk, 'here', f.here)), '{}') as fields,
-          coalesce(bool_or(not f.is_own), false) as is_wrong
-        from clerk_sync.differing_fields(i.payload, u::public.users, s::clerk_sync.known_users) as f
-        where u.clerk_id is not null
-      ) as c
-    ) as d
-    where d.kind is not null
-  );
-end
+        coalesce(jsonb_object_agg(f.name, jsonb_build_object('clerk', f.clerk, 'here', f.here)), '{}') as fields,
+        coalesce(bool_or(not f.is_own), false) as is_wrong
+      from clerk_sync.differing_fields(i.payload, u, s) as f
+      where u.clerk_id is not null
+    ) as c
+  ) as d
+  where d.kind is not null;
 $$;
 
 -- The Clerk instances whose events the newest finished jobs, at most p_limit, came from: [{instance_id, jobs,
 -- newest_at}], newest first; canaries come from none. More than one: development and production write into one database.
 create or replace function public.clerk_sync_instances(p_limit integer default 1000)
 returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return (
-    select coalesce(jsonb_agg(to_jsonb(g) order by g.newest_at desc), '[]')
-    from (
-      select n.instance_id, count(*) as jobs, max(n.processed_at) as newest_at
-      from (
-        select j.clerk_id, j.payload #>> '{original_event,instance_id}' as instance_id, j.processed_at
-        from public.job_queue as j
-        where j.status in ('COMPLETED', 'CANCELLED')
-        order by j.processed_at desc
-        limit p_limit
-      ) as n
-      where n.instance_id is not null
-        and not coalesce(clerk_sync.is_canary(n.clerk_id), false)
-      group by n.instance_id
-    ) as g
-  );
-end
-$$;
-
--- Users of ours that Clerk has not shown to the compare under way, and whether they tell that Clerk is another instance.
-
--- Whether a user came within the last quarter of an hour: after the walk had passed, or while Clerk's list does not show
--- everybody yet. The next compare looks after them.
-create or replace function clerk_sync.is_newcomer(p_clerk_id text, p_now timestamptz)
-returns boolean
 language sql
 stable
 set search_path = ''
 as $$
-  select exists (
-    select 1
-    from clerk_sync.known_users as s
-    where s.clerk_id = p_clerk_id
-      and s.first_seen_at > p_now - interval '15 minutes'
-  );
+  select coalesce(jsonb_agg(to_jsonb(g) order by g.newest_at desc), '[]')
+  from (
+    select n.instance_id, count(*) as jobs, max(n.processed_at) as newest_at
+    from (
+      select j.clerk_id, j.payload #>> '{original_event,instance_id}' as instance_id, j.processed_at
+      from public.job_queue as j
+      where j.status in ('COMPLETED', 'CANCELLED')
+      order by j.processed_at desc
+      limit p_limit
+    ) as n
+    where n.instance_id is not null
+      and not coalesce(clerk_sync.is_canary(n.clerk_id), false)
+    group by n.instance_id
+  ) as g;
 $$;
 
 -- Users of ours that the compare under way was not shown by Clerk, after p_after in the order of their ids, at most
 -- p_limit: {clerk_ids, foreign, next}; next is null at the end. foreign are those of them that never came through the
 -- sync: seeded, or of another instance; all of them where events of several instances came (p_several), for one key
--- cannot know the users of another. Looks at some thousand rows a call.
+-- cannot know the users of another. Looks at some thousand rows a call. A user who came within the last quarter of an hour
+-- is left to the next compare: the walk had passed, or Clerk's list does not show everybody yet.
 create or replace function public.clerk_sync_unmarked_users(
   p_after   text default '',
   p_limit   integer default 100,
@@ -145,7 +118,9 @@ declare
     select i
     from unnest(v_scanned) as i
     where not exists (select 1 from clerk_sync.run_marks as m where m.clerk_id = i)
-      and not clerk_sync.is_newcomer(i, p_now)
+      and not exists (
+        select 1 from clerk_sync.known_users as s where s.clerk_id = i and s.first_seen_at > p_now - interval '15 minutes'
+      )
     order by i
     limit p_limit
   );
@@ -166,76 +141,55 @@ begin
 end
 $$;
 
--- True once the sync has written a user. Rows that never came through it tell nothing of the instance, unless they are
--- all there is.
-create or replace function clerk_sync.has_synced_users()
-returns boolean
+-- Users of ours that tell whether Clerk is another instance: those that the sync has written. Rows that never came through
+-- it tell nothing of the instance, unless they are all there is.
+create or replace function clerk_sync.telling_users()
+returns table (clerk_id text, first_seen_at timestamptz)
 language sql
 stable
 set search_path = ''
 as $$
-  select exists (
-    select 1
-    from clerk_sync.known_users as s
-    where s.version > 0
-      and s.deleted_at is null
-      and not clerk_sync.is_canary(s.clerk_id)
-  );
+  select u.clerk_id, s.first_seen_at
+  from public.users as u
+  left join clerk_sync.known_users as s on s.clerk_id = u.clerk_id
+  where u.clerk_id is not null
+    and u.deleted_at is null
+    and not clerk_sync.is_canary(u.clerk_id)
+    and (s.version > 0 or not exists (
+      select 1
+      from clerk_sync.known_users as k
+      where k.version > 0
+        and k.deleted_at is null
+        and not clerk_sync.is_canary(k.clerk_id)
+    ));
 $$;
 
--- {users, unmarked, several}: how many users we have, how many of them Clerk has not shown to the compare under way, and
--- whether events of several Clerk instances came. Newcomers do not count.
+-- {users, unmarked, several}: how many of them we have, how many of these Clerk has not shown to the compare under way, and
+-- whether events of several Clerk instances came. Who came within a quarter of an hour does not count.
 create or replace function public.clerk_sync_count_unmarked(p_now timestamptz default clock_timestamp())
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-declare
-  v_has_synced boolean := clerk_sync.has_synced_users();
-begin
-  return (
-    select jsonb_build_object(
-      'users', count(*),
-      'unmarked', count(*) filter (where m.clerk_id is null),
-      'several', jsonb_array_length(public.clerk_sync_instances()) > 1
-    )
-    from public.users as u
-    left join clerk_sync.known_users as s on s.clerk_id = u.clerk_id
-    left join clerk_sync.run_marks as m on m.clerk_id = u.clerk_id
-    where u.clerk_id is not null
-      and u.deleted_at is null
-      and not clerk_sync.is_canary(u.clerk_id)
-      and (s.version > 0 or not v_has_synced)
-      and coalesce(s.first_seen_at <= p_now - interval '15 minutes', true)
-  );
-end
+  select jsonb_build_object(
+    'users', count(*),
+    'unmarked', count(*) filter (where m.clerk_id is null),
+    'several', jsonb_array_length(public.clerk_sync_instances()) > 1
+  )
+  from clerk_sync.telling_users() as t
+  left join clerk_sync.run_marks as m on m.clerk_id = t.clerk_id
+  where coalesce(t.first_seen_at <= p_now - interval '15 minutes', true);
 $$;
 
--- Users of ours drawn at random, at most p_limit: [clerk_id].
+-- At most p_limit of them, drawn at random: [clerk_id].
 create or replace function public.clerk_sync_sample_users(p_limit integer default 100)
 returns jsonb
-language plpgsql
+language sql
 set search_path = ''
 as $$
-declare
-  v_has_synced boolean := clerk_sync.has_synced_users();
-begin
-  return (
-    select coalesce(jsonb_agg(d.clerk_id), '[]')
-    from (
-      select u.clerk_id
-      from public.users as u
-      left join clerk_sync.known_users as s on s.clerk_id = u.clerk_id
-      where u.clerk_id is not null
-        and u.deleted_at is null
-        and not clerk_sync.is_canary(u.clerk_id)
-        and (s.version > 0 or not v_has_synced)
-      order by random()
-      limit p_limit
-    ) as d
-  );
-end
+  select coalesce(jsonb_agg(d.clerk_id), '[]')
+  from (select t.clerk_id from clerk_sync.telling_users() as t order by random() limit p_limit) as d;
 $$;
 
 -- How the users of Supabase Auth and ours are compared: somebody may have deleted or changed one of them there by hand.
@@ -266,32 +220,11 @@ as $$
         case when p_auth ->> 'email' like p_state.auth_user_id || '%@removed.invalid' then '' else p_auth ->> 'email' end
       ),
       ('role', p_user.role::text, p_auth ->> 'role'),
-      (
-        'banned',
-        (p_state.banned or p_state.deprovisioned)::text,
-        coalesce(p_auth ->> 'banned', 'false')
-      ),
+      ('banned', (p_state.banned or p_state.deprovisioned)::text, coalesce(p_auth ->> 'banned', 'false')),
       ('locked', 'true', coalesce((p_auth ->> 'banned_until')::timestamptz > p_now, false)::text),
       ('deleted', 'false', p_auth ->> 'deleted')
   ) as f(name, here, auth)
   where f.here is distinct from f.auth;
-$$;
-
--- Whether nobody of ours, here or at Clerk, is meant by this Clerk id, and the Auth user is no living user's mirror.
-create or replace function clerk_sync.is_extra_in_auth(p_clerk_id text, p_auth_user_id uuid)
-returns boolean
-language sql
-stable
-set search_path = ''
-as $$
-  select not exists (
-      select 1 from clerk_sync.known_users as s where s.clerk_id = p_clerk_id and s.deleted_at is null
-    )
-    and not exists (select 1 from public.users as u where u.clerk_id = p_clerk_id and u.deleted_at is null)
-    and not exists (select 1 from clerk_sync.run_marks as m where m.clerk_id = p_clerk_id)
-    and not exists (
-      select 1 from clerk_sync.known_users as o where o.auth_user_id = p_auth_user_id and o.deleted_at is null
-    );
 $$;
 
 -- Compares Auth users, read after p_read_at, with the users of ours that owner names. p_users: [{id, owner, clerk_id,
@@ -301,8 +234,8 @@ $$;
 --   auth_missing  Auth has not got it
 --   auth_differs  it was changed there
 --   auth_deleted  it was soft-deleted there, which cannot be undone
---   auth_extra    its Clerk id is that of somebody who is deleted or unknown here; remembered: we wrote down this id for
---                 that user, tombstone: we know of the deletion
+--   auth_extra    its Clerk id is of a user who is deleted or unknown here and not shown by Clerk, and it is the mirror of no
+--                 living user; remembered: we wrote down this id for that user, tombstone: we know of the deletion
 -- Who has work in the queue, or was mirrored since, is left out.
 create or replace function public.clerk_sync_compare_auth_users(
   p_users       jsonb,
@@ -311,59 +244,60 @@ create or replace function public.clerk_sync_compare_auth_users(
   p_now         timestamptz default clock_timestamp()
 )
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 as $$
-begin
-  return (
-    with compared as (
+  with compared as (
+    select
+      i.id, i.owner, c.is_mirror, f.fields, c.is_remembered, s.deleted_at is not null as tombstone,
+      case
+        when clerk_sync.is_canary(i.owner) or exists (
+          select 1 from public.job_queue as j
+          where j.clerk_id = i.owner
+            and (j.status in ('PENDING', 'PROCESSING', 'FAILED') or (j.status = 'DEAD' and j.source = 'reconcile'))
+        ) then null
+        when c.is_mirror and (s.mirrored_version is distinct from s.version or s.mirrored_at >= p_read_at) then null
+        when c.is_mirror and i.missing then 'auth_missing'
+        when c.is_mirror and f.fields = '{}' then null
+        when c.is_mirror and i.deleted then 'auth_deleted'
+        when c.is_mirror then 'auth_differs'
+        when not coalesce(i.missing, false)
+          and i.clerk_id = i.owner
+          and not exists (
+            select 1 from clerk_sync.known_users as k where k.clerk_id = i.owner and k.deleted_at is null
+          )
+          and not exists (select 1 from public.users as k where k.clerk_id = i.owner and k.deleted_at is null)
+          and not exists (select 1 from clerk_sync.run_marks as m where m.clerk_id = i.owner)
+          and not exists (
+            select 1 from clerk_sync.known_users as k where k.auth_user_id = i.id and k.deleted_at is null
+          )
+        then 'auth_extra'
+      end as kind
+    from jsonb_array_elements(p_users) as e
+    cross join lateral jsonb_to_record(e.value)
+      as i(id uuid, owner text, clerk_id text, missing boolean, deleted boolean)
+    left join public.users as u on u.clerk_id = i.owner
+    left join clerk_sync.known_users as s on s.clerk_id = i.owner
+    cross join lateral (
       select
-        i.id, i.owner, c.is_mirror, f.fields, c.is_remembered, s.deleted_at is not null as tombstone,
-        case
-          when clerk_sync.is_canary(i.owner) or exists (
-            select 1 from public.job_queue as j
-            where j.clerk_id = i.owner
-              and (j.status in ('PENDING', 'PROCESSING', 'FAILED') or (j.status = 'DEAD' and j.source = 'reconcile'))
-          ) then null
-          when c.is_mirror and (s.mirrored_version is distinct from s.version or s.mirrored_at >= p_read_at) then null
-          when c.is_mirror and i.missing then 'auth_missing'
-          when c.is_mirror and f.fields = '{}' then null
-          when c.is_mirror and i.deleted then 'auth_deleted'
-          when c.is_mirror then 'auth_differs'
-          when not coalesce(i.missing, false) and i.clerk_id = i.owner
-            and clerk_sync.is_extra_in_auth(i.owner, i.id) then 'auth_extra'
-        end as kind
-      from jsonb_array_elements(p_users) as e
-      cross join lateral jsonb_to_record(e.value)
-        as i(id uuid, owner text, clerk_id text, missing boolean, deleted boolean)
-      left join lateral (select * from public.users as r where r.clerk_id = i.owner) as u on true
-      left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = i.owner) as s on true
-      cross join lateral (
-        select
-          coalesce(s.auth_user_id = i.id, false) as is_remembered,
-          coalesce(s.auth_user_id = i.id and s.deleted_at is null, false) and u.clerk_id is not null as is_mirror
-      ) as c
-      cross join lateral (
-        select clerk_sync.differing_auth_fields(e.value, u::public.users, s::clerk_sync.known_users, p_now) as fields
-      ) as f
-    )
-    select jsonb_build_object(
-      'mirrors', coalesce(jsonb_agg(c.id) filter (where c.is_mirror), '[]'),
-      'found', coalesce(jsonb_agg(jsonb_build_object(
-        'id', c.id, 'clerk_id', c.owner, 'kind', c.kind, 'remembered', c.is_remembered, 'tombstone', c.tombstone,
-        'fields', case
-          when c.kind not in ('auth_differs', 'auth_deleted') then '[]'
-          when p_with_values then c.fields
-          else to_jsonb(array(select jsonb_object_keys(c.fields)))
-        end
-      )) filter (where c.kind is not null), '[]')
-    )
-    from compared as c
-  );
-end
+        coalesce(s.auth_user_id = i.id, false) as is_remembered,
+        coalesce(s.auth_user_id = i.id and s.deleted_at is null, false) and u.clerk_id is not null as is_mirror
+    ) as c
+    cross join lateral (select clerk_sync.differing_auth_fields(e.value, u, s, p_now) as fields) as f
+  )
+  select jsonb_build_object(
+    'mirrors', coalesce(jsonb_agg(c.id) filter (where c.is_mirror), '[]'),
+    'found', coalesce(jsonb_agg(jsonb_build_object(
+      'id', c.id, 'clerk_id', c.owner, 'kind', c.kind, 'remembered', c.is_remembered, 'tombstone', c.tombstone,
+      'fields', case
+        when c.kind not in ('auth_differs', 'auth_deleted') then '[]'
+        when p_with_values then c.fields
+        else to_jsonb(array(select jsonb_object_keys(c.fields)))
+      end
+    )) filter (where c.kind is not null), '[]')
+  )
+  from compared as c;
 $$;
 
 -- How many users have a placeholder in Supabase Auth, where another user holds their address or number.
@@ -384,46 +318,46 @@ $$;
 -- Looks at some thousand users a call. held: [{clerk_id, email}] of those whose address another Auth user held.
 create or replace function public.clerk_sync_unlisted_auth_users(p_after text default '', p_limit integer default 100)
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-declare
-  v_scanned text[] := array(
-    select s.clerk_id
+  with scanned as materialized (
+    select s.clerk_id, s.auth_user_id, s.auth_finding, s.deleted_at is null and s.mirrored_version = s.version as is_mirrored
     from clerk_sync.known_users as s
     where s.clerk_id > p_after
     order by s.clerk_id
     limit 5000
-  );
-  v_users jsonb := (
-    select coalesce(jsonb_agg(jsonb_build_object('clerk_id', n.clerk_id, 'id', n.auth_user_id) order by n.clerk_id), '[]')
-    from (
-      select s.clerk_id, s.auth_user_id
-      from clerk_sync.known_users as s
-      where s.clerk_id = any (v_scanned)
-        and s.auth_user_id is not null
-        and s.deleted_at is null
-        and s.mirrored_version = s.version
-        and not exists (select 1 from clerk_sync.run_marks as m where m.clerk_id = s.auth_user_id::text)
-      order by s.clerk_id
-      limit p_limit
-    ) as n
-  );
-begin
-  return jsonb_build_object(
-    'users', v_users,
+  ),
+  unlisted as materialized (
+    select s.clerk_id, s.auth_user_id
+    from scanned as s
+    where s.is_mirrored
+      and s.auth_user_id is not null
+      and not exists (select 1 from clerk_sync.run_marks as m where m.clerk_id = s.auth_user_id::text)
+    order by s.clerk_id
+    limit p_limit
+  ),
+  page as (
+    select coalesce(
+      (select max(u.clerk_id) from unlisted as u having count(*) = p_limit),
+      (select max(s.clerk_id) from scanned as s having count(*) = 5000)
+    ) as next
+  )
+  select jsonb_build_object(
+    'users', (
+      select coalesce(jsonb_agg(jsonb_build_object('clerk_id', n.clerk_id, 'id', n.auth_user_id) order by n.clerk_id), '[]')
+      from unlisted as n
+    ),
     'held', (
       select coalesce(jsonb_agg(jsonb_build_object('clerk_id', s.clerk_id, 'email', u.email) order by s.clerk_id), '[]')
-      from clerk_sync.known_users as s
+      from scanned as s
       left join public.users as u on u.clerk_id = s.clerk_id
-      where s.clerk_id = any (v_scanned)
-        and s.clerk_id <= coalesce(case when jsonb_array_length(v_users) = p_limit then v_users #>> '{-1,clerk_id}' end, s.clerk_id)
+      where s.is_mirrored
         and s.auth_finding = 'auth_address_held'
-        and s.deleted_at is null
-        and s.mirrored_version = s.version
+        and s.clerk_id <= coalesce(p.next, s.clerk_id)
     ),
-    'next', case when jsonb_array_length(v_users) = p_limit then v_users #>> '{-1,clerk_id}' else v_scanned[5000] end
-  );
-end
+    'next', p.next
+  )
+  from page as p;
 $$;

@@ -73,8 +73,8 @@ export const runRules: readonly Mutation[] = [
     edits: [
       {
         file: compareSql,
-        find: "      and not clerk_sync.is_newcomer(i, p_now)\n",
-        replace: "",
+        find: "s.clerk_id = i and s.first_seen_at > p_now - interval '15 minutes'",
+        replace: "false",
       },
     ],
   },
