@@ -1673,32 +1673,6 @@ insert into clerk_sync.metric_state (rolled_until)
 values (now() - interval '7 days')
 on conflict (is_only_row) do nothing;
 
-alter table clerk_sync.metric_counts enable row level security;
-alter table clerk_sync.metric_events enable row level security;
-alter table clerk_sync.metric_state enable row level security;
-
-drop policy if exists metric_counts_service_role on clerk_sync.metric_counts;
-create policy metric_counts_service_role
-  on clerk_sync.metric_counts
-  for all
-  to service_role
-  using (true)
-  with check (true);
-drop policy if exists metric_events_service_role on clerk_sync.metric_events;
-create policy metric_events_service_role
-  on clerk_sync.metric_events
-  for all
-  to service_role
-  using (true)
-  with check (true);
-drop policy if exists metric_state_service_role on clerk_sync.metric_state;
-create policy metric_state_service_role
-  on clerk_sync.metric_state
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
 -- The upper bounds of the buckets of latencies, in seconds; the last bucket has none.
 create or replace function clerk_sync.latency_bounds()
 returns double precision[]
@@ -4995,115 +4969,53 @@ create table if not exists clerk_sync.run_marks (
   constraint run_marks_pkey primary key (clerk_id)
 );
 
-alter table clerk_sync.sync_runs enable row level security;
-alter table clerk_sync.run_marks enable row level security;
-
-drop policy if exists sync_runs_service_role on clerk_sync.sync_runs;
-create policy sync_runs_service_role
-  on clerk_sync.sync_runs
-  for all
-  to service_role
-  using (true)
-  with check (true);
-drop policy if exists run_marks_service_role on clerk_sync.run_marks;
-create policy run_marks_service_role
-  on clerk_sync.run_marks
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
 -- A run as jsonb, for the answers of the other functions.
 create or replace function clerk_sync.describe_run(p_id uuid)
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-begin
-  return (
-    select jsonb_build_object(
-      'id', r.id,
-      'kind', r.kind,
-      'status', r.status,
-      'applies', r.applies,
-      'phase', r.phase,
-      'cursor', r.cursor,
-      'counts', r.counts,
-      'steps', r.steps,
-      'users_at_clerk', r.users_at_clerk,
-      'error', r.error,
-      'started_at', r.started_at,
-      'updated_at', r.updated_at,
-      'finished_at', r.finished_at,
-      'lease_until', r.lease_until
-    )
-    from clerk_sync.sync_runs as r
-    where r.id = p_id
-  );
-end
+  select to_jsonb(r) - 'lease_token' from clerk_sync.sync_runs as r where r.id = p_id;
 $$;
 
--- Whether the caller may carry on the open run. One without p_kind (the schedule) carries on whatever applies and
--- waits out a pause; one that names what it wants carries on exactly that.
-create or replace function clerk_sync.may_carry_on(
-  p_run     clerk_sync.sync_runs,
-  p_kind    text,
-  p_applies boolean,
-  p_now     timestamptz
+-- Ends the part of the runner that has p_token (null: no runner has the run). COMPLETED, FAILED or CANCELLED ends the run;
+-- RUNNING gives it back to be carried on, by the schedule not before p_pause_seconds. Answers whether the run was still
+-- the caller's.
+create or replace function public.clerk_sync_end_run(
+  p_id            uuid,
+  p_token         uuid,
+  p_status        text,
+  p_error         text default null,
+  p_pause_seconds integer default 0,
+  p_now           timestamptz default clock_timestamp()
 )
 returns boolean
-language sql
-immutable
-set search_path = ''
-as $$
-  select case
-    when p_run.lease_until > p_now and (p_run.lease_token is not null or p_kind is null) then false
-    when p_kind is null then p_run.applies
-    else p_run.kind = p_kind and p_run.applies = p_applies
-  end;
-$$;
-
--- Makes a new run; null when there is an open one. A sweep goes back to the beginning of the last run that applied, and a
--- quarter of an hour further: Clerk's clock is not ours. Without one it goes back two days. What is older than 90 days is
--- forgotten then, and a sweep that found nothing after an hour, so that the list of runs shows what was found.
-create or replace function clerk_sync.start_run(p_kind text, p_applies boolean, p_now timestamptz)
-returns uuid
 language plpgsql
 set search_path = ''
 as $$
-declare
-  v_id    uuid;
-  v_last  timestamptz := (
-    select max(r.started_at) from clerk_sync.sync_runs as r where r.status = 'COMPLETED' and r.applies
-  );
-  v_since timestamptz := coalesce(v_last, p_now - interval '2 days') - interval '15 minutes';
 begin
-  insert into clerk_sync.sync_runs (kind, applies, cursor, started_at, updated_at, lease_until)
-  select p_kind, p_applies,
-    case when p_kind = 'sweep' then jsonb_build_object('floor', floor(extract(epoch from v_since) * 1000)) else '{}' end,
-    p_now, p_now, p_now
-  on conflict do nothing
-  returning id into v_id;
-  if v_id is not null then
-    truncate clerk_sync.run_marks;
-    delete from clerk_sync.sync_runs as r
-    where r.finished_at < p_now - interval '90 days'
-       or (
-         r.kind = 'sweep'
-         and r.status = 'COMPLETED'
-         and r.finished_at < v_last - interval '1 hour'
-         and coalesce((r.counts ->> 'queued')::integer, 0) = 0
-       );
-  end if;
-  return v_id;
+  update clerk_sync.sync_runs as r
+  set status = p_status,
+      error = p_error,
+      updated_at = case when p_status = 'RUNNING' then r.updated_at else p_now end,
+      finished_at = case when p_status <> 'RUNNING' then p_now end,
+      lease_token = null,
+      lease_until = p_now + make_interval(secs => p_pause_seconds)
+  where r.id = p_id
+    and r.status = 'RUNNING'
+    and r.lease_token is not distinct from p_token;
+  return found;
 end
 $$;
 
 -- Gives the caller the open run, or starts one of p_kind, unless one began within p_idle_seconds and completed.
--- Answers {outcome, run, token, read_at, mirrors}: started, resumed, busy (run says who has it) or none. read_at is
+-- Answers {outcome, run, token, read_at, mirrors}: started, resumed, busy (run says which) or none. read_at is
 -- when the next read of Clerk's API begins at the earliest; mirrors: users of ours are mirrored in Supabase Auth.
--- An abandoned run gives way: a dry run at once, another a day after it last moved.
+-- Without p_kind (the schedule) a caller carries on a run that applies, after its pause; with p_kind exactly that one.
+-- A run that no runner moves gives way: a dry run after an hour, or to a caller with p_kind; another to such a caller
+-- after a day. A sweep begins where the last run that applied began, or two days ago, and a quarter of an hour before:
+-- Clerk's clock is not ours. A new run has runs of 90 days ago forgotten, and sweeps that found nothing after an hour.
 create or replace function public.clerk_sync_take_run(
   p_kind          text default null,
   p_applies       boolean default true,
@@ -5117,22 +5029,29 @@ set search_path = ''
 as $$
 declare
   v_run     clerk_sync.sync_runs;
-  v_id      uuid;
-  v_outcome text := 'resumed';
-  v_token   uuid := gen_random_uuid();
+  v_outcome text;
+  v_last    timestamptz;
 begin
   select r.* into v_run from clerk_sync.sync_runs as r where r.status = 'RUNNING' for update;
-  if v_run.id is not null and clerk_sync.may_carry_on(v_run, p_kind, p_applies, p_now) then
-    v_id := v_run.id;
-  elsif v_run.id is not null and v_run.lease_until <= p_now and (
-    not v_run.applies and (p_kind is not null or v_run.updated_at < p_now - interval '1 hour')
-    or p_kind is not null and v_run.updated_at < p_now - interval '1 day'
-  ) then
-    perform clerk_sync.close_run(v_run.id, 'FAILED', 'run_abandoned: nobody carried it on', p_now);
-  elsif v_run.id is not null then
-    return jsonb_build_object('outcome', 'busy', 'run', clerk_sync.describe_run(v_run.id));
+  v_outcome := case
+    when v_run.id is null then 'started'
+    when v_run.lease_until > p_now and (v_run.lease_token is not null or p_kind is null) then 'busy'
+    when v_run.applies and p_kind is null then 'resumed'
+    when v_run.kind = p_kind and v_run.applies = p_applies then 'resumed'
+    when v_run.lease_until <= p_now and v_run.updated_at < case
+      when v_run.applies then p_now - interval '1 day'
+      when p_kind is null then p_now - interval '1 hour'
+      else 'infinity'
+    end then 'abandoned'
+    else 'busy'
+  end;
+  if v_outcome = 'abandoned' then
+    perform public.clerk_sync_end_run(
+      v_run.id, v_run.lease_token, 'FAILED', 'run_abandoned: nobody carried it on', p_now => p_now
+    );
+    v_outcome := 'started';
   end if;
-  if v_id is null then
+  if v_outcome = 'started' then
     if p_kind is null or exists (
       select 1
       from clerk_sync.sync_runs as r
@@ -5143,56 +5062,51 @@ begin
     ) then
       return jsonb_build_object('outcome', 'none');
     end if;
-    v_id := clerk_sync.start_run(p_kind, p_applies, p_now);
-    v_outcome := 'started';
+    v_last := (select max(r.started_at) from clerk_sync.sync_runs as r where r.status = 'COMPLETED' and r.applies);
+    insert into clerk_sync.sync_runs as r (kind, applies, cursor, started_at, updated_at, lease_until)
+    select
+      p_kind, p_applies,
+      case when p_kind = 'sweep' then jsonb_build_object('floor', floor(1000 * extract(epoch from b.begins_at))) else '{}' end,
+      p_now, p_now, p_now
+    from (select coalesce(v_last, p_now - interval '2 days') - interval '15 minutes' as begins_at) as b
+    on conflict do nothing
+    returning r.* into v_run;
+    if found then
+      truncate clerk_sync.run_marks;
+      delete from clerk_sync.sync_runs as r
+      where r.finished_at < p_now - interval '90 days'
+         or (
+           r.kind = 'sweep'
+           and r.status = 'COMPLETED'
+           and r.finished_at < v_last - interval '1 hour'
+           and coalesce((r.counts ->> 'queued')::integer, 0) = 0
+         );
+    else -- another caller has started one
+      v_outcome := 'busy';
+      v_run := null;
+    end if;
+  end if;
+  if v_outcome = 'busy' then
+    return jsonb_build_object('outcome', 'busy', 'run', clerk_sync.describe_run(v_run.id));
   end if;
   update clerk_sync.sync_runs as r
-  set lease_token = v_token, lease_until = p_now + make_interval(secs => p_lease_seconds)
-  where r.id = v_id;
+  set lease_token = gen_random_uuid(),
+      lease_until = p_now + make_interval(secs => p_lease_seconds)
+  where r.id = v_run.id
+  returning r.* into v_run;
   return jsonb_build_object(
-    'outcome', case when v_id is null then 'busy' else v_outcome end, 'run', clerk_sync.describe_run(v_id),
-    'token', v_token, 'read_at', p_now,
+    'outcome', v_outcome, 'run', clerk_sync.describe_run(v_run.id), 'token', v_run.lease_token, 'read_at', p_now,
     'mirrors', exists (select 1 from clerk_sync.known_users as s where s.mirrored_at is not null)
   );
 end
 $$;
 
--- Ends a run, whoever has it.
-create or replace function clerk_sync.close_run(p_id uuid, p_status text, p_error text, p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  update clerk_sync.sync_runs as r
-  set status = p_status,
-      error = p_error,
-      finished_at = p_now,
-      updated_at = p_now,
-      lease_token = null,
-      lease_until = p_now
-  where r.id = p_id;
-end
-$$;
-
 -- How a user at Clerk differs from ours.
 
--- Whether a user has no address here because another row has it, by a better claim: that is how it should be. Clerk lets
--- several users have one address that is not verified.
-create or replace function clerk_sync.is_withheld(p_email text, p_user public.users, p_state clerk_sync.known_users)
-returns boolean
-language sql
-stable
-set search_path = ''
-as $$
-  select p_user.email is null
-    and p_state.withheld_email = p_email
-    and exists (select 1 from public.users as u where u.email = p_email and u.clerk_id <> p_user.clerk_id);
-$$;
-
 -- The fields in which a user at Clerk (p_payload, as map-user.ts makes it) is not as it is here. Only a role that may be
--- stored counts, and only what Clerk said. is_own: the name is one that the user edited here, for Clerk still has the name
--- that was applied last, or the job that applied it is gone.
+-- stored counts, and only what Clerk said. An address that another row has by a better claim is no difference: Clerk lets
+-- several users have one address that is not verified. is_own: the name is one that the user edited here, for Clerk still
+-- has the name that was applied last, or the job that applied it is gone.
 create or replace function clerk_sync.differing_fields(
   p_payload jsonb,
   p_user    public.users,
@@ -5217,7 +5131,9 @@ as $$
   from (
     values
       ('email', 'email', p_payload ->> 'email', case
-        when clerk_sync.is_withheld(p_payload ->> 'email', p_user, p_state) then p_payload ->> 'email'
+        when p_user.email is null and p_state.withheld_email = p_payload ->> 'email' and exists (
+          select 1 from public.users as u where u.email = p_state.withheld_email and u.clerk_id <> p_user.clerk_id
+        ) then p_state.withheld_email
         else p_user.email
       end),
       ('name', 'name', p_payload ->> 'name', p_user.name),
@@ -5255,16 +5171,6 @@ insert into clerk_sync.silence (is_only_row)
 values (true)
 on conflict (is_only_row) do nothing;
 
-alter table clerk_sync.silence enable row level security;
-
-drop policy if exists silence_service_role on clerk_sync.silence;
-create policy silence_service_role
-  on clerk_sync.silence
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
 -- When the webhook last took a delivery; null: never.
 create or replace function clerk_sync.last_delivery()
 returns timestamptz
@@ -5299,8 +5205,8 @@ begin
   select to_timestamp(min(i.version) / 1000.0)
   into v_changed
   from jsonb_to_recordset(p_jobs) as i(clerk_id text, version bigint, payload jsonb, source text)
-  left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
-  left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = i.clerk_id) as s on true
+  left join public.users as u on u.clerk_id = i.clerk_id
+  left join clerk_sync.known_users as s on s.clerk_id = i.clerk_id
   where i.source = 'reconcile'
     and i.version > extract(epoch from v_after) * 1000
     and i.version > coalesce(s.version, 0)
@@ -5310,7 +5216,7 @@ begin
       when u.clerk_id is null or coalesce(s.version, 0) = 0 then (i.payload ->> 'created_at')::timestamptz > v_after
       else exists (
         select 1
-        from clerk_sync.differing_fields(i.payload, u::public.users, s::clerk_sync.known_users) as f
+        from clerk_sync.differing_fields(i.payload, u, s) as f
         where not f.is_own
           and f.name <> 'locked' -- a lock runs out without an event
           and (f.name <> 'email' or s.refresh_reason is null)
@@ -5322,14 +5228,13 @@ begin
 end
 $$;
 
--- How a run moves: each step stores its jobs, its marks and where it stands in one transaction, and notes before that
--- what of its jobs Clerk should have delivered.
-
--- One step of a run that is held by p_token. p_step: {number?, phase?, cursor?, counts?, jobs?, mirror?, marks?,
--- users_at_clerk?}; jobs as clerk_sync_enqueue takes them, mirror: Clerk ids of users who are mirrored once more as they
--- are; counts are added to those of the run, as are the outcomes of the jobs. A step whose number is stored already (its answer was lost) is not stored again. Answers
--- {held, run, read_at, open_jobs}. When the run was taken over or cancelled, held is false and nothing was stored.
--- open_jobs: jobs of backfill and reconcile that wait, counted as far as p_most_jobs.
+-- One step of a run that is held by p_token: stores its jobs, its marks and where the run stands in one transaction, and
+-- notes before that what of its jobs Clerk should have delivered. p_step: {number?, phase?, cursor?, counts?, jobs?,
+-- mirror?, marks?, users_at_clerk?}; jobs as clerk_sync_enqueue takes them, mirror: Clerk ids of users who are mirrored
+-- once more as they are; counts are added to those of the run, as are the outcomes of the jobs. A step whose number is
+-- stored already (its answer was lost) is not stored again. Answers {held, run, read_at, open_jobs}. When the run was taken
+-- over or cancelled, held is false and nothing was stored. open_jobs: jobs of backfill and reconcile that wait, but for
+-- deletions, which may wait for the delete brake; counted as far as p_most_jobs.
 create or replace function public.clerk_sync_advance_run(
   p_id            uuid,
   p_token         uuid,
@@ -5373,9 +5278,21 @@ begin
   set steps = greatest(r.steps, coalesce((v_step ->> 'number')::integer, 0)),
       phase = coalesce(v_step ->> 'phase', r.phase),
       cursor = coalesce(v_step -> 'cursor', r.cursor),
-      counts = clerk_sync.add_counts(
-        clerk_sync.add_counts(r.counts, coalesce(v_step -> 'counts', '{}')),
-        clerk_sync.add_counts(clerk_sync.count_outcomes(v_enqueued), v_repairs)
+      counts = (
+        select coalesce(jsonb_object_agg(t.name, t.count), '{}')
+        from (
+          select c.name, sum(c.count) as count
+          from (
+            select o.key, o.value::bigint from jsonb_each_text(r.counts) as o
+            union all
+            select n.key, n.value::bigint from jsonb_each_text(coalesce(v_step -> 'counts', '{}')) as n
+            union all
+            select e.value ->> 'outcome', 1 from jsonb_array_elements(v_enqueued) as e
+            union all
+            select m.key, m.value::bigint from jsonb_each_text(v_repairs) as m
+          ) as c(name, count)
+          group by c.name
+        ) as t
       ),
       users_at_clerk = coalesce((v_step ->> 'users_at_clerk')::integer, r.users_at_clerk),
       error = null,
@@ -5386,44 +5303,19 @@ begin
     'held', true,
     'run', clerk_sync.describe_run(p_id),
     'read_at', p_now,
-    'open_jobs', clerk_sync.count_background_jobs(p_most_jobs)
+    'open_jobs', (
+      select count(*)
+      from (
+        select 1
+        from public.job_queue as j
+        where j.status in ('PENDING', 'FAILED')
+          and j.waits_for is null
+          and j.priority = 0
+          and j.job_type <> 'USER_DELETED'
+        limit p_most_jobs
+      ) as waiting
+    )
   );
-end
-$$;
-
--- Ends the runner's part: COMPLETED or FAILED ends the run, RUNNING gives it back to be carried on, by the schedule
--- not before p_pause_seconds. Answers whether the run was still the caller's.
-create or replace function public.clerk_sync_end_run(
-  p_id            uuid,
-  p_token         uuid,
-  p_status        text,
-  p_error         text default null,
-  p_pause_seconds integer default 0,
-  p_now           timestamptz default clock_timestamp()
-)
-returns boolean
-language plpgsql
-set search_path = ''
-as $$
-begin
-  perform 1
-  from clerk_sync.sync_runs as r
-  where r.id = p_id
-    and r.lease_token = p_token
-  for update;
-  if not found then
-    return false;
-  end if;
-  if p_status <> 'RUNNING' then
-    perform clerk_sync.close_run(p_id, p_status, p_error, p_now);
-    return true;
-  end if;
-  update clerk_sync.sync_runs as r
-  set error = p_error,
-      lease_token = null,
-      lease_until = p_now + make_interval(secs => p_pause_seconds)
-  where r.id = p_id;
-  return true;
 end
 $$;
 
@@ -5434,78 +5326,24 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_id uuid := (select r.id from clerk_sync.sync_runs as r where r.status = 'RUNNING' for update);
+  v_run clerk_sync.sync_runs;
 begin
-  perform clerk_sync.close_run(v_id, 'CANCELLED', null, p_now);
-  return clerk_sync.describe_run(v_id);
+  select r.* into v_run from clerk_sync.sync_runs as r where r.status = 'RUNNING' for update;
+  perform public.clerk_sync_end_run(v_run.id, v_run.lease_token, 'CANCELLED', p_now => p_now);
+  return clerk_sync.describe_run(v_run.id);
 end
 $$;
 
--- The newest runs, the last first. counts.missing, stale, ahead, differs, unmirrored and extra of a sweep or compare are how
--- far out of step it found us, auth_missing, auth_differs, auth_deleted and auth_extra how far Supabase Auth.
+-- The newest runs, the last first. counts.missing, stale, ahead, differs, unmirrored and extra of a sweep or compare are
+-- the users that differed from Clerk, auth_missing, auth_differs, auth_deleted and auth_extra those in Supabase Auth.
 create or replace function public.clerk_sync_list_runs(p_limit integer default 20)
 returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return (
-    select coalesce(jsonb_agg(clerk_sync.describe_run(r.id) order by r.started_at desc), '[]')
-    from (select s.id, s.started_at from clerk_sync.sync_runs as s order by s.started_at desc limit p_limit) as r
-  );
-end
-$$;
-
--- {a: 1} and {a: 2, b: 3} make {a: 3, b: 3}.
-create or replace function clerk_sync.add_counts(p_counts jsonb, p_more jsonb)
-returns jsonb
-language sql
-immutable
-set search_path = ''
-as $$
-  select p_counts || coalesce(
-    (
-      select jsonb_object_agg(m.key, coalesce((p_counts ->> m.key)::bigint, 0) + m.value::bigint)
-      from jsonb_each_text(p_more) as m
-    ),
-    '{}'
-  );
-$$;
-
--- How often each outcome came in an answer of clerk_sync_enqueue.
-create or replace function clerk_sync.count_outcomes(p_enqueued jsonb)
-returns jsonb
-language sql
-immutable
-set search_path = ''
-as $$
-  select coalesce(jsonb_object_agg(o.outcome, o.count), '{}')
-  from (
-    select e.value ->> 'outcome' as outcome, count(*) as count
-    from jsonb_array_elements(p_enqueued) as e
-    group by e.value ->> 'outcome'
-  ) as o;
-$$;
-
--- How many jobs of backfill and reconcile wait, counted as far as p_most. Deletions may wait for the delete brake
--- and do not count.
-create or replace function clerk_sync.count_background_jobs(p_most integer)
-returns integer
 language sql
 stable
 set search_path = ''
 as $$
-  select count(*)::integer
-  from (
-    select 1
-    from public.job_queue as j
-    where j.status in ('PENDING', 'FAILED')
-      and j.waits_for is null
-      and j.priority = 0
-      and j.job_type <> 'USER_DELETED'
-    limit p_most
-  ) as waiting;
+  select coalesce(jsonb_agg(to_jsonb(r) - 'lease_token' order by r.started_at desc), '[]')
+  from (select s.* from clerk_sync.sync_runs as s order by s.started_at desc limit p_limit) as r;
 $$;
 
 -- What became of the jobs of backfill and reconcile since a run began: {users, due, retrying, dead, held}. due is work
@@ -5513,44 +5351,35 @@ $$;
 -- counted only when nothing is due.
 create or replace function public.clerk_sync_run_jobs_state(p_id uuid, p_now timestamptz default clock_timestamp())
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-declare
-  v_since timestamptz := (select r.started_at from clerk_sync.sync_runs as r where r.id = p_id);
-  v_state jsonb;
-begin
-  select jsonb_build_object(
-    'due', count(*) filter (
-      where j.status = 'PROCESSING' or (j.status <> 'DEAD' and j.waits_for is null and j.run_at <= p_now)
-    ),
-    'retrying', count(*) filter (where j.waits_for is not null or j.status = 'FAILED' and j.run_at > p_now),
-    'held', count(*) filter (where j.waits_for is null and j.status = 'PENDING' and j.run_at > p_now),
-    'dead', count(*) filter (where j.status = 'DEAD')
-  )
-  into v_state
-  from ( -- each by its own partial index
-    select w.status, w.run_at, w.waits_for
-    from public.job_queue as w
-    where w.status in ('PENDING', 'FAILED') and w.waits_for is null and w.priority = 0
-    union all
-    select c.status, c.run_at, c.waits_for from public.job_queue as c where c.waits_for is not null and c.priority = 0
-    union all
-    select p.status, p.run_at, p.waits_for from public.job_queue as p where p.status = 'PROCESSING' and p.priority = 0
-    union all
-    select d.status, d.run_at, d.waits_for
-    from public.job_queue as d
-    where d.status = 'DEAD'
-      and d.updated_at >= v_since
-      and d.priority = 0
-  ) as j;
-  return v_state || jsonb_build_object('users', case
-    when (v_state ->> 'due')::integer = 0 then (
-      select count(*) from public.users as u where u.clerk_id is not null and u.deleted_at is null
-    )
-  end);
-end
+  select to_jsonb(c) || jsonb_build_object('users', case when c.due = 0 then (
+    select count(*) from public.users as u where u.clerk_id is not null and u.deleted_at is null
+  ) end)
+  from (
+    select
+      count(*) filter (where j.state = 'due') as due,
+      count(*) filter (where j.state = 'retrying') as retrying,
+      count(*) filter (where j.state = 'held') as held,
+      count(*) filter (where j.state = 'dead') as dead
+    from ( -- each by its own partial index
+      select case when w.run_at <= p_now then 'due' when w.status = 'FAILED' then 'retrying' else 'held' end
+      from public.job_queue as w
+      where w.status in ('PENDING', 'FAILED') and w.waits_for is null and w.priority = 0
+      union all
+      select 'retrying' from public.job_queue as c where c.waits_for is not null and c.priority = 0
+      union all
+      select 'due' from public.job_queue as p where p.status = 'PROCESSING' and p.priority = 0
+      union all
+      select 'dead'
+      from public.job_queue as d
+      where d.status = 'DEAD'
+        and d.updated_at >= (select r.started_at from clerk_sync.sync_runs as r where r.id = p_id)
+        and d.priority = 0
+    ) as j(state)
+  ) as c;
 $$;
 
 -- The budget of requests to Clerk's API. The rate is the instance's (1,000 requests in 10 s in production, 100 in
@@ -5570,16 +5399,6 @@ comment on column clerk_sync.clerk_rate.used is
 insert into clerk_sync.clerk_rate (is_only_row)
 values (true)
 on conflict (is_only_row) do nothing;
-
-alter table clerk_sync.clerk_rate enable row level security;
-
-drop policy if exists clerk_rate_service_role on clerk_sync.clerk_rate;
-create policy clerk_rate_service_role
-  on clerk_sync.clerk_rate
-  for all
-  to service_role
-  using (true)
-  with check (true);
 
 -- Takes up to p_wanted requests out of p_rate in any p_window_seconds; answers {granted, wait_milliseconds}. When
 -- nothing is granted, something is again after the wait. Who passes a smaller p_rate leaves the rest to others: what
@@ -5601,7 +5420,6 @@ declare
   v_last         bigint;
   v_used         integer[];
   v_granted      integer;
-  v_slots        integer := 0;
 begin
   select r.slot, r.used
   into v_last, v_used
@@ -5619,18 +5437,12 @@ begin
   update clerk_sync.clerk_rate as r
   set slot = v_slot,
       used = v_used;
-  if v_granted = 0 then
-    v_slots := (
-      select min(k)
-      from generate_series(1, 11) as k
-      where k = 11
-         or (select sum(u) from unnest(v_used[1:11 - k]) as u) < p_rate
-    );
-  end if;
-  return jsonb_build_object(
-    'granted', v_granted,
-    'wait_milliseconds', case when v_granted > 0 then 0 else ceil((v_slot + v_slots) * v_length - v_milliseconds) end
-  );
+  return jsonb_build_object('granted', v_granted, 'wait_milliseconds', case when v_granted > 0 then 0 else (
+    select ceil((v_slot + min(k)) * v_length - v_milliseconds)
+    from generate_series(1, 11) as k
+    where k = 11
+       or (select sum(u) from unnest(v_used[1:11 - k]) as u) < p_rate
+  ) end);
 end
 $$;
 
@@ -9442,6 +9254,22 @@ revoke insert, update, delete -- from views, which "all tables" includes
   on clerk_sync.queue_status, clerk_sync.dead_letter_groups, clerk_sync.recent_failures, clerk_sync.latency_by_hour,
     clerk_sync.drift_history, clerk_sync.events, clerk_sync.known_users
   from service_role;
+
+do $$
+declare
+  v_table name;
+begin
+  for v_table in
+    select c.relname from pg_catalog.pg_class as c where c.relnamespace = 'clerk_sync'::regnamespace and c.relkind = 'r'
+  loop
+    execute format('alter table clerk_sync.%I enable row level security', v_table);
+    execute format('drop policy if exists %I on clerk_sync.%I', v_table || '_service_role', v_table);
+    execute format(
+      'create policy %I on clerk_sync.%I to service_role using (true) with check (true)', v_table || '_service_role', v_table
+    );
+  end loop;
+end
+$$;
 
 revoke all on public.job_queue from public, anon, authenticated;
 grant select, insert, update, delete on public.job_queue to service_role;

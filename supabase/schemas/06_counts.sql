@@ -45,32 +45,6 @@ insert into clerk_sync.metric_state (rolled_until)
 values (now() - interval '7 days')
 on conflict (is_only_row) do nothing;
 
-alter table clerk_sync.metric_counts enable row level security;
-alter table clerk_sync.metric_events enable row level security;
-alter table clerk_sync.metric_state enable row level security;
-
-drop policy if exists metric_counts_service_role on clerk_sync.metric_counts;
-create policy metric_counts_service_role
-  on clerk_sync.metric_counts
-  for all
-  to service_role
-  using (true)
-  with check (true);
-drop policy if exists metric_events_service_role on clerk_sync.metric_events;
-create policy metric_events_service_role
-  on clerk_sync.metric_events
-  for all
-  to service_role
-  using (true)
-  with check (true);
-drop policy if exists metric_state_service_role on clerk_sync.metric_state;
-create policy metric_state_service_role
-  on clerk_sync.metric_state
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
 -- The upper bounds of the buckets of latencies, in seconds; the last bucket has none.
 create or replace function clerk_sync.latency_bounds()
 returns double precision[]

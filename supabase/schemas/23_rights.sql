@@ -157,6 +157,22 @@ revoke insert, update, delete -- from views, which "all tables" includes
     clerk_sync.drift_history, clerk_sync.events, clerk_sync.known_users
   from service_role;
 
+do $$
+declare
+  v_table name;
+begin
+  for v_table in
+    select c.relname from pg_catalog.pg_class as c where c.relnamespace = 'clerk_sync'::regnamespace and c.relkind = 'r'
+  loop
+    execute format('alter table clerk_sync.%I enable row level security', v_table);
+    execute format('drop policy if exists %I on clerk_sync.%I', v_table || '_service_role', v_table);
+    execute format(
+      'create policy %I on clerk_sync.%I to service_role using (true) with check (true)', v_table || '_service_role', v_table
+    );
+  end loop;
+end
+$$;
+
 revoke all on public.job_queue from public, anon, authenticated;
 grant select, insert, update, delete on public.job_queue to service_role;
 
