@@ -274,7 +274,7 @@ begin
   if p_jobs = '[]' then
     return;
   end if;
-  select s.installed_at into v_after from clerk_sync.silence as s for update; -- end_silence waits until the note is written
+  select s.installed_at into v_after from clerk_sync.silence as s for update; -- deliveries are recorded after the note
   v_after := coalesce(clerk_sync.last_delivery(), v_after);
   select to_timestamp(min(i.version) / 1000.0)
   into v_changed

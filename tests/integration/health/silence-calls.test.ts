@@ -21,7 +21,7 @@ describe("the call that the schedule makes", () => {
       body: '{"source": "schedule", "work": "sweep"}',
     });
   const checked = `select f.s ->> 'checked_at' is not null as checked, f.s ->> 'error' as error, f.s ->> 'users_at_clerk' as users_at_clerk
-    from clerk_sync.silence_facts() as f(s)`;
+    from (select clerk_sync_health() #> '{facts,silence}' as s) as f`;
 
   it("has the processor look for silence under Deno", async () => {
     const supabase = await startSupabaseStandIn();

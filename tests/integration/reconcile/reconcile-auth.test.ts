@@ -163,6 +163,6 @@ describe("a compare of Supabase Auth", () => {
   it("counts in the drift that health knows", async () => {
     await spoil();
     await system.cli.json("reconcile");
-    expect((await sql("select clerk_sync.run_facts() #> '{compare,drift}' as drift")).rows).toEqual([{ drift: 6 }]);
+    expect((await sql("select clerk_sync_health() #> '{facts,runs,compare,drift}' as drift")).rows).toEqual([{ drift: 6 }]);
   });
 });

@@ -62,7 +62,7 @@ export const supervision: readonly Mutation[] = [
   {
     test: "tests/integration/health/silence.test.ts",
     title: "it ends by itself > with the next delivery, and says from when until when to replay",
-    edits: [{ file: healthSql, find: "perform clerk_sync.end_silence(p_accepted_at);", replace: "" }],
+    edits: [{ file: healthSql, find: "set changed_at = null,", replace: "set changed_at = s.changed_at," }],
   },
   {
     test: "tests/integration/health/silence.test.ts",
@@ -148,7 +148,7 @@ export const supervision: readonly Mutation[] = [
   {
     test: "tests/integration/health/health-services.test.ts",
     title: "the last compare > makes up for a backfill and a sweep that failed before, and not for those after",
-    edits: [{ file: healthSql, find: "and c.started_at > n.started_at", replace: "" }],
+    edits: [{ file: healthSql, find: "and c.started_at > r.started_at", replace: "" }],
   },
   {
     test: "tests/integration/cli/verify-instance.test.ts",
