@@ -3344,38 +3344,29 @@ begin
 end
 $$;
 
--- True when nothing can be left of a canary in Supabase Auth: its deletion is complete and nothing else is open, or
--- no worker ever had it in hand.
+-- True when nothing can be left of a canary in Supabase Auth: no worker ever leased one of its jobs, or its deletion is
+-- complete and nothing else is open.
 create or replace function clerk_sync.can_remove_canary(p_clerk_id text)
 returns boolean
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-begin
-  if not exists (select 1 from clerk_sync.records as r where r.id = p_clerk_id)
+  select (
+    coalesce(max(j.attempts), 0) = 0
+    and not exists (select 1 from clerk_sync.records as r where r.id = p_clerk_id)
     and not exists (select 1 from public.users as u where u.clerk_id = p_clerk_id)
-    and not exists (select 1 from public.job_queue as j where j.clerk_id = p_clerk_id and j.attempts > 0) then
-    return true;
-  end if;
-  return exists (
-    select 1
-    from public.job_queue as j
-    where j.clerk_id = p_clerk_id
-      and j.job_type = 'USER_DELETED'
-      and j.status = 'COMPLETED'
-  ) and not exists (
-    select 1
-    from public.job_queue as j
-    where j.clerk_id = p_clerk_id
-      and j.status in ('PENDING', 'PROCESSING', 'FAILED')
-  );
-end
+  ) or (
+    count(*) filter (where j.job_type = 'USER_DELETED' and j.status = 'COMPLETED') > 0
+    and count(*) filter (where j.status in ('PENDING', 'PROCESSING', 'FAILED')) = 0
+  )
+  from public.job_queue as j
+  where j.clerk_id = p_clerk_id;
 $$;
 
--- Removes all there is of a canary: row, state, jobs. As long as its mirror could still be in Supabase Auth it
--- removes nothing: the jobs that owe the deletion must stay. Answers {removed, rows, states, jobs, waiting}, the last
--- being what clerk_sync.describe_jobs says of the jobs that are not completed. Raises SY002 for anybody else's id.
+-- Removes all there is of a canary: row, state, jobs. While its mirror could still be in Supabase Auth it removes nothing:
+-- the jobs that delete the mirror must stay. Answers {removed, rows, states, jobs, waiting}, the last being what
+-- clerk_sync.describe_jobs says of the jobs that are not completed. Raises SY002 for anybody else's id.
 create or replace function public.clerk_sync_remove_canary(p_clerk_id text)
 returns jsonb
 language plpgsql
@@ -3389,8 +3380,8 @@ declare
 begin
   perform clerk_sync.check_canary(p_clerk_id);
   v_ids := array(select j.id from public.job_queue as j where j.clerk_id = p_clerk_id);
-  -- Not before it may go, or a worker would pass over the job that is to take it away. Then jobs first and the user
-  -- last, and nothing is waited for: as the claim does. A worker may have had it in hand until now: look again.
+  -- No job is locked before the canary may go, or a worker would pass over the one that takes it away. The jobs come first
+  -- and the user last, and no lock is waited for, as in the claim. A worker may have held a job until now: look again.
   if clerk_sync.can_remove_canary(p_clerk_id) then
     v_locked := array(select j.id from public.job_queue as j where j.clerk_id = p_clerk_id for update skip locked);
   end if;
@@ -6340,7 +6331,7 @@ declare
   v_names    text[] := array[]::text[];
   v_jobs     integer := 0;
   v_last_run jsonb;
-  v_answers  jsonb := '[]';
+  v_answers  jsonb := '[]'::jsonb;
 begin
   if to_regclass('vault.decrypted_secrets') is not null then
     v_names := array(select s.name from vault.decrypted_secrets as s);
@@ -6383,7 +6374,7 @@ begin
     end if;
   exception
     when insufficient_privilege then -- Supabase owns pg_net and decides who may read its answers
-      v_answers := '[]';
+      null;
   end;
   return jsonb_build_object(
     'cron', to_regclass('cron.job') is not null,
@@ -6426,7 +6417,7 @@ begin
     end if;
   exception
     when insufficient_privilege then -- the caller may not look at pg_cron
-      v_schedule := null;
+      null;
   end;
   return jsonb_build_object(
     'now', p_now,
@@ -6779,11 +6770,9 @@ $$;
 
 -- ---- 18_alerts.sql ----
 
--- Incidents, and the notices that tell targets of them.
-
--- Incidents: what clerk_sync_health says is wrong, and lasts. A reason becomes an incident once it has held for a
--- while; one that comes and goes stays the same incident; it is over when the reason has been absent for a while.
--- Nothing of it is personal.
+-- Incidents, and the notices that tell targets of them. An incident is what clerk_sync_health says is wrong, and lasts: a
+-- reason becomes one once it has held for a while; one that comes and goes stays the same incident; it is over when the
+-- reason has been absent for a while. Nothing of it is personal.
 
 create table if not exists clerk_sync.incidents (
   id            uuid        not null default gen_random_uuid(),
@@ -6803,9 +6792,9 @@ create table if not exists clerk_sync.incidents (
   constraint closed_after_opened check (closed_at is null or opened_at is not null)
 );
 
-comment on column clerk_sync.incidents.subject is 'what it is about where the code does not say, such as the service of a circuit';
+comment on column clerk_sync.incidents.subject is 'such as the service of a circuit; empty where the code says it all';
 comment on column clerk_sync.incidents.status is 'at its worst';
-comment on column clerk_sync.incidents.opened_at is 'null: it has not held for long enough, nobody is told of it';
+comment on column clerk_sync.incidents.opened_at is 'null: it has not held for long enough, no target is told of it';
 comment on column clerk_sync.incidents.absent_since is 'the first of the checks in a row that did not see it';
 
 create unique index if not exists incidents_one_open
@@ -6857,14 +6846,24 @@ as $$
   select jsonb_build_object('hold_seconds', 45, 'quiet_seconds', 300, 'kept_days', 90);
 $$;
 
--- The reasons in what clerk_sync_health answered, as incidents name them: a silence that is suspected and then confirmed
--- is one, two circuits are two.
-create or replace function clerk_sync.incident_reasons(p_health jsonb)
-returns table (code text, subject text, status text, what text, remedy text, since timestamptz)
-language sql
-stable
+-- Compares the incidents with what is wrong now, unless that was done within p_every_seconds or another caller is doing
+-- it. Answers whether it did. A silence that is suspected and then confirmed is one incident, two circuits are two.
+create or replace function clerk_sync.check_incidents(p_every_seconds integer, p_now timestamptz)
+returns boolean
+language plpgsql
 set search_path = ''
 as $$
+declare
+  v_check  clerk_sync.incident_check;
+  v_health jsonb;
+  v_t      jsonb := clerk_sync.incident_thresholds();
+begin
+  select * into v_check from clerk_sync.incident_check as c for update skip locked;
+  if not found or v_check.checked_at between p_now - make_interval(secs => p_every_seconds) and p_now then
+    return false;
+  end if;
+  v_health := public.clerk_sync_health(p_now);
+  insert into clerk_sync.incidents as i (code, subject, status, what, remedy, since, first_seen_at, last_seen_at)
   select
     case when r.code in ('silence_suspected', 'silence_confirmed') then 'silence' else r.code end,
     coalesce(c.key, ''),
@@ -6877,69 +6876,37 @@ as $$
       )
     end,
     r.remedy,
-    coalesce((c.value ->> 'since')::timestamptz, r.since)
-  from jsonb_to_recordset(p_health -> 'reasons') as r(
-    code text, status text, what text, remedy text, since timestamptz
-  )
-  left join lateral jsonb_each(p_health #> '{facts,circuits}') as c
+    coalesce((c.value ->> 'since')::timestamptz, r.since, p_now),
+    p_now,
+    p_now
+  from jsonb_to_recordset(v_health -> 'reasons') as r(code text, status text, what text, remedy text, since timestamptz)
+  left join lateral jsonb_each(v_health #> '{facts,circuits}') as c
     on r.code = 'circuit_open'
-   and c.value ->> 'state' <> 'closed';
-$$;
-
--- Compares the incidents with what is wrong now, p_health.
-create or replace function clerk_sync.compare_incidents(p_health jsonb, p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_t jsonb := clerk_sync.incident_thresholds();
-begin
-  insert into clerk_sync.incidents as i (code, subject, status, what, remedy, since, first_seen_at, last_seen_at)
-  select r.code, r.subject, r.status, r.what, r.remedy, coalesce(r.since, p_now), p_now, p_now
-  from clerk_sync.incident_reasons(p_health) as r
+   and c.value ->> 'state' <> 'closed'
   on conflict (code, subject) where closed_at is null do update
     set status = least(i.status, excluded.status), -- compromised sorts before degraded
         what = excluded.what,
         remedy = excluded.remedy,
         since = least(i.since, excluded.since),
-        last_seen_at = excluded.last_seen_at,
-        absent_since = null;
+        last_seen_at = excluded.last_seen_at;
   delete from clerk_sync.incidents as i
-  where i.opened_at is null
-    and i.last_seen_at <> p_now;
+  where (i.opened_at is null and i.last_seen_at <> p_now)
+     or i.closed_at < p_now - make_interval(days => (v_t ->> 'kept_days')::integer);
   update clerk_sync.incidents as i
-  set opened_at = p_now
-  where i.opened_at is null
-    and i.first_seen_at <= p_now - make_interval(secs => (v_t ->> 'hold_seconds')::integer);
-  update clerk_sync.incidents as i
-  set absent_since = p_now
-  where i.closed_at is null
-    and i.absent_since is null
-    and i.last_seen_at <> p_now;
-  update clerk_sync.incidents as i
-  set closed_at = p_now
-  where i.closed_at is null
-    and i.absent_since <= p_now - make_interval(secs => (v_t ->> 'quiet_seconds')::integer);
-  delete from clerk_sync.incidents as i
-  where i.closed_at < p_now - make_interval(days => (v_t ->> 'kept_days')::integer);
-end
-$$;
-
--- Checks, unless that was done within p_every_seconds or is being done by somebody else. Answers whether it did.
-create or replace function clerk_sync.check_incidents(p_every_seconds integer, p_now timestamptz)
-returns boolean
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_check clerk_sync.incident_check;
-begin
-  select * into v_check from clerk_sync.incident_check as c for update skip locked;
-  if not found or v_check.checked_at between p_now - make_interval(secs => p_every_seconds) and p_now then
-    return false;
-  end if;
-  perform clerk_sync.compare_incidents(public.clerk_sync_health(p_now), p_now);
+  set opened_at = coalesce(
+        i.opened_at,
+        case when i.first_seen_at <= p_now - make_interval(secs => (v_t ->> 'hold_seconds')::integer) then p_now end
+      ),
+      absent_since = n.absent_since,
+      closed_at = case
+        when n.absent_since <= p_now - make_interval(secs => (v_t ->> 'quiet_seconds')::integer) then p_now
+      end
+  from clerk_sync.incidents as o
+  cross join lateral (
+    select case when o.last_seen_at <> p_now then coalesce(o.absent_since, p_now) end as absent_since
+  ) as n
+  where i.id = o.id
+    and i.closed_at is null;
   update clerk_sync.incident_check as c set checked_at = p_now;
   return true;
 end
@@ -7001,29 +6968,9 @@ create policy notices_service_role
   using (true)
   with check (true);
 
--- Takes down which targets the caller has. One that nobody has named for an hour is no longer configured.
-create or replace function clerk_sync.register_targets(p_targets text[], p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  insert into clerk_sync.alert_targets as t (name, seen_at)
-  select n.name, p_now
-  from unnest(p_targets) as n(name)
-  order by n.name
-  on conflict (name) do update
-    set seen_at = excluded.seen_at
-    where t.seen_at < excluded.seen_at - interval '5 minutes';
-  delete from clerk_sync.alert_targets as t
-  where t.name <> all (p_targets)
-    and t.seen_at < p_now - interval '1 hour';
-end
-$$;
-
--- Makes the notices that are owed. A target that is new is told of what is open; the end goes to who was to be told of
--- the beginning.
-create or replace function clerk_sync.owe_notices(p_now timestamptz)
+-- Makes the notices of all incidents. A target that is new is told of what is open; the end goes to the targets that were
+-- to be told of the beginning.
+create or replace function clerk_sync.make_notices(p_now timestamptz)
 returns void
 language sql
 set search_path = ''
@@ -7074,51 +7021,10 @@ as $$
   order by n.created_at, n.id;
 $$;
 
--- Leases up to p_limit of them to the caller: [{id, token, kind, target, attempts, last_error, incident}].
-create or replace function clerk_sync.take_notices(p_targets text[], p_limit integer, p_now timestamptz)
-returns jsonb
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_token uuid := gen_random_uuid();
-  v_ids   uuid[];
-begin
-  v_ids := array(
-    select n.id
-    from clerk_sync.notices as n
-    where n.id in (select d.id from clerk_sync.due_notices(p_targets, p_now) as d)
-    order by n.created_at, n.id
-    limit p_limit
-    for update of n skip locked
-  );
-  update clerk_sync.notices as n
-  set token = v_token,
-      lease_until = p_now + interval '2 minutes'
-  where n.id = any (v_ids)
-    and coalesce(n.lease_until <= p_now, true) -- another's, that committed between the two statements
-    and n.sent_at is null;
-  return (
-    select coalesce(jsonb_agg(
-      jsonb_build_object(
-        'id', n.id, 'token', n.token, 'kind', n.kind, 'target', n.target, 'attempts', n.attempts,
-        'last_error', n.last_error, 'incident', to_jsonb(i) - '{first_seen_at,last_seen_at}'::text[]
-      )
-      order by n.created_at, n.id
-    ), '[]')
-    from clerk_sync.notices as n
-    join clerk_sync.incidents as i on i.id = n.incident_id
-    where n.id = any (v_ids)
-      and n.token = v_token
-  );
-end
-$$;
-
--- The calls by which notices are sent, tried out and looked at.
-
--- Checks the incidents unless that was done within p_every_seconds, and hands out the notices that are due, at most
--- ten: {checked, notices: as clerk_sync.take_notices}. p_targets: those that the caller can send to. Each call that
--- got notices is followed by one of clerk_sync_settle_notices; without it they are handed out again after two minutes.
+-- Checks the incidents unless that was done within p_every_seconds, and leases the notices that are due to the caller, at
+-- most ten: {checked, notices: [{id, token, kind, target, attempts, last_error, incident}]}. p_targets are those that the
+-- caller can send to; one that no caller has named for an hour is no longer configured. Each call that got notices is
+-- followed by one of clerk_sync_settle_notices; without it they are handed out again after two minutes.
 create or replace function public.clerk_sync_check_incidents(
   p_targets       text[],
   p_every_seconds integer     default 25,
@@ -7130,11 +7036,48 @@ set search_path = ''
 as $$
 declare
   v_checked boolean;
+  v_token   uuid := gen_random_uuid();
+  v_notices jsonb;
 begin
-  perform clerk_sync.register_targets(p_targets, p_now);
+  insert into clerk_sync.alert_targets as t (name, seen_at)
+  select n.name, p_now
+  from unnest(p_targets) as n(name)
+  order by n.name
+  on conflict (name) do update
+    set seen_at = excluded.seen_at
+    where t.seen_at < excluded.seen_at - interval '5 minutes';
+  delete from clerk_sync.alert_targets as t
+  where t.name <> all (p_targets)
+    and t.seen_at < p_now - interval '1 hour';
   v_checked := clerk_sync.check_incidents(p_every_seconds, p_now);
-  perform clerk_sync.owe_notices(p_now);
-  return jsonb_build_object('checked', v_checked, 'notices', clerk_sync.take_notices(p_targets, 10, p_now));
+  perform clerk_sync.make_notices(p_now);
+  with taken as (
+    update clerk_sync.notices as n
+    set token = v_token,
+        lease_until = p_now + interval '2 minutes'
+    where n.id = any (array(
+        select o.id
+        from clerk_sync.notices as o
+        where o.id in (select d.id from clerk_sync.due_notices(p_targets, p_now) as d)
+        order by o.created_at, o.id
+        limit 10
+        for update of o skip locked
+      ))
+      and coalesce(n.lease_until <= p_now, true) -- another's, that committed meanwhile
+      and n.sent_at is null
+    returning n.*
+  )
+  select coalesce(jsonb_agg(
+    jsonb_build_object(
+      'id', n.id, 'token', n.token, 'kind', n.kind, 'target', n.target, 'attempts', n.attempts,
+      'last_error', n.last_error, 'incident', to_jsonb(i) - '{first_seen_at,last_seen_at}'::text[]
+    )
+    order by n.created_at, n.id
+  ), '[]')
+  into v_notices
+  from taken as n
+  join clerk_sync.incidents as i on i.id = n.incident_id;
+  return jsonb_build_object('checked', v_checked, 'notices', v_notices);
 end
 $$;
 
@@ -7173,8 +7116,8 @@ begin
 end
 $$;
 
--- Whether a processor would find notices to send. Checks the incidents itself, at most once a minute, so that nobody is
--- called for that while all is well. Whatever goes wrong in here, the processor must be called for its other work.
+-- Whether a processor would find notices to send. Checks the incidents itself, at most once a minute, so that no function
+-- is called for that while all is well. Whatever goes wrong in here, the processor must be called for its other work.
 create or replace function clerk_sync.alerts_due(p_now timestamptz default clock_timestamp())
 returns boolean
 language plpgsql
@@ -7182,7 +7125,7 @@ set search_path = ''
 as $$
 begin
   if clerk_sync.check_incidents(55, p_now) then
-    perform clerk_sync.owe_notices(p_now);
+    perform clerk_sync.make_notices(p_now);
   end if;
   return exists (
     select 1
@@ -7212,7 +7155,7 @@ begin
     p_now, p_now, p_now, p_now, p_now
   )
   returning id into v_id;
-  perform clerk_sync.owe_notices(p_now);
+  perform clerk_sync.make_notices(p_now);
   return v_id;
 end
 $$;
@@ -7228,22 +7171,18 @@ as $$
   select jsonb_build_object(
     'checked_at', (select c.checked_at from clerk_sync.incident_check as c),
     'targets', (
-      select coalesce(jsonb_agg(jsonb_build_object(
-        'name', t.name,
-        'seen_at', t.seen_at,
-        'last_sent_at', n.last_sent_at,
-        'unsent', n.unsent,
-        'last_error', n.last_error
-      ) order by t.name), '[]')
-      from clerk_sync.alert_targets as t
-      cross join lateral (
+      select coalesce(jsonb_agg(to_jsonb(s) order by s.name), '[]')
+      from (
         select
-          max(a.sent_at) as last_sent_at,
-          count(*) filter (where a.sent_at is null and a.kind <> 'test') as unsent,
-          max(a.last_error) filter (where a.sent_at is null and a.kind <> 'test') as last_error
-        from clerk_sync.notices as a
-        where a.target = t.name
-      ) as n
+          t.name,
+          t.seen_at,
+          max(n.sent_at) as last_sent_at,
+          count(n.id) filter (where n.sent_at is null and n.kind <> 'test') as unsent,
+          max(n.last_error) filter (where n.sent_at is null and n.kind <> 'test') as last_error
+        from clerk_sync.alert_targets as t
+        left join clerk_sync.notices as n on n.target = t.name
+        group by t.name
+      ) as s
     ),
     'open', (
       select coalesce(jsonb_agg(to_jsonb(i) order by i.opened_at), '[]')
@@ -7252,11 +7191,12 @@ as $$
         and i.closed_at is null
     ),
     'notices', (
-      select coalesce(jsonb_agg(jsonb_build_object(
-        'target', n.target, 'kind', n.kind, 'sent_at', n.sent_at, 'attempts', n.attempts, 'last_error', n.last_error
-      ) order by n.target, n.kind), '[]')
-      from clerk_sync.notices as n
-      where n.incident_id = p_incident
+      select coalesce(jsonb_agg(to_jsonb(s) order by s.target, s.kind), '[]')
+      from (
+        select n.target, n.kind, n.sent_at, n.attempts, n.last_error
+        from clerk_sync.notices as n
+        where n.incident_id = p_incident
+      ) as s
     )
   );
 $$;

@@ -68,38 +68,29 @@ begin
 end
 $$;
 
--- True when nothing can be left of a canary in Supabase Auth: its deletion is complete and nothing else is open, or
--- no worker ever had it in hand.
+-- True when nothing can be left of a canary in Supabase Auth: no worker ever leased one of its jobs, or its deletion is
+-- complete and nothing else is open.
 create or replace function clerk_sync.can_remove_canary(p_clerk_id text)
 returns boolean
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-begin
-  if not exists (select 1 from clerk_sync.records as r where r.id = p_clerk_id)
+  select (
+    coalesce(max(j.attempts), 0) = 0
+    and not exists (select 1 from clerk_sync.records as r where r.id = p_clerk_id)
     and not exists (select 1 from public.users as u where u.clerk_id = p_clerk_id)
-    and not exists (select 1 from public.job_queue as j where j.clerk_id = p_clerk_id and j.attempts > 0) then
-    return true;
-  end if;
-  return exists (
-    select 1
-    from public.job_queue as j
-    where j.clerk_id = p_clerk_id
-      and j.job_type = 'USER_DELETED'
-      and j.status = 'COMPLETED'
-  ) and not exists (
-    select 1
-    from public.job_queue as j
-    where j.clerk_id = p_clerk_id
-      and j.status in ('PENDING', 'PROCESSING', 'FAILED')
-  );
-end
+  ) or (
+    count(*) filter (where j.job_type = 'USER_DELETED' and j.status = 'COMPLETED') > 0
+    and count(*) filter (where j.status in ('PENDING', 'PROCESSING', 'FAILED')) = 0
+  )
+  from public.job_queue as j
+  where j.clerk_id = p_clerk_id;
 $$;
 
--- Removes all there is of a canary: row, state, jobs. As long as its mirror could still be in Supabase Auth it
--- removes nothing: the jobs that owe the deletion must stay. Answers {removed, rows, states, jobs, waiting}, the last
--- being what clerk_sync.describe_jobs says of the jobs that are not completed. Raises SY002 for anybody else's id.
+-- Removes all there is of a canary: row, state, jobs. While its mirror could still be in Supabase Auth it removes nothing:
+-- the jobs that delete the mirror must stay. Answers {removed, rows, states, jobs, waiting}, the last being what
+-- clerk_sync.describe_jobs says of the jobs that are not completed. Raises SY002 for anybody else's id.
 create or replace function public.clerk_sync_remove_canary(p_clerk_id text)
 returns jsonb
 language plpgsql
@@ -113,8 +104,8 @@ declare
 begin
   perform clerk_sync.check_canary(p_clerk_id);
   v_ids := array(select j.id from public.job_queue as j where j.clerk_id = p_clerk_id);
-  -- Not before it may go, or a worker would pass over the job that is to take it away. Then jobs first and the user
-  -- last, and nothing is waited for: as the claim does. A worker may have had it in hand until now: look again.
+  -- No job is locked before the canary may go, or a worker would pass over the one that takes it away. The jobs come first
+  -- and the user last, and no lock is waited for, as in the claim. A worker may have held a job until now: look again.
   if clerk_sync.can_remove_canary(p_clerk_id) then
     v_locked := array(select j.id from public.job_queue as j where j.clerk_id = p_clerk_id for update skip locked);
   end if;

@@ -232,7 +232,7 @@ declare
   v_names    text[] := array[]::text[];
   v_jobs     integer := 0;
   v_last_run jsonb;
-  v_answers  jsonb := '[]';
+  v_answers  jsonb := '[]'::jsonb;
 begin
   if to_regclass('vault.decrypted_secrets') is not null then
     v_names := array(select s.name from vault.decrypted_secrets as s);
@@ -275,7 +275,7 @@ begin
     end if;
   exception
     when insufficient_privilege then -- Supabase owns pg_net and decides who may read its answers
-      v_answers := '[]';
+      null;
   end;
   return jsonb_build_object(
     'cron', to_regclass('cron.job') is not null,
@@ -318,7 +318,7 @@ begin
     end if;
   exception
     when insufficient_privilege then -- the caller may not look at pg_cron
-      v_schedule := null;
+      null;
   end;
   return jsonb_build_object(
     'now', p_now,

@@ -163,6 +163,8 @@ describe("a compare of Supabase Auth", () => {
   it("counts in the drift that health knows", async () => {
     await spoil();
     await system.cli.json("reconcile");
-    expect((await sql("select clerk_sync_health() #> '{facts,runs,compare,drift}' as drift")).rows).toEqual([{ drift: 6 }]);
+    expect((await sql("select clerk_sync_health() #> '{facts,runs,compare,drift}' as drift")).rows).toEqual([
+      { drift: 6 },
+    ]);
   });
 });

@@ -26,7 +26,7 @@ export const alertPromises: readonly Mutation[] = [
     test: alerts,
     title: "one incident > that two workers find at the same moment is told once",
     edits: [
-      { file: alertsSql, find: "for update of n skip locked", replace: "" },
+      { file: alertsSql, find: "for update of o skip locked", replace: "" },
       { file: alertsSql, find: "and coalesce(n.lease_until <= p_now, true) --", replace: "--" },
       { file: alertsSql, find: "and coalesce(n.lease_until <= p_now, true)\n", replace: "\n" },
     ],
@@ -43,7 +43,7 @@ export const alertPromises: readonly Mutation[] = [
       "a target that fails > with 500 gets the notice again after half a minute, then a minute, until it accepts it: then no more",
     edits: [
       { file: alertsSql, find: "where n.sent_at is null\n    and n.next_at", replace: "where n.next_at" },
-      { file: alertsSql, within: "clerk_sync.take_notices", find: "\n    and n.sent_at is null;", replace: "\n;" },
+      { file: alertsSql, find: "\n      and n.sent_at is null\n    returning", replace: "\n    returning" },
     ],
   },
   {
