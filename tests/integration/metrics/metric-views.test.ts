@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { userEvent } from "../../support/clerk/build-event.ts";
-import { createQueue, type Queue } from "../../support/database/queue.ts";
+import { deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
+import { createQueue, type Queue, toJob } from "../../support/database/queue.ts";
 import { counts } from "../../support/metrics/metric-facts.ts";
 
 const document = await readFile(new URL("../../../docs/metrics.md", import.meta.url), "utf8");
@@ -43,6 +43,9 @@ async function happen(): Promise<void> {
   await queue.pool.query("select clerk_sync_record_deliveries(now(), '[]', $1)", [
     '[{"name": "answers", "value": "202", "count": 4}, {"name": "signature_failures", "value": "signature_invalid", "count": 1}]',
   ]);
+  const deletion = toJob(deletedEvent({ id: "user_5", version: 1 }), "msg_user_5");
+  await queue.pool.query("select clerk_sync_accept($1)", [JSON.stringify([deletion])]); // leaves it to a worker
+  await queue.pool.query("delete from job_queue where event_id = 'msg_user_5'");
   await queue.pool.query(
     `insert into clerk_sync.sync_runs (kind, status, counts, finished_at)
      values ('compare', 'COMPLETED', '{"read": 50, "missing": 2, "extra": 1}', now()), ('sweep', 'COMPLETED', '{}', now())`,
