@@ -1650,8 +1650,8 @@ create table if not exists clerk_sync.metric_counts (
 
 comment on column clerk_sync.metric_counts.sum is 'of the values of a histogram, in seconds';
 
--- Waits for the next roll-up, which takes it away. Rows are only added here, so that no worker waits for another. The
--- label code may be any text here.
+-- Waits for the next roll-up, which takes it away. Rows are only added, so that no worker waits for another. The label code
+-- may be any text.
 create table if not exists clerk_sync.metric_events (
   id     bigint generated always as identity,
   at     timestamptz not null,
@@ -1750,9 +1750,6 @@ create or replace function clerk_sync.roll_up(p_now timestamptz default clock_ti
 returns boolean
 language plpgsql
 set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off'
-set enable_bitmapscan = 'off'
 as $$
 declare
   v_from  timestamptz;
@@ -4917,9 +4914,8 @@ $$;
 
 -- Runs over the users at Clerk, and the budget of requests to Clerk's API.
 
--- Runs that walk all users or the changed ones at Clerk: backfill (everybody, once), sweep (what changed since the
--- last run) and compare (everybody, field by field, and who is gone). A run is walked by one runner at a time, in as
--- many slices as it takes; where it stands is here, so that any runner can carry it on.
+-- Kinds of runs: backfill (all users, once), sweep (what changed since the last run) and compare (all users, field by
+-- field, and deletions). One runner at a time walks a run, in slices; the row says where, so that any runner can carry it on.
 --
 --   take_run ──> advance_run … advance_run ──> end_run          RUNNING ──> COMPLETED | FAILED | CANCELLED
 create table if not exists clerk_sync.sync_runs (
@@ -5074,7 +5070,6 @@ begin
          );
     else -- another caller has started one
       v_outcome := 'busy';
-      v_run := null;
     end if;
   end if;
   if v_outcome = 'busy' then
@@ -5091,8 +5086,6 @@ begin
   );
 end
 $$;
-
--- How a user at Clerk differs from ours.
 
 -- The fields in which a user at Clerk (p_payload, as map-user.ts makes it) is not as it is here. Only a role that may be
 -- stored counts, and only what Clerk said. An address that another row has by a better claim is no difference: Clerk lets
@@ -5172,13 +5165,11 @@ as $$
   select h.at from clerk_sync.heartbeats as h where h.name = 'webhook';
 $$;
 
--- Notes the oldest change that no delivery brought, among the jobs that a run is about to queue (as
--- clerk_sync_enqueue takes them); called by clerk_sync_advance_run.
---
--- A newer version alone proves nothing, for a sign-in may move it without an event: what counts is a user who differs
--- here, or who signed up and is not here. A user with that version in the queue was delivered, whatever became of it.
--- A change from before the last delivery was lost by itself, which is drift; one from before the installation is a
--- backfill's business, and a user with a tombstone here is a compare's.
+-- Notes the oldest change that no delivery brought, among the jobs that a run is about to queue. A newer version alone
+-- proves nothing, for a sign-in may move it without an event: what counts is a user who differs here, or who signed up and
+-- is not here. A user with that version in the queue was delivered, whatever became of it. A change from before the last
+-- delivery was lost by itself, which is drift; one from before the installation is a backfill's business, and a user with
+-- a tombstone here is a compare's.
 create or replace function clerk_sync.note_silence(p_jobs jsonb)
 returns void
 language plpgsql
@@ -5242,22 +5233,18 @@ set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_enqueue
 as $$
 declare
-  v_steps    integer;
-  v_step     jsonb := p_step;
+  v_step     jsonb;
   v_enqueued jsonb;
   v_repairs  jsonb;
 begin
-  select r.steps
-  into v_steps
+  select case when (p_step ->> 'number')::integer <= r.steps then '{}' else p_step end
+  into v_step
   from clerk_sync.sync_runs as r
   where r.id = p_id
     and r.lease_token = p_token
   for update;
   if not found then
     return jsonb_build_object('held', false);
-  end if;
-  if (v_step ->> 'number')::integer <= v_steps then
-    v_step := '{}';
   end if;
   perform clerk_sync.note_silence(coalesce(v_step -> 'jobs', '[]'));
   v_enqueued := public.clerk_sync_enqueue(coalesce(v_step -> 'jobs', '[]'), p_max_attempts, p_now);
@@ -5633,41 +5620,6 @@ as $$
   from (select t.clerk_id from clerk_sync.telling_users() as t order by random() limit p_limit) as d;
 $$;
 
--- How the users of Supabase Auth and ours are compared: somebody may have deleted or changed one of them there by hand.
--- Only what was mirrored is compared; what is owed to the mirror is the queue's business. Marks of a compare under way:
--- clerk_sync.run_marks holds the ids of Auth users beside the Clerk ids, which never look alike.
-
--- What we have of a user against its mirror: {field: {here, auth}} for each field that differs. An address that the user
--- has no more, that Clerk has not verified or that another Auth user holds is replaced by a placeholder there, see
--- mirror-contact.ts. Every mirror is locked by a ban in Auth; Clerk's own ban is in its metadata.
-create or replace function clerk_sync.differing_auth_fields(
-  p_auth  jsonb,
-  p_user  public.users,
-  p_state clerk_sync.known_users,
-  p_now   timestamptz
-)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce(jsonb_object_agg(f.name, jsonb_build_object('here', f.here, 'auth', f.auth)), '{}')
-  from (
-    values
-      ('clerk_id', p_state.clerk_id, p_auth ->> 'clerk_id'),
-      (
-        'email',
-        case when p_state.email_verified and p_state.auth_finding is null then coalesce(lower(p_user.email), '') else '' end,
-        case when p_auth ->> 'email' like p_state.auth_user_id || '%@removed.invalid' then '' else p_auth ->> 'email' end
-      ),
-      ('role', p_user.role::text, p_auth ->> 'role'),
-      ('banned', (p_state.banned or p_state.deprovisioned)::text, coalesce(p_auth ->> 'banned', 'false')),
-      ('locked', 'true', coalesce((p_auth ->> 'banned_until')::timestamptz > p_now, false)::text),
-      ('deleted', 'false', p_auth ->> 'deleted')
-  ) as f(name, here, auth)
-  where f.here is distinct from f.auth;
-$$;
-
 -- Compares Auth users, read after p_read_at, with the users of ours that owner names. p_users: [{id, owner, clerk_id,
 -- email, role, banned, banned_until, deleted}], or {id, owner, missing: true} for one that Auth says it has not. Answers
 -- {mirrors: [ids of those that are their owner's mirror], found: [{id, clerk_id, kind, fields, remembered, tombstone}]};
@@ -5677,7 +5629,8 @@ $$;
 --   auth_deleted  it was soft-deleted there, which cannot be undone
 --   auth_extra    its Clerk id is of a user who is deleted or unknown here and not shown by Clerk, and it is the mirror of no
 --                 living user; remembered: we wrote down this id for that user, tombstone: we know of the deletion
--- Who has work in the queue, or was mirrored since, is left out.
+-- Only mirrored users without work in the queue are compared, unless they were mirrored since. run_marks holds ids of Auth
+-- users beside Clerk ids, which never look alike.
 create or replace function public.clerk_sync_compare_auth_users(
   p_users       jsonb,
   p_read_at     timestamptz,
@@ -5725,7 +5678,24 @@ as $$
         coalesce(s.auth_user_id = i.id, false) as is_remembered,
         coalesce(s.auth_user_id = i.id and s.deleted_at is null, false) and u.clerk_id is not null as is_mirror
     ) as c
-    cross join lateral (select clerk_sync.differing_auth_fields(e.value, u, s, p_now) as fields) as f
+    cross join lateral (
+      select coalesce(jsonb_object_agg(v.name, jsonb_build_object('here', v.here, 'auth', v.auth)), '{}') as fields
+      from (
+        values
+          ('clerk_id', s.clerk_id, e.value ->> 'clerk_id'),
+          ( -- a placeholder stands there for an address that is gone, not verified, or another Auth user's: mirror-contact.ts
+            'email',
+            case when s.email_verified and s.auth_finding is null then coalesce(lower(u.email), '') else '' end,
+            case when e.value ->> 'email' like s.auth_user_id || '%@removed.invalid' then '' else e.value ->> 'email' end
+          ),
+          ('role', u.role::text, e.value ->> 'role'),
+          ('banned', (s.banned or s.deprovisioned)::text, coalesce(e.value ->> 'banned', 'false')),
+          -- every mirror is locked by a ban in Auth; Clerk's own ban is in its metadata
+          ('locked', 'true', coalesce((e.value ->> 'banned_until')::timestamptz > p_now, false)::text),
+          ('deleted', 'false', e.value ->> 'deleted')
+      ) as v(name, here, auth)
+      where v.here is distinct from v.auth
+    ) as f
   )
   select jsonb_build_object(
     'mirrors', coalesce(jsonb_agg(c.id) filter (where c.is_mirror), '[]'),
@@ -5775,7 +5745,7 @@ as $$
     from scanned as s
     where s.is_mirrored
       and s.auth_user_id is not null
-      and not exists (select 1 from clerk_sync.run_marks as m where m.clerk_id = s.auth_user_id::text)
+      and (select m.clerk_id from clerk_sync.run_marks as m where m.clerk_id = s.auth_user_id::text) is null
     order by s.clerk_id
     limit p_limit
   ),
@@ -8609,8 +8579,9 @@ as $$
 $$;
 
 -- Calls the processor when there is work, when an incident is to be told, or to start a run (p_work: sweep, compare); not
--- for a run while it has no CLERK_SECRET_KEY. Incidents are looked at in every call. Answers the id of pg_net's request,
--- whose answer net._http_response keeps for six hours; null without a call, also when the Vault lacks one of the secrets.
+-- for a run while it has no CLERK_SECRET_KEY. A quiet project costs no function calls. Incidents are looked at in every
+-- call. Answers the id of pg_net's request, whose answer net._http_response keeps for six hours; null without a call, also
+-- when the Vault lacks one of the secrets.
 create or replace function clerk_sync.call_processor(p_work text default null)
 returns bigint
 language plpgsql
@@ -8648,15 +8619,11 @@ begin
 end
 $$;
 
--- The schedule on Supabase: pg_cron calls the processor through pg_net, with address and key from the Vault,
--- and only while something is due, so that a quiet project costs no function calls. A database without these
--- extensions is left alone: there a worker of ours does the same, or any scheduler that calls the processor.
---
--- To turn it on, once:
+-- On Supabase pg_cron calls the processor through pg_net, once the Vault has its address and key:
 --   select vault.create_secret('https://<project>.supabase.co', 'clerk_sync_project_url');
 --   select vault.create_secret('<PROCESSOR_SECRET>', 'clerk_sync_processor_secret');
-
--- Makes the extensions where the database has them. Supabase has; elsewhere pg_cron must be preloaded first.
+-- Elsewhere pg_cron must be preloaded first. A database without these extensions is left alone: there a worker of ours does
+-- the same, or any scheduler that calls the processor.
 do $$
 begin
   if exists (select 1 from pg_catalog.pg_available_extensions as e where e.name = 'pg_cron')

@@ -22,8 +22,8 @@ create table if not exists clerk_sync.metric_counts (
 
 comment on column clerk_sync.metric_counts.sum is 'of the values of a histogram, in seconds';
 
--- Waits for the next roll-up, which takes it away. Rows are only added here, so that no worker waits for another. The
--- label code may be any text here.
+-- Waits for the next roll-up, which takes it away. Rows are only added, so that no worker waits for another. The label code
+-- may be any text.
 create table if not exists clerk_sync.metric_events (
   id     bigint generated always as identity,
   at     timestamptz not null,
@@ -122,9 +122,6 @@ create or replace function clerk_sync.roll_up(p_now timestamptz default clock_ti
 returns boolean
 language plpgsql
 set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off'
-set enable_bitmapscan = 'off'
 as $$
 declare
   v_from  timestamptz;

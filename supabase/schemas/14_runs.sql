@@ -1,8 +1,7 @@
 -- Runs over the users at Clerk, and the budget of requests to Clerk's API.
 
--- Runs that walk all users or the changed ones at Clerk: backfill (everybody, once), sweep (what changed since the
--- last run) and compare (everybody, field by field, and who is gone). A run is walked by one runner at a time, in as
--- many slices as it takes; where it stands is here, so that any runner can carry it on.
+-- Kinds of runs: backfill (all users, once), sweep (what changed since the last run) and compare (all users, field by
+-- field, and deletions). One runner at a time walks a run, in slices; the row says where, so that any runner can carry it on.
 --
 --   take_run ──> advance_run … advance_run ──> end_run          RUNNING ──> COMPLETED | FAILED | CANCELLED
 create table if not exists clerk_sync.sync_runs (
@@ -157,7 +156,6 @@ begin
          );
     else -- another caller has started one
       v_outcome := 'busy';
-      v_run := null;
     end if;
   end if;
   if v_outcome = 'busy' then
@@ -174,8 +172,6 @@ begin
   );
 end
 $$;
-
--- How a user at Clerk differs from ours.
 
 -- The fields in which a user at Clerk (p_payload, as map-user.ts makes it) is not as it is here. Only a role that may be
 -- stored counts, and only what Clerk said. An address that another row has by a better claim is no difference: Clerk lets
@@ -255,13 +251,11 @@ as $$
   select h.at from clerk_sync.heartbeats as h where h.name = 'webhook';
 $$;
 
--- Notes the oldest change that no delivery brought, among the jobs that a run is about to queue (as
--- clerk_sync_enqueue takes them); called by clerk_sync_advance_run.
---
--- A newer version alone proves nothing, for a sign-in may move it without an event: what counts is a user who differs
--- here, or who signed up and is not here. A user with that version in the queue was delivered, whatever became of it.
--- A change from before the last delivery was lost by itself, which is drift; one from before the installation is a
--- backfill's business, and a user with a tombstone here is a compare's.
+-- Notes the oldest change that no delivery brought, among the jobs that a run is about to queue. A newer version alone
+-- proves nothing, for a sign-in may move it without an event: what counts is a user who differs here, or who signed up and
+-- is not here. A user with that version in the queue was delivered, whatever became of it. A change from before the last
+-- delivery was lost by itself, which is drift; one from before the installation is a backfill's business, and a user with
+-- a tombstone here is a compare's.
 create or replace function clerk_sync.note_silence(p_jobs jsonb)
 returns void
 language plpgsql
@@ -325,22 +319,18 @@ set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_enqueue
 as $$
 declare
-  v_steps    integer;
-  v_step     jsonb := p_step;
+  v_step     jsonb;
   v_enqueued jsonb;
   v_repairs  jsonb;
 begin
-  select r.steps
-  into v_steps
+  select case when (p_step ->> 'number')::integer <= r.steps then '{}' else p_step end
+  into v_step
   from clerk_sync.sync_runs as r
   where r.id = p_id
     and r.lease_token = p_token
   for update;
   if not found then
     return jsonb_build_object('held', false);
-  end if;
-  if (v_step ->> 'number')::integer <= v_steps then
-    v_step := '{}';
   end if;
   perform clerk_sync.note_silence(coalesce(v_step -> 'jobs', '[]'));
   v_enqueued := public.clerk_sync_enqueue(coalesce(v_step -> 'jobs', '[]'), p_max_attempts, p_now);

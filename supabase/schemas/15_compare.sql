@@ -192,41 +192,6 @@ as $$
   from (select t.clerk_id from clerk_sync.telling_users() as t order by random() limit p_limit) as d;
 $$;
 
--- How the users of Supabase Auth and ours are compared: somebody may have deleted or changed one of them there by hand.
--- Only what was mirrored is compared; what is owed to the mirror is the queue's business. Marks of a compare under way:
--- clerk_sync.run_marks holds the ids of Auth users beside the Clerk ids, which never look alike.
-
--- What we have of a user against its mirror: {field: {here, auth}} for each field that differs. An address that the user
--- has no more, that Clerk has not verified or that another Auth user holds is replaced by a placeholder there, see
--- mirror-contact.ts. Every mirror is locked by a ban in Auth; Clerk's own ban is in its metadata.
-create or replace function clerk_sync.differing_auth_fields(
-  p_auth  jsonb,
-  p_user  public.users,
-  p_state clerk_sync.known_users,
-  p_now   timestamptz
-)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce(jsonb_object_agg(f.name, jsonb_build_object('here', f.here, 'auth', f.auth)), '{}')
-  from (
-    values
-      ('clerk_id', p_state.clerk_id, p_auth ->> 'clerk_id'),
-      (
-        'email',
-        case when p_state.email_verified and p_state.auth_finding is null then coalesce(lower(p_user.email), '') else '' end,
-        case when p_auth ->> 'email' like p_state.auth_user_id || '%@removed.invalid' then '' else p_auth ->> 'email' end
-      ),
-      ('role', p_user.role::text, p_auth ->> 'role'),
-      ('banned', (p_state.banned or p_state.deprovisioned)::text, coalesce(p_auth ->> 'banned', 'false')),
-      ('locked', 'true', coalesce((p_auth ->> 'banned_until')::timestamptz > p_now, false)::text),
-      ('deleted', 'false', p_auth ->> 'deleted')
-  ) as f(name, here, auth)
-  where f.here is distinct from f.auth;
-$$;
-
 -- Compares Auth users, read after p_read_at, with the users of ours that owner names. p_users: [{id, owner, clerk_id,
 -- email, role, banned, banned_until, deleted}], or {id, owner, missing: true} for one that Auth says it has not. Answers
 -- {mirrors: [ids of those that are their owner's mirror], found: [{id, clerk_id, kind, fields, remembered, tombstone}]};
@@ -236,7 +201,8 @@ $$;
 --   auth_deleted  it was soft-deleted there, which cannot be undone
 --   auth_extra    its Clerk id is of a user who is deleted or unknown here and not shown by Clerk, and it is the mirror of no
 --                 living user; remembered: we wrote down this id for that user, tombstone: we know of the deletion
--- Who has work in the queue, or was mirrored since, is left out.
+-- Only mirrored users without work in the queue are compared, unless they were mirrored since. run_marks holds ids of Auth
+-- users beside Clerk ids, which never look alike.
 create or replace function public.clerk_sync_compare_auth_users(
   p_users       jsonb,
   p_read_at     timestamptz,
@@ -284,7 +250,24 @@ as $$
         coalesce(s.auth_user_id = i.id, false) as is_remembered,
         coalesce(s.auth_user_id = i.id and s.deleted_at is null, false) and u.clerk_id is not null as is_mirror
     ) as c
-    cross join lateral (select clerk_sync.differing_auth_fields(e.value, u, s, p_now) as fields) as f
+    cross join lateral (
+      select coalesce(jsonb_object_agg(v.name, jsonb_build_object('here', v.here, 'auth', v.auth)), '{}') as fields
+      from (
+        values
+          ('clerk_id', s.clerk_id, e.value ->> 'clerk_id'),
+          ( -- a placeholder stands there for an address that is gone, not verified, or another Auth user's: mirror-contact.ts
+            'email',
+            case when s.email_verified and s.auth_finding is null then coalesce(lower(u.email), '') else '' end,
+            case when e.value ->> 'email' like s.auth_user_id || '%@removed.invalid' then '' else e.value ->> 'email' end
+          ),
+          ('role', u.role::text, e.value ->> 'role'),
+          ('banned', (s.banned or s.deprovisioned)::text, coalesce(e.value ->> 'banned', 'false')),
+          -- every mirror is locked by a ban in Auth; Clerk's own ban is in its metadata
+          ('locked', 'true', coalesce((e.value ->> 'banned_until')::timestamptz > p_now, false)::text),
+          ('deleted', 'false', e.value ->> 'deleted')
+      ) as v(name, here, auth)
+      where v.here is distinct from v.auth
+    ) as f
   )
   select jsonb_build_object(
     'mirrors', coalesce(jsonb_agg(c.id) filter (where c.is_mirror), '[]'),
@@ -334,7 +317,7 @@ as $$
     from scanned as s
     where s.is_mirrored
       and s.auth_user_id is not null
-      and not exists (select 1 from clerk_sync.run_marks as m where m.clerk_id = s.auth_user_id::text)
+      and (select m.clerk_id from clerk_sync.run_marks as m where m.clerk_id = s.auth_user_id::text) is null
     order by s.clerk_id
     limit p_limit
   ),

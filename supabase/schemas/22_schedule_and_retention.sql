@@ -34,8 +34,9 @@ as $$
 $$;
 
 -- Calls the processor when there is work, when an incident is to be told, or to start a run (p_work: sweep, compare); not
--- for a run while it has no CLERK_SECRET_KEY. Incidents are looked at in every call. Answers the id of pg_net's request,
--- whose answer net._http_response keeps for six hours; null without a call, also when the Vault lacks one of the secrets.
+-- for a run while it has no CLERK_SECRET_KEY. A quiet project costs no function calls. Incidents are looked at in every
+-- call. Answers the id of pg_net's request, whose answer net._http_response keeps for six hours; null without a call, also
+-- when the Vault lacks one of the secrets.
 create or replace function clerk_sync.call_processor(p_work text default null)
 returns bigint
 language plpgsql
@@ -73,15 +74,11 @@ begin
 end
 $$;
 
--- The schedule on Supabase: pg_cron calls the processor through pg_net, with address and key from the Vault,
--- and only while something is due, so that a quiet project costs no function calls. A database without these
--- extensions is left alone: there a worker of ours does the same, or any scheduler that calls the processor.
---
--- To turn it on, once:
+-- On Supabase pg_cron calls the processor through pg_net, once the Vault has its address and key:
 --   select vault.create_secret('https://<project>.supabase.co', 'clerk_sync_project_url');
 --   select vault.create_secret('<PROCESSOR_SECRET>', 'clerk_sync_processor_secret');
-
--- Makes the extensions where the database has them. Supabase has; elsewhere pg_cron must be preloaded first.
+-- Elsewhere pg_cron must be preloaded first. A database without these extensions is left alone: there a worker of ours does
+-- the same, or any scheduler that calls the processor.
 do $$
 begin
   if exists (select 1 from pg_catalog.pg_available_extensions as e where e.name = 'pg_cron')
