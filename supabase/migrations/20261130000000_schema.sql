@@ -8786,33 +8786,33 @@ as $$
   roles (role, is_service) as (
     values ('anon', false), ('authenticated', false), ('service_role', true)
   ),
-  -- Who has which right, and who should: null where either will do. A right of public is one of every role.
+  -- Which role has which right, and whether it should. A right of public is one of every role.
   rights (object, role, right_to, is_given, should_be) as (
     select
       c.oid::regclass::text, r.role, g.privilege,
-      has_table_privilege(r.role, c.oid, g.privilege),
       case
-        when r.is_service and (c.is_table or g.privilege = 'select') then true
-        when (c.oid, r.role, g.privilege) <> ('public.users'::regclass::oid, 'authenticated', 'select') then false
+        when c.is_sequence then has_sequence_privilege(r.role, c.oid, g.privilege)
+        else has_table_privilege(r.role, c.oid, g.privilege)
+      end,
+      r.is_service
+    from relations as c
+    cross join roles as r
+    cross join unnest(
+      case
+        when c.is_sequence then array['usage', 'select', 'update']
+        else array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger']
       end
-    from relations as c
-    cross join roles as r
-    cross join unnest(array['select', 'insert', 'update', 'delete', 'truncate', 'references', 'trigger']) as g(privilege)
-    where not c.is_sequence
-      and not (r.is_service and g.privilege in ('truncate', 'references', 'trigger'))
-    union all
-    select c.oid::regclass::text, r.role, g.privilege, has_sequence_privilege(r.role, c.oid, g.privilege), false
-    from relations as c
-    cross join roles as r
-    cross join unnest(array['usage', 'select', 'update']) as g(privilege)
-    where c.is_sequence
-      and not r.is_service
-    -- single columns, of which the owner of a row in users edits three
+    ) as g(privilege)
+    where case
+      when not r.is_service then (c.oid, r.role, g.privilege) <> ('public.users'::regclass::oid, 'authenticated', 'select')
+      when c.is_table then g.privilege in ('select', 'insert', 'update', 'delete')
+      else g.privilege = 'select' and not c.is_sequence
+    end
+    -- single columns, of which a signed-in user edits three in the own row
     union all
     select
       format('%s.%s', a.attrelid::regclass, a.attname), r.role, g.privilege,
-      has_column_privilege(r.role, a.attrelid, a.attnum, g.privilege),
-      false
+      has_column_privilege(r.role, a.attrelid, a.attnum, g.privilege), r.is_service
     from relations as c
     join pg_catalog.pg_attribute as a on a.attrelid = c.oid
     cross join roles as r
@@ -8827,15 +8827,11 @@ as $$
         and (r.role, g.privilege) = ('authenticated', 'update')
       )
     union all
-    select
-      'schema clerk_sync', r.role, g.privilege,
-      has_schema_privilege(r.role, 'clerk_sync', g.privilege),
-      case
-        when not r.is_service then false
-        when g.privilege = 'usage' then true
-      end
+    select 'schema clerk_sync', r.role, g.privilege, has_schema_privilege(r.role, 'clerk_sync', g.privilege), r.is_service
     from roles as r
     cross join unnest(array['usage', 'create']) as g(privilege)
+    where g.privilege = 'usage'
+       or not r.is_service
     union all
     select p.oid::regprocedure::text, r.role, 'call it', has_function_privilege(r.role, p.oid, 'execute'), r.is_service
     from functions as p

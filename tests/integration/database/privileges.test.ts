@@ -176,6 +176,11 @@ describe("clerk_sync_privilege_findings", () => {
     ],
     ["alter table public.users disable row level security", ["public.users: row level security is off"]],
     ["revoke insert on public.users from service_role", ["public.users: service_role may not insert"]],
+    ["grant insert on clerk_sync.queue_status to service_role", []],
+    [
+      "revoke select on clerk_sync.queue_status from service_role",
+      ["clerk_sync.queue_status: service_role may not select"],
+    ],
     ["drop policy users_select_own on public.users", [missing("users_select_own")]],
     [
       `alter policy users_update_own on public.users using (${own}) with check (true)`,
