@@ -153,22 +153,6 @@ revoke insert, update, delete -- from views, which "all tables" includes
     clerk_sync.drift_history, clerk_sync.events, clerk_sync.known_users
   from service_role;
 
-do $$
-declare
-  v_table name;
-begin
-  for v_table in
-    select c.relname from pg_catalog.pg_class as c where c.relnamespace = 'clerk_sync'::regnamespace and c.relkind = 'r'
-  loop
-    execute format('alter table clerk_sync.%I enable row level security', v_table);
-    execute format('drop policy if exists %I on clerk_sync.%I', v_table || '_service_role', v_table);
-    execute format(
-      'create policy %I on clerk_sync.%I to service_role using (true) with check (true)', v_table || '_service_role', v_table
-    );
-  end loop;
-end
-$$;
-
 revoke all on public.job_queue from public, anon, authenticated;
 grant select, insert, update, delete on public.job_queue to service_role;
 
@@ -181,18 +165,31 @@ grant select, insert, update, delete on public.users to service_role;
 
 revoke execute on all functions in schema clerk_sync from public, anon, authenticated;
 grant execute on all functions in schema clerk_sync to service_role;
+
+-- Each table of schema clerk_sync under row level security, open to the service role; and our functions in public.
 do $$
 declare
-  v_function regprocedure;
+  v_statements text;
 begin
-  for v_function in
-    select p.oid
+  for v_statements in
+    select format(
+      'alter table clerk_sync.%1$I enable row level security; drop policy if exists %2$I on clerk_sync.%1$I; '
+        || 'create policy %2$I on clerk_sync.%1$I to service_role using (true) with check (true)',
+      c.relname, c.relname || '_service_role'
+    )
+    from pg_catalog.pg_class as c
+    where c.relnamespace = 'clerk_sync'::regnamespace
+      and c.relkind = 'r'
+    union all
+    select format(
+      'revoke execute on function %1$s from public, anon, authenticated; grant execute on function %1$s to service_role',
+      p.oid::regprocedure
+    )
     from pg_catalog.pg_proc as p
     where p.pronamespace = 'public'::regnamespace
       and starts_with(p.proname, 'clerk_sync_')
   loop
-    execute format('revoke execute on function %s from public, anon, authenticated', v_function);
-    execute format('grant execute on function %s to service_role', v_function);
+    execute v_statements;
   end loop;
 end
 $$;
