@@ -172,25 +172,6 @@ as $$
   ) as g;
 $$;
 
--- Takes down that p_actor did p_code to p_subject (a job, a user, a run, an operation …). p_detail holds ids and
--- conditions, never a payload, email or name.
-create or replace function public.clerk_sync_note_action(
-  p_actor   text,
-  p_code    text,
-  p_subject text,
-  p_count   integer default 1,
-  p_detail  jsonb default '{}',
-  p_now     timestamptz default clock_timestamp()
-)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  perform clerk_sync.add_audit('operator_action', p_actor, p_subject, p_code, p_count, p_detail, p_now);
-end
-$$;
-
 -- Raises SY002 for a filter with an unknown key: a misspelt condition would match everything.
 create or replace function clerk_sync.check_filter_keys(p_filter jsonb, p_known text[])
 returns void
@@ -236,54 +217,3 @@ begin
   );
 end
 $$;
-
--- Changes of jobs made by hand, as entries of the audit.
-
--- Adds an entry for what a person does to jobs in SQL: how many, and the first ten ids.
-create or replace function clerk_sync.audit_edit(p_operation text, p_count integer, p_ids text[])
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  if p_count > 0 then
-    perform clerk_sync.add_audit(
-      'job_edited', clerk_sync.database_user(), '', p_operation, p_count, jsonb_build_object('jobs', p_ids[1:10]), clock_timestamp()
-    );
-  end if;
-end
-$$;
-
-create or replace function clerk_sync.record_edit()
-returns trigger
-language plpgsql
-set search_path = ''
-as $$
-begin
-  if tg_op = 'DELETE' then
-    if current_setting('clerk_sync.actor', true) is distinct from 'sync' then
-      perform clerk_sync.audit_edit('delete', count(*)::integer, array_agg(g.id::text)) from gone as g;
-    end if;
-    return null;
-  end if;
-  perform clerk_sync.audit_edit(
-    lower(tg_op), current_setting('clerk_sync.edited_count')::integer, string_to_array(current_setting('clerk_sync.edited_ids'), ',')
-  );
-  perform set_config('clerk_sync.edited_count', '', true), set_config('clerk_sync.edited_ids', '', true);
-  return null;
-end
-$$;
-
-drop trigger if exists record_edit on public.job_queue;
-create trigger record_edit
-  after insert or update on public.job_queue
-  for each statement
-  when (current_setting('clerk_sync.edited_count', true) <> '')
-  execute function clerk_sync.record_edit();
-
-drop trigger if exists record_deletion on public.job_queue;
-create trigger record_deletion
-  after delete on public.job_queue
-  referencing old table as gone
-  for each statement
-  execute function clerk_sync.record_edit();

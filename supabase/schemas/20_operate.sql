@@ -226,6 +226,161 @@ begin
 end
 $$;
 
+-- What an operator does through the admin API, and its entry in the audit: in one transaction, so that neither is
+-- without the other.
+
+-- Changes the jobs named or matched: {ids} or {filter, before, limit}, the filter as clerk_sync.find_jobs. before leaves
+-- out what was changed since: a job that fails again after its retry does not match. The history of each bears the name
+-- of p_actor. Answers how many changed.
+create or replace function clerk_sync.change_jobs(p_action text, p_target jsonb, p_actor text, p_now timestamptz)
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_statuses text[] := clerk_sync.changeable_statuses(p_action, coalesce(p_target -> 'filter', '{}'));
+  v_ids      uuid[];
+begin
+  v_ids := case
+    when p_target ? 'ids' then array(select i::uuid from jsonb_array_elements_text(p_target -> 'ids') as i)
+    else clerk_sync.matching_jobs(
+      (p_target -> 'filter') || jsonb_build_object('updated_before', p_target ->> 'before'),
+      v_statuses, coalesce((p_target ->> 'limit')::integer, 500)
+    )
+  end;
+  return case p_action
+    when 'retry' then public.clerk_sync_retry_jobs(v_ids, p_now, p_actor)
+    else public.clerk_sync_cancel_jobs(v_ids, p_now, p_actor)
+  end;
+end
+$$;
+
+-- {changed}: retries or cancels (p_action) what p_target says, a JobAction of admin/contract/jobs.ts, for p_actor. Call it
+-- with the same operation and before until changed is 0. The entry's subject is the job when there is one, else the
+-- operation (several ids make one of their own); its detail holds the ids, or the filter without q, which may be an
+-- email. Nothing changed, nothing noted.
+create or replace function public.clerk_sync_admin_change_jobs(
+  p_action text,
+  p_target jsonb,
+  p_actor  text,
+  p_now    timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_changed integer := clerk_sync.change_jobs(p_action, p_target, p_actor, p_now);
+begin
+  if v_changed > 0 then
+    perform public.clerk_sync_note_action(
+      p_actor, p_action || '_jobs',
+      case
+        when jsonb_array_length(p_target -> 'ids') = 1 then p_target #>> '{ids,0}'
+        else coalesce(p_target ->> 'operation', gen_random_uuid()::text)
+      end,
+      v_changed,
+      case
+        when p_target ? 'ids' then jsonb_build_object('jobs', p_target -> 'ids')
+        else jsonb_build_object('filter', (p_target -> 'filter') - 'q', 'before', p_target -> 'before')
+      end,
+      p_now
+    );
+  end if;
+  return jsonb_build_object('changed', v_changed);
+end
+$$;
+
+-- {count, is_exact}: how many jobs p_action (retry or cancel) would change. is_exact is false when more than p_most jobs
+-- would have to be looked at.
+create or replace function public.clerk_sync_admin_count(
+  p_filter jsonb,
+  p_action text,
+  p_most   integer default 10000
+)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object('count', cardinality(f.ids), 'is_exact', f.next is null)
+    from clerk_sync.find_jobs(p_filter, clerk_sync.changeable_statuses(p_action, p_filter), null, p_most, p_most) as f
+  );
+end
+$$;
+
+-- Takes down that p_actor did p_code to p_subject (a job, a user, a run, an operation …). p_detail holds ids and
+-- conditions, never a payload, email or name.
+create or replace function public.clerk_sync_note_action(
+  p_actor   text,
+  p_code    text,
+  p_subject text,
+  p_count   integer default 1,
+  p_detail  jsonb default '{}',
+  p_now     timestamptz default clock_timestamp()
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  perform clerk_sync.add_audit('operator_action', p_actor, p_subject, p_code, p_count, p_detail, p_now);
+end
+$$;
+
+-- Changes of jobs made by hand, as entries of the audit.
+
+-- Adds an entry for what a person does to jobs in SQL: how many, and the first ten ids.
+create or replace function clerk_sync.audit_edit(p_operation text, p_count integer, p_ids text[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if p_count > 0 then
+    perform clerk_sync.add_audit(
+      'job_edited', clerk_sync.database_user(), '', p_operation, p_count, jsonb_build_object('jobs', p_ids[1:10]), clock_timestamp()
+    );
+  end if;
+end
+$$;
+
+create or replace function clerk_sync.record_edit()
+returns trigger
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if tg_op = 'DELETE' then
+    if current_setting('clerk_sync.actor', true) is distinct from 'sync' then
+      perform clerk_sync.audit_edit('delete', count(*)::integer, array_agg(g.id::text)) from gone as g;
+    end if;
+    return null;
+  end if;
+  perform clerk_sync.audit_edit(
+    lower(tg_op), current_setting('clerk_sync.edited_count')::integer, string_to_array(current_setting('clerk_sync.edited_ids'), ',')
+  );
+  perform set_config('clerk_sync.edited_count', '', true), set_config('clerk_sync.edited_ids', '', true);
+  return null;
+end
+$$;
+
+drop trigger if exists record_edit on public.job_queue;
+create trigger record_edit
+  after insert or update on public.job_queue
+  for each statement
+  when (current_setting('clerk_sync.edited_count', true) <> '')
+  execute function clerk_sync.record_edit();
+
+drop trigger if exists record_deletion on public.job_queue;
+create trigger record_deletion
+  after delete on public.job_queue
+  referencing old table as gone
+  for each statement
+  execute function clerk_sync.record_edit();
+
 -- Looking for jobs: what lists, counts and bulk actions find them by. A look is bounded, however long the queue and its
 -- history are: it goes through an index, newest first, and says where it stopped.
 
@@ -474,128 +629,5 @@ begin
       || array(select u.clerk_id::text from public.users as u where u.email in (p_q, lower(p_q)) and u.clerk_id is not null)
       || array(select j.clerk_id from public.job_queue as j where j.id = any (search_jobs.ids) and j.clerk_id is not null);
   end if;
-end
-$$;
-
--- What an operator does through the admin API, and its entry in the audit: in one transaction, so that neither is
--- without the other.
-
--- Changes the jobs named or matched: {ids} or {filter, before, limit}, the filter as clerk_sync.find_jobs. before leaves
--- out what was changed since: a job that fails again after its retry does not match. The history of each bears the name
--- of p_actor. Answers how many changed.
-create or replace function clerk_sync.change_jobs(p_action text, p_target jsonb, p_actor text, p_now timestamptz)
-returns integer
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_statuses text[] := clerk_sync.changeable_statuses(p_action, coalesce(p_target -> 'filter', '{}'));
-  v_ids      uuid[];
-begin
-  v_ids := case
-    when p_target ? 'ids' then array(select i::uuid from jsonb_array_elements_text(p_target -> 'ids') as i)
-    else clerk_sync.matching_jobs(
-      (p_target -> 'filter') || jsonb_build_object('updated_before', p_target ->> 'before'),
-      v_statuses, coalesce((p_target ->> 'limit')::integer, 500)
-    )
-  end;
-  return case p_action
-    when 'retry' then public.clerk_sync_retry_jobs(v_ids, p_now, p_actor)
-    else public.clerk_sync_cancel_jobs(v_ids, p_now, p_actor)
-  end;
-end
-$$;
-
--- {changed}: retries or cancels (p_action) what p_target says, a JobAction of admin/contract/jobs.ts, for p_actor. Call it
--- with the same operation and before until changed is 0. The entry's subject is the job when there is one, else the
--- operation (several ids make one of their own); its detail holds the ids, or the filter without q, which may be an
--- email. Nothing changed, nothing noted.
-create or replace function public.clerk_sync_admin_change_jobs(
-  p_action text,
-  p_target jsonb,
-  p_actor  text,
-  p_now    timestamptz default clock_timestamp()
-)
-returns jsonb
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_changed integer := clerk_sync.change_jobs(p_action, p_target, p_actor, p_now);
-begin
-  if v_changed > 0 then
-    perform public.clerk_sync_note_action(
-      p_actor, p_action || '_jobs',
-      case
-        when jsonb_array_length(p_target -> 'ids') = 1 then p_target #>> '{ids,0}'
-        else coalesce(p_target ->> 'operation', gen_random_uuid()::text)
-      end,
-      v_changed,
-      case
-        when p_target ? 'ids' then jsonb_build_object('jobs', p_target -> 'ids')
-        else jsonb_build_object('filter', (p_target -> 'filter') - 'q', 'before', p_target -> 'before')
-      end,
-      p_now
-    );
-  end if;
-  return jsonb_build_object('changed', v_changed);
-end
-$$;
-
--- Users as JSON, one for each id, in their order: one shape for the page and the command line, parsed by
--- admin/contract/users.ts. row is what the sync writes in public.users, state what it remembers of the user, values what
--- Supabase Auth is given beside the row; each is null where there is none. What is personal stands in row and values. Jobs
--- are counted as far as 1,000. Times of a column without time zone are UTC, as the sync writes them.
-create or replace function public.clerk_sync_users(p_clerk_ids text[])
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-set timezone = 'UTC'
-set jit = 'off'
-set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-as $$
-begin
-  return (
-    select coalesce(jsonb_agg(jsonb_build_object(
-      'clerk_id', i.clerk_id,
-      'row', case when u.clerk_id is not null then jsonb_build_object(
-        'id', u.id::text,
-        'email', u.email,
-        'name', u.name,
-        'role', u.role,
-        'deleted_at', u.deleted_at::timestamptz
-      ) end,
-      'state', case when s.clerk_id is not null then jsonb_build_object(
-        'version', nullif(s.version, 0),
-        'deleted_at', s.deleted_at,
-        'synced_at', s.last_synced_at,
-        'mirrored_version', s.mirrored_version,
-        'auth_user_id', s.auth_user_id,
-        'auth_finding', s.auth_finding,
-        'refresh_due_at', s.refresh_due_at,
-        'refresh_reason', s.refresh_reason,
-        'ignored_role', s.ignored_role
-      ) end,
-      'values', case when s.clerk_id is not null then jsonb_build_object('phone', s.phone, 'banned', s.banned) end,
-      'open_jobs', (
-        select count(*)
-        from (
-          select 1
-          from public.job_queue as j
-          where j.clerk_id = i.clerk_id
-            and j.status in ('PENDING', 'PROCESSING', 'FAILED')
-          limit 1000
-        ) as counted
-      ),
-      'dead_jobs', (
-        select count(*)
-        from (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id and j.status = 'DEAD' limit 1000) as counted
-      )
-    ) order by i.place), '[]')
-    from unnest(p_clerk_ids) with ordinality as i(clerk_id, place)
-    left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
-    left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = i.clerk_id) as s on true
-  );
 end
 $$;

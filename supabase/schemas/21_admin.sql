@@ -1,5 +1,63 @@
 -- What the admin API answers of users, jobs, runs and the audit.
 
+-- Users as JSON, one for each id, in their order: one shape for the page and the command line, parsed by
+-- admin/contract/users.ts. row is what the sync writes in public.users, state what it remembers of the user, values what
+-- Supabase Auth is given beside the row; each is null where there is none. What is personal stands in row and values. Jobs
+-- are counted as far as 1,000. Times of a column without time zone are UTC, as the sync writes them.
+create or replace function public.clerk_sync_users(p_clerk_ids text[])
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+set timezone = 'UTC'
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'clerk_id', i.clerk_id,
+      'row', case when u.clerk_id is not null then jsonb_build_object(
+        'id', u.id::text,
+        'email', u.email,
+        'name', u.name,
+        'role', u.role,
+        'deleted_at', u.deleted_at::timestamptz
+      ) end,
+      'state', case when s.clerk_id is not null then jsonb_build_object(
+        'version', nullif(s.version, 0),
+        'deleted_at', s.deleted_at,
+        'synced_at', s.last_synced_at,
+        'mirrored_version', s.mirrored_version,
+        'auth_user_id', s.auth_user_id,
+        'auth_finding', s.auth_finding,
+        'refresh_due_at', s.refresh_due_at,
+        'refresh_reason', s.refresh_reason,
+        'ignored_role', s.ignored_role
+      ) end,
+      'values', case when s.clerk_id is not null then jsonb_build_object('phone', s.phone, 'banned', s.banned) end,
+      'open_jobs', (
+        select count(*)
+        from (
+          select 1
+          from public.job_queue as j
+          where j.clerk_id = i.clerk_id
+            and j.status in ('PENDING', 'PROCESSING', 'FAILED')
+          limit 1000
+        ) as counted
+      ),
+      'dead_jobs', (
+        select count(*)
+        from (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id and j.status = 'DEAD' limit 1000) as counted
+      )
+    ) order by i.place), '[]')
+    from unnest(p_clerk_ids) with ordinality as i(clerk_id, place)
+    left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
+    left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = i.clerk_id) as s on true
+  );
+end
+$$;
+
 -- What the admin API answers of users, in the shapes of admin/contract/users.ts; values are unmasked, the handler masks.
 
 -- Two lists of all users that were ever seen, those that are there and those that are deleted, by id: a beginning of an id
@@ -226,26 +284,6 @@ begin
     cross join lateral (
       select count(*) as jobs from public.job_queue as j where j.id = any (v_found.ids) and j.status = s.status
     ) as n
-  );
-end
-$$;
-
--- {count, is_exact}: how many jobs p_action (retry or cancel) would change. is_exact is false when more than p_most jobs
--- would have to be looked at.
-create or replace function public.clerk_sync_admin_count(
-  p_filter jsonb,
-  p_action text,
-  p_most   integer default 10000
-)
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return (
-    select jsonb_build_object('count', cardinality(f.ids), 'is_exact', f.next is null)
-    from clerk_sync.find_jobs(p_filter, clerk_sync.changeable_statuses(p_action, p_filter), null, p_most, p_most) as f
   );
 end
 $$;

@@ -1,7 +1,6 @@
 import type { Mutation } from "./mutations.ts";
 
 const jobsSql = "supabase/schemas/04_jobs.sql";
-const auditSql = "supabase/schemas/16_audit.sql";
 const operateSql = "supabase/schemas/20_operate.sql";
 const scheduleSql = "supabase/schemas/22_schedule_and_retention.sql";
 const test = "tests/integration/admin/audit.test.ts";
@@ -65,7 +64,12 @@ export const editorNames: readonly Mutation[] = [
     test,
     title: "a job > that was made, changed or deleted with the API's key says so, too",
     edits: [
-      { file: auditSql, within: "clerk_sync.audit_edit", find: "clerk_sync.database_user()", replace: "session_user" },
+      {
+        file: operateSql,
+        within: "clerk_sync.audit_edit",
+        find: "clerk_sync.database_user()",
+        replace: "session_user",
+      },
     ],
   },
   {
