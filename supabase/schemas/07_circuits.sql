@@ -29,18 +29,14 @@ create table if not exists clerk_sync.circuits (
   constraint closed_has_no_probe check (probe_at is not null or probe_token is null)
 );
 
-comment on column clerk_sync.circuits.since is
-  'when it opened or closed last';
-comment on column clerk_sync.circuits.failures is
-  'in a row, up to now; nothing is written while all is well';
-comment on column clerk_sync.circuits.failed_users is
-  'users in a row whose calls failed although the service answers, each once';
+comment on column clerk_sync.circuits.since is 'when it opened or closed last';
+comment on column clerk_sync.circuits.failures is 'in a row, up to now; nothing is written while all is well';
+comment on column clerk_sync.circuits.failed_users is 'users in a row whose calls failed although the service answers, each once';
 comment on column clerk_sync.circuits.openings is
   'how often it opened, or stayed open after a probe, without five quiet minutes between: the pause grows with it';
 comment on column clerk_sync.circuits.probe_at is
   'open: when the next probe may be taken; half_open: when the lease of the probe runs out; null: closed';
-comment on column clerk_sync.circuits.probe_token is
-  'the lease of the batch that has the probe';
+comment on column clerk_sync.circuits.probe_token is 'the lease of the batch that has the probe';
 
 insert into clerk_sync.circuits (name)
 values ('auth'), ('clerk')
@@ -70,7 +66,7 @@ declare
   v_seen     record; -- a circuit as it was, and what the batch saw of its service
   v_failures integer;
   v_users    text[];
-  v_opens    boolean;
+  v_turn     text;
   v_openings integer;
   v_pause    interval;
   v_changes  jsonb := '[]'::jsonb;
@@ -112,13 +108,17 @@ begin
       union
       select unnest(v_seen.failed_users) where v_seen.any_user_worked is not true
     );
-    v_opens := case v_seen.state
-      when 'closed' then v_failures >= 5 or cardinality(v_users) >= 20
-      else v_seen.failures_now > 0
+    v_turn := case
+      when v_seen.state = 'closed' and (v_failures >= 5 or cardinality(v_users) >= 20) then 'opens'
+      when v_seen.state = 'closed' then 'stays closed'
+      when v_seen.failures_now > 0 then 'stays open'
+      when v_seen.successes_now > 0 then 'closes'
+      else 'was not probed' -- the worker was stopped: another one may take the probe
     end;
-    if v_opens then -- or stays open
+    v_pause := null;
+    if v_turn in ('opens', 'stays open') then
       v_openings := case
-        when v_seen.state = 'closed' and v_seen.since <= p_now - interval '5 minutes' then 1
+        when v_turn = 'opens' and v_seen.since <= p_now - interval '5 minutes' then 1
         else v_seen.openings + 1
       end;
       -- Less up to a fifth, so that many installations do not come back in the same second.
@@ -126,47 +126,27 @@ begin
         make_interval(secs => (array[30, 60, 120, 240, 300])[least(v_openings, 5)] * (1 - random() / 5)),
         make_interval(secs => v_seen.retry_after)
       );
-      update clerk_sync.circuits as c
-      set since = case v_seen.state when 'closed' then p_now else c.since end,
-          failures = v_failures,
-          failed_users = '{}',
-          openings = v_openings,
-          probe_at = p_now + v_pause,
-          probe_token = null,
-          last_error = coalesce(v_seen.code, c.last_error)
-      where c.name = v_seen.name;
-    elsif v_seen.state = 'closed' then
-      update clerk_sync.circuits as c
-      set failures = v_failures,
-          failed_users = v_users,
-          last_error = coalesce(v_seen.code, c.last_error)
-      where c.name = v_seen.name;
-    elsif v_seen.successes_now > 0 then -- closes; openings stay for when it opens again soon
-      update clerk_sync.circuits as c
-      set since = p_now,
-          failures = 0,
-          failed_users = v_users,
-          probe_at = null,
-          probe_token = null,
-          last_error = coalesce(v_seen.code, c.last_error)
-      where c.name = v_seen.name;
-    else -- the probe was not made, its worker was stopped: another worker may take it
-      update clerk_sync.circuits as c
-      set probe_at = p_now,
-          probe_token = null
-      where c.name = v_seen.name;
     end if;
+    update clerk_sync.circuits as c
+    set since = case when v_turn in ('opens', 'closes') then p_now else c.since end,
+        failures = case v_turn when 'closes' then 0 else v_failures end,
+        failed_users = case when v_pause is null then v_users else '{}' end,
+        openings = case when v_pause is null then c.openings else v_openings end, -- closed, too: it may open again soon
+        probe_at = case when v_turn = 'was not probed' then p_now else p_now + v_pause end,
+        probe_token = null,
+        last_error = coalesce(v_seen.code, c.last_error)
+    where c.name = v_seen.name;
 
     v_changes := v_changes || coalesce((
       select jsonb_build_object(
         'name', c.name,
         'state', c.state,
         'code', c.last_error,
-        'seconds', round(extract(epoch from case c.state when 'closed' then p_now - v_seen.since else v_pause end))
+        'seconds', round(extract(epoch from coalesce(v_pause, p_now - v_seen.since)))
       )
       from clerk_sync.circuits as c
       where c.name = v_seen.name
-        and (c.state = 'closed') <> (v_seen.state = 'closed')
+        and v_turn in ('opens', 'closes')
     ), '[]'::jsonb);
   end loop;
   return v_changes;
@@ -214,12 +194,7 @@ $$;
 
 -- Leases the job that has waited longest as the probe of a circuit whose time has come, and returns it; none when
 -- another worker has the probe, or the user of that job. Nothing is waited for: the caller holds users' locks.
-create or replace function clerk_sync.lease_probe(
-  p_name        text,
-  p_token       uuid,
-  p_lease_until timestamptz,
-  p_now         timestamptz
-)
+create or replace function clerk_sync.lease_probe(p_name text, p_token uuid, p_lease_until timestamptz, p_now timestamptz)
 returns uuid[]
 language plpgsql
 set search_path = ''
@@ -300,35 +275,28 @@ $$;
 -- waiting is how many jobs wait for the service, counted as far as 10,000.
 create or replace function public.clerk_sync_circuits()
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-begin
-  return (
-    select jsonb_agg(jsonb_build_object(
-      'name', c.name,
-      'state', c.state,
-      'since', c.since,
-      'failures', c.failures,
-      'next_probe', c.probe_at,
-      'last_error', c.last_error,
-      'waiting', (
-        select count(*)
-        from (select 1 from public.job_queue as j where j.waits_for = c.name limit 10000) as w
-      )
-    ) order by c.name)
-    from clerk_sync.circuits as c
-  );
-end
+  select jsonb_agg(jsonb_build_object(
+    'name', c.name,
+    'state', c.state,
+    'since', c.since,
+    'failures', c.failures,
+    'next_probe', c.probe_at,
+    'last_error', c.last_error,
+    'waiting', (
+      select count(*)
+      from (select 1 from public.job_queue as j where j.waits_for = c.name limit 10000) as w
+    )
+  ) order by c.name)
+  from clerk_sync.circuits as c;
 $$;
 
 -- Closes a circuit by hand, for instance after a wrong key was corrected: what waits is due immediately. Answers whether
 -- it was open; SY002 for a name there is no circuit of.
-create or replace function public.clerk_sync_reset_circuit(
-  p_name text,
-  p_now  timestamptz default clock_timestamp()
-)
+create or replace function public.clerk_sync_reset_circuit(p_name text, p_now timestamptz default clock_timestamp())
 returns boolean
 language plpgsql
 set search_path = ''

@@ -10,7 +10,7 @@ export const circuitLaws: readonly Mutation[] = [
   {
     test: file("mirror/auth-outage"),
     title: "an Auth outage of an hour costs no attempts and no events: rows at once, few calls, then all in step",
-    edits: [{ file: circuitsSql, find: "then v_failures >= 5", replace: "then v_failures < 0" }],
+    edits: [{ file: circuitsSql, find: "(v_failures >= 5 or", replace: "(v_failures < 0 or" }],
   },
   {
     test: file("worker/circuits"),
