@@ -5743,8 +5743,6 @@ $$;
 
 -- ---- 16_audit.sql ----
 
--- The audit, and the triggers that write changes by hand into it.
-
 -- The audit of the queue: what was refused, put aside, odd, or done by hand, with time and source; no payload, email or
 -- name. Kinds:
 --   delivery_refused   the signature was missing, wrong or too old (code), from this source as the gateway gave it
@@ -5767,7 +5765,8 @@ create table if not exists clerk_sync.audit (
   detail  jsonb       not null default '{}',
   constraint audit_pkey primary key (kind, at, source, subject, code),
   constraint audit_kind_is_known check (kind in (
-    'delivery_refused', 'instance_unknown', 'sample_event', 'event_trimmed', 'job_edited', 'burst', 'flapping_user', 'operator_action'
+    'delivery_refused', 'instance_unknown', 'sample_event', 'event_trimmed', 'job_edited', 'burst', 'flapping_user',
+    'operator_action'
   ))
 );
 
@@ -5820,49 +5819,8 @@ begin
 end
 $$;
 
--- When events of whom came lately: the newest 20,000 finished jobs of the last hour, as many that are due or will be,
--- and as many that wait for a service.
-create or replace function clerk_sync.recent_events(p_now timestamptz)
-returns table (clerk_id text, created_at timestamptz)
-language sql
-stable
-set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-set enable_bitmapscan = 'off'
-as $$
-  select r.clerk_id, r.created_at
-  from (
-    (
-      select j.clerk_id, j.created_at, j.source
-      from public.job_queue as j
-      where j.status in ('COMPLETED', 'CANCELLED')
-        and j.processed_at > p_now - interval '1 hour'
-      order by j.processed_at desc
-      limit 20000
-    )
-    union all
-    (
-      select j.clerk_id, j.created_at, j.source
-      from public.job_queue as j
-      where j.status in ('PENDING', 'FAILED')
-        and j.waits_for is null
-      limit 20000
-    )
-    union all
-    (
-      select j.clerk_id, j.created_at, j.source
-      from public.job_queue as j
-      where j.waits_for is not null
-      limit 20000
-    )
-  ) as r
-  where r.source = 'webhook'
-    and r.created_at > p_now - interval '1 hour';
-$$;
-
--- Looks for bursts and for users that flap among them. An hour has one row of each, with the highest count. Answers how
--- many were found.
+-- Looks at what came within the last hour, the newest 20,000 jobs of each status, for bursts and for users that flap. An
+-- hour has one row of each, with the highest count. Answers how many were found.
 create or replace function public.clerk_sync_audit_jobs(
   p_now      timestamptz default clock_timestamp(),
   p_burst    integer default 3000,
@@ -5871,11 +5829,27 @@ create or replace function public.clerk_sync_audit_jobs(
 returns integer
 language plpgsql
 set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
 as $$
 declare
   v_found integer;
 begin
-  with recent as materialized (select e.clerk_id, e.created_at from clerk_sync.recent_events(p_now) as e),
+  with recent as materialized (
+    select n.clerk_id, n.created_at
+    from unnest('{PENDING,PROCESSING,COMPLETED,FAILED,DEAD,CANCELLED}'::text[]) as s(status)
+    cross join lateral (
+      select j.clerk_id, j.created_at, j.source
+      from public.job_queue as j
+      where case when j.id is not null then true end -- job_queue_list_idx
+        and j.status = s.status
+        and j.created_at > p_now - interval '1 hour'
+      order by j.created_at desc
+      limit 20000
+    ) as n
+    where n.source = 'webhook'
+  ),
   odd as (
     select 'burst' as kind, '' as subject, count(*)::integer as count
     from recent as r
@@ -5941,26 +5915,22 @@ $$;
 -- The newest entries that match p_filter ({kind, since, source, subject}), at most p_limit, newest first.
 create or replace function public.clerk_sync_audit(p_filter jsonb default '{}', p_limit integer default 100)
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-begin
-  perform clerk_sync.check_filter_keys(p_filter, '{kind,since,source,subject}');
-  return (
-    select coalesce(jsonb_agg(to_jsonb(e) order by e.last_at desc), '[]')
-    from (
-      select a.*
-      from clerk_sync.audit as a
-      where a.kind = coalesce(p_filter ->> 'kind', a.kind)
-        and a.source = coalesce(p_filter ->> 'source', a.source)
-        and a.subject = coalesce(p_filter ->> 'subject', a.subject)
-        and a.last_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
-      order by a.last_at desc
-      limit p_limit
-    ) as e
-  );
-end
+  select clerk_sync.check_filter_keys(p_filter, '{kind,since,source,subject}');
+  select coalesce(jsonb_agg(to_jsonb(e) order by e.last_at desc), '[]')
+  from (
+    select a.*
+    from clerk_sync.audit as a
+    where a.kind = coalesce(p_filter ->> 'kind', a.kind)
+      and a.source = coalesce(p_filter ->> 'source', a.source)
+      and a.subject = coalesce(p_filter ->> 'subject', a.subject)
+      and a.last_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
+    order by a.last_at desc
+    limit p_limit
+  ) as e;
 $$;
 
 -- ---- 17_health.sql ----
@@ -7347,18 +7317,16 @@ where s.kind = 'compare'
 
 -- ---- 20_operate.sql ----
 
--- What a person does with jobs: find them, try them again, cancel them.
+-- What a person does with jobs: change them, which is written into their history and the audit, and find them.
 
--- Retry and cancel take jobs that are named by id, or all that match a filter. Each returns how many jobs changed. The
--- history of each job says when, and who did it: the operator whom the admin API names (p_by), or else the database user,
--- who gets an entry in the audit as well. (The admin API writes its own, see clerk_sync_note_action.)
-
--- Queues failed, dead and cancelled jobs from the start: attempts are zero again, the history stays.
-create or replace function public.clerk_sync_retry_jobs(
-  p_ids uuid[],
-  p_now timestamptz default clock_timestamp(),
-  p_by  text default null
-)
+-- The one way in which a person changes jobs. Returns how many changed.
+--   retry    queues failed, dead and cancelled jobs from the start: attempts are zero again, the history stays
+--   cancel   takes jobs that are not finished out of the queue. A job that a worker has in flight is cancelled when its
+--            attempt ends, unless that completes it: freeing it sooner would let a second mirror call of the user start (law 5)
+--   apply    lets deletions pass that the delete brake holds
+-- The history of each job names p_by, the operator of the admin API. Without p_by it names the database user, and the
+-- change is an entry of the audit; the admin API writes its own (clerk_sync_note_action).
+create or replace function clerk_sync.change_jobs(p_action text, p_ids uuid[], p_now timestamptz, p_by text)
 returns integer
 language plpgsql
 set search_path = ''
@@ -7368,161 +7336,41 @@ declare
     select j.id
     from public.job_queue as j
     where j.id = any (p_ids)
-      and j.status in ('FAILED', 'DEAD', 'CANCELLED')
+      and case p_action
+        when 'retry' then j.status in ('FAILED', 'DEAD', 'CANCELLED')
+        when 'cancel' then j.status in ('PENDING', 'PROCESSING', 'FAILED', 'DEAD')
+        when 'apply' then j.is_held
+      end
     for update
   );
 begin
   if p_by is null then
-    perform clerk_sync.audit_edit('retry', cardinality(v_ids), v_ids::text[]);
+    perform clerk_sync.audit_edit(p_action, cardinality(v_ids), v_ids::text[]);
   end if;
   return clerk_sync.move_jobs(
-    v_ids, 'PENDING', p_now,
-    p_run_at => p_now,
-    p_starts_over => true,
+    v_ids, case p_action when 'cancel' then 'CANCELLED' else 'PENDING' end, p_now,
+    p_run_at => case when p_action <> 'cancel' then p_now end,
+    p_is_confirmed => case when p_action = 'apply' then true end,
+    p_starts_over => p_action = 'retry',
     p_by => coalesce(p_by, clerk_sync.database_user())
   );
 end
 $$;
 
--- Takes jobs that are not finished out of the queue. A job that a worker has in flight is cancelled when its attempt ends,
--- unless that completes it: freeing it sooner would let a second mirror call of the user start (law 5).
-create or replace function public.clerk_sync_cancel_jobs(
-  p_ids uuid[],
-  p_now timestamptz default clock_timestamp(),
-  p_by  text default null
-)
+create or replace function public.clerk_sync_retry_jobs(p_ids uuid[], p_now timestamptz default clock_timestamp())
 returns integer
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_ids uuid[] := array(
-    select j.id
-    from public.job_queue as j
-    where j.id = any (p_ids)
-      and j.status in ('PENDING', 'PROCESSING', 'FAILED', 'DEAD')
-    for update
-  );
-begin
-  if p_by is null then
-    perform clerk_sync.audit_edit('cancel', cardinality(v_ids), v_ids::text[]);
-  end if;
-  return clerk_sync.move_jobs(v_ids, 'CANCELLED', p_now, p_by => coalesce(p_by, clerk_sync.database_user()));
-end
-$$;
-
--- Those of p_allowed that a filter's status, one or several, lets pass.
-create or replace function clerk_sync.filter_statuses(
-  p_filter  jsonb,
-  p_allowed text[] default '{PENDING,PROCESSING,COMPLETED,FAILED,DEAD,CANCELLED}'
-)
-returns text[]
 language sql
-immutable
 set search_path = ''
 as $$
-  select array(
-    select s.status
-    from unnest(p_allowed) as s(status)
-    where case jsonb_typeof(p_filter -> 'status')
-      when 'array' then (p_filter -> 'status') ? s.status
-      else s.status = coalesce(p_filter ->> 'status', s.status)
-    end
-  );
+  select clerk_sync.change_jobs('retry', p_ids, p_now, null);
 $$;
 
--- The statuses of the jobs that match a filter and that retry or cancel changes. Cancelled jobs are retried, and jobs in
--- a worker's hand cancelled, only when the filter names that status. Raises SY002 for another action.
-create or replace function clerk_sync.changeable_statuses(p_action text, p_filter jsonb)
-returns text[]
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  if p_action is null or p_action not in ('retry', 'cancel') then
-    raise exception 'p_action is %, it must be retry or cancel', p_action using errcode = 'SY002';
-  end if;
-  return clerk_sync.filter_statuses(p_filter, case
-    when p_action = 'retry' and p_filter ->> 'status' is null then '{FAILED,DEAD}'::text[]
-    when p_action = 'retry' then '{FAILED,DEAD,CANCELLED}'
-    when p_filter ->> 'status' is null then '{PENDING,FAILED,DEAD}'
-    else '{PENDING,PROCESSING,FAILED,DEAD}'
-  end);
-end
-$$;
-
--- The newest jobs, at most p_limit, that are in one of p_statuses and match every condition of p_filter, which is that of
--- clerk_sync.find_jobs. It looks until it has them, or has seen all in these statuses.
-create or replace function clerk_sync.matching_jobs(p_filter jsonb, p_statuses text[], p_limit integer)
-returns uuid[]
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  v_ids   uuid[] := '{}'::uuid[];
-  v_found record;
-  v_next  jsonb;
-begin
-  loop
-    select f.ids, f.next
-    into v_found
-    from clerk_sync.find_jobs(p_filter, p_statuses, v_next, p_limit - cardinality(v_ids), 10000) as f;
-    v_ids := v_ids || v_found.ids;
-    v_next := v_found.next;
-    exit when v_next is null or cardinality(v_ids) >= p_limit;
-  end loop;
-  return v_ids;
-end
-$$;
-
--- How many jobs match a filter, counted as far as p_most.
-create or replace function public.clerk_sync_count_jobs(p_filter jsonb, p_most integer default 100000)
+create or replace function public.clerk_sync_cancel_jobs(p_ids uuid[], p_now timestamptz default clock_timestamp())
 returns integer
-language plpgsql
-stable
+language sql
 set search_path = ''
 as $$
-begin
-  return cardinality(clerk_sync.matching_jobs(p_filter, clerk_sync.filter_statuses(p_filter), p_most));
-end
-$$;
-
--- Retries failed and dead jobs that match (cancelled ones only when the filter asks for that status). Call it
--- until it answers 0, with updated_before set to when you began: a job that fails again does not match then.
-create or replace function public.clerk_sync_retry_matching_jobs(
-  p_filter jsonb,
-  p_limit  integer default 500,
-  p_now    timestamptz default clock_timestamp()
-)
-returns integer
-language plpgsql
-set search_path = ''
-as $$
-begin
-  return public.clerk_sync_retry_jobs(
-    clerk_sync.matching_jobs(p_filter, clerk_sync.changeable_statuses('retry', p_filter), p_limit), p_now
-  );
-end
-$$;
-
--- Cancels unfinished jobs that match. Call it until it answers 0; jobs in a worker's hand are asked for only
--- when the filter names the status PROCESSING.
-create or replace function public.clerk_sync_cancel_matching_jobs(
-  p_filter jsonb,
-  p_limit  integer default 500,
-  p_now    timestamptz default clock_timestamp()
-)
-returns integer
-language plpgsql
-set search_path = ''
-as $$
-begin
-  return public.clerk_sync_cancel_jobs(
-    clerk_sync.matching_jobs(p_filter, clerk_sync.changeable_statuses('cancel', p_filter), p_limit), p_now
-  );
-end
+  select clerk_sync.change_jobs('cancel', p_ids, p_now, null);
 $$;
 
 -- What an operator decides about the deletions that wait: 'apply' lets these pass, and only these; 'cancel'
@@ -7539,7 +7387,6 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_ids     uuid[];
   v_changed integer;
   v_left    integer;
 begin
@@ -7547,23 +7394,10 @@ begin
     raise exception 'p_decision is %, it must be apply or cancel', p_decision using errcode = 'SY002';
   end if;
   perform 1 from clerk_sync.delete_brake as b for update;
-  v_ids := array(
-    select j.id
-    from public.job_queue as j
-    where j.is_held
-    limit p_limit
-    for update skip locked
-  );
-  if p_by is null then
-    perform clerk_sync.audit_edit(p_decision, cardinality(v_ids), v_ids::text[]);
-  end if;
-  v_changed := clerk_sync.move_jobs(
-    v_ids,
-    case p_decision when 'apply' then 'PENDING' else 'CANCELLED' end,
-    p_now,
-    p_run_at => p_now,
-    p_is_confirmed => p_decision = 'apply',
-    p_by => coalesce(p_by, clerk_sync.database_user())
+  v_changed := clerk_sync.change_jobs(
+    p_decision,
+    array(select j.id from public.job_queue as j where j.is_held limit p_limit for update skip locked),
+    p_now, p_by
   );
   v_left := (public.clerk_sync_delete_brake() ->> 'waiting')::integer;
   update clerk_sync.delete_brake as b
@@ -7575,93 +7409,10 @@ begin
 end
 $$;
 
--- What an operator does through the admin API, and its entry in the audit: in one transaction, so that neither is
--- without the other.
+-- The entries of the audit for all this.
 
--- Changes the jobs named or matched: {ids} or {filter, before, limit}, the filter as clerk_sync.find_jobs. before leaves
--- out what was changed since: a job that fails again after its retry does not match. The history of each bears the name
--- of p_actor. Answers how many changed.
-create or replace function clerk_sync.change_jobs(p_action text, p_target jsonb, p_actor text, p_now timestamptz)
-returns integer
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_statuses text[] := clerk_sync.changeable_statuses(p_action, coalesce(p_target -> 'filter', '{}'));
-  v_ids      uuid[];
-begin
-  v_ids := case
-    when p_target ? 'ids' then array(select i::uuid from jsonb_array_elements_text(p_target -> 'ids') as i)
-    else clerk_sync.matching_jobs(
-      (p_target -> 'filter') || jsonb_build_object('updated_before', p_target ->> 'before'),
-      v_statuses, coalesce((p_target ->> 'limit')::integer, 500)
-    )
-  end;
-  return case p_action
-    when 'retry' then public.clerk_sync_retry_jobs(v_ids, p_now, p_actor)
-    else public.clerk_sync_cancel_jobs(v_ids, p_now, p_actor)
-  end;
-end
-$$;
-
--- {changed}: retries or cancels (p_action) what p_target says, a JobAction of admin/contract/jobs.ts, for p_actor. Call it
--- with the same operation and before until changed is 0. The entry's subject is the job when there is one, else the
--- operation (several ids make one of their own); its detail holds the ids, or the filter without q, which may be an
--- email. Nothing changed, nothing noted.
-create or replace function public.clerk_sync_admin_change_jobs(
-  p_action text,
-  p_target jsonb,
-  p_actor  text,
-  p_now    timestamptz default clock_timestamp()
-)
-returns jsonb
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_changed integer := clerk_sync.change_jobs(p_action, p_target, p_actor, p_now);
-begin
-  if v_changed > 0 then
-    perform public.clerk_sync_note_action(
-      p_actor, p_action || '_jobs',
-      case
-        when jsonb_array_length(p_target -> 'ids') = 1 then p_target #>> '{ids,0}'
-        else coalesce(p_target ->> 'operation', gen_random_uuid()::text)
-      end,
-      v_changed,
-      case
-        when p_target ? 'ids' then jsonb_build_object('jobs', p_target -> 'ids')
-        else jsonb_build_object('filter', (p_target -> 'filter') - 'q', 'before', p_target -> 'before')
-      end,
-      p_now
-    );
-  end if;
-  return jsonb_build_object('changed', v_changed);
-end
-$$;
-
--- {count, is_exact}: how many jobs p_action (retry or cancel) would change. is_exact is false when more than p_most jobs
--- would have to be looked at.
-create or replace function public.clerk_sync_admin_count(
-  p_filter jsonb,
-  p_action text,
-  p_most   integer default 10000
-)
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return (
-    select jsonb_build_object('count', cardinality(f.ids), 'is_exact', f.next is null)
-    from clerk_sync.find_jobs(p_filter, clerk_sync.changeable_statuses(p_action, p_filter), null, p_most, p_most) as f
-  );
-end
-$$;
-
--- Takes down that p_actor did p_code to p_subject (a job, a user, a run, an operation …). p_detail holds ids and
--- conditions, never a payload, email or name.
+-- Adds that p_actor did p_code to p_subject (a job, a user, a run, an operation …). p_detail holds ids and conditions,
+-- never a payload, email or name.
 create or replace function public.clerk_sync_note_action(
   p_actor   text,
   p_code    text,
@@ -7671,15 +7422,11 @@ create or replace function public.clerk_sync_note_action(
   p_now     timestamptz default clock_timestamp()
 )
 returns void
-language plpgsql
+language sql
 set search_path = ''
 as $$
-begin
-  perform clerk_sync.add_audit('operator_action', p_actor, p_subject, p_code, p_count, p_detail, p_now);
-end
+  select clerk_sync.add_audit('operator_action', p_actor, p_subject, p_code, p_count, p_detail, p_now);
 $$;
-
--- Changes of jobs made by hand, as entries of the audit.
 
 -- Adds an entry for what a person does to jobs in SQL: how many, and the first ten ids.
 create or replace function clerk_sync.audit_edit(p_operation text, p_count integer, p_ids text[])
@@ -7690,7 +7437,8 @@ as $$
 begin
   if p_count > 0 then
     perform clerk_sync.add_audit(
-      'job_edited', clerk_sync.database_user(), '', p_operation, p_count, jsonb_build_object('jobs', p_ids[1:10]), clock_timestamp()
+      'job_edited', clerk_sync.database_user(), '', p_operation, p_count,
+      jsonb_build_object('jobs', p_ids[1:10]), clock_timestamp()
     );
   end if;
 end
@@ -7703,15 +7451,17 @@ set search_path = ''
 as $$
 begin
   if tg_op = 'DELETE' then
-    if current_setting('clerk_sync.actor', true) is distinct from 'sync' then
-      perform clerk_sync.audit_edit('delete', count(*)::integer, array_agg(g.id::text)) from gone as g;
-    end if;
-    return null;
+    perform clerk_sync.audit_edit('delete', count(*)::integer, array_agg(g.id::text))
+    from gone as g
+    where current_setting('clerk_sync.actor', true) is distinct from 'sync';
+  else
+    perform clerk_sync.audit_edit(
+      lower(tg_op),
+      current_setting('clerk_sync.edited_count')::integer,
+      string_to_array(current_setting('clerk_sync.edited_ids'), ',')
+    );
+    perform set_config('clerk_sync.edited_count', '', true), set_config('clerk_sync.edited_ids', '', true);
   end if;
-  perform clerk_sync.audit_edit(
-    lower(tg_op), current_setting('clerk_sync.edited_count')::integer, string_to_array(current_setting('clerk_sync.edited_ids'), ',')
-  );
-  perform set_config('clerk_sync.edited_count', '', true), set_config('clerk_sync.edited_ids', '', true);
   return null;
 end
 $$;
@@ -7739,142 +7489,86 @@ create index if not exists job_queue_list_idx
   on public.job_queue (status, created_at, id)
   where case when id is not null then true end;
 
--- The ids of the newest p_most jobs in p_statuses that come after p_place ({at, id}) and were received after p_since.
-create or replace function clerk_sync.newest_jobs(
-  p_statuses text[],
-  p_since    timestamptz,
-  p_place    jsonb,
-  p_most     integer
-)
-returns uuid[]
+-- A sign-up that never became a row is found by its address. Addresses end at 320: a longer value must not stop the job.
+create index if not exists job_queue_stopped_email_idx
+  on public.job_queue (lower(left(payload ->> 'email', 320)))
+  where status in ('FAILED', 'DEAD', 'CANCELLED');
+
+-- What a free text stands for: a job, event or Clerk id, or an address. ids are jobs; all jobs of clerk_ids are meant as
+-- well. The address of a row is found as it is written or in lower case, by the unique index of the owner's table; that of
+-- a job in any case: of at most 1,000 stopped jobs, and of the newest 1,000 open ones. What a completed job brought is in
+-- users.
+create or replace function clerk_sync.search_jobs(p_q text, out ids uuid[], out clerk_ids text[])
 language plpgsql
 stable
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-set enable_bitmapscan = 'off'
-set enable_sort = 'off' -- an index has them in order; what would be sorted is all there is
 as $$
 declare
-  v_at timestamptz := coalesce(p_place ->> 'at', 'infinity')::timestamptz;
-  v_id uuid        := coalesce(p_place ->> 'id', '00000000-0000-0000-0000-000000000000')::uuid;
+  v_email text := lower(left(p_q, 320));
 begin
-  return array(
-    select n.id
-    from unnest(p_statuses) as s(status)
-    cross join lateral (
-      select j.id, j.created_at
+  ids := array(select j.id from public.job_queue as j where j.event_id = p_q);
+  clerk_ids := array[p_q];
+  if p_q ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
+    ids := ids || p_q::uuid;
+  end if;
+  if position('@' in p_q) > 0 then
+    ids := ids || array(
+      select j.id
       from public.job_queue as j
-      where case when j.id is not null then true end
-        and j.status = s.status
-        and j.created_at > p_since
-        and (j.created_at, j.id) < (v_at, v_id)
-      order by j.created_at desc, j.id desc
-      limit p_most
-    ) as n
-    order by n.created_at desc, n.id desc
-    limit p_most
-  );
+      where lower(left(j.payload ->> 'email', 320)) = v_email
+        and j.status in ('FAILED', 'DEAD', 'CANCELLED')
+      limit 1000
+    ) || array(
+      select j.id
+      from clerk_sync.find_jobs('{"status": ["PENDING", "PROCESSING"]}', 'find', null, 1000, 0) as f
+      cross join unnest(f.ids) as i(id)
+      join public.job_queue as j on j.id = i.id
+      where lower(left(j.payload ->> 'email', 320)) = v_email
+    );
+    clerk_ids := clerk_ids
+      || array(select u.clerk_id::text from public.users as u where u.email in (p_q, lower(p_q)) and u.clerk_id is not null)
+      || array(select j.clerk_id from public.job_queue as j where j.id = any (search_jobs.ids) and j.clerk_id is not null);
+  end if;
 end
 $$;
 
--- The same, only of p_ids and of the jobs of these users, unless both are null.
-create or replace function clerk_sync.look_at_jobs(
-  p_statuses  text[],
-  p_ids       uuid[],
-  p_clerk_ids text[],
-  p_since     timestamptz,
-  p_place     jsonb,
-  p_most      integer
-)
-returns uuid[]
+-- The statuses of the jobs that match a filter (its status is one or several) and that p_action is for. Cancelled jobs are
+-- retried, and jobs that a worker has in flight cancelled, only when the filter names that status.
+create or replace function clerk_sync.filter_statuses(p_filter jsonb, p_action text default 'find')
+returns text[]
 language plpgsql
-stable
+immutable
 set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-set enable_bitmapscan = 'off'
-set enable_sort = 'off' -- an index has them in order; what would be sorted is all there is
 as $$
 declare
-  v_at timestamptz := coalesce(p_place ->> 'at', 'infinity')::timestamptz;
-  v_id uuid        := coalesce(p_place ->> 'id', '00000000-0000-0000-0000-000000000000')::uuid;
+  v_status jsonb := nullif(p_filter -> 'status', 'null');
 begin
-  if p_ids is null and p_clerk_ids is null then
-    return clerk_sync.newest_jobs(p_statuses, p_since, p_place, p_most);
+  if p_action is null or p_action not in ('find', 'retry', 'cancel') then
+    raise exception 'p_action is %, it must be retry or cancel', p_action using errcode = 'SY002';
   end if;
   return array(
-    select l.id
-    from (
-      select n.id, n.created_at
-      from unnest(p_clerk_ids) as u(clerk_id)
-      cross join unnest(p_statuses) as s(status)
-      cross join lateral (
-        select j.id, j.created_at
-        from public.job_queue as j
-        where j.clerk_id = u.clerk_id
-          and j.status = s.status
-          and j.created_at > p_since
-          and (j.created_at, j.id) < (v_at, v_id)
-        order by j.created_at desc, j.id desc
-        limit p_most
-      ) as n
-      union
-      select j.id, j.created_at
-      from public.job_queue as j
-      where j.id = any (p_ids)
-        and j.status = any (p_statuses)
-        and j.created_at > p_since
-        and (j.created_at, j.id) < (v_at, v_id)
-    ) as l
-    order by l.created_at desc, l.id desc
-    limit p_most
+    select s.status
+    from unnest(case
+      when p_action = 'find' then '{PENDING,PROCESSING,COMPLETED,FAILED,DEAD,CANCELLED}'::text[]
+      when p_action = 'retry' and v_status is null then '{FAILED,DEAD}'
+      when p_action = 'retry' then '{FAILED,DEAD,CANCELLED}'
+      when v_status is null then '{PENDING,FAILED,DEAD}'
+      else '{PENDING,PROCESSING,FAILED,DEAD}'
+    end) as s(status)
+    where coalesce(v_status ? s.status, true)
   );
 end
 $$;
 
--- Of p_ids, in their order, the jobs that match what clerk_sync.look_at_jobs does not look at.
-create or replace function clerk_sync.check_jobs(p_ids uuid[], p_filter jsonb)
-returns uuid[]
-language plpgsql
-stable
-set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-set enable_bitmapscan = 'off'
-set enable_hashjoin = 'off' -- one lookup by key a job, whatever the statistics say
-set enable_mergejoin = 'off'
-as $$
-declare
-  v_job_type text        := p_filter ->> 'job_type';
-  v_source   text        := p_filter ->> 'source';
-  v_clerk_id text        := p_filter ->> 'clerk_id';
-  v_event_id text        := p_filter ->> 'event_id';
-  v_code     text        := p_filter ->> 'code';
-  v_before   timestamptz := (p_filter ->> 'updated_before')::timestamptz;
-begin
-  return array(
-    select i.id
-    from unnest(p_ids) with ordinality as i(id, place)
-    join public.job_queue as j on j.id = i.id
-    where (v_job_type is null or j.job_type = v_job_type)
-      and (v_source is null or j.source = v_source)
-      and (v_clerk_id is null or j.clerk_id = v_clerk_id)
-      and (v_event_id is null or j.event_id = v_event_id)
-      and (v_code is null or split_part(j.error, ':', 1) = v_code)
-      and (v_before is null or j.updated_at < v_before)
-    order by i.place
-  );
-end
-$$;
-
--- The newest p_limit jobs in p_statuses that come after p_place and match every condition of p_filter: {status, job_type,
--- source, clerk_id, event_id, code, created_after, created_before, updated_before, q}; code is what stands before the
--- colon of the error, q as clerk_sync.search_jobs. For what no index knows (job_type, source, code, updated_before) the
--- newest p_look of them are looked at. next is where the look ended, null when nothing comes after.
+-- The newest p_limit jobs for p_action (find, retry or cancel) that come after p_place and match every condition of
+-- p_filter: {status, job_type, source, clerk_id, event_id, code, created_after, created_before, updated_before, q}; code is
+-- what stands before the colon of the error, q as clerk_sync.search_jobs. For what no index knows (job_type, source, code,
+-- updated_before) the newest p_look of them are looked at. next is where the look ended, null when nothing comes after.
 create or replace function clerk_sync.find_jobs(
   p_filter   jsonb,
-  p_statuses text[],
+  p_action   text,
   p_place    jsonb,
   p_limit    integer,
   p_look     integer,
@@ -7886,11 +7580,21 @@ stable
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set enable_sort = 'off' -- an index has them in order; what would be sorted is all there is
 as $$
 declare
-  v_checks    boolean := p_filter ?| '{job_type,source,code,updated_before,event_id,clerk_id}';
-  v_most      integer := case when v_checks then greatest(p_look, p_limit + 1) else p_limit + 1 end;
-  v_place     jsonb   := p_place;
+  v_q         text        := p_filter ->> 'q';
+  v_event_id  text        := p_filter ->> 'event_id';
+  v_clerk_id  text        := p_filter ->> 'clerk_id';
+  v_updated   timestamptz := (p_filter ->> 'updated_before')::timestamptz;
+  v_since     timestamptz := coalesce(p_filter ->> 'created_after', '-infinity')::timestamptz;
+  v_before    timestamptz := coalesce(p_filter ->> 'created_before', 'infinity')::timestamptz;
+  v_at        timestamptz := coalesce(p_place ->> 'at', 'infinity')::timestamptz;
+  v_id        uuid        := coalesce(p_place ->> 'id', '00000000-0000-0000-0000-000000000000')::uuid;
+  v_checks    boolean     := p_filter ?| '{job_type,source,code,updated_before}' or num_nonnulls(v_q, v_event_id, v_clerk_id) > 1;
+  v_most      integer     := case when v_checks then greatest(p_look, p_limit + 1) else p_limit + 1 end;
+  v_statuses  text[]      := clerk_sync.filter_statuses(p_filter, p_action);
   v_ids       uuid[];
   v_clerk_ids text[];
   v_seen      uuid[];
@@ -7898,20 +7602,74 @@ begin
   perform clerk_sync.check_filter_keys(
     p_filter, '{status,job_type,source,clerk_id,event_id,code,created_after,created_before,updated_before,q}'
   );
-  if p_filter ->> 'q' is not null then
-    select s.ids, s.clerk_ids into v_ids, v_clerk_ids from clerk_sync.search_jobs(p_filter ->> 'q') as s;
-  elsif p_filter ->> 'event_id' is not null then
-    v_ids := array(select j.id from public.job_queue as j where j.event_id = p_filter ->> 'event_id');
-  elsif p_filter ->> 'clerk_id' is not null then
-    v_clerk_ids := array[p_filter ->> 'clerk_id'];
+  if v_q is not null then
+    select s.ids, s.clerk_ids into v_ids, v_clerk_ids from clerk_sync.search_jobs(v_q) as s;
+  elsif v_event_id is not null then
+    v_ids := array(select j.id from public.job_queue as j where j.event_id = v_event_id);
+  elsif v_clerk_id is not null then
+    v_clerk_ids := array[v_clerk_id];
   end if;
-  if (p_filter ->> 'created_before')::timestamptz <= coalesce(p_place ->> 'at', 'infinity')::timestamptz then
-    v_place := jsonb_build_object('at', p_filter ->> 'created_before');
-  end if;
-  v_seen := clerk_sync.look_at_jobs(
-    p_statuses, v_ids, v_clerk_ids, coalesce(p_filter ->> 'created_after', '-infinity')::timestamptz, v_place, v_most
+
+  v_seen := array(
+    select l.id
+    from (
+      select n.id, n.created_at
+      from unnest(v_statuses) as s(status)
+      cross join lateral (
+        select j.id, j.created_at
+        from public.job_queue as j
+        where v_ids is null
+          and v_clerk_ids is null
+          and case when j.id is not null then true end -- job_queue_list_idx
+          and j.status = s.status
+          and j.created_at > v_since
+          and j.created_at < v_before
+          and (j.created_at, j.id) < (v_at, v_id)
+        order by j.created_at desc, j.id desc
+        limit v_most
+      ) as n
+      union
+      select n.id, n.created_at
+      from unnest(v_clerk_ids) as u(clerk_id)
+      cross join unnest(v_statuses) as s(status)
+      cross join lateral (
+        select j.id, j.created_at
+        from public.job_queue as j
+        where j.clerk_id = u.clerk_id
+          and j.status = s.status
+          and j.created_at > v_since
+          and j.created_at < v_before
+          and (j.created_at, j.id) < (v_at, v_id)
+        order by j.created_at desc, j.id desc
+        limit v_most
+      ) as n
+      union
+      select j.id, j.created_at
+      from unnest(v_ids) as i(id)
+      cross join lateral (select k.* from public.job_queue as k where k.id = i.id offset 0) as j
+      where j.status = any (v_statuses)
+        and j.created_at > v_since
+        and j.created_at < v_before
+        and (j.created_at, j.id) < (v_at, v_id)
+    ) as l
+    order by l.created_at desc, l.id desc
+    limit v_most
   );
-  ids := case when v_checks then clerk_sync.check_jobs(v_seen, p_filter) else v_seen end;
+  ids := v_seen;
+  if v_checks then
+    ids := array(
+      select i.id
+      from unnest(v_seen) with ordinality as i(id, place)
+      cross join lateral (select k.* from public.job_queue as k where k.id = i.id offset 0) as j
+      where (p_filter ->> 'job_type' is null or j.job_type = p_filter ->> 'job_type')
+        and (p_filter ->> 'source' is null or j.source = p_filter ->> 'source')
+        and (p_filter ->> 'code' is null or split_part(j.error, ':', 1) = p_filter ->> 'code')
+        and (v_clerk_id is null or j.clerk_id = v_clerk_id)
+        and (v_event_id is null or j.event_id = v_event_id)
+        and (v_updated is null or j.updated_at < v_updated)
+      order by i.place
+    );
+  end if;
   next := (
     select jsonb_build_object('at', j.created_at, 'id', j.id)
     from public.job_queue as j
@@ -7921,69 +7679,175 @@ begin
 end
 $$;
 
--- Free search for jobs: by job id, event id, Clerk id or address.
+-- What is done to all jobs that match.
 
--- A sign-up that never became a row is found by its address. Addresses end at 320: a longer value must not stop the job.
-create index if not exists job_queue_stopped_email_idx
-  on public.job_queue (lower(left(payload ->> 'email', 320)))
-  where status in ('FAILED', 'DEAD', 'CANCELLED');
-
--- Jobs whose user has this address, at most 1,000: of the stopped ones all are looked at, of the open ones the newest
--- 1,000. What a completed job brought is in users.
-create or replace function clerk_sync.jobs_of_email(p_email text)
+-- The newest jobs, at most p_limit, that clerk_sync.find_jobs finds. It looks until it has them, or has seen all.
+create or replace function clerk_sync.matching_jobs(p_filter jsonb, p_action text, p_limit integer)
 returns uuid[]
 language plpgsql
 stable
 set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 as $$
 declare
-  v_email text := lower(left(p_email, 320));
+  v_ids   uuid[] := array[]::uuid[];
+  v_found record;
+  v_next  jsonb;
 begin
-  return array(
-    select j.id
-    from public.job_queue as j
-    where lower(left(j.payload ->> 'email', 320)) = v_email
-      and j.status in ('FAILED', 'DEAD', 'CANCELLED')
-    limit 1000
-  ) || array(
-    select j.id
-    from public.job_queue as j
-    where j.id = any (clerk_sync.look_at_jobs('{PENDING,PROCESSING}', null, null, '-infinity', null, 1000))
-      and lower(left(j.payload ->> 'email', 320)) = v_email
-  );
+  loop
+    select f.ids, f.next
+    into v_found
+    from clerk_sync.find_jobs(p_filter, p_action, v_next, p_limit - cardinality(v_ids), 10000) as f;
+    v_ids := v_ids || v_found.ids;
+    v_next := v_found.next;
+    exit when v_next is null or cardinality(v_ids) >= p_limit;
+  end loop;
+  return v_ids;
 end
 $$;
 
--- What a free text stands for: a job, event or Clerk id, or an address. ids are jobs; all jobs of clerk_ids are meant as
--- well. The address of a row is found as it is written or in lower case, by the unique index of the owner's table; that of a
--- job in any case.
-create or replace function clerk_sync.search_jobs(p_q text, out ids uuid[], out clerk_ids text[])
-language plpgsql
+-- How many jobs match a filter, counted as far as p_most.
+create or replace function public.clerk_sync_count_jobs(p_filter jsonb, p_most integer default 100000)
+returns integer
+language sql
 stable
 set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 as $$
+  select cardinality(clerk_sync.matching_jobs(p_filter, 'find', p_most));
+$$;
+
+-- Retries failed and dead jobs that match (cancelled ones only when the filter asks for that status). Call it
+-- until it answers 0, with updated_before set to when you began: a job that fails again does not match then.
+create or replace function public.clerk_sync_retry_matching_jobs(
+  p_filter jsonb,
+  p_limit  integer default 500,
+  p_now    timestamptz default clock_timestamp()
+)
+returns integer
+language sql
+set search_path = ''
+as $$
+  select clerk_sync.change_jobs('retry', clerk_sync.matching_jobs(p_filter, 'retry', p_limit), p_now, null);
+$$;
+
+-- Cancels unfinished jobs that match. Call it until it answers 0; jobs that a worker has in flight are asked for only
+-- when the filter names the status PROCESSING.
+create or replace function public.clerk_sync_cancel_matching_jobs(
+  p_filter jsonb,
+  p_limit  integer default 500,
+  p_now    timestamptz default clock_timestamp()
+)
+returns integer
+language sql
+set search_path = ''
+as $$
+  select clerk_sync.change_jobs('cancel', clerk_sync.matching_jobs(p_filter, 'cancel', p_limit), p_now, null);
+$$;
+
+-- {count, is_exact}: how many jobs p_action (retry or cancel) would change. is_exact is false when more than p_most jobs
+-- would have to be looked at.
+create or replace function public.clerk_sync_admin_count(p_filter jsonb, p_action text, p_most integer default 10000)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object('count', cardinality(f.ids), 'is_exact', f.next is null)
+  from clerk_sync.find_jobs(p_filter, p_action, null, p_most, p_most) as f;
+$$;
+
+-- {changed}: retries or cancels (p_action) what p_target says, a JobAction of admin/contract/jobs.ts, and adds what
+-- p_actor did to the audit, in one transaction. Call it with the same operation and before until changed is 0: before
+-- leaves out what changed since, as a job that fails again after its retry. The entry's subject is the job when there is
+-- one, else the operation (several ids make one of their own); its detail holds the ids, or the filter without q, which
+-- may be an email. When nothing changed, there is no entry.
+create or replace function public.clerk_sync_admin_change_jobs(
+  p_action text,
+  p_target jsonb,
+  p_actor  text,
+  p_now    timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_by_id   boolean := p_target ? 'ids';
+  v_ids     uuid[];
+  v_changed integer;
 begin
-  ids := array(select j.id from public.job_queue as j where j.event_id = p_q);
-  clerk_ids := array[p_q];
-  if p_q ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then
-    ids := ids || p_q::uuid;
+  if p_action is null or p_action not in ('retry', 'cancel') then
+    raise exception 'p_action is %, it must be retry or cancel', p_action using errcode = 'SY002';
   end if;
-  if position('@' in p_q) > 0 then
-    ids := ids || clerk_sync.jobs_of_email(p_q);
-    clerk_ids := clerk_ids
-      || array(select u.clerk_id::text from public.users as u where u.email in (p_q, lower(p_q)) and u.clerk_id is not null)
-      || array(select j.clerk_id from public.job_queue as j where j.id = any (search_jobs.ids) and j.clerk_id is not null);
+  v_ids := case
+    when v_by_id then array(select i::uuid from jsonb_array_elements_text(p_target -> 'ids') as i)
+    else clerk_sync.matching_jobs(
+      (p_target -> 'filter') || jsonb_build_object('updated_before', p_target ->> 'before'),
+      p_action, coalesce((p_target ->> 'limit')::integer, 500)
+    )
+  end;
+  v_changed := clerk_sync.change_jobs(p_action, v_ids, p_now, p_actor);
+  if v_changed > 0 then
+    perform public.clerk_sync_note_action(
+      p_actor, p_action || '_jobs',
+      case
+        when cardinality(v_ids) = 1 and v_by_id then v_ids[1]::text
+        else coalesce(p_target ->> 'operation', gen_random_uuid()::text)
+      end,
+      v_changed,
+      case
+        when v_by_id then jsonb_build_object('jobs', v_ids)
+        else jsonb_build_object('filter', (p_target -> 'filter') - 'q', 'before', p_target -> 'before')
+      end,
+      p_now
+    );
   end if;
+  return jsonb_build_object('changed', v_changed);
 end
 $$;
 
 -- ---- 21_admin.sql ----
 
--- What the admin API answers of users, jobs, runs and the audit.
+-- What the admin API answers of users, jobs, runs and the audit, in the shapes of admin/contract/; values are unmasked, the
+-- handler masks.
+
+-- A cursor is the place of the last line of a page, as a text that means nothing to who holds it; null after the last
+-- page. p_list is the list that it belongs to.
+create or replace function clerk_sync.write_cursor(p_list text, p_place jsonb)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select encode(convert_to((p_place || jsonb_build_object('list', p_list))::text, 'UTF8'), 'hex');
+$$;
+
+-- The place a cursor stands for, null for none. Raises SY002 for anything that this list has not written.
+create or replace function clerk_sync.read_cursor(p_list text, p_cursor text)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_place jsonb;
+begin
+  if p_cursor is null then
+    return null;
+  end if;
+  begin
+    v_place := convert_from(decode(p_cursor, 'hex'), 'UTF8')::jsonb;
+    perform (v_place ->> 'at')::timestamptz, (v_place ->> 'id')::uuid;
+  exception
+    when data_exception then
+      v_place := null;
+  end;
+  if v_place ->> 'list' is distinct from p_list then
+    raise exception 'this is no cursor of the list of %', p_list
+      using errcode = 'SY002', hint = 'Pass what the page before answered as next, unchanged, or none for the first page.';
+  end if;
+  return v_place;
+end
+$$;
 
 -- Users as JSON, one for each id, in their order: one shape for the page and the command line, parsed by
 -- admin/contract/users.ts. row is what the sync writes in public.users, state what it remembers of the user, values what
@@ -8043,8 +7907,6 @@ begin
 end
 $$;
 
--- What the admin API answers of users, in the shapes of admin/contract/users.ts; values are unmasked, the handler masks.
-
 -- Two lists of all users that were ever seen, those that are there and those that are deleted, by id: a beginning of an id
 -- is a range in C, and Clerk's ids begin with the time when they were made. The condition is that of job_queue_list_idx: no
 -- record is to be looked up through this index.
@@ -8052,53 +7914,9 @@ create index if not exists records_list_idx
   on clerk_sync.records (kind, (case when deleted_at is null then 'present' else 'deleted' end), id collate "C")
   where case when id is not null then true end;
 
--- The newest p_limit users before p_before (null: from the newest on) that are p_show (present or deleted) and whose ids
--- begin with p_beginning.
-create or replace function clerk_sync.newest_users(p_show text, p_beginning text, p_before text, p_limit integer)
-returns text[]
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return array(
-    select r.id
-    from clerk_sync.records as r
-    where case when r.id is not null then true end -- records_list_idx
-      and r.kind = 'user'
-      and case when r.deleted_at is null then 'present' else 'deleted' end = p_show
-      and r.id collate "C" >= p_beginning
-      and r.id collate "C" < coalesce(p_before, p_beginning || chr(1114111)) -- the last character there is
-    order by r.id collate "C" desc
-    limit p_limit
-  );
-end
-$$;
-
--- Users whom p_q names: by Clerk id, or by an address, of their row or of a job of theirs that is not completed (as
--- clerk_sync.search_jobs). They need no row; there may be no more than their jobs, or the tombstone.
-create or replace function clerk_sync.named_users(p_q text)
-returns text[]
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return array(
-    select distinct i.clerk_id
-    from clerk_sync.search_jobs(p_q) as f
-    cross join unnest(f.clerk_ids) as i(clerk_id)
-    where exists (select 1 from public.users as u where u.clerk_id = i.clerk_id offset 0)
-       or exists (select 1 from clerk_sync.known_users as s where s.clerk_id = i.clerk_id offset 0)
-       or exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id offset 0)
-    order by i.clerk_id
-    limit 100
-  );
-end
-$$;
-
--- {users, next}: the newest users that are p_show, present or deleted. With p_q whom it names, present or deleted, on the
--- first page, and then those whose ids begin with it.
+-- {users, next}: the newest users that are p_show, present or deleted. With p_q the first page begins with the users whom
+-- it names (as clerk_sync.search_jobs), present or deleted; they need no row, there may be no more than their jobs, or the
+-- tombstone. Then come those whose ids begin with p_q.
 create or replace function public.clerk_sync_admin_users(
   p_q      text default null,
   p_show   text default 'present',
@@ -8112,8 +7930,27 @@ set search_path = ''
 as $$
 declare
   v_before text   := clerk_sync.read_cursor('users', p_cursor) ->> 'clerk_id';
-  v_named  text[] := case when p_q is null then '{}'::text[] else clerk_sync.named_users(p_q) end;
-  v_found  text[] := clerk_sync.newest_users(p_show, coalesce(p_q, ''), v_before, p_limit + 1);
+  v_named  text[] := array(
+    select distinct i.clerk_id
+    from clerk_sync.search_jobs(p_q) as f
+    cross join unnest(f.clerk_ids) as i(clerk_id)
+    where exists (select 1 from public.users as u where u.clerk_id = i.clerk_id offset 0)
+       or exists (select 1 from clerk_sync.known_users as s where s.clerk_id = i.clerk_id offset 0)
+       or exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id offset 0)
+    order by i.clerk_id
+    limit 100
+  );
+  v_found  text[] := array(
+    select r.id
+    from clerk_sync.records as r
+    where case when r.id is not null then true end -- records_list_idx
+      and r.kind = 'user'
+      and case when r.deleted_at is null then 'present' else 'deleted' end = p_show
+      and r.id collate "C" >= coalesce(p_q, '')
+      and r.id collate "C" < coalesce(v_before, coalesce(p_q, '') || chr(1114111)) -- the last character there is
+    order by r.id collate "C" desc
+    limit p_limit + 1
+  );
 begin
   return jsonb_build_object(
     'users', public.clerk_sync_users(case when v_before is null then v_named else '{}' end || array(
@@ -8129,64 +7966,6 @@ begin
 end
 $$;
 
--- What the admin API answers of jobs, and of one user and their jobs, in the shapes of admin/contract/jobs.ts and
--- admin/contract/users.ts; values are unmasked, the handler masks.
-
--- A cursor is the place of the last line of a page, as a text that means nothing to who holds it; null after the last
--- page. p_list is the list that it belongs to.
-create or replace function clerk_sync.write_cursor(p_list text, p_place jsonb)
-returns text
-language sql
-stable
-set search_path = ''
-as $$
-  select encode(convert_to((p_place || jsonb_build_object('list', p_list))::text, 'UTF8'), 'hex');
-$$;
-
--- The place a cursor stands for, null for none. Raises SY002 for anything that this list has not written.
-create or replace function clerk_sync.read_cursor(p_list text, p_cursor text)
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  v_place jsonb;
-begin
-  if p_cursor is null then
-    return null;
-  end if;
-  begin
-    v_place := convert_from(decode(p_cursor, 'hex'), 'UTF8')::jsonb;
-    perform (v_place ->> 'at')::timestamptz, (v_place ->> 'id')::uuid;
-  exception
-    when data_exception then
-      v_place := null;
-  end;
-  if v_place ->> 'list' is distinct from p_list then
-    raise exception 'this is no cursor of the list of %', p_list
-      using errcode = 'SY002', hint = 'Pass what the page before answered as next, unchanged, or none for the first page.';
-  end if;
-  return v_place;
-end
-$$;
-
--- Jobs as a list shows them, newest first.
-create or replace function clerk_sync.list_jobs(p_ids uuid[])
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return (
-    select coalesce(jsonb_agg(clerk_sync.describe_job(j) order by j.created_at desc, j.id desc), '[]')
-    from public.job_queue as j
-    where j.id = any (p_ids)
-  );
-end
-$$;
-
 -- {jobs, next}: the newest jobs that match p_filter (clerk_sync.find_jobs) after p_cursor. A page may be shorter than
 -- p_limit, or empty, and have a next one all the same: 5,000 jobs are looked at for it where no index helps.
 create or replace function public.clerk_sync_admin_jobs(
@@ -8195,42 +7974,33 @@ create or replace function public.clerk_sync_admin_jobs(
   p_limit  integer default 50
 )
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-declare
-  v_found record;
-begin
-  select f.ids, f.next
-  into v_found
-  from clerk_sync.find_jobs(
-    p_filter, clerk_sync.filter_statuses(p_filter), clerk_sync.read_cursor('jobs', p_cursor), p_limit, 5000
-  ) as f;
-  return jsonb_build_object(
-    'jobs', clerk_sync.list_jobs(v_found.ids),
-    'next', clerk_sync.write_cursor('jobs', v_found.next)
-  );
-end
+  select jsonb_build_object(
+    'jobs', (
+      select coalesce(jsonb_agg(clerk_sync.describe_job(j) order by j.created_at desc, j.id desc), '[]')
+      from public.job_queue as j
+      where j.id = any (f.ids)
+    ),
+    'next', clerk_sync.write_cursor('jobs', f.next)
+  )
+  from clerk_sync.find_jobs(p_filter, 'find', clerk_sync.read_cursor('jobs', p_cursor), p_limit, 5000) as f;
 $$;
 
 -- One user as clerk_sync_users, with jobs: the newest hundred.
 create or replace function public.clerk_sync_admin_user(p_clerk_id text)
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-begin
-  return public.clerk_sync_users(array[p_clerk_id]) -> 0 || jsonb_build_object(
-    'jobs', clerk_sync.list_jobs(clerk_sync.look_at_jobs(
-      clerk_sync.filter_statuses('{}'), null, array[p_clerk_id], '-infinity', null, 100
-    ))
-  );
-end
+  select public.clerk_sync_users(array[p_clerk_id]) -> 0
+    || jsonb_build_object(
+      'jobs', public.clerk_sync_admin_jobs(jsonb_build_object('clerk_id', p_clerk_id), null, 100) -> 'jobs'
+    );
 $$;
-
--- What the admin API counts, in the shapes of the admin contracts; bounded like every look of clerk_sync.find_jobs.
 
 -- How many jobs match p_filter in each status: {most, statuses, at_least}. Each status is looked at as far as its newest
 -- p_most jobs, or 3,000 where no index helps; at_least names those that have more to look at.
@@ -8241,34 +8011,19 @@ stable
 set search_path = ''
 as $$
 declare
-  v_most  integer := case when p_filter ?| '{job_type,source,code}' then least(p_most, 3000) else p_most end;
-  v_found record;
+  v_most integer := case when p_filter ?| '{job_type,source,code}' then least(p_most, 3000) else p_most end;
 begin
-  if not p_filter ?| '{q,event_id,clerk_id}' then
-    return (
-      select jsonb_build_object(
-        'most', v_most,
-        'statuses', jsonb_object_agg(s.status, cardinality(f.ids)),
-        'at_least', coalesce(jsonb_agg(s.status) filter (where f.next is not null), '[]')
-      )
-      from unnest(clerk_sync.filter_statuses('{}')) as s(status)
-      cross join lateral clerk_sync.find_jobs(
-        p_filter, clerk_sync.filter_statuses(p_filter, array[s.status]), null, v_most, v_most
-      ) as f
-    );
-  end if;
-  select f.ids, f.next into v_found
-  from clerk_sync.find_jobs(p_filter, clerk_sync.filter_statuses(p_filter), null, p_most, p_most) as f;
   return (
     select jsonb_build_object(
-      'most', p_most,
-      'statuses', jsonb_object_agg(s.status, n.jobs),
-      'at_least', coalesce(jsonb_agg(s.status) filter (where n.jobs > 0 and v_found.next is not null), '[]')
+      'most', v_most,
+      'statuses', '{"PENDING": 0, "PROCESSING": 0, "COMPLETED": 0, "FAILED": 0, "DEAD": 0, "CANCELLED": 0}'
+        || coalesce(jsonb_object_agg(s.status, cardinality(f.ids)), '{}'),
+      'at_least', coalesce(jsonb_agg(s.status) filter (where f.next is not null), '[]')
     )
-    from unnest(clerk_sync.filter_statuses('{}')) as s(status)
-    cross join lateral (
-      select count(*) as jobs from public.job_queue as j where j.id = any (v_found.ids) and j.status = s.status
-    ) as n
+    from unnest(clerk_sync.filter_statuses(p_filter)) as s(status)
+    cross join lateral clerk_sync.find_jobs(
+      p_filter || jsonb_build_object('status', s.status), 'find', null, v_most, v_most
+    ) as f
   );
 end
 $$;
@@ -8276,74 +8031,98 @@ $$;
 -- {groups, is_complete}: the dead letters by error code, most first; of more than p_most the newest are looked at.
 create or replace function public.clerk_sync_admin_dead_letters(p_most integer default 10000)
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_health
 set enable_bitmapscan = 'off'
 as $$
-begin
-  return (
-    with newest as materialized (
-      select j.id, j.job_type, coalesce(j.error, '') as error, j.updated_at
-      from public.job_queue as j
-      where case when j.status = 'DEAD' then true end
-      order by j.updated_at desc
-      limit p_most + 1
-    ),
-    kinds as (
-      select
-        split_part(d.error, ':', 1) as code, d.job_type, count(*) as jobs,
-        min(d.updated_at) as oldest_at, max(d.updated_at) as newest_at,
-        (array_agg(d.id order by d.updated_at desc, d.id))[1] as sample_id
-      from (select * from newest as n order by n.updated_at desc limit p_most) as d
-      group by 1, 2
-    ),
-    groups as (
-      select
-        k.code, sum(k.jobs) as count, min(k.oldest_at) as oldest_at, max(k.newest_at) as newest_at,
-        jsonb_object_agg(k.job_type, k.jobs) as job_types,
-        (array_agg(k.sample_id order by k.newest_at desc))[1] as sample_job_id
-      from kinds as k
-      group by k.code
-    )
-    select jsonb_build_object(
-      'groups', coalesce(jsonb_agg(
-        to_jsonb(g) || jsonb_build_object('sample_error', n.error) order by g.count desc, g.code
-      ), '[]'),
-      'is_complete', (select count(*) <= p_most from newest)
-    )
-    from groups as g
-    join newest as n on n.id = g.sample_job_id
-  );
-end
+  with newest as materialized (
+    select
+      j.job_type, coalesce(j.error, '') as error, split_part(coalesce(j.error, ''), ':', 1) as code, j.updated_at, j.id,
+      row_number() over (order by j.updated_at desc, j.id) as line
+    from public.job_queue as j
+    where case when j.status = 'DEAD' then true end
+    order by j.updated_at desc, j.id
+    limit p_most + 1
+  ),
+  kinds as (
+    select n.code, n.job_type, count(*) as jobs, min(n.updated_at) as oldest_at, min(n.line) as first
+    from newest as n
+    where n.line <= p_most
+    group by n.code, n.job_type
+  ),
+  groups as (
+    select
+      k.code, sum(k.jobs) as count, min(k.oldest_at) as oldest_at, jsonb_object_agg(k.job_type, k.jobs) as job_types,
+      min(k.first) as first
+    from kinds as k
+    group by k.code
+  )
+  select jsonb_build_object(
+    'groups', coalesce(jsonb_agg(jsonb_build_object(
+      'code', g.code,
+      'count', g.count,
+      'oldest_at', g.oldest_at,
+      'newest_at', n.updated_at,
+      'job_types', g.job_types,
+      'sample_job_id', n.id,
+      'sample_error', n.error
+    ) order by g.count desc, g.code), '[]'),
+    'is_complete', (select count(*) <= p_most from newest)
+  )
+  from groups as g
+  join newest as n on n.line = g.first;
 $$;
 
--- Jobs of each status in the form of clerk_sync_admin_job_counts, from what health has counted already.
-create or replace function clerk_sync.overview_jobs(p_facts jsonb)
+-- A run as the admin API shows it: without what only its runner needs.
+create or replace function public.clerk_sync_admin_run(p_id uuid)
 returns jsonb
 language sql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object(
-    'most', 10000,
-    'statuses', jsonb_object_agg(s.status, s.jobs),
-    'at_least', coalesce(jsonb_agg(s.status) filter (where s.jobs >= 10000), '[]')
-  )
-  from (
-    select o.status, coalesce((p_facts -> 'open' ->> o.status)::integer, 0) as jobs
-    from unnest('{PENDING,PROCESSING,FAILED}'::text[]) as o(status)
-    union all
-    select 'DEAD', (p_facts #>> '{dead,count}')::integer
-    union all
-    select f.status, clerk_sync.count_jobs_in(f.status, 10000)
-    from unnest('{COMPLETED,CANCELLED}'::text[]) as f(status)
-  ) as s;
+  select clerk_sync.describe_run(p_id) - 'cursor' - 'lease_until';
 $$;
 
--- What the first page needs, but for the version of the code.
+-- {runs, next}: the newest first. They are kept for 90 days, some thousand.
+create or replace function public.clerk_sync_admin_runs(p_cursor text default null, p_limit integer default 50)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_place jsonb  := clerk_sync.read_cursor('runs', p_cursor);
+  v_ids   uuid[] := array(
+    select r.id
+    from clerk_sync.sync_runs as r
+    where (r.started_at, r.id) < (
+      coalesce(v_place ->> 'at', 'infinity')::timestamptz,
+      coalesce(v_place ->> 'id', '00000000-0000-0000-0000-000000000000')::uuid
+    )
+    order by r.started_at desc, r.id desc
+    limit p_limit + 1
+  );
+begin
+  return jsonb_build_object(
+    'runs', (
+      select coalesce(jsonb_agg(public.clerk_sync_admin_run(i.id) order by i.place), '[]')
+      from unnest(v_ids[1:p_limit]) with ordinality as i(id, place)
+    ),
+    'next', clerk_sync.write_cursor('runs', (
+      select jsonb_build_object('at', r.started_at, 'id', r.id)
+      from clerk_sync.sync_runs as r
+      where r.id = v_ids[p_limit]
+        and cardinality(v_ids) > p_limit
+    ))
+  );
+end
+$$;
+
+-- What the first page needs, but for the version of the code. jobs is as clerk_sync_admin_job_counts, mostly from what
+-- health has counted.
 create or replace function public.clerk_sync_admin_overview(p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
@@ -8353,11 +8132,27 @@ declare
   v_health  jsonb := public.clerk_sync_health(p_now);
   v_facts   jsonb := v_health -> 'facts';
   v_compare jsonb := nullif(v_facts #> '{runs,compare}', 'null');
+  v_jobs    jsonb := jsonb_build_object(
+    'PENDING', coalesce(v_facts #> '{open,PENDING}', '0'),
+    'PROCESSING', coalesce(v_facts #> '{open,PROCESSING}', '0'),
+    'COMPLETED', clerk_sync.count_jobs_in('COMPLETED', 10000),
+    'FAILED', coalesce(v_facts #> '{open,FAILED}', '0'),
+    'DEAD', v_facts #> '{dead,count}',
+    'CANCELLED', clerk_sync.count_jobs_in('CANCELLED', 10000)
+  );
 begin
   return jsonb_build_object(
     'now', v_facts -> 'now',
     'health', v_health - 'facts',
-    'jobs', clerk_sync.overview_jobs(v_facts),
+    'jobs', jsonb_build_object(
+      'most', 10000,
+      'statuses', v_jobs,
+      'at_least', (
+        select coalesce(jsonb_agg(s.key), '[]')
+        from jsonb_each(v_jobs) as s
+        where s.value >= '10000'
+      )
+    ),
     'oldest_due_at', v_facts -> 'oldest_due_at',
     'users', v_facts -> 'users',
     'last_event_at', v_facts #> '{heartbeats,webhook}',
@@ -8374,117 +8169,9 @@ begin
 end
 $$;
 
--- What the admin API answers of runs and of the audit, in the shapes of admin/contract/overview.ts.
-
--- A run as the admin API shows it: without what only its runner needs.
-create or replace function public.clerk_sync_admin_run(p_id uuid)
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return clerk_sync.describe_run(p_id) - 'cursor' - 'lease_until';
-end
-$$;
-
--- {runs, next}: the newest first. They are kept for 90 days, some thousand.
-create or replace function public.clerk_sync_admin_runs(p_cursor text default null, p_limit integer default 50)
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  v_place jsonb := clerk_sync.read_cursor('runs', p_cursor);
-begin
-  return (
-    with listed as materialized (
-      select r.id, r.started_at, row_number() over (order by r.started_at desc, r.id desc) as line
-      from clerk_sync.sync_runs as r
-      where (r.started_at, r.id) < (
-        coalesce(v_place ->> 'at', 'infinity')::timestamptz,
-        coalesce(v_place ->> 'id', '00000000-0000-0000-0000-000000000000')::uuid
-      )
-      order by r.started_at desc, r.id desc
-      limit p_limit + 1
-    )
-    select jsonb_build_object(
-      'runs', coalesce(
-        jsonb_agg(public.clerk_sync_admin_run(l.id) order by l.line) filter (where l.line <= p_limit), '[]'
-      ),
-      'next', clerk_sync.write_cursor('runs', (
-        select jsonb_build_object('at', e.started_at, 'id', e.id)
-        from listed as e
-        where e.line = p_limit
-          and (select count(*) from listed) > p_limit
-      ))
-    )
-    from listed as l
-  );
-end
-$$;
-
--- Of the newest p_look entries of the audit after p_place, by the minute they began in, the first p_limit that match
--- p_filter; next is where the look ended, null when nothing comes after.
-create or replace function clerk_sync.find_audit(
-  p_filter    jsonb,
-  p_place     jsonb,
-  p_limit     integer,
-  p_look      integer,
-  out entries jsonb,
-  out next    jsonb
-)
-language plpgsql
-stable
-set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-set enable_bitmapscan = 'off'
-set enable_sort = 'off' -- as clerk_sync.look_at_jobs
-as $$
-begin
-  with seen as materialized (
-    select n.*, row_number() over (order by n.at desc, n.kind desc, n.source desc, n.subject desc, n.code desc) as line
-    from (
-      select a.*
-      from clerk_sync.audit as a
-      where (a.at, a.kind, a.source, a.subject, a.code) < (
-        coalesce(p_place ->> 'at', 'infinity')::timestamptz, coalesce(p_place ->> 'kind', ''),
-        coalesce(p_place ->> 'source', ''), coalesce(p_place ->> 'subject', ''), coalesce(p_place ->> 'code', '')
-      )
-        and a.at >= coalesce((p_filter ->> 'since')::timestamptz - interval '1 hour', '-infinity')
-      order by a.at desc, a.kind desc, a.source desc, a.subject desc, a.code desc
-      limit p_look
-    ) as n
-  ),
-  found as materialized (
-    select s.*, row_number() over (order by s.line) as rank
-    from seen as s
-    where s.kind = coalesce(p_filter ->> 'kind', s.kind)
-      and s.source = coalesce(p_filter ->> 'source', s.source)
-      and s.subject = coalesce(p_filter ->> 'subject', s.subject)
-      and s.last_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
-    order by rank
-    limit p_limit + 1
-  )
-  select
-    (
-      select coalesce(jsonb_agg(to_jsonb(f) - '{line,rank}'::text[] order by f.rank), '[]')
-      from found as f
-      where f.rank <= p_limit
-    ),
-    (
-      select jsonb_build_object('at', s.at, 'kind', s.kind, 'source', s.source, 'subject', s.subject, 'code', s.code)
-      from seen as s
-      where s.line = coalesce((select f.line - 1 from found as f where f.rank = p_limit + 1), p_look)
-    )
-  into entries, next;
-end
-$$;
-
--- {entries, next}: the newest entries of the audit that match p_filter ({kind, since, source, subject}) after p_cursor. A
--- page may be shorter than p_limit, or empty, and have a next one all the same: 10,000 entries are looked at for it.
+-- {entries, next}: the newest entries of the audit that match p_filter ({kind, since, source, subject}) after p_cursor, by
+-- the minute they began in. A page may be shorter than p_limit, or empty, and have a next one all the same: 10,000 entries
+-- are looked at for it.
 create or replace function public.clerk_sync_admin_audit(
   p_filter jsonb default '{}',
   p_cursor text default null,
@@ -8494,18 +8181,52 @@ returns jsonb
 language plpgsql
 stable
 set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set enable_sort = 'off' -- as clerk_sync.find_jobs
 as $$
 declare
-  v_found record;
+  v_place jsonb       := clerk_sync.read_cursor('audit', p_cursor);
+  v_look  integer     := case when p_filter = '{}' then p_limit + 1 else greatest(10000, p_limit + 1) end;
+  v_since timestamptz := coalesce(p_filter ->> 'since', '-infinity')::timestamptz;
 begin
   perform clerk_sync.check_filter_keys(p_filter, '{kind,since,source,subject}');
-  select f.entries, f.next
-  into v_found
-  from clerk_sync.find_audit(
-    p_filter, clerk_sync.read_cursor('audit', p_cursor), p_limit,
-    case when p_filter = '{}' then p_limit + 1 else greatest(10000, p_limit + 1) end
-  ) as f;
-  return jsonb_build_object('entries', v_found.entries, 'next', clerk_sync.write_cursor('audit', v_found.next));
+  return (
+    with seen as materialized (
+      select a.*, row_number() over (order by a.at desc, a.kind desc, a.source desc, a.subject desc, a.code desc) as line
+      from clerk_sync.audit as a
+      where (a.at, a.kind, a.source, a.subject, a.code) < (
+        coalesce(v_place ->> 'at', 'infinity')::timestamptz, coalesce(v_place ->> 'kind', ''),
+        coalesce(v_place ->> 'source', ''), coalesce(v_place ->> 'subject', ''), coalesce(v_place ->> 'code', '')
+      )
+        and a.at >= v_since - interval '1 hour'
+      order by a.at desc, a.kind desc, a.source desc, a.subject desc, a.code desc
+      limit v_look
+    ),
+    found as materialized (
+      select s.*, row_number() over (order by s.line) as rank
+      from seen as s
+      where s.kind = coalesce(p_filter ->> 'kind', s.kind)
+        and s.source = coalesce(p_filter ->> 'source', s.source)
+        and s.subject = coalesce(p_filter ->> 'subject', s.subject)
+        and s.last_at >= v_since
+      order by rank
+      limit p_limit + 1
+    )
+    select jsonb_build_object(
+      'entries', (
+        select coalesce(jsonb_agg(to_jsonb(f) - '{line,rank}'::text[] order by f.rank), '[]')
+        from found as f
+        where f.rank <= p_limit
+      ),
+      'next', clerk_sync.write_cursor('audit', (
+        select jsonb_build_object('at', s.at, 'kind', s.kind, 'source', s.source, 'subject', s.subject, 'code', s.code)
+        from seen as s
+        where s.line = coalesce((select f.line - 1 from found as f where f.rank = p_limit + 1), v_look)
+      ))
+    )
+  );
 end
 $$;
 

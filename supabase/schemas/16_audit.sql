@@ -1,5 +1,3 @@
--- The audit, and the triggers that write changes by hand into it.
-
 -- The audit of the queue: what was refused, put aside, odd, or done by hand, with time and source; no payload, email or
 -- name. Kinds:
 --   delivery_refused   the signature was missing, wrong or too old (code), from this source as the gateway gave it
@@ -22,7 +20,8 @@ create table if not exists clerk_sync.audit (
   detail  jsonb       not null default '{}',
   constraint audit_pkey primary key (kind, at, source, subject, code),
   constraint audit_kind_is_known check (kind in (
-    'delivery_refused', 'instance_unknown', 'sample_event', 'event_trimmed', 'job_edited', 'burst', 'flapping_user', 'operator_action'
+    'delivery_refused', 'instance_unknown', 'sample_event', 'event_trimmed', 'job_edited', 'burst', 'flapping_user',
+    'operator_action'
   ))
 );
 
@@ -75,49 +74,8 @@ begin
 end
 $$;
 
--- When events of whom came lately: the newest 20,000 finished jobs of the last hour, as many that are due or will be,
--- and as many that wait for a service.
-create or replace function clerk_sync.recent_events(p_now timestamptz)
-returns table (clerk_id text, created_at timestamptz)
-language sql
-stable
-set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-set enable_bitmapscan = 'off'
-as $$
-  select r.clerk_id, r.created_at
-  from (
-    (
-      select j.clerk_id, j.created_at, j.source
-      from public.job_queue as j
-      where j.status in ('COMPLETED', 'CANCELLED')
-        and j.processed_at > p_now - interval '1 hour'
-      order by j.processed_at desc
-      limit 20000
-    )
-    union all
-    (
-      select j.clerk_id, j.created_at, j.source
-      from public.job_queue as j
-      where j.status in ('PENDING', 'FAILED')
-        and j.waits_for is null
-      limit 20000
-    )
-    union all
-    (
-      select j.clerk_id, j.created_at, j.source
-      from public.job_queue as j
-      where j.waits_for is not null
-      limit 20000
-    )
-  ) as r
-  where r.source = 'webhook'
-    and r.created_at > p_now - interval '1 hour';
-$$;
-
--- Looks for bursts and for users that flap among them. An hour has one row of each, with the highest count. Answers how
--- many were found.
+-- Looks at what came within the last hour, the newest 20,000 jobs of each status, for bursts and for users that flap. An
+-- hour has one row of each, with the highest count. Answers how many were found.
 create or replace function public.clerk_sync_audit_jobs(
   p_now      timestamptz default clock_timestamp(),
   p_burst    integer default 3000,
@@ -126,11 +84,27 @@ create or replace function public.clerk_sync_audit_jobs(
 returns integer
 language plpgsql
 set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
 as $$
 declare
   v_found integer;
 begin
-  with recent as materialized (select e.clerk_id, e.created_at from clerk_sync.recent_events(p_now) as e),
+  with recent as materialized (
+    select n.clerk_id, n.created_at
+    from unnest('{PENDING,PROCESSING,COMPLETED,FAILED,DEAD,CANCELLED}'::text[]) as s(status)
+    cross join lateral (
+      select j.clerk_id, j.created_at, j.source
+      from public.job_queue as j
+      where case when j.id is not null then true end -- job_queue_list_idx
+        and j.status = s.status
+        and j.created_at > p_now - interval '1 hour'
+      order by j.created_at desc
+      limit 20000
+    ) as n
+    where n.source = 'webhook'
+  ),
   odd as (
     select 'burst' as kind, '' as subject, count(*)::integer as count
     from recent as r
@@ -196,24 +170,20 @@ $$;
 -- The newest entries that match p_filter ({kind, since, source, subject}), at most p_limit, newest first.
 create or replace function public.clerk_sync_audit(p_filter jsonb default '{}', p_limit integer default 100)
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-begin
-  perform clerk_sync.check_filter_keys(p_filter, '{kind,since,source,subject}');
-  return (
-    select coalesce(jsonb_agg(to_jsonb(e) order by e.last_at desc), '[]')
-    from (
-      select a.*
-      from clerk_sync.audit as a
-      where a.kind = coalesce(p_filter ->> 'kind', a.kind)
-        and a.source = coalesce(p_filter ->> 'source', a.source)
-        and a.subject = coalesce(p_filter ->> 'subject', a.subject)
-        and a.last_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
-      order by a.last_at desc
-      limit p_limit
-    ) as e
-  );
-end
+  select clerk_sync.check_filter_keys(p_filter, '{kind,since,source,subject}');
+  select coalesce(jsonb_agg(to_jsonb(e) order by e.last_at desc), '[]')
+  from (
+    select a.*
+    from clerk_sync.audit as a
+    where a.kind = coalesce(p_filter ->> 'kind', a.kind)
+      and a.source = coalesce(p_filter ->> 'source', a.source)
+      and a.subject = coalesce(p_filter ->> 'subject', a.subject)
+      and a.last_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
+    order by a.last_at desc
+    limit p_limit
+  ) as e;
 $$;

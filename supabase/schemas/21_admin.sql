@@ -1,4 +1,44 @@
--- What the admin API answers of users, jobs, runs and the audit.
+-- What the admin API answers of users, jobs, runs and the audit, in the shapes of admin/contract/; values are unmasked, the
+-- handler masks.
+
+-- A cursor is the place of the last line of a page, as a text that means nothing to who holds it; null after the last
+-- page. p_list is the list that it belongs to.
+create or replace function clerk_sync.write_cursor(p_list text, p_place jsonb)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select encode(convert_to((p_place || jsonb_build_object('list', p_list))::text, 'UTF8'), 'hex');
+$$;
+
+-- The place a cursor stands for, null for none. Raises SY002 for anything that this list has not written.
+create or replace function clerk_sync.read_cursor(p_list text, p_cursor text)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_place jsonb;
+begin
+  if p_cursor is null then
+    return null;
+  end if;
+  begin
+    v_place := convert_from(decode(p_cursor, 'hex'), 'UTF8')::jsonb;
+    perform (v_place ->> 'at')::timestamptz, (v_place ->> 'id')::uuid;
+  exception
+    when data_exception then
+      v_place := null;
+  end;
+  if v_place ->> 'list' is distinct from p_list then
+    raise exception 'this is no cursor of the list of %', p_list
+      using errcode = 'SY002', hint = 'Pass what the page before answered as next, unchanged, or none for the first page.';
+  end if;
+  return v_place;
+end
+$$;
 
 -- Users as JSON, one for each id, in their order: one shape for the page and the command line, parsed by
 -- admin/contract/users.ts. row is what the sync writes in public.users, state what it remembers of the user, values what
@@ -58,8 +98,6 @@ begin
 end
 $$;
 
--- What the admin API answers of users, in the shapes of admin/contract/users.ts; values are unmasked, the handler masks.
-
 -- Two lists of all users that were ever seen, those that are there and those that are deleted, by id: a beginning of an id
 -- is a range in C, and Clerk's ids begin with the time when they were made. The condition is that of job_queue_list_idx: no
 -- record is to be looked up through this index.
@@ -67,53 +105,9 @@ create index if not exists records_list_idx
   on clerk_sync.records (kind, (case when deleted_at is null then 'present' else 'deleted' end), id collate "C")
   where case when id is not null then true end;
 
--- The newest p_limit users before p_before (null: from the newest on) that are p_show (present or deleted) and whose ids
--- begin with p_beginning.
-create or replace function clerk_sync.newest_users(p_show text, p_beginning text, p_before text, p_limit integer)
-returns text[]
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return array(
-    select r.id
-    from clerk_sync.records as r
-    where case when r.id is not null then true end -- records_list_idx
-      and r.kind = 'user'
-      and case when r.deleted_at is null then 'present' else 'deleted' end = p_show
-      and r.id collate "C" >= p_beginning
-      and r.id collate "C" < coalesce(p_before, p_beginning || chr(1114111)) -- the last character there is
-    order by r.id collate "C" desc
-    limit p_limit
-  );
-end
-$$;
-
--- Users whom p_q names: by Clerk id, or by an address, of their row or of a job of theirs that is not completed (as
--- clerk_sync.search_jobs). They need no row; there may be no more than their jobs, or the tombstone.
-create or replace function clerk_sync.named_users(p_q text)
-returns text[]
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return array(
-    select distinct i.clerk_id
-    from clerk_sync.search_jobs(p_q) as f
-    cross join unnest(f.clerk_ids) as i(clerk_id)
-    where exists (select 1 from public.users as u where u.clerk_id = i.clerk_id offset 0)
-       or exists (select 1 from clerk_sync.known_users as s where s.clerk_id = i.clerk_id offset 0)
-       or exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id offset 0)
-    order by i.clerk_id
-    limit 100
-  );
-end
-$$;
-
--- {users, next}: the newest users that are p_show, present or deleted. With p_q whom it names, present or deleted, on the
--- first page, and then those whose ids begin with it.
+-- {users, next}: the newest users that are p_show, present or deleted. With p_q the first page begins with the users whom
+-- it names (as clerk_sync.search_jobs), present or deleted; they need no row, there may be no more than their jobs, or the
+-- tombstone. Then come those whose ids begin with p_q.
 create or replace function public.clerk_sync_admin_users(
   p_q      text default null,
   p_show   text default 'present',
@@ -127,8 +121,27 @@ set search_path = ''
 as $$
 declare
   v_before text   := clerk_sync.read_cursor('users', p_cursor) ->> 'clerk_id';
-  v_named  text[] := case when p_q is null then '{}'::text[] else clerk_sync.named_users(p_q) end;
-  v_found  text[] := clerk_sync.newest_users(p_show, coalesce(p_q, ''), v_before, p_limit + 1);
+  v_named  text[] := array(
+    select distinct i.clerk_id
+    from clerk_sync.search_jobs(p_q) as f
+    cross join unnest(f.clerk_ids) as i(clerk_id)
+    where exists (select 1 from public.users as u where u.clerk_id = i.clerk_id offset 0)
+       or exists (select 1 from clerk_sync.known_users as s where s.clerk_id = i.clerk_id offset 0)
+       or exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id offset 0)
+    order by i.clerk_id
+    limit 100
+  );
+  v_found  text[] := array(
+    select r.id
+    from clerk_sync.records as r
+    where case when r.id is not null then true end -- records_list_idx
+      and r.kind = 'user'
+      and case when r.deleted_at is null then 'present' else 'deleted' end = p_show
+      and r.id collate "C" >= coalesce(p_q, '')
+      and r.id collate "C" < coalesce(v_before, coalesce(p_q, '') || chr(1114111)) -- the last character there is
+    order by r.id collate "C" desc
+    limit p_limit + 1
+  );
 begin
   return jsonb_build_object(
     'users', public.clerk_sync_users(case when v_before is null then v_named else '{}' end || array(
@@ -144,64 +157,6 @@ begin
 end
 $$;
 
--- What the admin API answers of jobs, and of one user and their jobs, in the shapes of admin/contract/jobs.ts and
--- admin/contract/users.ts; values are unmasked, the handler masks.
-
--- A cursor is the place of the last line of a page, as a text that means nothing to who holds it; null after the last
--- page. p_list is the list that it belongs to.
-create or replace function clerk_sync.write_cursor(p_list text, p_place jsonb)
-returns text
-language sql
-stable
-set search_path = ''
-as $$
-  select encode(convert_to((p_place || jsonb_build_object('list', p_list))::text, 'UTF8'), 'hex');
-$$;
-
--- The place a cursor stands for, null for none. Raises SY002 for anything that this list has not written.
-create or replace function clerk_sync.read_cursor(p_list text, p_cursor text)
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  v_place jsonb;
-begin
-  if p_cursor is null then
-    return null;
-  end if;
-  begin
-    v_place := convert_from(decode(p_cursor, 'hex'), 'UTF8')::jsonb;
-    perform (v_place ->> 'at')::timestamptz, (v_place ->> 'id')::uuid;
-  exception
-    when data_exception then
-      v_place := null;
-  end;
-  if v_place ->> 'list' is distinct from p_list then
-    raise exception 'this is no cursor of the list of %', p_list
-      using errcode = 'SY002', hint = 'Pass what the page before answered as next, unchanged, or none for the first page.';
-  end if;
-  return v_place;
-end
-$$;
-
--- Jobs as a list shows them, newest first.
-create or replace function clerk_sync.list_jobs(p_ids uuid[])
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return (
-    select coalesce(jsonb_agg(clerk_sync.describe_job(j) order by j.created_at desc, j.id desc), '[]')
-    from public.job_queue as j
-    where j.id = any (p_ids)
-  );
-end
-$$;
-
 -- {jobs, next}: the newest jobs that match p_filter (clerk_sync.find_jobs) after p_cursor. A page may be shorter than
 -- p_limit, or empty, and have a next one all the same: 5,000 jobs are looked at for it where no index helps.
 create or replace function public.clerk_sync_admin_jobs(
@@ -210,42 +165,33 @@ create or replace function public.clerk_sync_admin_jobs(
   p_limit  integer default 50
 )
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-declare
-  v_found record;
-begin
-  select f.ids, f.next
-  into v_found
-  from clerk_sync.find_jobs(
-    p_filter, clerk_sync.filter_statuses(p_filter), clerk_sync.read_cursor('jobs', p_cursor), p_limit, 5000
-  ) as f;
-  return jsonb_build_object(
-    'jobs', clerk_sync.list_jobs(v_found.ids),
-    'next', clerk_sync.write_cursor('jobs', v_found.next)
-  );
-end
+  select jsonb_build_object(
+    'jobs', (
+      select coalesce(jsonb_agg(clerk_sync.describe_job(j) order by j.created_at desc, j.id desc), '[]')
+      from public.job_queue as j
+      where j.id = any (f.ids)
+    ),
+    'next', clerk_sync.write_cursor('jobs', f.next)
+  )
+  from clerk_sync.find_jobs(p_filter, 'find', clerk_sync.read_cursor('jobs', p_cursor), p_limit, 5000) as f;
 $$;
 
 -- One user as clerk_sync_users, with jobs: the newest hundred.
 create or replace function public.clerk_sync_admin_user(p_clerk_id text)
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
 as $$
-begin
-  return public.clerk_sync_users(array[p_clerk_id]) -> 0 || jsonb_build_object(
-    'jobs', clerk_sync.list_jobs(clerk_sync.look_at_jobs(
-      clerk_sync.filter_statuses('{}'), null, array[p_clerk_id], '-infinity', null, 100
-    ))
-  );
-end
+  select public.clerk_sync_users(array[p_clerk_id]) -> 0
+    || jsonb_build_object(
+      'jobs', public.clerk_sync_admin_jobs(jsonb_build_object('clerk_id', p_clerk_id), null, 100) -> 'jobs'
+    );
 $$;
-
--- What the admin API counts, in the shapes of the admin contracts; bounded like every look of clerk_sync.find_jobs.
 
 -- How many jobs match p_filter in each status: {most, statuses, at_least}. Each status is looked at as far as its newest
 -- p_most jobs, or 3,000 where no index helps; at_least names those that have more to look at.
@@ -256,34 +202,19 @@ stable
 set search_path = ''
 as $$
 declare
-  v_most  integer := case when p_filter ?| '{job_type,source,code}' then least(p_most, 3000) else p_most end;
-  v_found record;
+  v_most integer := case when p_filter ?| '{job_type,source,code}' then least(p_most, 3000) else p_most end;
 begin
-  if not p_filter ?| '{q,event_id,clerk_id}' then
-    return (
-      select jsonb_build_object(
-        'most', v_most,
-        'statuses', jsonb_object_agg(s.status, cardinality(f.ids)),
-        'at_least', coalesce(jsonb_agg(s.status) filter (where f.next is not null), '[]')
-      )
-      from unnest(clerk_sync.filter_statuses('{}')) as s(status)
-      cross join lateral clerk_sync.find_jobs(
-        p_filter, clerk_sync.filter_statuses(p_filter, array[s.status]), null, v_most, v_most
-      ) as f
-    );
-  end if;
-  select f.ids, f.next into v_found
-  from clerk_sync.find_jobs(p_filter, clerk_sync.filter_statuses(p_filter), null, p_most, p_most) as f;
   return (
     select jsonb_build_object(
-      'most', p_most,
-      'statuses', jsonb_object_agg(s.status, n.jobs),
-      'at_least', coalesce(jsonb_agg(s.status) filter (where n.jobs > 0 and v_found.next is not null), '[]')
+      'most', v_most,
+      'statuses', '{"PENDING": 0, "PROCESSING": 0, "COMPLETED": 0, "FAILED": 0, "DEAD": 0, "CANCELLED": 0}'
+        || coalesce(jsonb_object_agg(s.status, cardinality(f.ids)), '{}'),
+      'at_least', coalesce(jsonb_agg(s.status) filter (where f.next is not null), '[]')
     )
-    from unnest(clerk_sync.filter_statuses('{}')) as s(status)
-    cross join lateral (
-      select count(*) as jobs from public.job_queue as j where j.id = any (v_found.ids) and j.status = s.status
-    ) as n
+    from unnest(clerk_sync.filter_statuses(p_filter)) as s(status)
+    cross join lateral clerk_sync.find_jobs(
+      p_filter || jsonb_build_object('status', s.status), 'find', null, v_most, v_most
+    ) as f
   );
 end
 $$;
@@ -291,74 +222,98 @@ $$;
 -- {groups, is_complete}: the dead letters by error code, most first; of more than p_most the newest are looked at.
 create or replace function public.clerk_sync_admin_dead_letters(p_most integer default 10000)
 returns jsonb
-language plpgsql
+language sql
 stable
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_health
 set enable_bitmapscan = 'off'
 as $$
-begin
-  return (
-    with newest as materialized (
-      select j.id, j.job_type, coalesce(j.error, '') as error, j.updated_at
-      from public.job_queue as j
-      where case when j.status = 'DEAD' then true end
-      order by j.updated_at desc
-      limit p_most + 1
-    ),
-    kinds as (
-      select
-        split_part(d.error, ':', 1) as code, d.job_type, count(*) as jobs,
-        min(d.updated_at) as oldest_at, max(d.updated_at) as newest_at,
-        (array_agg(d.id order by d.updated_at desc, d.id))[1] as sample_id
-      from (select * from newest as n order by n.updated_at desc limit p_most) as d
-      group by 1, 2
-    ),
-    groups as (
-      select
-        k.code, sum(k.jobs) as count, min(k.oldest_at) as oldest_at, max(k.newest_at) as newest_at,
-        jsonb_object_agg(k.job_type, k.jobs) as job_types,
-        (array_agg(k.sample_id order by k.newest_at desc))[1] as sample_job_id
-      from kinds as k
-      group by k.code
-    )
-    select jsonb_build_object(
-      'groups', coalesce(jsonb_agg(
-        to_jsonb(g) || jsonb_build_object('sample_error', n.error) order by g.count desc, g.code
-      ), '[]'),
-      'is_complete', (select count(*) <= p_most from newest)
-    )
-    from groups as g
-    join newest as n on n.id = g.sample_job_id
-  );
-end
+  with newest as materialized (
+    select
+      j.job_type, coalesce(j.error, '') as error, split_part(coalesce(j.error, ''), ':', 1) as code, j.updated_at, j.id,
+      row_number() over (order by j.updated_at desc, j.id) as line
+    from public.job_queue as j
+    where case when j.status = 'DEAD' then true end
+    order by j.updated_at desc, j.id
+    limit p_most + 1
+  ),
+  kinds as (
+    select n.code, n.job_type, count(*) as jobs, min(n.updated_at) as oldest_at, min(n.line) as first
+    from newest as n
+    where n.line <= p_most
+    group by n.code, n.job_type
+  ),
+  groups as (
+    select
+      k.code, sum(k.jobs) as count, min(k.oldest_at) as oldest_at, jsonb_object_agg(k.job_type, k.jobs) as job_types,
+      min(k.first) as first
+    from kinds as k
+    group by k.code
+  )
+  select jsonb_build_object(
+    'groups', coalesce(jsonb_agg(jsonb_build_object(
+      'code', g.code,
+      'count', g.count,
+      'oldest_at', g.oldest_at,
+      'newest_at', n.updated_at,
+      'job_types', g.job_types,
+      'sample_job_id', n.id,
+      'sample_error', n.error
+    ) order by g.count desc, g.code), '[]'),
+    'is_complete', (select count(*) <= p_most from newest)
+  )
+  from groups as g
+  join newest as n on n.line = g.first;
 $$;
 
--- Jobs of each status in the form of clerk_sync_admin_job_counts, from what health has counted already.
-create or replace function clerk_sync.overview_jobs(p_facts jsonb)
+-- A run as the admin API shows it: without what only its runner needs.
+create or replace function public.clerk_sync_admin_run(p_id uuid)
 returns jsonb
 language sql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object(
-    'most', 10000,
-    'statuses', jsonb_object_agg(s.status, s.jobs),
-    'at_least', coalesce(jsonb_agg(s.status) filter (where s.jobs >= 10000), '[]')
-  )
-  from (
-    select o.status, coalesce((p_facts -> 'open' ->> o.status)::integer, 0) as jobs
-    from unnest('{PENDING,PROCESSING,FAILED}'::text[]) as o(status)
-    union all
-    select 'DEAD', (p_facts #>> '{dead,count}')::integer
-    union all
-    select f.status, clerk_sync.count_jobs_in(f.status, 10000)
-    from unnest('{COMPLETED,CANCELLED}'::text[]) as f(status)
-  ) as s;
+  select clerk_sync.describe_run(p_id) - 'cursor' - 'lease_until';
 $$;
 
--- What the first page needs, but for the version of the code.
+-- {runs, next}: the newest first. They are kept for 90 days, some thousand.
+create or replace function public.clerk_sync_admin_runs(p_cursor text default null, p_limit integer default 50)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_place jsonb  := clerk_sync.read_cursor('runs', p_cursor);
+  v_ids   uuid[] := array(
+    select r.id
+    from clerk_sync.sync_runs as r
+    where (r.started_at, r.id) < (
+      coalesce(v_place ->> 'at', 'infinity')::timestamptz,
+      coalesce(v_place ->> 'id', '00000000-0000-0000-0000-000000000000')::uuid
+    )
+    order by r.started_at desc, r.id desc
+    limit p_limit + 1
+  );
+begin
+  return jsonb_build_object(
+    'runs', (
+      select coalesce(jsonb_agg(public.clerk_sync_admin_run(i.id) order by i.place), '[]')
+      from unnest(v_ids[1:p_limit]) with ordinality as i(id, place)
+    ),
+    'next', clerk_sync.write_cursor('runs', (
+      select jsonb_build_object('at', r.started_at, 'id', r.id)
+      from clerk_sync.sync_runs as r
+      where r.id = v_ids[p_limit]
+        and cardinality(v_ids) > p_limit
+    ))
+  );
+end
+$$;
+
+-- What the first page needs, but for the version of the code. jobs is as clerk_sync_admin_job_counts, mostly from what
+-- health has counted.
 create or replace function public.clerk_sync_admin_overview(p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
@@ -368,11 +323,27 @@ declare
   v_health  jsonb := public.clerk_sync_health(p_now);
   v_facts   jsonb := v_health -> 'facts';
   v_compare jsonb := nullif(v_facts #> '{runs,compare}', 'null');
+  v_jobs    jsonb := jsonb_build_object(
+    'PENDING', coalesce(v_facts #> '{open,PENDING}', '0'),
+    'PROCESSING', coalesce(v_facts #> '{open,PROCESSING}', '0'),
+    'COMPLETED', clerk_sync.count_jobs_in('COMPLETED', 10000),
+    'FAILED', coalesce(v_facts #> '{open,FAILED}', '0'),
+    'DEAD', v_facts #> '{dead,count}',
+    'CANCELLED', clerk_sync.count_jobs_in('CANCELLED', 10000)
+  );
 begin
   return jsonb_build_object(
     'now', v_facts -> 'now',
     'health', v_health - 'facts',
-    'jobs', clerk_sync.overview_jobs(v_facts),
+    'jobs', jsonb_build_object(
+      'most', 10000,
+      'statuses', v_jobs,
+      'at_least', (
+        select coalesce(jsonb_agg(s.key), '[]')
+        from jsonb_each(v_jobs) as s
+        where s.value >= '10000'
+      )
+    ),
     'oldest_due_at', v_facts -> 'oldest_due_at',
     'users', v_facts -> 'users',
     'last_event_at', v_facts #> '{heartbeats,webhook}',
@@ -389,117 +360,9 @@ begin
 end
 $$;
 
--- What the admin API answers of runs and of the audit, in the shapes of admin/contract/overview.ts.
-
--- A run as the admin API shows it: without what only its runner needs.
-create or replace function public.clerk_sync_admin_run(p_id uuid)
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return clerk_sync.describe_run(p_id) - 'cursor' - 'lease_until';
-end
-$$;
-
--- {runs, next}: the newest first. They are kept for 90 days, some thousand.
-create or replace function public.clerk_sync_admin_runs(p_cursor text default null, p_limit integer default 50)
-returns jsonb
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  v_place jsonb := clerk_sync.read_cursor('runs', p_cursor);
-begin
-  return (
-    with listed as materialized (
-      select r.id, r.started_at, row_number() over (order by r.started_at desc, r.id desc) as line
-      from clerk_sync.sync_runs as r
-      where (r.started_at, r.id) < (
-        coalesce(v_place ->> 'at', 'infinity')::timestamptz,
-        coalesce(v_place ->> 'id', '00000000-0000-0000-0000-000000000000')::uuid
-      )
-      order by r.started_at desc, r.id desc
-      limit p_limit + 1
-    )
-    select jsonb_build_object(
-      'runs', coalesce(
-        jsonb_agg(public.clerk_sync_admin_run(l.id) order by l.line) filter (where l.line <= p_limit), '[]'
-      ),
-      'next', clerk_sync.write_cursor('runs', (
-        select jsonb_build_object('at', e.started_at, 'id', e.id)
-        from listed as e
-        where e.line = p_limit
-          and (select count(*) from listed) > p_limit
-      ))
-    )
-    from listed as l
-  );
-end
-$$;
-
--- Of the newest p_look entries of the audit after p_place, by the minute they began in, the first p_limit that match
--- p_filter; next is where the look ended, null when nothing comes after.
-create or replace function clerk_sync.find_audit(
-  p_filter    jsonb,
-  p_place     jsonb,
-  p_limit     integer,
-  p_look      integer,
-  out entries jsonb,
-  out next    jsonb
-)
-language plpgsql
-stable
-set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-set enable_bitmapscan = 'off'
-set enable_sort = 'off' -- as clerk_sync.look_at_jobs
-as $$
-begin
-  with seen as materialized (
-    select n.*, row_number() over (order by n.at desc, n.kind desc, n.source desc, n.subject desc, n.code desc) as line
-    from (
-      select a.*
-      from clerk_sync.audit as a
-      where (a.at, a.kind, a.source, a.subject, a.code) < (
-        coalesce(p_place ->> 'at', 'infinity')::timestamptz, coalesce(p_place ->> 'kind', ''),
-        coalesce(p_place ->> 'source', ''), coalesce(p_place ->> 'subject', ''), coalesce(p_place ->> 'code', '')
-      )
-        and a.at >= coalesce((p_filter ->> 'since')::timestamptz - interval '1 hour', '-infinity')
-      order by a.at desc, a.kind desc, a.source desc, a.subject desc, a.code desc
-      limit p_look
-    ) as n
-  ),
-  found as materialized (
-    select s.*, row_number() over (order by s.line) as rank
-    from seen as s
-    where s.kind = coalesce(p_filter ->> 'kind', s.kind)
-      and s.source = coalesce(p_filter ->> 'source', s.source)
-      and s.subject = coalesce(p_filter ->> 'subject', s.subject)
-      and s.last_at >= coalesce((p_filter ->> 'since')::timestamptz, '-infinity')
-    order by rank
-    limit p_limit + 1
-  )
-  select
-    (
-      select coalesce(jsonb_agg(to_jsonb(f) - '{line,rank}'::text[] order by f.rank), '[]')
-      from found as f
-      where f.rank <= p_limit
-    ),
-    (
-      select jsonb_build_object('at', s.at, 'kind', s.kind, 'source', s.source, 'subject', s.subject, 'code', s.code)
-      from seen as s
-      where s.line = coalesce((select f.line - 1 from found as f where f.rank = p_limit + 1), p_look)
-    )
-  into entries, next;
-end
-$$;
-
--- {entries, next}: the newest entries of the audit that match p_filter ({kind, since, source, subject}) after p_cursor. A
--- page may be shorter than p_limit, or empty, and have a next one all the same: 10,000 entries are looked at for it.
+-- {entries, next}: the newest entries of the audit that match p_filter ({kind, since, source, subject}) after p_cursor, by
+-- the minute they began in. A page may be shorter than p_limit, or empty, and have a next one all the same: 10,000 entries
+-- are looked at for it.
 create or replace function public.clerk_sync_admin_audit(
   p_filter jsonb default '{}',
   p_cursor text default null,
@@ -509,17 +372,51 @@ returns jsonb
 language plpgsql
 stable
 set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off'
+set enable_sort = 'off' -- as clerk_sync.find_jobs
 as $$
 declare
-  v_found record;
+  v_place jsonb       := clerk_sync.read_cursor('audit', p_cursor);
+  v_look  integer     := case when p_filter = '{}' then p_limit + 1 else greatest(10000, p_limit + 1) end;
+  v_since timestamptz := coalesce(p_filter ->> 'since', '-infinity')::timestamptz;
 begin
   perform clerk_sync.check_filter_keys(p_filter, '{kind,since,source,subject}');
-  select f.entries, f.next
-  into v_found
-  from clerk_sync.find_audit(
-    p_filter, clerk_sync.read_cursor('audit', p_cursor), p_limit,
-    case when p_filter = '{}' then p_limit + 1 else greatest(10000, p_limit + 1) end
-  ) as f;
-  return jsonb_build_object('entries', v_found.entries, 'next', clerk_sync.write_cursor('audit', v_found.next));
+  return (
+    with seen as materialized (
+      select a.*, row_number() over (order by a.at desc, a.kind desc, a.source desc, a.subject desc, a.code desc) as line
+      from clerk_sync.audit as a
+      where (a.at, a.kind, a.source, a.subject, a.code) < (
+        coalesce(v_place ->> 'at', 'infinity')::timestamptz, coalesce(v_place ->> 'kind', ''),
+        coalesce(v_place ->> 'source', ''), coalesce(v_place ->> 'subject', ''), coalesce(v_place ->> 'code', '')
+      )
+        and a.at >= v_since - interval '1 hour'
+      order by a.at desc, a.kind desc, a.source desc, a.subject desc, a.code desc
+      limit v_look
+    ),
+    found as materialized (
+      select s.*, row_number() over (order by s.line) as rank
+      from seen as s
+      where s.kind = coalesce(p_filter ->> 'kind', s.kind)
+        and s.source = coalesce(p_filter ->> 'source', s.source)
+        and s.subject = coalesce(p_filter ->> 'subject', s.subject)
+        and s.last_at >= v_since
+      order by rank
+      limit p_limit + 1
+    )
+    select jsonb_build_object(
+      'entries', (
+        select coalesce(jsonb_agg(to_jsonb(f) - '{line,rank}'::text[] order by f.rank), '[]')
+        from found as f
+        where f.rank <= p_limit
+      ),
+      'next', clerk_sync.write_cursor('audit', (
+        select jsonb_build_object('at', s.at, 'kind', s.kind, 'source', s.source, 'subject', s.subject, 'code', s.code)
+        from seen as s
+        where s.line = coalesce((select f.line - 1 from found as f where f.rank = p_limit + 1), v_look)
+      ))
+    )
+  );
 end
 $$;

@@ -79,30 +79,28 @@ export const editorNames: readonly Mutation[] = [
       { file: jobsSql, within: "clerk_sync.record_hand_edit", find: "    new.history := old.history;\n", replace: "" },
     ],
   },
-  ...["retry", "cancel"].flatMap((action) => [
-    {
-      test,
-      title: "a job > that a person retries or cancels in SQL says by whom, in its history and in the audit",
-      edits: [
-        {
-          file: operateSql,
-          within: `public.clerk_sync_${action}_jobs`,
-          find: "p_by => coalesce(p_by, clerk_sync.database_user())",
-          replace: "p_by => p_by",
-        },
-      ],
-    },
-    {
-      test,
-      title: "a job > that a person retries or cancels in SQL says by whom, in its history and in the audit",
-      edits: [
-        {
-          file: operateSql,
-          within: `public.clerk_sync_${action}_jobs`,
-          find: `perform clerk_sync.audit_edit('${action}', cardinality(v_ids), v_ids::text[]);`,
-          replace: "null;",
-        },
-      ],
-    },
-  ]),
+  {
+    test,
+    title: "a job > that a person retries or cancels in SQL says by whom, in its history and in the audit",
+    edits: [
+      {
+        file: operateSql,
+        within: "clerk_sync.change_jobs",
+        find: "p_by => coalesce(p_by, clerk_sync.database_user())",
+        replace: "p_by => p_by",
+      },
+    ],
+  },
+  {
+    test,
+    title: "a job > that a person retries or cancels in SQL says by whom, in its history and in the audit",
+    edits: [
+      {
+        file: operateSql,
+        within: "clerk_sync.change_jobs",
+        find: "perform clerk_sync.audit_edit(p_action, cardinality(v_ids), v_ids::text[]);",
+        replace: "null;",
+      },
+    ],
+  },
 ];
