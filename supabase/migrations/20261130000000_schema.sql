@@ -3259,16 +3259,6 @@ create table if not exists clerk_sync.canary (
   constraint id_is_a_canarys check (starts_with(clerk_id, 'user_clerksync_canary_'))
 );
 
-alter table clerk_sync.canary enable row level security;
-
-drop policy if exists canary_service_role on clerk_sync.canary;
-create policy canary_service_role
-  on clerk_sync.canary
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
 -- Raises SY002 for the id of anybody else.
 create or replace function clerk_sync.check_canary(p_clerk_id text)
 returns void
@@ -5999,16 +5989,6 @@ create table if not exists clerk_sync.write_test (
   tested_at timestamptz not null
 );
 
-alter table clerk_sync.write_test enable row level security;
-
-drop policy if exists write_test_service_role on clerk_sync.write_test;
-create policy write_test_service_role
-  on clerk_sync.write_test
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
 -- Why nothing can be written, with its SQLSTATE; null when a write of the last ten seconds succeeded, or one made now.
 -- A caller whose own transaction only reads learns nothing, and neither does one while another caller tests.
 create or replace function public.clerk_sync_write_failure()
@@ -6142,16 +6122,6 @@ create table if not exists clerk_sync.processor_call (
   called_at  timestamptz not null,
   constraint processor_call_pkey primary key (request_id)
 );
-
-alter table clerk_sync.processor_call enable row level security;
-
-drop policy if exists processor_call_service_role on clerk_sync.processor_call;
-create policy processor_call_service_role
-  on clerk_sync.processor_call
-  for all
-  to service_role
-  using (true)
-  with check (true);
 
 -- Whether the schedule can work here: {cron, net, vault, project_url, processor_secret, scheduled}, each true or false;
 -- whether it does: {last_run: {schedule, active, at, status, message}, answers: [{called_at, status, timed_out, error}]},
@@ -6641,16 +6611,6 @@ create unique index if not exists incidents_one_open
 create index if not exists incidents_closed_idx
   on clerk_sync.incidents (closed_at);
 
-alter table clerk_sync.incidents enable row level security;
-
-drop policy if exists incidents_service_role on clerk_sync.incidents;
-create policy incidents_service_role
-  on clerk_sync.incidents
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
 -- When it was last checked. Its row is the lock by which one at a time checks.
 create table if not exists clerk_sync.incident_check (
   is_only_row boolean     not null default true,
@@ -6662,16 +6622,6 @@ create table if not exists clerk_sync.incident_check (
 insert into clerk_sync.incident_check (is_only_row)
 values (true)
 on conflict (is_only_row) do nothing;
-
-alter table clerk_sync.incident_check enable row level security;
-
-drop policy if exists incident_check_service_role on clerk_sync.incident_check;
-create policy incident_check_service_role
-  on clerk_sync.incident_check
-  for all
-  to service_role
-  using (true)
-  with check (true);
 
 -- hold_seconds: so long a reason has to hold, which takes two checks at least; quiet_seconds: so long it has to be
 -- absent. docs/alerts.md explains both.
@@ -6761,16 +6711,6 @@ create table if not exists clerk_sync.alert_targets (
   constraint target_is_known check (name in ('webhook', 'slack'))
 );
 
-alter table clerk_sync.alert_targets enable row level security;
-
-drop policy if exists alert_targets_service_role on clerk_sync.alert_targets;
-create policy alert_targets_service_role
-  on clerk_sync.alert_targets
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
 create table if not exists clerk_sync.notices (
   id          uuid        not null default gen_random_uuid(),
   incident_id uuid        not null,
@@ -6795,16 +6735,6 @@ comment on column clerk_sync.notices.sent_at is 'when the target accepted it';
 create index if not exists notices_unsent_idx
   on clerk_sync.notices (next_at)
   where sent_at is null;
-
-alter table clerk_sync.notices enable row level security;
-
-drop policy if exists notices_service_role on clerk_sync.notices;
-create policy notices_service_role
-  on clerk_sync.notices
-  for all
-  to service_role
-  using (true)
-  with check (true);
 
 -- Makes the notices of all incidents. A target that is new is told of what is open; the end goes to the targets that were
 -- to be told of the beginning.

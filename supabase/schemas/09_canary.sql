@@ -18,16 +18,6 @@ create table if not exists clerk_sync.canary (
   constraint id_is_a_canarys check (starts_with(clerk_id, 'user_clerksync_canary_'))
 );
 
-alter table clerk_sync.canary enable row level security;
-
-drop policy if exists canary_service_role on clerk_sync.canary;
-create policy canary_service_role
-  on clerk_sync.canary
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
 -- Raises SY002 for the id of anybody else.
 create or replace function clerk_sync.check_canary(p_clerk_id text)
 returns void

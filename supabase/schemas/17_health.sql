@@ -62,16 +62,6 @@ create table if not exists clerk_sync.write_test (
   tested_at timestamptz not null
 );
 
-alter table clerk_sync.write_test enable row level security;
-
-drop policy if exists write_test_service_role on clerk_sync.write_test;
-create policy write_test_service_role
-  on clerk_sync.write_test
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
 -- Why nothing can be written, with its SQLSTATE; null when a write of the last ten seconds succeeded, or one made now.
 -- A caller whose own transaction only reads learns nothing, and neither does one while another caller tests.
 create or replace function public.clerk_sync_write_failure()
@@ -205,16 +195,6 @@ create table if not exists clerk_sync.processor_call (
   called_at  timestamptz not null,
   constraint processor_call_pkey primary key (request_id)
 );
-
-alter table clerk_sync.processor_call enable row level security;
-
-drop policy if exists processor_call_service_role on clerk_sync.processor_call;
-create policy processor_call_service_role
-  on clerk_sync.processor_call
-  for all
-  to service_role
-  using (true)
-  with check (true);
 
 -- Whether the schedule can work here: {cron, net, vault, project_url, processor_secret, scheduled}, each true or false;
 -- whether it does: {last_run: {schedule, active, at, status, message}, answers: [{called_at, status, timed_out, error}]},

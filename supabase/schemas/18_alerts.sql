@@ -31,16 +31,6 @@ create unique index if not exists incidents_one_open
 create index if not exists incidents_closed_idx
   on clerk_sync.incidents (closed_at);
 
-alter table clerk_sync.incidents enable row level security;
-
-drop policy if exists incidents_service_role on clerk_sync.incidents;
-create policy incidents_service_role
-  on clerk_sync.incidents
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
 -- When it was last checked. Its row is the lock by which one at a time checks.
 create table if not exists clerk_sync.incident_check (
   is_only_row boolean     not null default true,
@@ -52,16 +42,6 @@ create table if not exists clerk_sync.incident_check (
 insert into clerk_sync.incident_check (is_only_row)
 values (true)
 on conflict (is_only_row) do nothing;
-
-alter table clerk_sync.incident_check enable row level security;
-
-drop policy if exists incident_check_service_role on clerk_sync.incident_check;
-create policy incident_check_service_role
-  on clerk_sync.incident_check
-  for all
-  to service_role
-  using (true)
-  with check (true);
 
 -- hold_seconds: so long a reason has to hold, which takes two checks at least; quiet_seconds: so long it has to be
 -- absent. docs/alerts.md explains both.
@@ -151,16 +131,6 @@ create table if not exists clerk_sync.alert_targets (
   constraint target_is_known check (name in ('webhook', 'slack'))
 );
 
-alter table clerk_sync.alert_targets enable row level security;
-
-drop policy if exists alert_targets_service_role on clerk_sync.alert_targets;
-create policy alert_targets_service_role
-  on clerk_sync.alert_targets
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
 create table if not exists clerk_sync.notices (
   id          uuid        not null default gen_random_uuid(),
   incident_id uuid        not null,
@@ -185,16 +155,6 @@ comment on column clerk_sync.notices.sent_at is 'when the target accepted it';
 create index if not exists notices_unsent_idx
   on clerk_sync.notices (next_at)
   where sent_at is null;
-
-alter table clerk_sync.notices enable row level security;
-
-drop policy if exists notices_service_role on clerk_sync.notices;
-create policy notices_service_role
-  on clerk_sync.notices
-  for all
-  to service_role
-  using (true)
-  with check (true);
 
 -- Makes the notices of all incidents. A target that is new is told of what is open; the end goes to the targets that were
 -- to be told of the beginning.
