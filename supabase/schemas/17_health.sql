@@ -150,45 +150,6 @@ as $$
   ) as counted;
 $$;
 
--- Of the jobs tried within p_minutes: {done, failed, since}, failed are those whose last attempt did, since the oldest of
--- them. A job that is tried often counts once. Of each the newest 200 are looked at, over the same time: the last second
--- where there are many.
-create or replace function clerk_sync.attempt_facts(p_now timestamptz, p_minutes integer)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  with done as materialized (
-    select j.processed_at as at, j.status = 'COMPLETED' as counts
-    from public.job_queue as j
-    where j.status in ('COMPLETED', 'CANCELLED')
-      and j.processed_at > p_now - make_interval(mins => p_minutes)
-    order by j.processed_at desc
-    limit 200
-  ),
-  failed as materialized (
-    select j.updated_at as at, j.status <> 'CANCELLED' and j.attempts > 0 as counts
-    from public.job_queue as j
-    where j.status in ('FAILED', 'DEAD', 'CANCELLED')
-      and j.updated_at > p_now - make_interval(mins => p_minutes)
-    order by j.updated_at desc
-    limit 200
-  ),
-  span as (
-    select greatest(
-      (select min(d.at) from done as d having count(*) = 200),
-      (select min(f.at) from failed as f having count(*) = 200)
-    ) as start
-  )
-  select jsonb_build_object(
-    'done', (select count(*) from done as d where d.counts and coalesce(d.at >= s.start, true)),
-    'failed', (select count(*) from failed as f where f.counts and coalesce(f.at >= s.start, true)),
-    'since', (select min(f.at) from failed as f where f.counts)
-  )
-  from span as s;
-$$;
-
 -- The calls of the last hour: net._http_response holds the answers to everybody's requests and says of none whose it is.
 create table if not exists clerk_sync.processor_call (
   request_id bigint      not null,
@@ -312,7 +273,38 @@ begin
     'last_applied_at', (
       select max(j.processed_at) from public.job_queue as j where j.status in ('COMPLETED', 'CANCELLED')
     ),
-    'attempts', clerk_sync.attempt_facts(p_now, 15),
+    -- Of the jobs tried within 15 minutes: failed are those whose last attempt did. A job that is tried often counts once. Of
+    -- each the newest 200 are looked at, over the same time: the last second where there are many.
+    'attempts', (
+      with done as materialized (
+        select j.processed_at as at, j.status = 'COMPLETED' as counts
+        from public.job_queue as j
+        where j.status in ('COMPLETED', 'CANCELLED')
+          and j.processed_at > p_now - interval '15 minutes'
+        order by j.processed_at desc
+        limit 200
+      ),
+      failed as materialized (
+        select j.updated_at as at, j.status <> 'CANCELLED' and j.attempts > 0 as counts
+        from public.job_queue as j
+        where j.status in ('FAILED', 'DEAD', 'CANCELLED')
+          and j.updated_at > p_now - interval '15 minutes'
+        order by j.updated_at desc
+        limit 200
+      ),
+      span as (
+        select greatest(
+          (select min(d.at) from done as d having count(*) = 200),
+          (select min(f.at) from failed as f having count(*) = 200)
+        ) as start
+      )
+      select jsonb_build_object(
+        'done', (select count(*) from done as d where d.counts and coalesce(d.at >= s.start, true)),
+        'failed', (select count(*) from failed as f where f.counts and coalesce(f.at >= s.start, true)),
+        'since', (select min(f.at) from failed as f where f.counts)
+      )
+      from span as s
+    ),
     'open', (
       select coalesce(jsonb_object_agg(s.status, c.jobs), '{}')
       from unnest('{PENDING,FAILED,PROCESSING}'::text[]) as s(status)
@@ -501,8 +493,7 @@ as $$
     cross join lateral (
       values
         (
-          'not_writable',
-          f.write_failure is not null, false,
+          'not_writable', f.write_failure is not null, false,
           null::timestamptz,
           'The database takes no writes, so every event is refused and Clerk delivers it again: ' || f.write_failure,
           'Is the disk full? Make room, or a larger disk; on Supabase: Settings, Compute and Disk. A database that the host '
@@ -530,8 +521,7 @@ as $$
             || 'dead, then clerk-sync jobs retry --all --status dead.'
         ),
         (
-          'refreshes_wait',
-          false,
+          'refreshes_wait', false,
           f.oldest_refresh_at < p_now - make_interval(mins => t.refresh_degraded_minutes)
             and coalesce(h.facts #>> '{circuits,clerk,state}' = 'closed', true), -- else circuit_open says why
           f.oldest_refresh_at,
@@ -539,8 +529,7 @@ as $$
           'Set CLERK_SECRET_KEY where the queue is worked on.'
         ),
         (
-          'error_rate',
-          false,
+          'error_rate', false,
           tried.failed >= greatest(t.failed_degraded, (tried.failed + tried.done) * t.failed_degraded_percent / 100),
           tried.since,
           format('Of the last %s jobs that were tried %s failed.', tried.failed + tried.done, tried.failed),
@@ -560,8 +549,7 @@ as $$
           )
         ),
         (
-          'silence_unchecked',
-          false,
+          'silence_unchecked', false,
           silence.error is not null
             and coalesce(silence.checked_at, silence.installed_at)
               < p_now - make_interval(hours => t.unchecked_degraded_hours),
@@ -570,8 +558,7 @@ as $$
           'The code is explained in docs/errors.md; look at CLERK_SECRET_KEY first.'
         ),
         (
-          'users_differ',
-          false,
+          'users_differ', false,
           abs(silence.users_at_clerk - silence.users_here)
             > greatest(t.users_differ, silence.users_at_clerk * t.users_differ_percent / 100),
           silence.checked_at,
@@ -579,16 +566,15 @@ as $$
           'Compare and mend: admin page, Reconcile; or clerk-sync reconcile. Users from before the installation need a backfill.'
         ),
         (
-          'circuit_open',
-          false, paused.names is not null,
+          'circuit_open', false,
+          paused.names is not null,
           paused.since,
           'Calls are paused to ' || paused.names || '. Users are written all the same; what needs the service waits.',
           'It is tried again by itself. Was a key wrong? Correct it, then reset the circuit: admin page, Overview, Circuits. '
             || 'docs/errors.md explains the code.'
         ),
         (
-          'drift',
-          false,
+          'drift', false,
           (runs.compare ->> 'drift')::bigint
             > greatest(t.drift_degraded, (runs.compare ->> 'read')::bigint * t.drift_degraded_percent / 100),
           (runs.compare ->> 'finished_at')::timestamptz,
@@ -597,23 +583,22 @@ as $$
             || 'clerk-sync reconcile --apply.'
         ),
         (
-          'run_failed',
-          false, runs.failed ->> 'kind' is not null,
+          'run_failed', false,
+          runs.failed ->> 'kind' is not null,
           (runs.failed ->> 'finished_at')::timestamptz,
           format('The last %s failed: %s.', runs.failed ->> 'kind', runs.failed ->> 'code'),
           'docs/errors.md explains the code, the admin page, Reconcile, says more; the next one that completes ends it.'
         ),
         (
-          'delete_brake',
-          false, h.facts #>> '{delete_brake,engaged_at}' is not null,
+          'delete_brake', false,
+          h.facts #>> '{delete_brake,engaged_at}' is not null,
           (h.facts #>> '{delete_brake,engaged_at}')::timestamptz,
           'Deletions wait: ' || (h.facts #>> '{delete_brake,reason}'),
           'Find out whether they are meant, then apply or cancel them: admin page, Overview, Delete brake. In SQL: '
             || 'clerk_sync_release_delete_brake(''apply'') or (''cancel'').'
         ),
         (
-          'schedule_incomplete',
-          false,
+          'schedule_incomplete', false,
           h.facts -> 'schedule' <> 'null'
             and not h.facts -> 'schedule' @> '{"scheduled": true, "project_url": true, "processor_secret": true}'
             -- a server of ours that works on the queue needs no schedule
@@ -623,8 +608,8 @@ as $$
           'clerk-sync doctor says what is missing; README, Deploy to Supabase, step 5.'
         ),
         (
-          'instance_unknown',
-          false, h.facts #> '{audit,instance_unknown}' is not null,
+          'instance_unknown', false,
+          h.facts #> '{audit,instance_unknown}' is not null,
           (h.facts #>> '{audit,instance_unknown,last_at}')::timestamptz,
           'Another Clerk instance sends its events here; they are not applied.',
           'clerk-sync audit --kind instance_unknown; then remove this endpoint there, or correct CLERK_INSTANCE_ID.'

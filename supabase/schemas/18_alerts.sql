@@ -105,16 +105,12 @@ begin
         i.opened_at,
         case when i.first_seen_at <= p_now - make_interval(secs => (v_t ->> 'hold_seconds')::integer) then p_now end
       ),
-      absent_since = n.absent_since,
-      closed_at = case
-        when n.absent_since <= p_now - make_interval(secs => (v_t ->> 'quiet_seconds')::integer) then p_now
-      end
-  from clerk_sync.incidents as o
-  cross join lateral (
-    select case when o.last_seen_at <> p_now then coalesce(o.absent_since, p_now) end as absent_since
-  ) as n
-  where i.id = o.id
-    and i.closed_at is null;
+      absent_since = case when i.last_seen_at <> p_now then coalesce(i.absent_since, p_now) end
+  where i.closed_at is null;
+  update clerk_sync.incidents as i
+  set closed_at = p_now
+  where i.closed_at is null
+    and i.absent_since <= p_now - make_interval(secs => (v_t ->> 'quiet_seconds')::integer);
   update clerk_sync.incident_check as c set checked_at = p_now;
   return true;
 end
@@ -277,31 +273,29 @@ create or replace function public.clerk_sync_settle_notices(
   p_now     timestamptz default clock_timestamp()
 )
 returns integer
-language plpgsql
+language sql
 set search_path = ''
 as $$
-declare
-  v_count integer;
-begin
-  update clerk_sync.notices as n
-  set sent_at = case when r.outcome = 'sent' then p_now end,
-      attempts = n.attempts + 1,
-      next_at = p_now + make_interval(secs => greatest(
-        r.retry_after,
-        case when r.outcome = 'refused' then 3600 else least(900, 30 * 2 ^ least(n.attempts, 10)) end
-      )),
-      last_error = r.error,
-      token = null,
-      lease_until = null
-  from jsonb_to_recordset(p_results) as r(
-    id uuid, token uuid, outcome text, error text, retry_after double precision
+  with settled as (
+    update clerk_sync.notices as n
+    set sent_at = case when r.outcome = 'sent' then p_now end,
+        attempts = n.attempts + 1,
+        next_at = p_now + make_interval(secs => greatest(
+          r.retry_after,
+          case when r.outcome = 'refused' then 3600 else least(900, 30 * 2 ^ least(n.attempts, 10)) end
+        )),
+        last_error = r.error,
+        token = null,
+        lease_until = null
+    from jsonb_to_recordset(p_results) as r(
+      id uuid, token uuid, outcome text, error text, retry_after double precision
+    )
+    where n.id = r.id
+      and n.token = r.token
+      and n.sent_at is null
+    returning n.id
   )
-  where n.id = r.id
-    and n.token = r.token
-    and n.sent_at is null;
-  get diagnostics v_count = row_count;
-  return v_count;
-end
+  select count(*)::integer from settled;
 $$;
 
 -- Whether a processor would find notices to send. Checks the incidents itself, at most once a minute, so that no function

@@ -103,7 +103,7 @@ describe("docs/health.md", () => {
   it("explains every reason and every threshold of the judgement, with its value", async () => {
     const docs = await read("docs/health.md");
     const sql = await read("supabase/schemas/17_health.sql");
-    const codes = [...sql.matchAll(/^ {10}'([a-z_]+)',$/gm)].map((match) => match[1]);
+    const codes = [...sql.matchAll(/^ {8}\(\n {10}'([a-z_]+)',/gm)].map((match) => match[1]);
     expect(codes.length).toBeGreaterThan(12);
     for (const code of codes) expect(docs).toContain(`\`${code}\``);
     const thresholds = [...sql.matchAll(/^ {4}'([a-z_]+)', (\d+),?$/gm)];
