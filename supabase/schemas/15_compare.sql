@@ -117,9 +117,9 @@ declare
   v_unmarked text[] := array(
     select i
     from unnest(v_scanned) as i
-    where not exists (select 1 from clerk_sync.run_marks as m where m.clerk_id = i)
-      and not exists (
-        select 1 from clerk_sync.known_users as s where s.clerk_id = i and s.first_seen_at > p_now - interval '15 minutes'
+    where (select m.clerk_id from clerk_sync.run_marks as m where m.clerk_id = i) is null -- a lookup, whatever the statistics
+      and coalesce(
+        (select s.first_seen_at from clerk_sync.known_users as s where s.clerk_id = i) <= p_now - interval '15 minutes', true
       )
     order by i
     limit p_limit
@@ -308,9 +308,9 @@ as $$
   with scanned as materialized (
     select s.clerk_id, s.auth_user_id, s.auth_finding, s.deleted_at is null and s.mirrored_version = s.version as is_mirrored
     from clerk_sync.known_users as s
-    where s.clerk_id > p_after
-    order by s.clerk_id
-    limit 5000
+    where s.clerk_id = any (array(
+      select k.clerk_id from clerk_sync.known_users as k where k.clerk_id > p_after order by k.clerk_id limit 5000
+    ))
   ),
   unlisted as materialized (
     select s.clerk_id, s.auth_user_id

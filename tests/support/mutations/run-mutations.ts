@@ -73,8 +73,8 @@ export const runRules: readonly Mutation[] = [
     edits: [
       {
         file: compareSql,
-        find: "s.clerk_id = i and s.first_seen_at > p_now - interval '15 minutes'",
-        replace: "false",
+        find: "where s.clerk_id = i) <= p_now - interval '15 minutes', true",
+        replace: "where s.clerk_id = i) <= p_now, true",
       },
     ],
   },
