@@ -830,58 +830,6 @@ create policy job_queue_service_role
   using (true)
   with check (true);
 
--- A payload whose original_event is cut down to kind, ids and times, as the webhook stores it (core/summarise-event.ts);
--- for jobs that came in another way.
-create or replace function clerk_sync.audit_payload(p_payload jsonb)
-returns jsonb
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  v_event jsonb := p_payload -> 'original_event';
-  v_data  jsonb := v_event -> 'data';
-begin
-  if jsonb_typeof(v_event) is distinct from 'object' then
-    return p_payload;
-  end if;
-  return p_payload || jsonb_build_object('original_event', jsonb_strip_nulls(jsonb_build_object(
-    'type', v_event -> 'type',
-    'object', v_event -> 'object',
-    'timestamp', v_event -> 'timestamp',
-    'instance_id', v_event -> 'instance_id',
-    'data', jsonb_build_object(
-      'id', v_data -> 'id',
-      'object', v_data -> 'object',
-      'deleted', v_data -> 'deleted',
-      'created_at', v_data -> 'created_at',
-      'updated_at', v_data -> 'updated_at'
-    )
-  )));
-end
-$$;
-
--- A history whose errors are their codes only: what follows the colon may quote a value.
-create or replace function clerk_sync.history_without_messages(p_history jsonb)
-returns jsonb
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  return (
-    select coalesce(jsonb_agg(
-      case
-        when h.entry ? 'error' then h.entry || jsonb_build_object('error', split_part(h.entry ->> 'error', ':', 1))
-        else h.entry
-      end
-      order by h.place
-    ), '[]')
-    from jsonb_array_elements(p_history) with ordinality as h(entry, place)
-  );
-end
-$$;
-
 -- Changes by hand: the trigger that records them, and what it needs.
 
 -- The name of the person who runs a statement in SQL: the database user and, where it differs, the role.
@@ -1390,17 +1338,36 @@ language plpgsql
 set search_path = ''
 as $$
 begin
+  if cardinality(p_ids) = 0 then
+    return;
+  end if;
   perform set_config('clerk_sync.actor', 'sync', true);
   update public.job_queue as j
   set payload = jsonb_strip_nulls(jsonb_build_object(
         'clerk_id', j.clerk_id,
         'retry_count', j.payload -> 'retry_count',
-        'original_event', clerk_sync.audit_payload(j.payload) -> 'original_event',
+        'original_event', ( -- kind, ids and times, as summarise-event.ts keeps them
+          select jsonb_build_object(
+            'type', e.value -> 'type', 'object', e.value -> 'object', 'timestamp', e.value -> 'timestamp',
+            'instance_id', e.value -> 'instance_id', 'data', jsonb_build_object(
+              'id', d.value -> 'id', 'object', d.value -> 'object', 'deleted', d.value -> 'deleted',
+              'created_at', d.value -> 'created_at', 'updated_at', d.value -> 'updated_at'
+            )
+          )
+          from (select j.payload -> 'original_event' as value) as e
+          cross join lateral (select e.value -> 'data' as value) as d
+          where jsonb_typeof(e.value) = 'object'
+        ),
         'erased', true
       )),
       erased_at = p_now,
       error = split_part(j.error, ':', 1),
-      history = clerk_sync.history_without_messages(j.history),
+      history = ( -- what follows the colon of an error may quote a value
+        select coalesce(jsonb_agg(
+          h.entry || jsonb_strip_nulls(jsonb_build_object('error', split_part(h.entry ->> 'error', ':', 1))) order by h.place
+        ), '[]')
+        from jsonb_array_elements(j.history) with ordinality as h(entry, place)
+      ),
       updated_at = p_now
   where j.id = any (array(
     select o.id
@@ -1458,28 +1425,6 @@ begin
         or exists (select 1 from public.users as u where u.clerk_id = r.id offset 0)
       )
   )), p_now);
-end
-$$;
-
--- A worker that was frozen past its lease may have written an old state over the mirror of another worker. When it
--- settles, the users of its jobs are mirrored once more. Answers how many jobs.
-create or replace function clerk_sync.repair_stale(p_outcomes jsonb, p_settled uuid[], p_now timestamptz)
-returns integer
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_stale uuid[] := array(
-    select (o.value ->> 'job_id')::uuid
-    from jsonb_array_elements(p_outcomes) as o
-    where (o.value ->> 'job_id')::uuid <> all (p_settled)
-      and o.value ->> 'outcome' not in ('released', 'waiting')
-  );
-begin
-  perform clerk_sync.queue_mirror(
-    array(select distinct j.clerk_id from public.job_queue as j where j.id = any (v_stale)), 'lease_lost', p_now
-  );
-  return cardinality(v_stale);
 end
 $$;
 
@@ -1563,64 +1508,6 @@ begin
   end if;
   execute 'select u.is_super_admin from auth.users as u where u.id = $1' into v_is_super_admin using p_auth_user_id;
   return coalesce(v_is_super_admin, false);
-end
-$$;
-
--- Jobs whose user is to take over an Auth user that is locked now: they wait until its last access token has run out.
--- p_outcomes: [{job_id, error, retry_after, auth_holder_id, auth_locked_at}], retry_after in seconds.
-create or replace function clerk_sync.wait_for_tokens(p_outcomes jsonb, p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  insert into clerk_sync.user_state as s (clerk_id, auth_holder_id, auth_locked_at)
-  select j.clerk_id, o.auth_holder_id, o.auth_locked_at
-  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, auth_holder_id uuid, auth_locked_at timestamptz)
-  cross join lateral (select k.clerk_id from public.job_queue as k where k.id = o.job_id offset 0) as j
-  on conflict (clerk_id) do update
-    set auth_holder_id = excluded.auth_holder_id,
-        auth_locked_at = excluded.auth_locked_at;
-
-  perform clerk_sync.move_jobs(
-    array[o.job_id], 'PENDING', p_now,
-    p_error => o.error,
-    p_run_at => p_now + make_interval(secs => o.retry_after)
-  )
-  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, error text, retry_after double precision);
-end
-$$;
-
--- Completes jobs whose users are mirrored, and remembers the id of the Auth user: one commit.
--- p_outcomes: [{job_id, auth_user_id, mirror}]
-create or replace function clerk_sync.complete_mirrored(p_outcomes jsonb, p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_ids   uuid[];
-  v_notes jsonb; -- by job
-begin
-  insert into clerk_sync.user_state as s (clerk_id, auth_user_id, auth_finding, mirrored_version, mirrored_at)
-  select r.id, o.auth_user_id, o.mirror ->> 'finding', r.version, p_now
-  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, auth_user_id uuid, mirror jsonb)
-  -- offset 0: a lookup each, whatever the statistics say
-  cross join lateral (select k.clerk_id from public.job_queue as k where k.id = o.job_id offset 0) as j
-  cross join lateral (select k.id, k.version from clerk_sync.records as k where k.id = j.clerk_id offset 0) as r
-  on conflict (clerk_id) do update
-    set auth_user_id = excluded.auth_user_id,
-        auth_finding = excluded.auth_finding,
-        auth_holder_id = null,
-        auth_locked_at = null,
-        mirrored_version = excluded.mirrored_version,
-        mirrored_at = excluded.mirrored_at;
-
-  select array_agg(o.job_id), jsonb_object_agg(o.job_id, jsonb_build_object('mirror', o.mirror))
-  into v_ids, v_notes
-  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, mirror jsonb);
-  perform clerk_sync.move_jobs(v_ids, 'COMPLETED', p_now, p_notes => v_notes);
-  perform clerk_sync.erase_deleted(v_ids, p_now);
 end
 $$;
 
@@ -2227,24 +2114,6 @@ as $$
   end;
 $$;
 
--- Whether a user who waits for an address gets it when this user has another one, or is no longer verified.
-create or replace function clerk_sync.is_email_awaited(p_clerk_id text, p_email text, p_email_verified boolean)
-returns boolean
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return exists (
-    select 1
-    from public.users as u
-    join clerk_sync.user_state as s on s.withheld_email = u.email
-    where u.clerk_id = p_clerk_id
-      and (u.email is distinct from p_email or not p_email_verified)
-  );
-end
-$$;
-
 -- Applies the newest event of each user where only the version decides (laws 3 and 11), in one statement of named steps.
 -- It is the only statement that writes rows of public.users from Clerk. What it does not return is left to apply_disputed.
 -- Rows of tables are looked up by scalar subqueries, each by its key whatever the statistics say; a join could read a table.
@@ -2334,9 +2203,13 @@ begin
               and coalesce((select coalesce(u.clerk_id, '') from public.users as u where u.email = s.email), s.clerk_id) = s.clerk_id
             )
           )
-          and case -- usually no address is awaited at all
-              when exists (select 1 from clerk_sync.user_state as w where w.withheld_email is not null)
-                then not clerk_sync.is_email_awaited(s.clerk_id, s.email, s.email_verified)
+          and case -- usually no user waits for an address at all
+              when exists (select 1 from clerk_sync.user_state as w where w.withheld_email is not null) then ( -- and for this one?
+                select (u.email is not distinct from s.email and s.email_verified)
+                  or (select true from clerk_sync.user_state as w where w.withheld_email = u.email limit 1) is null
+                from public.users as u
+                where u.clerk_id = s.clerk_id
+              ) is not false
               else true
             end
         )
@@ -2471,18 +2344,6 @@ $$;
 
 -- What is disputed.
 
--- With an email comes whether it is verified, with a role whether one was ignored.
-create or replace function clerk_sync.keys_of(p_fields text[])
-returns text[]
-language sql
-immutable
-set search_path = ''
-as $$
-  select p_fields
-    || case when 'email' = any (p_fields) then array['email_verified'] end
-    || case when 'user_role' = any (p_fields) then array['ignored_role'] end;
-$$;
-
 -- Completes a change whose newest event was trimmed, or is older than one that was (law 11, absent is not null). What is
 -- absent comes from the other events of the batch, in the order of their versions, and else from what is stored. An event
 -- that is older than what was applied brings absent fields only, and only while nothing newer brought them. When Clerk's own
@@ -2502,6 +2363,7 @@ declare
   v_row    public.users;
   v_event  clerk_sync.events;
   v_said   text[];
+  v_keys   text[];
   v_absent text[];
 begin
   select k.* into v_user from clerk_sync.known_users as k where k.clerk_id = p_change.clerk_id;
@@ -2562,10 +2424,13 @@ begin
     else
       continue;
     end if;
-    v_change.payload := (v_change.payload - clerk_sync.keys_of(v_said)) || (
+    v_keys := v_said -- with an email comes whether it is verified, with a role whether one was ignored
+      || case when 'email' = any (v_said) then array['email_verified'] end
+      || case when 'user_role' = any (v_said) then array['ignored_role'] end;
+    v_change.payload := (v_change.payload - v_keys) || (
       select coalesce(jsonb_object_agg(p.key, p.value), '{}')
       from jsonb_each(v_event.payload) as p
-      where p.key = any (clerk_sync.keys_of(v_said) || array['given'])
+      where p.key = any (v_keys || array['given'])
     );
     if 'email' = any (v_said) then
       v_change.withheld_email := null;
@@ -2980,36 +2845,6 @@ begin
 end
 $$;
 
--- Moves applied jobs, as apply_jobs says.
-create or replace function clerk_sync.move_applied(
-  p_carries    uuid[],
-  p_superseded uuid[],
-  p_notes      jsonb,
-  p_rules      clerk_sync.apply_rules,
-  p_now        timestamptz
-)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_waits boolean := p_rules.mirror_token is not null and clerk_sync.circuit_is_open('auth');
-begin
-  perform clerk_sync.move_jobs(
-    p_carries,
-    case when v_waits then 'PENDING' when p_rules.mirror_token is not null then 'PROCESSING' else 'COMPLETED' end,
-    p_now,
-    p_applied => true,
-    p_runs_alone => false, -- whatever hindered it is over
-    p_notes => p_notes,
-    p_waits_for => case when v_waits then 'auth' end,
-    p_token => p_rules.mirror_token,
-    p_lease_until => p_rules.lease_until
-  );
-  perform clerk_sync.move_jobs(p_superseded, 'COMPLETED', p_now, p_applied => false, p_runs_alone => false);
-end
-$$;
-
 -- Applies jobs whose users are locked: writes what they bring and moves them to COMPLETED, or, with a mirror_token, the one
 -- of each user that carries the change to PROCESSING under that token. While the circuit of Supabase Auth is open it
 -- waits for that instead, and the attempt does not count.
@@ -3027,26 +2862,45 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_events   clerk_sync.events[] := array(select e from clerk_sync.events as e where e.id = any (p_ids));
-  v_done     record;
-  v_finished uuid[] := array[]::uuid[];
+  v_events     clerk_sync.events[] := array(select e from clerk_sync.events as e where e.id = any (p_ids));
+  v_waits      boolean := p_rules.mirror_token is not null and clerk_sync.circuit_is_open('auth');
+  v_done       record;
+  v_carries    uuid[] := array[]::uuid[];
+  v_superseded uuid[] := array[]::uuid[];
+  v_ended      uuid[] := array[]::uuid[]; -- jobs of users who may be deleted, and that no call to the outside keeps open
+  v_notes      jsonb;
 begin
   set constraints all deferred;
   if p_with_email then
-    v_done := clerk_sync.apply_plain(v_events, false, p_now);
-    perform clerk_sync.move_applied(v_done.carries, v_done.superseded, v_done.notes, p_rules, p_now);
-    v_finished := v_done.carries || v_done.superseded;
+    select * into v_carries, v_superseded, v_notes from clerk_sync.apply_plain(v_events, false, p_now);
   end if;
-  if cardinality(v_finished) < cardinality(v_events) then
+  if cardinality(v_carries) + cardinality(v_superseded) < cardinality(v_events) then
     v_done := clerk_sync.apply_disputed(
-      array(select e from unnest(v_events) as e where case when e.id in (select i from unnest(v_finished) as i) then false else true end),
+      array(
+        select e
+        from unnest(v_events) as e
+        where case when e.id in (select i from unnest(v_carries || v_superseded) as i) then false else true end
+      ),
       p_with_email, p_rules.delete_mode, p_now
     );
-    perform clerk_sync.move_applied(v_done.carries, v_done.superseded, v_done.notes, p_rules, p_now);
-    perform clerk_sync.erase_deleted(
-      v_done.superseded || case when p_rules.mirror_token is null then v_done.carries end, p_now
-    );
+    v_ended := v_done.superseded || case when p_rules.mirror_token is null then v_done.carries end;
+    v_carries := v_carries || v_done.carries;
+    v_superseded := v_superseded || v_done.superseded;
+    v_notes := coalesce(v_notes, '{}') || coalesce(v_done.notes, '{}');
   end if;
+  perform clerk_sync.move_jobs(
+    v_carries,
+    case when v_waits then 'PENDING' when p_rules.mirror_token is not null then 'PROCESSING' else 'COMPLETED' end,
+    p_now,
+    p_applied => true,
+    p_runs_alone => false, -- whatever hindered it is over
+    p_notes => v_notes,
+    p_waits_for => case when v_waits then 'auth' end,
+    p_token => p_rules.mirror_token,
+    p_lease_until => p_rules.lease_until
+  );
+  perform clerk_sync.move_jobs(v_superseded, 'COMPLETED', p_now, p_applied => false, p_runs_alone => false);
+  perform clerk_sync.erase_deleted(v_ended, p_now);
   perform clerk_sync.add_given(v_events);
   set constraints all immediate;
 end
@@ -3116,47 +2970,10 @@ begin
 end
 $$;
 
--- Fails a job that the database refused. A value that no later time makes fit (class 22) is given up. So is a deletion that a
--- foreign key stops for the second time: rows of other tables rarely go by themselves.
-create or replace function clerk_sync.reject_job(
-  p_id         uuid,
-  p_state      text,
-  p_constraint text,
-  p_message    text,
-  p_now        timestamptz
-)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_is_blocked       boolean;
-  v_is_blocked_again boolean;
-begin
-  select
-    j.job_type = 'USER_DELETED' and p_state in ('23503', '23001'),
-    j.job_type = 'USER_DELETED' and p_state in ('23503', '23001') and j.attempts >= case j.status when 'PROCESSING' then 2 else 1 end
-  into v_is_blocked, v_is_blocked_again
-  from public.job_queue as j
-  where j.id = p_id;
-  perform clerk_sync.fail_job(
-    p_id,
-    concat(
-      concat_ws(' ', case when v_is_blocked then 'delete_blocked' else 'database_rejected' end, p_state, nullif(p_constraint, '')),
-      ': ',
-      p_message,
-      case
-        when v_is_blocked then '. Give the foreign key on delete cascade or set null, or set DELETE_MODE=soft; then retry the job.'
-      end
-    ),
-    p_now,
-    p_is_final => p_state like '22%' or v_is_blocked_again
-  );
-end
-$$;
-
--- Applies one job in a savepoint of its own; whatever it raises is its outcome, recorded on it. When the table's
--- owner made addresses unique in another way than we compare them (by lower(), say), the user gets a row without.
+-- Applies one job in a savepoint of its own; whatever it raises is its outcome, recorded on it. A value that no later time
+-- makes fit (class 22) is given up. So is a deletion that a foreign key stops for the second time: rows of other tables
+-- rarely go by themselves. When the table's owner made addresses unique in another way than we compare them (by lower(),
+-- say), the user gets a row without.
 -- Returns false when the call was cut off (statement_timeout, which comes once a call): there is no time for another job.
 -- "when others" catches neither query_canceled nor assert_failure, so both are named, here as everywhere.
 create or replace function clerk_sync.apply_job(
@@ -3172,6 +2989,8 @@ as $$
 declare
   v_message    text;
   v_constraint text;
+  v_is_blocked boolean; -- by a foreign key
+  v_is_again   boolean; -- not the first attempt
 begin
   perform clerk_sync.apply_jobs(array[p_id], p_rules, p_now, p_with_email);
   return true;
@@ -3184,7 +3003,25 @@ exception
     if sqlstate = '23505' and p_with_email then
       return clerk_sync.apply_job(p_id, p_rules, p_now, false);
     end if;
-    perform clerk_sync.reject_job(p_id, sqlstate, v_constraint, v_message, p_now);
+    select
+      j.job_type = 'USER_DELETED' and sqlstate in ('23503', '23001'),
+      j.attempts >= case j.status when 'PROCESSING' then 2 else 1 end
+    into v_is_blocked, v_is_again
+    from public.job_queue as j
+    where j.id = p_id;
+    perform clerk_sync.fail_job(
+      p_id,
+      concat(
+        concat_ws(' ', case when v_is_blocked then 'delete_blocked' else 'database_rejected' end, sqlstate, nullif(v_constraint, '')),
+        ': ',
+        v_message,
+        case
+          when v_is_blocked then '. Give the foreign key on delete cascade or set null, or set DELETE_MODE=soft; then retry the job.'
+        end
+      ),
+      p_now,
+      p_is_final => sqlstate like '22%' or (v_is_blocked and v_is_again)
+    );
     return true;
 end
 $$;
@@ -3391,23 +3228,7 @@ create policy delete_brake_service_role
   using (true)
   with check (true);
 
--- How many deletions were counted in the window, and how many users there are. Both stop at p_most, because more makes
--- no difference and counting costs.
-create or replace function clerk_sync.count_deletions(p_since timestamptz, p_most integer)
-returns integer
-language sql
-stable
-set search_path = ''
-as $$
-  select count(*)::integer
-  from (
-    select 1
-    from clerk_sync.records as r
-    where r.delete_counted_at > p_since
-    limit p_most
-  ) as counted;
-$$;
-
+-- How many users there are, counted as far as p_most.
 create or replace function clerk_sync.count_users(p_most integer)
 returns integer
 language sql
@@ -3423,53 +3244,26 @@ as $$
   ) as counted;
 $$;
 
--- Why so many deletions within the window are too many; null when they are not. Up to ten deletions the share of all
--- users does not count: in a small project every deletion is a large share.
--- p_brake: {count, percent, minutes}
-create or replace function clerk_sync.too_many_deletions(p_more integer, p_brake jsonb, p_now timestamptz)
-returns text
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  v_count   integer := (p_brake ->> 'count')::integer;
-  v_percent numeric := (p_brake ->> 'percent')::numeric;
-  v_minutes integer := (p_brake ->> 'minutes')::integer;
-  v_total   integer := p_more
-    + clerk_sync.count_deletions(p_now - make_interval(mins => v_minutes), v_count + 1);
-  v_users   integer;
-begin
-  if v_total > v_count then
-    return format('more than %s deletions within %s minutes', v_count, v_minutes);
-  end if;
-  if v_total <= 10 then
-    return null;
-  end if;
-  v_users := v_total - p_more + clerk_sync.count_users(ceil(v_total * 100 / v_percent)::integer + 1);
-  if v_total > v_users * v_percent / 100 then
-    return format('%s deletions within %s minutes, more than %s %% of %s users', v_total, v_minutes, v_percent, v_users);
-  end if;
-  return null;
-end
-$$;
-
 -- The reason why these deletions have to wait. Null when they may be applied; they are counted then. A user that came by
 -- a webhook within the window is not counted: test users and waves of bots are deleted soon after they came. A canary is
--- never counted. The lock makes workers count one by one.
-create or replace function clerk_sync.check_delete_brake(p_deletes uuid[], p_brake jsonb, p_now timestamptz)
+-- never counted. Up to ten deletions the share of all users does not count: in a small project every deletion is a large
+-- share. The lock makes workers count one by one. p_brake: {count, percent, minutes}
+create or replace function clerk_sync.brake_reason(p_deletes uuid[], p_brake jsonb, p_now timestamptz)
 returns text
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_reason   text;
+  v_most     integer     := (p_brake ->> 'count')::integer;
+  v_percent  numeric     := (p_brake ->> 'percent')::numeric;
+  v_minutes  integer     := (p_brake ->> 'minutes')::integer;
+  v_since    timestamptz := p_now - make_interval(mins => v_minutes);
+  v_reason   text        := (select b.reason from clerk_sync.delete_brake as b for update);
   v_counting text[];
+  v_counted  integer; -- deletions within the window, as far as it matters
+  v_total    integer;
+  v_users    integer;
 begin
-  select b.reason
-  into v_reason
-  from clerk_sync.delete_brake as b
-  for update;
   if v_reason is not null then
     return v_reason;
   end if;
@@ -3478,50 +3272,40 @@ begin
     from public.job_queue as j
     where j.id = any (p_deletes)
       and j.clerk_id is not null
-      and coalesce(
-        (select r.first_seen_at from clerk_sync.records as r where r.id = j.clerk_id)
-          <= p_now - make_interval(mins => (p_brake ->> 'minutes')::integer),
-        true
-      )
+      and coalesce((select r.first_seen_at from clerk_sync.records as r where r.id = j.clerk_id) <= v_since, true)
       and not clerk_sync.is_canary(j.clerk_id)
   );
-  v_reason := clerk_sync.too_many_deletions(cardinality(v_counting), p_brake, p_now);
-  if v_reason is null or cardinality(v_counting) = 0 then
-    insert into clerk_sync.records (id, delete_counted_at)
-    select i, p_now
-    from unnest(v_counting) as i
-    on conflict (id) do update
-      set delete_counted_at = excluded.delete_counted_at;
-    return null;
+  v_counted := (
+    select count(*)
+    from (select 1 from clerk_sync.records as r where r.delete_counted_at > v_since limit v_most + 1) as counted
+  );
+  v_total := v_counted + cardinality(v_counting);
+  if v_total > v_most then
+    v_reason := format('more than %s deletions within %s minutes', v_most, v_minutes);
+  elsif v_total > 10 then
+    v_users := v_counted + clerk_sync.count_users(ceil(v_total * 100 / v_percent)::integer + 1);
+    if v_total > v_users * v_percent / 100 then
+      v_reason := format('%s deletions within %s minutes, more than %s %% of %s users', v_total, v_minutes, v_percent, v_users);
+    end if;
   end if;
-  update clerk_sync.delete_brake as b
-  set engaged_at = p_now,
-      reason = v_reason;
-  return v_reason;
+
+  if v_reason is not null and cardinality(v_counting) > 0 then
+    update clerk_sync.delete_brake as b
+    set engaged_at = p_now,
+        reason = v_reason;
+    return v_reason;
+  end if;
+  insert into clerk_sync.records as r (id, delete_counted_at)
+  select i, p_now
+  from unnest(v_counting) as i
+  on conflict (id) do update
+    set delete_counted_at = excluded.delete_counted_at;
+  return null;
 end
 $$;
 
--- Whether the brake may hold this job: a deletion that no operator has confirmed, of a user that has a row, or of an Auth
--- user alone.
-create or replace function clerk_sync.may_be_held(p_job public.job_queue)
-returns boolean
-language sql
-stable
-set search_path = ''
-as $$
-  select p_job.job_type = 'USER_DELETED'
-    and not p_job.is_confirmed
-    and (
-      p_job.for_auth_only
-      -- subqueries: they stay index lookups, whatever the statistics say
-      or (
-        coalesce((select r.deleted_at is null from clerk_sync.records as r where r.id = p_job.clerk_id), true)
-        and (select u.deleted_at is null from public.users as u where u.clerk_id = p_job.clerk_id)
-      )
-    );
-$$;
-
--- Holds the deletions among these jobs that the brake does not let pass, and returns the other jobs. p_brake null: no brake.
+-- Holds the deletions among these jobs that the brake does not let pass, and returns the other jobs. The brake asks about
+-- a deletion that no operator has confirmed, of a user that has a row, or of an Auth user alone. p_brake null: no brake.
 create or replace function clerk_sync.pass_brake(p_ids uuid[], p_brake jsonb, p_now timestamptz)
 returns uuid[]
 language plpgsql
@@ -3533,12 +3317,21 @@ declare
     from public.job_queue as j
     where p_brake is not null
       and j.id = any (p_ids)
-      and case when j.job_type = 'USER_DELETED' then clerk_sync.may_be_held(j) end
+      and j.job_type = 'USER_DELETED'
+      and not j.is_confirmed
+      and (
+        j.for_auth_only
+        -- subqueries: they stay index lookups, whatever the statistics say
+        or (
+          coalesce((select r.deleted_at is null from clerk_sync.records as r where r.id = j.clerk_id), true)
+          and (select u.deleted_at is null from public.users as u where u.clerk_id = j.clerk_id)
+        )
+      )
   );
   v_reason  text;
 begin
   if cardinality(v_deletes) > 0 then
-    v_reason := clerk_sync.check_delete_brake(v_deletes, p_brake, p_now);
+    v_reason := clerk_sync.brake_reason(v_deletes, p_brake, p_now);
   end if;
   if v_reason is null then
     return p_ids;
@@ -4200,19 +3993,6 @@ as $$
   select coalesce((select h.can_read from clerk_sync.heartbeats as h where h.name = 'processor'), true);
 $$;
 
--- A worker that reads from Clerk's API has CLERK_SECRET_KEY. The functions of a project share their secrets, and in a quiet
--- project only the webhook's is called: so the processor has it, too.
-create or replace function clerk_sync.note_key()
-returns void
-language sql
-set search_path = ''
-as $$
-  update clerk_sync.heartbeats as h
-  set can_read = true
-  where h.name = 'processor'
-    and not h.can_read;
-$$;
-
 -- Users who are told of without their Clerk id.
 
 -- Whom a deletion without an id (Clerk's schema allows it) can mean, by its external_id: the living users who have it, else
@@ -4489,7 +4269,12 @@ begin
   perform set_config('synchronous_commit', 'off', true);
   perform clerk_sync.wake_jobs(p_limit, p_lease_seconds is not null, p_now);
   if p_can_read then
-    perform clerk_sync.note_key();
+    -- The functions of a project share their secrets, and in a quiet project only the webhook's is called: so the
+    -- processor has CLERK_SECRET_KEY, too.
+    update clerk_sync.heartbeats as h
+    set can_read = true
+    where h.name = 'processor'
+      and not h.can_read;
     perform clerk_sync.queue_refreshes(p_limit, p_now);
   end if;
 
@@ -4548,29 +4333,68 @@ $$;
 -- What happens to a job after its attempt: completed, tried again later, or given up.
 
 -- Writes outcomes of jobs that are locked and still leased.
+--   completed        the user is mirrored; the id of the Auth user is remembered, in one commit with the job
+--   waiting, retry   see wait_for_circuits
+--   released         the job was not tried; another worker takes it
+--   locked           the user is to take over an Auth user that is locked now, when its last access token has run out
+--   retry, dead      the attempt failed
 create or replace function clerk_sync.settle_outcomes(p_outcomes jsonb, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
+  v_ids     uuid[];
+  v_notes   jsonb; -- by job
   v_waiting uuid[];
 begin
   set constraints all deferred; -- as apply_jobs
-  perform clerk_sync.complete_mirrored(
-    (select coalesce(jsonb_agg(o.value), '[]') from jsonb_array_elements(p_outcomes) as o where o.value ->> 'outcome' = 'completed'),
-    p_now
-  );
+  select array_agg(o.job_id), jsonb_object_agg(o.job_id, jsonb_build_object('mirror', o.mirror))
+  into v_ids, v_notes
+  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, mirror jsonb)
+  where o.outcome = 'completed';
+  if v_ids is not null then
+    insert into clerk_sync.user_state as s (clerk_id, auth_user_id, auth_finding, mirrored_version, mirrored_at)
+    select r.id, o.auth_user_id, o.mirror ->> 'finding', r.version, p_now
+    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, auth_user_id uuid, mirror jsonb)
+    -- offset 0: a lookup each, whatever the statistics say
+    cross join lateral (select k.clerk_id from public.job_queue as k where k.id = o.job_id offset 0) as j
+    cross join lateral (select k.id, k.version from clerk_sync.records as k where k.id = j.clerk_id offset 0) as r
+    where o.outcome = 'completed'
+    on conflict (clerk_id) do update
+      set auth_user_id = excluded.auth_user_id,
+          auth_finding = excluded.auth_finding,
+          auth_holder_id = null,
+          auth_locked_at = null,
+          mirrored_version = excluded.mirrored_version,
+          mirrored_at = excluded.mirrored_at;
+    perform clerk_sync.move_jobs(v_ids, 'COMPLETED', p_now, p_notes => v_notes);
+    perform clerk_sync.erase_deleted(v_ids, p_now);
+  end if;
+
   if p_outcomes @? '$[*] ? (@.outcome != "completed")' then
     v_waiting := clerk_sync.wait_for_circuits(p_outcomes, p_now);
     perform clerk_sync.move_jobs(
       array(select o.job_id from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text) where o.outcome = 'released'),
       'PENDING', p_now
     );
-    perform clerk_sync.wait_for_tokens(
-      (select coalesce(jsonb_agg(o.value), '[]') from jsonb_array_elements(p_outcomes) as o where o.value ->> 'outcome' = 'locked'),
-      p_now
-    );
+
+    insert into clerk_sync.user_state as s (clerk_id, auth_holder_id, auth_locked_at)
+    select j.clerk_id, o.auth_holder_id, o.auth_locked_at
+    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, auth_holder_id uuid, auth_locked_at timestamptz)
+    cross join lateral (select k.clerk_id from public.job_queue as k where k.id = o.job_id offset 0) as j
+    where o.outcome = 'locked'
+    on conflict (clerk_id) do update
+      set auth_holder_id = excluded.auth_holder_id,
+          auth_locked_at = excluded.auth_locked_at;
+    perform clerk_sync.move_jobs(
+      array[o.job_id], 'PENDING', p_now,
+      p_error => o.error,
+      p_run_at => p_now + make_interval(secs => o.retry_after)
+    )
+    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, retry_after double precision)
+    where o.outcome = 'locked';
+
     perform clerk_sync.fail_job(
       o.job_id, o.error, p_now,
       p_is_final => o.outcome = 'dead',
@@ -4609,6 +4433,7 @@ declare
   v_ids        uuid[];
   v_circuits   jsonb;
   v_outcomes   jsonb; -- of jobs that are still leased
+  v_stale      uuid[];
   v_outcome    jsonb;
   v_message    text;
   v_constraint text;
@@ -4654,9 +4479,20 @@ begin
         );
     end;
   end loop;
+  -- A worker that was frozen past its lease may have written an old state over the mirror of another worker: the users of
+  -- these jobs are mirrored once more.
+  v_stale := array(
+    select (o.value ->> 'job_id')::uuid
+    from jsonb_array_elements(p_outcomes) as o
+    where (o.value ->> 'job_id')::uuid <> all (v_ids)
+      and o.value ->> 'outcome' not in ('released', 'waiting')
+  );
+  perform clerk_sync.queue_mirror(
+    array(select distinct j.clerk_id from public.job_queue as j where j.id = any (v_stale)), 'lease_lost', p_now
+  );
   return jsonb_build_object(
     'jobs', clerk_sync.describe_jobs(v_ids),
-    'stale', clerk_sync.repair_stale(p_outcomes, v_ids, p_now),
+    'stale', cardinality(v_stale),
     'circuits', v_circuits
   );
 end

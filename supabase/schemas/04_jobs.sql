@@ -180,58 +180,6 @@ create policy job_queue_service_role
   using (true)
   with check (true);
 
--- A payload whose original_event is cut down to kind, ids and times, as the webhook stores it (core/summarise-event.ts);
--- for jobs that came in another way.
-create or replace function clerk_sync.audit_payload(p_payload jsonb)
-returns jsonb
-language plpgsql
-immutable
-set search_path = ''
-as $$
-declare
-  v_event jsonb := p_payload -> 'original_event';
-  v_data  jsonb := v_event -> 'data';
-begin
-  if jsonb_typeof(v_event) is distinct from 'object' then
-    return p_payload;
-  end if;
-  return p_payload || jsonb_build_object('original_event', jsonb_strip_nulls(jsonb_build_object(
-    'type', v_event -> 'type',
-    'object', v_event -> 'object',
-    'timestamp', v_event -> 'timestamp',
-    'instance_id', v_event -> 'instance_id',
-    'data', jsonb_build_object(
-      'id', v_data -> 'id',
-      'object', v_data -> 'object',
-      'deleted', v_data -> 'deleted',
-      'created_at', v_data -> 'created_at',
-      'updated_at', v_data -> 'updated_at'
-    )
-  )));
-end
-$$;
-
--- A history whose errors are their codes only: what follows the colon may quote a value.
-create or replace function clerk_sync.history_without_messages(p_history jsonb)
-returns jsonb
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  return (
-    select coalesce(jsonb_agg(
-      case
-        when h.entry ? 'error' then h.entry || jsonb_build_object('error', split_part(h.entry ->> 'error', ':', 1))
-        else h.entry
-      end
-      order by h.place
-    ), '[]')
-    from jsonb_array_elements(p_history) with ordinality as h(entry, place)
-  );
-end
-$$;
-
 -- Changes by hand: the trigger that records them, and what it needs.
 
 -- The name of the person who runs a statement in SQL: the database user and, where it differs, the role.
@@ -740,17 +688,36 @@ language plpgsql
 set search_path = ''
 as $$
 begin
+  if cardinality(p_ids) = 0 then
+    return;
+  end if;
   perform set_config('clerk_sync.actor', 'sync', true);
   update public.job_queue as j
   set payload = jsonb_strip_nulls(jsonb_build_object(
         'clerk_id', j.clerk_id,
         'retry_count', j.payload -> 'retry_count',
-        'original_event', clerk_sync.audit_payload(j.payload) -> 'original_event',
+        'original_event', ( -- kind, ids and times, as summarise-event.ts keeps them
+          select jsonb_build_object(
+            'type', e.value -> 'type', 'object', e.value -> 'object', 'timestamp', e.value -> 'timestamp',
+            'instance_id', e.value -> 'instance_id', 'data', jsonb_build_object(
+              'id', d.value -> 'id', 'object', d.value -> 'object', 'deleted', d.value -> 'deleted',
+              'created_at', d.value -> 'created_at', 'updated_at', d.value -> 'updated_at'
+            )
+          )
+          from (select j.payload -> 'original_event' as value) as e
+          cross join lateral (select e.value -> 'data' as value) as d
+          where jsonb_typeof(e.value) = 'object'
+        ),
         'erased', true
       )),
       erased_at = p_now,
       error = split_part(j.error, ':', 1),
-      history = clerk_sync.history_without_messages(j.history),
+      history = ( -- what follows the colon of an error may quote a value
+        select coalesce(jsonb_agg(
+          h.entry || jsonb_strip_nulls(jsonb_build_object('error', split_part(h.entry ->> 'error', ':', 1))) order by h.place
+        ), '[]')
+        from jsonb_array_elements(j.history) with ordinality as h(entry, place)
+      ),
       updated_at = p_now
   where j.id = any (array(
     select o.id

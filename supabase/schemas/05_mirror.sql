@@ -32,28 +32,6 @@ begin
 end
 $$;
 
--- A worker that was frozen past its lease may have written an old state over the mirror of another worker. When it
--- settles, the users of its jobs are mirrored once more. Answers how many jobs.
-create or replace function clerk_sync.repair_stale(p_outcomes jsonb, p_settled uuid[], p_now timestamptz)
-returns integer
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_stale uuid[] := array(
-    select (o.value ->> 'job_id')::uuid
-    from jsonb_array_elements(p_outcomes) as o
-    where (o.value ->> 'job_id')::uuid <> all (p_settled)
-      and o.value ->> 'outcome' not in ('released', 'waiting')
-  );
-begin
-  perform clerk_sync.queue_mirror(
-    array(select distinct j.clerk_id from public.job_queue as j where j.id = any (v_stale)), 'lease_lost', p_now
-  );
-  return cardinality(v_stale);
-end
-$$;
-
 -- Queues the mirror of these users ([clerk_id]) for the run, once each: jobs that change no row. Answers {queued}, or {}.
 create or replace function clerk_sync.queue_auth_repairs(p_run uuid, p_clerk_ids jsonb, p_now timestamptz)
 returns jsonb
@@ -134,63 +112,5 @@ begin
   end if;
   execute 'select u.is_super_admin from auth.users as u where u.id = $1' into v_is_super_admin using p_auth_user_id;
   return coalesce(v_is_super_admin, false);
-end
-$$;
-
--- Jobs whose user is to take over an Auth user that is locked now: they wait until its last access token has run out.
--- p_outcomes: [{job_id, error, retry_after, auth_holder_id, auth_locked_at}], retry_after in seconds.
-create or replace function clerk_sync.wait_for_tokens(p_outcomes jsonb, p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-begin
-  insert into clerk_sync.user_state as s (clerk_id, auth_holder_id, auth_locked_at)
-  select j.clerk_id, o.auth_holder_id, o.auth_locked_at
-  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, auth_holder_id uuid, auth_locked_at timestamptz)
-  cross join lateral (select k.clerk_id from public.job_queue as k where k.id = o.job_id offset 0) as j
-  on conflict (clerk_id) do update
-    set auth_holder_id = excluded.auth_holder_id,
-        auth_locked_at = excluded.auth_locked_at;
-
-  perform clerk_sync.move_jobs(
-    array[o.job_id], 'PENDING', p_now,
-    p_error => o.error,
-    p_run_at => p_now + make_interval(secs => o.retry_after)
-  )
-  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, error text, retry_after double precision);
-end
-$$;
-
--- Completes jobs whose users are mirrored, and remembers the id of the Auth user: one commit.
--- p_outcomes: [{job_id, auth_user_id, mirror}]
-create or replace function clerk_sync.complete_mirrored(p_outcomes jsonb, p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_ids   uuid[];
-  v_notes jsonb; -- by job
-begin
-  insert into clerk_sync.user_state as s (clerk_id, auth_user_id, auth_finding, mirrored_version, mirrored_at)
-  select r.id, o.auth_user_id, o.mirror ->> 'finding', r.version, p_now
-  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, auth_user_id uuid, mirror jsonb)
-  -- offset 0: a lookup each, whatever the statistics say
-  cross join lateral (select k.clerk_id from public.job_queue as k where k.id = o.job_id offset 0) as j
-  cross join lateral (select k.id, k.version from clerk_sync.records as k where k.id = j.clerk_id offset 0) as r
-  on conflict (clerk_id) do update
-    set auth_user_id = excluded.auth_user_id,
-        auth_finding = excluded.auth_finding,
-        auth_holder_id = null,
-        auth_locked_at = null,
-        mirrored_version = excluded.mirrored_version,
-        mirrored_at = excluded.mirrored_at;
-
-  select array_agg(o.job_id), jsonb_object_agg(o.job_id, jsonb_build_object('mirror', o.mirror))
-  into v_ids, v_notes
-  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, mirror jsonb);
-  perform clerk_sync.move_jobs(v_ids, 'COMPLETED', p_now, p_notes => v_notes);
-  perform clerk_sync.erase_deleted(v_ids, p_now);
 end
 $$;

@@ -83,24 +83,6 @@ as $$
   end;
 $$;
 
--- Whether a user who waits for an address gets it when this user has another one, or is no longer verified.
-create or replace function clerk_sync.is_email_awaited(p_clerk_id text, p_email text, p_email_verified boolean)
-returns boolean
-language plpgsql
-stable
-set search_path = ''
-as $$
-begin
-  return exists (
-    select 1
-    from public.users as u
-    join clerk_sync.user_state as s on s.withheld_email = u.email
-    where u.clerk_id = p_clerk_id
-      and (u.email is distinct from p_email or not p_email_verified)
-  );
-end
-$$;
-
 -- Applies the newest event of each user where only the version decides (laws 3 and 11), in one statement of named steps.
 -- It is the only statement that writes rows of public.users from Clerk. What it does not return is left to apply_disputed.
 -- Rows of tables are looked up by scalar subqueries, each by its key whatever the statistics say; a join could read a table.
@@ -190,9 +172,13 @@ begin
               and coalesce((select coalesce(u.clerk_id, '') from public.users as u where u.email = s.email), s.clerk_id) = s.clerk_id
             )
           )
-          and case -- usually no address is awaited at all
-              when exists (select 1 from clerk_sync.user_state as w where w.withheld_email is not null)
-                then not clerk_sync.is_email_awaited(s.clerk_id, s.email, s.email_verified)
+          and case -- usually no user waits for an address at all
+              when exists (select 1 from clerk_sync.user_state as w where w.withheld_email is not null) then ( -- and for this one?
+                select (u.email is not distinct from s.email and s.email_verified)
+                  or (select true from clerk_sync.user_state as w where w.withheld_email = u.email limit 1) is null
+                from public.users as u
+                where u.clerk_id = s.clerk_id
+              ) is not false
               else true
             end
         )
@@ -327,18 +313,6 @@ $$;
 
 -- What is disputed.
 
--- With an email comes whether it is verified, with a role whether one was ignored.
-create or replace function clerk_sync.keys_of(p_fields text[])
-returns text[]
-language sql
-immutable
-set search_path = ''
-as $$
-  select p_fields
-    || case when 'email' = any (p_fields) then array['email_verified'] end
-    || case when 'user_role' = any (p_fields) then array['ignored_role'] end;
-$$;
-
 -- Completes a change whose newest event was trimmed, or is older than one that was (law 11, absent is not null). What is
 -- absent comes from the other events of the batch, in the order of their versions, and else from what is stored. An event
 -- that is older than what was applied brings absent fields only, and only while nothing newer brought them. When Clerk's own
@@ -358,6 +332,7 @@ declare
   v_row    public.users;
   v_event  clerk_sync.events;
   v_said   text[];
+  v_keys   text[];
   v_absent text[];
 begin
   select k.* into v_user from clerk_sync.known_users as k where k.clerk_id = p_change.clerk_id;
@@ -418,10 +393,13 @@ begin
     else
       continue;
     end if;
-    v_change.payload := (v_change.payload - clerk_sync.keys_of(v_said)) || (
+    v_keys := v_said -- with an email comes whether it is verified, with a role whether one was ignored
+      || case when 'email' = any (v_said) then array['email_verified'] end
+      || case when 'user_role' = any (v_said) then array['ignored_role'] end;
+    v_change.payload := (v_change.payload - v_keys) || (
       select coalesce(jsonb_object_agg(p.key, p.value), '{}')
       from jsonb_each(v_event.payload) as p
-      where p.key = any (clerk_sync.keys_of(v_said) || array['given'])
+      where p.key = any (v_keys || array['given'])
     );
     if 'email' = any (v_said) then
       v_change.withheld_email := null;
@@ -836,36 +814,6 @@ begin
 end
 $$;
 
--- Moves applied jobs, as apply_jobs says.
-create or replace function clerk_sync.move_applied(
-  p_carries    uuid[],
-  p_superseded uuid[],
-  p_notes      jsonb,
-  p_rules      clerk_sync.apply_rules,
-  p_now        timestamptz
-)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_waits boolean := p_rules.mirror_token is not null and clerk_sync.circuit_is_open('auth');
-begin
-  perform clerk_sync.move_jobs(
-    p_carries,
-    case when v_waits then 'PENDING' when p_rules.mirror_token is not null then 'PROCESSING' else 'COMPLETED' end,
-    p_now,
-    p_applied => true,
-    p_runs_alone => false, -- whatever hindered it is over
-    p_notes => p_notes,
-    p_waits_for => case when v_waits then 'auth' end,
-    p_token => p_rules.mirror_token,
-    p_lease_until => p_rules.lease_until
-  );
-  perform clerk_sync.move_jobs(p_superseded, 'COMPLETED', p_now, p_applied => false, p_runs_alone => false);
-end
-$$;
-
 -- Applies jobs whose users are locked: writes what they bring and moves them to COMPLETED, or, with a mirror_token, the one
 -- of each user that carries the change to PROCESSING under that token. While the circuit of Supabase Auth is open it
 -- waits for that instead, and the attempt does not count.
@@ -883,26 +831,45 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_events   clerk_sync.events[] := array(select e from clerk_sync.events as e where e.id = any (p_ids));
-  v_done     record;
-  v_finished uuid[] := array[]::uuid[];
+  v_events     clerk_sync.events[] := array(select e from clerk_sync.events as e where e.id = any (p_ids));
+  v_waits      boolean := p_rules.mirror_token is not null and clerk_sync.circuit_is_open('auth');
+  v_done       record;
+  v_carries    uuid[] := array[]::uuid[];
+  v_superseded uuid[] := array[]::uuid[];
+  v_ended      uuid[] := array[]::uuid[]; -- jobs of users who may be deleted, and that no call to the outside keeps open
+  v_notes      jsonb;
 begin
   set constraints all deferred;
   if p_with_email then
-    v_done := clerk_sync.apply_plain(v_events, false, p_now);
-    perform clerk_sync.move_applied(v_done.carries, v_done.superseded, v_done.notes, p_rules, p_now);
-    v_finished := v_done.carries || v_done.superseded;
+    select * into v_carries, v_superseded, v_notes from clerk_sync.apply_plain(v_events, false, p_now);
   end if;
-  if cardinality(v_finished) < cardinality(v_events) then
+  if cardinality(v_carries) + cardinality(v_superseded) < cardinality(v_events) then
     v_done := clerk_sync.apply_disputed(
-      array(select e from unnest(v_events) as e where case when e.id in (select i from unnest(v_finished) as i) then false else true end),
+      array(
+        select e
+        from unnest(v_events) as e
+        where case when e.id in (select i from unnest(v_carries || v_superseded) as i) then false else true end
+      ),
       p_with_email, p_rules.delete_mode, p_now
     );
-    perform clerk_sync.move_applied(v_done.carries, v_done.superseded, v_done.notes, p_rules, p_now);
-    perform clerk_sync.erase_deleted(
-      v_done.superseded || case when p_rules.mirror_token is null then v_done.carries end, p_now
-    );
+    v_ended := v_done.superseded || case when p_rules.mirror_token is null then v_done.carries end;
+    v_carries := v_carries || v_done.carries;
+    v_superseded := v_superseded || v_done.superseded;
+    v_notes := coalesce(v_notes, '{}') || coalesce(v_done.notes, '{}');
   end if;
+  perform clerk_sync.move_jobs(
+    v_carries,
+    case when v_waits then 'PENDING' when p_rules.mirror_token is not null then 'PROCESSING' else 'COMPLETED' end,
+    p_now,
+    p_applied => true,
+    p_runs_alone => false, -- whatever hindered it is over
+    p_notes => v_notes,
+    p_waits_for => case when v_waits then 'auth' end,
+    p_token => p_rules.mirror_token,
+    p_lease_until => p_rules.lease_until
+  );
+  perform clerk_sync.move_jobs(v_superseded, 'COMPLETED', p_now, p_applied => false, p_runs_alone => false);
+  perform clerk_sync.erase_deleted(v_ended, p_now);
   perform clerk_sync.add_given(v_events);
   set constraints all immediate;
 end
@@ -972,47 +939,10 @@ begin
 end
 $$;
 
--- Fails a job that the database refused. A value that no later time makes fit (class 22) is given up. So is a deletion that a
--- foreign key stops for the second time: rows of other tables rarely go by themselves.
-create or replace function clerk_sync.reject_job(
-  p_id         uuid,
-  p_state      text,
-  p_constraint text,
-  p_message    text,
-  p_now        timestamptz
-)
-returns void
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_is_blocked       boolean;
-  v_is_blocked_again boolean;
-begin
-  select
-    j.job_type = 'USER_DELETED' and p_state in ('23503', '23001'),
-    j.job_type = 'USER_DELETED' and p_state in ('23503', '23001') and j.attempts >= case j.status when 'PROCESSING' then 2 else 1 end
-  into v_is_blocked, v_is_blocked_again
-  from public.job_queue as j
-  where j.id = p_id;
-  perform clerk_sync.fail_job(
-    p_id,
-    concat(
-      concat_ws(' ', case when v_is_blocked then 'delete_blocked' else 'database_rejected' end, p_state, nullif(p_constraint, '')),
-      ': ',
-      p_message,
-      case
-        when v_is_blocked then '. Give the foreign key on delete cascade or set null, or set DELETE_MODE=soft; then retry the job.'
-      end
-    ),
-    p_now,
-    p_is_final => p_state like '22%' or v_is_blocked_again
-  );
-end
-$$;
-
--- Applies one job in a savepoint of its own; whatever it raises is its outcome, recorded on it. When the table's
--- owner made addresses unique in another way than we compare them (by lower(), say), the user gets a row without.
+-- Applies one job in a savepoint of its own; whatever it raises is its outcome, recorded on it. A value that no later time
+-- makes fit (class 22) is given up. So is a deletion that a foreign key stops for the second time: rows of other tables
+-- rarely go by themselves. When the table's owner made addresses unique in another way than we compare them (by lower(),
+-- say), the user gets a row without.
 -- Returns false when the call was cut off (statement_timeout, which comes once a call): there is no time for another job.
 -- "when others" catches neither query_canceled nor assert_failure, so both are named, here as everywhere.
 create or replace function clerk_sync.apply_job(
@@ -1028,6 +958,8 @@ as $$
 declare
   v_message    text;
   v_constraint text;
+  v_is_blocked boolean; -- by a foreign key
+  v_is_again   boolean; -- not the first attempt
 begin
   perform clerk_sync.apply_jobs(array[p_id], p_rules, p_now, p_with_email);
   return true;
@@ -1040,7 +972,25 @@ exception
     if sqlstate = '23505' and p_with_email then
       return clerk_sync.apply_job(p_id, p_rules, p_now, false);
     end if;
-    perform clerk_sync.reject_job(p_id, sqlstate, v_constraint, v_message, p_now);
+    select
+      j.job_type = 'USER_DELETED' and sqlstate in ('23503', '23001'),
+      j.attempts >= case j.status when 'PROCESSING' then 2 else 1 end
+    into v_is_blocked, v_is_again
+    from public.job_queue as j
+    where j.id = p_id;
+    perform clerk_sync.fail_job(
+      p_id,
+      concat(
+        concat_ws(' ', case when v_is_blocked then 'delete_blocked' else 'database_rejected' end, sqlstate, nullif(v_constraint, '')),
+        ': ',
+        v_message,
+        case
+          when v_is_blocked then '. Give the foreign key on delete cascade or set null, or set DELETE_MODE=soft; then retry the job.'
+        end
+      ),
+      p_now,
+      p_is_final => sqlstate like '22%' or (v_is_blocked and v_is_again)
+    );
     return true;
 end
 $$;

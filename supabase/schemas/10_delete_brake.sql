@@ -27,23 +27,7 @@ create policy delete_brake_service_role
   using (true)
   with check (true);
 
--- How many deletions were counted in the window, and how many users there are. Both stop at p_most, because more makes
--- no difference and counting costs.
-create or replace function clerk_sync.count_deletions(p_since timestamptz, p_most integer)
-returns integer
-language sql
-stable
-set search_path = ''
-as $$
-  select count(*)::integer
-  from (
-    select 1
-    from clerk_sync.records as r
-    where r.delete_counted_at > p_since
-    limit p_most
-  ) as counted;
-$$;
-
+-- How many users there are, counted as far as p_most.
 create or replace function clerk_sync.count_users(p_most integer)
 returns integer
 language sql
@@ -59,53 +43,26 @@ as $$
   ) as counted;
 $$;
 
--- Why so many deletions within the window are too many; null when they are not. Up to ten deletions the share of all
--- users does not count: in a small project every deletion is a large share.
--- p_brake: {count, percent, minutes}
-create or replace function clerk_sync.too_many_deletions(p_more integer, p_brake jsonb, p_now timestamptz)
-returns text
-language plpgsql
-stable
-set search_path = ''
-as $$
-declare
-  v_count   integer := (p_brake ->> 'count')::integer;
-  v_percent numeric := (p_brake ->> 'percent')::numeric;
-  v_minutes integer := (p_brake ->> 'minutes')::integer;
-  v_total   integer := p_more
-    + clerk_sync.count_deletions(p_now - make_interval(mins => v_minutes), v_count + 1);
-  v_users   integer;
-begin
-  if v_total > v_count then
-    return format('more than %s deletions within %s minutes', v_count, v_minutes);
-  end if;
-  if v_total <= 10 then
-    return null;
-  end if;
-  v_users := v_total - p_more + clerk_sync.count_users(ceil(v_total * 100 / v_percent)::integer + 1);
-  if v_total > v_users * v_percent / 100 then
-    return format('%s deletions within %s minutes, more than %s %% of %s users', v_total, v_minutes, v_percent, v_users);
-  end if;
-  return null;
-end
-$$;
-
 -- The reason why these deletions have to wait. Null when they may be applied; they are counted then. A user that came by
 -- a webhook within the window is not counted: test users and waves of bots are deleted soon after they came. A canary is
--- never counted. The lock makes workers count one by one.
-create or replace function clerk_sync.check_delete_brake(p_deletes uuid[], p_brake jsonb, p_now timestamptz)
+-- never counted. Up to ten deletions the share of all users does not count: in a small project every deletion is a large
+-- share. The lock makes workers count one by one. p_brake: {count, percent, minutes}
+create or replace function clerk_sync.brake_reason(p_deletes uuid[], p_brake jsonb, p_now timestamptz)
 returns text
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_reason   text;
+  v_most     integer     := (p_brake ->> 'count')::integer;
+  v_percent  numeric     := (p_brake ->> 'percent')::numeric;
+  v_minutes  integer     := (p_brake ->> 'minutes')::integer;
+  v_since    timestamptz := p_now - make_interval(mins => v_minutes);
+  v_reason   text        := (select b.reason from clerk_sync.delete_brake as b for update);
   v_counting text[];
+  v_counted  integer; -- deletions within the window, as far as it matters
+  v_total    integer;
+  v_users    integer;
 begin
-  select b.reason
-  into v_reason
-  from clerk_sync.delete_brake as b
-  for update;
   if v_reason is not null then
     return v_reason;
   end if;
@@ -114,50 +71,40 @@ begin
     from public.job_queue as j
     where j.id = any (p_deletes)
       and j.clerk_id is not null
-      and coalesce(
-        (select r.first_seen_at from clerk_sync.records as r where r.id = j.clerk_id)
-          <= p_now - make_interval(mins => (p_brake ->> 'minutes')::integer),
-        true
-      )
+      and coalesce((select r.first_seen_at from clerk_sync.records as r where r.id = j.clerk_id) <= v_since, true)
       and not clerk_sync.is_canary(j.clerk_id)
   );
-  v_reason := clerk_sync.too_many_deletions(cardinality(v_counting), p_brake, p_now);
-  if v_reason is null or cardinality(v_counting) = 0 then
-    insert into clerk_sync.records (id, delete_counted_at)
-    select i, p_now
-    from unnest(v_counting) as i
-    on conflict (id) do update
-      set delete_counted_at = excluded.delete_counted_at;
-    return null;
+  v_counted := (
+    select count(*)
+    from (select 1 from clerk_sync.records as r where r.delete_counted_at > v_since limit v_most + 1) as counted
+  );
+  v_total := v_counted + cardinality(v_counting);
+  if v_total > v_most then
+    v_reason := format('more than %s deletions within %s minutes', v_most, v_minutes);
+  elsif v_total > 10 then
+    v_users := v_counted + clerk_sync.count_users(ceil(v_total * 100 / v_percent)::integer + 1);
+    if v_total > v_users * v_percent / 100 then
+      v_reason := format('%s deletions within %s minutes, more than %s %% of %s users', v_total, v_minutes, v_percent, v_users);
+    end if;
   end if;
-  update clerk_sync.delete_brake as b
-  set engaged_at = p_now,
-      reason = v_reason;
-  return v_reason;
+
+  if v_reason is not null and cardinality(v_counting) > 0 then
+    update clerk_sync.delete_brake as b
+    set engaged_at = p_now,
+        reason = v_reason;
+    return v_reason;
+  end if;
+  insert into clerk_sync.records as r (id, delete_counted_at)
+  select i, p_now
+  from unnest(v_counting) as i
+  on conflict (id) do update
+    set delete_counted_at = excluded.delete_counted_at;
+  return null;
 end
 $$;
 
--- Whether the brake may hold this job: a deletion that no operator has confirmed, of a user that has a row, or of an Auth
--- user alone.
-create or replace function clerk_sync.may_be_held(p_job public.job_queue)
-returns boolean
-language sql
-stable
-set search_path = ''
-as $$
-  select p_job.job_type = 'USER_DELETED'
-    and not p_job.is_confirmed
-    and (
-      p_job.for_auth_only
-      -- subqueries: they stay index lookups, whatever the statistics say
-      or (
-        coalesce((select r.deleted_at is null from clerk_sync.records as r where r.id = p_job.clerk_id), true)
-        and (select u.deleted_at is null from public.users as u where u.clerk_id = p_job.clerk_id)
-      )
-    );
-$$;
-
--- Holds the deletions among these jobs that the brake does not let pass, and returns the other jobs. p_brake null: no brake.
+-- Holds the deletions among these jobs that the brake does not let pass, and returns the other jobs. The brake asks about
+-- a deletion that no operator has confirmed, of a user that has a row, or of an Auth user alone. p_brake null: no brake.
 create or replace function clerk_sync.pass_brake(p_ids uuid[], p_brake jsonb, p_now timestamptz)
 returns uuid[]
 language plpgsql
@@ -169,12 +116,21 @@ declare
     from public.job_queue as j
     where p_brake is not null
       and j.id = any (p_ids)
-      and case when j.job_type = 'USER_DELETED' then clerk_sync.may_be_held(j) end
+      and j.job_type = 'USER_DELETED'
+      and not j.is_confirmed
+      and (
+        j.for_auth_only
+        -- subqueries: they stay index lookups, whatever the statistics say
+        or (
+          coalesce((select r.deleted_at is null from clerk_sync.records as r where r.id = j.clerk_id), true)
+          and (select u.deleted_at is null from public.users as u where u.clerk_id = j.clerk_id)
+        )
+      )
   );
   v_reason  text;
 begin
   if cardinality(v_deletes) > 0 then
-    v_reason := clerk_sync.check_delete_brake(v_deletes, p_brake, p_now);
+    v_reason := clerk_sync.brake_reason(v_deletes, p_brake, p_now);
   end if;
   if v_reason is null then
     return p_ids;

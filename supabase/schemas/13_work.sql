@@ -53,19 +53,6 @@ as $$
   select coalesce((select h.can_read from clerk_sync.heartbeats as h where h.name = 'processor'), true);
 $$;
 
--- A worker that reads from Clerk's API has CLERK_SECRET_KEY. The functions of a project share their secrets, and in a quiet
--- project only the webhook's is called: so the processor has it, too.
-create or replace function clerk_sync.note_key()
-returns void
-language sql
-set search_path = ''
-as $$
-  update clerk_sync.heartbeats as h
-  set can_read = true
-  where h.name = 'processor'
-    and not h.can_read;
-$$;
-
 -- Users who are told of without their Clerk id.
 
 -- Whom a deletion without an id (Clerk's schema allows it) can mean, by its external_id: the living users who have it, else
@@ -342,7 +329,12 @@ begin
   perform set_config('synchronous_commit', 'off', true);
   perform clerk_sync.wake_jobs(p_limit, p_lease_seconds is not null, p_now);
   if p_can_read then
-    perform clerk_sync.note_key();
+    -- The functions of a project share their secrets, and in a quiet project only the webhook's is called: so the
+    -- processor has CLERK_SECRET_KEY, too.
+    update clerk_sync.heartbeats as h
+    set can_read = true
+    where h.name = 'processor'
+      and not h.can_read;
     perform clerk_sync.queue_refreshes(p_limit, p_now);
   end if;
 
@@ -401,29 +393,68 @@ $$;
 -- What happens to a job after its attempt: completed, tried again later, or given up.
 
 -- Writes outcomes of jobs that are locked and still leased.
+--   completed        the user is mirrored; the id of the Auth user is remembered, in one commit with the job
+--   waiting, retry   see wait_for_circuits
+--   released         the job was not tried; another worker takes it
+--   locked           the user is to take over an Auth user that is locked now, when its last access token has run out
+--   retry, dead      the attempt failed
 create or replace function clerk_sync.settle_outcomes(p_outcomes jsonb, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
+  v_ids     uuid[];
+  v_notes   jsonb; -- by job
   v_waiting uuid[];
 begin
   set constraints all deferred; -- as apply_jobs
-  perform clerk_sync.complete_mirrored(
-    (select coalesce(jsonb_agg(o.value), '[]') from jsonb_array_elements(p_outcomes) as o where o.value ->> 'outcome' = 'completed'),
-    p_now
-  );
+  select array_agg(o.job_id), jsonb_object_agg(o.job_id, jsonb_build_object('mirror', o.mirror))
+  into v_ids, v_notes
+  from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, mirror jsonb)
+  where o.outcome = 'completed';
+  if v_ids is not null then
+    insert into clerk_sync.user_state as s (clerk_id, auth_user_id, auth_finding, mirrored_version, mirrored_at)
+    select r.id, o.auth_user_id, o.mirror ->> 'finding', r.version, p_now
+    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, auth_user_id uuid, mirror jsonb)
+    -- offset 0: a lookup each, whatever the statistics say
+    cross join lateral (select k.clerk_id from public.job_queue as k where k.id = o.job_id offset 0) as j
+    cross join lateral (select k.id, k.version from clerk_sync.records as k where k.id = j.clerk_id offset 0) as r
+    where o.outcome = 'completed'
+    on conflict (clerk_id) do update
+      set auth_user_id = excluded.auth_user_id,
+          auth_finding = excluded.auth_finding,
+          auth_holder_id = null,
+          auth_locked_at = null,
+          mirrored_version = excluded.mirrored_version,
+          mirrored_at = excluded.mirrored_at;
+    perform clerk_sync.move_jobs(v_ids, 'COMPLETED', p_now, p_notes => v_notes);
+    perform clerk_sync.erase_deleted(v_ids, p_now);
+  end if;
+
   if p_outcomes @? '$[*] ? (@.outcome != "completed")' then
     v_waiting := clerk_sync.wait_for_circuits(p_outcomes, p_now);
     perform clerk_sync.move_jobs(
       array(select o.job_id from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text) where o.outcome = 'released'),
       'PENDING', p_now
     );
-    perform clerk_sync.wait_for_tokens(
-      (select coalesce(jsonb_agg(o.value), '[]') from jsonb_array_elements(p_outcomes) as o where o.value ->> 'outcome' = 'locked'),
-      p_now
-    );
+
+    insert into clerk_sync.user_state as s (clerk_id, auth_holder_id, auth_locked_at)
+    select j.clerk_id, o.auth_holder_id, o.auth_locked_at
+    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, auth_holder_id uuid, auth_locked_at timestamptz)
+    cross join lateral (select k.clerk_id from public.job_queue as k where k.id = o.job_id offset 0) as j
+    where o.outcome = 'locked'
+    on conflict (clerk_id) do update
+      set auth_holder_id = excluded.auth_holder_id,
+          auth_locked_at = excluded.auth_locked_at;
+    perform clerk_sync.move_jobs(
+      array[o.job_id], 'PENDING', p_now,
+      p_error => o.error,
+      p_run_at => p_now + make_interval(secs => o.retry_after)
+    )
+    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, retry_after double precision)
+    where o.outcome = 'locked';
+
     perform clerk_sync.fail_job(
       o.job_id, o.error, p_now,
       p_is_final => o.outcome = 'dead',
@@ -462,6 +493,7 @@ declare
   v_ids        uuid[];
   v_circuits   jsonb;
   v_outcomes   jsonb; -- of jobs that are still leased
+  v_stale      uuid[];
   v_outcome    jsonb;
   v_message    text;
   v_constraint text;
@@ -507,9 +539,20 @@ begin
         );
     end;
   end loop;
+  -- A worker that was frozen past its lease may have written an old state over the mirror of another worker: the users of
+  -- these jobs are mirrored once more.
+  v_stale := array(
+    select (o.value ->> 'job_id')::uuid
+    from jsonb_array_elements(p_outcomes) as o
+    where (o.value ->> 'job_id')::uuid <> all (v_ids)
+      and o.value ->> 'outcome' not in ('released', 'waiting')
+  );
+  perform clerk_sync.queue_mirror(
+    array(select distinct j.clerk_id from public.job_queue as j where j.id = any (v_stale)), 'lease_lost', p_now
+  );
   return jsonb_build_object(
     'jobs', clerk_sync.describe_jobs(v_ids),
-    'stale', clerk_sync.repair_stale(p_outcomes, v_ids, p_now),
+    'stale', cardinality(v_stale),
     'circuits', v_circuits
   );
 end

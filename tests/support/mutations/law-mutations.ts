@@ -4,7 +4,6 @@ const usersCheckSql = "supabase/schemas/01_users_check.sql";
 const usersSql = "supabase/schemas/02_users.sql";
 const rightsSql = "supabase/schemas/23_rights.sql";
 const jobsSql = "supabase/schemas/04_jobs.sql";
-const mirrorSql = "supabase/schemas/05_mirror.sql";
 const applySql = "supabase/schemas/08_apply.sql";
 const brakeSql = "supabase/schemas/10_delete_brake.sql";
 const refreshSql = "supabase/schemas/12_refresh.sql";
@@ -117,7 +116,12 @@ export const laws: readonly Mutation[] = [
     test: file("worker/retries"),
     title: "the user of a worker that comes back too late is mirrored once more, for it may have written over another",
     edits: [
-      { file: mirrorSql, find: "  perform clerk_sync.queue_mirror(\n", replace: "  perform jsonb_build_array(\n" },
+      {
+        file: workSql,
+        within: "public.clerk_sync_settle_jobs",
+        find: "  perform clerk_sync.queue_mirror(\n",
+        replace: "  perform jsonb_build_array(\n",
+      },
     ],
   },
   {
@@ -152,7 +156,7 @@ export const laws: readonly Mutation[] = [
   {
     test: file("worker/delete-brake"),
     title: "as many deletions as allowed are applied, one more waits with its reason, and everything else goes on",
-    edits: [{ file: brakeSql, find: "if v_total > v_count then", replace: "if false then" }],
+    edits: [{ file: brakeSql, find: "if v_total > v_most then", replace: "if false then" }],
   },
   {
     test: file("worker/delete-brake"),
@@ -165,15 +169,15 @@ export const laws: readonly Mutation[] = [
     edits: [
       {
         file: brakeSql,
-        find: "  from clerk_sync.delete_brake as b\n  for update;",
-        replace: "  from clerk_sync.delete_brake as b;",
+        find: "(select b.reason from clerk_sync.delete_brake as b for update)",
+        replace: "(select b.reason from clerk_sync.delete_brake as b)",
       },
     ],
   },
   {
     test: file("worker/delete-brake"),
     title: "an operator who confirms lets those pass that wait, and only those",
-    edits: [{ file: brakeSql, find: "    and not p_job.is_confirmed\n", replace: "" }],
+    edits: [{ file: brakeSql, find: "      and not j.is_confirmed\n", replace: "" }],
   },
   {
     test: file("worker/retention"),
@@ -201,7 +205,7 @@ export const laws: readonly Mutation[] = [
   {
     test: file("worker/retention"),
     title: "with the mirror, the jobs are erased when the Auth user is gone as well",
-    edits: [{ file: mirrorSql, find: "  perform clerk_sync.erase_deleted(v_ids, p_now);\n", replace: "" }],
+    edits: [{ file: workSql, find: "    perform clerk_sync.erase_deleted(v_ids, p_now);\n", replace: "" }],
   },
   {
     test: file("worker/retention"),

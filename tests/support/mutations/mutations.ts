@@ -14,7 +14,6 @@ export function applyEdit(text: string, { file, within, find, replace }: Edit): 
 }
 
 const recordsSql = "supabase/schemas/03_records.sql";
-const mirrorSql = "supabase/schemas/05_mirror.sql";
 const applySql = "supabase/schemas/08_apply.sql";
 const acceptSql = "supabase/schemas/11_accept.sql";
 const workSql = "supabase/schemas/13_work.sql";
@@ -76,8 +75,8 @@ export const knownFailures: readonly Mutation[] = [
         replace: 'authUserIdOf(order.email ?? "")',
       },
       {
-        file: mirrorSql,
-        within: "clerk_sync.complete_mirrored",
+        file: workSql,
+        within: "clerk_sync.settle_outcomes",
         find: "select r.id, o.auth_user_id,",
         replace: "select r.id, null::uuid,",
       },

@@ -62,8 +62,8 @@ export const runRules: readonly Mutation[] = [
       {
         file: brakeSql,
         within: "clerk_sync.pass_brake",
-        find: "case when j.job_type = 'USER_DELETED' then",
-        replace: "case when j.job_type = 'USER_DELETED' and j.source = 'webhook' then",
+        find: "and j.job_type = 'USER_DELETED'\n",
+        replace: "and j.job_type = 'USER_DELETED' and j.source = 'webhook'\n",
       },
     ],
   },
@@ -96,9 +96,9 @@ export const runRules: readonly Mutation[] = [
     edits: [
       {
         file: brakeSql,
-        within: "clerk_sync.may_be_held",
-        find: "      p_job.for_auth_only\n",
-        replace: "      false\n",
+        within: "clerk_sync.pass_brake",
+        find: "        j.for_auth_only\n",
+        replace: "        false\n",
       },
     ],
   },

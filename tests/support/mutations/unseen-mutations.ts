@@ -38,8 +38,8 @@ export const unseenUsers: readonly Mutation[] = [
     edits: [
       {
         file: brakeSql,
-        find: "coalesce((select r.deleted_at is null from clerk_sync.records as r where r.id = p_job.clerk_id), true)",
-        replace: "(select r.deleted_at is null from clerk_sync.records as r where r.id = p_job.clerk_id)",
+        find: "coalesce((select r.deleted_at is null from clerk_sync.records as r where r.id = j.clerk_id), true)",
+        replace: "(select r.deleted_at is null from clerk_sync.records as r where r.id = j.clerk_id)",
       },
     ],
   },
