@@ -193,12 +193,14 @@ it("two workers at once do not pass more than allowed between them", async () =>
   await sendDeletes(0, 40);
   const run = (limit: number) =>
     `select public.clerk_sync_run_jobs(${limit}, null, 'hard', false, '{"count": 5, "percent": 100, "minutes": 60}')`;
-  const first = await queue.pool.connect();
+  const [first, second] = [await queue.pool.connect(), await queue.pool.connect()];
   await first.query("begin");
   await first.query(run(5)); // applied and counted, not committed
-  await queue.pool.query(run(3)).catch(() => undefined); // waits for the count, in vain
+  await second.query(run(3)).catch(() => undefined); // waits for the count, in vain
+  await second.query("select 1"); // PostgreSQL sends an error before it releases the locks
   await first.query("commit");
   first.release();
+  second.release();
   await work();
   expect(await countUsers()).toBe(35);
   expect(await state()).toMatchObject({ waiting: 35 });
