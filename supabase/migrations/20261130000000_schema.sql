@@ -5657,7 +5657,6 @@ language plpgsql
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-set enable_bitmapscan = 'off'
 as $$
 declare
   v_found integer;
@@ -7779,9 +7778,6 @@ returns jsonb
 language sql
 stable
 set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off' -- as clerk_sync_health
-set enable_bitmapscan = 'off'
 as $$
   with newest as materialized (
     select
@@ -7928,7 +7924,6 @@ stable
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-set enable_bitmapscan = 'off'
 set enable_sort = 'off' -- as clerk_sync.find_jobs
 as $$
 declare

@@ -86,7 +86,6 @@ language plpgsql
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-set enable_bitmapscan = 'off'
 as $$
 declare
   v_found integer;

@@ -225,9 +225,6 @@ returns jsonb
 language sql
 stable
 set search_path = ''
-set jit = 'off'
-set enable_seqscan = 'off' -- as clerk_sync_health
-set enable_bitmapscan = 'off'
 as $$
   with newest as materialized (
     select
@@ -374,7 +371,6 @@ stable
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-set enable_bitmapscan = 'off'
 set enable_sort = 'off' -- as clerk_sync.find_jobs
 as $$
 declare
