@@ -449,16 +449,6 @@ create index if not exists records_delete_counted_idx
   on clerk_sync.records (delete_counted_at)
   where delete_counted_at is not null;
 
-alter table clerk_sync.records enable row level security;
-
-drop policy if exists records_service_role on clerk_sync.records;
-create policy records_service_role
-  on clerk_sync.records
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
 -- Most users have no row here. A user without one has a verified address (if any), and none of the rest.
 create table if not exists clerk_sync.user_state (
   clerk_id         text        not null,
@@ -503,16 +493,6 @@ create index if not exists user_state_auth_user_id_idx
 create index if not exists user_state_auth_finding_idx
   on clerk_sync.user_state (clerk_id)
   where auth_finding is not null;
-
-alter table clerk_sync.user_state enable row level security;
-
-drop policy if exists user_state_service_role on clerk_sync.user_state;
-create policy user_state_service_role
-  on clerk_sync.user_state
-  for all
-  to service_role
-  using (true)
-  with check (true);
 
 -- What the sync knows of each user. Functions read users here, and write the two tables.
 create or replace view clerk_sync.known_users
@@ -3218,16 +3198,6 @@ insert into clerk_sync.delete_brake (is_only_row)
 values (true)
 on conflict (is_only_row) do nothing;
 
-alter table clerk_sync.delete_brake enable row level security;
-
-drop policy if exists delete_brake_service_role on clerk_sync.delete_brake;
-create policy delete_brake_service_role
-  on clerk_sync.delete_brake
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
 -- How many users there are, counted as far as p_most.
 create or replace function clerk_sync.count_users(p_most integer)
 returns integer
@@ -3950,16 +3920,6 @@ create table if not exists clerk_sync.heartbeats (
 );
 
 comment on column clerk_sync.heartbeats.can_read is 'whether it has CLERK_SECRET_KEY, as far as it said so';
-
-alter table clerk_sync.heartbeats enable row level security;
-
-drop policy if exists heartbeats_service_role on clerk_sync.heartbeats;
-create policy heartbeats_service_role
-  on clerk_sync.heartbeats
-  for all
-  to service_role
-  using (true)
-  with check (true);
 
 -- Takes down that a part is alive, and whether it has CLERK_SECRET_KEY; writes nothing while its last word is younger
 -- than ten seconds and was the same.

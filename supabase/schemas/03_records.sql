@@ -52,16 +52,6 @@ create index if not exists records_delete_counted_idx
   on clerk_sync.records (delete_counted_at)
   where delete_counted_at is not null;
 
-alter table clerk_sync.records enable row level security;
-
-drop policy if exists records_service_role on clerk_sync.records;
-create policy records_service_role
-  on clerk_sync.records
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
 -- Most users have no row here. A user without one has a verified address (if any), and none of the rest.
 create table if not exists clerk_sync.user_state (
   clerk_id         text        not null,
@@ -106,16 +96,6 @@ create index if not exists user_state_auth_user_id_idx
 create index if not exists user_state_auth_finding_idx
   on clerk_sync.user_state (clerk_id)
   where auth_finding is not null;
-
-alter table clerk_sync.user_state enable row level security;
-
-drop policy if exists user_state_service_role on clerk_sync.user_state;
-create policy user_state_service_role
-  on clerk_sync.user_state
-  for all
-  to service_role
-  using (true)
-  with check (true);
 
 -- What the sync knows of each user. Functions read users here, and write the two tables.
 create or replace view clerk_sync.known_users

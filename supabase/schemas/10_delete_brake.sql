@@ -17,16 +17,6 @@ insert into clerk_sync.delete_brake (is_only_row)
 values (true)
 on conflict (is_only_row) do nothing;
 
-alter table clerk_sync.delete_brake enable row level security;
-
-drop policy if exists delete_brake_service_role on clerk_sync.delete_brake;
-create policy delete_brake_service_role
-  on clerk_sync.delete_brake
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
 -- How many users there are, counted as far as p_most.
 create or replace function clerk_sync.count_users(p_most integer)
 returns integer

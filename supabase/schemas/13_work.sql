@@ -11,16 +11,6 @@ create table if not exists clerk_sync.heartbeats (
 
 comment on column clerk_sync.heartbeats.can_read is 'whether it has CLERK_SECRET_KEY, as far as it said so';
 
-alter table clerk_sync.heartbeats enable row level security;
-
-drop policy if exists heartbeats_service_role on clerk_sync.heartbeats;
-create policy heartbeats_service_role
-  on clerk_sync.heartbeats
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
 -- Takes down that a part is alive, and whether it has CLERK_SECRET_KEY; writes nothing while its last word is younger
 -- than ten seconds and was the same.
 create or replace function public.clerk_sync_beat(
