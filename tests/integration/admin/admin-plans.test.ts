@@ -130,4 +130,10 @@ describe.each(["before", "after"])("%s the tables are analysed", (when) => {
   it.each(calls)("clerk_sync_admin_%s reads fewer rows than %i", async (call, most) => {
     expect(await readsOf(call)).toBeLessThan(most);
   });
+
+  it("the look for bursts reads the jobs of one hour alone", async () => {
+    const before = await countReads();
+    await reader.query("select public.clerk_sync_audit_jobs('2026-11-20T10:00:00Z')");
+    expect((await countReads()) - before).toBeLessThan(4000);
+  });
 });

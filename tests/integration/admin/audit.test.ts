@@ -165,6 +165,14 @@ describe("the look through the queue", () => {
     expect(await audit()).toMatchObject([{ kind: "flapping_user", subject: "user_flap", count: 21 }]);
   });
 
+  it("counts the events of jobs that are dead, too", async () => {
+    await queue.sendAll(
+      Array.from({ length: 21 }, (_, version) => userEvent("user.updated", { id: "user_flap", version })),
+    );
+    await queue.pool.query("update job_queue set status = 'DEAD'");
+    expect(await look()).toBe(1);
+  });
+
   it("finds a burst, and a quiet queue has none", async () => {
     expect(await look()).toBe(0);
     const events = Array.from({ length: 11 }, (_, place) =>
