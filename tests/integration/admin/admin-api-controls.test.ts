@@ -83,7 +83,12 @@ describe("deletions that the brake holds", () => {
     expect((await system.ask("POST", "/brake/release", { decision: "cancel" })).body).toMatchObject({ left: 0 });
     expect(await system.audited("cancel")).toEqual(["Ada release_brake"]);
     expect(await brake()).toMatchObject({ waiting: 0, engaged_at: null });
-    expect((await system.ask("GET", `/jobs?clerk_id=${held}&status=CANCELLED`)).body["jobs"]).toHaveLength(1);
+    const { jobs } = (await system.ask("GET", `/jobs?clerk_id=${held}&status=CANCELLED`)).body as {
+      jobs: { id: string }[];
+    };
+    expect(jobs).toHaveLength(1);
+    const { history } = (await system.ask("GET", `/jobs/${jobs[0]?.id}`)).body as { history: unknown[] };
+    expect(history.at(-1)).toMatchObject({ status: "CANCELLED", by: "Ada" });
   });
 });
 

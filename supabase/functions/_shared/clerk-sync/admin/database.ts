@@ -81,8 +81,8 @@ function createSystemCalls(call: CallFunction) {
     circuits: () => callAs(z.array(circuitSchema), "clerk_sync_circuits", {}),
     resetCircuit: (name: string) => callAs(z.boolean(), "clerk_sync_reset_circuit", { p_name: name }),
     brake: () => callAs(brakeSchema, "clerk_sync_delete_brake", {}),
-    releaseBrake: (decision: "apply" | "cancel") =>
-      callAs(brakeReleasedSchema, "clerk_sync_release_delete_brake", { p_decision: decision }),
+    releaseBrake: (decision: "apply" | "cancel", actor: string) =>
+      callAs(brakeReleasedSchema, "clerk_sync_release_delete_brake", { p_decision: decision, p_by: actor }),
     audit: (filter: AuditFilter, page: Page) =>
       callAs(auditPageSchema, "clerk_sync_admin_audit", { p_filter: filter, ...pageArguments(page) }),
     /** Durable when it returns: what is to be seen later is written before it is done. */

@@ -104,7 +104,7 @@ export function createSystemRoutes(options: SystemRouteOptions): AdminRoute[] {
       answer: brakeReleasedSchema,
       handle: async ({ body: { decision } }, { name }) => {
         await database.noteAction({ actor: name, code: "release_brake", subject: decision });
-        const answer = await database.releaseBrake(decision);
+        const answer = await database.releaseBrake(decision, name);
         onQueued();
         return answer;
       },
