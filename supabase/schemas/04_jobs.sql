@@ -505,8 +505,9 @@ set search_path = ''
 as $$
 declare
   v_done      timestamptz := p_now + (clock_timestamp() - statement_timestamp());
-  v_stored    jsonb; -- job ids by event id
-  v_restarted uuid[] := array[]::uuid[];
+  v_answer    jsonb;
+  v_known     text[]; -- events whose job is there
+  v_restarted uuid[];
 begin
   perform set_config('clerk_sync.actor', 'sync', true);
   with stored as (
@@ -549,50 +550,59 @@ begin
     where not p_existing ? e.event_id
     order by e.event_id -- two calls that share events take them in one order
     on conflict (event_id) do nothing
-    returning j.id, j.event_id
+    returning j.id
+  ),
+  answered as (
+    select e.*, p_existing ? e.event_id as exists_already, e.id in (select n.id from stored as n) as is_stored
+    from unnest(p_events) with ordinality as e
   )
-  select coalesce(jsonb_object_agg(n.event_id, n.id), '{}')
-  into v_stored
-  from stored as n;
-  perform set_config('clerk_sync.actor', '', true);
-
-  if (select count(*) from jsonb_object_keys(v_stored)) < cardinality(p_events) then
-    v_restarted := array(
-      select j.id
-      from public.job_queue as j
-      where j.event_id = any (array(select e.event_id from unnest(p_events) as e where e.dead_reason is null))
-        and j.status = 'DEAD'
-      order by j.event_id
-      for update
-    );
-    perform clerk_sync.move_jobs(v_restarted, 'PENDING', p_now, p_starts_over => true);
-  end if;
-
-  return (
-    select coalesce(jsonb_agg(jsonb_build_object(
-      'event_id', e.event_id,
+  select
+    coalesce(jsonb_agg(jsonb_build_object(
+      'event_id', a.event_id,
       'outcome', case
-        when p_existing ? e.event_id then 'exists'
-        when v_stored ? e.event_id then case when e.dead_reason is null then 'queued' else 'dead' end
-        when k.id = any (v_restarted) then 'requeued'
-        else 'duplicate'
+        when a.exists_already then 'exists'
+        when not a.is_stored then 'duplicate'
+        when a.dead_reason is null then 'queued'
+        else 'dead'
       end,
       'applied', case
-        when not v_stored ? e.event_id then 'no'
-        when e.id = any (p_superseded) or (e.id = any (p_carries) and not p_mirrors) then 'all'
-        when e.id = any (p_carries) then 'row'
+        when not a.is_stored then 'no'
+        when a.id = any (p_superseded) or (a.id = any (p_carries) and not p_mirrors) then 'all'
+        when a.id = any (p_carries) then 'row'
         else 'no'
       end,
-      'job_id', coalesce(v_stored ->> e.event_id, k.id::text),
-      'user', p_existing -> e.event_id
-    ) order by e.ordinality), '[]')
-    from unnest(p_events) with ordinality as e
-    left join lateral (
-      select j.id
-      from public.job_queue as j
-      where not v_stored ? e.event_id
-        and j.event_id = e.event_id
-    ) as k on true
+      'job_id', case when a.is_stored then a.id end,
+      'user', p_existing -> a.event_id
+    ) order by a.ordinality), '[]'),
+    array_agg(a.event_id) filter (where not a.is_stored and not a.exists_already)
+  into v_answer, v_known
+  from answered as a;
+  perform set_config('clerk_sync.actor', '', true);
+  if v_known is null then
+    return v_answer;
+  end if;
+
+  v_restarted := array(
+    select j.id
+    from public.job_queue as j
+    where j.event_id = any (array(select e.event_id from unnest(p_events) as e where e.dead_reason is null))
+      and j.event_id = any (v_known)
+      and j.status = 'DEAD'
+    order by j.event_id
+    for update
+  );
+  perform clerk_sync.move_jobs(v_restarted, 'PENDING', p_now, p_run_at => p_now, p_starts_over => true);
+  return (
+    select jsonb_agg(
+      a.value || case when a.value ->> 'event_id' = any (v_known) then (
+        select jsonb_build_object('job_id', j.id)
+          || case when j.id = any (v_restarted) then jsonb '{"outcome": "requeued"}' else '{}' end
+        from public.job_queue as j
+        where j.event_id = a.value ->> 'event_id'
+      ) else jsonb '{}' end
+      order by a.ordinality
+    )
+    from jsonb_array_elements(v_answer) with ordinality as a
   );
 end
 $$;
