@@ -973,7 +973,8 @@ begin
 end
 $$;
 
--- The two writers of job state.
+-- The two writers of job state. Three other statements of the sync change what a job holds, never its state: put_reads (a
+-- read of its user), name_users (the user of a deletion without an id) and erase_deleted.
 
 -- What the result of a job says that brought nothing newer.
 create or replace function clerk_sync.superseded_result(p_clerk_id text)
@@ -1001,6 +1002,9 @@ $$;
 --   p_applied      true: its change is written; false: a newer change of its user is known
 --   p_notes        what its result says besides, by job id
 --   p_read_at      when the read from Clerk's API begins that the job is leased for
+--   p_token, p_lease_until   the lease of a job that becomes PROCESSING; null: the one it has
+--   p_is_confirmed, p_runs_alone   null: as before
+--   p_waits_for, p_is_held   as given: a move that does not name them ends the waiting
 --   p_starts_over  the job begins again with no attempt counted
 --   p_by           the person who moves the job; null: the sync does
 -- Returns how many jobs moved.
@@ -2022,6 +2026,13 @@ $$;
 -- How events become rows. An event is plain when only its version decides; apply_plain writes those of a whole call in one
 -- statement. What is disputed (a deletion, a time in the future, an event that was trimmed, an address that two users
 -- claim) is settled first: apply_disputed decides, prepares the record, and hands the settled event to apply_plain.
+--
+--   apply_batch ─> apply_jobs (together, else apply_job one by one) ─> apply_plain
+--                                                                  └─> apply_disputed: newest_changes ─> complete_change
+--                                                                                      settle_emails ─> apply_plain
+--
+-- "offset 0", scalar subqueries and "in" within a "case" stand where a row is to be looked up by its key whatever the
+-- statistics say. A connection keeps its plans: one that was made while a table was empty would read all of it later.
 
 -- A deletion, or what one event brings to one user once it is settled. payload: the fields as an event has them.
 do $$
@@ -3919,6 +3930,13 @@ $$;
 -- ---- 13_work.sql ----
 
 -- What a worker does: it claims due jobs, applies them, settles their attempts, and takes over from workers that died.
+--
+--   clerk_sync_run_jobs      one batch: claim_jobs ─> route_jobs ─> apply_batch (08) ─> move_jobs (04)
+--                            reads and mirrors that are pending come back under a lease
+--   clerk_sync_apply_reads   what was read of users (12) ─> apply_batch
+--   clerk_sync_settle_jobs   what became of the calls ─> settle_outcomes ─> move_jobs
+--   clerk_sync_rescue_jobs   leases that ran out are failed attempts
+--   clerk_sync_lease_alone, try_alone, apply_alone   one job that was cut off with others, in calls of its own
 
 -- When a part of the system was last seen: worker (a Node server), processor (the Edge Function), webhook (the last
 -- delivery it took).
@@ -4204,7 +4222,7 @@ $$;
 -- A call may take 2 s, so that a job that hangs costs the others no more than that: PostgREST takes the limit from the
 -- function and sets it for the transaction (docs.postgrest.org, "Transactions", db-hoisted-tx-settings; without that it is
 -- the 8 s of its role), the Node server gives it with each call.
--- Answers {token, lease_until, jobs: [{job_id, job_type, status, error}], reads: [{job_id, clerk_id}],
+-- Answers {token, lease_until, jobs (as describe_jobs), reads: [{job_id, clerk_id}],
 -- mirror: [what to mirror], alone: whether jobs are due that run alone}.
 create or replace function public.clerk_sync_run_jobs(
   p_limit         integer default 250,
@@ -4383,7 +4401,7 @@ $$;
 -- p_outcomes: [{job_id, outcome: completed|retry|dead|released|waiting|locked, error?, retry_after?, circuit?,
 -- auth_user_id?, auth_holder_id?, auth_locked_at?, mirror?}]. released, waiting and locked give the attempt back, as a
 -- retry does whose circuit is open. p_calls: see record_calls.
--- Answers {jobs: [{job_id, job_type, status, error}], stale: n, circuits: [those that opened or closed]}.
+-- Answers {jobs (as describe_jobs), stale: n, circuits: [those that opened or closed]}.
 create or replace function public.clerk_sync_settle_jobs(
   p_token    uuid,
   p_outcomes jsonb,
@@ -4524,7 +4542,7 @@ $$;
 
 -- Leases one due job that runs alone. The lease, and with it the attempt, is committed before the job is applied: it counts
 -- even if the call that applies it never comes back, and no other job waits for the locks of that call.
--- Answers {token, jobs: [{job_id, job_type, status, error}], leased: [job_id], reads: [{job_id, clerk_id}]}; reads: the user
+-- Answers {token, jobs (as describe_jobs), leased: [job_id], reads: [{job_id, clerk_id}]}; reads: the user
 -- is to be read from Clerk's API first.
 create or replace function public.clerk_sync_lease_alone(
   p_lease_seconds integer default 60,

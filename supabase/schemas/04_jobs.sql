@@ -343,7 +343,8 @@ begin
 end
 $$;
 
--- The two writers of job state.
+-- The two writers of job state. Three other statements of the sync change what a job holds, never its state: put_reads (a
+-- read of its user), name_users (the user of a deletion without an id) and erase_deleted.
 
 -- What the result of a job says that brought nothing newer.
 create or replace function clerk_sync.superseded_result(p_clerk_id text)
@@ -371,6 +372,9 @@ $$;
 --   p_applied      true: its change is written; false: a newer change of its user is known
 --   p_notes        what its result says besides, by job id
 --   p_read_at      when the read from Clerk's API begins that the job is leased for
+--   p_token, p_lease_until   the lease of a job that becomes PROCESSING; null: the one it has
+--   p_is_confirmed, p_runs_alone   null: as before
+--   p_waits_for, p_is_held   as given: a move that does not name them ends the waiting
 --   p_starts_over  the job begins again with no attempt counted
 --   p_by           the person who moves the job; null: the sync does
 -- Returns how many jobs moved.

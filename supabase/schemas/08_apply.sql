@@ -1,6 +1,13 @@
 -- How events become rows. An event is plain when only its version decides; apply_plain writes those of a whole call in one
 -- statement. What is disputed (a deletion, a time in the future, an event that was trimmed, an address that two users
 -- claim) is settled first: apply_disputed decides, prepares the record, and hands the settled event to apply_plain.
+--
+--   apply_batch ─> apply_jobs (together, else apply_job one by one) ─> apply_plain
+--                                                                  └─> apply_disputed: newest_changes ─> complete_change
+--                                                                                      settle_emails ─> apply_plain
+--
+-- "offset 0", scalar subqueries and "in" within a "case" stand where a row is to be looked up by its key whatever the
+-- statistics say. A connection keeps its plans: one that was made while a table was empty would read all of it later.
 
 -- A deletion, or what one event brings to one user once it is settled. payload: the fields as an event has them.
 do $$

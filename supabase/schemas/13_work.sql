@@ -1,4 +1,11 @@
 -- What a worker does: it claims due jobs, applies them, settles their attempts, and takes over from workers that died.
+--
+--   clerk_sync_run_jobs      one batch: claim_jobs ─> route_jobs ─> apply_batch (08) ─> move_jobs (04)
+--                            reads and mirrors that are pending come back under a lease
+--   clerk_sync_apply_reads   what was read of users (12) ─> apply_batch
+--   clerk_sync_settle_jobs   what became of the calls ─> settle_outcomes ─> move_jobs
+--   clerk_sync_rescue_jobs   leases that ran out are failed attempts
+--   clerk_sync_lease_alone, try_alone, apply_alone   one job that was cut off with others, in calls of its own
 
 -- When a part of the system was last seen: worker (a Node server), processor (the Edge Function), webhook (the last
 -- delivery it took).
@@ -284,7 +291,7 @@ $$;
 -- A call may take 2 s, so that a job that hangs costs the others no more than that: PostgREST takes the limit from the
 -- function and sets it for the transaction (docs.postgrest.org, "Transactions", db-hoisted-tx-settings; without that it is
 -- the 8 s of its role), the Node server gives it with each call.
--- Answers {token, lease_until, jobs: [{job_id, job_type, status, error}], reads: [{job_id, clerk_id}],
+-- Answers {token, lease_until, jobs (as describe_jobs), reads: [{job_id, clerk_id}],
 -- mirror: [what to mirror], alone: whether jobs are due that run alone}.
 create or replace function public.clerk_sync_run_jobs(
   p_limit         integer default 250,
@@ -463,7 +470,7 @@ $$;
 -- p_outcomes: [{job_id, outcome: completed|retry|dead|released|waiting|locked, error?, retry_after?, circuit?,
 -- auth_user_id?, auth_holder_id?, auth_locked_at?, mirror?}]. released, waiting and locked give the attempt back, as a
 -- retry does whose circuit is open. p_calls: see record_calls.
--- Answers {jobs: [{job_id, job_type, status, error}], stale: n, circuits: [those that opened or closed]}.
+-- Answers {jobs (as describe_jobs), stale: n, circuits: [those that opened or closed]}.
 create or replace function public.clerk_sync_settle_jobs(
   p_token    uuid,
   p_outcomes jsonb,
@@ -604,7 +611,7 @@ $$;
 
 -- Leases one due job that runs alone. The lease, and with it the attempt, is committed before the job is applied: it counts
 -- even if the call that applies it never comes back, and no other job waits for the locks of that call.
--- Answers {token, jobs: [{job_id, job_type, status, error}], leased: [job_id], reads: [{job_id, clerk_id}]}; reads: the user
+-- Answers {token, jobs (as describe_jobs), leased: [job_id], reads: [{job_id, clerk_id}]}; reads: the user
 -- is to be read from Clerk's API first.
 create or replace function public.clerk_sync_lease_alone(
   p_lease_seconds integer default 60,
