@@ -33,9 +33,8 @@ $$;
 -- Puts jobs into the queue. Called by the webhook with one job, by backfill and reconcile with up
 -- to 500; the whole call is one transaction, so what it answers is durable when it returns.
 --
--- p_jobs: [{event_id, job_type, clerk_id?, version, payload, source?, read_at?, dead_reason?}]; read_at: the payload was
--- read from Clerk's API, and that read began then. p_alone: the jobs run alone, because a call that applied their events was
--- cut off.
+-- p_jobs: as new_events takes them; read_at: the payload was
+-- read from Clerk's API, and that read began then.
 -- Returns, in the same order: [{event_id, outcome, applied, job_id, user}], where applied is no (see clerk_sync_accept)
 -- and outcome is
 --   queued     a new job
@@ -46,8 +45,7 @@ $$;
 create or replace function public.clerk_sync_enqueue(
   p_jobs         jsonb,
   p_max_attempts integer default 15,
-  p_now          timestamptz default clock_timestamp(),
-  p_alone        boolean default false
+  p_now          timestamptz default clock_timestamp()
 )
 returns jsonb
 language plpgsql
@@ -67,7 +65,7 @@ begin
     when others or query_canceled then -- law 1 asks for the queue only: a worker finds out what is wrong with public.users
       raise log 'clerk_sync: events are stored without a look at public.users, because of SQLSTATE %', sqlstate;
   end;
-  return clerk_sync.insert_jobs(v_events, p_now, p_max_attempts, p_existing => v_existing, p_alone => p_alone);
+  return clerk_sync.insert_jobs(v_events, p_now, p_max_attempts, p_existing => v_existing);
 end
 $$;
 

@@ -193,7 +193,7 @@ async function send({ entries, applies }: Pick<Call, "entries" | "applies">, cal
   }
 }
 
-/** Events that a worker applies, though this call could have: how many, by reason. */
+/** Logs how many events the call left to a worker, by reason. */
 function logLeft(answers: readonly AcceptedEvent[]): void {
   const reasons = answers.flatMap(({ left }) => left ?? []);
   if (reasons.length === 0) return;
