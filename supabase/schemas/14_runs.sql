@@ -413,7 +413,7 @@ $$;
 -- What became of the jobs of backfill and reconcile since a run began: {users, due, retrying, dead, held}. due is work
 -- under way, retrying has failed and waits, held waits for the delete brake; users is how many we have now, which is
 -- counted only when nothing is due.
-create or replace function public.clerk_sync_run_jobs_state(p_id uuid, p_now timestamptz default clock_timestamp())
+create or replace function public.clerk_sync_run_progress(p_id uuid, p_now timestamptz default clock_timestamp())
 returns jsonb
 language sql
 stable

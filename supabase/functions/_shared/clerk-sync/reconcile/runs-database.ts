@@ -191,6 +191,6 @@ export function createRunsDatabase(call: CallFunction, maxAttempts: number): Run
       callAs(unlistedSchema, "clerk_sync_unlisted_auth_users", { p_after: after, p_limit: limit }),
     countUnmarked: () => callAs(unmarkedCountSchema, "clerk_sync_count_unmarked", {}),
     sampleUsers: (limit) => callAs(z.array(z.string()), "clerk_sync_sample_users", { p_limit: limit }),
-    jobsState: (id) => callAs(jobsStateSchema, "clerk_sync_run_jobs_state", { p_id: id }),
+    jobsState: (id) => callAs(jobsStateSchema, "clerk_sync_run_progress", { p_id: id }),
   };
 }
