@@ -1,0 +1,87 @@
+import type { UserSource } from "./sources.ts";
+
+/** The name of a table as the catalog has it, without quotes. */
+export type TableName = { schema: string; name: string };
+
+/** What the sync can write into: a type of PostgreSQL that a source can be cast to. */
+export type ColumnType =
+  | { kind: "text" | "citext" | "boolean" | "integer" | "bigint" | "smallint" | "double precision" | "uuid" }
+  | { kind: "numeric" | "date" | "timestamp" | "timestamptz" | "json" | "jsonb" }
+  | { kind: "varchar"; length: number | null }
+  | { kind: "enum"; schema: string; name: string; labels: readonly string[] }
+  /** Anything else, as format_type writes it: the sync does not write it. */
+  | { kind: "other"; name: string };
+
+/** What the catalog, or a file read as text, says of a column. */
+export type ColumnFacts = {
+  name: string;
+  type: ColumnType;
+  isNotNull: boolean;
+  /** A default, an identity or a serial: a row can be made without a value. */
+  hasDefault: boolean;
+  /** The sync cannot write a generated column. */
+  isGenerated: boolean;
+};
+
+/** A foreign key of another table, or of the table itself, on the mapped table. */
+export type Reference = {
+  constraint: string;
+  table: TableName;
+  columns: readonly string[];
+  /** The columns of the mapped table. */
+  references: readonly string[];
+  onUpdate: "no action" | "restrict" | "cascade" | "set null" | "set default";
+  onDelete: "no action" | "restrict" | "cascade" | "set null" | "set default";
+};
+
+export type TableFacts = {
+  table: TableName;
+  columns: readonly ColumnFacts[];
+  primaryKey: readonly string[];
+  /** Whole, valid, immediate unique indexes without expressions, the primary key included. */
+  uniques: readonly (readonly string[])[];
+  /** Unique constraints on one column that are deferrable: an upsert does not take them. */
+  deferrables: readonly { constraint: string; column: string }[];
+  /** Foreign keys of the mapped table on others, by column. */
+  pointsTo: readonly { constraint: string; columns: readonly string[]; table: TableName }[];
+  references: readonly Reference[];
+  hasRowLevelSecurity: boolean;
+};
+
+/** A default as the configuration gives it; a text may contain {id}, which stands for the Clerk id. */
+export type DefaultValue = string | number | boolean | null;
+
+export type MappedColumn = {
+  name: string;
+  source: UserSource;
+  type: ColumnType;
+  isNotNull: boolean;
+  isUnique: boolean;
+  /** Undefined when the configuration gives none: an empty value is null then. */
+  default: DefaultValue | undefined;
+  write: "always" | "once";
+  /** The values that may be written; the labels where the column is an enum; null: all. */
+  allowed: readonly string[] | null;
+};
+
+/** One kind of record, its table, and what goes where: all that the generated SQL is made of. */
+export type UsersMapping = {
+  table: TableName;
+  key: { name: string; type: ColumnType; isPrimaryKey: boolean };
+  /** The column that names a row to a person: the primary key where it is one column, else the key. */
+  rowId: string;
+  columns: readonly MappedColumn[];
+  linkBy: "email" | null;
+  /** Where rows are marked instead of deleted. */
+  softDelete: { column: string; type: ColumnType } | null;
+  access: { kind: "leave" } | { kind: "own_row"; editable: readonly string[] };
+  /** Whether the migration makes the table. */
+  isMade: boolean;
+  references: readonly Reference[];
+};
+
+export type Mapping = {
+  /** Of the configuration and the column facts: the database, the functions and the file agree when it is the same. */
+  hash: string;
+  users: UsersMapping;
+};
