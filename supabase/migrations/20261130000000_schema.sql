@@ -4721,6 +4721,8 @@ create table if not exists clerk_sync.sync_runs (
 );
 
 comment on column clerk_sync.sync_runs.applies is 'false: a dry run, which only counts';
+comment on column clerk_sync.sync_runs.counts is
+  'of a sweep or compare: missing, stale, ahead, differs, unmirrored and extra are users who differ from Clerk, auth_missing, auth_differs, auth_deleted and auth_extra those in Supabase Auth';
 comment on column clerk_sync.sync_runs.lease_until is
   'with lease_token: until then a runner has it; without: not to be carried on by the schedule before';
 
@@ -5090,18 +5092,6 @@ begin
   perform public.clerk_sync_end_run(v_run.id, v_run.lease_token, 'CANCELLED', p_now => p_now);
   return clerk_sync.describe_run(v_run.id);
 end
-$$;
-
--- The newest runs, the last first. counts.missing, stale, ahead, differs, unmirrored and extra of a sweep or compare are
--- the users that differed from Clerk, auth_missing, auth_differs, auth_deleted and auth_extra those in Supabase Auth.
-create or replace function public.clerk_sync_list_runs(p_limit integer default 20)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce(jsonb_agg(to_jsonb(r) - 'lease_token' order by r.started_at desc), '[]')
-  from (select s.* from clerk_sync.sync_runs as s order by s.started_at desc limit p_limit) as r;
 $$;
 
 -- What became of the jobs of backfill and reconcile since a run began: {users, due, retrying, dead, held}. due is work

@@ -35,7 +35,7 @@ it("under Deno the processor walks a run with its jobs in between, and repeats r
   clerk.users.fill(makeUsers(1100));
   clerk.failNext({ status: 502, body: "<html>" });
   expect(await (await callProcessor({ work: "backfill" })).json()).toMatchObject({ processed: 1100, completed: 1100 });
-  expect((await supabase.one("select clerk_sync_list_runs(1) as runs"))?.["runs"]).toMatchObject([
+  expect((await supabase.one("select clerk_sync_admin_runs(null, 1) -> 'runs' as runs"))?.["runs"]).toMatchObject([
     { kind: "backfill", status: "COMPLETED", counts: { read: 1100, users_here: 1100 } },
   ]);
 });

@@ -40,7 +40,9 @@ describe("a dry run", () => {
     await system.createUsers(3);
     await system.change(1, { version: 20, firstName: "Bea" }, true);
     await system.cli.run("reconcile");
-    expect((await system.server.one("select clerk_sync_list_runs(1) as runs"))?.["runs"]).toMatchObject([
+    expect(
+      (await system.server.one("select clerk_sync_admin_runs(null, 1) -> 'runs' as runs"))?.["runs"],
+    ).toMatchObject([
       { kind: "compare", status: "COMPLETED", applies: false, counts: { read: 3, stale: 1 }, users_at_clerk: 3 },
     ]);
   });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createRunsDatabase, type RunsDatabase } from "#core/reconcile/runs-database.ts";
+import { createRunsDatabase, type Run, type RunsDatabase } from "#core/reconcile/runs-database.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { at, deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
 import { createQueue, type Queue } from "../../support/database/queue.ts";
@@ -17,6 +17,8 @@ const take = async (kind: "backfill" | "sweep" | "compare" | null, applies = tru
   const taken = await runs.take({ kind, applies, idleSeconds });
   return "token" in taken ? { ...taken, id: taken.run.id } : { ...taken, id: "", token: "", read_at: "" };
 };
+const listRuns = async () =>
+  (await queue.pool.query<Run>("select * from clerk_sync.sync_runs order by started_at desc")).rows;
 /** So much time passes for the open run. */
 const pass = (interval: string) =>
   queue.one(`update clerk_sync.sync_runs set lease_until = lease_until - interval '${interval}',
@@ -114,7 +116,7 @@ describe("a run", () => {
     await sweep([]);
     const [recent, last] = [await sweep([]), await sweep([])];
     const open = await take("sweep");
-    expect((await runs.list(9)).map(({ id }) => id)).toEqual([open.id, last, recent, found]);
+    expect((await listRuns()).map(({ id }) => id)).toEqual([open.id, last, recent, found]);
   });
 
   it("that sweeps goes back to the beginning of the last one that applied, and a quarter of an hour more", async () => {
@@ -142,7 +144,7 @@ describe("a step", () => {
     await expect(
       runs.advance(id, token, { jobs: [broken], marks: ["user_b"], cursor: { after: "user_b" }, counts: { read: 1 } }),
     ).rejects.toMatchObject({ code: "database_rejected" });
-    expect(await runs.list(1)).toMatchObject([{ cursor: { after: "user_a" }, counts: { read: 1, queued: 1 } }]);
+    expect(await listRuns()).toMatchObject([{ cursor: { after: "user_a" }, counts: { read: 1, queued: 1 } }]);
     expect(await runs.countUnmarked()).toEqual({ users: 2, unmarked: 1, several: false });
   });
 
@@ -150,7 +152,7 @@ describe("a step", () => {
     const { id, token } = await take("backfill");
     await runs.advance(id, token, { jobs: [job("user_a")] });
     await runs.advance(id, token, { jobs: [job("user_a")] });
-    expect(await runs.list(1)).toMatchObject([{ counts: { queued: 1, duplicate: 1 } }]);
+    expect(await listRuns()).toMatchObject([{ counts: { queued: 1, duplicate: 1 } }]);
     expect(await queue.one("select count(*)::int as n from job_queue")).toEqual({ n: 1 });
   });
 
@@ -160,7 +162,7 @@ describe("a step", () => {
     await runs.advance(id, token, step);
     await runs.advance(id, token, {});
     expect(await runs.advance(id, token, step)).toMatchObject({ held: true, run: { cursor: { after: "user_a" } } });
-    expect(await runs.list(1)).toMatchObject([{ steps: 1, counts: { read: 1, missing: 1, queued: 1 } }]);
+    expect(await listRuns()).toMatchObject([{ steps: 1, counts: { read: 1, missing: 1, queued: 1 } }]);
   });
 
   it("answers how many jobs wait, deletions that the brake holds aside", async () => {

@@ -68,7 +68,6 @@ export function createFakeRuns(open: Run | null) {
       return state.isHeld;
     },
     cancel: async () => null,
-    list: async () => [],
     compareUsers: async () => [],
     unmarkedUsers: async () => ({ clerk_ids: [], foreign: [], next: null }),
     compareAuthUsers: async () => ({ mirrors: [], found: [] }),

@@ -132,7 +132,6 @@ export type RunsDatabase = {
     end: { status: Run["status"]; error?: string; pauseSeconds?: number },
   ) => Promise<boolean>;
   cancel: () => Promise<Run | null>;
-  list: (limit: number) => Promise<Run[]>;
   compareUsers: (users: readonly ReadUserRow[], mirrors: boolean, withValues: boolean) => Promise<Difference[]>;
   unmarkedUsers: (after: string, limit: number, several: boolean) => Promise<z.infer<typeof unmarkedSchema>>;
   compareAuthUsers: (
@@ -172,7 +171,6 @@ export function createRunsDatabase(call: CallFunction, maxAttempts: number): Run
         p_pause_seconds: pauseSeconds,
       }),
     cancel: () => callAs(runSchema.nullable(), "clerk_sync_cancel_run", {}),
-    list: (limit) => callAs(z.array(runSchema), "clerk_sync_list_runs", { p_limit: limit }),
     compareUsers: (users, mirrors, withValues) =>
       callAs(z.array(differenceSchema), "clerk_sync_compare_users", {
         p_users: users,
