@@ -1744,16 +1744,6 @@ insert into clerk_sync.circuits (name)
 values ('auth'), ('clerk')
 on conflict (name) do nothing;
 
-alter table clerk_sync.circuits enable row level security;
-
-drop policy if exists circuits_service_role on clerk_sync.circuits;
-create policy circuits_service_role
-  on clerk_sync.circuits
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
 -- Takes down what a batch saw of the services, and answers which circuits opened or closed by it:
 -- [{name, state, code, seconds}]. While a circuit is closed, every batch counts; afterwards the batch that has the probe
 -- decides alone. p_calls: [{name, successes, failures, streak, failed_users?, any_user_worked?, code?, retry_after?}];
@@ -5573,16 +5563,6 @@ create table if not exists clerk_sync.audit (
 );
 
 create index if not exists audit_at_idx on clerk_sync.audit (at);
-
-alter table clerk_sync.audit enable row level security;
-
-drop policy if exists audit_service_role on clerk_sync.audit;
-create policy audit_service_role
-  on clerk_sync.audit
-  for all
-  to service_role
-  using (true)
-  with check (true);
 
 -- Adds to the row of this minute, which has 50 of a kind at most and "(other)" for the rest; actions are kept all.
 create or replace function clerk_sync.add_audit(

@@ -42,16 +42,6 @@ insert into clerk_sync.circuits (name)
 values ('auth'), ('clerk')
 on conflict (name) do nothing;
 
-alter table clerk_sync.circuits enable row level security;
-
-drop policy if exists circuits_service_role on clerk_sync.circuits;
-create policy circuits_service_role
-  on clerk_sync.circuits
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
 -- Takes down what a batch saw of the services, and answers which circuits opened or closed by it:
 -- [{name, state, code, seconds}]. While a circuit is closed, every batch counts; afterwards the batch that has the probe
 -- decides alone. p_calls: [{name, successes, failures, streak, failed_users?, any_user_worked?, code?, retry_after?}];

@@ -27,16 +27,6 @@ create table if not exists clerk_sync.audit (
 
 create index if not exists audit_at_idx on clerk_sync.audit (at);
 
-alter table clerk_sync.audit enable row level security;
-
-drop policy if exists audit_service_role on clerk_sync.audit;
-create policy audit_service_role
-  on clerk_sync.audit
-  for all
-  to service_role
-  using (true)
-  with check (true);
-
 -- Adds to the row of this minute, which has 50 of a kind at most and "(other)" for the rest; actions are kept all.
 create or replace function clerk_sync.add_audit(
   p_kind    text,
