@@ -45,6 +45,7 @@ export default defineConfig({
             "supabase/functions/_shared/clerk-sync/**/*.test.ts",
             "server/**/*.test.ts",
             "local/**/*.test.ts",
+            "mapping/**/*.test.ts",
             "cli/**/*.test.ts",
             "bench/**/*.test.ts",
             "admin/src/**/*.test.ts",
