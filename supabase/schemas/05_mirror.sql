@@ -1,60 +1,48 @@
 -- What the worker writes to Supabase Auth about users, and what becomes of a job when it has written.
 
 -- Queues the mirror of users as they are now. No row changes by these jobs: they count as applied.
--- p_reason becomes the source of the jobs.
-create or replace function clerk_sync.queue_mirror(p_clerk_ids text[], p_reason text, p_now timestamptz)
-returns void
+-- p_reason becomes the source of the jobs. p_run: the run that repairs mirrors; it queues each user once, and leaves
+-- deleted users to their own jobs. Returns how many jobs are new.
+create or replace function clerk_sync.queue_mirror(
+  p_clerk_ids text[],
+  p_reason    text,
+  p_now       timestamptz,
+  p_run       uuid default null
+)
+returns bigint
 language plpgsql
 set search_path = ''
 as $$
 begin
   if cardinality(p_clerk_ids) = 0 then
-    return;
+    return 0;
   end if;
-  perform clerk_sync.insert_jobs(clerk_sync.new_events((
-    select coalesce(jsonb_agg(jsonb_build_object(
-      'event_id', p_reason || '_' || gen_random_uuid(),
-      'job_type', case when r.deleted_at is null then 'USER_UPDATED' else 'USER_DELETED' end,
-      'clerk_id', r.id,
-      'version', r.version,
-      'source', p_reason,
-      'applied_at', p_now,
-      'payload', jsonb_build_object('clerk_id', r.id, 'retry_count', 0)
-    )), '[]')
-    from clerk_sync.records as r
-    where r.id = any (p_clerk_ids)
-      and (
-        r.deleted_at is not null
-        -- offset 0: a lookup each, whatever the statistics say
-        or exists (select 1 from public.users as u where u.clerk_id = r.id offset 0)
-      )
-  )), p_now);
+  return (
+    select count(*)
+    from jsonb_array_elements(clerk_sync.insert_jobs(clerk_sync.new_events((
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'event_id', case
+          when p_run is null then format('%s_%s', p_reason, gen_random_uuid())
+          else format('reconcile_%s_%s_auth', p_run, r.id)
+        end,
+        'job_type', case when r.deleted_at is null then 'USER_UPDATED' else 'USER_DELETED' end,
+        'clerk_id', r.id,
+        'version', r.version,
+        'source', p_reason,
+        'applied_at', p_now,
+        'payload', jsonb_build_object('clerk_id', r.id, 'retry_count', 0)
+      )), '[]')
+      from clerk_sync.records as r
+      where r.id = any (p_clerk_ids)
+        and case
+          when r.deleted_at is not null then p_run is null
+          -- offset 0: a lookup each, whatever the statistics say
+          else exists (select 1 from public.users as u where u.clerk_id = r.id offset 0)
+        end
+    )), p_now)) as a
+    where a.value ->> 'outcome' = 'queued'
+  );
 end
-$$;
-
--- Queues the mirror of these users ([clerk_id]) for the run, once each: jobs that change no row. Answers {queued}, or {}.
-create or replace function clerk_sync.queue_auth_repairs(p_run uuid, p_clerk_ids jsonb, p_now timestamptz)
-returns jsonb
-language sql
-set search_path = ''
-as $$
-  select case when count(*) > 0 then jsonb_build_object('queued', count(*)) else '{}' end
-  from jsonb_array_elements(clerk_sync.insert_jobs(clerk_sync.new_events((
-    select coalesce(jsonb_agg(jsonb_build_object(
-      'event_id', format('reconcile_%s_%s_auth', p_run, r.id),
-      'job_type', 'USER_UPDATED',
-      'clerk_id', r.id,
-      'version', r.version,
-      'source', 'reconcile',
-      'applied_at', p_now,
-      'payload', jsonb_build_object('clerk_id', r.id, 'retry_count', 0)
-    )), '[]')
-    from clerk_sync.records as r
-    join public.users as u on u.clerk_id = r.id
-    where r.id in (select jsonb_array_elements_text(p_clerk_ids))
-      and r.deleted_at is null
-  )), p_now)) as a
-  where a.value ->> 'outcome' = 'queued';
 $$;
 
 -- For those of the jobs that are still PROCESSING: the user as it is now, which the worker writes to Supabase Auth.

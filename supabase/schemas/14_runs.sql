@@ -323,7 +323,7 @@ as $$
 declare
   v_step     jsonb;
   v_enqueued jsonb;
-  v_repairs  jsonb;
+  v_mirrors  bigint;
 begin
   select case when (p_step ->> 'number')::integer <= r.steps then '{}' else p_step end
   into v_step
@@ -336,7 +336,9 @@ begin
   end if;
   perform clerk_sync.note_silence(coalesce(v_step -> 'jobs', '[]'));
   v_enqueued := public.clerk_sync_enqueue(coalesce(v_step -> 'jobs', '[]'), p_max_attempts, p_now);
-  v_repairs := clerk_sync.queue_auth_repairs(p_id, coalesce(v_step -> 'mirror', '[]'), p_now);
+  v_mirrors := clerk_sync.queue_mirror(
+    array(select jsonb_array_elements_text(v_step -> 'mirror')), 'reconcile', p_now, p_id
+  );
   insert into clerk_sync.run_marks (clerk_id)
   select m from jsonb_array_elements_text(coalesce(v_step -> 'marks', '[]')) as m
   on conflict (clerk_id) do nothing;
@@ -355,7 +357,7 @@ begin
             union all
             select e.value ->> 'outcome', 1 from jsonb_array_elements(v_enqueued) as e
             union all
-            select m.key, m.value::bigint from jsonb_each_text(v_repairs) as m
+            select 'queued', v_mirrors where v_mirrors > 0
           ) as c(name, count)
           group by c.name
         ) as t
