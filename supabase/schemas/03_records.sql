@@ -2,6 +2,8 @@
 -- clerk_sync.user_state: what only users have beside it.
 
 -- The row of a record is its lock: a function that writes the record, or the row of its mapped table, holds it.
+-- A record that was never seen has no row yet: a function that makes the row holds this advisory lock first,
+-- hashtextextended(id, 7461203).
 -- A row outlives its record. As a tombstone it keeps a late event from reviving what was deleted.
 create table if not exists clerk_sync.records (
   id                text        not null,
@@ -131,16 +133,6 @@ from clerk_sync.records as r
 left join clerk_sync.user_state as s on s.clerk_id = r.id
 where r.kind = 'user';
 
--- The lock of a record that was never seen: the functions that make its row take it first.
-create or replace function clerk_sync.unseen_lock(p_id text)
-returns bigint
-language sql
-immutable
-set search_path = ''
-as $$
-  select hashtextextended(p_id, 7461203);
-$$;
-
 -- Locks records without waiting, and returns the ids of those it got.
 create or replace function clerk_sync.claim_records(p_ids text[])
 returns text[]
@@ -161,7 +153,7 @@ begin
     from unnest(p_ids) as i(id)
     where case -- in this order: a record that is there needs no advisory lock
         when (select true from clerk_sync.records as r where r.id = i.id) then false
-        else pg_try_advisory_xact_lock(hashtextextended(i.id, 7461203)) -- as unseen_lock
+        else pg_try_advisory_xact_lock(hashtextextended(i.id, 7461203))
       end
   );
 end
@@ -183,7 +175,7 @@ declare
     order by i.id
   );
 begin
-  perform pg_advisory_xact_lock(clerk_sync.unseen_lock(i)) from unnest(v_unseen) as i;
+  perform pg_advisory_xact_lock(hashtextextended(i, 7461203)) from unnest(v_unseen) as i;
   insert into clerk_sync.records as r (id, first_seen_at)
   select i, p_first_seen_at
   from unnest(v_unseen) as i
@@ -213,7 +205,7 @@ declare
   );
 begin
   if cardinality(v_unseen) > 0 then
-    if (select not bool_and(pg_try_advisory_xact_lock(clerk_sync.unseen_lock(i))) from unnest(v_unseen) as i) then
+    if (select not bool_and(pg_try_advisory_xact_lock(hashtextextended(i, 7461203))) from unnest(v_unseen) as i) then
       raise exception 'another transaction is making a record' using errcode = '55P03';
     end if;
     insert into clerk_sync.records as r (id)

@@ -167,7 +167,7 @@ begin
     where case -- in a case, which makes it a lookup by hash whatever the statistics say
         when s.clerk_id in (select f.id from free as f) then true
         when (select true from clerk_sync.records as r where r.id = s.clerk_id) then false
-        else pg_try_advisory_xact_lock(hashtextextended(s.clerk_id, 7461203)) -- as unseen_lock
+        else pg_try_advisory_xact_lock(hashtextextended(s.clerk_id, 7461203)) -- as claim_records
       end
       and (
         p_is_settled

@@ -57,7 +57,7 @@ export const ensurePromises: readonly Mutation[] = [
   ),
   races(
     "while a worker's batch with the user is not committed, the call waits and answers the worker's row",
-    "  perform pg_advisory_xact_lock(clerk_sync.unseen_lock(i)) from unnest(v_unseen) as i;\n",
+    "  perform pg_advisory_xact_lock(hashtextextended(i, 7461203)) from unnest(v_unseen) as i;\n",
     "",
     recordsSql,
   ),
