@@ -119,22 +119,6 @@ begin
 end
 $$;
 
--- What of it clerk_sync_health looks at: {kind: {count, last_at}} since p_since.
-create or replace function clerk_sync.audit_facts(p_since timestamptz)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce(jsonb_object_agg(g.kind, jsonb_build_object('count', g.count, 'last_at', g.last_at)), '{}')
-  from (
-    select a.kind, sum(a.count) as count, max(a.last_at) as last_at
-    from clerk_sync.audit as a
-    where a.at >= p_since
-    group by a.kind
-  ) as g;
-$$;
-
 -- Raises SY002 for a filter with an unknown key: a misspelt condition would match everything.
 create or replace function clerk_sync.check_filter_keys(p_filter jsonb, p_known text[])
 returns void

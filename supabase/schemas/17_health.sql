@@ -1,5 +1,26 @@
 -- How healthy the sync is: what is known of its parts, and the judgement with its reasons.
 
+-- The thresholds of the judgement; docs/health.md explains every one, and every reason. A decimal point lets a percentage
+-- count in fractions.
+create or replace view clerk_sync.health_thresholds
+with (security_invoker = true)
+as
+select
+  2 as due_degraded_minutes,
+  15 as due_compromised_minutes,
+  100 as dead_compromised,
+  1.0 as dead_compromised_percent,
+  10 as failed_degraded,
+  20.0 as failed_degraded_percent,
+  15 as refresh_degraded_minutes,
+  10 as silence_suspected_minutes,
+  45 as silence_confirmed_minutes,
+  3 as unchecked_degraded_hours,
+  10 as users_differ,
+  1.0 as users_differ_percent,
+  10 as drift_degraded,
+  1.0 as drift_degraded_percent;
+
 -- What the webhook saw since its last word: when it last took a delivery (p_accepted_at, null if it took none),
 -- p_entries for the audit: [{kind, at, source, subject?, code?, count}], of which the first 200 are kept, and what it
 -- answered, p_counts: [{name: answers | signature_failures, value: status | code, count}].
@@ -16,7 +37,7 @@ as $$
 declare
   v_last      timestamptz;
   v_suspected timestamptz := p_accepted_at
-    - make_interval(mins => (clerk_sync.health_thresholds() ->> 'silence_suspected_minutes')::integer);
+    - make_interval(mins => (select t.silence_suspected_minutes from clerk_sync.health_thresholds as t));
 begin
   if p_accepted_at is not null then
     -- A silence that began before this delivery is over. One too short to be suspected leaves no trace.
@@ -326,7 +347,15 @@ begin
       from clerk_sync.count_users(10000) as u(counted)
       join pg_catalog.pg_class as c on c.oid = 'public.users'::regclass
     ),
-    'audit', clerk_sync.audit_facts(p_now - interval '1 hour'),
+    'audit', (
+      select coalesce(jsonb_object_agg(k.kind, jsonb_build_object('count', k.count, 'last_at', k.last_at)), '{}')
+      from (
+        select a.kind, sum(a.count) as count, max(a.last_at) as last_at
+        from clerk_sync.audit as a
+        where a.at >= p_now - interval '1 hour'
+        group by a.kind
+      ) as k
+    ),
     'delete_brake', (
       select jsonb_build_object('engaged_at', b.engaged_at, 'reason', b.reason) from clerk_sync.delete_brake as b
     ),
@@ -414,31 +443,6 @@ begin
 end
 $$;
 
--- The thresholds of the judgement; docs/health.md explains every one, and every reason.
-create or replace function clerk_sync.health_thresholds()
-returns jsonb
-language sql
-immutable
-set search_path = ''
-as $$
-  select jsonb_build_object(
-    'due_degraded_minutes', 2,
-    'due_compromised_minutes', 15,
-    'dead_compromised', 100,
-    'dead_compromised_percent', 1,
-    'failed_degraded', 10,
-    'failed_degraded_percent', 20,
-    'refresh_degraded_minutes', 15,
-    'silence_suspected_minutes', 10,
-    'silence_confirmed_minutes', 45,
-    'unchecked_degraded_hours', 3,
-    'users_differ', 10,
-    'users_differ_percent', 1,
-    'drift_degraded', 10,
-    'drift_degraded_percent', 1
-  );
-$$;
-
 -- {status: healthy | degraded | compromised, reasons: [{code, status, what, since?, remedy}], facts}: the worst of the
 -- reasons, which comes first, is the status. SQL, the sync-health endpoint and the command line ask this one place.
 --
@@ -462,13 +466,7 @@ as $$
       r.remedy,
       row_number() over () as place
     from h
-    cross join jsonb_to_record(clerk_sync.health_thresholds()) as t(
-      due_degraded_minutes integer, due_compromised_minutes integer, dead_compromised integer,
-      dead_compromised_percent numeric, failed_degraded integer, failed_degraded_percent numeric,
-      refresh_degraded_minutes integer, silence_suspected_minutes integer, silence_confirmed_minutes integer,
-      unchecked_degraded_hours integer, users_differ integer, users_differ_percent numeric,
-      drift_degraded integer, drift_degraded_percent numeric
-    )
+    cross join clerk_sync.health_thresholds as t
     cross join jsonb_to_record(h.facts) as f(
       write_failure text, oldest_due_at timestamptz, oldest_refresh_at timestamptz, users bigint
     )
