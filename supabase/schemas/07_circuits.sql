@@ -229,38 +229,6 @@ begin
 end
 $$;
 
--- Lets jobs of a batch wait whose service the worker did not call any more, or called without success while its circuit is
--- not closed; returns them. Their attempts do not count. The attempt of a job that is a day old counts all the same: when
--- the job fails and not the service, it must end as a dead letter.
--- p_outcomes: [{job_id, outcome, error, circuit}]
-create or replace function clerk_sync.wait_for_circuits(p_outcomes jsonb, p_now timestamptz)
-returns uuid[]
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_waiting uuid[] := array[]::uuid[];
-  v_job     record;
-begin
-  for v_job in
-    select j.id, o.outcome, o.error, o.circuit
-    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, circuit text)
-    cross join lateral (select k.id, k.created_at from public.job_queue as k where k.id = o.job_id offset 0) as j
-    where o.outcome = 'waiting'
-       or o.outcome = 'retry' and clerk_sync.circuit_is_open(o.circuit) and j.created_at > p_now - interval '1 day'
-  loop
-    perform clerk_sync.move_jobs(
-      array[v_job.id], 'PENDING', p_now,
-      p_error => v_job.error,
-      p_waits_for => v_job.circuit,
-      p_run_at => case when v_job.outcome = 'retry' then p_now end -- another job is the next probe
-    );
-    v_waiting := v_waiting || v_job.id;
-  end loop;
-  return v_waiting;
-end
-$$;
-
 -- The circuits: [{name, state, since, failures, next_probe, last_error, waiting}]. next_probe is null while closed;
 -- waiting is how many jobs wait for the service, counted as far as 10,000.
 create or replace function public.clerk_sync_circuits()

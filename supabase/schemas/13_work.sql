@@ -390,20 +390,22 @@ $$;
 -- What happens to a job after its attempt: completed, tried again later, or given up.
 
 -- Writes outcomes of jobs that are locked and still leased.
---   completed        the user is mirrored; the id of the Auth user is remembered, in one commit with the job
---   waiting, retry   see wait_for_circuits
---   released         the job was not tried; another worker takes it
---   locked           the user is to take over an Auth user that is locked now, when its last access token has run out
---   retry, dead      the attempt failed
+--   completed     the user is mirrored; the id of the Auth user is remembered, in one commit with the job
+--   waiting       the worker did not call the service any more: the job waits for its circuit
+--   released      the job was not tried; another worker takes it
+--   locked        the user is to take over an Auth user that is locked now, when its last access token has run out
+--   retry, dead   the attempt failed. While the circuit of the service is open, a retry waits for it instead, and does not
+--                 count; but it counts for a job that is a day old: when the job fails and not the service, the job must end
+--                 as a dead letter
 create or replace function clerk_sync.settle_outcomes(p_outcomes jsonb, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_ids     uuid[];
-  v_notes   jsonb; -- by job
-  v_waiting uuid[];
+  v_ids   uuid[];
+  v_notes jsonb; -- by job
+  v_job   record;
 begin
   set constraints all deferred; -- as apply_jobs
   select array_agg(o.job_id), jsonb_object_agg(o.job_id, jsonb_build_object('mirror', o.mirror))
@@ -429,38 +431,42 @@ begin
     perform clerk_sync.erase_deleted(v_ids, p_now);
   end if;
 
-  if p_outcomes @? '$[*] ? (@.outcome != "completed")' then
-    v_waiting := clerk_sync.wait_for_circuits(p_outcomes, p_now);
-    perform clerk_sync.move_jobs(
-      array(select o.job_id from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text) where o.outcome = 'released'),
-      'PENDING', p_now
-    );
-
-    insert into clerk_sync.user_state as s (clerk_id, auth_holder_id, auth_locked_at)
-    select j.clerk_id, o.auth_holder_id, o.auth_locked_at
-    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, auth_holder_id uuid, auth_locked_at timestamptz)
-    cross join lateral (select k.clerk_id from public.job_queue as k where k.id = o.job_id offset 0) as j
-    where o.outcome = 'locked'
-    on conflict (clerk_id) do update
-      set auth_holder_id = excluded.auth_holder_id,
-          auth_locked_at = excluded.auth_locked_at;
-    perform clerk_sync.move_jobs(
-      array[o.job_id], 'PENDING', p_now,
-      p_error => o.error,
-      p_run_at => p_now + make_interval(secs => o.retry_after)
+  for v_job in
+    select o.*, j.clerk_id, j.created_at, make_interval(secs => o.retry_after) as pause
+    from jsonb_to_recordset(p_outcomes) as o(
+      job_id uuid, outcome text, error text, retry_after double precision, circuit text, auth_holder_id uuid,
+      auth_locked_at timestamptz
     )
-    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, retry_after double precision)
-    where o.outcome = 'locked';
-
-    perform clerk_sync.fail_job(
-      o.job_id, o.error, p_now,
-      p_is_final => o.outcome = 'dead',
-      p_retry_after => make_interval(secs => o.retry_after)
-    )
-    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, retry_after double precision)
-    where o.job_id <> all (v_waiting)
-      and o.outcome in ('retry', 'dead');
-  end if;
+    cross join lateral (select k.clerk_id, k.created_at from public.job_queue as k where k.id = o.job_id offset 0) as j
+    where o.outcome <> 'completed'
+  loop
+    if v_job.outcome = 'waiting' then
+      perform clerk_sync.move_jobs(
+        array[v_job.job_id], 'PENDING', p_now, p_error => v_job.error, p_waits_for => v_job.circuit
+      );
+    elsif v_job.outcome = 'released' then
+      perform clerk_sync.move_jobs(array[v_job.job_id], 'PENDING', p_now);
+    elsif v_job.outcome = 'locked' then
+      insert into clerk_sync.user_state as s (clerk_id, auth_holder_id, auth_locked_at)
+      values (v_job.clerk_id, v_job.auth_holder_id, v_job.auth_locked_at)
+      on conflict (clerk_id) do update
+        set auth_holder_id = excluded.auth_holder_id,
+            auth_locked_at = excluded.auth_locked_at;
+      perform clerk_sync.move_jobs(
+        array[v_job.job_id], 'PENDING', p_now, p_error => v_job.error, p_run_at => p_now + v_job.pause
+      );
+    elsif v_job.outcome = 'retry' and clerk_sync.circuit_is_open(v_job.circuit)
+      and v_job.created_at > p_now - interval '1 day' then
+      perform clerk_sync.move_jobs(
+        array[v_job.job_id], 'PENDING', p_now, p_error => v_job.error, p_waits_for => v_job.circuit,
+        p_run_at => p_now -- so that another job is the next probe
+      );
+    else
+      perform clerk_sync.fail_job(
+        v_job.job_id, v_job.error, p_now, p_is_final => v_job.outcome = 'dead', p_retry_after => v_job.pause
+      );
+    end if;
+  end loop;
   set constraints all immediate;
 end
 $$;
@@ -468,8 +474,8 @@ $$;
 -- Ends the attempts of a leased batch. Outcomes of jobs whose lease was lost are counted as stale and
 -- settle nothing: another worker has them (the token is the fence). Their users are mirrored again.
 -- p_outcomes: [{job_id, outcome: completed|retry|dead|released|waiting|locked, error?, retry_after?, circuit?,
--- auth_user_id?, auth_holder_id?, auth_locked_at?, mirror?}]. released, waiting and locked give the attempt back, as a
--- retry does whose circuit is open. p_calls: see record_calls.
+-- auth_user_id?, auth_holder_id?, auth_locked_at?, mirror?}]. released, waiting and locked give the attempt back.
+-- p_calls: see record_calls.
 -- Answers {jobs (as describe_jobs), stale: n, circuits: [those that opened or closed]}.
 create or replace function public.clerk_sync_settle_jobs(
   p_token    uuid,

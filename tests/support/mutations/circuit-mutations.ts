@@ -89,9 +89,10 @@ export const circuitLaws: readonly Mutation[] = [
       "a probe that fails keeps the circuit open for longer; the next one is another job, for it may be the job that is at fault",
     edits: [
       {
-        file: circuitsSql,
-        find: "case when v_job.outcome = 'retry' then p_now end",
-        replace: "null",
+        file: workSql,
+        within: "clerk_sync.settle_outcomes",
+        find: "        p_run_at => p_now --",
+        replace: "        p_run_at => null --",
       },
     ],
   },
@@ -104,7 +105,7 @@ export const circuitLaws: readonly Mutation[] = [
     test: file("worker/circuit-probe"),
     title:
       "a probe costs a job that is a day old an attempt, so that a job that alone is at fault ends as a dead letter",
-    edits: [{ file: circuitsSql, find: " and j.created_at > p_now - interval '1 day'", replace: "" }],
+    edits: [{ file: workSql, find: "\n      and v_job.created_at > p_now - interval '1 day'", replace: "" }],
   },
   {
     test: file("worker/circuit-probe"),
