@@ -399,6 +399,8 @@ $$;
 -- clerk_sync.user_state: what only users have beside it.
 
 -- The row of a record is its lock: a function that writes the record, or the row of its mapped table, holds it.
+-- A record that was never seen has no row yet: a function that makes the row holds this advisory lock first,
+-- hashtextextended(id, 7461203).
 -- A row outlives its record. As a tombstone it keeps a late event from reviving what was deleted.
 create table if not exists clerk_sync.records (
   id                text        not null,
@@ -528,16 +530,6 @@ from clerk_sync.records as r
 left join clerk_sync.user_state as s on s.clerk_id = r.id
 where r.kind = 'user';
 
--- The lock of a record that was never seen: the functions that make its row take it first.
-create or replace function clerk_sync.unseen_lock(p_id text)
-returns bigint
-language sql
-immutable
-set search_path = ''
-as $$
-  select hashtextextended(p_id, 7461203);
-$$;
-
 -- Locks records without waiting, and returns the ids of those it got.
 create or replace function clerk_sync.claim_records(p_ids text[])
 returns text[]
@@ -558,7 +550,7 @@ begin
     from unnest(p_ids) as i(id)
     where case -- in this order: a record that is there needs no advisory lock
         when (select true from clerk_sync.records as r where r.id = i.id) then false
-        else pg_try_advisory_xact_lock(hashtextextended(i.id, 7461203)) -- as unseen_lock
+        else pg_try_advisory_xact_lock(hashtextextended(i.id, 7461203))
       end
   );
 end
@@ -580,7 +572,7 @@ declare
     order by i.id
   );
 begin
-  perform pg_advisory_xact_lock(clerk_sync.unseen_lock(i)) from unnest(v_unseen) as i;
+  perform pg_advisory_xact_lock(hashtextextended(i, 7461203)) from unnest(v_unseen) as i;
   insert into clerk_sync.records as r (id, first_seen_at)
   select i, p_first_seen_at
   from unnest(v_unseen) as i
@@ -610,7 +602,7 @@ declare
   );
 begin
   if cardinality(v_unseen) > 0 then
-    if (select not bool_and(pg_try_advisory_xact_lock(clerk_sync.unseen_lock(i))) from unnest(v_unseen) as i) then
+    if (select not bool_and(pg_try_advisory_xact_lock(hashtextextended(i, 7461203))) from unnest(v_unseen) as i) then
       raise exception 'another transaction is making a record' using errcode = '55P03';
     end if;
     insert into clerk_sync.records as r (id)
@@ -1391,60 +1383,48 @@ $$;
 -- What the worker writes to Supabase Auth about users, and what becomes of a job when it has written.
 
 -- Queues the mirror of users as they are now. No row changes by these jobs: they count as applied.
--- p_reason becomes the source of the jobs.
-create or replace function clerk_sync.queue_mirror(p_clerk_ids text[], p_reason text, p_now timestamptz)
-returns void
+-- p_reason becomes the source of the jobs. p_run: the run that repairs mirrors; it queues each user once, and leaves
+-- deleted users to their own jobs. Returns how many jobs are new.
+create or replace function clerk_sync.queue_mirror(
+  p_clerk_ids text[],
+  p_reason    text,
+  p_now       timestamptz,
+  p_run       uuid default null
+)
+returns bigint
 language plpgsql
 set search_path = ''
 as $$
 begin
   if cardinality(p_clerk_ids) = 0 then
-    return;
+    return 0;
   end if;
-  perform clerk_sync.insert_jobs(clerk_sync.new_events((
-    select coalesce(jsonb_agg(jsonb_build_object(
-      'event_id', p_reason || '_' || gen_random_uuid(),
-      'job_type', case when r.deleted_at is null then 'USER_UPDATED' else 'USER_DELETED' end,
-      'clerk_id', r.id,
-      'version', r.version,
-      'source', p_reason,
-      'applied_at', p_now,
-      'payload', jsonb_build_object('clerk_id', r.id, 'retry_count', 0)
-    )), '[]')
-    from clerk_sync.records as r
-    where r.id = any (p_clerk_ids)
-      and (
-        r.deleted_at is not null
-        -- offset 0: a lookup each, whatever the statistics say
-        or exists (select 1 from public.users as u where u.clerk_id = r.id offset 0)
-      )
-  )), p_now);
+  return (
+    select count(*)
+    from jsonb_array_elements(clerk_sync.insert_jobs(clerk_sync.new_events((
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'event_id', case
+          when p_run is null then format('%s_%s', p_reason, gen_random_uuid())
+          else format('reconcile_%s_%s_auth', p_run, r.id)
+        end,
+        'job_type', case when r.deleted_at is null then 'USER_UPDATED' else 'USER_DELETED' end,
+        'clerk_id', r.id,
+        'version', r.version,
+        'source', p_reason,
+        'applied_at', p_now,
+        'payload', jsonb_build_object('clerk_id', r.id, 'retry_count', 0)
+      )), '[]')
+      from clerk_sync.records as r
+      where r.id = any (p_clerk_ids)
+        and case
+          when r.deleted_at is not null then p_run is null
+          -- offset 0: a lookup each, whatever the statistics say
+          else exists (select 1 from public.users as u where u.clerk_id = r.id offset 0)
+        end
+    )), p_now)) as a
+    where a.value ->> 'outcome' = 'queued'
+  );
 end
-$$;
-
--- Queues the mirror of these users ([clerk_id]) for the run, once each: jobs that change no row. Answers {queued}, or {}.
-create or replace function clerk_sync.queue_auth_repairs(p_run uuid, p_clerk_ids jsonb, p_now timestamptz)
-returns jsonb
-language sql
-set search_path = ''
-as $$
-  select case when count(*) > 0 then jsonb_build_object('queued', count(*)) else '{}' end
-  from jsonb_array_elements(clerk_sync.insert_jobs(clerk_sync.new_events((
-    select coalesce(jsonb_agg(jsonb_build_object(
-      'event_id', format('reconcile_%s_%s_auth', p_run, r.id),
-      'job_type', 'USER_UPDATED',
-      'clerk_id', r.id,
-      'version', r.version,
-      'source', 'reconcile',
-      'applied_at', p_now,
-      'payload', jsonb_build_object('clerk_id', r.id, 'retry_count', 0)
-    )), '[]')
-    from clerk_sync.records as r
-    join public.users as u on u.clerk_id = r.id
-    where r.id in (select jsonb_array_elements_text(p_clerk_ids))
-      and r.deleted_at is null
-  )), p_now)) as a
-  where a.value ->> 'outcome' = 'queued';
 $$;
 
 -- For those of the jobs that are still PROCESSING: the user as it is now, which the worker writes to Supabase Auth.
@@ -1931,38 +1911,6 @@ begin
 end
 $$;
 
--- Lets jobs of a batch wait whose service the worker did not call any more, or called without success while its circuit is
--- not closed; returns them. Their attempts do not count. The attempt of a job that is a day old counts all the same: when
--- the job fails and not the service, it must end as a dead letter.
--- p_outcomes: [{job_id, outcome, error, circuit}]
-create or replace function clerk_sync.wait_for_circuits(p_outcomes jsonb, p_now timestamptz)
-returns uuid[]
-language plpgsql
-set search_path = ''
-as $$
-declare
-  v_waiting uuid[] := array[]::uuid[];
-  v_job     record;
-begin
-  for v_job in
-    select j.id, o.outcome, o.error, o.circuit
-    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, circuit text)
-    cross join lateral (select k.id, k.created_at from public.job_queue as k where k.id = o.job_id offset 0) as j
-    where o.outcome = 'waiting'
-       or o.outcome = 'retry' and clerk_sync.circuit_is_open(o.circuit) and j.created_at > p_now - interval '1 day'
-  loop
-    perform clerk_sync.move_jobs(
-      array[v_job.id], 'PENDING', p_now,
-      p_error => v_job.error,
-      p_waits_for => v_job.circuit,
-      p_run_at => case when v_job.outcome = 'retry' then p_now end -- another job is the next probe
-    );
-    v_waiting := v_waiting || v_job.id;
-  end loop;
-  return v_waiting;
-end
-$$;
-
 -- The circuits: [{name, state, since, failures, next_probe, last_error, waiting}]. next_probe is null while closed;
 -- waiting is how many jobs wait for the service, counted as far as 10,000.
 create or replace function public.clerk_sync_circuits()
@@ -2182,7 +2130,7 @@ begin
     where case -- in a case, which makes it a lookup by hash whatever the statistics say
         when s.clerk_id in (select f.id from free as f) then true
         when (select true from clerk_sync.records as r where r.id = s.clerk_id) then false
-        else pg_try_advisory_xact_lock(hashtextextended(s.clerk_id, 7461203)) -- as unseen_lock
+        else pg_try_advisory_xact_lock(hashtextextended(s.clerk_id, 7461203)) -- as claim_records
       end
       and (
         p_is_settled
@@ -3896,7 +3844,7 @@ begin
 end
 $$;
 
--- Whom the jobs leased for a read are to read from Clerk's API: [{job_id, clerk_id}].
+-- The users whom a worker reads from Clerk's API for the jobs that it has leased: [{job_id, clerk_id}].
 create or replace function clerk_sync.describe_reads(p_ids uuid[])
 returns jsonb
 language plpgsql
@@ -3969,11 +3917,11 @@ as $$
   select coalesce((select h.can_read from clerk_sync.heartbeats as h where h.name = 'processor'), true);
 $$;
 
--- Users who are told of without their Clerk id.
+-- Deletions without a Clerk id, which Clerk's schema allows.
 
--- Whom a deletion without an id (Clerk's schema allows it) can mean, by its external_id: the living users who have it, else
--- one of the deleted. A user whose newest change is younger than the deletion (p_version; 0: no time is known) got the
--- external_id afterwards, and is somebody else.
+-- The users that such a deletion can mean, by its external_id: the living users who have it, else one of the deleted. A
+-- user whose newest change is younger than the deletion (p_version; 0: no time is known) got the external_id afterwards:
+-- the deletion means another user.
 create or replace function clerk_sync.users_with_external_id(p_external_id text, p_version bigint)
 returns text[]
 language plpgsql
@@ -4003,8 +3951,8 @@ begin
 end
 $$;
 
--- Finds the users of deletions without an id. One that several users are meant by gets none, and fails. While other jobs of
--- the batch tell who has the external_id, the deletion is left to the next batch. Returns the jobs without those.
+-- Finds the users of deletions without an id. A deletion that can mean several users gets none, and fails. While other jobs
+-- of the batch bring a user with its external_id, the deletion is left to the next batch. Returns the jobs without those.
 create or replace function clerk_sync.name_users(p_ids uuid[])
 returns uuid[]
 language plpgsql
@@ -4048,8 +3996,8 @@ begin
 end
 $$;
 
--- Fails jobs that name no user. With an external_id that no user has, the user may still be on its way through the queue,
--- so the worker tries them again. Where several users have it, a person has to say who is meant.
+-- Fails jobs that name no user. When no user has the external_id, the user may still be on its way through the queue, and
+-- the job is tried again. When several users have it, a person has to say which one is meant.
 create or replace function clerk_sync.fail_nameless(p_ids uuid[], p_now timestamptz)
 returns void
 language plpgsql
@@ -4309,20 +4257,22 @@ $$;
 -- What happens to a job after its attempt: completed, tried again later, or given up.
 
 -- Writes outcomes of jobs that are locked and still leased.
---   completed        the user is mirrored; the id of the Auth user is remembered, in one commit with the job
---   waiting, retry   see wait_for_circuits
---   released         the job was not tried; another worker takes it
---   locked           the user is to take over an Auth user that is locked now, when its last access token has run out
---   retry, dead      the attempt failed
+--   completed     the user is mirrored; the id of the Auth user is remembered, in one commit with the job
+--   waiting       the worker did not call the service any more: the job waits for its circuit
+--   released      the job was not tried; another worker takes it
+--   locked        the user is to take over an Auth user that is locked now, when its last access token has run out
+--   retry, dead   the attempt failed. While the circuit of the service is open, a retry waits for it instead, and does not
+--                 count; but it counts for a job that is a day old: when the job fails and not the service, the job must end
+--                 as a dead letter
 create or replace function clerk_sync.settle_outcomes(p_outcomes jsonb, p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_ids     uuid[];
-  v_notes   jsonb; -- by job
-  v_waiting uuid[];
+  v_ids   uuid[];
+  v_notes jsonb; -- by job
+  v_job   record;
 begin
   set constraints all deferred; -- as apply_jobs
   select array_agg(o.job_id), jsonb_object_agg(o.job_id, jsonb_build_object('mirror', o.mirror))
@@ -4348,38 +4298,42 @@ begin
     perform clerk_sync.erase_deleted(v_ids, p_now);
   end if;
 
-  if p_outcomes @? '$[*] ? (@.outcome != "completed")' then
-    v_waiting := clerk_sync.wait_for_circuits(p_outcomes, p_now);
-    perform clerk_sync.move_jobs(
-      array(select o.job_id from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text) where o.outcome = 'released'),
-      'PENDING', p_now
-    );
-
-    insert into clerk_sync.user_state as s (clerk_id, auth_holder_id, auth_locked_at)
-    select j.clerk_id, o.auth_holder_id, o.auth_locked_at
-    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, auth_holder_id uuid, auth_locked_at timestamptz)
-    cross join lateral (select k.clerk_id from public.job_queue as k where k.id = o.job_id offset 0) as j
-    where o.outcome = 'locked'
-    on conflict (clerk_id) do update
-      set auth_holder_id = excluded.auth_holder_id,
-          auth_locked_at = excluded.auth_locked_at;
-    perform clerk_sync.move_jobs(
-      array[o.job_id], 'PENDING', p_now,
-      p_error => o.error,
-      p_run_at => p_now + make_interval(secs => o.retry_after)
+  for v_job in
+    select o.*, j.clerk_id, j.created_at, make_interval(secs => o.retry_after) as pause
+    from jsonb_to_recordset(p_outcomes) as o(
+      job_id uuid, outcome text, error text, retry_after double precision, circuit text, auth_holder_id uuid,
+      auth_locked_at timestamptz
     )
-    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, retry_after double precision)
-    where o.outcome = 'locked';
-
-    perform clerk_sync.fail_job(
-      o.job_id, o.error, p_now,
-      p_is_final => o.outcome = 'dead',
-      p_retry_after => make_interval(secs => o.retry_after)
-    )
-    from jsonb_to_recordset(p_outcomes) as o(job_id uuid, outcome text, error text, retry_after double precision)
-    where o.job_id <> all (v_waiting)
-      and o.outcome in ('retry', 'dead');
-  end if;
+    cross join lateral (select k.clerk_id, k.created_at from public.job_queue as k where k.id = o.job_id offset 0) as j
+    where o.outcome <> 'completed'
+  loop
+    if v_job.outcome = 'waiting' then
+      perform clerk_sync.move_jobs(
+        array[v_job.job_id], 'PENDING', p_now, p_error => v_job.error, p_waits_for => v_job.circuit
+      );
+    elsif v_job.outcome = 'released' then
+      perform clerk_sync.move_jobs(array[v_job.job_id], 'PENDING', p_now);
+    elsif v_job.outcome = 'locked' then
+      insert into clerk_sync.user_state as s (clerk_id, auth_holder_id, auth_locked_at)
+      values (v_job.clerk_id, v_job.auth_holder_id, v_job.auth_locked_at)
+      on conflict (clerk_id) do update
+        set auth_holder_id = excluded.auth_holder_id,
+            auth_locked_at = excluded.auth_locked_at;
+      perform clerk_sync.move_jobs(
+        array[v_job.job_id], 'PENDING', p_now, p_error => v_job.error, p_run_at => p_now + v_job.pause
+      );
+    elsif v_job.outcome = 'retry' and clerk_sync.circuit_is_open(v_job.circuit)
+      and v_job.created_at > p_now - interval '1 day' then
+      perform clerk_sync.move_jobs(
+        array[v_job.job_id], 'PENDING', p_now, p_error => v_job.error, p_waits_for => v_job.circuit,
+        p_run_at => p_now -- so that another job is the next probe
+      );
+    else
+      perform clerk_sync.fail_job(
+        v_job.job_id, v_job.error, p_now, p_is_final => v_job.outcome = 'dead', p_retry_after => v_job.pause
+      );
+    end if;
+  end loop;
   set constraints all immediate;
 end
 $$;
@@ -4387,8 +4341,8 @@ $$;
 -- Ends the attempts of a leased batch. Outcomes of jobs whose lease was lost are counted as stale and
 -- settle nothing: another worker has them (the token is the fence). Their users are mirrored again.
 -- p_outcomes: [{job_id, outcome: completed|retry|dead|released|waiting|locked, error?, retry_after?, circuit?,
--- auth_user_id?, auth_holder_id?, auth_locked_at?, mirror?}]. released, waiting and locked give the attempt back, as a
--- retry does whose circuit is open. p_calls: see record_calls.
+-- auth_user_id?, auth_holder_id?, auth_locked_at?, mirror?}]. released, waiting and locked give the attempt back.
+-- p_calls: see record_calls.
 -- Answers {jobs (as describe_jobs), stale: n, circuits: [those that opened or closed]}.
 create or replace function public.clerk_sync_settle_jobs(
   p_token    uuid,
@@ -5007,7 +4961,7 @@ as $$
 declare
   v_step     jsonb;
   v_enqueued jsonb;
-  v_repairs  jsonb;
+  v_mirrors  bigint;
 begin
   select case when (p_step ->> 'number')::integer <= r.steps then '{}' else p_step end
   into v_step
@@ -5020,7 +4974,9 @@ begin
   end if;
   perform clerk_sync.note_silence(coalesce(v_step -> 'jobs', '[]'));
   v_enqueued := public.clerk_sync_enqueue(coalesce(v_step -> 'jobs', '[]'), p_max_attempts, p_now);
-  v_repairs := clerk_sync.queue_auth_repairs(p_id, coalesce(v_step -> 'mirror', '[]'), p_now);
+  v_mirrors := clerk_sync.queue_mirror(
+    array(select jsonb_array_elements_text(v_step -> 'mirror')), 'reconcile', p_now, p_id
+  );
   insert into clerk_sync.run_marks (clerk_id)
   select m from jsonb_array_elements_text(coalesce(v_step -> 'marks', '[]')) as m
   on conflict (clerk_id) do nothing;
@@ -5039,7 +4995,7 @@ begin
             union all
             select e.value ->> 'outcome', 1 from jsonb_array_elements(v_enqueued) as e
             union all
-            select m.key, m.value::bigint from jsonb_each_text(v_repairs) as m
+            select 'queued', v_mirrors where v_mirrors > 0
           ) as c(name, count)
           group by c.name
         ) as t
@@ -5121,7 +5077,7 @@ as $$
 $$;
 
 -- The budget of requests to Clerk's API. The rate is the instance's (1,000 requests in 10 s in production, 100 in
--- development), whoever asks: functions, server and command line take from the same row before they ask.
+-- development) and does not depend on the caller: functions, server and command line take from this row before they ask.
 create table if not exists clerk_sync.clerk_rate (
   is_only_row boolean   not null default true,
   slot        bigint    not null default 0,
@@ -5139,7 +5095,7 @@ values (true)
 on conflict (is_only_row) do nothing;
 
 -- Takes up to p_wanted requests out of p_rate in any p_window_seconds; answers {granted, wait_milliseconds}. When
--- nothing is granted, something is again after the wait. Who passes a smaller p_rate leaves the rest to others: what
+-- nothing is granted, something is again after the wait. A caller that passes a smaller p_rate leaves the rest to others: what
 -- they took counts against it. The cost is one row, however much is taken.
 create or replace function public.clerk_sync_take_clerk_requests(
   p_wanted         integer,
@@ -5353,7 +5309,7 @@ as $$
 $$;
 
 -- {users, unmarked, several}: how many of them we have, how many of these Clerk has not shown to the compare under way, and
--- whether events of several Clerk instances came. Who came within a quarter of an hour does not count.
+-- whether events of several Clerk instances came. A user who came within a quarter of an hour does not count.
 create or replace function public.clerk_sync_count_unmarked(p_now timestamptz default clock_timestamp())
 returns jsonb
 language sql
@@ -5535,7 +5491,7 @@ $$;
 
 -- ---- 16_audit.sql ----
 
--- The audit of the queue: what was refused, put aside, odd, or done by hand, with time and source; no payload, email or
+-- The audit of the queue: what was refused, not applied, odd, or done by hand, with time and source; no payload, email or
 -- name. Kinds:
 --   delivery_refused   the signature was missing, wrong or too old (code), from this source as the gateway gave it
 --   instance_unknown   a signed event of a Clerk instance (subject) that is not ours; not applied
@@ -5656,22 +5612,6 @@ begin
 end
 $$;
 
--- What of it clerk_sync_health looks at: {kind: {count, last_at}} since p_since.
-create or replace function clerk_sync.audit_facts(p_since timestamptz)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce(jsonb_object_agg(g.kind, jsonb_build_object('count', g.count, 'last_at', g.last_at)), '{}')
-  from (
-    select a.kind, sum(a.count) as count, max(a.last_at) as last_at
-    from clerk_sync.audit as a
-    where a.at >= p_since
-    group by a.kind
-  ) as g;
-$$;
-
 -- Raises SY002 for a filter with an unknown key: a misspelt condition would match everything.
 create or replace function clerk_sync.check_filter_keys(p_filter jsonb, p_known text[])
 returns void
@@ -5718,6 +5658,27 @@ $$;
 
 -- How healthy the sync is: what is known of its parts, and the judgement with its reasons.
 
+-- The thresholds of the judgement; docs/health.md explains every one, and every reason. A decimal point lets a percentage
+-- count in fractions.
+create or replace view clerk_sync.health_thresholds
+with (security_invoker = true)
+as
+select
+  2 as due_degraded_minutes,
+  15 as due_compromised_minutes,
+  100 as dead_compromised,
+  1.0 as dead_compromised_percent,
+  10 as failed_degraded,
+  20.0 as failed_degraded_percent,
+  15 as refresh_degraded_minutes,
+  10 as silence_suspected_minutes,
+  45 as silence_confirmed_minutes,
+  3 as unchecked_degraded_hours,
+  10 as users_differ,
+  1.0 as users_differ_percent,
+  10 as drift_degraded,
+  1.0 as drift_degraded_percent;
+
 -- What the webhook saw since its last word: when it last took a delivery (p_accepted_at, null if it took none),
 -- p_entries for the audit: [{kind, at, source, subject?, code?, count}], of which the first 200 are kept, and what it
 -- answered, p_counts: [{name: answers | signature_failures, value: status | code, count}].
@@ -5734,7 +5695,7 @@ as $$
 declare
   v_last      timestamptz;
   v_suspected timestamptz := p_accepted_at
-    - make_interval(mins => (clerk_sync.health_thresholds() ->> 'silence_suspected_minutes')::integer);
+    - make_interval(mins => (select t.silence_suspected_minutes from clerk_sync.health_thresholds as t));
 begin
   if p_accepted_at is not null then
     -- A silence that began before this delivery is over. One too short to be suspected leaves no trace.
@@ -6044,7 +6005,15 @@ begin
       from clerk_sync.count_users(10000) as u(counted)
       join pg_catalog.pg_class as c on c.oid = 'public.users'::regclass
     ),
-    'audit', clerk_sync.audit_facts(p_now - interval '1 hour'),
+    'audit', (
+      select coalesce(jsonb_object_agg(k.kind, jsonb_build_object('count', k.count, 'last_at', k.last_at)), '{}')
+      from (
+        select a.kind, sum(a.count) as count, max(a.last_at) as last_at
+        from clerk_sync.audit as a
+        where a.at >= p_now - interval '1 hour'
+        group by a.kind
+      ) as k
+    ),
     'delete_brake', (
       select jsonb_build_object('engaged_at', b.engaged_at, 'reason', b.reason) from clerk_sync.delete_brake as b
     ),
@@ -6054,7 +6023,7 @@ begin
     ),
     'heartbeats', (select coalesce(jsonb_object_agg(h.name, h.at), '{}') from clerk_sync.heartbeats as h),
     'runs', jsonb_build_object(
-      'compare', ( -- the newest that completed, with the users it found out of step, whether it repaired them or not
+      'compare', ( -- the newest that completed, with the users who differed, whether it repaired them or not
         select jsonb_build_object(
           'finished_at', r.finished_at,
           'repairs', r.applies,
@@ -6132,31 +6101,6 @@ begin
 end
 $$;
 
--- The thresholds of the judgement; docs/health.md explains every one, and every reason.
-create or replace function clerk_sync.health_thresholds()
-returns jsonb
-language sql
-immutable
-set search_path = ''
-as $$
-  select jsonb_build_object(
-    'due_degraded_minutes', 2,
-    'due_compromised_minutes', 15,
-    'dead_compromised', 100,
-    'dead_compromised_percent', 1,
-    'failed_degraded', 10,
-    'failed_degraded_percent', 20,
-    'refresh_degraded_minutes', 15,
-    'silence_suspected_minutes', 10,
-    'silence_confirmed_minutes', 45,
-    'unchecked_degraded_hours', 3,
-    'users_differ', 10,
-    'users_differ_percent', 1,
-    'drift_degraded', 10,
-    'drift_degraded_percent', 1
-  );
-$$;
-
 -- {status: healthy | degraded | compromised, reasons: [{code, status, what, since?, remedy}], facts}: the worst of the
 -- reasons, which comes first, is the status. SQL, the sync-health endpoint and the command line ask this one place.
 --
@@ -6180,13 +6124,7 @@ as $$
       r.remedy,
       row_number() over () as place
     from h
-    cross join jsonb_to_record(clerk_sync.health_thresholds()) as t(
-      due_degraded_minutes integer, due_compromised_minutes integer, dead_compromised integer,
-      dead_compromised_percent numeric, failed_degraded integer, failed_degraded_percent numeric,
-      refresh_degraded_minutes integer, silence_suspected_minutes integer, silence_confirmed_minutes integer,
-      unchecked_degraded_hours integer, users_differ integer, users_differ_percent numeric,
-      drift_degraded integer, drift_degraded_percent numeric
-    )
+    cross join clerk_sync.health_thresholds as t
     cross join jsonb_to_record(h.facts) as f(
       write_failure text, oldest_due_at timestamptz, oldest_refresh_at timestamptz, users bigint
     )
@@ -6412,7 +6350,7 @@ $$;
 
 -- Compares the incidents with what is wrong now, unless that was done within p_every_seconds or another caller is doing
 -- it. Answers whether it did. A silence that is suspected and then confirmed is one incident, two circuits are two.
-create or replace function clerk_sync.check_incidents(p_every_seconds integer, p_now timestamptz)
+create or replace function clerk_sync.update_incidents(p_every_seconds integer, p_now timestamptz)
 returns boolean
 language plpgsql
 set search_path = ''
@@ -6472,7 +6410,7 @@ begin
 end
 $$;
 
--- Notices: each incident is told once to each target when it opens and once when it is over, by whoever works on the
+-- Notices: each incident is told once to each target when it opens and once when it is over, by the worker of the
 -- queue (send-alerts.ts). Every target has its own row, so that one that is down does not make another told twice.
 
 -- What is configured where the queue is worked on (ALERT_WEBHOOK_URL, ALERT_SLACK_URL); the addresses stay there.
@@ -6533,7 +6471,7 @@ as $$
 $$;
 
 -- Those to be sent now, oldest first, to these targets. The end of an incident waits until its beginning was accepted.
--- After three days nobody is told any more; a test is of use for ten minutes.
+-- After three days a notice is not sent any more; a test is of use for ten minutes.
 create or replace function clerk_sync.due_notices(p_targets text[], p_now timestamptz)
 returns setof clerk_sync.notices
 language sql
@@ -6589,7 +6527,7 @@ begin
   delete from clerk_sync.alert_targets as t
   where t.name <> all (p_targets)
     and t.seen_at < p_now - interval '1 hour';
-  v_checked := clerk_sync.check_incidents(p_every_seconds, p_now);
+  v_checked := clerk_sync.update_incidents(p_every_seconds, p_now);
   perform clerk_sync.make_notices(p_now);
   with taken as (
     update clerk_sync.notices as n
@@ -6662,7 +6600,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if clerk_sync.check_incidents(55, p_now) then
+  if clerk_sync.update_incidents(55, p_now) then
     perform clerk_sync.make_notices(p_now);
   end if;
   return exists (
@@ -7003,7 +6941,7 @@ from (
   group by m.at
 ) as h;
 
--- What each compare found out of step, by kind.
+-- How many users each compare found to differ, by kind.
 create or replace view clerk_sync.drift_history
 with (security_invoker = true)
 as
@@ -7510,7 +7448,7 @@ $$;
 -- What the admin API answers of users, jobs, runs and the audit, in the shapes of admin/contract/; values are unmasked, the
 -- handler masks.
 
--- A cursor is the place of the last line of a page, as a text that means nothing to who holds it; null after the last
+-- A cursor is the place of the last line of a page, as a text that only the database can read; null after the last
 -- page. p_list is the list that it belongs to.
 create or replace function clerk_sync.write_cursor(p_list text, p_place jsonb)
 returns text
@@ -8297,7 +8235,7 @@ grant select, insert, update, delete on all tables in schema clerk_sync to servi
 grant truncate on clerk_sync.run_marks, clerk_sync.write_test to service_role;
 revoke insert, update, delete -- from views, which "all tables" includes
   on clerk_sync.queue_status, clerk_sync.dead_letter_groups, clerk_sync.recent_failures, clerk_sync.latency_by_hour,
-    clerk_sync.drift_history, clerk_sync.events, clerk_sync.known_users
+    clerk_sync.drift_history, clerk_sync.events, clerk_sync.known_users, clerk_sync.health_thresholds
   from service_role;
 
 revoke all on public.job_queue from public, anon, authenticated;

@@ -167,7 +167,7 @@ begin
 end
 $$;
 
--- Whom the jobs leased for a read are to read from Clerk's API: [{job_id, clerk_id}].
+-- The users whom a worker reads from Clerk's API for the jobs that it has leased: [{job_id, clerk_id}].
 create or replace function clerk_sync.describe_reads(p_ids uuid[])
 returns jsonb
 language plpgsql

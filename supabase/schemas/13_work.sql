@@ -50,11 +50,11 @@ as $$
   select coalesce((select h.can_read from clerk_sync.heartbeats as h where h.name = 'processor'), true);
 $$;
 
--- Users who are told of without their Clerk id.
+-- Deletions without a Clerk id, which Clerk's schema allows.
 
--- Whom a deletion without an id (Clerk's schema allows it) can mean, by its external_id: the living users who have it, else
--- one of the deleted. A user whose newest change is younger than the deletion (p_version; 0: no time is known) got the
--- external_id afterwards, and is somebody else.
+-- The users that such a deletion can mean, by its external_id: the living users who have it, else one of the deleted. A
+-- user whose newest change is younger than the deletion (p_version; 0: no time is known) got the external_id afterwards:
+-- the deletion means another user.
 create or replace function clerk_sync.users_with_external_id(p_external_id text, p_version bigint)
 returns text[]
 language plpgsql
@@ -84,8 +84,8 @@ begin
 end
 $$;
 
--- Finds the users of deletions without an id. One that several users are meant by gets none, and fails. While other jobs of
--- the batch tell who has the external_id, the deletion is left to the next batch. Returns the jobs without those.
+-- Finds the users of deletions without an id. A deletion that can mean several users gets none, and fails. While other jobs
+-- of the batch bring a user with its external_id, the deletion is left to the next batch. Returns the jobs without those.
 create or replace function clerk_sync.name_users(p_ids uuid[])
 returns uuid[]
 language plpgsql
@@ -129,8 +129,8 @@ begin
 end
 $$;
 
--- Fails jobs that name no user. With an external_id that no user has, the user may still be on its way through the queue,
--- so the worker tries them again. Where several users have it, a person has to say who is meant.
+-- Fails jobs that name no user. When no user has the external_id, the user may still be on its way through the queue, and
+-- the job is tried again. When several users have it, a person has to say which one is meant.
 create or replace function clerk_sync.fail_nameless(p_ids uuid[], p_now timestamptz)
 returns void
 language plpgsql

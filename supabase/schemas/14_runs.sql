@@ -439,7 +439,7 @@ as $$
 $$;
 
 -- The budget of requests to Clerk's API. The rate is the instance's (1,000 requests in 10 s in production, 100 in
--- development), whoever asks: functions, server and command line take from the same row before they ask.
+-- development) and does not depend on the caller: functions, server and command line take from this row before they ask.
 create table if not exists clerk_sync.clerk_rate (
   is_only_row boolean   not null default true,
   slot        bigint    not null default 0,
@@ -457,7 +457,7 @@ values (true)
 on conflict (is_only_row) do nothing;
 
 -- Takes up to p_wanted requests out of p_rate in any p_window_seconds; answers {granted, wait_milliseconds}. When
--- nothing is granted, something is again after the wait. Who passes a smaller p_rate leaves the rest to others: what
+-- nothing is granted, something is again after the wait. A caller that passes a smaller p_rate leaves the rest to others: what
 -- they took counts against it. The cost is one row, however much is taken.
 create or replace function public.clerk_sync_take_clerk_requests(
   p_wanted         integer,

@@ -165,7 +165,7 @@ as $$
 $$;
 
 -- {users, unmarked, several}: how many of them we have, how many of these Clerk has not shown to the compare under way, and
--- whether events of several Clerk instances came. Who came within a quarter of an hour does not count.
+-- whether events of several Clerk instances came. A user who came within a quarter of an hour does not count.
 create or replace function public.clerk_sync_count_unmarked(p_now timestamptz default clock_timestamp())
 returns jsonb
 language sql

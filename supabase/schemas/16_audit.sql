@@ -1,4 +1,4 @@
--- The audit of the queue: what was refused, put aside, odd, or done by hand, with time and source; no payload, email or
+-- The audit of the queue: what was refused, not applied, odd, or done by hand, with time and source; no payload, email or
 -- name. Kinds:
 --   delivery_refused   the signature was missing, wrong or too old (code), from this source as the gateway gave it
 --   instance_unknown   a signed event of a Clerk instance (subject) that is not ours; not applied

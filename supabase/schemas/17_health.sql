@@ -365,7 +365,7 @@ begin
     ),
     'heartbeats', (select coalesce(jsonb_object_agg(h.name, h.at), '{}') from clerk_sync.heartbeats as h),
     'runs', jsonb_build_object(
-      'compare', ( -- the newest that completed, with the users it found out of step, whether it repaired them or not
+      'compare', ( -- the newest that completed, with the users who differed, whether it repaired them or not
         select jsonb_build_object(
           'finished_at', r.finished_at,
           'repairs', r.applies,

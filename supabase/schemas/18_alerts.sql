@@ -56,7 +56,7 @@ $$;
 
 -- Compares the incidents with what is wrong now, unless that was done within p_every_seconds or another caller is doing
 -- it. Answers whether it did. A silence that is suspected and then confirmed is one incident, two circuits are two.
-create or replace function clerk_sync.check_incidents(p_every_seconds integer, p_now timestamptz)
+create or replace function clerk_sync.update_incidents(p_every_seconds integer, p_now timestamptz)
 returns boolean
 language plpgsql
 set search_path = ''
@@ -116,7 +116,7 @@ begin
 end
 $$;
 
--- Notices: each incident is told once to each target when it opens and once when it is over, by whoever works on the
+-- Notices: each incident is told once to each target when it opens and once when it is over, by the worker of the
 -- queue (send-alerts.ts). Every target has its own row, so that one that is down does not make another told twice.
 
 -- What is configured where the queue is worked on (ALERT_WEBHOOK_URL, ALERT_SLACK_URL); the addresses stay there.
@@ -177,7 +177,7 @@ as $$
 $$;
 
 -- Those to be sent now, oldest first, to these targets. The end of an incident waits until its beginning was accepted.
--- After three days nobody is told any more; a test is of use for ten minutes.
+-- After three days a notice is not sent any more; a test is of use for ten minutes.
 create or replace function clerk_sync.due_notices(p_targets text[], p_now timestamptz)
 returns setof clerk_sync.notices
 language sql
@@ -233,7 +233,7 @@ begin
   delete from clerk_sync.alert_targets as t
   where t.name <> all (p_targets)
     and t.seen_at < p_now - interval '1 hour';
-  v_checked := clerk_sync.check_incidents(p_every_seconds, p_now);
+  v_checked := clerk_sync.update_incidents(p_every_seconds, p_now);
   perform clerk_sync.make_notices(p_now);
   with taken as (
     update clerk_sync.notices as n
@@ -306,7 +306,7 @@ language plpgsql
 set search_path = ''
 as $$
 begin
-  if clerk_sync.check_incidents(55, p_now) then
+  if clerk_sync.update_incidents(55, p_now) then
     perform clerk_sync.make_notices(p_now);
   end if;
   return exists (

@@ -260,7 +260,7 @@ from (
   group by m.at
 ) as h;
 
--- What each compare found out of step, by kind.
+-- How many users each compare found to differ, by kind.
 create or replace view clerk_sync.drift_history
 with (security_invoker = true)
 as

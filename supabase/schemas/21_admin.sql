@@ -1,7 +1,7 @@
 -- What the admin API answers of users, jobs, runs and the audit, in the shapes of admin/contract/; values are unmasked, the
 -- handler masks.
 
--- A cursor is the place of the last line of a page, as a text that means nothing to who holds it; null after the last
+-- A cursor is the place of the last line of a page, as a text that only the database can read; null after the last
 -- page. p_list is the list that it belongs to.
 create or replace function clerk_sync.write_cursor(p_list text, p_place jsonb)
 returns text
