@@ -16,10 +16,12 @@ export type ColumnType =
 export type ColumnFacts = {
   name: string;
   type: ColumnType;
+  /** The type as a cast names it, precise and with its schema: `timestamp(3)`, `extensions.citext`, `public."UserRole"`. */
+  sqlType: string;
   isNotNull: boolean;
-  /** A default, an identity or a serial: a row can be made without a value. */
+  /** A default, an identity or a serial: a row can be made without a value. Not auth.uid(), which is null in the sync. */
   hasDefault: boolean;
-  /** The sync cannot write a generated column. */
+  /** The sync cannot write a generated column, nor an identity that is generated always. */
   isGenerated: boolean;
 };
 
@@ -36,10 +38,16 @@ export type Reference = {
 
 export type TableFacts = {
   table: TableName;
+  /** False for a view and the like, which have no keys. */
+  isTable: boolean;
+  /** The migration made it (its comment says so): columns may be added. */
+  isOurs: boolean;
   columns: readonly ColumnFacts[];
   primaryKey: readonly string[];
   /** Whole, valid, immediate unique indexes without expressions, the primary key included. */
   uniques: readonly (readonly string[])[];
+  /** Columns that a unique index of another kind is on by themselves: partial, or over an expression like lower(email). */
+  partlyUnique: readonly string[];
   /** Unique constraints on one column that are deferrable: an upsert does not take them. */
   deferrables: readonly { constraint: string; column: string }[];
   /** Foreign keys of the mapped table on others, by column. */
