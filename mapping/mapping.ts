@@ -1,4 +1,4 @@
-import type { UserSource } from "./sources.ts";
+import type { UserSource } from "#core/config/sources.ts";
 
 /** The name of a table as the catalog has it, without quotes. */
 export type TableName = { schema: string; name: string };

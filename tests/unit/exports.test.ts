@@ -8,7 +8,18 @@ const core = "supabase/functions/_shared/clerk-sync";
 /** Folders whose files keep their doors small. */
 const kept = [core, "server", "cli", "local"];
 /** Folders whose files import from those. */
-const readers = ["supabase/functions", "server", "cli", "local", "admin/src", "tests", "bench", "build", "docs"];
+const readers = [
+  "supabase/functions",
+  "server",
+  "cli",
+  "local",
+  "mapping",
+  "admin/src",
+  "tests",
+  "bench",
+  "build",
+  "docs",
+];
 const isSource = (name: string) => /\.(ts|tsx|js)$/.test(name) && !name.includes("node_modules");
 
 async function readSources(): Promise<Map<string, string>> {

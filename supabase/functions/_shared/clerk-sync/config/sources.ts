@@ -1,0 +1,105 @@
+/** What Clerk says of a user, by the names of the configuration. */
+export const userSources = [
+  "id",
+  "email",
+  "email_verified",
+  "phone",
+  "phone_verified",
+  "username",
+  "first_name",
+  "last_name",
+  "name",
+  "image_url",
+  "has_image",
+  "external_id",
+  "locale",
+  "banned",
+  "locked",
+  "deprovisioned",
+  "created_at",
+  "updated_at",
+  "last_sign_in_at",
+  "public_metadata",
+  "now",
+  "uuid",
+] as const;
+
+/** `public_metadata.plan` and `unsafe_metadata.theme`; deeper paths have more dots. */
+type MetadataPath = `public_metadata.${string}` | `unsafe_metadata.${string}`;
+
+export type UserSource = (typeof userSources)[number] | MetadataPath;
+
+/** What Clerk says of an organization. */
+export const organizationSources = [
+  "id",
+  "name",
+  "slug",
+  "image_url",
+  "has_image",
+  "created_by",
+  "max_allowed_memberships",
+  "created_at",
+  "updated_at",
+  "public_metadata",
+  "now",
+] as const;
+
+/** Of a membership; `organization` and `user` are ids. */
+export const membershipSources = [
+  "id",
+  "organization",
+  "user",
+  "role",
+  "created_at",
+  "updated_at",
+  "public_metadata",
+  "now",
+] as const;
+
+/** Of a role of organizations. */
+export const roleSources = [
+  "id",
+  "key",
+  "name",
+  "description",
+  "permissions",
+  "created_at",
+  "updated_at",
+  "now",
+] as const;
+
+/** Of an invitation into an organization; its url holds a token and is no source. */
+export const invitationSources = [
+  "id",
+  "organization",
+  "email",
+  "role",
+  "status",
+  "inviter",
+  "user",
+  "expires_at",
+  "created_at",
+  "updated_at",
+  "public_metadata",
+  "now",
+] as const;
+
+type PublicPath = `public_metadata.${string}`;
+
+export type OrganizationSource = (typeof organizationSources)[number] | PublicPath;
+export type MembershipSource = (typeof membershipSources)[number] | PublicPath;
+export type RoleSource = (typeof roleSources)[number];
+export type InvitationSource = (typeof invitationSources)[number] | PublicPath;
+
+export function isMetadataPath(source: UserSource): source is MetadataPath {
+  return source.startsWith("public_metadata.") || source.startsWith("unsafe_metadata.");
+}
+
+/**
+ * The key under which the payload of a job has a source. A role is called user_role there: job_queue had that name before
+ * the mapping. Null for a source that no event brings.
+ */
+export function payloadKey(source: UserSource): string | null {
+  if (source === "now" || source === "id") return null;
+  return source === "public_metadata.role" ? "user_role" : source;
+}
