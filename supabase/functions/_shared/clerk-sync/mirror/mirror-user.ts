@@ -1,4 +1,4 @@
-import { v5 as uuidV5 } from "uuid";
+import { userUuid } from "../clerk/user-uuid.ts";
 import type { MirrorOrder } from "../database/database.ts";
 import { askMilliseconds, createJudgement } from "../http/ask-service.ts";
 import {
@@ -37,12 +37,9 @@ const requestMilliseconds = 12_000;
 /** The same with the question whether Auth works at all: the lease must outlive the mirror (law 5). */
 export const mirrorMilliseconds = requestMilliseconds + askMilliseconds;
 
-/** Never change it: it decides the Auth id of every Clerk user. */
-const namespace = "5f0d6a0e-4f5c-5d0b-9a57-6a2f3c1d8e42";
-
 /** The Auth id of a Clerk user, known without asking anybody. A mirror with another id was adopted. */
 export function authUserIdOf(clerkId: string): string {
-  return uuidV5(clerkId, namespace);
+  return userUuid(clerkId);
 }
 
 /**
