@@ -42,7 +42,7 @@ insert into clerk_sync.circuits (name)
 values ('auth'), ('clerk')
 on conflict (name) do nothing;
 
--- Takes down what a batch saw of the services, and answers which circuits opened or closed by it:
+-- Records how the services answered a batch, and answers which circuits opened or closed by that:
 -- [{name, state, code, seconds}]. While a circuit is closed, every batch counts; afterwards the batch that has the probe
 -- decides alone. p_calls: [{name, successes, failures, streak, failed_users?, any_user_worked?, code?, retry_after?}];
 -- successes: calls that the service answered, also with a refusal; streak: failures after the last of them;

@@ -18,7 +18,7 @@ create table if not exists clerk_sync.canary (
   constraint id_is_a_canarys check (starts_with(clerk_id, 'user_clerksync_canary_'))
 );
 
--- Raises SY002 for the id of anybody else.
+-- Raises SY002 for the id of any other user.
 create or replace function clerk_sync.check_canary(p_clerk_id text)
 returns void
 language plpgsql
@@ -33,7 +33,7 @@ begin
 end
 $$;
 
--- Takes down that a canary is about to be sent; answers {leftovers: [clerk_id]}, those that began more than an hour
+-- Records that a canary is about to be sent; answers {leftovers: [clerk_id]}, those that began more than an hour
 -- ago and are still here, the oldest 20.
 create or replace function public.clerk_sync_start_canary(
   p_clerk_id text,
@@ -80,7 +80,7 @@ $$;
 
 -- Removes all there is of a canary: row, state, jobs. While its mirror could still be in Supabase Auth it removes nothing:
 -- the jobs that delete the mirror must stay. Answers {removed, rows, states, jobs, waiting}, the last being what
--- clerk_sync.describe_jobs says of the jobs that are not completed. Raises SY002 for anybody else's id.
+-- clerk_sync.describe_jobs says of the jobs that are not completed. Raises SY002 for the id of any other user.
 create or replace function public.clerk_sync_remove_canary(p_clerk_id text)
 returns jsonb
 language plpgsql

@@ -18,8 +18,8 @@ create table if not exists clerk_sync.heartbeats (
 
 comment on column clerk_sync.heartbeats.can_read is 'whether it has CLERK_SECRET_KEY, as far as it said so';
 
--- Takes down that a part is alive, and whether it has CLERK_SECRET_KEY; writes nothing while its last word is younger
--- than ten seconds and was the same.
+-- Records that a part is alive, and whether it has CLERK_SECRET_KEY; writes nothing while the last record is younger than
+-- ten seconds and says the same.
 create or replace function public.clerk_sync_beat(
   p_name     text,
   p_now      timestamptz default clock_timestamp(),

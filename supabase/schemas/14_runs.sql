@@ -1,7 +1,8 @@
 -- Runs over the users at Clerk, and the budget of requests to Clerk's API.
 
 -- Kinds of runs: backfill (all users, once), sweep (what changed since the last run) and compare (all users, field by
--- field, and deletions). One runner at a time walks a run, in slices; the row says where, so that any runner can carry it on.
+-- field, and deletions). One runner at a time walks a run, in slices; the row says where the walk stands, so that any
+-- runner can continue it.
 --
 --   take_run ──> advance_run … advance_run ──> end_run          RUNNING ──> COMPLETED | FAILED | CANCELLED
 create table if not exists clerk_sync.sync_runs (
@@ -30,7 +31,7 @@ comment on column clerk_sync.sync_runs.applies is 'false: a dry run, which only 
 comment on column clerk_sync.sync_runs.counts is
   'of a sweep or compare: missing, stale, ahead, differs, unmirrored and extra are users who differ from Clerk, auth_missing, auth_differs, auth_deleted and auth_extra those in Supabase Auth';
 comment on column clerk_sync.sync_runs.lease_until is
-  'with lease_token: until then a runner has it; without: not to be carried on by the schedule before';
+  'with lease_token: until then a runner has it; without: the schedule does not continue it before';
 
 create unique index if not exists sync_runs_one_open
   on clerk_sync.sync_runs ((true))
@@ -55,8 +56,8 @@ as $$
 $$;
 
 -- Ends the part of the runner that has p_token (null: no runner has the run). COMPLETED, FAILED or CANCELLED ends the run;
--- RUNNING gives it back to be carried on, by the schedule not before p_pause_seconds. Answers whether the run was still
--- the caller's.
+-- RUNNING gives it back, so that another runner continues it; the schedule waits p_pause_seconds before that. Answers
+-- whether the run was still the caller's.
 create or replace function public.clerk_sync_end_run(
   p_id            uuid,
   p_token         uuid,
@@ -87,7 +88,7 @@ $$;
 -- Gives the caller the open run, or starts one of p_kind, unless one began within p_idle_seconds and completed.
 -- Answers {outcome, run, token, read_at, mirrors}: started, resumed, busy (run says which) or none. read_at is
 -- when the next read of Clerk's API begins at the earliest; mirrors: users of ours are mirrored in Supabase Auth.
--- Without p_kind (the schedule) a caller carries on a run that applies, after its pause; with p_kind exactly that one.
+-- Without p_kind (the schedule) a caller continues a run that applies, after its pause; with p_kind exactly that one.
 -- A run that no runner moves gives way: a dry run after an hour, or to a caller with p_kind; another to such a caller
 -- after a day. A sweep begins where the last run that applied began, or two days ago, and a quarter of an hour before:
 -- Clerk's clock is not ours. A new run has runs of 90 days ago forgotten, and sweeps that found nothing after an hour.
@@ -457,8 +458,8 @@ values (true)
 on conflict (is_only_row) do nothing;
 
 -- Takes up to p_wanted requests out of p_rate in any p_window_seconds; answers {granted, wait_milliseconds}. When
--- nothing is granted, something is again after the wait. A caller that passes a smaller p_rate leaves the rest to others: what
--- they took counts against it. The cost is one row, however much is taken.
+-- nothing is granted, something is again after the wait. A caller that passes a smaller p_rate leaves the rest to others:
+-- what they took counts against it. The cost is one row, however much is taken.
 create or replace function public.clerk_sync_take_clerk_requests(
   p_wanted         integer,
   p_rate           integer,

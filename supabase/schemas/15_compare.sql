@@ -91,7 +91,7 @@ $$;
 -- p_limit: {clerk_ids, foreign, next}; next is null at the end. foreign are those of them that never came through the
 -- sync: seeded, or of another instance; all of them where events of several instances came (p_several), for one key
 -- cannot know the users of another. Looks at some thousand rows a call. A user who came within the last quarter of an hour
--- is left to the next compare: the walk had passed, or Clerk's list does not show everybody yet.
+-- is left to the next compare: the walk had passed, or Clerk's list does not show the user yet.
 create or replace function public.clerk_sync_unmarked_users(
   p_after   text default '',
   p_limit   integer default 100,
@@ -202,7 +202,7 @@ $$;
 --   auth_extra    its Clerk id is of a user who is deleted or unknown here and not shown by Clerk, and it is the mirror of no
 --                 living user; remembered: we wrote down this id for that user, tombstone: we know of the deletion
 -- Only mirrored users without work in the queue are compared, unless they were mirrored since. run_marks holds ids of Auth
--- users beside Clerk ids, which never look alike.
+-- users beside Clerk ids; the two have different forms.
 create or replace function public.clerk_sync_compare_auth_users(
   p_users       jsonb,
   p_read_at     timestamptz,

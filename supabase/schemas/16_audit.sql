@@ -5,10 +5,10 @@
 --   sample_event       an example of Clerk's dashboard; proves the set-up, nothing is stored
 --   event_trimmed      events that lack fields (subject) which Clerk's events have; applied, and their users are read again
 --   job_edited         a person made, changed, deleted, retried or cancelled jobs in SQL (code) as this database user (source)
---   burst              more events within five minutes than is usual for anybody
+--   burst              more events within five minutes than any app is known to have
 --   flapping_user      one user (subject) with very many events within an hour
 --   operator_action    what an operator (source) did (code) through the admin API, to which job, user, operation … (subject)
--- One row stands for all of a minute that are alike, so that a flood is a number and not a full disk.
+-- One row stands for all equal entries of a minute, so that a flood is a number and not a full disk.
 create table if not exists clerk_sync.audit (
   kind    text        not null,
   at      timestamptz not null,

@@ -171,7 +171,8 @@ as $$
   ) as counted;
 $$;
 
--- The calls of the last hour: net._http_response holds the answers to everybody's requests and says of none whose it is.
+-- The calls of the last hour. net._http_response holds the answers to the requests of the whole database, and does not say
+-- which of them are ours.
 create table if not exists clerk_sync.processor_call (
   request_id bigint      not null,
   called_at  timestamptz not null,

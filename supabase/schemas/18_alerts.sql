@@ -119,7 +119,8 @@ $$;
 -- Notices: each incident is told once to each target when it opens and once when it is over, by the worker of the
 -- queue (send-alerts.ts). Every target has its own row, so that one that is down does not make another told twice.
 
--- What is configured where the queue is worked on (ALERT_WEBHOOK_URL, ALERT_SLACK_URL); the addresses stay there.
+-- The targets that workers and processors have in their settings (ALERT_WEBHOOK_URL, ALERT_SLACK_URL), by name; the
+-- addresses stay there.
 create table if not exists clerk_sync.alert_targets (
   name    text        not null,
   seen_at timestamptz not null,
@@ -265,9 +266,9 @@ begin
 end
 $$;
 
--- Takes down what became of notices: [{id, token, outcome, error?, retry_after?}], retry_after in seconds. sent: the
+-- Records what became of notices: [{id, token, outcome, error?, retry_after?}], retry_after in seconds. sent: the
 -- target accepted it; retry: again after 30 s, 1 min, 2 min … at most 15 minutes; refused: it will not take it as it
--- is, again in an hour. What lost its lease is left alone. Answers how many were taken down.
+-- is, again in an hour. A notice whose lease was lost stays as it is. Answers how many were recorded.
 create or replace function public.clerk_sync_settle_notices(
   p_results jsonb,
   p_now     timestamptz default clock_timestamp()

@@ -96,7 +96,7 @@ $$;
 
 -- Sets up the schedule, or replaces it: process every p_seconds while something is due, free expired leases,
 -- purge old jobs and the history of pg_cron, look through the queue; where the functions have CLERK_SECRET_KEY, ask Clerk
--- every quarter of an hour for changes that brought no event, and nightly compare everybody. Answers whether there is a
+-- every quarter of an hour for changes that brought no event, and nightly compare all users. Answers whether there is a
 -- pg_cron to do it with. Before version 1.5 pg_cron knows no seconds: every minute then.
 create or replace function public.clerk_sync_schedule(p_seconds integer default 10, p_retention_days integer default 30)
 returns boolean
@@ -149,7 +149,7 @@ begin
 end
 $$;
 
--- An existing schedule is left as it is: its seconds and days may have been chosen by somebody.
+-- An existing schedule is left as it is: a person may have chosen its seconds and days.
 do $$
 begin
   if to_regclass('cron.job') is not null
