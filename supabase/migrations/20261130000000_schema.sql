@@ -1724,7 +1724,7 @@ insert into clerk_sync.circuits (name)
 values ('auth'), ('clerk')
 on conflict (name) do nothing;
 
--- Takes down what a batch saw of the services, and answers which circuits opened or closed by it:
+-- Records how the services answered a batch, and answers which circuits opened or closed by that:
 -- [{name, state, code, seconds}]. While a circuit is closed, every batch counts; afterwards the batch that has the probe
 -- decides alone. p_calls: [{name, successes, failures, streak, failed_users?, any_user_worked?, code?, retry_after?}];
 -- successes: calls that the service answered, also with a refusal; streak: failures after the last of them;
@@ -3035,7 +3035,7 @@ create table if not exists clerk_sync.canary (
   constraint id_is_a_canarys check (starts_with(clerk_id, 'user_clerksync_canary_'))
 );
 
--- Raises SY002 for the id of anybody else.
+-- Raises SY002 for the id of any other user.
 create or replace function clerk_sync.check_canary(p_clerk_id text)
 returns void
 language plpgsql
@@ -3050,7 +3050,7 @@ begin
 end
 $$;
 
--- Takes down that a canary is about to be sent; answers {leftovers: [clerk_id]}, those that began more than an hour
+-- Records that a canary is about to be sent; answers {leftovers: [clerk_id]}, those that began more than an hour
 -- ago and are still here, the oldest 20.
 create or replace function public.clerk_sync_start_canary(
   p_clerk_id text,
@@ -3097,7 +3097,7 @@ $$;
 
 -- Removes all there is of a canary: row, state, jobs. While its mirror could still be in Supabase Auth it removes nothing:
 -- the jobs that delete the mirror must stay. Answers {removed, rows, states, jobs, waiting}, the last being what
--- clerk_sync.describe_jobs says of the jobs that are not completed. Raises SY002 for anybody else's id.
+-- clerk_sync.describe_jobs says of the jobs that are not completed. Raises SY002 for the id of any other user.
 create or replace function public.clerk_sync_remove_canary(p_clerk_id text)
 returns jsonb
 language plpgsql
@@ -3885,8 +3885,8 @@ create table if not exists clerk_sync.heartbeats (
 
 comment on column clerk_sync.heartbeats.can_read is 'whether it has CLERK_SECRET_KEY, as far as it said so';
 
--- Takes down that a part is alive, and whether it has CLERK_SECRET_KEY; writes nothing while its last word is younger
--- than ten seconds and was the same.
+-- Records that a part is alive, and whether it has CLERK_SECRET_KEY; writes nothing while the last record is younger than
+-- ten seconds and says the same.
 create or replace function public.clerk_sync_beat(
   p_name     text,
   p_now      timestamptz default clock_timestamp(),
@@ -4639,7 +4639,8 @@ $$;
 -- Runs over the users at Clerk, and the budget of requests to Clerk's API.
 
 -- Kinds of runs: backfill (all users, once), sweep (what changed since the last run) and compare (all users, field by
--- field, and deletions). One runner at a time walks a run, in slices; the row says where, so that any runner can carry it on.
+-- field, and deletions). One runner at a time walks a run, in slices; the row says where the walk stands, so that any
+-- runner can continue it.
 --
 --   take_run ──> advance_run … advance_run ──> end_run          RUNNING ──> COMPLETED | FAILED | CANCELLED
 create table if not exists clerk_sync.sync_runs (
@@ -4668,7 +4669,7 @@ comment on column clerk_sync.sync_runs.applies is 'false: a dry run, which only 
 comment on column clerk_sync.sync_runs.counts is
   'of a sweep or compare: missing, stale, ahead, differs, unmirrored and extra are users who differ from Clerk, auth_missing, auth_differs, auth_deleted and auth_extra those in Supabase Auth';
 comment on column clerk_sync.sync_runs.lease_until is
-  'with lease_token: until then a runner has it; without: not to be carried on by the schedule before';
+  'with lease_token: until then a runner has it; without: the schedule does not continue it before';
 
 create unique index if not exists sync_runs_one_open
   on clerk_sync.sync_runs ((true))
@@ -4693,8 +4694,8 @@ as $$
 $$;
 
 -- Ends the part of the runner that has p_token (null: no runner has the run). COMPLETED, FAILED or CANCELLED ends the run;
--- RUNNING gives it back to be carried on, by the schedule not before p_pause_seconds. Answers whether the run was still
--- the caller's.
+-- RUNNING gives it back, so that another runner continues it; the schedule waits p_pause_seconds before that. Answers
+-- whether the run was still the caller's.
 create or replace function public.clerk_sync_end_run(
   p_id            uuid,
   p_token         uuid,
@@ -4725,7 +4726,7 @@ $$;
 -- Gives the caller the open run, or starts one of p_kind, unless one began within p_idle_seconds and completed.
 -- Answers {outcome, run, token, read_at, mirrors}: started, resumed, busy (run says which) or none. read_at is
 -- when the next read of Clerk's API begins at the earliest; mirrors: users of ours are mirrored in Supabase Auth.
--- Without p_kind (the schedule) a caller carries on a run that applies, after its pause; with p_kind exactly that one.
+-- Without p_kind (the schedule) a caller continues a run that applies, after its pause; with p_kind exactly that one.
 -- A run that no runner moves gives way: a dry run after an hour, or to a caller with p_kind; another to such a caller
 -- after a day. A sweep begins where the last run that applied began, or two days ago, and a quarter of an hour before:
 -- Clerk's clock is not ours. A new run has runs of 90 days ago forgotten, and sweeps that found nothing after an hour.
@@ -5095,8 +5096,8 @@ values (true)
 on conflict (is_only_row) do nothing;
 
 -- Takes up to p_wanted requests out of p_rate in any p_window_seconds; answers {granted, wait_milliseconds}. When
--- nothing is granted, something is again after the wait. A caller that passes a smaller p_rate leaves the rest to others: what
--- they took counts against it. The cost is one row, however much is taken.
+-- nothing is granted, something is again after the wait. A caller that passes a smaller p_rate leaves the rest to others:
+-- what they took counts against it. The cost is one row, however much is taken.
 create or replace function public.clerk_sync_take_clerk_requests(
   p_wanted         integer,
   p_rate           integer,
@@ -5235,7 +5236,7 @@ $$;
 -- p_limit: {clerk_ids, foreign, next}; next is null at the end. foreign are those of them that never came through the
 -- sync: seeded, or of another instance; all of them where events of several instances came (p_several), for one key
 -- cannot know the users of another. Looks at some thousand rows a call. A user who came within the last quarter of an hour
--- is left to the next compare: the walk had passed, or Clerk's list does not show everybody yet.
+-- is left to the next compare: the walk had passed, or Clerk's list does not show the user yet.
 create or replace function public.clerk_sync_unmarked_users(
   p_after   text default '',
   p_limit   integer default 100,
@@ -5346,7 +5347,7 @@ $$;
 --   auth_extra    its Clerk id is of a user who is deleted or unknown here and not shown by Clerk, and it is the mirror of no
 --                 living user; remembered: we wrote down this id for that user, tombstone: we know of the deletion
 -- Only mirrored users without work in the queue are compared, unless they were mirrored since. run_marks holds ids of Auth
--- users beside Clerk ids, which never look alike.
+-- users beside Clerk ids; the two have different forms.
 create or replace function public.clerk_sync_compare_auth_users(
   p_users       jsonb,
   p_read_at     timestamptz,
@@ -5498,10 +5499,10 @@ $$;
 --   sample_event       an example of Clerk's dashboard; proves the set-up, nothing is stored
 --   event_trimmed      events that lack fields (subject) which Clerk's events have; applied, and their users are read again
 --   job_edited         a person made, changed, deleted, retried or cancelled jobs in SQL (code) as this database user (source)
---   burst              more events within five minutes than is usual for anybody
+--   burst              more events within five minutes than any app is known to have
 --   flapping_user      one user (subject) with very many events within an hour
 --   operator_action    what an operator (source) did (code) through the admin API, to which job, user, operation … (subject)
--- One row stands for all of a minute that are alike, so that a flood is a number and not a full disk.
+-- One row stands for all equal entries of a minute, so that a flood is a number and not a full disk.
 create table if not exists clerk_sync.audit (
   kind    text        not null,
   at      timestamptz not null,
@@ -5829,7 +5830,8 @@ as $$
   ) as counted;
 $$;
 
--- The calls of the last hour: net._http_response holds the answers to everybody's requests and says of none whose it is.
+-- The calls of the last hour. net._http_response holds the answers to the requests of the whole database, and does not say
+-- which of them are ours.
 create table if not exists clerk_sync.processor_call (
   request_id bigint      not null,
   called_at  timestamptz not null,
@@ -6413,7 +6415,8 @@ $$;
 -- Notices: each incident is told once to each target when it opens and once when it is over, by the worker of the
 -- queue (send-alerts.ts). Every target has its own row, so that one that is down does not make another told twice.
 
--- What is configured where the queue is worked on (ALERT_WEBHOOK_URL, ALERT_SLACK_URL); the addresses stay there.
+-- The targets that workers and processors have in their settings (ALERT_WEBHOOK_URL, ALERT_SLACK_URL), by name; the
+-- addresses stay there.
 create table if not exists clerk_sync.alert_targets (
   name    text        not null,
   seen_at timestamptz not null,
@@ -6559,9 +6562,9 @@ begin
 end
 $$;
 
--- Takes down what became of notices: [{id, token, outcome, error?, retry_after?}], retry_after in seconds. sent: the
+-- Records what became of notices: [{id, token, outcome, error?, retry_after?}], retry_after in seconds. sent: the
 -- target accepted it; retry: again after 30 s, 1 min, 2 min … at most 15 minutes; refused: it will not take it as it
--- is, again in an hour. What lost its lease is left alone. Answers how many were taken down.
+-- is, again in an hour. A notice whose lease was lost stays as it is. Answers how many were recorded.
 create or replace function public.clerk_sync_settle_notices(
   p_results jsonb,
   p_now     timestamptz default clock_timestamp()
@@ -7964,7 +7967,7 @@ $$;
 
 -- Sets up the schedule, or replaces it: process every p_seconds while something is due, free expired leases,
 -- purge old jobs and the history of pg_cron, look through the queue; where the functions have CLERK_SECRET_KEY, ask Clerk
--- every quarter of an hour for changes that brought no event, and nightly compare everybody. Answers whether there is a
+-- every quarter of an hour for changes that brought no event, and nightly compare all users. Answers whether there is a
 -- pg_cron to do it with. Before version 1.5 pg_cron knows no seconds: every minute then.
 create or replace function public.clerk_sync_schedule(p_seconds integer default 10, p_retention_days integer default 30)
 returns boolean
@@ -8017,7 +8020,7 @@ begin
 end
 $$;
 
--- An existing schedule is left as it is: its seconds and days may have been chosen by somebody.
+-- An existing schedule is left as it is: a person may have chosen its seconds and days.
 do $$
 begin
   if to_regclass('cron.job') is not null

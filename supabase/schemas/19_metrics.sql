@@ -145,7 +145,7 @@ $$;
 -- {bounds, rolled_until, counts: [{name, labels, count, sum, buckets: {bucket: count}}], jobs: [{status, type, service,
 -- count}], health, drift, runs: {kind: {completed_at, failed}}, active}: everything that a scrape reads. counts are totals
 -- since the installation; jobs are those that are open or dead, of each kind 10,000 at most; health is clerk_sync_health;
--- drift is what the newest compare found, null before the first. metrics/families.ts makes metrics of it.
+-- drift is what the newest compare counted, without zeros, null before the first. metrics/families.ts makes metrics of it.
 create or replace function public.clerk_sync_metrics(p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
@@ -177,7 +177,7 @@ begin
     ),
     'health', public.clerk_sync_health(p_now),
     'drift', (
-      select '{"read": 0, "missing": 0, "stale": 0, "ahead": 0, "differs": 0, "extra": 0, "unmirrored": 0}'::jsonb || s.counts
+      select s.counts
       from clerk_sync.sync_runs as s
       where s.kind = 'compare'
         and s.status = 'COMPLETED'
