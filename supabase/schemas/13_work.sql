@@ -40,16 +40,6 @@ begin
 end
 $$;
 
--- False once the processor has said that it has no CLERK_SECRET_KEY.
-create or replace function clerk_sync.processor_has_key()
-returns boolean
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce((select h.can_read from clerk_sync.heartbeats as h where h.name = 'processor'), true);
-$$;
-
 -- Deletions without a Clerk id, which Clerk's schema allows.
 
 -- The users that such a deletion can mean, by its external_id: the living users who have it, else one of the deleted. A

@@ -34,9 +34,9 @@ as $$
 $$;
 
 -- Calls the processor when there is work, when an incident is to be told, or to start a run (p_work: sweep, compare); not
--- for a run while it has no CLERK_SECRET_KEY. A quiet project costs no function calls. Incidents are looked at in every
--- call. Answers the id of pg_net's request, whose answer net._http_response keeps for six hours; null without a call, also
--- when the Vault lacks one of the secrets.
+-- for a run once it has said that it has no CLERK_SECRET_KEY. A quiet project costs no function calls. Each call looks at
+-- the incidents. Answers the id of pg_net's request, whose answer net._http_response keeps for six hours; null without a
+-- call, also when the Vault lacks one of the secrets.
 create or replace function clerk_sync.call_processor(p_work text default null)
 returns bigint
 language plpgsql
@@ -48,7 +48,10 @@ declare
   v_secret  text;
   v_request bigint;
 begin
-  if not (case when p_work is null then v_alerts or clerk_sync.has_work() else clerk_sync.processor_has_key() end) then
+  if not (case
+    when p_work is null then v_alerts or clerk_sync.has_work()
+    else coalesce((select h.can_read from clerk_sync.heartbeats as h where h.name = 'processor'), true)
+  end) then
     return null;
   end if;
   select max(s.decrypted_secret) filter (where s.name = 'clerk_sync_project_url'),
