@@ -511,27 +511,24 @@ begin
   begin
     perform clerk_sync.settle_outcomes(v_outcomes, p_now);
   exception
-    when others or assert_failure then
+    when others or assert_failure then -- one savepoint each. A job that is not reached in time waits for the end of its lease
       raise log 'clerk_sync: % outcomes are settled one by one, because of SQLSTATE %', cardinality(v_ids), sqlstate;
       v_deadline := clock_timestamp() + interval '1.5 seconds';
+      for v_outcome in select o.value from jsonb_array_elements(v_outcomes) as o loop
+        exit when clock_timestamp() > v_deadline;
+        begin
+          perform clerk_sync.settle_outcomes(jsonb_build_array(v_outcome), p_now);
+        exception
+          when others or assert_failure then -- recorded on the job it belongs to
+            get stacked diagnostics v_message = message_text, v_constraint = constraint_name;
+            perform clerk_sync.fail_job(
+              (v_outcome ->> 'job_id')::uuid,
+              concat(concat_ws(' ', 'database_rejected', sqlstate, nullif(v_constraint, '')), ': ', v_message),
+              p_now
+            );
+        end;
+      end loop;
   end;
-  -- One savepoint each. A job that is not reached in time is tried again when its lease has run out.
-  for v_outcome in
-    select o.value from jsonb_array_elements(v_outcomes) as o where v_deadline is not null
-  loop
-    exit when clock_timestamp() > v_deadline;
-    begin
-      perform clerk_sync.settle_outcomes(jsonb_build_array(v_outcome), p_now);
-    exception
-      when others or assert_failure then -- recorded on the job it belongs to
-        get stacked diagnostics v_message = message_text, v_constraint = constraint_name;
-        perform clerk_sync.fail_job(
-          (v_outcome ->> 'job_id')::uuid,
-          concat(concat_ws(' ', 'database_rejected', sqlstate, nullif(v_constraint, '')), ': ', v_message),
-          p_now
-        );
-    end;
-  end loop;
   -- A worker that was frozen past its lease may have written an old state over the mirror of another worker: the users of
   -- these jobs are mirrored once more.
   v_stale := array(
