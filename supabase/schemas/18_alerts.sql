@@ -45,14 +45,10 @@ on conflict (is_only_row) do nothing;
 
 -- hold_seconds: so long a reason has to hold, which takes two checks at least; quiet_seconds: so long it has to be
 -- absent. docs/alerts.md explains both.
-create or replace function clerk_sync.incident_thresholds()
-returns jsonb
-language sql
-immutable
-set search_path = ''
-as $$
-  select jsonb_build_object('hold_seconds', 45, 'quiet_seconds', 300, 'kept_days', 90);
-$$;
+create or replace view clerk_sync.incident_thresholds
+with (security_invoker = true)
+as
+select 45 as hold_seconds, 300 as quiet_seconds, 90 as kept_days;
 
 -- Compares the incidents with what is wrong now, unless that was done within p_every_seconds or another caller is doing
 -- it. Answers whether it did. A silence that is suspected and then confirmed is one incident, two circuits are two.
@@ -64,12 +60,13 @@ as $$
 declare
   v_check  clerk_sync.incident_check;
   v_health jsonb;
-  v_t      jsonb := clerk_sync.incident_thresholds();
+  v_t      clerk_sync.incident_thresholds;
 begin
   select * into v_check from clerk_sync.incident_check as c for update skip locked;
   if not found or v_check.checked_at between p_now - make_interval(secs => p_every_seconds) and p_now then
     return false;
   end if;
+  select * into v_t from clerk_sync.incident_thresholds;
   v_health := public.clerk_sync_health(p_now);
   insert into clerk_sync.incidents as i (code, subject, status, what, remedy, since, first_seen_at, last_seen_at)
   select
@@ -99,18 +96,18 @@ begin
         last_seen_at = excluded.last_seen_at;
   delete from clerk_sync.incidents as i
   where (i.opened_at is null and i.last_seen_at <> p_now)
-     or i.closed_at < p_now - make_interval(days => (v_t ->> 'kept_days')::integer);
+     or i.closed_at < p_now - make_interval(days => v_t.kept_days);
   update clerk_sync.incidents as i
   set opened_at = coalesce(
         i.opened_at,
-        case when i.first_seen_at <= p_now - make_interval(secs => (v_t ->> 'hold_seconds')::integer) then p_now end
+        case when i.first_seen_at <= p_now - make_interval(secs => v_t.hold_seconds) then p_now end
       ),
       absent_since = case when i.last_seen_at <> p_now then coalesce(i.absent_since, p_now) end
   where i.closed_at is null;
   update clerk_sync.incidents as i
   set closed_at = p_now
   where i.closed_at is null
-    and i.absent_since <= p_now - make_interval(secs => (v_t ->> 'quiet_seconds')::integer);
+    and i.absent_since <= p_now - make_interval(secs => v_t.quiet_seconds);
   update clerk_sync.incident_check as c set checked_at = p_now;
   return true;
 end

@@ -150,7 +150,8 @@ grant select, insert, update, delete on all tables in schema clerk_sync to servi
 grant truncate on clerk_sync.run_marks, clerk_sync.write_test to service_role;
 revoke insert, update, delete -- from views, which "all tables" includes
   on clerk_sync.queue_status, clerk_sync.dead_letter_groups, clerk_sync.recent_failures, clerk_sync.latency_by_hour,
-    clerk_sync.drift_history, clerk_sync.events, clerk_sync.known_users, clerk_sync.health_thresholds
+    clerk_sync.drift_history, clerk_sync.events, clerk_sync.known_users, clerk_sync.health_thresholds,
+    clerk_sync.incident_thresholds
   from service_role;
 
 revoke all on public.job_queue from public, anon, authenticated;
