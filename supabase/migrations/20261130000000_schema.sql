@@ -3907,16 +3907,6 @@ begin
 end
 $$;
 
--- False once the processor has said that it has no CLERK_SECRET_KEY.
-create or replace function clerk_sync.processor_has_key()
-returns boolean
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce((select h.can_read from clerk_sync.heartbeats as h where h.name = 'processor'), true);
-$$;
-
 -- Deletions without a Clerk id, which Clerk's schema allows.
 
 -- The users that such a deletion can mean, by its external_id: the living users who have it, else one of the deleted. A
@@ -4388,27 +4378,24 @@ begin
   begin
     perform clerk_sync.settle_outcomes(v_outcomes, p_now);
   exception
-    when others or assert_failure then
+    when others or assert_failure then -- one savepoint each. A job that is not reached in time waits for the end of its lease
       raise log 'clerk_sync: % outcomes are settled one by one, because of SQLSTATE %', cardinality(v_ids), sqlstate;
       v_deadline := clock_timestamp() + interval '1.5 seconds';
+      for v_outcome in select o.value from jsonb_array_elements(v_outcomes) as o loop
+        exit when clock_timestamp() > v_deadline;
+        begin
+          perform clerk_sync.settle_outcomes(jsonb_build_array(v_outcome), p_now);
+        exception
+          when others or assert_failure then -- recorded on the job it belongs to
+            get stacked diagnostics v_message = message_text, v_constraint = constraint_name;
+            perform clerk_sync.fail_job(
+              (v_outcome ->> 'job_id')::uuid,
+              concat(concat_ws(' ', 'database_rejected', sqlstate, nullif(v_constraint, '')), ': ', v_message),
+              p_now
+            );
+        end;
+      end loop;
   end;
-  -- One savepoint each. A job that is not reached in time is tried again when its lease has run out.
-  for v_outcome in
-    select o.value from jsonb_array_elements(v_outcomes) as o where v_deadline is not null
-  loop
-    exit when clock_timestamp() > v_deadline;
-    begin
-      perform clerk_sync.settle_outcomes(jsonb_build_array(v_outcome), p_now);
-    exception
-      when others or assert_failure then -- recorded on the job it belongs to
-        get stacked diagnostics v_message = message_text, v_constraint = constraint_name;
-        perform clerk_sync.fail_job(
-          (v_outcome ->> 'job_id')::uuid,
-          concat(concat_ws(' ', 'database_rejected', sqlstate, nullif(v_constraint, '')), ': ', v_message),
-          p_now
-        );
-    end;
-  end loop;
   -- A worker that was frozen past its lease may have written an old state over the mirror of another worker: the users of
   -- these jobs are mirrored once more.
   v_stale := array(
@@ -6341,14 +6328,10 @@ on conflict (is_only_row) do nothing;
 
 -- hold_seconds: so long a reason has to hold, which takes two checks at least; quiet_seconds: so long it has to be
 -- absent. docs/alerts.md explains both.
-create or replace function clerk_sync.incident_thresholds()
-returns jsonb
-language sql
-immutable
-set search_path = ''
-as $$
-  select jsonb_build_object('hold_seconds', 45, 'quiet_seconds', 300, 'kept_days', 90);
-$$;
+create or replace view clerk_sync.incident_thresholds
+with (security_invoker = true)
+as
+select 45 as hold_seconds, 300 as quiet_seconds, 90 as kept_days;
 
 -- Compares the incidents with what is wrong now, unless that was done within p_every_seconds or another caller is doing
 -- it. Answers whether it did. A silence that is suspected and then confirmed is one incident, two circuits are two.
@@ -6360,12 +6343,13 @@ as $$
 declare
   v_check  clerk_sync.incident_check;
   v_health jsonb;
-  v_t      jsonb := clerk_sync.incident_thresholds();
+  v_t      clerk_sync.incident_thresholds;
 begin
   select * into v_check from clerk_sync.incident_check as c for update skip locked;
   if not found or v_check.checked_at between p_now - make_interval(secs => p_every_seconds) and p_now then
     return false;
   end if;
+  select * into v_t from clerk_sync.incident_thresholds;
   v_health := public.clerk_sync_health(p_now);
   insert into clerk_sync.incidents as i (code, subject, status, what, remedy, since, first_seen_at, last_seen_at)
   select
@@ -6395,18 +6379,18 @@ begin
         last_seen_at = excluded.last_seen_at;
   delete from clerk_sync.incidents as i
   where (i.opened_at is null and i.last_seen_at <> p_now)
-     or i.closed_at < p_now - make_interval(days => (v_t ->> 'kept_days')::integer);
+     or i.closed_at < p_now - make_interval(days => v_t.kept_days);
   update clerk_sync.incidents as i
   set opened_at = coalesce(
         i.opened_at,
-        case when i.first_seen_at <= p_now - make_interval(secs => (v_t ->> 'hold_seconds')::integer) then p_now end
+        case when i.first_seen_at <= p_now - make_interval(secs => v_t.hold_seconds) then p_now end
       ),
       absent_since = case when i.last_seen_at <> p_now then coalesce(i.absent_since, p_now) end
   where i.closed_at is null;
   update clerk_sync.incidents as i
   set closed_at = p_now
   where i.closed_at is null
-    and i.absent_since <= p_now - make_interval(secs => (v_t ->> 'quiet_seconds')::integer);
+    and i.absent_since <= p_now - make_interval(secs => v_t.quiet_seconds);
   update clerk_sync.incident_check as c set checked_at = p_now;
   return true;
 end
@@ -6829,7 +6813,7 @@ $$;
 -- {bounds, rolled_until, counts: [{name, labels, count, sum, buckets: {bucket: count}}], jobs: [{status, type, service,
 -- count}], health, drift, runs: {kind: {completed_at, failed}}, active}: everything that a scrape reads. counts are totals
 -- since the installation; jobs are those that are open or dead, of each kind 10,000 at most; health is clerk_sync_health;
--- drift is what the newest compare found, null before the first. metrics/families.ts makes metrics of it.
+-- drift is what the newest compare counted, without zeros, null before the first. metrics/families.ts makes metrics of it.
 create or replace function public.clerk_sync_metrics(p_now timestamptz default clock_timestamp())
 returns jsonb
 language plpgsql
@@ -6861,7 +6845,7 @@ begin
     ),
     'health', public.clerk_sync_health(p_now),
     'drift', (
-      select '{"read": 0, "missing": 0, "stale": 0, "ahead": 0, "differs": 0, "extra": 0, "unmirrored": 0}'::jsonb || s.counts
+      select s.counts
       from clerk_sync.sync_runs as s
       where s.kind = 'compare'
         and s.status = 'COMPLETED'
@@ -7770,11 +7754,8 @@ declare
   v_health  jsonb := public.clerk_sync_health(p_now);
   v_facts   jsonb := v_health -> 'facts';
   v_compare jsonb := nullif(v_facts #> '{runs,compare}', 'null');
-  v_jobs    jsonb := jsonb_build_object(
-    'PENDING', coalesce(v_facts #> '{open,PENDING}', '0'),
-    'PROCESSING', coalesce(v_facts #> '{open,PROCESSING}', '0'),
+  v_jobs    jsonb := '{"PENDING": 0, "PROCESSING": 0, "FAILED": 0}' || (v_facts -> 'open') || jsonb_build_object(
     'COMPLETED', clerk_sync.count_jobs_in('COMPLETED', 10000),
-    'FAILED', coalesce(v_facts #> '{open,FAILED}', '0'),
     'DEAD', v_facts #> '{dead,count}',
     'CANCELLED', clerk_sync.count_jobs_in('CANCELLED', 10000)
   );
@@ -7905,9 +7886,9 @@ as $$
 $$;
 
 -- Calls the processor when there is work, when an incident is to be told, or to start a run (p_work: sweep, compare); not
--- for a run while it has no CLERK_SECRET_KEY. A quiet project costs no function calls. Incidents are looked at in every
--- call. Answers the id of pg_net's request, whose answer net._http_response keeps for six hours; null without a call, also
--- when the Vault lacks one of the secrets.
+-- for a run once it has said that it has no CLERK_SECRET_KEY. A quiet project costs no function calls. Each call looks at
+-- the incidents. Answers the id of pg_net's request, whose answer net._http_response keeps for six hours; null without a
+-- call, also when the Vault lacks one of the secrets.
 create or replace function clerk_sync.call_processor(p_work text default null)
 returns bigint
 language plpgsql
@@ -7919,7 +7900,10 @@ declare
   v_secret  text;
   v_request bigint;
 begin
-  if not (case when p_work is null then v_alerts or clerk_sync.has_work() else clerk_sync.processor_has_key() end) then
+  if not (case
+    when p_work is null then v_alerts or clerk_sync.has_work()
+    else coalesce((select h.can_read from clerk_sync.heartbeats as h where h.name = 'processor'), true)
+  end) then
     return null;
   end if;
   select max(s.decrypted_secret) filter (where s.name = 'clerk_sync_project_url'),
@@ -8238,7 +8222,8 @@ grant select, insert, update, delete on all tables in schema clerk_sync to servi
 grant truncate on clerk_sync.run_marks, clerk_sync.write_test to service_role;
 revoke insert, update, delete -- from views, which "all tables" includes
   on clerk_sync.queue_status, clerk_sync.dead_letter_groups, clerk_sync.recent_failures, clerk_sync.latency_by_hour,
-    clerk_sync.drift_history, clerk_sync.events, clerk_sync.known_users, clerk_sync.health_thresholds
+    clerk_sync.drift_history, clerk_sync.events, clerk_sync.known_users, clerk_sync.health_thresholds,
+    clerk_sync.incident_thresholds
   from service_role;
 
 revoke all on public.job_queue from public, anon, authenticated;

@@ -320,11 +320,8 @@ declare
   v_health  jsonb := public.clerk_sync_health(p_now);
   v_facts   jsonb := v_health -> 'facts';
   v_compare jsonb := nullif(v_facts #> '{runs,compare}', 'null');
-  v_jobs    jsonb := jsonb_build_object(
-    'PENDING', coalesce(v_facts #> '{open,PENDING}', '0'),
-    'PROCESSING', coalesce(v_facts #> '{open,PROCESSING}', '0'),
+  v_jobs    jsonb := '{"PENDING": 0, "PROCESSING": 0, "FAILED": 0}' || (v_facts -> 'open') || jsonb_build_object(
     'COMPLETED', clerk_sync.count_jobs_in('COMPLETED', 10000),
-    'FAILED', coalesce(v_facts #> '{open,FAILED}', '0'),
     'DEAD', v_facts #> '{dead,count}',
     'CANCELLED', clerk_sync.count_jobs_in('CANCELLED', 10000)
   );
