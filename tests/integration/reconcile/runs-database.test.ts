@@ -165,6 +165,22 @@ describe("a step", () => {
     expect(await listRuns()).toMatchObject([{ steps: 1, counts: { read: 1, missing: 1, queued: 1 } }]);
   });
 
+  it("queues the mirror of each user once, and of no user who is deleted", async () => {
+    await queue.send(userEvent("user.created", { id: "user_a", version: 1 }));
+    await queue.send(userEvent("user.created", { id: "user_b", version: 1 }));
+    await queue.run();
+    await queue.send(deletedEvent({ id: "user_b", version: 2 }));
+    await queue.run();
+    const { id, token } = await take("compare");
+    await runs.advance(id, token, { mirror: ["user_a", "user_b"] });
+    await runs.advance(id, token, { mirror: ["user_a", "user_b"] });
+    expect(await listRuns()).toMatchObject([{ counts: { queued: 1 } }]);
+    const { rows } = await queue.pool.query(
+      "select clerk_id, job_type, applied_at is not null as applied from job_queue where source = 'reconcile'",
+    );
+    expect(rows).toEqual([{ clerk_id: "user_a", job_type: "USER_UPDATED", applied: true }]);
+  });
+
   it("answers how many jobs wait, deletions that the brake holds aside", async () => {
     const { id, token } = await take("backfill");
     const deletion = { ...job("user_c"), job_type: "USER_DELETED" as const };
