@@ -4507,7 +4507,7 @@ begin
       and j.run_at <= p_now
       and (p_can_read or j.source <> 'refresh')
       and not exists (select 1 from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING')
-    order by j.attempts, j.run_at, j.id -- a job that was only in bad company goes first
+    order by j.attempts, j.run_at, j.id -- first the job that perhaps only others kept from being applied
     limit 10 -- the first of them may be another worker's user
     for update of j skip locked
   ));
@@ -4664,7 +4664,7 @@ create unique index if not exists sync_runs_one_open
 create index if not exists sync_runs_kind_idx
   on clerk_sync.sync_runs (kind, started_at desc);
 
--- The users that Clerk's API has shown in the compare under way.
+-- The users that Clerk's API has shown in the open compare.
 create table if not exists clerk_sync.run_marks (
   clerk_id text not null,
   constraint run_marks_pkey primary key (clerk_id)
@@ -4881,9 +4881,9 @@ $$;
 
 -- Notes the oldest change that no delivery brought, among the jobs that a run is about to queue. A newer version alone
 -- proves nothing, for a sign-in may move it without an event: what counts is a user who differs here, or who signed up and
--- is not here. A user with that version in the queue was delivered, whatever became of it. A change from before the last
--- delivery was lost by itself, which is drift; one from before the installation is a backfill's business, and a user with
--- a tombstone here is a compare's.
+-- is not here. A version that is in the queue was delivered, also when its job failed. Some changes are no silence: one
+-- from before the last delivery was lost alone, which is drift; one from before the installation belongs to a backfill, and
+-- a user with a tombstone here to a compare.
 create or replace function clerk_sync.note_silence(p_jobs jsonb)
 returns void
 language plpgsql
@@ -5219,11 +5219,11 @@ as $$
   ) as g;
 $$;
 
--- Users of ours that the compare under way was not shown by Clerk, after p_after in the order of their ids, at most
--- p_limit: {clerk_ids, foreign, next}; next is null at the end. foreign are those of them that never came through the
--- sync: seeded, or of another instance; all of them where events of several instances came (p_several), for one key
--- cannot know the users of another. Looks at some thousand rows a call. A user who came within the last quarter of an hour
--- is left to the next compare: the walk had passed, or Clerk's list does not show the user yet.
+-- Users of ours that Clerk has not shown to the open compare, after p_after in the order of their ids, at most p_limit:
+-- {clerk_ids, foreign, next}; next is null at the end. foreign are those of them that never came through the sync: seeded,
+-- or of another instance. Where events of several instances came (p_several) all are foreign, for one key cannot know the
+-- users of another. Looks at some thousand rows a call. A user who came within the last quarter of an hour is left to the
+-- next compare: the walk had passed, or Clerk's list does not show the user yet.
 create or replace function public.clerk_sync_unmarked_users(
   p_after   text default '',
   p_limit   integer default 100,
@@ -5296,7 +5296,7 @@ as $$
     ));
 $$;
 
--- {users, unmarked, several}: how many of them we have, how many of these Clerk has not shown to the compare under way, and
+-- {users, unmarked, several}: how many of them we have, how many of these Clerk has not shown to the open compare, and
 -- whether events of several Clerk instances came. A user who came within a quarter of an hour does not count.
 create or replace function public.clerk_sync_count_unmarked(p_now timestamptz default clock_timestamp())
 returns jsonb
@@ -5428,7 +5428,7 @@ as $$
     and s.deleted_at is null;
 $$;
 
--- Users of ours that were mirrored and whose mirror the list of Supabase Auth has not shown to the compare under way,
+-- Users of ours that were mirrored and whose mirror the list of Supabase Auth has not shown to the open compare,
 -- after p_after in the order of their ids, at most p_limit: {users: [{clerk_id, id}], held, next}; next is null at the end.
 -- Looks at some thousand users a call. held: [{clerk_id, email}] of those whose address another Auth user held.
 create or replace function public.clerk_sync_unlisted_auth_users(p_after text default '', p_limit integer default 100)
@@ -5723,8 +5723,8 @@ begin
 end
 $$;
 
--- Whether the database takes writes. A host makes a database read-only when its disk is full; reading goes on, and every
--- event is refused. The one row is written by each test: an empty table needs a new page, which a full disk cannot give.
+-- Whether the database takes writes. A host makes a database read-only when its disk is full. Reads still work, but every
+-- event is refused. Each test writes the one row again: an empty table needs a new page, which a full disk cannot give.
 create table if not exists clerk_sync.write_test (
   tested_at timestamptz not null
 );
@@ -6270,7 +6270,7 @@ as $$
   where r.status is not null;
 $$;
 
--- Whether what depends on fresh user data may go on: true while the sync is healthy or degraded.
+-- Whether an app may rely on its users being up to date: true while the sync is healthy or degraded.
 create or replace function public.clerk_sync_is_healthy(p_now timestamptz default clock_timestamp())
 returns boolean
 language sql
@@ -6305,7 +6305,7 @@ create table if not exists clerk_sync.incidents (
 
 comment on column clerk_sync.incidents.subject is 'such as the service of a circuit; empty where the code says it all';
 comment on column clerk_sync.incidents.status is 'at its worst';
-comment on column clerk_sync.incidents.opened_at is 'null: it has not held for long enough, no target is told of it';
+comment on column clerk_sync.incidents.opened_at is 'null: it has not lasted long enough, and no target has a notice of it';
 comment on column clerk_sync.incidents.absent_since is 'the first of the checks in a row that did not see it';
 
 create unique index if not exists incidents_one_open
@@ -6433,8 +6433,8 @@ create index if not exists notices_unsent_idx
   on clerk_sync.notices (next_at)
   where sent_at is null;
 
--- Makes the notices of all incidents. A target that is new is told of what is open; the end goes to the targets that were
--- to be told of the beginning.
+-- Makes the notices of all incidents. A new target gets a notice of each incident that is open. The end of an incident goes
+-- to the targets that have a notice of its beginning.
 create or replace function clerk_sync.make_notices(p_now timestamptz)
 returns void
 language sql

@@ -640,7 +640,7 @@ begin
       and j.run_at <= p_now
       and (p_can_read or j.source <> 'refresh')
       and not exists (select 1 from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING')
-    order by j.attempts, j.run_at, j.id -- a job that was only in bad company goes first
+    order by j.attempts, j.run_at, j.id -- first the job that perhaps only others kept from being applied
     limit 10 -- the first of them may be another worker's user
     for update of j skip locked
   ));

@@ -39,7 +39,7 @@ create unique index if not exists sync_runs_one_open
 create index if not exists sync_runs_kind_idx
   on clerk_sync.sync_runs (kind, started_at desc);
 
--- The users that Clerk's API has shown in the compare under way.
+-- The users that Clerk's API has shown in the open compare.
 create table if not exists clerk_sync.run_marks (
   clerk_id text not null,
   constraint run_marks_pkey primary key (clerk_id)
@@ -256,9 +256,9 @@ $$;
 
 -- Notes the oldest change that no delivery brought, among the jobs that a run is about to queue. A newer version alone
 -- proves nothing, for a sign-in may move it without an event: what counts is a user who differs here, or who signed up and
--- is not here. A user with that version in the queue was delivered, whatever became of it. A change from before the last
--- delivery was lost by itself, which is drift; one from before the installation is a backfill's business, and a user with
--- a tombstone here is a compare's.
+-- is not here. A version that is in the queue was delivered, also when its job failed. Some changes are no silence: one
+-- from before the last delivery was lost alone, which is drift; one from before the installation belongs to a backfill, and
+-- a user with a tombstone here to a compare.
 create or replace function clerk_sync.note_silence(p_jobs jsonb)
 returns void
 language plpgsql

@@ -87,11 +87,11 @@ as $$
   ) as g;
 $$;
 
--- Users of ours that the compare under way was not shown by Clerk, after p_after in the order of their ids, at most
--- p_limit: {clerk_ids, foreign, next}; next is null at the end. foreign are those of them that never came through the
--- sync: seeded, or of another instance; all of them where events of several instances came (p_several), for one key
--- cannot know the users of another. Looks at some thousand rows a call. A user who came within the last quarter of an hour
--- is left to the next compare: the walk had passed, or Clerk's list does not show the user yet.
+-- Users of ours that Clerk has not shown to the open compare, after p_after in the order of their ids, at most p_limit:
+-- {clerk_ids, foreign, next}; next is null at the end. foreign are those of them that never came through the sync: seeded,
+-- or of another instance. Where events of several instances came (p_several) all are foreign, for one key cannot know the
+-- users of another. Looks at some thousand rows a call. A user who came within the last quarter of an hour is left to the
+-- next compare: the walk had passed, or Clerk's list does not show the user yet.
 create or replace function public.clerk_sync_unmarked_users(
   p_after   text default '',
   p_limit   integer default 100,
@@ -164,7 +164,7 @@ as $$
     ));
 $$;
 
--- {users, unmarked, several}: how many of them we have, how many of these Clerk has not shown to the compare under way, and
+-- {users, unmarked, several}: how many of them we have, how many of these Clerk has not shown to the open compare, and
 -- whether events of several Clerk instances came. A user who came within a quarter of an hour does not count.
 create or replace function public.clerk_sync_count_unmarked(p_now timestamptz default clock_timestamp())
 returns jsonb
@@ -296,7 +296,7 @@ as $$
     and s.deleted_at is null;
 $$;
 
--- Users of ours that were mirrored and whose mirror the list of Supabase Auth has not shown to the compare under way,
+-- Users of ours that were mirrored and whose mirror the list of Supabase Auth has not shown to the open compare,
 -- after p_after in the order of their ids, at most p_limit: {users: [{clerk_id, id}], held, next}; next is null at the end.
 -- Looks at some thousand users a call. held: [{clerk_id, email}] of those whose address another Auth user held.
 create or replace function public.clerk_sync_unlisted_auth_users(p_after text default '', p_limit integer default 100)

@@ -77,8 +77,8 @@ begin
 end
 $$;
 
--- Whether the database takes writes. A host makes a database read-only when its disk is full; reading goes on, and every
--- event is refused. The one row is written by each test: an empty table needs a new page, which a full disk cannot give.
+-- Whether the database takes writes. A host makes a database read-only when its disk is full. Reads still work, but every
+-- event is refused. Each test writes the one row again: an empty table needs a new page, which a full disk cannot give.
 create table if not exists clerk_sync.write_test (
   tested_at timestamptz not null
 );
@@ -624,7 +624,7 @@ as $$
   where r.status is not null;
 $$;
 
--- Whether what depends on fresh user data may go on: true while the sync is healthy or degraded.
+-- Whether an app may rely on its users being up to date: true while the sync is healthy or degraded.
 create or replace function public.clerk_sync_is_healthy(p_now timestamptz default clock_timestamp())
 returns boolean
 language sql

@@ -22,7 +22,7 @@ create table if not exists clerk_sync.incidents (
 
 comment on column clerk_sync.incidents.subject is 'such as the service of a circuit; empty where the code says it all';
 comment on column clerk_sync.incidents.status is 'at its worst';
-comment on column clerk_sync.incidents.opened_at is 'null: it has not held for long enough, no target is told of it';
+comment on column clerk_sync.incidents.opened_at is 'null: it has not lasted long enough, and no target has a notice of it';
 comment on column clerk_sync.incidents.absent_since is 'the first of the checks in a row that did not see it';
 
 create unique index if not exists incidents_one_open
@@ -150,8 +150,8 @@ create index if not exists notices_unsent_idx
   on clerk_sync.notices (next_at)
   where sent_at is null;
 
--- Makes the notices of all incidents. A target that is new is told of what is open; the end goes to the targets that were
--- to be told of the beginning.
+-- Makes the notices of all incidents. A new target gets a notice of each incident that is open. The end of an incident goes
+-- to the targets that have a notice of its beginning.
 create or replace function clerk_sync.make_notices(p_now timestamptz)
 returns void
 language sql
