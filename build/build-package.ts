@@ -15,6 +15,7 @@ const copied = [
   "README.md",
   "LICENSE",
   "CHANGELOG.md",
+  "config.schema.json",
   "docs",
   "ops",
   "local/supabase/auth/schema.sql",

@@ -45,6 +45,7 @@ export function describePackage(root: unknown): Record<string, unknown> {
       "docs",
       "ops",
       "CHANGELOG.md",
+      "config.schema.json",
     ],
     dependencies,
     optionalDependencies,
