@@ -32,7 +32,7 @@ export function describePackage(root: unknown): Record<string, unknown> {
       },
       "./package.json": "./package.json",
     },
-    imports: { "#core/*.ts": { types: "./core/*.d.ts", default: "./core/*.js" } },
+    imports: { "#core/*.ts": { types: "./core/*.d.ts", default: "./core/*.js" }, "#core/*.json": "./core/*.json" },
     files: [
       "admin",
       "cli",

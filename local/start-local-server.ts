@@ -5,6 +5,7 @@ import { errorMessage, SyncError } from "#core/errors.ts";
 import { type Composition, compose } from "../server/compose.ts";
 import type { OpenDatabase } from "../server/database.ts";
 import { checkPort, listen, urlOf } from "../server/listen.ts";
+import { ownMapping } from "../server/own-mapping.ts";
 import { type AddUndo, startInSteps } from "../server/start-in-steps.ts";
 import { claimFolder } from "./folder-lock.ts";
 import { openLocalDatabase } from "./open-local-database.ts";
@@ -82,6 +83,7 @@ function localComposition(
 ): Composition {
   return {
     pool: opened.pool,
+    mapping: ownMapping,
     webhookSecrets: [...new Set([settings.webhookSecret, ...config.webhookSecrets])],
     secretKeys: [settings.secretKey, ...config.secretKeys],
     auth: findAuth(config, settings, opened),

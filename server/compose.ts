@@ -9,6 +9,7 @@ import { composeProcessor, composeSlices } from "#core/compose/processor.ts";
 import { composeWebhook } from "#core/compose/webhook.ts";
 import { composeWork, type System } from "#core/compose/work.ts";
 import type { Config } from "#core/config/config.ts";
+import type { RuntimeMapping } from "#core/config/mapping.ts";
 import type { CallFunction } from "#core/database/database.ts";
 import { createReadHealth } from "#core/health/read-health.ts";
 import { createSupervision, type Supervision } from "#core/health/supervise-sync.ts";
@@ -29,6 +30,7 @@ export type Half = "webhook" | "worker";
 /** What differs between a server that everything is given to and a local one that makes for itself what it needs. */
 export type Composition = {
   pool: pg.Pool;
+  mapping: RuntimeMapping;
   /** Empty: the webhook is off. */
   webhookSecrets: readonly string[];
   secretKeys: readonly string[];

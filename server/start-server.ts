@@ -5,6 +5,7 @@ import { logger } from "#core/logger.ts";
 import { compose, type Half } from "./compose.ts";
 import { openDatabase } from "./database.ts";
 import { checkPort, listen, urlOf } from "./listen.ts";
+import { ownMapping } from "./own-mapping.ts";
 import { startInSteps } from "./start-in-steps.ts";
 
 export type ServerOptions = {
@@ -42,6 +43,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const { webhookSecrets, secretKeys } = config;
     const { app, worker, recorder } = compose(config, {
       pool: database.pool,
+      mapping: ownMapping,
       webhookSecrets,
       secretKeys,
       auth,

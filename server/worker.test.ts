@@ -3,6 +3,7 @@ import { afterEach, expect, test } from "vitest";
 import type { Database } from "#core/database/database.ts";
 import { SyncError } from "#core/errors.ts";
 import type { SliceDependencies } from "#core/reconcile/walk-run.ts";
+import { rootFields } from "../tests/support/clerk/root-fields.ts";
 import { createFakeQueue } from "../tests/support/database/fake-queue.ts";
 import {
   createFakeClerk,
@@ -26,6 +27,7 @@ function workerWith(changes: Partial<Database> = {}, slices: SliceDependencies |
     database: { ...queue.database, ...changes },
     mirrorUser: null,
     readUser: null,
+    fields: rootFields,
     deleteMode: "hard",
     deleteBrake: null,
     retentionDays: 30,

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { mapEvent } from "#core/clerk/map-user.ts";
 import { parseEvent } from "#core/clerk/parse-event.ts";
 import type { NewJob } from "#core/database/database.ts";
+import { rootFields } from "../../tests/support/clerk/root-fields.ts";
 import { macOf, testSecret } from "../../tests/support/clerk/sign.ts";
 
 export const webhookPath = "/functions/v1/clerk-webhook";
@@ -53,7 +54,7 @@ const encoder = new TextEncoder();
 export function makeJob(id: string, body: string): NewJob {
   const event = parseEvent(encoder.encode(body));
   if (event.type === "unhandled") throw new TypeError("the fixture is no event of a user");
-  return mapEvent(event, id);
+  return mapEvent(event, id, rootFields);
 }
 
 export type SignedRequest = { user: string; bytes: Buffer };

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { createClerkApi } from "#core/clerk/clerk-api.ts";
 import { mapUser } from "#core/clerk/map-user.ts";
+import { rootFields } from "../../tests/support/clerk/root-fields.ts";
 import { startClerk } from "../load/clerk-server.ts";
 import { serveProduct } from "../load/serve-product.ts";
 import { alternate, makeRow, type Row } from "../measure.ts";
@@ -100,7 +101,7 @@ async function copyPages(databaseUrl: string, clerk: { apiUrl: string; secretKey
     let page = await api.listUsers();
     while (page.users.length > 0) {
       const rows = page.users.map(({ user, version }) => {
-        const { clerk_id, email = null, name = null, user_role: role = "user" } = mapUser(user);
+        const { clerk_id, email = null, name = null, user_role: role = "user" } = mapUser(user, rootFields);
         return { clerk_id, email, name, role, version };
       });
       await upsertUsers(queryOf(client), rows);

@@ -1,5 +1,7 @@
 import { readConfig } from "#core/config/config.ts";
+import { fieldsOf, parseMapping } from "#core/config/mapping.ts";
 import { SyncError } from "#core/errors.ts";
+import mapping from "#core/mapping.json" with { type: "json" };
 import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
 import { createSlices, type SliceChanges } from "#core/reconcile/create-slices.ts";
 import { createRunsDatabase, type Run, type RunKind } from "#core/reconcile/runs-database.ts";
@@ -75,7 +77,7 @@ async function openSlices(
 ): Promise<SliceDependencies> {
   const { rest, environment } = await findRest(options, io);
   const config = readConfig(environment);
-  const slices = createSlices(config, createProjectCall(rest, io), {
+  const slices = createSlices(config, createProjectCall(rest, io), fieldsOf(parseMapping(mapping), true), {
     now: io.clock.now,
     withValues: options.showValues,
     mostUnknownPercent: options.maxUnknown,

@@ -4,10 +4,11 @@ import { composeWork } from "../_shared/clerk-sync/compose/work.ts";
 import { createEdgeDrain } from "../_shared/clerk-sync/edge/drain.ts";
 import { setUp } from "../_shared/clerk-sync/edge/setup.ts";
 import { handleEnsureUser } from "../_shared/clerk-sync/ensure-user/handle-ensure-user.ts";
+import mapping from "../_shared/clerk-sync/mapping.json" with { type: "json" };
 
 declare const EdgeRuntime: { waitUntil: (work: Promise<unknown>) => void } | undefined;
 
-const system = await setUp(Deno.env.toObject());
+const system = await setUp(Deno.env.toObject(), mapping);
 const work = composeWork(system);
 const drain = createEdgeDrain(work, (draining) =>
   typeof EdgeRuntime === "undefined" ? undefined : EdgeRuntime.waitUntil(draining),

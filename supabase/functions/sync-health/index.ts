@@ -4,8 +4,9 @@ import { setUp } from "../_shared/clerk-sync/edge/setup.ts";
 import { type HealthDependencies, handleHealth } from "../_shared/clerk-sync/health/handle-health.ts";
 import { createReadHealth } from "../_shared/clerk-sync/health/read-health.ts";
 import { createCheckCaller } from "../_shared/clerk-sync/http/check-caller.ts";
+import mapping from "../_shared/clerk-sync/mapping.json" with { type: "json" };
 
-const { call, secretKeys, now } = await setUp(Deno.env.toObject());
+const { call, secretKeys, now } = await setUp(Deno.env.toObject(), mapping);
 
 const dependencies: HealthDependencies = {
   readHealth: createReadHealth({ call, now }),

@@ -3,9 +3,10 @@ import { composeProcessor, composeSlices } from "../_shared/clerk-sync/compose/p
 import { composeWork } from "../_shared/clerk-sync/compose/work.ts";
 import { setUp } from "../_shared/clerk-sync/edge/setup.ts";
 import { createSupervision } from "../_shared/clerk-sync/health/supervise-sync.ts";
+import mapping from "../_shared/clerk-sync/mapping.json" with { type: "json" };
 import { handleProcessor } from "../_shared/clerk-sync/worker/handle-processor.ts";
 
-const system = await setUp(Deno.env.toObject());
+const system = await setUp(Deno.env.toObject(), mapping);
 const work = composeWork(system);
 const dependencies = composeProcessor(
   system,

@@ -5,6 +5,7 @@ import { parseUser } from "#core/clerk/parse-event.ts";
 import { createDatabase } from "#core/database/database.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
+import { rootFields } from "../../support/clerk/root-fields.ts";
 import { createQueue, type Queue, toJob } from "../../support/database/queue.ts";
 import { openPool } from "../../support/database/test-database.ts";
 
@@ -26,7 +27,12 @@ afterEach(async () => {
 });
 
 const users = 1000;
-const rules = { canRead: true, deleteMode: "hard", deleteBrake: { count: 5000, percent: 100, minutes: 60 } } as const;
+const rules = {
+  canRead: true,
+  fields: rootFields,
+  deleteMode: "hard",
+  deleteBrake: { count: 5000, percent: 100, minutes: 60 },
+} as const;
 
 /**
  * Rows of our tables that were read since the start; entries of rows that are gone do not count: how long they stay in
@@ -112,7 +118,7 @@ it.each(states.slice(0, 2))("what a call for the own row reads stays the same in
   const readAt = new Date(0).toISOString();
   const make = (clerkId: string) => {
     const payload = {
-      ...mapUser(parseUser(userEvent("user.updated", { id: clerkId, version: 1 }).data)),
+      ...mapUser(parseUser(userEvent("user.updated", { id: clerkId, version: 1 }).data), rootFields),
       retry_count: 0,
     };
     return database.ensureUser({ clerkId, version: 1, payload, readAt, maxAttempts: 15 });

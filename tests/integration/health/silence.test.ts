@@ -9,6 +9,7 @@ import { type SliceResult, walkSlice } from "#core/reconcile/walk-run.ts";
 import { type ClerkStandIn, startClerkStandIn } from "../../../local/clerk/start-clerk-stand-in.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { at, type UserFacts, userEvent } from "../../support/clerk/build-event.ts";
+import { rootFields } from "../../support/clerk/root-fields.ts";
 import { createQueue, type Queue } from "../../support/database/queue.ts";
 import { waitFor } from "../../support/processes/wait-for.ts";
 
@@ -73,6 +74,7 @@ async function walk(minutes: number, { kind = "sweep", idleSeconds = 0, before }
   const slices = {
     runs: createRunsDatabase(clocked, 15),
     clerk: createClerkApi({ secretKey: clerk.secretKey, apiUrl: clerk.url }),
+    fields: rootFields,
     auth: null,
     mirrors: false,
     checked: { runId: null },
@@ -269,7 +271,12 @@ describe("it ends by itself", () => {
   it("with a delivery that is told of while a run notes the change", async () => {
     await accept(80);
     const { data } = change("user_1", 100, { firstName: "Byron" });
-    const job = { clerk_id: data.id, version: data.updated_at, payload: mapUser(parseUser(data)), source: "reconcile" };
+    const job = {
+      clerk_id: data.id,
+      version: data.updated_at,
+      payload: mapUser(parseUser(data), rootFields),
+      source: "reconcile",
+    };
     const run = await queue.pool.connect();
     await run.query("begin");
     await run.query("select clerk_sync.note_silence($1)", [JSON.stringify([job])]);

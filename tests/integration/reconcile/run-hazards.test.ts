@@ -7,6 +7,7 @@ import { createRunsDatabase, type RunKind } from "#core/reconcile/runs-database.
 import { processWork, type WorkDependencies } from "#core/worker/process-work.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { userEvent } from "../../support/clerk/build-event.ts";
+import { rootFields } from "../../support/clerk/root-fields.ts";
 import { createQueue, type Queue } from "../../support/database/queue.ts";
 import { createFakeAuthAdmin } from "../../support/supabase/fake-auth-admin.ts";
 
@@ -54,8 +55,12 @@ async function call(kind: RunKind, users: readonly ClerkData[], changes: Changes
     secretKeys: [],
   };
   const fetch: typeof globalThis.fetch = async (input) => answerOf(users, input);
-  const slices = createSlices(config, createCallFunction(queue.pool), { fetch, deletesForeign, ...(auth && { auth }) });
-  const rest = { readUser: null, deleteMode: "hard", deleteBrake: null, now: Date.now } as const;
+  const slices = createSlices(config, createCallFunction(queue.pool), rootFields, {
+    fetch,
+    deletesForeign,
+    ...(auth && { auth }),
+  });
+  const rest = { readUser: null, fields: rootFields, deleteMode: "hard", deleteBrake: null, now: Date.now } as const;
   const options = { budgetMilliseconds: 10_000, kind, mostSteps };
   await processWork({ database: queue.database, mirrorUser, slices, ...rest }, options);
 }

@@ -5,6 +5,7 @@ import { createRateLimit } from "#core/webhook/limit-rate.ts";
 import { createVerifySignature } from "#core/webhook/verify-signature.ts";
 import { userEvent } from "../../support/clerk/build-event.ts";
 import { jsonBytes } from "../../support/clerk/clerk-fixture.ts";
+import { rootFields } from "../../support/clerk/root-fields.ts";
 import { signedHeaders, testNow } from "../../support/clerk/sign.ts";
 import { createQueue, type Queue } from "../../support/database/queue.ts";
 
@@ -29,6 +30,7 @@ async function deliver({ secret, id, body }: Owed, accepted: readonly string[]):
   const answer = await handleWebhook(request, {
     acceptEvents: queue.database.enqueue,
     verifySignature: createVerifySignature(accepted, () => testNow),
+    fields: rootFields,
     loadLimit: createLoadLimit({ events: 10, bytes: 1024 * 1024, now: () => testNow }),
     rateLimit: createRateLimit({ maxPerSecond: 100, badSignaturesPerMinute: 100, now: () => testNow }),
     maxAttempts: 15,

@@ -8,6 +8,7 @@ import { createAcceptEvents } from "#core/webhook/accept-events.ts";
 import { processQueue } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { at, type UserFacts, userEvent } from "../../support/clerk/build-event.ts";
+import { rootFields } from "../../support/clerk/root-fields.ts";
 import { createQueue, type Queue, toJob } from "../../support/database/queue.ts";
 
 // Law 11: absent is not null. What an event does not carry stays as it is, and the user is read again.
@@ -18,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => queue?.drop());
 
-const rules = { deleteMode: "hard", deleteBrake: null } as const;
+const rules = { fields: rootFields, deleteMode: "hard", deleteBrake: null } as const;
 type EventType = "user.created" | "user.updated";
 
 /** Each group of fields that a transformation may take out, and how absentFields names it. */
@@ -249,7 +250,7 @@ describe("a read from Clerk's API", () => {
     const own = await queue.database.ensureUser({
       clerkId: "user_ensured",
       version,
-      payload: { ...mapUser(user) },
+      payload: { ...mapUser(user, rootFields) },
       readAt: new Date().toISOString(),
       maxAttempts: 15,
     });
@@ -265,7 +266,7 @@ describe("a read from Clerk's API", () => {
     const row = (version: number) => ({
       clerk_id: "user_listed",
       version: at(version),
-      payload: mapUser(parseUser(trimmed(rich("user_listed", version)).data)),
+      payload: mapUser(parseUser(trimmed(rich("user_listed", version)).data), rootFields),
     });
     expect(await runs.compareUsers([row(3)], false, false)).toEqual([]);
     expect(await runs.compareUsers([row(9)], false, false)).toEqual([

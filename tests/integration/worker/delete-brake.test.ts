@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { processQueue } from "#core/worker/process-queue.ts";
 import { deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
+import { rootFields } from "../../support/clerk/root-fields.ts";
 import { createQueue, type Queue } from "../../support/database/queue.ts";
 import { captureLog } from "../../support/processes/capture-log.ts";
 
@@ -28,7 +29,14 @@ async function sendDeletes(from: number, to: number): Promise<void> {
 
 /** Works batch by batch until nothing is due. */
 function work(deleteBrake: typeof brake | null = brake) {
-  const rules = { deleteMode: "hard", deleteBrake, readUser: null, mirrorUser: null, now: Date.now } as const;
+  const rules = {
+    fields: rootFields,
+    deleteMode: "hard",
+    deleteBrake,
+    readUser: null,
+    mirrorUser: null,
+    now: Date.now,
+  } as const;
   return processQueue({ database: queue.database, ...rules }, { budgetMilliseconds: 10_000 });
 }
 

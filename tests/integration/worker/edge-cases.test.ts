@@ -3,6 +3,7 @@ import { createDatabase } from "#core/database/database.ts";
 import { processAlone, processQueue } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
+import { rootFields } from "../../support/clerk/root-fields.ts";
 import { createQueue, type Queue, toJob } from "../../support/database/queue.ts";
 import { openPool } from "../../support/database/test-database.ts";
 
@@ -86,6 +87,7 @@ it("a job that hangs longer than the database allows fails alone, and the others
     database,
     mirrorUser: null,
     readUser: null,
+    fields: rootFields,
     deleteMode: "hard" as const,
     deleteBrake: null,
     now: Date.now,

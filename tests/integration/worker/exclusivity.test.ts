@@ -6,6 +6,7 @@ import { createMirrorUser } from "#core/mirror/mirror-user.ts";
 import { processQueue } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { userEvent } from "../../support/clerk/build-event.ts";
+import { rootFields } from "../../support/clerk/root-fields.ts";
 import { createQueue, type Queue } from "../../support/database/queue.ts";
 import { openPool } from "../../support/database/test-database.ts";
 import { waitFor } from "../../support/processes/wait-for.ts";
@@ -29,7 +30,7 @@ function createWorker() {
   const pool = openPool(queue.url, { max: 1 });
   workers.push(pool);
   const mirrorUser = createMirrorUser(createAuthAdmin({ supabaseUrl: auth.url, secretKey: "sb_secret_test" }));
-  const rules = { readUser: null, deleteMode: "hard", deleteBrake: null, now: Date.now } as const;
+  const rules = { readUser: null, fields: rootFields, deleteMode: "hard", deleteBrake: null, now: Date.now } as const;
   const database = createDatabase(createCallFunction(pool));
   return () => processQueue({ database, mirrorUser, ...rules }, { budgetMilliseconds: 10_000 });
 }

@@ -4,6 +4,7 @@ import { parseUser } from "#core/clerk/parse-event.ts";
 import { SyncError } from "#core/errors.ts";
 import { processQueue } from "#core/worker/process-queue.ts";
 import { at, deletedEvent, type UserFacts, userEvent } from "../../support/clerk/build-event.ts";
+import { rootFields } from "../../support/clerk/root-fields.ts";
 import { createQueue, type Queue } from "../../support/database/queue.ts";
 
 let queue: Queue;
@@ -15,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => queue?.drop());
 
-const rules = { deleteMode: "hard", deleteBrake: null } as const;
+const rules = { fields: rootFields, deleteMode: "hard", deleteBrake: null } as const;
 
 async function readUser(clerkId: string): Promise<FreshUser> {
   const answer = clerk.get(clerkId) ?? { deleted: true };

@@ -4,6 +4,7 @@ import { acceptedEventSchema } from "#core/database/database.ts";
 import { processAlone, processQueue } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
+import { rootFields } from "../../support/clerk/root-fields.ts";
 import { createQueue, type Queue, toJob } from "../../support/database/queue.ts";
 
 // How single calls take what the database refuses; hostile-tables.test.ts has the same with whole systems.
@@ -107,7 +108,14 @@ it("an event that hangs is stored in the call that was cut, and leaves its compa
     { outcome: "queued", applied: "no" },
   ]);
   for (const id of ["msg_bad", "msg_good"]) expect(await queue.job(id)).toMatchObject({ runs_alone: true });
-  const work = { ...queue, mirrorUser: null, readUser: null, deleteMode: "hard" as const, deleteBrake: null };
+  const work = {
+    ...queue,
+    mirrorUser: null,
+    readUser: null,
+    fields: rootFields,
+    deleteMode: "hard" as const,
+    deleteBrake: null,
+  };
   expect(await processQueue({ ...work, now: Date.now }, { budgetMilliseconds: 1000 })).toMatchObject({ alone: true });
   await processAlone({ ...work, now: Date.now }, { budgetMilliseconds: 1000 });
   expect(await queue.job("msg_good")).toMatchObject({ status: "COMPLETED" });
@@ -132,7 +140,14 @@ it("a call that ends the connection has its jobs set apart, and the attempt of e
   await addTrigger("perform pg_terminate_backend(pg_backend_pid());");
   await queue.send(created("user_bad"), "msg_bad");
   await queue.send(created("user_good"), "msg_good");
-  const work = { ...queue, mirrorUser: null, readUser: null, deleteMode: "hard" as const, deleteBrake: null };
+  const work = {
+    ...queue,
+    mirrorUser: null,
+    readUser: null,
+    fields: rootFields,
+    deleteMode: "hard" as const,
+    deleteBrake: null,
+  };
   await processQueue({ ...work, now: Date.now }, { budgetMilliseconds: 1000 });
   await processAlone({ ...work, now: Date.now }, { budgetMilliseconds: 1000 });
   expect(await queue.job("msg_good")).toMatchObject({ status: "COMPLETED" });

@@ -6,6 +6,7 @@ import { createRunsDatabase } from "#core/reconcile/runs-database.ts";
 import { processQueue } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { at, deletedEvent, type UserFacts, userEvent } from "../../support/clerk/build-event.ts";
+import { rootFields } from "../../support/clerk/root-fields.ts";
 import { createQueue, type Queue, toJob } from "../../support/database/queue.ts";
 
 let queue: Queue;
@@ -16,7 +17,7 @@ beforeEach(async () => {
 });
 afterEach(() => queue?.drop());
 
-const rules = { deleteMode: "hard", deleteBrake: null } as const;
+const rules = { fields: rootFields, deleteMode: "hard", deleteBrake: null } as const;
 /** As a version of build-event.ts. */
 const nowVersion = () => Date.now() - at(0);
 const tenYears = 10 * 365 * 86_400_000;
@@ -44,7 +45,7 @@ function accept(events: readonly unknown[]) {
 
 async function compare(facts: UserFacts): Promise<unknown[]> {
   const { data } = userEvent("user.updated", facts);
-  const row = { clerk_id: facts.id, version: data.updated_at, payload: mapUser(parseUser(data)) };
+  const row = { clerk_id: facts.id, version: data.updated_at, payload: mapUser(parseUser(data), rootFields) };
   return createRunsDatabase(createCallFunction(queue.pool), 15).compareUsers([row], false, false);
 }
 

@@ -3,6 +3,7 @@ import type { z } from "zod";
 import { refusalSchema } from "#core/admin/contract/overview.ts";
 import { type AdminOptions, createAdmin } from "#core/admin/handle-admin.ts";
 import type { AdminRoute } from "#core/admin/route.ts";
+import { rootFields } from "../clerk/root-fields.ts";
 
 export type AdminAnswer = { status: number; headers: Headers; body: Record<string, unknown> };
 export type AskAdmin = (
@@ -29,6 +30,7 @@ export function adminOptions(changes: Partial<AdminOptions> = {}): AdminOptions 
     readUser: null,
     auth: null,
     slices: null,
+    fields: rootFields,
     onQueued: () => undefined,
     now: Date.now,
     ...changes,

@@ -10,6 +10,7 @@ import type {
   TakeOptions,
 } from "../../../supabase/functions/_shared/clerk-sync/reconcile/runs-database.ts";
 import type { SliceDependencies } from "../../../supabase/functions/_shared/clerk-sync/reconcile/walk-run.ts";
+import { rootFields } from "../clerk/root-fields.ts";
 
 /** A run that has just begun. */
 export function newRun(kind: RunKind, changes: Partial<Run> = {}): Run {
@@ -105,6 +106,7 @@ export function createFakeSlices(runs: RunsDatabase, changes: Partial<SliceDepen
   return {
     runs,
     clerk: createFakeClerk([]),
+    fields: rootFields,
     auth: null,
     mostUnknownPercent: 20,
     deletesForeign: false,

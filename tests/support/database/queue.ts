@@ -4,6 +4,7 @@ import { mapEvent } from "#core/clerk/map-user.ts";
 import { parseEvent } from "#core/clerk/parse-event.ts";
 import { type AcceptedEvent, createDatabase, type Database, type NewJob } from "#core/database/database.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
+import { rootFields } from "../clerk/root-fields.ts";
 import { createTestDatabase, type TestDatabase } from "./test-database.ts";
 
 export type JobRow = {
@@ -72,7 +73,7 @@ export async function createQueue(): Promise<Queue> {
 export function toJob(event: unknown, eventId: string): NewJob {
   const parsed = parseEvent(new TextEncoder().encode(JSON.stringify(event)));
   if (parsed.type === "unhandled") throw new Error(`${parsed.name} is not handled`);
-  return mapEvent(parsed, eventId);
+  return mapEvent(parsed, eventId, rootFields);
 }
 
 async function first(pool: pg.Pool, sql: string, values: unknown[]): Promise<Record<string, unknown> | undefined> {

@@ -144,15 +144,9 @@ export const knownFailures: readonly Mutation[] = [
     title: "a role in unsafe_metadata makes nobody admin",
     edits: [
       {
-        file: `${core}/clerk/parse-event.ts`,
-        find: "public_metadata: metadata,",
-        replace: "public_metadata: metadata, unsafe_metadata: metadata,",
-      },
-      {
         file: `${core}/clerk/map-user.ts`,
-        find: "function roleOf({ public_metadata: metadata }: ClerkUser)",
-        replace:
-          "function roleOf({ unsafe_metadata: metadata }: ClerkUser & { unsafe_metadata?: Record<string, unknown> })",
+        find: 'field === "user_role" ? "public_metadata.role" : field;',
+        replace: 'field === "user_role" ? "unsafe_metadata.role" : field;',
       },
     ],
   },

@@ -79,7 +79,7 @@ export const versionRules: readonly Mutation[] = [
     test: file("worker/emails"),
     title: "an address that no index takes costs the address, not the row, and the job says so (by a worker)",
     edits: [
-      { file: core("clerk/map-user"), find: "const longestAddress = 320;", replace: "const longestAddress = 1e6;" },
+      { file: core("clerk/user-fields"), find: "const longestAddress = 320;", replace: "const longestAddress = 1e6;" },
     ],
   },
   {

@@ -105,7 +105,7 @@ async function readNext(system: System, place: number): Promise<void> {
   const order = worker.toRead.shift();
   if (order === undefined) return applyFresh(system, worker);
   const readUser = createFaultyRead(system.readUser, () => nextFault(system, worker));
-  const result = await outcomeOfRead(order, (clerkId) => worker.clerk.run(() => readUser(clerkId)));
+  const result = await outcomeOfRead(order, (clerkId) => worker.clerk.run(() => readUser(clerkId)), rules.fields);
   if ("deleted" in result) worker.fresh.push(result);
   else if (result.error?.includes(workerCrash.message)) system.workers[place] = null;
   else worker.outcomes.push(result);

@@ -10,6 +10,7 @@ import {
 import { createAcceptEvents } from "#core/webhook/accept-events.ts";
 import type { CircuitWatch } from "#core/worker/watch-circuit.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
+import { rootFields } from "../clerk/root-fields.ts";
 import { createFakeAuthAdmin } from "../supabase/fake-auth-admin.ts";
 import { type Model, readAt } from "./clerk-model.ts";
 import { type Fault, type Schedule, workerCount } from "./schedule.ts";
@@ -48,7 +49,7 @@ export type System = {
   clock: { seconds: number; start: number; changes: number };
 };
 
-export const rules = { deleteMode: "hard", deleteBrake: null } as const;
+export const rules = { fields: rootFields, deleteMode: "hard", deleteBrake: null } as const;
 
 /** A system at rest, whose events are still to be delivered. */
 export function createSystem(pool: pg.Pool, schedule: Schedule, model: Model, prefix: string): System {

@@ -7,6 +7,7 @@ import { processQueue } from "#core/worker/process-queue.ts";
 import { createAuthStandIn } from "../../../local/supabase/auth/routes.ts";
 import type { Message } from "../../../local/supabase/auth/sign-in-routes.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
+import { rootFields } from "../clerk/root-fields.ts";
 import type { Queue } from "../database/queue.ts";
 import { serveApp } from "../processes/serve-app.ts";
 import { secretKey } from "./call-auth-stand-in.ts";
@@ -65,7 +66,7 @@ export async function startNativeAuth(queue: Queue, { autoconfirm, adopt }: Nati
     /** Works through what is due. */
     mirror: () =>
       processQueue(
-        { database, mirrorUser, readUser: null, now, deleteMode: "hard", deleteBrake: null },
+        { database, mirrorUser, readUser: null, now, fields: rootFields, deleteMode: "hard", deleteBrake: null },
         { budgetMilliseconds: 10_000 },
       ),
     stop: server.stop,

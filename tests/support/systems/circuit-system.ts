@@ -6,6 +6,7 @@ import { createMirrorUser, type MirrorUser } from "#core/mirror/mirror-user.ts";
 import { processQueue } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { userEvent } from "../clerk/build-event.ts";
+import { rootFields } from "../clerk/root-fields.ts";
 import { createQueue, type Queue, toJob } from "../database/queue.ts";
 import { createFakeAuthAdmin } from "../supabase/fake-auth-admin.ts";
 
@@ -38,7 +39,7 @@ export const clerkDown = new SyncError("clerk_unavailable", "Clerk's API answere
 export const created = (id: string) => userEvent("user.created", { id, version: 1 });
 export const ids = (count: number, prefix = "user") => Array.from({ length: count }, (_, n) => `${prefix}_${n}`);
 
-const rules = { deleteMode: "hard", deleteBrake: null } as const;
+const rules = { fields: rootFields, deleteMode: "hard", deleteBrake: null } as const;
 
 export async function createCircuitSystem(): Promise<CircuitSystem> {
   const queue = await createQueue();

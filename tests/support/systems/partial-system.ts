@@ -16,6 +16,7 @@ import { createAuthStandIn } from "../../../local/supabase/auth/routes.ts";
 import { createRestStandIn } from "../../../local/supabase/rest-api.ts";
 import { createApp } from "../../../server/app.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
+import { rootFields } from "../clerk/root-fields.ts";
 import { createQueue, type Queue } from "../database/queue.ts";
 
 export type PartialSystem = Queue & {
@@ -64,7 +65,7 @@ export async function startPartialSystem(): Promise<PartialSystem> {
 
 function createWork({ database }: Queue, supabaseUrl: string, deleteBrake: DeleteBrake | null): QueueDependencies {
   const mirrorUser = createMirrorUser(createAuthAdmin({ supabaseUrl, secretKey }));
-  return { database, mirrorUser, readUser: null, deleteMode: "hard", deleteBrake, now: Date.now };
+  return { database, mirrorUser, readUser: null, fields: rootFields, deleteMode: "hard", deleteBrake, now: Date.now };
 }
 
 function createRoutes(queue: Queue, url: string, faults: PartialSystem["faults"], work: () => Promise<void>): Hono {
@@ -75,6 +76,7 @@ function createRoutes(queue: Queue, url: string, faults: PartialSystem["faults"]
     webhook: {
       acceptEvents: queue.database.enqueue,
       verifySignature: createVerifySignature([webhookSecret], Date.now),
+      fields: rootFields,
       loadLimit: createLoadLimit({ events: 16, bytes: 1_000_000, now: Date.now }),
       rateLimit: createRateLimit({ maxPerSecond: 100, badSignaturesPerMinute: 100, now: Date.now }),
       maxAttempts: 15,

@@ -6,6 +6,7 @@ import {
 import { createLoadLimit } from "../../../supabase/functions/_shared/clerk-sync/webhook/limit-load.ts";
 import { createRateLimit } from "../../../supabase/functions/_shared/clerk-sync/webhook/limit-rate.ts";
 import { createVerifySignature } from "../../../supabase/functions/_shared/clerk-sync/webhook/verify-signature.ts";
+import { rootFields } from "../clerk/root-fields.ts";
 import { signedHeaders, testNow, testSecret } from "../clerk/sign.ts";
 
 export type WebhookCalls = { accepted: { jobs: readonly NewJob[]; maxAttempts: number }[]; wakes: number };
@@ -19,6 +20,7 @@ export function webhookWith(answer: Partial<AcceptedEvent>) {
       calls.accepted.push({ jobs, maxAttempts });
       return jobs.map((job) => ({ event_id: job.event_id, outcome: "queued", job_id: null, user: null, ...answer }));
     },
+    fields: rootFields,
     loadLimit: createLoadLimit({ events: 10, bytes: 1024 * 1024, now: () => testNow }),
     rateLimit: createRateLimit({ maxPerSecond: 1000, badSignaturesPerMinute: 1000, now: () => testNow }),
     verifySignature: createVerifySignature([testSecret], () => testNow),

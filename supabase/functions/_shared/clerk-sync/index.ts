@@ -5,11 +5,12 @@
  * @example
  * ```ts
  * const config = readConfig(process.env); // names every problem at once
- * const { supabaseUrl, webhookSecrets, secretKeys: [secretKey], webhookRate, maxAttempts } = config;
+ * const { supabaseUrl, webhookSecrets, secretKeys: [secretKey], webhookRate, maxAttempts, authMirror } = config;
  * if (supabaseUrl === null || secretKey === undefined) throw new Error("Set SUPABASE_URL and SUPABASE_SECRET_KEY.");
  * const webhook: WebhookDependencies = {
  *   acceptEvents: createDatabase(createSupabaseRpc(supabaseUrl, secretKey)).enqueue,
  *   verifySignature: createVerifySignature(webhookSecrets, Date.now),
+ *   fields: fieldsOf(parseMapping(mapping), authMirror), // import mapping from "…/mapping.json" with { type: "json" }
  *   loadLimit: createLoadLimit({ events: 256, bytes: 64 * 1024 * 1024, now: Date.now }),
  *   rateLimit: createRateLimit({ ...webhookRate, now: Date.now }),
  *   maxAttempts,
@@ -24,6 +25,7 @@
 // Settings, errors, log
 
 export { type Config, type DeleteBrake, type Environment, readConfig } from "./config/config.ts";
+export { fieldsOf, parseMapping, type RuntimeMapping, type UserFields } from "./config/mapping.ts";
 export { type ErrorCode, errorMessage, SyncError, type SyncErrorOptions } from "./errors.ts";
 export { type LogLevel, startLogging } from "./logger.ts";
 

@@ -29,9 +29,14 @@ export function sanitise(value: unknown, depth = 0): Json {
 function sanitiseObject(value: object, depth: number): Json {
   const entries: [string, Json][] = [];
   for (const [name, item] of Object.entries(value)) {
-    if (isStorable(name) && !forbiddenKeys.has(name)) entries.push([name, sanitise(item, depth + 1)]);
+    if (isKeptKey(name)) entries.push([name, sanitise(item, depth + 1)]);
   }
   return Object.fromEntries(entries);
+}
+
+/** Whether a key of an object is kept: text in PostgreSQL can hold it, and its value is no secret. */
+export function isKeptKey(name: string): boolean {
+  return isStorable(name) && !forbiddenKeys.has(name);
 }
 
 /** Whether text in PostgreSQL can hold it: it has no NUL and no surrogate without its pair. */

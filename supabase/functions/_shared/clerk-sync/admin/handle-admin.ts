@@ -1,6 +1,7 @@
 import type { ReadUser } from "../clerk/read-user.ts";
 import { createVerifySessionToken } from "../clerk/verify-session-token.ts";
 import type { Config } from "../config/config.ts";
+import type { UserFields } from "../config/mapping.ts";
 import { type CallFunction, createDatabase } from "../database/database.ts";
 import { createAllowOrigin } from "../http/allow-origin.ts";
 import { createCheckCaller } from "../http/check-caller.ts";
@@ -29,6 +30,8 @@ export type AdminOptions = {
   auth: AuthAdmin | null;
   /** Null without CLERK_SECRET_KEY. */
   slices: SliceDependencies | null;
+  /** What is stored of a user, and compared: fieldsOf the mapping. */
+  fields: UserFields;
   /** Called after work for a worker was stored. */
   onQueued: () => void;
   /** Unix milliseconds. */

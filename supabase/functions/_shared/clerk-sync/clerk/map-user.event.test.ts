@@ -1,12 +1,13 @@
 import { expect, test } from "vitest";
 import { fixtureBytes, jsonBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
+import { rootFields } from "../../../../../tests/support/clerk/root-fields.ts";
 import { mapEvent } from "./map-user.ts";
 import { parseEvent } from "./parse-event.ts";
 
 function jobOf(body: Uint8Array, eventId = "msg_1") {
   const event = parseEvent(body);
   if (event.type === "unhandled") throw new Error("the event is not handled");
-  return mapEvent(event, eventId);
+  return mapEvent(event, eventId, rootFields);
 }
 
 /** Kind, ids and times of an event, as Clerk sends them. */

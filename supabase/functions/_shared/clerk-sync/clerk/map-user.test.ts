@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fixtureBytes, fixtureNames, jsonBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
+import { rootFields } from "../../../../../tests/support/clerk/root-fields.ts";
 import { absentFields, mapUser } from "./map-user.ts";
 import { type ClerkUser, parseEvent } from "./parse-event.ts";
 
@@ -10,7 +11,7 @@ function userOf(body: Uint8Array): ClerkUser {
   return event.user;
 }
 
-const mapFixture = (name: string) => mapUser(userOf(fixtureBytes(name)));
+const mapFixture = (name: string) => mapUser(userOf(fixtureBytes(name)), rootFields);
 /** Every field that the sync reads, without a value. */
 const empty = {
   id: "user_1",
@@ -27,7 +28,7 @@ const empty = {
   created_at: null,
 };
 const mapData = (data: Record<string, unknown>) =>
-  mapUser(userOf(jsonBytes({ type: "user.updated", data: { ...empty, ...data } })));
+  mapUser(userOf(jsonBytes({ type: "user.updated", data: { ...empty, ...data } })), rootFields);
 
 const nobody = {
   email: null,
@@ -313,9 +314,9 @@ describe("absent is not null", () => {
     ["created_at", ["created_at"]],
   ])("nothing is said of the %s without %o", (field, missing) => {
     const mapped = withoutFields(...missing);
-    expect(absentFields(mapped)).toEqual([field]);
+    expect(absentFields(mapped, rootFields)).toEqual([field]);
     expect(mapped).not.toHaveProperty(field);
-    expect(absentFields(mapData({}))).toEqual([]);
+    expect(absentFields(mapData({}), rootFields)).toEqual([]);
   });
 
   test("an optional field that is not there has its empty value", () => {
@@ -333,15 +334,17 @@ describe("absent is not null", () => {
     const primary = { primary_email_address_id: "idn_1" };
     const address = { id: "idn_1", email_address: "a@example.com" };
     const readable = { id: "idn_2", email_address: "b@example.com", verification: null };
-    expect(absentFields(mapData({ ...primary, email_addresses: [address, readable] }))).toEqual(["email"]);
-    expect(absentFields(mapData({ ...primary, email_addresses: [{ id: "idn_1" }, readable] }))).toEqual(["email"]);
+    expect(absentFields(mapData({ ...primary, email_addresses: [address, readable] }), rootFields)).toEqual(["email"]);
+    expect(absentFields(mapData({ ...primary, email_addresses: [{ id: "idn_1" }, readable] }), rootFields)).toEqual([
+      "email",
+    ]);
   });
 
   test("an address that would have to be changed to be stored is not taken for another", () => {
     for (const email_address of ["a\0@example.com", "a\ud800@example.com"]) {
       const address = { id: "idn_1", email_address, verification: { status: "verified" } };
       const mapped = mapData({ primary_email_address_id: "idn_1", email_addresses: [address] });
-      expect(absentFields(mapped)).toEqual(["email"]);
+      expect(absentFields(mapped, rootFields)).toEqual(["email"]);
     }
   });
 });

@@ -30,16 +30,22 @@ const userSchema = z.object({
   external_id: externalId,
   first_name: text,
   last_name: text,
+  username: text,
+  image_url: text,
+  has_image: flag,
+  locale: text,
   primary_email_address_id: id,
   primary_phone_number_id: id,
   email_addresses: listOf(z.object({ id: exact, email_address: exact, verification })),
   phone_numbers: listOf(z.object({ id: exact, phone_number: exact, verification })),
   public_metadata: metadata,
+  unsafe_metadata: metadata,
   banned: flag,
   locked: flag,
   deprovisioned: flag,
   created_at: time,
   updated_at: time,
+  last_sign_in_at: z.number().nonnegative().nullish().catch(undefined),
 });
 
 const deletedUserSchema = z.object({ id: exact.min(1).max(255).nullish(), external_id: externalId });

@@ -6,8 +6,8 @@ import type { ProcessorDependencies } from "../worker/handle-processor.ts";
 import type { System, Work } from "./work.ts";
 
 /** What walks runs of backfill and reconcile; null without CLERK_SECRET_KEY. */
-export function composeSlices({ config, call }: System, { auth }: Work): SliceDependencies | null {
-  return createSlices(config, call, auth === null ? {} : { auth });
+export function composeSlices({ config, call }: System, { auth, fields }: Work): SliceDependencies | null {
+  return createSlices(config, call, fields, auth === null ? {} : { auth });
 }
 
 type ProcessorHost = { supervision: Supervision; budgetMilliseconds: number };

@@ -7,7 +7,7 @@ import { createLoadLimit } from "../webhook/limit-load.ts";
 import { createRateLimit } from "../webhook/limit-rate.ts";
 import type { DeliveryRecorder } from "../webhook/record-deliveries.ts";
 import { createVerifySignature } from "../webhook/verify-signature.ts";
-import type { System } from "./work.ts";
+import { composeFields, type System } from "./work.ts";
 
 type WebhookHost = {
   /** Empty: the webhook is off. */
@@ -23,13 +23,15 @@ const mostUnderWay = { events: 256, bytes: 64 * 1024 * 1024 };
 
 /** The webhook; `refusal` says why the last events were not stored, for the health of this process. */
 export function composeWebhook(
-  { config, call, now }: System,
+  system: System,
   { webhookSecrets, recorder, onQueued, createHmac }: WebhookHost,
 ): { webhook: WebhookDependencies; refusal: () => ErrorCode | null } {
+  const { config, call, now } = system;
   const { acceptEvents, refusal } = watchStores(createAcceptEvents({ call, apply: applyRules(config) }), now);
   const webhook: WebhookDependencies = {
     acceptEvents,
     onQueued,
+    fields: composeFields(system),
     verifySignature: webhookSecrets.length === 0 ? null : createVerifySignature(webhookSecrets, now, createHmac),
     loadLimit: createLoadLimit({ ...mostUnderWay, now }),
     rateLimit: createRateLimit({ ...config.webhookRate, now }),

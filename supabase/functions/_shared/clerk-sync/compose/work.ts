@@ -1,5 +1,6 @@
 import { createReadUser } from "../clerk/read-user.ts";
 import type { Config } from "../config/config.ts";
+import { fieldsOf, type RuntimeMapping, type UserFields } from "../config/mapping.ts";
 import { type CallFunction, createDatabase, type Database } from "../database/database.ts";
 import { adoptionOf } from "../mirror/adopt-holder.ts";
 import { type AuthAdmin, createAuthAdmin } from "../mirror/auth-admin.ts";
@@ -9,6 +10,7 @@ import type { QueueDependencies } from "../worker/process-queue.ts";
 /** What a host gives to every part: a Node server, or an Edge Function. */
 export type System = {
   config: Config;
+  mapping: RuntimeMapping;
   call: CallFunction;
   secretKeys: readonly string[];
   /** Where users are mirrored to; null: nowhere. */
@@ -19,8 +21,14 @@ export type System = {
 
 export type Work = QueueDependencies & { database: Database; auth: AuthAdmin | null };
 
+/** What payloads hold of a user. */
+export function composeFields({ mapping }: System): UserFields {
+  return fieldsOf(mapping, true);
+}
+
 /** What works through the queue. */
-export function composeWork({ config, call, auth, now }: System): Work {
+export function composeWork(system: System): Work {
+  const { config, call, auth, now } = system;
   const authAdmin = auth === null ? null : createAuthAdmin(auth);
   const database = createDatabase(call);
   return {
@@ -28,6 +36,7 @@ export function composeWork({ config, call, auth, now }: System): Work {
     auth: authAdmin,
     mirrorUser: authAdmin && createMirrorUser(authAdmin, adoptionOf(config, database, now)),
     readUser: createReadUser(config, call),
+    fields: composeFields(system),
     deleteMode: config.deleteMode,
     deleteBrake: config.deleteBrake,
     now,

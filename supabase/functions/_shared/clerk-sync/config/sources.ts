@@ -25,7 +25,7 @@ export const userSources = [
 ] as const;
 
 /** `public_metadata.plan` and `unsafe_metadata.theme`; deeper paths have more dots. */
-type MetadataPath = `public_metadata.${string}` | `unsafe_metadata.${string}`;
+export type MetadataPath = `public_metadata.${string}` | `unsafe_metadata.${string}`;
 
 export type UserSource = (typeof userSources)[number] | MetadataPath;
 
@@ -91,15 +91,27 @@ export type MembershipSource = (typeof membershipSources)[number] | PublicPath;
 export type RoleSource = (typeof roleSources)[number];
 export type InvitationSource = (typeof invitationSources)[number] | PublicPath;
 
-export function isMetadataPath(source: UserSource): source is MetadataPath {
+export function isMetadataPath(source: string): source is MetadataPath {
   return source.startsWith("public_metadata.") || source.startsWith("unsafe_metadata.");
 }
+
+/** The keys under which payloads of jobs have what Clerk says of a user: see payloadKey. */
+export type UserField = Exclude<(typeof userSources)[number], "id" | "now"> | "user_role" | MetadataPath;
 
 /**
  * The key under which the payload of a job has a source. A role is called user_role there: job_queue had that name before
  * the mapping. Null for a source that no event brings.
  */
-export function payloadKey(source: UserSource): string | null {
+export function payloadKey(source: UserSource): UserField | null {
   if (source === "now" || source === "id") return null;
   return source === "public_metadata.role" ? "user_role" : source;
+}
+
+/** Whether a text is a key of payloads: what payloadKey gives for some source. private_metadata is part of no source. */
+export function isUserField(text: string): text is UserField {
+  if (text === "user_role") return true;
+  if (!text.includes(".")) return userSources.some((source) => source === text && payloadKey(source) !== null);
+  const [root = "", ...path] = text.split(".");
+  const isReadable = path.every((key) => key !== "" && key !== "private_metadata");
+  return ["public_metadata", "unsafe_metadata"].includes(root) && isReadable && text !== "public_metadata.role";
 }

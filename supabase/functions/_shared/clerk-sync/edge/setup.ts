@@ -1,14 +1,15 @@
 import type { System } from "../compose/work.ts";
 import { type Environment, readConfig } from "../config/config.ts";
+import { parseMapping } from "../config/mapping.ts";
 import { createSupabaseRpc } from "../database/supabase-rpc.ts";
 import { SyncError } from "../errors.ts";
 import { startLogging } from "../logger.ts";
 
 /**
- * What every Edge Function needs before it can serve: configuration, log, database.
+ * What every Edge Function needs before it can serve: configuration, mapping, log, database. `mapping`: what mapping.json holds.
  * Throws SyncError `config_invalid`; the function then does not boot and Supabase shows the message in its log.
  */
-export async function setUp(environment: Environment): Promise<System> {
+export async function setUp(environment: Environment, mapping: unknown): Promise<System> {
   const config = readConfig(environment);
   await startLogging(config.logLevel);
   const { supabaseUrl, secretKeys } = config;
@@ -19,6 +20,12 @@ export async function setUp(environment: Environment): Promise<System> {
       "SUPABASE_URL and SUPABASE_SECRET_KEYS (or SUPABASE_SERVICE_ROLE_KEY) are not set.",
     );
   }
-  const call = createSupabaseRpc(supabaseUrl, secretKey);
-  return { config, call, secretKeys, auth: config.authMirror ? { supabaseUrl, secretKey } : null, now: Date.now };
+  return {
+    config,
+    mapping: parseMapping(mapping),
+    call: createSupabaseRpc(supabaseUrl, secretKey),
+    secretKeys,
+    auth: config.authMirror ? { supabaseUrl, secretKey } : null,
+    now: Date.now,
+  };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { at, userEvent } from "../../../../../tests/support/clerk/build-event.ts";
+import { rootFields } from "../../../../../tests/support/clerk/root-fields.ts";
 import type { FreshUser } from "../clerk/clerk-api.ts";
 import { parseUser } from "../clerk/parse-event.ts";
 import type { EnsureUserArguments, OwnRow } from "../database/database.ts";
@@ -36,6 +37,7 @@ function ensureWith({ own = missing, ensured = present, fresh = atClerk }: Answe
       if (fresh instanceof SyncError || fresh === null) throw fresh;
       return fresh;
     },
+    fields: rootFields,
     maxAttempts: 15,
     onQueued: () => {
       calls.wakes += 1;

@@ -1,6 +1,7 @@
 import type { FreshUser } from "../clerk/clerk-api.ts";
 import { mapUser } from "../clerk/map-user.ts";
 import type { ReadUser } from "../clerk/read-user.ts";
+import type { UserFields } from "../config/mapping.ts";
 import type { Database, OwnRow } from "../database/database.ts";
 import { SyncError } from "../errors.ts";
 
@@ -14,6 +15,8 @@ export type EnsureUserOptions = {
   database: Pick<Database, "ownRow" | "ensureUser" | "requestRefresh">;
   /** Reads a user from Clerk's API; null without CLERK_SECRET_KEY, a missing row is then left to the webhook. */
   readUser: ReadUser | null;
+  /** What is stored of a user: fieldsOf the mapping. */
+  fields: UserFields;
   maxAttempts: number;
   /** Called after work for a worker was stored. */
   onQueued: () => void;
@@ -42,13 +45,13 @@ async function makeRow(clerkId: string, known: OwnRow, options: EnsureUserOption
 async function applyRead(
   fresh: Extract<FreshUser, { deleted: false }>,
   readAt: string,
-  { database, maxAttempts, onQueued }: EnsureUserOptions,
+  { database, fields, maxAttempts, onQueued }: EnsureUserOptions,
 ): Promise<OwnRow> {
   const { user, version } = fresh;
   const own = await database.ensureUser({
     clerkId: user.id,
     version,
-    payload: { ...mapUser(user) },
+    payload: { ...mapUser(user, fields) },
     readAt,
     maxAttempts,
   });

@@ -7,14 +7,14 @@ import { type LeasedRun, type Step, toRow } from "./step.ts";
  * One step of a backfill: queues the next page of users. A page that is queued a second time, after a crash say, makes
  * no second job: the id of a job is made of run, user and version. Users who are here and as new make none at all.
  */
-export const backfillUsers: Step = async (run, { clerk, watcher }) => {
+export const backfillUsers: Step = async (run, { clerk, fields, watcher }) => {
   const page = await readNextPage(clerk, run);
   if (page === null) return { phase: "settle" };
   if (page.unreadable.length > 0) watcher.onUnreadable?.(page.unreadable);
   return {
     cursor: cursorAfter(page, run),
     counts: { read: page.users.length, unreadable: page.unreadable.length },
-    jobs: page.users.map((user) => toBackfillJob(run, toRow(user))),
+    jobs: page.users.map((user) => toBackfillJob(run, toRow(user, fields))),
   };
 };
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { rootFields } from "../../../../../tests/support/clerk/root-fields.ts";
 import { createFakeClerk, createFakeRuns, newRun } from "../../../../../tests/support/database/fake-runs-database.ts";
 import { createFakeAuthAdmin } from "../../../../../tests/support/supabase/fake-auth-admin.ts";
 import { SyncError } from "../errors.ts";
@@ -32,6 +33,7 @@ function compareOver(changes: Partial<AuthReader> = {}, wrong: Record<string, Au
       }),
     },
     clerk: createFakeClerk([]),
+    fields: rootFields,
     auth: {
       ...reader,
       readUser: async (id) => {

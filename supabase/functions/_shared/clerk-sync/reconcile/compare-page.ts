@@ -10,10 +10,10 @@ const repairable: ReadonlySet<Difference["kind"]> = new Set(["missing", "stale",
 export async function comparePage(
   page: Pick<UserPage, "users" | "unreadable">,
   run: LeasedRun,
-  { runs, withValues, watcher }: StepDependencies,
+  { runs, fields, withValues, watcher }: StepDependencies,
 ): Promise<{ counts: Record<string, number>; jobs: NewJob[] }> {
   if (page.unreadable.length > 0) watcher.onUnreadable?.(page.unreadable);
-  const rows = new Map(page.users.map(toRow).map((row) => [row.clerk_id, row]));
+  const rows = new Map(page.users.map((user) => [user.user.id, toRow(user, fields)]));
   const differences = rows.size > 0 ? await runs.compareUsers([...rows.values()], run.mirrors, withValues) : [];
   watcher.onDifferences?.(differences);
   const repairs = differences.filter(({ kind }) => run.applies && repairable.has(kind));

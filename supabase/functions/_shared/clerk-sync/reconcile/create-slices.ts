@@ -1,6 +1,7 @@
 import { createClerkApi } from "../clerk/clerk-api.ts";
 import { createClerkRateLimit } from "../clerk/limit-clerk-rate.ts";
 import type { Config } from "../config/config.ts";
+import type { UserFields } from "../config/mapping.ts";
 import type { CallFunction } from "../database/database.ts";
 import { createRetry } from "../http/retry-requests.ts";
 import { type AuthAdmin, createAuthAdmin } from "../mirror/auth-admin.ts";
@@ -27,6 +28,7 @@ export type SliceChanges = Partial<
 export function createSlices(
   config: Pick<Config, "clerkSecretKey" | "clerkApiUrl" | "maxAttempts" | "authMirror" | "supabaseUrl" | "secretKeys">,
   call: CallFunction,
+  fields: UserFields,
   { fetch, auth = authOf(config), ...changes }: SliceChanges = {},
 ): SliceDependencies | null {
   const { clerkSecretKey, clerkApiUrl, maxAttempts, authMirror } = config;
@@ -50,6 +52,7 @@ export function createSlices(
       retry,
       ...(fetch === undefined ? {} : { fetch }),
     }),
+    fields,
     auth: authMirror && auth !== undefined ? createAuthReader(auth, retry) : null,
     mirrors: authMirror,
     checked: { runId: null },

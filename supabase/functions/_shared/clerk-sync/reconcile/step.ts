@@ -1,6 +1,7 @@
 import type { ClerkApi } from "../clerk/clerk-api.ts";
 import { mapUser } from "../clerk/map-user.ts";
 import type { PageUser } from "../clerk/parse-page.ts";
+import type { UserFields } from "../config/mapping.ts";
 import type { SyncError } from "../errors.ts";
 import type { AuthReader } from "../mirror/read-auth-users.ts";
 import type { Difference, JobsState, ReadUserRow, Run, RunStep, RunsDatabase } from "./runs-database.ts";
@@ -30,6 +31,8 @@ export type RunWatcher = {
 export type StepDependencies = {
   runs: RunsDatabase;
   clerk: ClerkApi;
+  /** What is stored of a user, and compared: fieldsOf the mapping. */
+  fields: UserFields;
   /** Supabase Auth, where a compare looks for the mirrors; null: nowhere. */
   auth: AuthReader | null;
   /** A run that finds a larger share of our users unknown to Clerk stops: it is another instance, most likely. */
@@ -45,6 +48,6 @@ export type StepDependencies = {
 export type Step = (run: LeasedRun, dependencies: StepDependencies) => Promise<RunStep | "wait" | "done">;
 
 /** A user of a page as it is compared and stored. */
-export function toRow({ user, version }: PageUser): ReadUserRow {
-  return { clerk_id: user.id, version, payload: mapUser(user) };
+export function toRow({ user, version }: PageUser, fields: UserFields): ReadUserRow {
+  return { clerk_id: user.id, version, payload: mapUser(user, fields) };
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from "vitest";
+import { rootFields } from "../../../../../tests/support/clerk/root-fields.ts";
 import {
   createFakeClerk,
   createFakeRuns,
@@ -17,6 +18,7 @@ function sliceOver(open: Run | null, clerk: ClerkApi, changes: Partial<SliceDepe
   const dependencies: SliceDependencies = {
     runs: fake.runs,
     clerk,
+    fields: rootFields,
     auth: null,
     mostUnknownPercent: 20,
     deletesForeign: false,

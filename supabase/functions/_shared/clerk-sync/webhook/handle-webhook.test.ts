@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { fixtureBytes, fixtureNames, jsonBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
+import { rootFields } from "../../../../../tests/support/clerk/root-fields.ts";
 import { deliver, webhookWith } from "../../../../../tests/support/webhook/webhook.ts";
 import { mapEvent } from "../clerk/map-user.ts";
 import { parseEvent } from "../clerk/parse-event.ts";
@@ -21,7 +22,7 @@ describe("202", () => {
     expect(await response.json()).toEqual({ success: true, message, jobId: "job_1" });
     const event = parseEvent(fixtureBytes(name));
     if (event.type === "unhandled") throw new Error("the fixture is not handled");
-    expect(calls.accepted).toEqual([{ jobs: [mapEvent(event, "msg_7")], maxAttempts: 15 }]);
+    expect(calls.accepted).toEqual([{ jobs: [mapEvent(event, "msg_7", rootFields)], maxAttempts: 15 }]);
     expect(calls.wakes).toBe(1);
   });
 

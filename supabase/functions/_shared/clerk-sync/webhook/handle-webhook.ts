@@ -1,5 +1,6 @@
 import { absentFields, type HandledEvent, mapEvent, mapUser } from "../clerk/map-user.ts";
 import { parseEvent } from "../clerk/parse-event.ts";
+import type { UserFields } from "../config/mapping.ts";
 import type { AcceptedEvent } from "../database/database.ts";
 import { errorCode, errorMessage, SyncError } from "../errors.ts";
 import { json } from "../http/json-response.ts";
@@ -17,6 +18,8 @@ export type WebhookDependencies = DeliveryHooks & {
   acceptEvents: AcceptEvents;
   /** Null when no secret is set: the webhook is off and answers 503, so that Clerk tries again. */
   verifySignature: VerifySignature | null;
+  /** What is stored of a user: fieldsOf the mapping. */
+  fields: UserFields;
   loadLimit: LoadLimit;
   rateLimit: RateLimit;
   maxAttempts: number;
@@ -91,14 +94,14 @@ async function acceptEvent(delivery: Delivery, dependencies: WebhookDependencies
   rateLimit.addEvent();
   account.addEvent();
   const response = await storeEvent(event, eventId, dependencies);
-  if (response.ok) noteTrimmed(event, source, dependencies.onTrimmed);
+  if (response.ok) noteTrimmed(event, source, dependencies);
   return response;
 }
 
 /** Something between Clerk and here took fields out (a transformation at the sender, say): law 11, absent is not null. */
-function noteTrimmed(event: HandledEvent, source: string, onTrimmed: DeliveryHooks["onTrimmed"]): void {
+function noteTrimmed(event: HandledEvent, source: string, { fields, onTrimmed }: WebhookDependencies): void {
   if (event.type === "user.deleted") return;
-  const subject = absentFields(mapUser(event.user)).join(", ");
+  const subject = absentFields(mapUser(event.user, fields), fields).join(", ");
   if (subject === "") return;
   notify("delivery.not_noted", () => onTrimmed?.({ kind: "event_trimmed", source, subject, code: event.type }));
 }
@@ -111,7 +114,8 @@ function passOver(type: string, onAccepted: DeliveryHooks["onAccepted"]): Respon
 
 async function storeEvent(event: HandledEvent, eventId: string, dependencies: WebhookDependencies): Promise<Response> {
   try {
-    const [accepted] = await dependencies.acceptEvents([mapEvent(event, eventId)], dependencies.maxAttempts);
+    const job = mapEvent(event, eventId, dependencies.fields);
+    const [accepted] = await dependencies.acceptEvents([job], dependencies.maxAttempts);
     if (accepted === undefined)
       throw new SyncError("database_answer_invalid", "The database answered nothing for the event.");
     logger.debug("webhook.stored", { event_id: eventId, event_type: event.type, outcome: accepted.outcome });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { rootFields } from "../../../../../tests/support/clerk/root-fields.ts";
 import { createFakeQueue, type FakeJob, owing } from "../../../../../tests/support/database/fake-queue.ts";
 import { createFakeRuns, createFakeSlices } from "../../../../../tests/support/database/fake-runs-database.ts";
 import { captureLog } from "../../../../../tests/support/processes/capture-log.ts";
@@ -15,6 +16,7 @@ function processorWith(batches: FakeJob[][], changes: Partial<ProcessorDependenc
     mirrorUser: null,
     readUser: null,
     slices: null,
+    fields: rootFields,
     deleteMode: "hard",
     deleteBrake: null,
     now: () => 0,

@@ -1,6 +1,7 @@
 import type { FreshUser } from "../clerk/clerk-api.ts";
 import { mapUser } from "../clerk/map-user.ts";
 import type { ReadUser } from "../clerk/read-user.ts";
+import type { UserFields } from "../config/mapping.ts";
 import type { JobOutcome, Read, ReadOrder } from "../database/database.ts";
 import { errorMessage, SyncError } from "../errors.ts";
 import type { HolderLock } from "../mirror/adopt-holder.ts";
@@ -38,15 +39,19 @@ export function outcomeOfError(jobId: string, error: unknown): JobOutcome {
 }
 
 /** Reads one user from Clerk's API: what is to be applied, or how the attempt ends that could not read it. */
-export async function outcomeOfRead(order: ReadOrder, readUser: ReadUser): Promise<Read | JobOutcome> {
+export async function outcomeOfRead(
+  order: ReadOrder,
+  readUser: ReadUser,
+  fields: UserFields,
+): Promise<Read | JobOutcome> {
   try {
-    return toRead(order.job_id, await readUser(order.clerk_id));
+    return toRead(order.job_id, await readUser(order.clerk_id), fields);
   } catch (error) {
     return outcomeOfError(order.job_id, error);
   }
 }
 
-function toRead(jobId: string, fresh: FreshUser): Read {
+function toRead(jobId: string, fresh: FreshUser, fields: UserFields): Read {
   if (fresh.deleted) return { job_id: jobId, deleted: true };
-  return { job_id: jobId, deleted: false, version: fresh.version, payload: { ...mapUser(fresh.user) } };
+  return { job_id: jobId, deleted: false, version: fresh.version, payload: { ...mapUser(fresh.user, fields) } };
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { fixtureBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
+import { rootFields } from "../../../../../tests/support/clerk/root-fields.ts";
 import { createFakeQueue, type FakeJob, owing } from "../../../../../tests/support/database/fake-queue.ts";
 import { captureLog } from "../../../../../tests/support/processes/capture-log.ts";
 import type { FreshUser } from "../clerk/clerk-api.ts";
@@ -16,7 +17,7 @@ const mirrors: MirrorUser = async () => ({ outcome: "updated", authUserId: "auth
 
 function run(jobs: readonly FakeJob[], readUser: ReadUser | null, mirrorUser: MirrorUser | null, now = () => 0) {
   const queue = createFakeQueue([jobs]);
-  const rules = { deleteMode: "hard", deleteBrake: null } as const;
+  const rules = { fields: rootFields, deleteMode: "hard", deleteBrake: null } as const;
   const running = processBatch({ database: queue.database, readUser, mirrorUser, now, ...rules }, undefined).then(
     ({ jobs: done }) => done,
   );

@@ -1,4 +1,5 @@
 import type { ReadUser } from "../clerk/read-user.ts";
+import type { UserFields } from "../config/mapping.ts";
 import type {
   Batch,
   CircuitChange,
@@ -25,6 +26,8 @@ export type BatchDependencies = DeleteRules & {
   mirrorUser: MirrorUser | null;
   /** Reads a user from Clerk's API; null without CLERK_SECRET_KEY, refreshes wait then. */
   readUser: ReadUser | null;
+  /** What is stored of a user who is read: fieldsOf the mapping. */
+  fields: UserFields;
   /** Unix milliseconds. */
   now: () => number;
 };
@@ -117,14 +120,14 @@ export async function processJobAlone(dependencies: BatchDependencies): Promise<
 
 /** Reads the user of a job that runs alone, if that is asked for, and applies the job. */
 async function applyAlone(
-  { database, mirrorUser, readUser, ...rules }: BatchDependencies,
+  { database, mirrorUser, readUser, fields, ...rules }: BatchDependencies,
   { token, jobs, leased: jobId, reads: [order] }: Omit<LeasedAlone, "leased"> & { leased: string },
   { clerk }: Bounds,
 ): Promise<{ outcomes: JobOutcome[]; jobs: Job[]; mirror: MirrorOrder[] }> {
   const nothing = { jobs: [], mirror: [] };
   let read: Read | null = null;
   if (order !== undefined && readUser !== null) {
-    const result = await outcomeOfRead(order, (clerkId) => clerk.run(() => readUser(clerkId), clerkId));
+    const result = await outcomeOfRead(order, (clerkId) => clerk.run(() => readUser(clerkId), clerkId), fields);
     if ("outcome" in result) return { ...nothing, outcomes: [result] };
     read = result;
   }
@@ -163,14 +166,14 @@ async function mirrorOne(order: MirrorOrder, mirrorUser: MirrorUser, auth: Circu
 
 /** Reads the users of a batch from Clerk's API, applies what it said, and mirrors them. */
 async function readAll(dependencies: BatchDependencies, batch: Batch, bounds: Bounds): Promise<Outcome> {
-  const { readUser, mirrorUser } = dependencies;
+  const { readUser, mirrorUser, fields } = dependencies;
   if (readUser === null || batch.reads.length === 0) return { outcomes: [], jobs: [] };
   const reads: Read[] = [];
   const outcomes: JobOutcome[] = [];
   const { hasTime, clerk } = bounds;
   const watchedRead: ReadUser = (clerkId) => clerk.run(() => readUser(clerkId), clerkId);
   await inParallel(batch.reads, concurrency, async (order) => {
-    const result = outcomeIfNotCalled(order, hasTime, clerk) ?? (await outcomeOfRead(order, watchedRead));
+    const result = outcomeIfNotCalled(order, hasTime, clerk) ?? (await outcomeOfRead(order, watchedRead, fields));
     if ("outcome" in result) outcomes.push(result);
     else reads.push(result);
   });

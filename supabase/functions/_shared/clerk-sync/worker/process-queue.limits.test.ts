@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
+import { rootFields } from "../../../../../tests/support/clerk/root-fields.ts";
 import { createFakeQueue, owing } from "../../../../../tests/support/database/fake-queue.ts";
 import { SyncError } from "../errors.ts";
 import type { MirrorUser } from "../mirror/mirror-user.ts";
@@ -7,7 +8,15 @@ import { processAlone, processQueue } from "./process-queue.ts";
 
 type Queue = ReturnType<typeof createFakeQueue>;
 const dependencies = (queue: Queue, mirrorUser: MirrorUser | null, now: () => number) =>
-  ({ database: queue.database, mirrorUser, readUser: null, deleteMode: "hard", deleteBrake: null, now }) as const;
+  ({
+    database: queue.database,
+    mirrorUser,
+    readUser: null,
+    fields: rootFields,
+    deleteMode: "hard",
+    deleteBrake: null,
+    now,
+  }) as const;
 
 /** A clock that moves only when told, and mirror calls that take a time of their own on it. */
 function createClock() {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { rootFields } from "../../../../../tests/support/clerk/root-fields.ts";
 import { createFakeQueue, owing } from "../../../../../tests/support/database/fake-queue.ts";
 import { captureLog } from "../../../../../tests/support/processes/capture-log.ts";
 import { SyncError } from "../errors.ts";
@@ -11,9 +12,25 @@ const budget = { budgetMilliseconds: 1000 };
 
 type Queue = ReturnType<typeof createFakeQueue>;
 const plain = (queue: Queue, now = () => 0) =>
-  ({ database: queue.database, mirrorUser: null, readUser: null, deleteMode: "hard", deleteBrake: null, now }) as const;
+  ({
+    database: queue.database,
+    mirrorUser: null,
+    readUser: null,
+    fields: rootFields,
+    deleteMode: "hard",
+    deleteBrake: null,
+    now,
+  }) as const;
 const mirrored = (queue: Queue, mirrorUser = updates, now = () => 0) =>
-  ({ database: queue.database, mirrorUser, readUser: null, deleteMode: "soft", deleteBrake: null, now }) as const;
+  ({
+    database: queue.database,
+    mirrorUser,
+    readUser: null,
+    fields: rootFields,
+    deleteMode: "soft",
+    deleteBrake: null,
+    now,
+  }) as const;
 
 describe("without a mirror", () => {
   test("an empty queue is asked once, and nothing is reported", async () => {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { rootFields } from "../../../../../tests/support/clerk/root-fields.ts";
 import { createFakeQueue, type FakeJob } from "../../../../../tests/support/database/fake-queue.ts";
 import {
   createFakeClerk,
@@ -17,6 +18,7 @@ function workOver(batches: FakeJob[][], open: Run | null, changes: Partial<Slice
   const slices: SliceDependencies = {
     runs: fake.runs,
     clerk: createFakeClerk([pageOf("user_a")]),
+    fields: rootFields,
     auth: null,
     mostUnknownPercent: 20,
     deletesForeign: false,
@@ -32,6 +34,7 @@ function workOver(batches: FakeJob[][], open: Run | null, changes: Partial<Slice
     database: queue.database,
     mirrorUser: null,
     readUser: null,
+    fields: rootFields,
     deleteMode: "hard",
     deleteBrake: null,
     now: () => 0,

@@ -1,5 +1,6 @@
 import type { FreshUser } from "../../clerk/clerk-api.ts";
 import { mapUser } from "../../clerk/map-user.ts";
+import type { UserFields } from "../../config/mapping.ts";
 import type { Difference, RunsDatabase } from "../../reconcile/runs-database.ts";
 import { type ComparedField, comparedFields, type Place, type User, type UserRecord } from "../contract/users.ts";
 import type { AdminDatabase, StoredUser } from "../database.ts";
@@ -14,6 +15,8 @@ export type AdminUserOptions = {
   /** Compares what Clerk says with what is here, as reconcile does. */
   compareUsers: RunsDatabase["compareUsers"];
   places: PlaceReaders;
+  /** What is stored of a user, and compared: fieldsOf the mapping. */
+  fields: UserFields;
   /** Unix milliseconds. */
   now: () => number;
 };
@@ -97,10 +100,10 @@ async function findEmailHolder(
 
 async function compareWithClerk(
   fresh: FreshUser | null,
-  { compareUsers, places }: AdminUserOptions,
+  { compareUsers, places, fields }: AdminUserOptions,
 ): Promise<Difference | null> {
   if (fresh === null || fresh.deleted) return null;
-  const row = { clerk_id: fresh.user.id, version: fresh.version, payload: mapUser(fresh.user) };
+  const row = { clerk_id: fresh.user.id, version: fresh.version, payload: mapUser(fresh.user, fields) };
   const [difference] = await compareUsers([row], places.auth !== null, false);
   return difference ?? null;
 }

@@ -1,6 +1,7 @@
 import type { FreshUser } from "../../clerk/clerk-api.ts";
 import { mapUser } from "../../clerk/map-user.ts";
 import type { ReadUser } from "../../clerk/read-user.ts";
+import type { UserFields } from "../../config/mapping.ts";
 import { errorCode, errorMessage, SyncError } from "../../errors.ts";
 import { inTime } from "../../http/async.ts";
 import { logger } from "../../logger.ts";
@@ -21,6 +22,9 @@ const placeMilliseconds = 4000;
 
 /** What Clerk's API says of a user; `fresh` is null unless it answered. */
 type ClerkLook = { place: Place; fresh: FreshUser | null };
+
+/** What of a user is compared between the places, whatever the mapping has. */
+const comparedAtClerk: UserFields = new Set(["email", "name", "user_role", "phone", "banned"]);
 
 const nothing: Pick<Place, "id" | "values"> = { id: null, values: {} };
 
@@ -75,7 +79,7 @@ export function toUsersPlace({ row, state, values }: StoredUser): Place {
 }
 
 function toClerkPlace({ user, version }: Extract<FreshUser, { deleted: false }>): Place {
-  const { email, name, user_role: role, phone, banned } = mapUser(user);
+  const { email, name, user_role: role, phone, banned } = mapUser(user, comparedAtClerk);
   const values: Place["values"] = {
     ...(email === undefined ? {} : { email }),
     ...(name === undefined ? {} : { name }),
