@@ -147,7 +147,7 @@ function checkEditable(users: Values, columns: Values): Problem[] {
     const path = ["users", "access", "own_row", "editable", index];
     if (typeof name !== "string") return [];
     if (editable.indexOf(name) < index) return [problemAt(path, name, "this column is in the list twice: remove one")];
-    const source = Object.hasOwn(columns, name) ? sourceOf(columns[name]) : undefined;
+    const source = sourceOf(columns[name]);
     if (name === users["key"] || source === "id" || source === "uuid") {
       const advice = "this column says whose row it is, so a user must not change it: remove it from editable";
       return [problemAt(path, name, advice)];

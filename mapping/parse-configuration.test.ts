@@ -87,6 +87,7 @@ describe("what a file means", () => {
       organizations: true,
       memberships: {
         table: 'app."Member"',
+        key: "clerkId",
         columns: { org: "organization", user_id: { from: "user", as: "id" } },
         access: "members",
       },
@@ -102,7 +103,7 @@ describe("what a file means", () => {
         },
         memberships: {
           table: { schema: "app", name: "Member" },
-          key: "id",
+          key: "clerkId",
           columns: [
             { name: "org", source: "organization", as: null },
             { name: "user_id", source: "user", as: "id" },
@@ -346,6 +347,24 @@ describe("problems of a file", () => {
   test("a column that is there twice is told", () => {
     const text = '{ "users": { "table": "a.b", "key": "id", "columns": { "x": "email", "x": "name" } } }';
     expect(problemsOf(text)).toEqual(["`users.columns.x`: this name is there twice: remove one"]);
+  });
+
+  test("of a column that is there twice, the second has the problem", () => {
+    const text = '{ "users": { "table": "a.b", "key": "id",\n"columns": { "x": "email",\n "x": "nme" } } }';
+    expect(parseConfiguration(text)).toMatchObject({
+      problems: [
+        { advice: "this name is there twice: remove one", line: 3, column: 2 },
+        { advice: "did you mean `name`?", line: 3, column: 7 },
+      ],
+    });
+  });
+
+  test("the table of a kind that is off is free for users", () => {
+    const users = { ...profiles, table: "public.organizations" };
+    expect(problemsOf({ users, organizations: false })).toEqual([]);
+    expect(problemsOf({ users, organizations: true })).toEqual([
+      "`organizations`: found `public.organizations`: users have this table already: each kind needs a table of its own",
+    ]);
   });
 
   test("only one column has the email", () => {

@@ -54,15 +54,6 @@ const otherNames: Readonly<Record<string, string>> = {
   email_verified_at: "email_verified",
 };
 
-/** Whether a text is a source of the kind, as the configuration writes it. */
-export function isSourceOf(kind: Kind, text: string): boolean {
-  const known: readonly string[] = sourcesOf[kind];
-  if (known.includes(text)) return true;
-  const [head, path] = splitPath(text);
-  if (path === null || !isPath.test(path)) return false;
-  return known.includes("public_metadata") && (head === "public_metadata" || isUnsafe(kind, head));
-}
-
 /** What to write instead of something that is no source. */
 export function adviseSource(kind: Kind, found: unknown): string {
   if (found === undefined) return "is missing: write a source, like `name`";
@@ -90,7 +81,7 @@ function adviseUnsafe(head: string, path: string | null): string {
 }
 
 function advisePath(kind: Kind, meant: string | null, path: string): string {
-  if (!isSourceOf(kind, "public_metadata")) return `${kind} have no metadata. The sources are ${listSources(kind)}`;
+  if (!hasMetadata(kind)) return `${kind} have no metadata. The sources are ${listSources(kind)}`;
   if (meant === "public_metadata" && !isPath.test(path)) {
     return "write a key behind each dot, like `public_metadata.plan`";
   }
@@ -99,12 +90,19 @@ function advisePath(kind: Kind, meant: string | null, path: string): string {
 }
 
 function listSources(kind: Kind): string {
-  const paths = isSourceOf(kind, "public_metadata") ? ["public_metadata.<key>"] : [];
+  const paths = hasMetadata(kind) ? ["public_metadata.<key>"] : [];
   return [...sourcesOf[kind], ...paths].join(", ");
 }
 
-function isUnsafe(kind: Kind, head: string): boolean {
-  return kind === "users" && head === "unsafe_metadata";
+/** Whether a suggestion is a source of this kind: one of its names, or a key of its metadata. */
+function isSourceOf(kind: Kind, suggestion: string): boolean {
+  const known: readonly string[] = sourcesOf[kind];
+  return known.includes(suggestion) || (hasMetadata(kind) && suggestion.startsWith("public_metadata."));
+}
+
+function hasMetadata(kind: Kind): boolean {
+  const known: readonly string[] = sourcesOf[kind];
+  return known.includes("public_metadata");
 }
 
 /** The name before the first dot, and what stands behind it; null without a dot. */

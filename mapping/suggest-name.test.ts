@@ -19,10 +19,6 @@ test.each(["favourite_colour", "x", "", "plan"])("%j means nothing that is known
   expect(suggestName(found, userSources)).toBeNull();
 });
 
-test("a long text is compared in little time", () => {
-  expect(suggestName("x".repeat(1_000_000), userSources)).toBeNull();
-});
-
 test("a known name is its own suggestion", () => {
   fc.assert(fc.property(fc.constantFrom(...userSources), (name) => suggestName(name, userSources) === name));
 });

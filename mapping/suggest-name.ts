@@ -16,7 +16,6 @@ export function suggestName(found: string, known: readonly string[]): string | n
 
 function plain(name: string): string {
   return name
-    .slice(0, 100)
     .replace(/([a-z\d])([A-Z])/g, "$1_$2")
     .replace(/[\s-]+/g, "_")
     .toLowerCase();
