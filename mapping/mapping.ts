@@ -63,8 +63,13 @@ export type MappedColumn = {
   name: string;
   source: UserSource;
   type: ColumnType;
+  /** As in ColumnFacts. */
+  sqlType: string;
   isNotNull: boolean;
+  /** By itself, by an index of any kind: two rows cannot have the same value, or not always. */
   isUnique: boolean;
+  /** It may not be null, and has a default of its own, which stands where Clerk has no value. */
+  usesOwnDefault: boolean;
   /** Undefined when the configuration gives none: an empty value is null then. */
   default: DefaultValue | undefined;
   write: "always" | "once";
@@ -75,13 +80,13 @@ export type MappedColumn = {
 /** One kind of record, its table, and what goes where: all that the generated SQL is made of. */
 export type UsersMapping = {
   table: TableName;
-  key: { name: string; type: ColumnType; isPrimaryKey: boolean };
+  key: { name: string; type: ColumnType; sqlType: string; isPrimaryKey: boolean };
   /** The column that names a row to a person: the primary key where it is one column, else the key. */
   rowId: string;
   columns: readonly MappedColumn[];
   linkBy: "email" | null;
   /** Where rows are marked instead of deleted. */
-  softDelete: { column: string; type: ColumnType } | null;
+  softDelete: { column: string; type: ColumnType; sqlType: string } | null;
   access: { kind: "leave" } | { kind: "own_row"; editable: readonly string[] };
   /** Whether the migration makes the table. */
   isMade: boolean;
@@ -89,7 +94,10 @@ export type UsersMapping = {
 };
 
 export type Mapping = {
-  /** Of the configuration and the column facts: the database, the functions and the file agree when it is the same. */
+  /**
+   * Of the configuration and the column facts, not of the foreign keys of others: the database, the functions and the
+   * file agree when it is the same.
+   */
   hash: string;
   users: UsersMapping;
 };

@@ -1,0 +1,530 @@
+import type { ColumnConfiguration, Configuration, UsersConfiguration } from "./configuration.ts";
+import type { ColumnFacts, ColumnType, DefaultValue, TableFacts } from "./mapping.ts";
+import { quoteIdentifier, quoteLiteral, quoteTable } from "./quote.ts";
+import type { RowFacts } from "./read-rows.ts";
+import { findColumn, isUnique, planTable } from "./resolve.ts";
+import { mayBeEmpty, pointsToUser, takesSource, typeOfSource, valueKind } from "./source-types.ts";
+import type { UserSource } from "./sources.ts";
+import { suggestName } from "./suggest-name.ts";
+
+/** Remedy: lines of SQL; what a person must do otherwise, like a change of the file, is a comment in it. */
+export type TableProblem = { problem: string; remedy: string };
+
+type Column = ColumnConfiguration<UserSource>;
+
+/** Clerk's ids have 32 characters today (`user_` and 27 more). A longer one fails its job, which names the column. */
+const idLength = 32;
+
+const noRows: RowFacts = { clerkIdColumns: [], hasRepeatedKeys: false, refused: [] };
+
+/**
+ * Why the sync could not write to the table, and what solves it: every problem, in the order in which the statements can
+ * be run. A table that is not there, and columns that a table of ours lacks, are made by the migration: no problem.
+ */
+export function checkTable(
+  { users }: Pick<Configuration, "users">,
+  facts: TableFacts | null,
+  rows: RowFacts = noRows,
+): TableProblem[] {
+  if (facts === null) {
+    const planned = planTable(users);
+    return [
+      ...users.columns.flatMap((column) => checkEmptyValue(column, planned)),
+      ...checkLinking(users, planned),
+      ...checkEditable(users, null),
+    ];
+  }
+  if (!facts.isTable) {
+    const problem = `${quoteTable(facts.table)} is not a table`;
+    return [{ problem, remedy: inFile('name the table behind it: "table"') }];
+  }
+  const meant = takeAsMeant(users, facts, rows);
+  return [
+    ...meant.columns.flatMap((column) => checkLabels(column, facts)),
+    ...checkKey(users, facts, rows),
+    ...users.columns.flatMap((column) => checkColumn(users, column, facts)),
+    ...meant.columns.flatMap((column) => checkLength(column, facts)),
+    ...checkSoftDelete(users, facts),
+    ...meant.columns.flatMap((column) => checkEmptyValue(column, facts)),
+    ...facts.columns.flatMap((column) => checkUnmapped(meant, column, facts)),
+    ...checkUniqueKey(meant, facts, rows),
+    ...checkForeignKeys(meant, facts),
+    ...checkLinking(meant, facts),
+    ...checkOwnRow(users, facts),
+    ...checkEditable(users, facts),
+  ];
+}
+
+/** The configuration with the names that were probably meant, so that one wrong name does not hide what is wrong beside it. */
+function takeAsMeant(users: UsersConfiguration, facts: TableFacts, rows: RowFacts): UsersConfiguration {
+  if (facts.isOurs) return users;
+  const isThere = (name: string) => findColumn(facts, name) !== undefined;
+  const key = isThere(users.key) ? users.key : (suggestKey(users, facts, rows) ?? users.key);
+  const columns = users.columns.map((column) =>
+    isThere(column.name) ? column : { ...column, name: suggestColumn(users, column, facts) ?? column.name },
+  );
+  return { ...users, key, columns };
+}
+
+/** The problems as a script: a comment and its statements each, and nothing that psql would not take. */
+export function formatProblems(problems: readonly TableProblem[]): string {
+  return problems.map(({ problem, remedy }) => `${comment(problem)}\n${remedy}`).join("\n");
+}
+
+/** A name may have a line break, which would end the comment. */
+function comment(text: string): string {
+  return `-- ${text.replace(/[\r\n]/g, " ")}`;
+}
+
+/**
+ * What is no obstacle, and what a person may not expect: values that rows have and the file does not allow. They stay until Clerk gives a value.
+ */
+export function adviseTable({ users }: Pick<Configuration, "users">, { refused }: RowFacts): TableProblem[] {
+  return refused.flatMap(({ column: name, values }) => {
+    const column = users.columns.find((each) => each.name === name);
+    if (column === undefined) return [];
+    const problem = `rows have values of ${quoteIdentifier(name)} that the file does not allow: ${values.join(", ")}`;
+    const allowed = [...(column.allowed ?? []), ...values];
+    return [{ problem, remedy: inFile(`${json(name)}: ${formatColumn({ ...column, allowed })}`) }];
+  });
+}
+
+/** A new label must be committed before a statement uses it: these come first. */
+function checkLabels(column: Column, facts: TableFacts): TableProblem[] {
+  const type = findColumn(facts, column.name)?.type;
+  if (type?.kind !== "enum") return [];
+  const { default: value } = column;
+  const needed = [...(hasValue(value) ? [String(value)] : []), ...(column.allowed ?? [])];
+  const name = quoteTable(type);
+  return [...new Set(needed)]
+    .filter((label) => !type.labels.includes(label) && !label.includes("{id}"))
+    .map((label) => ({
+      problem: `${name}, the type of ${quoteIdentifier(column.name)}, has no label ${label} (commit this one before the others)`,
+      remedy: `alter type ${name} add value ${quoteLiteral(label)};`,
+    }));
+}
+
+function checkKey(users: UsersConfiguration, facts: TableFacts, rows: RowFacts): TableProblem[] {
+  const key = findColumn(facts, users.key);
+  const quoted = quoteIdentifier(users.key);
+  if (key === undefined) {
+    if (facts.isOurs) return [];
+    const problem = `there is no column ${quoted}, the key`;
+    const meant = suggestKey(users, facts, rows);
+    if (meant === null) return [{ problem, remedy: alter(facts, `add column ${quoted} text unique`) }];
+    const why = rows.clerkIdColumns.includes(meant) ? ", which holds ids of Clerk" : "";
+    return [
+      { problem: `${problem}; is ${quoteIdentifier(meant)} meant${why}?`, remedy: inFile(`"key": ${json(meant)}`) },
+    ];
+  }
+  const { type } = key;
+  const isLongEnough = type.kind === "text" || (type.kind === "varchar" && (type.length ?? idLength) >= idLength);
+  if (isLongEnough && !key.isGenerated) return [];
+  if (isLongEnough) return [{ problem: isGenerated(key), remedy: addKey(users, facts) }];
+  const problem = `${quoted}, the key, is of type ${key.sqlType}, and Clerk's ids need text or varchar of ${idLength} or more`;
+  // a citext takes two ids that differ in case for one
+  const isText = type.kind === "citext" || type.kind === "varchar";
+  return [{ problem, remedy: isText ? alter(facts, `alter column ${quoted} type text`) : addKey(users, facts) }];
+}
+
+/** A column that holds ids of Clerk, or is called like one that does. */
+function suggestKey(users: UsersConfiguration, facts: TableFacts, { clerkIdColumns }: RowFacts): string | null {
+  const free = facts.columns
+    .filter(({ name, type }) => (type.kind === "text" || type.kind === "varchar") && !isMapped(users, name))
+    .map(({ name }) => name);
+  const filled = free.find((name) => clerkIdColumns.includes(name));
+  return filled ?? free.find((name) => /clerk.*id/i.test(name)) ?? suggestName(users.key, free);
+}
+
+function addKey(users: UsersConfiguration, facts: TableFacts): string {
+  const name = freeName(users, facts, "clerk_id");
+  return `${inFile(`"key": ${json(name)}`)}\n${alter(facts, `add column ${quoteIdentifier(name)} text unique`)}`;
+}
+
+function checkColumn(users: UsersConfiguration, column: Column, facts: TableFacts): TableProblem[] {
+  const found = findColumn(facts, column.name);
+  const own = typeOfSource(column).kind;
+  const quoted = quoteIdentifier(column.name);
+  if (found === undefined) {
+    if (facts.isOurs) return [];
+    const problem = `there is no column ${quoted}`;
+    const add = alter(facts, `add column ${quoted} ${own}`);
+    const meant = suggestColumn(users, column, facts);
+    if (meant === null) return [{ problem, remedy: add }];
+    const line = `${json(meant)}: ${formatColumn(column)}`;
+    return [
+      {
+        problem: `${problem}; is ${quoteIdentifier(meant)} meant?`,
+        remedy: `${inFile(line)}\n${comment(`or: ${add}`)}`,
+      },
+    ];
+  }
+  if (found.isGenerated) return [{ problem: isGenerated(found), remedy: setAside(users, facts, found, own) }];
+  if (!takesSource(found.type, column.source)) {
+    const problem = `${quoted} is of type ${found.sqlType}, which ${column.source} cannot be cast to`;
+    return [{ problem, remedy: own === "text" ? toText(facts, found) : setAside(users, facts, found, own) }];
+  }
+  return [];
+}
+
+function suggestColumn(users: UsersConfiguration, { name, source }: Column, facts: TableFacts): string | null {
+  const free = facts.columns.filter(
+    (column) => !isMapped(users, column.name) && takesSource(column.type, source) && !column.isGenerated,
+  );
+  return suggestName(
+    name,
+    free.map((column) => column.name),
+  );
+}
+
+/** A default is cast without limits, and a text of our own has a known length: each must fit. */
+function checkLength(column: Column, facts: TableFacts): TableProblem[] {
+  const found = findColumn(facts, column.name);
+  if (found?.type.kind !== "varchar" || found.type.length === null || found.isGenerated) return [];
+  const proposed = findMissingDefault(column, found, facts)?.proposal ?? column.default;
+  const needed = Math.max(...ownTexts({ ...column, default: proposed }).map(lengthOf));
+  if (needed <= found.type.length) return [];
+  const quoted = quoteIdentifier(found.name);
+  const problem = `${quoted} is of type ${found.sqlType}, and what the sync writes has up to ${needed} characters`;
+  return [{ problem, remedy: alter(facts, `alter column ${quoted} type varchar(${needed})`) }];
+}
+
+/** Texts that come from the file or from the sync itself. */
+function ownTexts({ source, default: value, allowed }: Column): string[] {
+  const kind = valueKind(source);
+  return [
+    "",
+    ...(hasValue(value) ? [String(value)] : []),
+    ...(allowed ?? []),
+    ...(kind === "boolean" ? ["false"] : []),
+    ...(kind === "uuid" ? ["00000000-0000-0000-0000-000000000000"] : []),
+    ...(kind === "time" ? ["2026-01-01T00:00:00.000000+00:00"] : []),
+    ...(source === "id" ? ["{id}"] : []),
+  ];
+}
+
+function lengthOf(text: string): number {
+  return [...text.replaceAll("{id}", "x".repeat(idLength))].length;
+}
+
+function checkSoftDelete(users: UsersConfiguration, facts: TableFacts): TableProblem[] {
+  const { softDelete } = users;
+  if (softDelete === null) return [];
+  const column = findColumn(facts, softDelete);
+  const quoted = quoteIdentifier(softDelete);
+  if (column === undefined) {
+    if (facts.isOurs) return [];
+    const problem = `there is no column ${quoted}, which marks a deleted row`;
+    return [{ problem, remedy: alter(facts, `add column ${quoted} timestamptz`) }];
+  }
+  if (facts.primaryKey.includes(softDelete)) {
+    const problem = `${quoted} is the primary key, and a row that is not deleted has null in the column that marks it`;
+    const name = freeName(users, facts, "deleted_at");
+    const add = facts.isOurs ? "" : `\n${alter(facts, `add column ${quoteIdentifier(name)} timestamptz`)}`;
+    return [{ problem, remedy: `${inFile(`"delete": {"soft": ${json(name)}}`)}${add}` }];
+  }
+  if (column.isGenerated)
+    return [{ problem: isGenerated(column), remedy: setAside(users, facts, column, "timestamptz") }];
+  const isTime = ["timestamp", "timestamptz", "date"].includes(column.type.kind);
+  if (!isTime) {
+    const problem = `${quoted} is of type ${column.sqlType}, and a deleted row is marked with the time`;
+    return [{ problem, remedy: setAside(users, facts, column, "timestamptz") }];
+  }
+  return [
+    ...(column.isNotNull
+      ? [
+          {
+            problem: `${quoted} is not null, and a row that is not deleted has null there`,
+            remedy: dropNotNull(facts, column),
+          },
+        ]
+      : []),
+    ...(column.hasDefault
+      ? [
+          {
+            problem: `${quoted} has a default, so that a new row is deleted`,
+            remedy: alter(facts, `alter column ${quoted} drop default`),
+          },
+        ]
+      : []),
+  ];
+}
+
+/** What stands in the column where Clerk has no value: null, the default of the file, or that of the column. */
+function checkEmptyValue(column: Column, facts: TableFacts): TableProblem[] {
+  const found = findColumn(facts, column.name);
+  if (found === undefined || found.isGenerated || !takesSource(found.type, column.source)) return [];
+  const missing = findMissingDefault(column, found, facts);
+  if (missing === null) return [];
+  const { problem, proposal } = missing;
+  const orNull = facts.primaryKey.includes(found.name) ? unmap(found) : dropNotNull(facts, found);
+  const line = inFile(`${json(column.name)}: ${formatColumn({ ...column, default: proposal })}`);
+  if (hasValue(column.default)) {
+    return [{ problem, remedy: proposal === null ? inFile(`remove the default of ${json(column.name)}`) : line }];
+  }
+  return [{ problem, remedy: proposal === null ? orNull : `${line}\n${comment(`or: ${orNull}`)}` }];
+}
+
+/** Why the default of the file, or its absence, does not do, and one that does; null when all is well. */
+function findMissingDefault(column: Column, found: ColumnFacts, facts: TableFacts) {
+  const unique = isUnique(facts, column.name);
+  const problem = hasValue(column.default)
+    ? judgeDefault(column, column.default, found, unique)
+    : judgeAbsence(column, found, unique);
+  return problem === null ? null : { problem, proposal: proposeDefault(column, found.type, unique) };
+}
+
+function judgeDefault({ name, source }: Column, value: string | number | boolean, found: ColumnFacts, unique: boolean) {
+  const quoted = quoteIdentifier(name);
+  if (!fits(value, found.type)) return `the default of ${quoted}, ${json(value)}, is none of type ${found.sqlType}`;
+  if (!unique || !mayBeEmpty(source) || String(value).includes("{id}")) return null;
+  return `${quoted} is unique, and two users without a value would both have the default ${json(value)}`;
+}
+
+function judgeAbsence({ name, source }: Column, { isNotNull, hasDefault }: ColumnFacts, unique: boolean) {
+  if (!isNotNull || !mayBeEmpty(source)) return null;
+  const quoted = quoteIdentifier(name);
+  if (!hasDefault) return `${quoted} is not null and has no default, and Clerk has users without a value`;
+  return unique ? `${quoted} is unique and not null, and two users without a value would both have its default` : null;
+}
+
+function hasValue(value: DefaultValue | undefined): value is string | number | boolean {
+  return value !== undefined && value !== null;
+}
+
+/** A default that fits the type; on a unique column one that differs from user to user. Null: there is none. */
+function proposeDefault(column: Column, type: ColumnType, unique: boolean): DefaultValue {
+  const { kind } = type;
+  const isText = kind === "text" || kind === "varchar" || kind === "citext";
+  if (isText && column.source === "email") return "{id}@users.invalid";
+  if (isText && unique) return "{id}";
+  if (unique) return null;
+  if (isText) return column.allowed?.[0] ?? "";
+  if (kind === "enum") return column.allowed?.[0] ?? type.labels[0] ?? null;
+  if (kind === "boolean") return false;
+  if (["smallint", "integer", "bigint", "numeric", "double precision"].includes(kind)) return 0;
+  if (kind === "timestamp" || kind === "timestamptz" || kind === "date") return "1970-01-01";
+  return null;
+}
+
+const uuidPattern = /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i;
+
+/** Whether a default of the file can be cast to the type. Labels of an enum are looked at by themselves. */
+function fits(value: string | number | boolean, type: ColumnType): boolean {
+  const text = String(value);
+  switch (type.kind) {
+    case "enum":
+      return !text.includes("{id}");
+    case "boolean":
+      return text === "true" || text === "false";
+    case "smallint":
+      return isWhole(text, 2n ** 15n);
+    case "integer":
+      return isWhole(text, 2n ** 31n);
+    case "bigint":
+      return isWhole(text, 2n ** 63n);
+    case "numeric":
+    case "double precision":
+      return /^-?\d+(\.\d+)?(e[+-]?\d+)?$/i.test(text);
+    case "uuid":
+      return uuidPattern.test(text);
+    case "date":
+    case "timestamp":
+    case "timestamptz":
+      return (
+        /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?(Z|[+-]\d\d(:\d\d)?)?$/.test(text) &&
+        !Number.isNaN(Date.parse(text.slice(0, 10)))
+      );
+    default:
+      return true;
+  }
+}
+
+function isWhole(text: string, limit: bigint): boolean {
+  if (!/^-?\d+$/.test(text)) return false;
+  const number = BigInt(text);
+  return number >= -limit && number < limit;
+}
+
+/** A column that is not mapped gets no value from the sync. */
+function checkUnmapped(users: UsersConfiguration, column: ColumnFacts, facts: TableFacts): TableProblem[] {
+  if (isMapped(users, column.name) || !column.isNotNull || column.hasDefault) return [];
+  const quoted = quoteIdentifier(column.name);
+  const problem = `${quoted} is not null and has no default that gives it a value, and the sync gives it none`;
+  if (facts.primaryKey.includes(column.name)) return [{ problem, remedy: fillKey(facts, column) }];
+  return [{ problem, remedy: dropNotNull(facts, column) }];
+}
+
+/** A number counts on from what is there. */
+function fillKey(facts: TableFacts, column: ColumnFacts): string {
+  const quoted = quoteIdentifier(column.name);
+  const table = quoteTable(facts.table);
+  const { type } = column;
+  if (type.kind === "uuid") return alter(facts, `alter column ${quoted} set default gen_random_uuid()`);
+  if (type.kind === "smallint" || type.kind === "integer" || type.kind === "bigint") {
+    const sequence = `pg_get_serial_sequence(${quoteLiteral(table)}, ${quoteLiteral(column.name)})`;
+    return [
+      alter(facts, `alter column ${quoted} add generated by default as identity`),
+      `select setval(${sequence}, coalesce(max(${quoted}), 0) + 1, false) from ${table};`,
+    ].join("\n");
+  }
+  const hasRoom =
+    type.kind === "text" || type.kind === "citext" || (type.kind === "varchar" && (type.length ?? 36) >= 36);
+  const fill = alter(facts, `alter column ${quoted} set default gen_random_uuid()::text`);
+  // the key of an ORM, which makes its values itself
+  if (hasRoom) return `${inFile(`${json(column.name)}: "uuid"`)}\n${comment(`or: ${fill}`)}`;
+  return `${toText(facts, column)}\n${fill}`;
+}
+
+/** The sync upserts by the key: without a unique index, or with a deferrable one, that fails at the first event. */
+function checkUniqueKey(users: UsersConfiguration, facts: TableFacts, { hasRepeatedKeys }: RowFacts): TableProblem[] {
+  const key = findColumn(facts, users.key);
+  // a column of another type does not stay the key
+  if (key === undefined || key.isGenerated || !["text", "varchar", "citext"].includes(key.type.kind)) return [];
+  const quoted = quoteIdentifier(users.key);
+  const table = quoteTable(facts.table);
+  const isKeyUnique = facts.uniques.some((columns) => columns.length === 1 && columns[0] === users.key);
+  const deferrable = facts.deferrables.find(({ column }) => column === users.key);
+  const problems: TableProblem[] = [];
+  if (hasRepeatedKeys) {
+    problems.push({
+      problem: `values of ${quoted} stand in more than one row: keep one row of each`,
+      remedy: `select ${quoted}, count(*) from ${table} group by ${quoted} having count(*) > 1 and ${quoted} is not null;`,
+    });
+  }
+  if (deferrable !== undefined) {
+    const name = quoteIdentifier(deferrable.constraint);
+    const kind = facts.primaryKey.includes(users.key) ? "primary key" : "unique";
+    const again = isKeyUnique ? "" : `, add constraint ${name} ${kind} (${quoted})`;
+    problems.push({
+      problem: `${name} is deferrable, which an upsert by ${quoted} does not take`,
+      remedy: alter(facts, `drop constraint ${name}${again}`),
+    });
+  }
+  if (!isKeyUnique && deferrable === undefined) {
+    problems.push({
+      problem: `${quoted} has no unique constraint or whole unique index`,
+      remedy: alter(facts, `add unique (${quoted})`),
+    });
+  }
+  return problems;
+}
+
+/**
+ * A row is made before any other table, auth.users included, has the user. What metadata and locales point to is a list
+ * of the app's: a value that it lacks fails its job.
+ */
+function checkForeignKeys(users: UsersConfiguration, facts: TableFacts): TableProblem[] {
+  const ofUsers = [
+    users.key,
+    ...facts.primaryKey,
+    ...users.columns.filter(({ source }) => pointsToUser(source)).map(({ name }) => name),
+  ];
+  return facts.pointsTo
+    .filter(({ columns }) => columns.some((name) => ofUsers.includes(name)))
+    .map(({ constraint, table }) => ({
+      problem: `${quoteIdentifier(constraint)} refuses rows of users that ${quoteTable(table)} does not have`,
+      remedy: alter(facts, `drop constraint ${quoteIdentifier(constraint)}`),
+    }));
+}
+
+function checkLinking(users: UsersConfiguration, facts: TableFacts): TableProblem[] {
+  if (users.linkBy === null || !facts.primaryKey.includes(users.key)) return [];
+  const quoted = quoteIdentifier(users.key);
+  const problem = `${quoted}, the key, is the primary key, so that no row can be without a Clerk id and wait to be linked`;
+  return [{ problem, remedy: inFile('remove "link_by"') }];
+}
+
+function checkOwnRow({ access }: UsersConfiguration, facts: TableFacts): TableProblem[] {
+  if (access?.kind !== "own_row" || facts.hasRowLevelSecurity || facts.isOurs) return [];
+  const problem = `row level security of ${quoteTable(facts.table)} is off, and "own_row" lets users reach it`;
+  return [{ problem, remedy: alter(facts, "enable row level security") }];
+}
+
+function checkEditable(users: UsersConfiguration, facts: TableFacts | null): TableProblem[] {
+  if (users.access?.kind !== "own_row") return [];
+  const isMade = facts === null || facts.isOurs;
+  const made = isMade ? users.columns.map(({ name }) => name) : [];
+  const names = [...made, ...(facts?.columns.filter((column) => !column.isGenerated) ?? []).map(({ name }) => name)];
+  return users.access.editable
+    .filter((name) => !names.includes(name))
+    .map((name) => {
+      const meant = suggestName(name, names);
+      const generated = facts !== null && findColumn(facts, name)?.isGenerated === true;
+      const problem = generated
+        ? `${quoteIdentifier(name)} is generated: nobody can edit it`
+        : `there is no column ${quoteIdentifier(name)}, which "editable" names`;
+      const remedy =
+        meant === null ? `remove ${json(name)} from "editable"` : `"editable": write ${json(meant)} for ${json(name)}`;
+      return { problem, remedy: inFile(remedy) };
+    });
+}
+
+function isMapped(users: UsersConfiguration, name: string): boolean {
+  return name === users.key || name === users.softDelete || users.columns.some((column) => column.name === name);
+}
+
+function isGenerated({ name }: ColumnFacts): string {
+  return `${quoteIdentifier(name)} is generated, the sync cannot write it`;
+}
+
+function alter({ table }: TableFacts, action: string): string {
+  return `alter table ${quoteTable(table)} ${action};`;
+}
+
+function dropNotNull(facts: TableFacts, { name }: ColumnFacts): string {
+  return alter(facts, `alter column ${quoteIdentifier(name)} drop not null`);
+}
+
+function toText(facts: TableFacts, { name }: ColumnFacts): string {
+  const quoted = quoteIdentifier(name);
+  return alter(facts, `alter column ${quoted} type text using ${quoted}::text`);
+}
+
+/** For a column of the primary key, which can be neither null nor replaced. */
+function unmap({ name }: ColumnFacts): string {
+  return inFile(`remove ${json(name)} from "columns"`);
+}
+
+/** What a column of another type holds may mean anything: it is kept under another name. */
+function setAside(users: UsersConfiguration, facts: TableFacts, column: ColumnFacts, type: string): string {
+  if (facts.primaryKey.includes(column.name)) return unmap(column);
+  const quoted = quoteIdentifier(column.name);
+  const before = quoteIdentifier(freeName(users, facts, column.name, "_before"));
+  return [
+    ...(column.isNotNull ? [dropNotNull(facts, column)] : []),
+    alter(facts, `rename column ${quoted} to ${before}`),
+    alter(facts, `add column ${quoted} ${type}`),
+  ].join("\n");
+}
+
+/** A name that neither the table nor the file has. PostgreSQL cuts names of more than 63 bytes. */
+function freeName(users: UsersConfiguration, facts: TableFacts, wanted: string, ending = ""): string {
+  for (let number = 1; ; number += 1) {
+    const suffix = number === 1 ? ending : `${ending}_${number}`;
+    const letters = [...wanted];
+    while (Buffer.byteLength(letters.join("") + suffix) > 63) letters.pop();
+    const name = letters.join("") + suffix;
+    if (findColumn(facts, name) === undefined && !isMapped(users, name)) return name;
+  }
+}
+
+function inFile(change: string): string {
+  return comment(`In clerk-sync.config.json: ${change}`);
+}
+
+/** As the file has it: the source alone, or an object when there is more to say. */
+function formatColumn({ source, default: value, write, allowed }: Column): string {
+  const settings = [
+    `"from": ${json(source)}`,
+    ...(value === undefined ? [] : [`"default": ${json(value)}`]),
+    ...(write === "once" ? ['"write": "once"'] : []),
+    ...(allowed === null ? [] : [`"allowed": [${allowed.map(json).join(", ")}]`]),
+    ...(source.startsWith("unsafe_metadata.") ? ['"allow_unsafe": true'] : []),
+  ];
+  return settings.length === 1 ? json(source) : `{${settings.join(", ")}}`;
+}
+
+function json(value: unknown): string {
+  return JSON.stringify(value);
+}

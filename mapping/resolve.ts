@@ -1,0 +1,126 @@
+import { createHash } from "node:crypto";
+import type { ColumnConfiguration, Configuration, UsersConfiguration } from "./configuration.ts";
+import type { ColumnFacts, MappedColumn, Mapping, TableFacts, UsersMapping } from "./mapping.ts";
+import { typeOfSource } from "./source-types.ts";
+import type { UserSource } from "./sources.ts";
+
+/**
+ * What the SQL is generated from: the configuration, and what the catalog says of its table. Without facts the table is
+ * one that we make. A column that the facts lack has the type of its source: checkTable says whether that is right.
+ */
+export function resolveMapping({ users }: Pick<Configuration, "users">, facts: TableFacts | null): Mapping {
+  const content = { users: resolveUsers(users, facts) };
+  return { hash: hashOf(content), ...content };
+}
+
+/** The table as the migration makes it. The columns are in the order of its statement. */
+export function planTable(users: UsersConfiguration): TableFacts {
+  const identity = users.columns.find(({ source }) => source === "uuid");
+  const primaryKey = identity?.name ?? users.key;
+  const email = users.columns.find(({ source }) => source === "email");
+  const uniques = [primaryKey, users.key, ...(email === undefined ? [] : [email.name])];
+  const columns = [
+    ...(identity === undefined ? [] : [planColumn(identity)]),
+    { ...textColumn, name: users.key, isNotNull: primaryKey === users.key },
+    ...users.columns.filter((column) => column !== identity).map(planColumn),
+    ...(users.softDelete === null ? [] : [{ ...timeColumn, name: users.softDelete }]),
+  ];
+  return {
+    table: users.table,
+    isTable: true,
+    isOurs: true,
+    columns,
+    primaryKey: [primaryKey],
+    uniques: [...new Set(uniques)].map((name) => [name]),
+    partlyUnique: [],
+    deferrables: [],
+    pointsTo: [],
+    references: [],
+    hasRowLevelSecurity: true,
+  };
+}
+
+const plain = { isNotNull: false, hasDefault: false, isGenerated: false };
+const textColumn = { ...plain, type: { kind: "text" }, sqlType: "text" } as const;
+const timeColumn = { ...plain, type: { kind: "timestamptz" }, sqlType: "timestamptz" } as const;
+
+function planColumn(column: ColumnConfiguration<UserSource>): ColumnFacts {
+  const type = typeOfSource(column);
+  const isKey = column.source === "uuid";
+  return {
+    ...plain,
+    name: column.name,
+    type,
+    sqlType: type.kind,
+    isNotNull: isKey,
+    hasDefault: hasPlannedDefault(column),
+  };
+}
+
+/** A row that the app makes has the default, too. {id} stands for a Clerk id, which such a row does not have. */
+function hasPlannedDefault({ source, default: value }: ColumnConfiguration<UserSource>): boolean {
+  if (source === "uuid" || source === "now") return true;
+  return source !== "public_metadata" && value !== undefined && value !== null && !String(value).includes("{id}");
+}
+
+function resolveUsers(users: UsersConfiguration, facts: TableFacts | null): UsersMapping {
+  const planned = planTable(users);
+  const table = facts ?? planned;
+  const find = (name: string) => findColumn(table, name) ?? findColumn(planned, name) ?? { ...textColumn, name };
+  const { type, sqlType } = find(users.key);
+  const [onlyKey, ...more] = table.primaryKey;
+  const rowId = onlyKey !== undefined && more.length === 0 ? onlyKey : users.key;
+  return {
+    table: users.table,
+    key: { name: users.key, type, sqlType, isPrimaryKey: onlyKey === users.key && more.length === 0 },
+    rowId,
+    columns: users.columns.map((column) =>
+      mapColumn(column, find(column.name), isUnique(findColumn(table, column.name) ? table : planned, column.name)),
+    ),
+    linkBy: users.linkBy,
+    softDelete: users.softDelete === null ? null : softColumn(find(users.softDelete)),
+    access: users.access ?? (table.isOurs ? { kind: "own_row", editable: [] } : { kind: "leave" }),
+    isMade: table.isOurs,
+    references: table.references,
+  };
+}
+
+export function findColumn(facts: TableFacts, name: string): ColumnFacts | undefined {
+  return facts.columns.find((column) => column.name === name);
+}
+
+/** Whether an index of any kind keeps two rows from having the same value in this column. */
+export function isUnique(facts: TableFacts, name: string): boolean {
+  const isWhole = facts.uniques.some((columns) => columns.length === 1 && columns[0] === name);
+  return isWhole || facts.partlyUnique.includes(name) || facts.deferrables.some(({ column }) => column === name);
+}
+
+function mapColumn(column: ColumnConfiguration<UserSource>, facts: ColumnFacts, unique: boolean): MappedColumn {
+  const { type, sqlType, isNotNull, hasDefault } = facts;
+  return {
+    ...column,
+    type,
+    sqlType,
+    isNotNull,
+    isUnique: unique,
+    usesOwnDefault: isNotNull && hasDefault && (column.default === undefined || column.default === null),
+    allowed: column.allowed ?? (type.kind === "enum" ? type.labels : null),
+  };
+}
+
+function softColumn({ name, type, sqlType }: ColumnFacts): UsersMapping["softDelete"] {
+  return { column: name, type, sqlType };
+}
+
+/** Foreign keys of others change without us, and no statement fails when they do: they are left out. */
+function hashOf({ users: { references: _, ...users } }: Omit<Mapping, "hash">): string {
+  return createHash("sha256").update(canonicalJson({ users })).digest("hex");
+}
+
+/** The same text for the same value, whatever the order of its keys. A default that is absent is not one that is null. */
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_, part: unknown) => {
+    if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
+    return Object.fromEntries(Object.entries(part).sort(([one], [other]) => (one < other ? -1 : 1)));
+  });
+}
