@@ -103,9 +103,14 @@ function mapColumn(column: ColumnConfiguration<UserSource>, facts: ColumnFacts, 
     sqlType,
     isNotNull,
     isUnique: unique,
-    usesOwnDefault: isNotNull && hasDefault && (column.default === undefined || column.default === null),
+    usesOwnDefault: isNotNull && hasDefault && (column.default ?? null) === null && !isMadeHere(column.source),
     allowed: column.allowed ?? (type.kind === "enum" ? type.labels : null),
   };
+}
+
+/** The sync always has a value for these. */
+function isMadeHere(source: UserSource): boolean {
+  return source === "id" || source === "uuid" || source === "now";
 }
 
 function softColumn({ name, type, sqlType }: ColumnFacts): UsersMapping["softDelete"] {
