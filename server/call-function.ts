@@ -75,22 +75,56 @@ async function queryWithin<Row extends pg.QueryResultRow>(
 ): Promise<pg.QueryResult<Row>> {
   const limit = Math.ceil(limitMilliseconds);
   const client = await pool.connect();
-  const send = (text: string, parameters: readonly unknown[] = []) => {
-    const query = { text, values: [...parameters], query_timeout: limit + 1000 };
+  const send = (text: string, parameters: readonly unknown[] = [], name?: string) => {
+    const query = {
+      text,
+      values: [...parameters],
+      query_timeout: limit + 1000,
+      ...(name === undefined ? {} : { name }),
+    };
     return client.query<Row>(query);
   };
-  const [begun, answered, committed] = await Promise.allSettled([
+  const isDirect = directConnections.get(client);
+  const [begun, answered, committed, asked] = await Promise.allSettled([
     send(`begin; set local statement_timeout = ${limit}`),
-    send(statement, values),
+    send(statement, values, isDirect ? nameOf(statement) : undefined),
     send("commit"), // after a failure it rolls back
+    isDirect === undefined ? askIsDirect(client) : isDirect,
   ]);
-  client.release(committed.status === "rejected");
+  if (asked.status === "fulfilled") directConnections.set(client, asked.value);
+  const isStale = answered.status === "rejected" && sqlState(answered.reason) === changedResult;
+  client.release(isStale || committed.status === "rejected");
   // The first failure is the cause of those after it.
   if (begun.status === "rejected") throw begun.reason;
   if (answered.status === "rejected") throw answered.reason;
   if (committed.status === "rejected") throw committed.reason;
   return answered.value;
 }
+
+/** What is known of connections: true, PostgreSQL itself is at the other end; false, a pooler. */
+const directConnections = new WeakMap<pg.PoolClient, boolean>();
+
+/**
+ * Tells whether PostgreSQL itself is at the other end: a pooler makes up the process id that a client is told at the start.
+ * PostgreSQL parses and plans a statement once for each connection when the statement has a name. Behind a pooler in
+ * transaction mode the name is unknown to the next connection, so a statement gets none there.
+ */
+async function askIsDirect(client: pg.PoolClient): Promise<boolean> {
+  const { rows } = await client.query<{ id: number }>("select pg_catalog.pg_backend_pid() as id");
+  return rows[0]?.id === (client as { processID?: unknown }).processID;
+}
+
+const statementNames = new Map<string, string>();
+
+/** The name of a prepared statement, the same for the same text. */
+function nameOf(statement: string): string {
+  const name = statementNames.get(statement) ?? `clerk_sync_${statementNames.size + 1}`;
+  statementNames.set(statement, name);
+  return name;
+}
+
+/** A migration changed what a function returns. The statement with this name fails until its connection ends. */
+const changedResult = "0A000";
 
 const undefinedFunction = "42883";
 

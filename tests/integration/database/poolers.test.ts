@@ -9,7 +9,12 @@ import { startServer } from "../../../server/start-server.ts";
 import { userEvent } from "../../support/clerk/build-event.ts";
 import { testSecret } from "../../support/clerk/sign.ts";
 import { hasPgBouncer, startPgBouncer } from "../../support/database/pgbouncer.ts";
-import { createEmptyDatabase, createTestDatabase, type TestDatabase } from "../../support/database/test-database.ts";
+import {
+  createEmptyDatabase,
+  createTestDatabase,
+  openPool,
+  type TestDatabase,
+} from "../../support/database/test-database.ts";
 import { spawnCli } from "../../support/processes/cli-process.ts";
 import { waitFor } from "../../support/processes/wait-for.ts";
 import { postEvent } from "../../support/webhook/post-event.ts";
@@ -100,6 +105,22 @@ describe.skipIf(!isHere).each(["transaction", "session"])("through PgBouncer in 
     expect((await database.pool.query("select 1 from children")).rowCount).toBe(0);
   });
 });
+
+it.skipIf(!isHere)(
+  "PostgreSQL keeps the statement of a call for the next one, unless a pooler is between",
+  async () => {
+    const keptOver = async (url: string) => {
+      const pool = openPool(url, { max: 1 });
+      undo.push(() => pool.end());
+      const call = createCallFunction(pool);
+      for (let place = 0; place < 3; place++) await call("clerk_sync_schema_version", {});
+      const { rows } = await pool.query("select statement from pg_prepared_statements");
+      return rows.map(({ statement }) => statement);
+    };
+    expect(await keptOver(database.url)).toEqual([expect.stringContaining("clerk_sync_schema_version")]);
+    expect(await keptOver(await pooled("session"))).toEqual([]);
+  },
+);
 
 it.skipIf(!isHere)("a pooler that refuses transactions is told at the start, with its reason", async () => {
   await expect(serve(await pooled("statement"))).rejects.toMatchObject({
