@@ -625,8 +625,9 @@ $$;
 --   PENDING ──> PROCESSING ──> COMPLETED          CANCELLED: by a person
 --      └───────────┬──┴──> FAILED (again at run_at) ──> … ──> DEAD (gave up; a person retries)
 --
--- The sync inserts jobs by clerk_sync.insert_jobs and moves them by clerk_sync.move_jobs, and both record what they do in
--- the job's history. A trigger records what anybody else does to a job: a change by hand.
+-- The sync inserts jobs by clerk_sync.insert_jobs, moves them by clerk_sync.move_jobs and ends them by
+-- clerk_sync.complete_jobs; all three record what they do in the job's history. A trigger records what anybody else does to
+-- a job: a change by hand.
 --
 -- source: webhook (Clerk sent it), refresh (the worker reads the user from Clerk's API when the job runs), backfill,
 -- reconcile or ensure (the payload was read there), or why only the mirror is pending (email_taken, lease_lost).
@@ -950,10 +951,21 @@ declare
     lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0') placing '-' from 9 for 0
   ) || '-7';
   v_events clerk_sync.events[] := array(
-    select jsonb_populate_record(null::clerk_sync.events, i.value || jsonb_build_object(
-      'id', overlay(gen_random_uuid()::text placing v_time from 1 for 15),
-      'clerk_id', coalesce(i.value -> 'clerk_id', nullif(i.value -> 'payload' -> 'clerk_id', '""'))
-    ))
+    select row( -- the columns of clerk_sync.events in their order
+      overlay(gen_random_uuid()::text placing v_time from 1 for 15)::uuid,
+      i.value ->> 'event_id',
+      i.value ->> 'job_type',
+      case when i.value ? 'clerk_id' then i.value ->> 'clerk_id' else nullif(i.value -> 'payload' ->> 'clerk_id', '') end,
+      (i.value ->> 'version')::bigint,
+      i.value -> 'payload',
+      i.value ->> 'source',
+      null,
+      (i.value ->> 'read_at')::timestamptz,
+      (i.value ->> 'applied_at')::timestamptz,
+      null,
+      (i.value ->> 'for_auth_only')::boolean,
+      i.value ->> 'dead_reason'
+    )::clerk_sync.events
     from jsonb_array_elements(p_jobs) as i
   );
 begin
@@ -965,25 +977,10 @@ begin
 end
 $$;
 
--- The two writers of job state. Three other statements of the sync change what a job holds, never its state: put_reads (a
+-- The three writers of job state. Three other statements of the sync change what a job holds, never its state: put_reads (a
 -- read of its user), name_users (the user of a deletion without an id) and erase_deleted.
 
--- What the result of a job says that brought nothing newer.
-create or replace function clerk_sync.superseded_result(p_clerk_id text)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select case
-    when r.deleted_at is not null then '{"applied": false, "reason": "user_deleted"}'
-    else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', r.version)
-  end
-  from clerk_sync.records as r
-  where r.id = p_clerk_id;
-$$;
-
--- Moves jobs: the only function of the sync that changes their state. Every change goes into the history of the job.
+-- Moves jobs on, to every state but COMPLETED (complete_jobs). Every change goes into the history of the job.
 -- An attempt counts when a job leaves the queue for it (PROCESSING), or ends in the same call (COMPLETED, FAILED, DEAD). A
 -- job that goes back to PENDING from PROCESSING gets its attempt back.
 --   p_status       the status to come; null: it stays. FAILED becomes DEAD when the attempts are used up. A job whose
@@ -991,7 +988,7 @@ $$;
 --                  asks a job in flight for that.
 --   p_error        why; a status that stays, and CANCELLED, keep the error that is there
 --   p_run_at       when the job is due; null: as before
---   p_applied      true: its change is written; false: a newer change of its user is known
+--   p_applied      its change is written
 --   p_notes        what its result says besides, by job id
 --   p_read_at      when the read from Clerk's API begins that the job is leased for
 --   p_token, p_lease_until   the lease of a job that becomes PROCESSING; null: the one it has
@@ -1010,7 +1007,7 @@ create or replace function clerk_sync.move_jobs(
   p_is_held      boolean default false,
   p_is_confirmed boolean default null,
   p_runs_alone   boolean default null,
-  p_applied      boolean default null,
+  p_applied      boolean default false,
   p_notes        jsonb default null,
   p_token        uuid default null,
   p_lease_until  timestamptz default null,
@@ -1046,14 +1043,6 @@ begin
           when j.payload ? 'ignored_email' then jsonb_build_object('applied', true, 'ignored_email', j.payload -> 'ignored_email')
           else '{"applied": true}'
         end
-        when not p_applied and j.applied_at is null then ( -- as superseded_result
-          select case
-            when r.deleted_at is not null then '{"applied": false, "reason": "user_deleted"}'
-            else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', r.version)
-          end
-          from clerk_sync.records as r
-          where r.id = j.clerk_id
-        )
         when p_notes ? j.id::text then coalesce(j.result, '{}')
         else j.result
       end || case when p_notes ? j.id::text then p_notes -> j.id::text else '{}' end,
@@ -1073,7 +1062,7 @@ begin
       end,
       case
         when m.status = j.status then j.processed_at
-        when m.status in ('COMPLETED', 'DEAD', 'CANCELLED') then p_now
+        when m.status in ('DEAD', 'CANCELLED') then p_now
       end,
       p_now,
       case
@@ -1086,7 +1075,7 @@ begin
       select case
         when p_starts_over then 0
         when j.status = 'PROCESSING' then case when p_status = 'PENDING' then j.attempts - 1 else j.attempts end
-        when p_status in ('PROCESSING', 'COMPLETED', 'FAILED', 'DEAD') then j.attempts + 1
+        when p_status in ('PROCESSING', 'FAILED', 'DEAD') then j.attempts + 1
         else j.attempts
       end as attempts
     ) as a
@@ -1103,6 +1092,66 @@ begin
   get diagnostics v_count = row_count;
   perform set_config('clerk_sync.actor', '', true);
   return v_count;
+end
+$$;
+
+-- Completes jobs: nothing of them is pending any more. Almost every job ends so; this statement is short because it does
+-- nothing else. An attempt counts as in move_jobs.
+--   p_applied  true: the change is written; false: a newer change of the user is known; null: as the job says
+--   p_notes    what the results say besides, by job id
+create or replace function clerk_sync.complete_jobs(
+  p_ids     uuid[],
+  p_now     timestamptz,
+  p_applied boolean default null,
+  p_notes   jsonb default null
+)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if coalesce(cardinality(p_ids), 0) = 0 then
+    return;
+  end if;
+  perform set_config('clerk_sync.actor', 'sync', true);
+  update public.job_queue as j
+  set status = 'COMPLETED',
+      attempts = j.attempts + (j.status <> 'PROCESSING')::integer,
+      payload = case
+        when j.status = 'PROCESSING' or j.attempts = 0 then j.payload
+        else j.payload || jsonb_build_object('retry_count', j.attempts)
+      end,
+      error = null,
+      result = case
+        when p_applied and (j.applied_at is null or j.job_type = 'USER_DELETED') then case
+          when j.payload ? 'ignored_email' then jsonb_build_object('applied', true, 'ignored_email', j.payload -> 'ignored_email')
+          else '{"applied": true}'
+        end
+        when not p_applied and j.applied_at is null then ( -- a newer change of the user is known
+          select case
+            when r.deleted_at is not null then '{"applied": false, "reason": "user_deleted"}'
+            else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', r.version)
+          end
+          from clerk_sync.records as r
+          where r.id = j.clerk_id
+        )
+        when p_notes ? j.id::text then coalesce(j.result, '{}')
+        else j.result
+      end || case when p_notes ? j.id::text then p_notes -> j.id::text else '{}' end,
+      waits_for = null,
+      is_held = false,
+      runs_alone = false,
+      applied_at = case when p_applied then coalesce(j.applied_at, p_now) else j.applied_at end,
+      lease_token = null,
+      lease_until = null,
+      cancel_requested_at = null,
+      processed_at = p_now,
+      updated_at = p_now,
+      history = j.history || jsonb_build_object( -- as history_entry
+        'at', clock_timestamp(), 'status', 'COMPLETED', 'attempt', j.attempts + (j.status <> 'PROCESSING')::integer
+      )
+  where j.id = any (p_ids);
+  perform set_config('clerk_sync.actor', '', true);
 end
 $$;
 
@@ -1151,18 +1200,30 @@ begin
       (s.status = 'COMPLETED')::integer, p_max_attempts, p_now, p_now, p_now,
       case when s.status <> 'PENDING' then v_done end,
       case when s.carries and p_mirrors then p_waits_for end,
-      p_alone or coalesce((
-        select true from public.job_queue as a where a.clerk_id = e.clerk_id and a.runs_alone and a.status <> 'COMPLETED' limit 1
-      ), false), -- as runs_alone
       case
-        when s.carries or e.applied_at is not null then
-          '{"applied": true}' || jsonb_strip_nulls(jsonb_build_object('ignored_email', e.payload -> 'ignored_email'))
-            || coalesce(p_notes -> e.id::text, '{}')
-        when s.status = 'COMPLETED' then clerk_sync.superseded_result(e.clerk_id)
+        when s.carries then false
+        else p_alone or coalesce(( -- as runs_alone
+          select true from public.job_queue as a where a.clerk_id = e.clerk_id and a.runs_alone and a.status <> 'COMPLETED' limit 1
+        ), false)
       end,
-      jsonb_build_array(jsonb_strip_nulls(jsonb_build_object( -- as history_entry, at a third of its cost
-        'at', clock_timestamp(), 'status', s.status, 'attempt', (s.status = 'COMPLETED')::integer, 'error', e.dead_reason
-      )))
+      case
+        when s.carries or e.applied_at is not null then case
+          when e.payload ? 'ignored_email' then jsonb_build_object('applied', true, 'ignored_email', e.payload -> 'ignored_email')
+          else '{"applied": true}'
+        end || case when p_notes ? e.id::text then p_notes -> e.id::text else '{}' end
+        when s.status = 'COMPLETED' then ( -- a newer change of the user is known
+          select case
+            when r.deleted_at is not null then '{"applied": false, "reason": "user_deleted"}'
+            else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', r.version)
+          end
+          from clerk_sync.records as r
+          where r.id = e.clerk_id
+        )
+      end,
+      jsonb_build_array( -- as history_entry, at a third of its cost
+        jsonb_build_object('at', clock_timestamp(), 'status', s.status, 'attempt', (s.status = 'COMPLETED')::integer)
+          || case when e.dead_reason is not null then jsonb_build_object('error', e.dead_reason) else '{}' end
+      )
     from unnest(p_events) as e
     cross join lateral (
       select
@@ -2827,20 +2888,26 @@ begin
     v_superseded := v_superseded || v_done.superseded;
     v_notes := coalesce(v_notes, '{}') || coalesce(v_done.notes, '{}');
   end if;
-  perform clerk_sync.move_jobs(
-    v_carries,
-    case when v_waits then 'PENDING' when p_rules.mirror_token is not null then 'PROCESSING' else 'COMPLETED' end,
-    p_now,
-    p_applied => true,
-    p_runs_alone => false, -- whatever hindered it is over
-    p_notes => v_notes,
-    p_waits_for => case when v_waits then 'auth' end,
-    p_token => p_rules.mirror_token,
-    p_lease_until => p_rules.lease_until
-  );
-  perform clerk_sync.move_jobs(v_superseded, 'COMPLETED', p_now, p_applied => false, p_runs_alone => false);
+  if p_rules.mirror_token is null then
+    perform clerk_sync.complete_jobs(v_carries, p_now, p_applied => true, p_notes => v_notes);
+  else
+    perform clerk_sync.move_jobs(
+      v_carries,
+      case when v_waits then 'PENDING' else 'PROCESSING' end,
+      p_now,
+      p_applied => true,
+      p_runs_alone => false, -- whatever hindered it is over
+      p_notes => v_notes,
+      p_waits_for => case when v_waits then 'auth' end,
+      p_token => p_rules.mirror_token,
+      p_lease_until => p_rules.lease_until
+    );
+  end if;
+  perform clerk_sync.complete_jobs(v_superseded, p_now, p_applied => false);
   perform clerk_sync.erase_deleted(v_ended, p_now);
-  perform clerk_sync.add_given(v_events);
+  if v_done is not null or cardinality(v_superseded) > 0 then
+    perform clerk_sync.add_given(v_events);
+  end if;
   set constraints all immediate;
 end
 $$;
@@ -3867,10 +3934,10 @@ $$;
 
 -- What a worker does: it claims due jobs, applies them, settles their attempts, and takes over from workers that died.
 --
---   clerk_sync_run_jobs      one batch: claim_jobs ─> route_jobs ─> apply_batch (08) ─> move_jobs (04)
+--   clerk_sync_run_jobs      one batch: claim_jobs ─> route_jobs ─> apply_batch (08) ─> complete_jobs, move_jobs (04)
 --                            reads and mirrors that are pending come back under a lease
 --   clerk_sync_apply_reads   what was read of users (12) ─> apply_batch
---   clerk_sync_settle_jobs   what became of the calls ─> settle_outcomes ─> move_jobs
+--   clerk_sync_settle_jobs   what became of the calls ─> settle_outcomes ─> complete_jobs, move_jobs
 --   clerk_sync_rescue_jobs   leases that ran out are failed attempts
 --   clerk_sync_lease_alone, try_alone, apply_alone   one job that was cut off with others, in calls of its own
 
@@ -4284,7 +4351,7 @@ begin
           auth_locked_at = null,
           mirrored_version = excluded.mirrored_version,
           mirrored_at = excluded.mirrored_at;
-    perform clerk_sync.move_jobs(v_ids, 'COMPLETED', p_now, p_notes => v_notes);
+    perform clerk_sync.complete_jobs(v_ids, p_now, p_notes => v_notes);
     perform clerk_sync.erase_deleted(v_ids, p_now);
   end if;
 

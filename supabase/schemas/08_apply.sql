@@ -864,20 +864,26 @@ begin
     v_superseded := v_superseded || v_done.superseded;
     v_notes := coalesce(v_notes, '{}') || coalesce(v_done.notes, '{}');
   end if;
-  perform clerk_sync.move_jobs(
-    v_carries,
-    case when v_waits then 'PENDING' when p_rules.mirror_token is not null then 'PROCESSING' else 'COMPLETED' end,
-    p_now,
-    p_applied => true,
-    p_runs_alone => false, -- whatever hindered it is over
-    p_notes => v_notes,
-    p_waits_for => case when v_waits then 'auth' end,
-    p_token => p_rules.mirror_token,
-    p_lease_until => p_rules.lease_until
-  );
-  perform clerk_sync.move_jobs(v_superseded, 'COMPLETED', p_now, p_applied => false, p_runs_alone => false);
+  if p_rules.mirror_token is null then
+    perform clerk_sync.complete_jobs(v_carries, p_now, p_applied => true, p_notes => v_notes);
+  else
+    perform clerk_sync.move_jobs(
+      v_carries,
+      case when v_waits then 'PENDING' else 'PROCESSING' end,
+      p_now,
+      p_applied => true,
+      p_runs_alone => false, -- whatever hindered it is over
+      p_notes => v_notes,
+      p_waits_for => case when v_waits then 'auth' end,
+      p_token => p_rules.mirror_token,
+      p_lease_until => p_rules.lease_until
+    );
+  end if;
+  perform clerk_sync.complete_jobs(v_superseded, p_now, p_applied => false);
   perform clerk_sync.erase_deleted(v_ended, p_now);
-  perform clerk_sync.add_given(v_events);
+  if v_done is not null or cardinality(v_superseded) > 0 then
+    perform clerk_sync.add_given(v_events);
+  end if;
   set constraints all immediate;
 end
 $$;

@@ -1,9 +1,9 @@
 -- What a worker does: it claims due jobs, applies them, settles their attempts, and takes over from workers that died.
 --
---   clerk_sync_run_jobs      one batch: claim_jobs ─> route_jobs ─> apply_batch (08) ─> move_jobs (04)
+--   clerk_sync_run_jobs      one batch: claim_jobs ─> route_jobs ─> apply_batch (08) ─> complete_jobs, move_jobs (04)
 --                            reads and mirrors that are pending come back under a lease
 --   clerk_sync_apply_reads   what was read of users (12) ─> apply_batch
---   clerk_sync_settle_jobs   what became of the calls ─> settle_outcomes ─> move_jobs
+--   clerk_sync_settle_jobs   what became of the calls ─> settle_outcomes ─> complete_jobs, move_jobs
 --   clerk_sync_rescue_jobs   leases that ran out are failed attempts
 --   clerk_sync_lease_alone, try_alone, apply_alone   one job that was cut off with others, in calls of its own
 
@@ -417,7 +417,7 @@ begin
           auth_locked_at = null,
           mirrored_version = excluded.mirrored_version,
           mirrored_at = excluded.mirrored_at;
-    perform clerk_sync.move_jobs(v_ids, 'COMPLETED', p_now, p_notes => v_notes);
+    perform clerk_sync.complete_jobs(v_ids, p_now, p_notes => v_notes);
     perform clerk_sync.erase_deleted(v_ids, p_now);
   end if;
 

@@ -89,7 +89,7 @@ export const acceptPromises: readonly Mutation[] = [
     edits: [
       {
         file: jobsSql,
-        within: "clerk_sync.move_jobs",
+        within: "clerk_sync.complete_jobs",
         find: "when not p_applied and j.applied_at is null then",
         replace: "when not p_applied then",
       },

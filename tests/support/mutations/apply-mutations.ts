@@ -135,8 +135,8 @@ export const applyRules: readonly Mutation[] = [
     title: "with a mirror the row is there and the job waits for a worker, which mirrors it in its first attempt",
     edits: [
       move(
-        "when p_status in ('PROCESSING', 'COMPLETED', 'FAILED', 'DEAD') then j.attempts + 1\n",
-        "when p_status in ('COMPLETED', 'FAILED', 'DEAD') then j.attempts + 1\n",
+        "when p_status in ('PROCESSING', 'FAILED', 'DEAD') then j.attempts + 1\n",
+        "when p_status in ('FAILED', 'DEAD') then j.attempts + 1\n",
       ),
     ],
   },
@@ -144,21 +144,18 @@ export const applyRules: readonly Mutation[] = [
     test: file("worker/job-history"),
     title: "every change of state is recorded with its time, also one made by hand",
     edits: [
-      move(
-        "when p_status in ('PROCESSING', 'COMPLETED', 'FAILED', 'DEAD')",
-        "when p_status in ('PROCESSING', 'FAILED', 'DEAD')",
-      ),
+      {
+        file: jobsSql,
+        within: "clerk_sync.complete_jobs",
+        find: "      attempts = j.attempts + (j.status <> 'PROCESSING')::integer,\n",
+        replace: "",
+      },
     ],
   },
   {
     test: file("worker/refused-jobs"),
     title: "a deletion that a foreign key stops is a dead letter the second time",
-    edits: [
-      move(
-        "when p_status in ('PROCESSING', 'COMPLETED', 'FAILED', 'DEAD')",
-        "when p_status in ('PROCESSING', 'COMPLETED')",
-      ),
-    ],
+    edits: [move("when p_status in ('PROCESSING', 'FAILED', 'DEAD')", "when p_status = 'PROCESSING'")],
   },
   {
     test: file("admin/operate"),

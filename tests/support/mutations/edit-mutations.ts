@@ -13,6 +13,7 @@ export const editorNames: readonly Mutation[] = [
   ...[
     [jobsSql, "clerk_sync.insert_jobs"],
     [jobsSql, "clerk_sync.move_jobs"],
+    [jobsSql, "clerk_sync.complete_jobs"],
     [scheduleSql, "public.clerk_sync_purge_jobs"],
   ].map(([file = "", within = ""]) => ({
     test,
