@@ -4088,8 +4088,14 @@ $$;
 -- job or user that another worker holds is left for the next round. Refreshes are left to workers that can read from
 -- Clerk's API. Where a user has several jobs, the others come along, up to three times p_limit: the newest carries the
 -- change, and left behind they would be passed over by every other worker while their users are locked.
-create or replace function clerk_sync.claim_jobs(p_limit integer, p_can_read boolean, p_now timestamptz)
-returns uuid[]
+-- are_plain: each of the jobs goes to apply, without a question to route_jobs.
+create or replace function clerk_sync.claim_jobs(
+  p_limit    integer,
+  p_can_read boolean,
+  p_now      timestamptz,
+  out ids       uuid[],
+  out are_plain boolean
+)
 language plpgsql
 set search_path = ''
 as $$
@@ -4097,15 +4103,14 @@ declare
   v_due     uuid[];
   v_users   text[];
   v_claimed text[];
-  v_ids     uuid[];
   v_more    text[];
 begin
   -- Here as everywhere in what runs often: = any(array(...)), subqueries and offset 0, not joins. They are looked up by
   -- key whatever the statistics say; a plan made while the tables were small is kept until the next analyze.
-  select array_agg(d.id), array_agg(d.clerk_id)
-  into v_due, v_users
+  select array_agg(d.id), array_agg(d.clerk_id), bool_and(d.is_plain)
+  into v_due, v_users, are_plain
   from (
-    select j.id, j.clerk_id
+    select j.id, j.clerk_id, j.source <> 'refresh' and j.job_type <> 'USER_DELETED' as is_plain
     from public.job_queue as j
     where j.status in ('PENDING', 'FAILED')
       and j.waits_for is null
@@ -4120,33 +4125,37 @@ begin
     for update of j skip locked
   ) as d;
   if v_due is null then
-    return array[]::uuid[];
+    ids := array[]::uuid[];
+    return;
   end if;
   if array_position(v_users, null) is not null then
+    are_plain := false;
     v_due := clerk_sync.name_users(v_due);
-    v_users := array(select j.clerk_id from public.job_queue as j where j.id = any (v_due));
+    v_users := array(
+      select (select j.clerk_id from public.job_queue as j where j.id = d.id)
+      from unnest(v_due) with ordinality as d(id, place)
+      order by d.place
+    );
   end if;
   v_claimed := clerk_sync.claim_records(array(select distinct u from unnest(v_users) as u where u is not null));
 
   -- Another look at PROCESSING, now that no other worker can lease a job of these users.
-  select array_agg(c.id), array_agg(distinct c.clerk_id) filter (where c.jobs > 1)
-  into v_ids, v_more
+  select coalesce(array_agg(c.id), '{}'), array_agg(distinct c.clerk_id) filter (where c.jobs > 1)
+  into ids, v_more
   from (
-    select j.id, j.clerk_id, count(*) over (partition by j.clerk_id) as jobs
-    from public.job_queue as j
-    where j.id = any (v_due)
-      and (
-        j.clerk_id is null
-        or (
-          j.clerk_id in (select k from unnest(v_claimed) as k)
-          and (select true from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING') is null
-        )
-      )
+    select d.id, d.clerk_id, count(*) over (partition by d.clerk_id) as jobs
+    from unnest(v_due, v_users) as d(id, clerk_id)
+    where d.clerk_id is null
+       or (
+         d.clerk_id in (select k from unnest(v_claimed) as k)
+         and (select true from public.job_queue as r where r.clerk_id = d.clerk_id and r.status = 'PROCESSING') is null
+       )
   ) as c;
   if v_more is null then
-    return coalesce(v_ids, array[]::uuid[]);
+    return;
   end if;
-  return v_ids || array(
+  are_plain := false;
+  ids := ids || array(
     select j.id
     from public.job_queue as j
     where j.clerk_id = any (v_more)
@@ -4155,7 +4164,7 @@ begin
       and j.run_at <= p_now
       and not j.runs_alone
       and (p_can_read or j.source <> 'refresh')
-      and case when j.id not in (select i from unnest(v_ids) as i) then true end
+      and case when j.id not in (select i from unnest(ids) as i) then true end
     limit p_limit * 3
     for update of j skip locked
   );
@@ -4239,6 +4248,7 @@ declare
   v_token       uuid := gen_random_uuid();
   v_lease_until timestamptz := p_now + make_interval(secs => coalesce(p_lease_seconds, 60));
   v_claimed     uuid[];
+  v_are_plain   boolean;
   v_apply       uuid[] := array[]::uuid[];
   v_reads       uuid[] := array[]::uuid[];
   v_waits       uuid[] := array[]::uuid[];
@@ -4259,8 +4269,10 @@ begin
     perform clerk_sync.queue_refreshes(p_limit, p_now);
   end if;
 
-  v_claimed := clerk_sync.claim_jobs(p_limit, p_can_read, p_now);
-  if cardinality(v_claimed) > 0 then
+  select c.ids, c.are_plain into v_claimed, v_are_plain from clerk_sync.claim_jobs(p_limit, p_can_read, p_now) as c;
+  if v_are_plain then
+    v_apply := v_claimed;
+  elsif cardinality(v_claimed) > 0 then
     select
       coalesce(array_agg(r.id) filter (where r.route = 'apply'), '{}'),
       coalesce(array_agg(r.id) filter (where r.route = 'read'), '{}'),
@@ -4529,7 +4541,7 @@ set plan_cache_mode = 'force_generic_plan'
 set jit = 'off'
 as $$
 declare
-  v_ids uuid[] := clerk_sync.claim_jobs(p_limit, p_can_read, p_now);
+  v_ids uuid[] := (select c.ids from clerk_sync.claim_jobs(p_limit, p_can_read, p_now) as c);
 begin
   perform clerk_sync.cut_jobs(v_ids, p_now);
   return cardinality(v_ids);
