@@ -946,13 +946,14 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  -- Ids begin with the time (UUID version 7), so that new jobs are neighbours in an index of millions.
+  -- Ids begin with the time (UUID version 7), so that new jobs are neighbours in an index of millions. The place in the
+  -- call follows: the ids of a call have the order of its events.
   v_time   text := overlay(
     lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0') placing '-' from 9 for 0
   ) || '-7';
   v_events clerk_sync.events[] := array(
     select row( -- the columns of clerk_sync.events in their order
-      overlay(gen_random_uuid()::text placing v_time from 1 for 15)::uuid,
+      overlay(gen_random_uuid()::text placing v_time || lpad(to_hex(i.ordinality & 4095), 3, '0') from 1 for 18)::uuid,
       i.value ->> 'event_id',
       i.value ->> 'job_type',
       case when i.value ? 'clerk_id' then i.value ->> 'clerk_id' else nullif(i.value -> 'payload' ->> 'clerk_id', '') end,
@@ -966,7 +967,7 @@ declare
       (i.value ->> 'for_auth_only')::boolean,
       i.value ->> 'dead_reason'
     )::clerk_sync.events
-    from jsonb_array_elements(p_jobs) as i
+    from jsonb_array_elements(p_jobs) with ordinality as i
   );
 begin
   if (cardinality(v_events) <> 1 or v_events[1].event_id is null)
@@ -1161,7 +1162,7 @@ $$;
 -- p_superseded: events that bring nothing newer. p_notes: what the results of jobs say besides, by job id.
 -- p_existing: users whose creation is no news, by event id: {id, clerk_id}; nothing is stored for them.
 -- p_waits_for: the service that the mirror waits for. p_alone: these jobs run alone, as do those of users who have such a job.
--- Returns [{event_id, outcome, applied, job_id, user}] in the order of p_events, as clerk_sync_enqueue describes it.
+-- Returns [{event_id, outcome, applied, job_id, user}] in the order of the events' ids, as clerk_sync_enqueue describes it.
 create or replace function clerk_sync.insert_jobs(
   p_events       clerk_sync.events[],
   p_now          timestamptz,
@@ -1181,7 +1182,7 @@ as $$
 declare
   v_done      timestamptz := p_now + (clock_timestamp() - statement_timestamp());
   v_answer    jsonb;
-  v_known     text[]; -- events whose job is there
+  v_stored    uuid[];
   v_restarted uuid[];
 begin
   perform set_config('clerk_sync.actor', 'sync', true);
@@ -1237,59 +1238,49 @@ begin
     where not p_existing ? e.event_id
     order by e.event_id -- two calls that share events take them in one order
     on conflict (event_id) do nothing
-    returning j.id
-  ),
-  answered as (
-    select e.*, p_existing ? e.event_id as exists_already, e.id in (select n.id from stored as n) as is_stored
-    from unnest(p_events) with ordinality as e
+    returning j.id, j.event_id, j.status
   )
   select
-    coalesce(jsonb_agg(jsonb_build_object(
-      'event_id', a.event_id,
-      'outcome', case
-        when a.exists_already then 'exists'
-        when not a.is_stored then 'duplicate'
-        when a.dead_reason is null then 'queued'
-        else 'dead'
-      end,
-      'applied', case
-        when not a.is_stored then 'no'
-        when a.id = any (p_superseded) or (a.id = any (p_carries) and not p_mirrors) then 'all'
-        when a.id = any (p_carries) then 'row'
-        else 'no'
-      end,
-      'job_id', case when a.is_stored then a.id end,
-      'user', p_existing -> a.event_id
-    ) order by a.ordinality), '[]'),
-    array_agg(a.event_id) filter (where not a.is_stored and not a.exists_already)
-  into v_answer, v_known
-  from answered as a;
+    array_agg(s.id),
+    jsonb_agg(jsonb_build_object(
+      'event_id', s.event_id,
+      'outcome', case s.status when 'DEAD' then 'dead' else 'queued' end,
+      'applied', case when s.status = 'COMPLETED' then 'all' when s.id = any (p_carries) then 'row' else 'no' end,
+      'job_id', s.id,
+      'user', null
+    ) order by s.id)
+  into v_stored, v_answer
+  from stored as s;
   perform set_config('clerk_sync.actor', '', true);
-  if v_known is null then
+  if cardinality(v_stored) = cardinality(p_events) then
     return v_answer;
   end if;
 
   v_restarted := array(
     select j.id
     from public.job_queue as j
-    where j.event_id = any (array(select e.event_id from unnest(p_events) as e where e.dead_reason is null))
-      and j.event_id = any (v_known)
+    where j.event_id = any (array(
+        select e.event_id from unnest(p_events) as e where e.dead_reason is null and not p_existing ? e.event_id
+      ))
       and j.status = 'DEAD'
     order by j.event_id
     for update
   );
   perform clerk_sync.move_jobs(v_restarted, 'PENDING', p_now, p_run_at => p_now, p_starts_over => true);
   return (
-    select jsonb_agg(
-      a.value || case when a.value ->> 'event_id' = any (v_known) then (
-        select jsonb_build_object('job_id', j.id)
-          || case when j.id = any (v_restarted) then jsonb '{"outcome": "requeued"}' else '{}' end
-        from public.job_queue as j
-        where j.event_id = a.value ->> 'event_id'
-      ) else jsonb '{}' end
-      order by a.ordinality
-    )
-    from jsonb_array_elements(v_answer) with ordinality as a
+    select coalesce(jsonb_agg(coalesce(a.answer, jsonb_build_object(
+      'event_id', e.event_id,
+      'outcome', case when p_existing ? e.event_id then 'exists' when j.id = any (v_restarted) then 'requeued' else 'duplicate' end,
+      'applied', 'no',
+      'job_id', j.id,
+      'user', p_existing -> e.event_id
+    )) order by e.id), '[]')
+    from unnest(p_events) as e
+    left join (select i.value as answer from jsonb_array_elements(v_answer) as i) as a on a.answer ->> 'event_id' = e.event_id
+    -- offset 0: a lookup each, whatever the statistics say
+    left join lateral (
+      select k.id from public.job_queue as k where k.event_id = e.event_id and not p_existing ? e.event_id offset 0
+    ) as j on true
   );
 end
 $$;
