@@ -21,6 +21,8 @@ export type ColumnFacts = {
   isNotNull: boolean;
   /** A default, an identity or a serial: a row can be made without a value. Not auth.uid(), which is null in the sync. */
   hasDefault: boolean;
+  /** The default as the catalog writes it; null without one, and where a file was read as text. */
+  defaultExpression: string | null;
   /** The sync cannot write a generated column, nor an identity that is generated always. */
   isGenerated: boolean;
 };
@@ -70,6 +72,10 @@ export type MappedColumn = {
   isUnique: boolean;
   /** It may not be null, and has a default of its own, which stands where Clerk has no value. */
   usesOwnDefault: boolean;
+  /** The default of the column as SQL; null without one. */
+  ownDefault: string | null;
+  /** The sync can look rows up by the column: a whole unique index is on it alone. */
+  isWhollyUnique: boolean;
   /** Undefined when the configuration gives none: an empty value is null then. */
   default: DefaultValue | undefined;
   write: "always" | "once";
@@ -80,7 +86,14 @@ export type MappedColumn = {
 /** One kind of record, its table, and what goes where: all that the generated SQL is made of. */
 export type UsersMapping = {
   table: TableName;
-  key: { name: string; type: ColumnType; sqlType: string; isPrimaryKey: boolean };
+  key: {
+    name: string;
+    type: ColumnType;
+    sqlType: string;
+    isPrimaryKey: boolean;
+    /** A text that stands where there is no Clerk id, because the column's default writes it. */
+    emptyText: string | null;
+  };
   /** The column that names a row to a person: the primary key where it is one column, else the key. */
   rowId: string;
   columns: readonly MappedColumn[];

@@ -142,6 +142,7 @@ select jsonb_build_object(
           or a.attgenerated <> ''
           or y.typdefault is not null
           or coalesce(pg_get_expr(d.adbin, d.adrelid) not like '%auth.uid()%', false),
+        'defaultExpression', case when a.attgenerated = '' then pg_get_expr(d.adbin, d.adrelid) end,
         'isGenerated', a.attidentity = 'a' or a.attgenerated <> ''
       )
       order by a.attnum

@@ -40,7 +40,7 @@ export function planTable(users: UsersConfiguration): TableFacts {
   };
 }
 
-const plain = { isNotNull: false, hasDefault: false, isGenerated: false };
+const plain = { isNotNull: false, hasDefault: false, defaultExpression: null, isGenerated: false };
 const textColumn = { ...plain, type: { kind: "text" }, sqlType: "text" } as const;
 const timeColumn = { ...plain, type: { kind: "timestamptz" }, sqlType: "timestamptz" } as const;
 
@@ -67,15 +67,21 @@ function resolveUsers(users: UsersConfiguration, facts: TableFacts | null): User
   const planned = planTable(users);
   const table = facts ?? planned;
   const find = (name: string) => findColumn(table, name) ?? findColumn(planned, name) ?? { ...textColumn, name };
-  const { type, sqlType } = find(users.key);
+  const { type, sqlType, defaultExpression } = find(users.key);
   const [onlyKey, ...more] = table.primaryKey;
   const rowId = onlyKey !== undefined && more.length === 0 ? onlyKey : users.key;
   return {
     table: users.table,
-    key: { name: users.key, type, sqlType, isPrimaryKey: onlyKey === users.key && more.length === 0 },
+    key: {
+      name: users.key,
+      type,
+      sqlType,
+      isPrimaryKey: onlyKey === users.key && more.length === 0,
+      emptyText: literalOf(defaultExpression),
+    },
     rowId,
     columns: users.columns.map((column) =>
-      mapColumn(column, find(column.name), isUnique(findColumn(table, column.name) ? table : planned, column.name)),
+      mapColumn(column, find(column.name), findColumn(table, column.name) ? table : planned),
     ),
     linkBy: users.linkBy,
     softDelete: users.softDelete === null ? null : softColumn(find(users.softDelete)),
@@ -95,15 +101,29 @@ export function isUnique(facts: TableFacts, name: string): boolean {
   return isWhole || facts.partlyUnique.includes(name) || facts.deferrables.some(({ column }) => column === name);
 }
 
-function mapColumn(column: ColumnConfiguration<UserSource>, facts: ColumnFacts, unique: boolean): MappedColumn {
-  const { type, sqlType, isNotNull, hasDefault } = facts;
+/** A default as it can stand where no schema is on the search path: the catalog may name a type without its schema. */
+function typedDefault(expression: string | null, sqlType: string): string | null {
+  return expression?.replace(/^('(?:[^']|'')*')::.*$/, (_, text: string) => `${text}::${sqlType}`) ?? null;
+}
+
+/** The text of a default that is a plain text, as in 'NULL'::text; null for any other. */
+function literalOf(expression: string | null): string | null {
+  const [, text] = /^'((?:[^']|'')*)'::[a-z ]+$/.exec(expression ?? "") ?? [];
+  return text?.replaceAll("''", "'") ?? null;
+}
+
+function mapColumn(column: ColumnConfiguration<UserSource>, facts: ColumnFacts, table: TableFacts): MappedColumn {
+  const { type, sqlType, isNotNull, hasDefault, defaultExpression } = facts;
+  const usesOwnDefault = isNotNull && hasDefault && (column.default ?? null) === null && !isMadeHere(column.source);
   return {
     ...column,
     type,
     sqlType,
     isNotNull,
-    isUnique: unique,
-    usesOwnDefault: isNotNull && hasDefault && (column.default ?? null) === null && !isMadeHere(column.source),
+    isUnique: isUnique(table, column.name),
+    isWhollyUnique: table.uniques.some((columns) => columns.length === 1 && columns[0] === column.name),
+    usesOwnDefault,
+    ownDefault: usesOwnDefault ? typedDefault(defaultExpression, sqlType) : null,
     allowed: column.allowed ?? (type.kind === "enum" ? type.labels : null),
   };
 }

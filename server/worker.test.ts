@@ -28,7 +28,6 @@ function workerWith(changes: Partial<Database> = {}, slices: SliceDependencies |
     mirrorUser: null,
     readUser: null,
     fields: rootFields,
-    deleteMode: "hard",
     deleteBrake: null,
     retentionDays: 30,
     slices,

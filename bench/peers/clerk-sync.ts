@@ -33,7 +33,6 @@ async function open(url: string, authUrl: string | null): Promise<OpenPeer> {
     mirrorUser: auth === null ? null : createMirrorUser(auth),
     readUser: null,
     fields: rootFields,
-    deleteMode: "hard",
     deleteBrake: null,
     now: Date.now,
   };

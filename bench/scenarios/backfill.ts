@@ -101,8 +101,8 @@ async function copyPages(databaseUrl: string, clerk: { apiUrl: string; secretKey
     let page = await api.listUsers();
     while (page.users.length > 0) {
       const rows = page.users.map(({ user, version }) => {
-        const { clerk_id, email = null, name = null, user_role: role = "user" } = mapUser(user, rootFields);
-        return { clerk_id, email, name, role, version };
+        const { clerk_id, email = null, name = null, user_role: role } = mapUser(user, rootFields);
+        return { clerk_id, email, name, role: String(role ?? "user"), version };
       });
       await upsertUsers(queryOf(client), rows);
       page = await api.listUsers({ id: rows.at(-1)?.clerk_id ?? "" });

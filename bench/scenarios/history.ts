@@ -10,7 +10,7 @@ import type { Context, Scenario } from "../scenario.ts";
 const connections = 4;
 const jobsPerRound = 4000;
 const samples = 200;
-const rules = { leaseSeconds: null, canRead: false, deleteMode: "hard", deleteBrake: null } as const;
+const rules = { leaseSeconds: null, canRead: false, deleteBrake: null } as const;
 
 /** How one round went on one side. */
 type Round = { enqueue: number; drain: number; claimOne: number; poll: number };

@@ -28,7 +28,7 @@ type OpenSizeSide = {
 
 const batch = 500;
 const maxAttempts = 15;
-const rules = { deleteMode: "hard", deleteBrake: null, mirrors: false } as const;
+const rules = { deleteBrake: null, mirrors: false } as const;
 
 /** The queue as workers take it, and the call of the webhook, which shares commits among events that come at once. */
 const clerkSyncTables: SizeSide = {

@@ -13,7 +13,7 @@ export function formatUser(user: User): string[] {
     ...(verdict.job_id === null ? [] : [`    clerk-sync jobs show ${verdict.job_id}`]),
     "",
     ...formatPlaces(user),
-    ...(user.role_note === null ? [] : [`  role: ${user.role_note}`]),
+    ...(user.ignored_note === null ? [] : [`  ignored: ${user.ignored_note}`]),
     "",
     ...(jobs.length === 0 ? ["No job of this user is kept."] : formatJobs(jobs.slice(0, 10))),
   ];

@@ -29,7 +29,7 @@ const user = {
   auth: place("unknown", {}, "It did not answer."),
   differences: ["role"],
   state: null,
-  role_note: null,
+  ignored_note: null,
   jobs: [],
 };
 const summary = {
@@ -81,8 +81,8 @@ describe("users show", () => {
   });
 
   test("says that a role at Clerk was ignored, in the words of the API", async () => {
-    const { stdout } = await run(["show", "user_ada"], { ...user, role_note: "Ignored: it is an array." });
-    expect(stdout).toContain("\n  role: Ignored: it is an array.\n");
+    const { stdout } = await run(["show", "user_ada"], { ...user, ignored_note: "Ignored: it is an array." });
+    expect(stdout).toContain("\n  ignored: Ignored: it is an array.\n");
   });
 
   test("exits with 0 when the user is in step", async () => {

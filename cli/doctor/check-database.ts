@@ -97,7 +97,7 @@ function explainReferences(references: z.infer<typeof referencesSchema>): Findin
   const check = "foreign keys";
   if (references.length === 0) return [{ check, state: "ok", what: "none stops the deletion of a user" }];
   const remedy =
-    "Give it on delete cascade or on delete set null. With DELETE_MODE=soft no row is deleted, and nothing is wrong.";
+    'Give it on delete cascade or on delete set null. With soft deletion ("delete" in clerk-sync.config.json) no row is deleted, and nothing is wrong.';
   return references.map(({ table, constraint }) => ({
     check,
     state: "warning",

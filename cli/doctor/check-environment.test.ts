@@ -65,7 +65,10 @@ test("spaces around a value are a warning", () => {
 test("what readConfig refuses is a finding a variable, also of those without a secret", () => {
   expect(check({ DELETE_MODE: "gentle", PROCESSOR_SECRET: "short", RETENTION_DAYS: "0" })).toMatchObject([
     { state: "failed", what: expect.stringMatching(/^PROCESSOR_SECRET must have at least 16/) },
-    { state: "failed", what: "DELETE_MODE must be hard or soft" },
+    {
+      state: "failed",
+      what: 'DELETE_MODE moved into clerk-sync.config.json. Write "delete": "hard" or "delete": { "soft": "deleted_at" } into "users", and unset the variable',
+    },
     { state: "failed", what: "RETENTION_DAYS must be at least 1" },
   ]);
 });

@@ -95,7 +95,7 @@ async function checkRow({ name, expected, proves }: Step, { rest, io }: Run): Pr
   const stored = answer.value[0];
   const differences = compareUser(expected, stored);
   if (differences.length > 0) return explainRow(differences);
-  return { what: name === "deleted" && isKept(stored) ? "the row is kept with deleted_at (DELETE_MODE=soft)" : proves };
+  return { what: name === "deleted" && isKept(stored) ? "the row is kept, marked as deleted" : proves };
 }
 
 function isKept(stored: UserRecord | undefined): boolean {

@@ -57,7 +57,7 @@ const state = {
   auth_finding: null,
   refresh_due_at: null,
   refresh_reason: null,
-  ignored_role: null,
+  ignored: null,
 };
 const stored: UserRecord = { clerk_id: "user_1", row, state, values: null, open_jobs: 0, dead_jobs: 0 };
 const tombstone = { ...state, deleted_at: "2026" };

@@ -275,7 +275,7 @@ $$;
 
 -- ---- 02_users.sql ----
 
--- public.users: one row per Clerk user, and the policies for reading and editing it.
+-- public.users: one row per Clerk user.
 
 -- A table of this shape that is already there keeps its columns, defaults and rows; only what is missing is added. One of
 -- another shape was refused in the file before.
@@ -312,87 +312,6 @@ alter table public.users
     default '{"preferredUnit":"MGDL"}',
   add column if not exists deleted_at timestamptz;
 
-alter table public.users enable row level security;
-
--- In exactly this form: auth.uid() raises on a Clerk id, and Supabase's linter flags the others.
-drop policy if exists users_select_own on public.users;
-create policy users_select_own
-  on public.users
-  for select
-  to authenticated
-  using (clerk_id = ((select auth.jwt()) ->> 'sub'));
-
--- What a user may edit stays small: 64 kB in all. The sync and the owner are not bounded. Restrictive, so that PostgreSQL
--- names this policy when it refuses.
-drop policy if exists users_update_at_most_64_kb on public.users;
-create policy users_update_at_most_64_kb
-  on public.users
-  as restrictive
-  for update
-  to authenticated
-  using (true)
-  with check (
-    coalesce(octet_length(name), 0)
-      -- by key, because the owner may drop these two columns
-      + coalesce(octet_length(to_jsonb(users) ->> 'preferences'), 0)
-      + coalesce(octet_length(to_jsonb(users) ->> 'medical_profile'), 0) <= 65536
-  );
-
-drop policy if exists users_update_own on public.users;
-create policy users_update_own
-  on public.users
-  for update
-  to authenticated
-  using (clerk_id = ((select auth.jwt()) ->> 'sub'))
-  with check (clerk_id = ((select auth.jwt()) ->> 'sub'));
-
--- A role that is no label of "UserRole" becomes user (law 10).
-create or replace function clerk_sync.allowed_role(p_role text)
-returns public."UserRole"
-language sql
-stable
-set search_path = ''
-as $$
-  select case
-    when p_role = any (enum_range(null::public."UserRole")::text[]) then p_role
-    else 'user'
-  end::public."UserRole";
-$$;
-
--- The columns of a row that its owner may read through the API.
-create or replace function clerk_sync.readable_columns(p_user public.users)
-returns jsonb
-language sql
-stable
-set search_path = ''
-as $$
-  select coalesce(jsonb_object_agg(c.key, c.value), '{}')
-  from jsonb_each(to_jsonb(p_user)) as c
-  where has_column_privilege('authenticated', 'public.users', c.key, 'select');
-$$;
-
--- Hard: the rows go. Soft: they stay with deleted_at, the data untouched.
-create or replace function clerk_sync.delete_users(p_clerk_ids text[], p_delete_mode text, p_now timestamptz)
-returns void
-language plpgsql
-set search_path = ''
-set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
-as $$
-begin
-  if p_delete_mode = 'soft' then
-    update public.users as u
-    set deleted_at = p_now,
-        "updatedAt" = p_now at time zone 'utc',
-        updated_at = p_now
-    where u.clerk_id = any (p_clerk_ids)
-      and u.deleted_at is null;
-    return;
-  end if;
-  delete from public.users as u
-  where u.clerk_id = any (p_clerk_ids);
-end
-$$;
-
 -- ---- 03_records.sql ----
 
 -- clerk_sync.records: every record of Clerk that was ever seen, of any kind, and the locks of records.
@@ -409,6 +328,7 @@ create table if not exists clerk_sync.records (
   trusted_version   bigint      null,
   deleted_at        timestamptz null,
   given             text[]      not null default '{}',
+  ungiven           text[]      null,
   absent            text[]      null,
   absent_version    bigint      null,
   refresh_reason    text        null,
@@ -431,6 +351,8 @@ comment on column clerk_sync.records.deleted_at is
   'tombstone: only a read from Clerk''s API that began after it clears it';
 comment on column clerk_sync.records.given is
   'the mapped keys of metadata that any event or read of the record ever had';
+comment on column clerk_sync.records.ungiven is
+  'what is written once into the row, which the sync made, and Clerk has not given yet; null when there is nothing';
 comment on column clerk_sync.records.absent is
   'fields that the event of this version did not carry; what is stored of them is older; null when there are none';
 comment on column clerk_sync.records.absent_version is
@@ -461,7 +383,11 @@ create table if not exists clerk_sync.user_state (
   locked           boolean     not null default false,
   deprovisioned    boolean     not null default false,
   withheld_email   text        null,
-  ignored_role     text        null,
+  unlinked_row     text        null,
+  ignored          jsonb       null,
+  email            text        null,
+  name             text        null,
+  role             text        null,
   auth_user_id     uuid        null,
   auth_finding     text        null,
   auth_holder_id   uuid        null,
@@ -474,8 +400,12 @@ create table if not exists clerk_sync.user_state (
 
 comment on column clerk_sync.user_state.withheld_email is
   'the address the user claims at Clerk and does not get, because another claim to it is better';
-comment on column clerk_sync.user_state.ignored_role is
-  'of what kind public_metadata.role is, when it is no role here: array, object, number, boolean or text';
+comment on column clerk_sync.user_state.unlinked_row is
+  'the row without a Clerk id that has the user''s address and was not linked, because rows reference the newer one';
+comment on column clerk_sync.user_state.ignored is
+  'columns that did not take what Clerk has, with the kind of the value: array, object, number, boolean or text';
+comment on column clerk_sync.user_state.email is
+  'email, name and role: for the mirror, where the mapped table has no column for them';
 comment on column clerk_sync.user_state.auth_finding is
   'auth_address_held: another Auth user holds the address or number, and the mirror has a placeholder';
 comment on column clerk_sync.user_state.auth_holder_id is
@@ -519,7 +449,11 @@ select
   coalesce(s.locked, false) as locked,
   coalesce(s.deprovisioned, false) as deprovisioned,
   s.withheld_email,
-  s.ignored_role,
+  s.unlinked_row,
+  s.ignored,
+  s.email,
+  s.name,
+  s.role,
   s.auth_user_id,
   s.auth_finding,
   s.auth_holder_id,
@@ -529,6 +463,70 @@ select
 from clerk_sync.records as r
 left join clerk_sync.user_state as s on s.clerk_id = r.id
 where r.kind = 'user';
+
+-- A version is a time of Clerk's clock, in ms. One that lies more than five minutes ahead of the database's clock is not
+-- believed: a leaked secret or a wrong clock is behind it, and no true event would ever be newer. Answers the latest that
+-- is believed at this time. (Svix allows five minutes between two clocks, too.)
+create or replace function clerk_sync.latest_version(p_at timestamptz)
+returns bigint
+language plpgsql -- hot path: a function in SQL would be planned anew by each call
+immutable
+set search_path = ''
+as $$
+begin
+  return (extract(epoch from p_at) * 1000)::bigint + 300000;
+end
+$$;
+
+-- Of what kind a value is, for a person who reads why a column did not take it.
+create or replace function clerk_sync.kind_of(p_value jsonb)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case jsonb_typeof(p_value) when 'string' then 'text' else jsonb_typeof(p_value) end;
+$$;
+
+-- A value in words for the error of a job: its kind and its size, and not the value.
+create or replace function clerk_sync.describe_value(p_value jsonb)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case jsonb_typeof(p_value)
+    when 'string' then format('a text of %s characters', char_length(p_value #>> '{}'))
+    when 'array' then 'an array'
+    when 'object' then 'an object'
+    else concat('a ', jsonb_typeof(p_value))
+  end;
+$$;
+
+-- The table that each kind of record is mapped to. A generated migration writes it.
+create table if not exists clerk_sync.mappings (
+  kind       text   not null,
+  table_name text   not null,
+  key        text   not null,
+  columns    jsonb  not null,
+  fields     text[] not null,
+  editable   text[] null,
+  hash       text   not null,
+  constraint mappings_pkey primary key (kind)
+);
+
+comment on column clerk_sync.mappings.table_name is
+  'with its schema, quoted as in SQL';
+comment on column clerk_sync.mappings.key is
+  'the column with Clerk''s id';
+comment on column clerk_sync.mappings.columns is
+  'the source of each column';
+comment on column clerk_sync.mappings.fields is
+  'what of a payload the generated functions read';
+comment on column clerk_sync.mappings.editable is
+  'the columns that a signed-in user may edit in the own row; null: access to the table is its owner''s';
+comment on column clerk_sync.mappings.hash is
+  'of the mapping that the generated functions were made from';
 
 -- Locks records without waiting, and returns the ids of those it got.
 create or replace function clerk_sync.claim_records(p_ids text[])
@@ -597,8 +595,7 @@ declare
   v_unseen text[] := array(
     select distinct i.id
     from unnest(p_ids) as i(id)
-    where i.id <> 'NULL' -- what the first version of the users table wrote for "no Clerk id"
-      and (select true from clerk_sync.records as r where r.id = i.id) is null
+    where (select true from clerk_sync.records as r where r.id = i.id) is null
   );
 begin
   if cardinality(v_unseen) > 0 then
@@ -1430,6 +1427,592 @@ begin
 end
 $$;
 
+-- ---- 04_users.sql ----
+
+-- The table of users. `npm run users` generates this file from the mapping of this repository.
+
+insert into clerk_sync.mappings as m (kind, table_name, key, columns, fields, editable, hash)
+values (
+  'user',
+  'public.users',
+  'clerk_id',
+  jsonb_build_object('email', 'email', 'name', 'name', 'role', 'public_metadata.role', 'createdAt', 'created_at', 'updatedAt', 'now', 'created_at', 'created_at', 'updated_at', 'now'),
+  array['email', 'name', 'user_role', 'created_at']::text[],
+  array['name', 'preferences', 'medical_profile']::text[],
+  'e42259685c61f5406a202164bdc80ba4706bf1ab662088e1c113db02e326154d'
+)
+on conflict (kind) do update
+  set table_name = excluded.table_name,
+      key = excluded.key,
+      columns = excluded.columns,
+      fields = excluded.fields,
+      editable = excluded.editable,
+      hash = excluded.hash;
+
+-- The rows of public.users, as the functions of the sync read them in a table of any shape. email is null for a
+-- placeholder; mapped holds the columns that the sync writes.
+create or replace view clerk_sync.user_rows
+with (security_invoker = true)
+as
+select
+  u.clerk_id as clerk_id,
+  u.id::text as row_id,
+  u.email as email,
+  u.name as name,
+  u.role::text as role,
+  null::timestamptz as deleted_at,
+  (select to_jsonb(m) from (select u.email, u.name, u.role, u."createdAt", u."updatedAt", u.created_at, u.updated_at) as m) as mapped
+from public.users as u;
+
+-- Applies the newest event of each user where only the version decides (laws 3 and 11), in one statement of named steps.
+-- It is the only statement that writes rows of public.users from Clerk. What it does not return is left to apply_disputed.
+-- Rows of tables are looked up by scalar subqueries, each by its key whatever the statistics say; a join could read a table.
+-- p_is_settled: apply_disputed has settled these events; nothing but the version is asked.
+--   carries     events that are written, and events that were written before whose mirror alone is pending
+--   superseded  other events of the same users: they bring nothing newer
+--   notes       what the results of jobs say besides, by job id
+create or replace function clerk_sync.apply_users(
+  p_events     clerk_sync.events[],
+  p_is_settled boolean,
+  p_now        timestamptz,
+  out carries    uuid[],
+  out superseded uuid[],
+  out notes      jsonb
+)
+language plpgsql
+set search_path = ''
+set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
+as $$
+declare
+  v_latest bigint := clerk_sync.latest_version(p_now);
+begin
+  with event as materialized ( -- the events; the newest of a user has place 1
+    select
+      e.*,
+      row_number() over (
+        partition by e.clerk_id
+        order by (e.job_type = 'USER_DELETED') desc, e.version desc, e.applied_at is not null, e.created_at desc, e.id
+      ) as place,
+      bool_and(e.applied_at is not null) over (partition by e.clerk_id) as are_all_applied
+    from unnest(p_events) as e
+    where e.clerk_id is not null
+  ),
+  said as materialized ( -- what the newest snapshots say of their users, and how many users of this call claim the address
+    select
+      e.id, e.clerk_id, e.version, e.source, e.payload, e.payload ->> 'email' as email,
+      count(*) over (partition by e.payload ->> 'email') as claims
+    from event as e
+    where e.place = 1
+      and e.job_type <> 'USER_DELETED'
+      and e.applied_at is null
+      and e.erased_at is null
+      and not ( -- no news, but perhaps a reason to answer that the user exists
+        e.job_type = 'USER_CREATED'
+        and coalesce((select r.version >= e.version from clerk_sync.records as r where r.id = e.clerk_id), false)
+      )
+      and (
+        p_is_settled
+        or (
+          e.payload ?& '{email,phone,name,user_role,external_id,banned,locked,created_at}' -- as absent_fields
+          and e.version <= v_latest + case
+            when e.read_at is null and e.created_at < p_now then extract(epoch from e.created_at - p_now) * 1000
+            else 0
+          end
+        )
+      )
+  ),
+  free as materialized ( -- known records that no other transaction holds
+    select r.id
+    from clerk_sync.records as r
+    where r.id = any (array(select s.clerk_id from said as s))
+    for update skip locked
+  ),
+  fit as materialized ( -- those that dispute no address, and give none up that somebody waits for
+    select s.*
+    from said as s
+    where case -- in a case, which makes it a lookup by hash whatever the statistics say
+        when s.clerk_id in (select f.id from free as f) then true
+        when (select true from clerk_sync.records as r where r.id = s.clerk_id) then false
+        else pg_try_advisory_xact_lock(hashtextextended(s.clerk_id, 7461203)) -- as claim_records
+      end
+      and (
+        p_is_settled
+        or (
+          (
+            s.email is null
+            or (
+              s.claims = 1
+              and coalesce((select coalesce(u.clerk_id, '') from public.users as u where u.email = s.email), s.clerk_id) = s.clerk_id
+            )
+          )
+          and case -- usually no user waits for an address at all
+              when exists (select 1 from clerk_sync.user_state as w where w.withheld_email is not null) then ( -- and for this one?
+                select (u.email is not distinct from s.email and (s.payload ->> 'email_verified')::boolean)
+                  or (select true from clerk_sync.user_state as w where w.withheld_email = u.email limit 1) is null
+                from public.users as u
+                where u.clerk_id = s.clerk_id
+              ) is not false
+              else true
+            end
+          and case -- usually each row has its Clerk id
+            when exists (select 1 from public.users as u where u.clerk_id is null) then (
+              select true
+              from public.users as u
+              where lower(u.email) = lower(s.payload ->> 'email')
+                and u.clerk_id is null
+              limit 1
+            ) is null
+            else true
+          end
+        )
+      )
+    order by s.clerk_id -- one order for all: two calls that share users do not wait for each other in a circle
+  ),
+  record as ( -- the guard and the tombstone: only what it returns is written
+    insert into clerk_sync.records as r (id, version, last_synced_at, first_seen_at, given)
+    select
+      f.clerk_id, f.version, p_now,
+      case
+        when coalesce(f.source, 'webhook') = 'webhook'
+          and (select true from public.users as u where u.clerk_id = f.clerk_id) is null then p_now
+      end,
+      array(select jsonb_array_elements_text(f.payload -> 'given'))
+    from fit as f
+    on conflict (id) do update
+      set version = excluded.version,
+          last_synced_at = excluded.last_synced_at,
+          first_seen_at = case when r.version = 0 then coalesce(r.first_seen_at, excluded.first_seen_at) else r.first_seen_at end,
+          given = case
+            when excluded.given <@ r.given then r.given
+            else array(select distinct g from unnest(r.given || excluded.given) as g order by g)
+          end,
+          refresh_reason = null,
+          refresh_due_at = null,
+          refresh_attempts = case when p_is_settled then r.refresh_attempts else 0 end
+      where r.version <= excluded.version
+        and r.deleted_at is null
+        and r.trusted_version is null
+        and r.absent_version is null
+    returning r.id, r.given
+  ),
+  written as materialized (
+    select f.*
+    from fit as f
+    where case when f.clerk_id in (select r.id from record as r) then true end
+  ),
+  user_row as ( -- n is what the event gives, k the row as it is. A row that would not change is not written, so now stays true
+    insert into public.users as u
+      (clerk_id, email, name, role, "createdAt", "updatedAt", created_at, updated_at)
+    select
+      w.clerk_id,
+      case when k.is_there is null or w.payload ? 'email' then n.email else k.email end,
+      case when k.is_there is null or w.payload ? 'name' then n.name else k.name end,
+      case
+        when k.is_there is null then n.role
+        when w.payload ? 'user_role' and w.clerk_id in (select r.id from record as r where 'public_metadata.role' = any (r.given)) then n.role
+        else k.role
+      end,
+      n."createdAt",
+      n."updatedAt",
+      n.created_at,
+      n.updated_at
+    from written as w
+    cross join lateral (
+      select
+        w.payload ->> 'email' as email,
+        w.payload ->> 'name' as name,
+        case
+          when w.payload -> 'given' ? 'public_metadata.role' and w.payload ->> 'user_role' = any (enum_range(null::public."UserRole")::text[]) then w.payload ->> 'user_role'
+          else 'user'
+        end::public."UserRole" as role,
+        coalesce((w.payload ->> 'created_at')::timestamptz, p_now) at time zone 'utc' as "createdAt",
+        p_now at time zone 'utc' as "updatedAt",
+        coalesce((w.payload ->> 'created_at')::timestamptz, p_now) as created_at,
+        p_now as updated_at
+    ) as n
+    left join lateral (
+      select true as is_there, o.email, o.name, o.role
+      from public.users as o
+      where o.clerk_id = w.clerk_id
+      offset 0
+      for no key update
+    ) as k on true
+    on conflict (clerk_id) do update
+      set email = excluded.email,
+          name = excluded.name,
+          role = excluded.role,
+          "updatedAt" = excluded."updatedAt",
+          updated_at = excluded.updated_at
+      where (u.email, u.name, u.role)
+        is distinct from (excluded.email, excluded.name, excluded.role)
+  ),
+  state as ( -- what only users have; most have none of it, and no row for it
+    insert into clerk_sync.user_state as s
+      (clerk_id, external_id, phone, email_verified, banned, locked, deprovisioned, ignored)
+    select w.clerk_id, n.external_id, n.phone, n.email_verified, n.banned, n.locked, n.deprovisioned, n.ignored
+    from written as w
+    left join lateral (select o.* from clerk_sync.user_state as o where o.clerk_id = w.clerk_id offset 0) as k on true
+    cross join lateral (
+      select
+        case when w.payload ? 'external_id' then w.payload ->> 'external_id' else k.external_id end as external_id,
+        case when w.payload ? 'phone' then w.payload ->> 'phone' else k.phone end as phone,
+        coalesce(case when w.payload ? 'email' then (w.payload ->> 'email_verified')::boolean else k.email_verified end, false) as email_verified,
+        coalesce(case when w.payload ? 'banned' then (w.payload ->> 'banned')::boolean else k.banned end, false) as banned,
+        coalesce(case when w.payload ? 'locked' then (w.payload ->> 'locked')::boolean else k.locked end, false) as locked,
+        coalesce(case when w.payload ? 'deprovisioned' then (w.payload ->> 'deprovisioned')::boolean else k.deprovisioned end, false) as deprovisioned,
+        nullif(jsonb_strip_nulls(jsonb_build_object(
+          'role', case
+            when w.payload -> 'given' ? 'public_metadata.role' and w.payload ->> 'user_role' <> all (enum_range(null::public."UserRole")::text[])
+              then clerk_sync.kind_of(w.payload -> 'user_role')
+            when not w.payload ? 'user_role' then k.ignored ->> 'role'
+          end
+        )), '{}') as ignored
+    ) as n
+    where k.clerk_id is not null
+       or not n.email_verified
+       or n.external_id is not null
+       or n.phone is not null
+       or n.banned
+       or n.locked
+       or n.deprovisioned
+       or n.ignored is not null
+    on conflict (clerk_id) do update
+      set external_id = excluded.external_id,
+          phone = excluded.phone,
+          email_verified = excluded.email_verified,
+          banned = excluded.banned,
+          locked = excluded.locked,
+          deprovisioned = excluded.deprovisioned,
+          ignored = excluded.ignored,
+          withheld_email = null
+      where (s.external_id, s.phone, s.email_verified, s.banned, s.locked, s.deprovisioned, s.ignored, s.withheld_email)
+        is distinct from (excluded.external_id, excluded.phone, excluded.email_verified, excluded.banned, excluded.locked, excluded.deprovisioned, excluded.ignored, null)
+  ),
+  verdict as (
+    select
+      e.id,
+      e.place,
+      e.clerk_id in (select w.clerk_id from written as w) or case -- all were written before: the mirror of the newest is pending
+        when e.are_all_applied then (
+          select case
+            when e.place > 1 then true
+            when e.job_type = 'USER_DELETED' then r.deleted_at is not null
+            else r.deleted_at is null and r.version = e.version and r.absent_version is null
+          end
+          from clerk_sync.records as r
+          where r.id = e.clerk_id
+        )
+        else false
+      end as is_done
+    from event as e
+  )
+  select
+    coalesce(array_agg(v.id) filter (where v.is_done and v.place = 1), '{}'),
+    coalesce(array_agg(v.id) filter (where v.is_done and v.place > 1), '{}'),
+    (
+      select jsonb_object_agg(w.id, jsonb_build_object('ignored', n.ignored))
+      from written as w
+      cross join lateral (
+        select nullif(jsonb_strip_nulls(jsonb_build_object(
+          'role', case
+            when w.payload -> 'given' ? 'public_metadata.role' and w.payload ->> 'user_role' <> all (enum_range(null::public."UserRole")::text[])
+              then clerk_sync.kind_of(w.payload -> 'user_role')
+          end
+        )), '{}') as ignored
+      ) as n
+      where n.ignored is not null
+    )
+  into carries, superseded, notes
+  from verdict as v;
+end
+$$;
+
+-- Gives the columns of a metadata key their default. Called when an event that was passed over is the first to have the
+-- key: the newest event, which was written before, has metadata without it, unless the key is among what was absent there.
+create or replace function clerk_sync.default_columns(p_clerk_id text, p_source text, p_absent text[], p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+set timezone = 'UTC'
+as $$
+begin
+  if p_source = 'public_metadata.role' and 'user_role' <> all (p_absent) then
+    update public.users as u
+    set role = 'user'::public."UserRole",
+        "updatedAt" = p_now at time zone 'utc',
+        updated_at = p_now
+    where u.clerk_id = p_clerk_id
+      and u.role is distinct from 'user'::public."UserRole";
+  end if;
+end
+$$;
+
+-- Removes rows, whatever becomes of the rows of deleted users.
+create or replace function clerk_sync.remove_users(p_clerk_ids text[])
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  delete from public.users as u
+  where u.clerk_id = any (p_clerk_ids);
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+
+-- What becomes of the rows of deleted users: they go.
+create or replace function clerk_sync.delete_users(p_clerk_ids text[], p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  select clerk_sync.remove_users(p_clerk_ids);
+$$;
+
+-- Whether two rows may not have one address.
+create or replace function clerk_sync.emails_are_unique()
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select true;
+$$;
+
+-- The rows that hold these addresses; clerk_id is null where the row has none.
+create or replace function clerk_sync.email_holders(p_emails text[])
+returns table (email text, clerk_id text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return query
+  select i.email, u.clerk_id
+  from (select distinct e.email from unnest(p_emails) as e(email) where e.email is not null) as i
+  -- offset 0: a lookup each, whatever the statistics say
+  cross join lateral (
+    select r.clerk_id::text as clerk_id from public.users as r where r.email = i.email offset 0
+  ) as u;
+end
+$$;
+
+-- Takes their addresses from users.
+create or replace function clerk_sync.take_emails(p_clerk_ids text[], p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+set timezone = 'UTC'
+as $$
+begin
+  update public.users as u
+  set email = null,
+      "updatedAt" = p_now at time zone 'utc',
+      updated_at = p_now
+  where u.clerk_id = any (p_clerk_ids);
+end
+$$;
+
+-- Finds rows without a Clerk id by their address. Usually the index is empty.
+create index if not exists clerk_sync_unlinked_email_idx
+  on public.users (lower(email))
+  where clerk_id is null;
+
+-- Links rows without a Clerk id (the app made them before the sync, or by its own sign-up) to the Clerk users who have proved
+-- the address. The case of an address does not count. A user who has a row by then keeps the older one, when no row of
+-- another table references the newer. Else nothing is deleted or moved, and the user's state names the row.
+create or replace function clerk_sync.link_users(p_emails text[], p_clerk_ids text[])
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_link record;
+  v_row  record;
+begin
+  for v_link in
+    select i.email, i.clerk_id
+    from unnest(p_emails, p_clerk_ids) as i(email, clerk_id)
+  loop
+    select r.ctid as place, r.id::text as row_id
+    into v_row
+    from public.users as r
+    where lower(r.email) = lower(v_link.email)
+      and r.clerk_id is null
+    order by (r.email = v_link.email) desc, r.id
+    limit 1
+    for update;
+    continue when not found;
+    if exists (
+      select 1
+      from public.users as u
+      where u.clerk_id = v_link.clerk_id
+        and (
+          -- foreign keys that were made after this function are not looked through
+          (select count(*) from pg_catalog.pg_constraint as c where c.confrelid = 'public.users'::regclass and c.conparentid = 0) > 0
+        )
+    ) then
+      insert into clerk_sync.user_state as s (clerk_id, unlinked_row)
+      values (v_link.clerk_id, v_row.row_id)
+      on conflict (clerk_id) do update
+        set unlinked_row = excluded.unlinked_row;
+      continue;
+    end if;
+    delete from public.users as u
+    where u.clerk_id = v_link.clerk_id;
+    update public.users as u
+    set clerk_id = v_link.clerk_id
+    where u.ctid = v_row.place;
+    update clerk_sync.records as r
+    set ungiven = null
+    where r.id = v_link.clerk_id;
+    update clerk_sync.user_state as s
+    set unlinked_row = null
+    where s.clerk_id = v_link.clerk_id;
+  end loop;
+end
+$$;
+
+-- Names the column that does not take what an event brings, and of what kind the value is; null when each takes it.
+create or replace function clerk_sync.refused_column(p_payload jsonb)
+returns text
+language plpgsql
+stable
+set search_path = ''
+set timezone = 'UTC'
+as $$
+begin
+  begin
+    perform (p_payload ->> 'created_at')::timestamptz at time zone 'utc';
+  exception
+    when data_exception then
+      return format('column %s does not take what Clerk has, %s', 'createdAt', clerk_sync.describe_value(p_payload -> 'created_at'));
+  end;
+  begin
+    perform (p_payload ->> 'created_at')::timestamptz;
+  exception
+    when data_exception then
+      return format('column %s does not take what Clerk has, %s', 'created_at', clerk_sync.describe_value(p_payload -> 'created_at'));
+  end;
+  return null;
+end
+$$;
+
+-- The columns in which the row of a user is not as Clerk has it; p_payload is what Clerk says, as an event has it. A column of
+-- metadata that Clerk never gave does not count. is_editable: the user may have changed it here.
+create or replace function clerk_sync.differing_columns(p_clerk_id text, p_payload jsonb)
+returns table (name text, key text, clerk text, here text, is_editable boolean)
+language plpgsql
+stable
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+  v_given text[] := (select r.given from clerk_sync.records as r where r.id = p_clerk_id);
+begin
+  return query
+  select c.name, c.key, c.clerk, c.here, c.is_editable
+  from public.users as u
+  cross join lateral (
+    select
+      p_payload ->> 'email' as email,
+      p_payload ->> 'name' as name,
+      case
+        when p_payload -> 'given' ? 'public_metadata.role' and p_payload ->> 'user_role' = any (enum_range(null::public."UserRole")::text[]) then p_payload ->> 'user_role'
+        else 'user'
+      end::public."UserRole" as role
+  ) as n
+  cross join lateral (
+    values
+      ('email', 'email', n.email, u.email, false, p_payload ? 'email'),
+      ('name', 'name', n.name, u.name, true, p_payload ? 'name'),
+      ('role', 'user_role', (n.role)::text, (u.role)::text, false, p_payload ? 'user_role' and (p_payload -> 'given' ? 'public_metadata.role' or 'public_metadata.role' = any (v_given)))
+  ) as c(name, key, clerk, here, is_editable, is_said)
+  where u.clerk_id = p_clerk_id
+    and c.is_said
+    and c.clerk is distinct from c.here;
+end
+$$;
+
+-- The columns of a row that its user may read through the API.
+create or replace function clerk_sync.readable_row(p_clerk_id text)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_object_agg(c.key, c.value), '{}')
+    from public.users as u
+    cross join lateral jsonb_each(to_jsonb(u)) as c
+    where u.clerk_id = p_clerk_id
+      and has_column_privilege('authenticated', 'public.users', c.key, 'select')
+  );
+end
+$$;
+
+-- What the sync needs to write the table, and nothing for anybody else.
+grant usage on schema public to service_role;
+grant select, insert, update, delete on public.users to service_role;
+do $$
+declare
+  v_sequence regclass;
+begin
+  for v_sequence in
+    select d.objid::regclass
+    from pg_catalog.pg_depend as d
+    join pg_catalog.pg_class as c on c.oid = d.objid and c.relkind = 'S'
+    where d.refobjid = 'public.users'::regclass
+      and d.deptype in ('a', 'i')
+  loop
+    execute format('grant usage on sequence %s to service_role', v_sequence);
+  end loop;
+end
+$$;
+
+-- A signed-in user reads the own row, and edits only what the configuration lets users edit: column grants keep the rest out
+-- of reach, which row level security cannot do.
+revoke all on public.users from public, anon, authenticated;
+grant select on public.users to authenticated;
+grant update (name, preferences, medical_profile) on public.users to authenticated;
+
+alter table public.users enable row level security;
+drop policy if exists users_select_own on public.users;
+drop policy if exists users_update_at_most_64_kb on public.users;
+drop policy if exists users_update_own on public.users;
+
+-- In exactly this form: auth.uid() raises on a Clerk id, and Supabase's linter flags the others.
+create policy users_select_own
+  on public.users
+  for select
+  to authenticated
+  using (clerk_id = ((select auth.jwt()) ->> 'sub'));
+
+-- What a user may edit stays small: 64 kB together. The sync and the owner are not bounded. Restrictive, so that PostgreSQL
+-- names this policy when it refuses. By key, because the owner may drop a column that users edit.
+create policy users_update_at_most_64_kb
+  on public.users
+  as restrictive
+  for update
+  to authenticated
+  using (true)
+  with check (
+    coalesce(octet_length(to_jsonb(users) ->> 'name'), 0)
+      + coalesce(octet_length(to_jsonb(users) ->> 'preferences'), 0)
+      + coalesce(octet_length(to_jsonb(users) ->> 'medical_profile'), 0) <= 65536
+  );
+
+create policy users_update_own
+  on public.users
+  for update
+  to authenticated
+  using (clerk_id = ((select auth.jwt()) ->> 'sub'))
+  with check (clerk_id = ((select auth.jwt()) ->> 'sub'));
+
 -- ---- 05_mirror.sql ----
 
 -- What the worker writes to Supabase Auth about users, and what becomes of a job when it has written.
@@ -1471,7 +2054,7 @@ begin
         and case
           when r.deleted_at is not null then p_run is null
           -- offset 0: a lookup each, whatever the statistics say
-          else exists (select 1 from public.users as u where u.clerk_id = r.id offset 0)
+          else exists (select 1 from clerk_sync.user_rows as u where u.clerk_id = r.id offset 0)
         end
     )), p_now)) as a
     where a.value ->> 'outcome' = 'queued'
@@ -1495,11 +2078,11 @@ begin
       'job_id', j.id,
       'clerk_id', j.clerk_id,
       'deleted', s.deleted_at is not null,
-      'email', u.email,
+      'email', coalesce(u.email, s.email),
       'email_verified', s.email_verified,
       'phone', s.phone,
-      'name', u.name,
-      'role', u.role,
+      'name', coalesce(u.name, s.name),
+      'role', coalesce(u.role, s.role),
       'banned', s.banned or s.deprovisioned,
       'auth_user_id', s.auth_user_id,
       'auth_finding', s.auth_finding,
@@ -1510,7 +2093,7 @@ begin
     from public.job_queue as j
     -- offset 0: a lookup each, whatever the statistics say
     cross join lateral (select * from clerk_sync.known_users as k where k.clerk_id = j.clerk_id offset 0) as s
-    left join lateral (select k.email, k.name, k.role from public.users as k where k.clerk_id = j.clerk_id offset 0) as u on true
+    left join lateral (select k.email, k.name, k.role from clerk_sync.user_rows as k where k.clerk_id = j.clerk_id offset 0) as u on true
     where j.id = any (p_ids)
       and j.status = 'PROCESSING'
   );
@@ -2013,13 +2596,13 @@ $$;
 
 -- ---- 08_apply.sql ----
 
--- How events become rows. An event is plain when only its version decides; apply_plain writes those of a whole call in one
+-- How events become rows. An event is plain when only its version decides; apply_users writes those of a whole call in one
 -- statement. What is disputed (a deletion, a time in the future, an event that was trimmed, an address that two users
--- claim) is settled first: apply_disputed decides, prepares the record, and hands the settled event to apply_plain.
+-- claim) is settled first: apply_disputed decides, prepares the record, and hands the settled event to apply_users.
 --
---   apply_batch ─> apply_jobs (together, else apply_job one by one) ─> apply_plain
+--   apply_batch ─> apply_jobs (together, else apply_job one by one) ─> apply_users
 --                                                                  └─> apply_disputed: newest_changes ─> complete_change
---                                                                                      settle_emails ─> apply_plain
+--                                                                                      settle_emails ─> apply_users
 --
 -- "offset 0", scalar subqueries and "in" within a "case" stand where a row is to be looked up by its key whatever the
 -- statistics say. A connection keeps its plans: one that was made while a table was empty would read all of it later.
@@ -2044,20 +2627,6 @@ begin
       absent_version  bigint
     );
   end if;
-end
-$$;
-
--- A version is a time of Clerk's clock, in ms. One that lies more than five minutes ahead of the database's clock is not
--- believed: a leaked secret or a wrong clock is behind it, and no true event would ever be newer. Answers the latest that
--- is believed at this time. (Svix allows five minutes between two clocks, too.)
-create or replace function clerk_sync.latest_version(p_at timestamptz)
-returns bigint
-language plpgsql -- hot path: a function in SQL would be planned anew by each call
-immutable
-set search_path = ''
-as $$
-begin
-  return (extract(epoch from p_at) * 1000)::bigint + 300000;
 end
 $$;
 
@@ -2105,231 +2674,38 @@ as $$
   end;
 $$;
 
--- Applies the newest event of each user where only the version decides (laws 3 and 11), in one statement of named steps.
--- It is the only statement that writes rows of public.users from Clerk. What it does not return is left to apply_disputed.
--- Rows of tables are looked up by scalar subqueries, each by its key whatever the statistics say; a join could read a table.
--- p_is_settled: apply_disputed has settled these events; nothing but the version is asked.
---   carries     events that are written, and events that were written before whose mirror alone is pending
---   superseded  other events of the same users: they bring nothing newer
---   notes       what the results of jobs say besides, by job id
-create or replace function clerk_sync.apply_plain(
-  p_events     clerk_sync.events[],
-  p_is_settled boolean,
-  p_now        timestamptz,
-  out carries    uuid[],
-  out superseded uuid[],
-  out notes      jsonb
-)
-language plpgsql
-set search_path = ''
-set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
-as $$
-declare
-  v_labels text[] := enum_range(null::public."UserRole")::text[];
-  v_latest bigint := clerk_sync.latest_version(p_now);
-begin
-  with event as materialized ( -- the events; the newest of a user has place 1
-    select
-      e.*,
-      row_number() over (
-        partition by e.clerk_id
-        order by (e.job_type = 'USER_DELETED') desc, e.version desc, e.applied_at is not null, e.created_at desc, e.id
-      ) as place,
-      bool_and(e.applied_at is not null) over (partition by e.clerk_id) as are_all_applied
-    from unnest(p_events) as e
-    where e.clerk_id is not null
-  ),
-  said as materialized ( -- what the newest snapshots say of their users, and how many users of this call claim the address
-    select
-      e.id, e.clerk_id, e.version, e.source, p.email, coalesce(p.email_verified, false) as email_verified, p.phone, p.name,
-      p.external_id, coalesce(p.banned, false) as banned, coalesce(p.locked, false) as locked,
-      coalesce(p.deprovisioned, false) as deprovisioned, coalesce(p.created_at, p_now) as created_at,
-      coalesce(p.given, '{}') as given, -- law 10: a role counts only when it is a label of "UserRole"
-      case when p.user_role = any (v_labels) then p.user_role else 'user' end::public."UserRole" as role,
-      coalesce(p.ignored_role, case when p.user_role <> all (v_labels) then 'text' end) as ignored_role,
-      count(*) over (partition by p.email) as claims
-    from event as e
-    cross join lateral jsonb_to_record(e.payload) as p(
-      email text, email_verified boolean, phone text, name text, user_role text, external_id text, banned boolean,
-      locked boolean, deprovisioned boolean, created_at timestamptz, given text[], ignored_role text
-    )
-    where e.place = 1
-      and e.job_type <> 'USER_DELETED'
-      and e.applied_at is null
-      and e.erased_at is null
-      and not ( -- no news, but perhaps a reason to answer that the user exists
-        e.job_type = 'USER_CREATED'
-        and coalesce((select r.version >= e.version from clerk_sync.records as r where r.id = e.clerk_id), false)
-      )
-      and e.payload ?& '{email,phone,name,user_role,external_id,banned,locked,created_at}' -- as absent_fields
-      and (
-        p_is_settled
-        or e.version <= v_latest + case
-          when e.read_at is null and e.created_at < p_now then extract(epoch from e.created_at - p_now) * 1000
-          else 0
-        end
-      )
-  ),
-  free as materialized ( -- known records that no other transaction holds
-    select r.id
-    from clerk_sync.records as r
-    where r.id = any (array(select s.clerk_id from said as s))
-    for update skip locked
-  ),
-  fit as materialized ( -- those that dispute no address, and give none up that somebody waits for
-    select s.*
-    from said as s
-    where case -- in a case, which makes it a lookup by hash whatever the statistics say
-        when s.clerk_id in (select f.id from free as f) then true
-        when (select true from clerk_sync.records as r where r.id = s.clerk_id) then false
-        else pg_try_advisory_xact_lock(hashtextextended(s.clerk_id, 7461203)) -- as claim_records
-      end
-      and (
-        p_is_settled
-        or (
-          (
-            s.email is null
-            or (
-              s.claims = 1
-              and coalesce((select coalesce(u.clerk_id, '') from public.users as u where u.email = s.email), s.clerk_id) = s.clerk_id
-            )
-          )
-          and case -- usually no user waits for an address at all
-              when exists (select 1 from clerk_sync.user_state as w where w.withheld_email is not null) then ( -- and for this one?
-                select (u.email is not distinct from s.email and s.email_verified)
-                  or (select true from clerk_sync.user_state as w where w.withheld_email = u.email limit 1) is null
-                from public.users as u
-                where u.clerk_id = s.clerk_id
-              ) is not false
-              else true
-            end
-        )
-      )
-    order by s.clerk_id -- one order for all: two calls that share users do not wait for each other in a circle
-  ),
-  record as ( -- the guard and the tombstone: only what it returns is written
-    insert into clerk_sync.records as r (id, version, last_synced_at, first_seen_at, given)
-    select
-      f.clerk_id, f.version, p_now,
-      case
-        when coalesce(f.source, 'webhook') = 'webhook'
-          and (select true from public.users as u where u.clerk_id = f.clerk_id) is null then p_now
-      end,
-      f.given
-    from fit as f
-    on conflict (id) do update
-      set version = excluded.version,
-          last_synced_at = excluded.last_synced_at,
-          first_seen_at = case when r.version = 0 then coalesce(r.first_seen_at, excluded.first_seen_at) else r.first_seen_at end,
-          given = case
-            when excluded.given <@ r.given then r.given
-            else array(select distinct g from unnest(r.given || excluded.given) as g order by g)
-          end,
-          refresh_reason = null,
-          refresh_due_at = null,
-          refresh_attempts = case when p_is_settled then r.refresh_attempts else 0 end
-      where r.version <= excluded.version
-        and r.deleted_at is null
-        and r.trusted_version is null
-        and r.absent_version is null
-    returning r.id
-  ),
-  written as materialized (
-    select f.*
-    from fit as f
-    where case when f.clerk_id in (select r.id from record as r) then true end
-  ),
-  user_row as ( -- a row that would not change is not written, so updated_at stays true
-    insert into public.users as u (clerk_id, email, name, role, "createdAt", "updatedAt", created_at, updated_at)
-    select
-      w.clerk_id, w.email, w.name, w.role, w.created_at at time zone 'utc', p_now at time zone 'utc', w.created_at, p_now
-    from written as w
-    on conflict (clerk_id) do update
-      set email = excluded.email,
-          name = excluded.name,
-          role = excluded.role,
-          "updatedAt" = excluded."updatedAt",
-          updated_at = excluded.updated_at,
-          deleted_at = null
-      where (u.email, u.name, u.role, u.deleted_at) is distinct from (excluded.email, excluded.name, excluded.role, null)
-  ),
-  state as ( -- what only users have; most have none of it, and no row for it
-    insert into clerk_sync.user_state as s
-      (clerk_id, external_id, phone, email_verified, banned, locked, deprovisioned, ignored_role)
-    select w.clerk_id, w.external_id, w.phone, w.email_verified, w.banned, w.locked, w.deprovisioned, w.ignored_role
-    from written as w
-    where not w.email_verified
-       or w.external_id is not null
-       or w.phone is not null
-       or w.banned
-       or w.locked
-       or w.deprovisioned
-       or w.ignored_role is not null
-       or (select true from clerk_sync.user_state as k where k.clerk_id = w.clerk_id)
-    on conflict (clerk_id) do update
-      set external_id = excluded.external_id,
-          phone = excluded.phone,
-          email_verified = excluded.email_verified,
-          banned = excluded.banned,
-          locked = excluded.locked,
-          deprovisioned = excluded.deprovisioned,
-          withheld_email = null,
-          ignored_role = excluded.ignored_role
-      where (s.external_id, s.phone, s.email_verified, s.banned, s.locked, s.deprovisioned, s.withheld_email, s.ignored_role)
-        is distinct from (
-          excluded.external_id, excluded.phone, excluded.email_verified, excluded.banned, excluded.locked,
-          excluded.deprovisioned, null, excluded.ignored_role
-        )
-  ),
-  verdict as (
-    select
-      e.id,
-      e.place,
-      e.clerk_id in (select w.clerk_id from written as w) or case -- all were written before: the mirror of the newest is pending
-        when e.are_all_applied then (
-          select case
-            when e.place > 1 then true
-            when e.job_type = 'USER_DELETED' then r.deleted_at is not null
-            else r.deleted_at is null and r.version = e.version and r.absent_version is null
-          end
-          from clerk_sync.records as r
-          where r.id = e.clerk_id
-        )
-        else false
-      end as is_done
-    from event as e
-  )
-  select
-    coalesce(array_agg(v.id) filter (where v.is_done and v.place = 1), '{}'),
-    coalesce(array_agg(v.id) filter (where v.is_done and v.place > 1), '{}'),
-    (
-      select jsonb_object_agg(w.id, jsonb_build_object('ignored', jsonb_build_object('role', w.ignored_role)))
-      from written as w
-      where w.ignored_role is not null
-    )
-  into carries, superseded, notes
-  from verdict as v;
-end
-$$;
-
--- Events that are passed over still say which metadata Clerk gave (design: what Clerk never gave is not taken away).
-create or replace function clerk_sync.add_given(p_events clerk_sync.events[])
+-- Takes down which metadata events gave (what Clerk never gave is not taken away). Where an event that was passed over is the
+-- first to have a key, the newest one, which was written before, had metadata without it: its column takes the default, as it
+-- would have in the order of the versions.
+create or replace function clerk_sync.add_given(p_events clerk_sync.events[], p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_record record;
 begin
-  update clerk_sync.records as r
-  set given = array(select distinct g from unnest(r.given || i.given) as g order by g)
-  from (
-    select e.clerk_id, array_agg(distinct g.value) as given
-    from unnest(p_events) as e
-    cross join lateral jsonb_array_elements_text(e.payload -> 'given') as g
-    where jsonb_typeof(e.payload -> 'given') = 'array'
-    group by e.clerk_id
-  ) as i
-  where r.id = i.clerk_id
-    and not i.given <@ r.given;
+  for v_record in
+    select r.id, r.version, r.deleted_at, coalesce(r.absent, '{}') as absent, n.given
+    from (
+      select e.clerk_id, array_agg(distinct g.value order by g.value) as given
+      from unnest(p_events) as e
+      cross join lateral jsonb_array_elements_text(e.payload -> 'given') as g
+      where jsonb_typeof(e.payload -> 'given') = 'array'
+      group by e.clerk_id
+    ) as i
+    cross join lateral (select * from clerk_sync.records as k where k.id = i.clerk_id offset 0) as r
+    cross join lateral (select array(select g from unnest(i.given) as g where g <> all (r.given)) as given) as n
+    where n.given <> '{}'
+  loop
+    update clerk_sync.records as r
+    set given = array(select distinct g from unnest(r.given || v_record.given) as g order by g)
+    where r.id = v_record.id;
+    if v_record.deleted_at is null and v_record.version > 0 then
+      perform clerk_sync.default_columns(v_record.id, g, v_record.absent, p_now)
+      from unnest(v_record.given) as g;
+    end if;
+  end loop;
 end
 $$;
 
@@ -2351,18 +2727,16 @@ as $$
 declare
   v_change clerk_sync.user_change := p_change;
   v_user   clerk_sync.known_users;
-  v_row    public.users;
+  v_email  text;
   v_event  clerk_sync.events;
   v_said   text[];
   v_keys   text[];
   v_absent text[];
 begin
   select k.* into v_user from clerk_sync.known_users as k where k.clerk_id = p_change.clerk_id;
-  select u.* into v_row from public.users as u where u.clerk_id = p_change.clerk_id for update; -- its user may be editing the name
-  v_change.payload := jsonb_build_object(
-    'email', v_row.email, 'email_verified', coalesce(v_user.email_verified, false), 'name', v_row.name,
-    'user_role', v_row.role, 'ignored_role', v_user.ignored_role, 'phone', v_user.phone, 'external_id', v_user.external_id,
-    'banned', v_user.banned, 'locked', v_user.locked, 'deprovisioned', v_user.deprovisioned, 'created_at', null
+  select u.email into v_email from clerk_sync.user_rows as u where u.clerk_id = p_change.clerk_id;
+  v_change.payload := jsonb_build_object( -- an address is settled with the others, also when it stays
+    'email', coalesce(v_email, v_user.email), 'email_verified', coalesce(v_user.email_verified, false)
   );
   v_change.refresh_reason := v_user.refresh_reason;
   v_change.withheld_email := v_user.withheld_email;
@@ -2415,9 +2789,7 @@ begin
     else
       continue;
     end if;
-    v_keys := v_said -- with an email comes whether it is verified, with a role whether one was ignored
-      || case when 'email' = any (v_said) then array['email_verified'] end
-      || case when 'user_role' = any (v_said) then array['ignored_role'] end;
+    v_keys := v_said || case when 'email' = any (v_said) then array['email_verified'] end; -- with it comes whether it is verified
     v_change.payload := (v_change.payload - v_keys) || (
       select coalesce(jsonb_object_agg(p.key, p.value), '{}')
       from jsonb_each(v_event.payload) as p
@@ -2551,7 +2923,7 @@ begin
 end
 $$;
 
--- Settles who holds which address, before rows are written. users.email is unique, and Clerk lets an address move from one
+-- Settles who holds which address, before rows are written. Where the column is unique, Clerk lets an address move from one
 -- account to another while its events arrive in any order. A claim whose address Clerk has verified comes before one that
 -- is not, then the newest by (version, clerk_id): it holds the address. Every other user has none, and is read again from
 -- Clerk's API, also when the holder gives the address up later. Users whose records are not of this batch are locked
@@ -2560,7 +2932,6 @@ create or replace function clerk_sync.settle_emails(p_changes clerk_sync.user_ch
 returns clerk_sync.user_change[]
 language plpgsql
 set search_path = ''
-set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
 as $$
 declare
   v_changes clerk_sync.user_change[] := p_changes;
@@ -2574,7 +2945,7 @@ begin
     select u.email
     from unnest(p_changes) as c
     -- offset 0, here and below: a lookup each, whatever the statistics say
-    cross join lateral (select r.email from public.users as r where r.clerk_id = c.clerk_id offset 0) as u
+    cross join lateral (select r.email from clerk_sync.user_rows as r where r.clerk_id = c.clerk_id offset 0) as u
     cross join lateral (select r.email_verified from clerk_sync.known_users as r where r.clerk_id = c.clerk_id offset 0) as k
     where u.email is not null
       and (
@@ -2598,28 +2969,27 @@ begin
 
   -- The holders are locked before they are ranked: one of them may be getting a newer claim right now.
   v_users := array(
-    select distinct u.clerk_id
+    select distinct h.clerk_id
     from unnest(p_changes) as c
-    cross join lateral (select r.clerk_id, r.email from public.users as r where r.email = c.payload ->> 'email' offset 0) as u
+    cross join lateral clerk_sync.email_holders(array[c.payload ->> 'email']) as h
     where not c.deletes
-      and u.clerk_id <> c.clerk_id
+      and h.clerk_id <> c.clerk_id
   );
   perform clerk_sync.lock_more_records(v_users);
 
-  -- Rows without a Clerk id (made by the app before the sync, or by its own sign-up) are linked to the Clerk user who has
-  -- proved the address. Without that proof they are left alone.
-  update public.users as u
-  set clerk_id = c.clerk_id
+  -- Without the proof of the address a row is left alone.
+  perform clerk_sync.link_users(array_agg(c.email), array_agg(c.clerk_id))
   from (
-    select distinct on (i.payload ->> 'email') i.clerk_id, i.payload ->> 'email' as email
+    select distinct on (lower(i.payload ->> 'email')) i.clerk_id, i.payload ->> 'email' as email
     from unnest(p_changes) as i
     where not i.deletes
+      and i.payload ->> 'email' is not null
       and (i.payload ->> 'email_verified')::boolean
-    order by i.payload ->> 'email', i.version desc, i.clerk_id desc
-  ) as c
-  where u.email = c.email
-    and coalesce(u.clerk_id, 'NULL') = 'NULL'
-    and not exists (select 1 from public.users as own where own.clerk_id = c.clerk_id);
+    order by lower(i.payload ->> 'email'), i.version desc, i.clerk_id desc
+  ) as c;
+  if not clerk_sync.emails_are_unique() then
+    return v_changes;
+  end if;
 
   -- Holders outside the batch claim with the verification and the version of their last snapshot, rows without a Clerk id
   -- keep their address, deleted users claim nothing.
@@ -2640,16 +3010,14 @@ begin
         where not c.deletes
               and c.payload ->> 'email' is not null
         union all
-        select distinct
-          u.email, u.clerk_id, coalesce(k.email_verified, false),
+        select
+          h.email, h.clerk_id, coalesce(k.email_verified, false),
           coalesce(case when 'email' = any (k.absent) then k.absent_version else k.version end, 0),
-          coalesce(u.clerk_id, 'NULL') = 'NULL'
-        from unnest(p_changes) as c
-        cross join lateral (select r.clerk_id, r.email from public.users as r where r.email = c.payload ->> 'email' offset 0) as u
-        left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = u.clerk_id offset 0) as k on true
-        where not c.deletes
-              and k.deleted_at is null
-          and not exists (select 1 from unnest(p_changes) as own where own.clerk_id = u.clerk_id)
+          h.clerk_id is null
+        from clerk_sync.email_holders(array(select c.payload ->> 'email' from unnest(p_changes) as c where not c.deletes)) as h
+        left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = h.clerk_id offset 0) as k on true
+        where k.deleted_at is null
+          and not exists (select 1 from unnest(p_changes) as own where own.clerk_id = h.clerk_id)
       ) as q
     ) as r
     where r.place > 1
@@ -2661,20 +3029,20 @@ begin
       refresh_due_at = p_now,
       refresh_attempts = 0
   from unnest(p_changes) as c
-  cross join lateral (select r.clerk_id, r.email from public.users as r where r.email = c.payload ->> 'email' offset 0) as u
+  cross join lateral clerk_sync.email_holders(array[c.payload ->> 'email']) as h
   where c.fresh
     and c.clerk_id = any (v_losers)
-    and u.clerk_id <> c.clerk_id
-    and r.id = u.clerk_id
+    and h.clerk_id <> c.clerk_id
+    and r.id = h.clerk_id
     and r.refresh_reason is null;
   v_changes := clerk_sync.without_emails(p_changes, v_losers);
 
   -- The address is taken from holders who lost it, and they are read again.
   v_users := array(
-    select distinct u.clerk_id
+    select distinct h.clerk_id
     from unnest(v_changes) as c
-    cross join lateral (select r.clerk_id, r.email from public.users as r where r.email = c.payload ->> 'email' offset 0) as u
-    where u.clerk_id <> c.clerk_id
+    cross join lateral clerk_sync.email_holders(array[c.payload ->> 'email']) as h
+    where h.clerk_id <> c.clerk_id
       and not c.deletes
   );
   perform clerk_sync.lock_more_records(v_users);
@@ -2686,17 +3054,13 @@ begin
     and r.deleted_at is null;
   insert into clerk_sync.user_state as s (clerk_id, withheld_email, email_verified)
   select k.clerk_id, u.email, k.email_verified
-  from public.users as u
+  from clerk_sync.user_rows as u
   cross join lateral (select * from clerk_sync.known_users as r where r.clerk_id = u.clerk_id offset 0) as k
   where u.clerk_id = any (v_users)
     and k.deleted_at is null
   on conflict (clerk_id) do update
     set withheld_email = excluded.withheld_email;
-  update public.users as u
-  set email = null,
-      "updatedAt" = p_now at time zone 'utc',
-      updated_at = p_now
-  where u.clerk_id = any (v_users);
+  perform clerk_sync.take_emails(v_users, p_now);
   perform clerk_sync.queue_mirror(
     array(select i from unnest(v_users) as i except select c.clerk_id from unnest(v_changes) as c), 'email_taken', p_now
   );
@@ -2705,12 +3069,11 @@ end
 $$;
 
 -- Applies the events of jobs that are not plain: it decides what is disputed, prepares the records, and hands the settled
--- events to apply_plain. p_with_email false: no user gets an address. Returns as apply_plain does.
+-- events to apply_users. p_with_email false: no user gets an address. Returns as apply_users does.
 create or replace function clerk_sync.apply_disputed(
   p_events      clerk_sync.events[],
-  p_with_email  boolean,
-  p_delete_mode text,
-  p_now         timestamptz,
+  p_with_email boolean,
+  p_now        timestamptz,
   out carries    uuid[],
   out superseded uuid[],
   out notes      jsonb
@@ -2736,7 +3099,7 @@ begin
 
   v_deleted := array(select c.clerk_id from unnest(v_changes) as c where c.deletes);
   if cardinality(v_deleted) > 0 then
-    perform clerk_sync.delete_users(v_deleted, p_delete_mode, p_now);
+    perform clerk_sync.delete_users(v_deleted, p_now);
     -- A tombstone keeps the external_id by which the deletion may come again and, until the mirror is gone too, the Auth id.
     update clerk_sync.records as r
     set version = greatest(r.version, c.version),
@@ -2758,7 +3121,10 @@ begin
         locked = false,
         deprovisioned = false,
         withheld_email = null,
-        ignored_role = null
+        ignored = null,
+        email = null,
+        name = null,
+        role = null
     where s.clerk_id = any (v_deleted);
   end if;
 
@@ -2773,7 +3139,7 @@ begin
   where r.id = c.clerk_id
     and not c.deletes;
 
-  v_plain := clerk_sync.apply_plain(array(
+  v_plain := clerk_sync.apply_users(array(
     select jsonb_populate_record(null::clerk_sync.events, jsonb_build_object(
       'id', c.job_id,
       'job_type', 'USER_UPDATED',
@@ -2823,14 +3189,13 @@ $$;
 
 -- From events to rows, and their jobs moved.
 
--- How rows and jobs are written: who mirrors, under which lease, and how deletions are made.
+-- Who mirrors what is written, and under which lease.
 do $$
 begin
   if to_regtype('clerk_sync.apply_rules') is null then
     create type clerk_sync.apply_rules as (
       mirror_token uuid,
-      lease_until  timestamptz,
-      delete_mode  text
+      lease_until  timestamptz
     );
   end if;
 end
@@ -2863,7 +3228,7 @@ declare
 begin
   set constraints all deferred;
   if p_with_email then
-    select * into v_carries, v_superseded, v_notes from clerk_sync.apply_plain(v_events, false, p_now);
+    select * into v_carries, v_superseded, v_notes from clerk_sync.apply_users(v_events, false, p_now);
   end if;
   if cardinality(v_carries) + cardinality(v_superseded) < cardinality(v_events) then
     v_done := clerk_sync.apply_disputed(
@@ -2872,7 +3237,7 @@ begin
         from unnest(v_events) as e
         where case when e.id in (select i from unnest(v_carries || v_superseded) as i) then false else true end
       ),
-      p_with_email, p_rules.delete_mode, p_now
+      p_with_email, p_now
     );
     v_ended := v_done.superseded || case when p_rules.mirror_token is null then v_done.carries end;
     v_carries := v_carries || v_done.carries;
@@ -2897,7 +3262,7 @@ begin
   perform clerk_sync.complete_jobs(v_superseded, p_now, p_applied => false);
   perform clerk_sync.erase_deleted(v_ended, p_now);
   if v_done is not null or cardinality(v_superseded) > 0 then
-    perform clerk_sync.add_given(v_events);
+    perform clerk_sync.add_given(v_events, p_now);
   end if;
   set constraints all immediate;
 end
@@ -2955,7 +3320,7 @@ declare
   v_alone uuid[] := array(select j.id from public.job_queue as j where j.id = any (p_ids) and j.runs_alone);
 begin
   perform clerk_sync.fail_job(
-    i, 'database_timeout: applying the job took too long; look for a slow trigger on public.users', p_now
+    i, 'database_timeout: applying the job took too long; look for a slow trigger on the table of users', p_now
   )
   from unnest(v_alone) as i;
   perform clerk_sync.move_jobs(
@@ -3000,6 +3365,12 @@ exception
     if sqlstate = '23505' and p_with_email then
       return clerk_sync.apply_job(p_id, p_rules, p_now, false);
     end if;
+    if sqlstate like '22%' then -- the message of PostgreSQL may quote the value
+      select coalesce(clerk_sync.refused_column(j.payload), v_message)
+      into v_message
+      from public.job_queue as j
+      where j.id = p_id;
+    end if;
     select
       j.job_type = 'USER_DELETED' and sqlstate in ('23503', '23001'),
       j.attempts >= case j.status when 'PROCESSING' then 2 else 1 end
@@ -3013,7 +3384,7 @@ exception
         ': ',
         v_message,
         case
-          when v_is_blocked then '. Give the foreign key on delete cascade or set null, or set DELETE_MODE=soft; then retry the job.'
+          when v_is_blocked then '. Give the foreign key on delete cascade or set null, or delete softly ("delete" in clerk-sync.config.json); then retry the job.'
         end
       ),
       p_now,
@@ -3035,9 +3406,6 @@ declare
   v_job      record;
   v_deadline timestamptz;
 begin
-  if p_rules.delete_mode is null or p_rules.delete_mode not in ('hard', 'soft') then
-    raise exception 'p_delete_mode is %, it must be hard or soft', p_rules.delete_mode using errcode = 'SY002';
-  end if;
   if cardinality(p_ids) = 0 then
     return;
   end if;
@@ -3144,7 +3512,7 @@ as $$
   select (
     coalesce(max(j.attempts), 0) = 0
     and not exists (select 1 from clerk_sync.records as r where r.id = p_clerk_id)
-    and not exists (select 1 from public.users as u where u.clerk_id = p_clerk_id)
+    and not exists (select 1 from clerk_sync.user_rows as u where u.clerk_id = p_clerk_id)
   ) or (
     count(*) filter (where j.job_type = 'USER_DELETED' and j.status = 'COMPLETED') > 0
     and count(*) filter (where j.status in ('PENDING', 'PROCESSING', 'FAILED')) = 0
@@ -3179,8 +3547,7 @@ begin
       array(select j.id from public.job_queue as j where j.id = any (v_ids) and j.status <> 'COMPLETED')
     ));
   end if;
-  delete from public.users as u where u.clerk_id = p_clerk_id;
-  get diagnostics v_rows = row_count;
+  v_rows := clerk_sync.remove_users(array[p_clerk_id]);
   delete from clerk_sync.user_state as s where s.clerk_id = p_clerk_id;
   delete from clerk_sync.records as r where r.id = p_clerk_id;
   get diagnostics v_states = row_count;
@@ -3225,7 +3592,7 @@ as $$
   select count(*)::integer
   from (
     select 1
-    from public.users as u
+    from clerk_sync.user_rows as u
     where u.deleted_at is null
     limit p_most
   ) as counted;
@@ -3311,7 +3678,7 @@ declare
         -- subqueries: they stay index lookups, whatever the statistics say
         or (
           coalesce((select r.deleted_at is null from clerk_sync.records as r where r.id = j.clerk_id), true)
-          and (select u.deleted_at is null from public.users as u where u.clerk_id = j.clerk_id)
+          and (select u.deleted_at is null from clerk_sync.user_rows as u where u.clerk_id = j.clerk_id)
         )
       )
   );
@@ -3368,7 +3735,7 @@ $$;
 
 -- Users whose creation is no news, by event id: {id, clerk_id}; their row is there and as new. Not for an event that is in
 -- the queue (a duplicate), nor while a dead letter of the user may have something pending (perhaps the mirror). Here alone
--- storing reads public.users, which somebody may hold locked: the function waits no longer than a sender notices.
+-- storing reads the table of users, which somebody may hold locked: the function waits no longer than a sender notices.
 create or replace function clerk_sync.find_existing(p_events clerk_sync.events[])
 returns jsonb
 language plpgsql
@@ -3377,11 +3744,11 @@ set lock_timeout = '100ms'
 as $$
 begin
   return (
-    select coalesce(jsonb_object_agg(e.event_id, jsonb_build_object('id', u.id::text, 'clerk_id', u.clerk_id)), '{}')
+    select coalesce(jsonb_object_agg(e.event_id, jsonb_build_object('id', u.row_id, 'clerk_id', u.clerk_id)), '{}')
     from unnest(p_events) as e
     -- offset 0: a lookup each, whatever the statistics say
     cross join lateral (
-      select k.id, k.clerk_id from public.users as k where k.clerk_id = e.clerk_id and k.deleted_at is null offset 0
+      select k.row_id, k.clerk_id from clerk_sync.user_rows as k where k.clerk_id = e.clerk_id and k.deleted_at is null offset 0
     ) as u
     where e.job_type = 'USER_CREATED'
       and (
@@ -3428,8 +3795,8 @@ begin
   begin
     v_existing := clerk_sync.find_existing(v_events);
   exception
-    when others or query_canceled then -- law 1 asks for the queue only: a worker finds out what is wrong with public.users
-      raise log 'clerk_sync: events are stored without a look at public.users, because of SQLSTATE %', sqlstate;
+    when others or query_canceled then -- law 1 asks for the queue only: a worker finds out what is wrong with the table of users
+      raise log 'clerk_sync: events are stored without a look at the table of users, because of SQLSTATE %', sqlstate;
   end;
   return clerk_sync.insert_jobs(v_events, p_now, p_max_attempts, p_existing => v_existing);
 end
@@ -3437,7 +3804,7 @@ $$;
 
 -- Applies new events before they are stored, so that each job is stored once, as it then stands. Events that are known, and
 -- users whom a worker has in flight or whose jobs run alone, are left to workers. The function waits for no lock longer
--- than a sender notices. Returns as apply_plain does.
+-- than a sender notices. Returns as apply_users does.
 create or replace function clerk_sync.apply_new(
   p_events clerk_sync.events[],
   p_now    timestamptz,
@@ -3452,7 +3819,7 @@ as $$
 begin
   select a.carries, a.superseded, a.notes
   into carries, superseded, notes
-  from clerk_sync.apply_plain(array(
+  from clerk_sync.apply_users(array(
     select e
     from unnest(p_events) as e
     where e.dead_reason is null
@@ -3465,7 +3832,7 @@ begin
       ) is null
   ), false, p_now) as a;
   if cardinality(superseded) > 0 then
-    perform clerk_sync.add_given(p_events);
+    perform clerk_sync.add_given(p_events, p_now);
   end if;
   set constraints all immediate; -- as apply_jobs
 end
@@ -3509,7 +3876,7 @@ begin
 end
 $$;
 
--- What the webhook calls: events go into the queue and, where only the version decides (see clerk_sync.apply_plain), into
+-- What the webhook calls: events go into the queue and, where only the version decides (see clerk_sync.apply_users), into
 -- their users' rows in the same transaction, so that the row is there when the 202 leaves. Everything else stays queued for
 -- a worker: a deletion, an address that two users claim, a user whom a worker has in flight or whose jobs run alone, events
 -- that the database refuses. When applying takes longer than the call may (2 s, see clerk_sync_run_jobs), its jobs are
@@ -3596,13 +3963,12 @@ begin
   return (
     select jsonb_build_object(
       'state', o.state,
-      'row', case when o.state = 'present' then clerk_sync.readable_columns(o.found) end,
+      'row', case when o.state = 'present' then clerk_sync.readable_row(p_clerk_id) end,
       'version', o.version,
       'at', clock_timestamp()
     )
     from (
       select
-        u.found,
         s.version,
         case
           when s.deleted_at is not null or u.deleted_at is not null then 'deleted'
@@ -3612,7 +3978,7 @@ begin
       from (values (p_clerk_id)) as i(clerk_id)
       -- offset 0: looked up by key, whatever the statistics say
       left join lateral (
-        select r as found, r.clerk_id, r.deleted_at from public.users as r where r.clerk_id = i.clerk_id offset 0
+        select r.clerk_id, r.deleted_at from clerk_sync.user_rows as r where r.clerk_id = i.clerk_id offset 0
       ) as u on true
       left join lateral (
         select r.version, r.deleted_at from clerk_sync.records as r where r.id = i.clerk_id offset 0
@@ -3722,7 +4088,7 @@ begin
     return v_own;
   end if;
   v_job := clerk_sync.store_ensure_job(p_clerk_id, p_version, p_payload, p_read_at, p_max_attempts, p_now);
-  perform clerk_sync.apply_batch(array_remove(array[v_job], null), row(null, null, 'hard')::clerk_sync.apply_rules, p_now);
+  perform clerk_sync.apply_batch(array_remove(array[v_job], null), row(null, null)::clerk_sync.apply_rules, p_now);
   v_own := public.clerk_sync_own_row(p_clerk_id);
   if v_own ->> 'state' = 'present' then
     perform clerk_sync.queue_mirror(array[p_clerk_id], 'ensure', p_now);
@@ -3858,7 +4224,6 @@ create or replace function public.clerk_sync_apply_reads(
   p_token        uuid,
   p_reads        jsonb,
   p_mirror       boolean,
-  p_delete_mode  text default 'hard',
   p_delete_brake jsonb default null,
   p_now          timestamptz default clock_timestamp()
 )
@@ -3893,7 +4258,7 @@ begin
   v_ids := clerk_sync.pass_brake(clerk_sync.store_reads(v_leased, p_reads, p_now), p_delete_brake, p_now);
   v_lease_until := (select max(j.lease_until) from public.job_queue as j where j.id = any (v_ids));
   perform clerk_sync.apply_batch(
-    v_ids, row(case when p_mirror then p_token end, v_lease_until, p_delete_mode)::clerk_sync.apply_rules, p_now
+    v_ids, row(case when p_mirror then p_token end, v_lease_until)::clerk_sync.apply_rules, p_now
   );
   return jsonb_build_object(
     'jobs', clerk_sync.describe_jobs(v_leased),
@@ -4220,7 +4585,6 @@ $$;
 create or replace function public.clerk_sync_run_jobs(
   p_limit         integer default 250,
   p_lease_seconds integer default null,
-  p_delete_mode   text default 'hard',
   p_can_read      boolean default false,
   p_delete_brake  jsonb default null,
   p_now           timestamptz default clock_timestamp()
@@ -4284,7 +4648,7 @@ begin
   end if;
   perform clerk_sync.apply_batch(
     v_apply,
-    row(case when p_lease_seconds is not null then v_token end, v_lease_until, p_delete_mode)::clerk_sync.apply_rules,
+    row(case when p_lease_seconds is not null then v_token end, v_lease_until)::clerk_sync.apply_rules,
     p_now
   );
   if p_lease_seconds is not null then
@@ -4624,7 +4988,6 @@ create or replace function public.clerk_sync_apply_alone(
   p_job_id       uuid,
   p_read         jsonb default null,
   p_mirror       boolean default false,
-  p_delete_mode  text default 'hard',
   p_delete_brake jsonb default null,
   p_now          timestamptz default clock_timestamp()
 )
@@ -4659,7 +5022,7 @@ begin
     );
   end if;
   perform clerk_sync.apply_job(
-    j.id, row(case when p_mirror then p_token end, j.lease_until, p_delete_mode)::clerk_sync.apply_rules, p_now
+    j.id, row(case when p_mirror then p_token end, j.lease_until)::clerk_sync.apply_rules, p_now
   )
   from public.job_queue as j
   where j.id = any (v_ids);
@@ -4677,7 +5040,6 @@ create or replace function public.clerk_sync_try_alone(
   p_job_id       uuid,
   p_read         jsonb default null,
   p_mirror       boolean default false,
-  p_delete_mode  text default 'hard',
   p_delete_brake jsonb default null,
   p_now          timestamptz default clock_timestamp()
 )
@@ -4687,7 +5049,7 @@ set search_path = ''
 set statement_timeout = '500ms'
 as $$
 begin
-  return public.clerk_sync_apply_alone(p_token, p_job_id, p_read, p_mirror, p_delete_mode, p_delete_brake, p_now);
+  return public.clerk_sync_apply_alone(p_token, p_job_id, p_read, p_mirror, p_delete_brake, p_now);
 end
 $$;
 
@@ -4871,50 +5233,48 @@ begin
 end
 $$;
 
--- The fields in which a user at Clerk (p_payload, as map-user.ts makes it) is not as it is here. Only a role that may be
--- stored counts, and only what Clerk said. An address that another row has by a better claim is no difference: Clerk lets
--- several users have one address that is not verified. is_own: the name is one that the user edited here, for Clerk still
--- has the name that was applied last, or the job that applied it is gone.
-create or replace function clerk_sync.differing_fields(
-  p_payload jsonb,
-  p_user    public.users,
-  p_state   clerk_sync.known_users
-)
-returns table (name text, clerk text, here text, is_own boolean)
+-- The fields in which a user at Clerk (p_payload, as map-user.ts makes it) is not as it is here: columns of the row, and what
+-- the sync keeps beside it. Only what Clerk said counts. An address that another row has by a better claim is no difference:
+-- Clerk lets several users have one address that is not verified. is_own: the user edited the column here, for Clerk still
+-- has what was applied last, or the job that applied it is gone.
+create or replace function clerk_sync.differing_fields(p_clerk_id text, p_payload jsonb, p_state clerk_sync.known_users)
+returns table (name text, key text, clerk text, here text, is_own boolean)
 language sql
 stable
 set search_path = ''
 as $$
   select
-    f.name, f.clerk, f.here,
-    f.name = 'name' and not exists (
+    c.name, c.key, c.clerk, c.here,
+    c.is_editable and not exists (
       select 1
       from public.job_queue as j
       where j.clerk_id = p_state.clerk_id
         and j.status = 'COMPLETED'
         and j.version = p_state.version
-        and j.payload ? 'name'
-        and j.payload ->> 'name' is distinct from f.clerk
+        and j.payload ? c.key
+        and j.payload ->> c.key is distinct from c.clerk
     )
+  from clerk_sync.differing_columns(p_clerk_id, p_payload) as c
+  where not (
+    c.key = 'email'
+    and p_state.withheld_email = p_payload ->> 'email'
+    and exists (
+      select 1 from clerk_sync.email_holders(array[p_state.withheld_email]) as h where h.clerk_id <> p_state.clerk_id
+    )
+  )
+  union all
+  select f.name, f.name, p_payload ->> f.name, f.here, false
   from (
     values
-      ('email', 'email', p_payload ->> 'email', case
-        when p_user.email is null and p_state.withheld_email = p_payload ->> 'email' and exists (
-          select 1 from public.users as u where u.email = p_state.withheld_email and u.clerk_id <> p_user.clerk_id
-        ) then p_state.withheld_email
-        else p_user.email
-      end),
-      ('name', 'name', p_payload ->> 'name', p_user.name),
-      ('role', 'user_role', clerk_sync.allowed_role(p_payload ->> 'user_role')::text, p_user.role::text),
-      ('phone', 'phone', p_payload ->> 'phone', p_state.phone),
-      ('external_id', 'external_id', p_payload ->> 'external_id', p_state.external_id),
-      ('email_verified', 'email_verified', p_payload ->> 'email_verified', p_state.email_verified::text),
-      ('banned', 'banned', p_payload ->> 'banned', p_state.banned::text),
-      ('locked', 'locked', p_payload ->> 'locked', p_state.locked::text),
-      ('deprovisioned', 'deprovisioned', p_payload ->> 'deprovisioned', p_state.deprovisioned::text)
-  ) as f(name, key, clerk, here)
-  where p_payload ? f.key
-    and f.clerk is distinct from f.here;
+      ('phone', p_state.phone),
+      ('external_id', p_state.external_id),
+      ('email_verified', p_state.email_verified::text),
+      ('banned', p_state.banned::text),
+      ('locked', p_state.locked::text),
+      ('deprovisioned', p_state.deprovisioned::text)
+  ) as f(name, here)
+  where p_payload ? f.name
+    and p_payload ->> f.name is distinct from f.here;
 $$;
 
 -- Silence: Clerk has changes that no delivery brought. An endpoint that Svix has disabled, or whose route is gone,
@@ -4971,7 +5331,7 @@ begin
   select to_timestamp(min(i.version) / 1000.0)
   into v_changed
   from jsonb_to_recordset(p_jobs) as i(clerk_id text, version bigint, payload jsonb, source text)
-  left join public.users as u on u.clerk_id = i.clerk_id
+  left join clerk_sync.user_rows as u on u.clerk_id = i.clerk_id
   left join clerk_sync.known_users as s on s.clerk_id = i.clerk_id
   where i.source = 'reconcile'
     and i.version > extract(epoch from v_after) * 1000
@@ -4982,10 +5342,10 @@ begin
       when u.clerk_id is null or coalesce(s.version, 0) = 0 then (i.payload ->> 'created_at')::timestamptz > v_after
       else exists (
         select 1
-        from clerk_sync.differing_fields(i.payload, u, s) as f
+        from clerk_sync.differing_fields(i.clerk_id, i.payload, s) as f
         where not f.is_own
           and f.name <> 'locked' -- a lock runs out without an event
-          and (f.name <> 'email' or s.refresh_reason is null)
+          and (f.key <> 'email' or s.refresh_reason is null)
       )
     end;
   update clerk_sync.silence as s
@@ -5108,7 +5468,7 @@ stable
 set search_path = ''
 as $$
   select to_jsonb(c) || jsonb_build_object('users', case when c.due = 0 then (
-    select count(*) from public.users as u where u.clerk_id is not null and u.deleted_at is null
+    select count(*) from clerk_sync.user_rows as u where u.clerk_id is not null and u.deleted_at is null
   ) end)
   from (
     select
@@ -5252,13 +5612,13 @@ as $$
         when p_mirrors and s.mirrored_version is distinct from s.version then 'unmirrored'
       end as kind
     from jsonb_to_recordset(p_users) as i(clerk_id text, version bigint, payload jsonb)
-    left join public.users as u on u.clerk_id = i.clerk_id
+    left join clerk_sync.user_rows as u on u.clerk_id = i.clerk_id
     left join clerk_sync.known_users as s on s.clerk_id = i.clerk_id
     cross join lateral (
       select
         coalesce(jsonb_object_agg(f.name, jsonb_build_object('clerk', f.clerk, 'here', f.here)), '{}') as fields,
         coalesce(bool_or(not f.is_own), false) as is_wrong
-      from clerk_sync.differing_fields(i.payload, u, s) as f
+      from clerk_sync.differing_fields(i.clerk_id, i.payload, s) as f
       where u.clerk_id is not null
     ) as c
   ) as d
@@ -5308,11 +5668,11 @@ as $$
 declare
   v_scanned text[] := array(
     select u.clerk_id
-    from public.users as u
+    from clerk_sync.user_rows as u
     where u.clerk_id > p_after
       and u.deleted_at is null
       and not clerk_sync.is_canary(u.clerk_id)
-      and u.clerk_id <> 'NULL'
+      and u.clerk_id <> 'NULL' -- which some tables have instead of null
     order by u.clerk_id
     limit 5000
   );
@@ -5352,7 +5712,7 @@ stable
 set search_path = ''
 as $$
   select u.clerk_id, s.first_seen_at
-  from public.users as u
+  from clerk_sync.user_rows as u
   left join clerk_sync.known_users as s on s.clerk_id = u.clerk_id
   where u.clerk_id is not null
     and u.deleted_at is null
@@ -5435,7 +5795,7 @@ as $$
           and not exists (
             select 1 from clerk_sync.known_users as k where k.clerk_id = i.owner and k.deleted_at is null
           )
-          and not exists (select 1 from public.users as k where k.clerk_id = i.owner and k.deleted_at is null)
+          and not exists (select 1 from clerk_sync.user_rows as k where k.clerk_id = i.owner and k.deleted_at is null)
           and not exists (select 1 from clerk_sync.run_marks as m where m.clerk_id = i.owner)
           and not exists (
             select 1 from clerk_sync.known_users as k where k.auth_user_id = i.id and k.deleted_at is null
@@ -5445,7 +5805,7 @@ as $$
     from jsonb_array_elements(p_users) as e
     cross join lateral jsonb_to_record(e.value)
       as i(id uuid, owner text, clerk_id text, missing boolean, deleted boolean)
-    left join public.users as u on u.clerk_id = i.owner
+    left join clerk_sync.user_rows as u on u.clerk_id = i.owner
     left join clerk_sync.known_users as s on s.clerk_id = i.owner
     cross join lateral (
       select
@@ -5459,10 +5819,10 @@ as $$
           ('clerk_id', s.clerk_id, e.value ->> 'clerk_id'),
           ( -- a placeholder stands there for an address that is gone, not verified, or another Auth user's: mirror-contact.ts
             'email',
-            case when s.email_verified and s.auth_finding is null then coalesce(lower(u.email), '') else '' end,
+            case when s.email_verified and s.auth_finding is null then coalesce(lower(coalesce(u.email, s.email)), '') else '' end,
             case when e.value ->> 'email' like s.auth_user_id || '%@removed.invalid' then '' else e.value ->> 'email' end
           ),
-          ('role', u.role::text, e.value ->> 'role'),
+          ('role', coalesce(u.role, s.role), e.value ->> 'role'),
           ('banned', (s.banned or s.deprovisioned)::text, coalesce(e.value ->> 'banned', 'false')),
           -- every mirror is locked by a ban in Auth; Clerk's own ban is in its metadata
           ('locked', 'true', coalesce((e.value ->> 'banned_until')::timestamptz > p_now, false)::text),
@@ -5537,7 +5897,7 @@ as $$
     'held', (
       select coalesce(jsonb_agg(jsonb_build_object('clerk_id', s.clerk_id, 'email', u.email) order by s.clerk_id), '[]')
       from scanned as s
-      left join public.users as u on u.clerk_id = s.clerk_id
+      left join clerk_sync.user_rows as u on u.clerk_id = s.clerk_id
       where s.is_mirrored
         and s.auth_finding = 'auth_address_held'
         and s.clerk_id <= coalesce(p.next, s.clerk_id)
@@ -6062,7 +6422,9 @@ begin
     'users', (
       select greatest(u.counted, case when u.counted >= 10000 then c.reltuples end)::bigint
       from clerk_sync.count_users(10000) as u(counted)
-      join pg_catalog.pg_class as c on c.oid = 'public.users'::regclass
+      join pg_catalog.pg_class as c on c.oid = (
+        select to_regclass(m.table_name) from clerk_sync.mappings as m where m.kind = 'user'
+      )
     ),
     'audit', (
       select coalesce(jsonb_object_agg(k.kind, jsonb_build_object('count', k.count, 'last_at', k.last_at)), '{}')
@@ -7223,7 +7585,7 @@ begin
       where lower(left(j.payload ->> 'email', 320)) = v_email
     );
     clerk_ids := clerk_ids
-      || array(select u.clerk_id::text from public.users as u where u.email in (p_q, lower(p_q)) and u.clerk_id is not null)
+      || array(select h.clerk_id from clerk_sync.email_holders(array[p_q, lower(p_q)]) as h where h.clerk_id is not null)
       || array(select j.clerk_id from public.job_queue as j where j.id = any (search_jobs.ids) and j.clerk_id is not null);
   end if;
 end
@@ -7545,7 +7907,7 @@ end
 $$;
 
 -- Users as JSON, one for each id, in their order: one shape for the page and the command line, parsed by
--- admin/contract/users.ts. row is what the sync writes in public.users, state what it remembers of the user, values what
+-- admin/contract/users.ts. row is what the sync writes in the table of users, state what it remembers of the user, values what
 -- Supabase Auth is given beside the row; each is null where there is none. What is personal stands in row and values. Jobs
 -- are counted as far as 1,000. Times of a column without time zone are UTC, as the sync writes them.
 create or replace function public.clerk_sync_users(p_clerk_ids text[])
@@ -7562,11 +7924,11 @@ begin
     select coalesce(jsonb_agg(jsonb_build_object(
       'clerk_id', i.clerk_id,
       'row', case when u.clerk_id is not null then jsonb_build_object(
-        'id', u.id::text,
+        'id', u.row_id,
         'email', u.email,
         'name', u.name,
         'role', u.role,
-        'deleted_at', u.deleted_at::timestamptz
+        'deleted_at', u.deleted_at
       ) end,
       'state', case when s.clerk_id is not null then jsonb_build_object(
         'version', nullif(s.version, 0),
@@ -7577,7 +7939,7 @@ begin
         'auth_finding', s.auth_finding,
         'refresh_due_at', s.refresh_due_at,
         'refresh_reason', s.refresh_reason,
-        'ignored_role', s.ignored_role
+        'ignored', s.ignored
       ) end,
       'values', case when s.clerk_id is not null then jsonb_build_object('phone', s.phone, 'banned', s.banned) end,
       'open_jobs', (
@@ -7596,7 +7958,7 @@ begin
       )
     ) order by i.place), '[]')
     from unnest(p_clerk_ids) with ordinality as i(clerk_id, place)
-    left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
+    left join lateral (select * from clerk_sync.user_rows as r where r.clerk_id = i.clerk_id) as u on true
     left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = i.clerk_id) as s on true
   );
 end
@@ -7629,7 +7991,7 @@ declare
     select distinct i.clerk_id
     from clerk_sync.search_jobs(p_q) as f
     cross join unnest(f.clerk_ids) as i(clerk_id)
-    where exists (select 1 from public.users as u where u.clerk_id = i.clerk_id offset 0)
+    where exists (select 1 from clerk_sync.user_rows as u where u.clerk_id = i.clerk_id offset 0)
        or exists (select 1 from clerk_sync.known_users as s where s.clerk_id = i.clerk_id offset 0)
        or exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id offset 0)
     order by i.clerk_id
@@ -8144,18 +8506,34 @@ $$;
 
 -- What is wrong with the rights of our objects: they are closed to the API roles but for the own row in users, open
 -- to the service role, under row level security, and pin their search_path. `clerk-sync doctor` and supabase/tests ask.
--- Answers [{object, what}]. Ours are schema clerk_sync, public.users, public.job_queue and clerk_sync_* in public.
+-- Answers [{object, what}]. Ours are schema clerk_sync, public.job_queue, clerk_sync_* in public, and a mapped table whose
+-- access the configuration hands over.
 create or replace function public.clerk_sync_privilege_findings()
 returns jsonb
 language sql
 stable
+security definer -- to answer also when the service role reaches nothing
 set search_path = ''
 as $$
-  with relations as (
-    select c.oid, c.relkind = 'S' as is_sequence, c.relkind in ('r', 'p') as is_table, c.relrowsecurity
+  with mapped as (
+    select
+      to_regclass(m.table_name)::oid as oid, m.key, m.editable,
+      case -- a key that is not text is cast in an expression
+        when a.atttypid = 'text'::regtype then format('%I', m.key)
+        else format('(%I)::text', m.key)
+      end as key_expression
+    from clerk_sync.mappings as m
+    join pg_catalog.pg_attribute as a on a.attrelid = to_regclass(m.table_name) and a.attname = m.key
+    where m.editable is not null
+  ),
+  relations as (
+    select
+      c.oid, c.relkind = 'S' as is_sequence, c.relkind in ('r', 'p') as is_table, c.relrowsecurity,
+      m.oid is not null as is_mapped, m.editable
     from pg_catalog.pg_class as c
+    left join mapped as m on m.oid = c.oid
     where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
-      and (c.relnamespace = 'clerk_sync'::regnamespace or c.oid in ('public.users'::regclass, 'public.job_queue'::regclass))
+      and (c.relnamespace = 'clerk_sync'::regnamespace or c.oid = 'public.job_queue'::regclass or m.oid is not null)
   ),
   functions as (
     select p.oid, coalesce(p.proconfig @> array['search_path=""'], false) as is_pinned
@@ -8184,11 +8562,11 @@ as $$
       end
     ) as g(privilege)
     where case
-      when not r.is_service then (c.oid, r.role, g.privilege) <> ('public.users'::regclass::oid, 'authenticated', 'select')
+      when not r.is_service then (c.is_mapped, r.role, g.privilege) <> (true, 'authenticated', 'select')
       when c.is_table then g.privilege in ('select', 'insert', 'update', 'delete')
       else g.privilege = 'select' and not c.is_sequence
     end
-    -- single columns, of which a signed-in user edits three in the own row
+    -- single columns, of which a signed-in user edits some in the own row
     union all
     select
       format('%s.%s', a.attrelid::regclass, a.attname), r.role, g.privilege,
@@ -8202,8 +8580,8 @@ as $$
       and not r.is_service
       and not has_table_privilege(r.role, c.oid, g.privilege)
       and not (
-        c.oid = 'public.users'::regclass
-        and a.attname in ('name', 'preferences', 'medical_profile')
+        c.is_mapped
+        and a.attname = any (c.editable)
         and (r.role, g.privilege) = ('authenticated', 'update')
       )
     union all
@@ -8236,19 +8614,29 @@ as $$
     from relations as c
     where c.is_table
       and not c.relrowsecurity
-    -- The two policies of users that must be there in exactly this form (02_users.sql says why).
+    -- The two policies of a mapped table that must be there in exactly this form (04_users.sql says why).
     union all
-    select 'public.users', format('policy %s is missing or not clerk_id = ((select auth.jwt()) ->> ''sub'')', w.name)
-    from (values ('users_select_own', 'SELECT'), ('users_update_own', 'UPDATE')) as w(name, command)
-    where not exists (
-      select 1
-      from pg_catalog.pg_policies as p
-      where (p.schemaname, p.tablename, p.policyname, p.cmd) = ('public', 'users', w.name, w.command)
-        and p.permissive = 'PERMISSIVE'
-        and p.roles = array['authenticated']::name[]
-        and p.qual = '(clerk_id = (( SELECT auth.jwt() AS jwt) ->> ''sub''::text))' -- as PostgreSQL writes it
-        and p.with_check is not distinct from case when w.command = 'UPDATE' then p.qual end
-    )
+    select
+      m.oid::regclass::text,
+      format('policy %s is missing or not %I = ((select auth.jwt()) ->> ''sub'')', w.name, m.key)
+    from mapped as m
+    cross join (values ('users_select_own', 'r'), ('users_update_own', 'w')) as w(name, command)
+    where (w.command = 'r' or m.editable <> '{}')
+      and not exists (
+        select 1
+        from pg_catalog.pg_policy as p
+        cross join lateral (
+          select pg_get_expr(p.polqual, p.polrelid) as qual, pg_get_expr(p.polwithcheck, p.polrelid) as with_check
+        ) as e
+        where p.polrelid = m.oid
+          and p.polname = w.name
+          and p.polcmd = w.command
+          and p.polpermissive
+          and p.polroles = array['authenticated'::regrole::oid]
+          -- as PostgreSQL writes it
+          and e.qual = format('(%s = (( SELECT auth.jwt() AS jwt) ->> ''sub''::text))', m.key_expression)
+          and e.with_check is not distinct from case when w.command = 'w' then e.qual end
+      )
     -- Policies that let an API role see everything: any on another table of ours, and on users one that is simply true.
     -- What else the owner allows there is the owner's.
     union all
@@ -8257,7 +8645,7 @@ as $$
     where p.permissive = 'PERMISSIVE'
       and p.roles && array['anon', 'authenticated', 'public']::name[]
       and case
-        when (p.schemaname, p.tablename) = ('public', 'users') then 'true' in (p.qual, p.with_check)
+        when format('%I.%I', p.schemaname, p.tablename)::regclass in (select m.oid from mapped as m) then 'true' in (p.qual, p.with_check)
         else p.schemaname = 'clerk_sync' or (p.schemaname, p.tablename) = ('public', 'job_queue')
       end
   )
@@ -8265,7 +8653,7 @@ as $$
   from findings as f;
 $$;
 
--- The foreign keys on public.users that stop the deletion of a user who has rows there: [{table, constraint}].
+-- The foreign keys on the table of users that stop the deletion of a user who has rows there: [{table, constraint}].
 create or replace function public.clerk_sync_blocking_references()
 returns jsonb
 language sql
@@ -8275,7 +8663,7 @@ as $$
   select coalesce(jsonb_agg(jsonb_build_object('table', c.conrelid::regclass, 'constraint', c.conname) order by c.conname), '[]')
   from pg_catalog.pg_constraint as c
   where c.contype = 'f'
-    and c.confrelid = 'public.users'::regclass
+    and c.confrelid = (select to_regclass(m.table_name) from clerk_sync.mappings as m where m.kind = 'user')
     and c.confdeltype in ('a', 'r') -- no action, restrict
     and c.conparentid = 0;
 $$;
@@ -8292,19 +8680,12 @@ grant select, insert, update, delete on all tables in schema clerk_sync to servi
 grant truncate on clerk_sync.run_marks, clerk_sync.write_test to service_role;
 revoke insert, update, delete -- from views, which "all tables" includes
   on clerk_sync.queue_status, clerk_sync.dead_letter_groups, clerk_sync.recent_failures, clerk_sync.latency_by_hour,
-    clerk_sync.drift_history, clerk_sync.events, clerk_sync.known_users, clerk_sync.health_thresholds,
+    clerk_sync.drift_history, clerk_sync.events, clerk_sync.known_users, clerk_sync.user_rows, clerk_sync.health_thresholds,
     clerk_sync.incident_thresholds
   from service_role;
 
 revoke all on public.job_queue from public, anon, authenticated;
 grant select, insert, update, delete on public.job_queue to service_role;
-
--- A signed-in user reads the own row and edits only what is theirs: role, email, clerk_id and
--- deleted_at are kept out of reach by column grants, which row level security cannot do.
-revoke all on public.users from public, anon, authenticated;
-grant select on public.users to authenticated;
-grant update (name, preferences, medical_profile) on public.users to authenticated;
-grant select, insert, update, delete on public.users to service_role;
 
 revoke execute on all functions in schema clerk_sync from public, anon, authenticated;
 grant execute on all functions in schema clerk_sync to service_role;

@@ -12,6 +12,7 @@ create table if not exists clerk_sync.records (
   trusted_version   bigint      null,
   deleted_at        timestamptz null,
   given             text[]      not null default '{}',
+  ungiven           text[]      null,
   absent            text[]      null,
   absent_version    bigint      null,
   refresh_reason    text        null,
@@ -34,6 +35,8 @@ comment on column clerk_sync.records.deleted_at is
   'tombstone: only a read from Clerk''s API that began after it clears it';
 comment on column clerk_sync.records.given is
   'the mapped keys of metadata that any event or read of the record ever had';
+comment on column clerk_sync.records.ungiven is
+  'what is written once into the row, which the sync made, and Clerk has not given yet; null when there is nothing';
 comment on column clerk_sync.records.absent is
   'fields that the event of this version did not carry; what is stored of them is older; null when there are none';
 comment on column clerk_sync.records.absent_version is
@@ -64,7 +67,11 @@ create table if not exists clerk_sync.user_state (
   locked           boolean     not null default false,
   deprovisioned    boolean     not null default false,
   withheld_email   text        null,
-  ignored_role     text        null,
+  unlinked_row     text        null,
+  ignored          jsonb       null,
+  email            text        null,
+  name             text        null,
+  role             text        null,
   auth_user_id     uuid        null,
   auth_finding     text        null,
   auth_holder_id   uuid        null,
@@ -77,8 +84,12 @@ create table if not exists clerk_sync.user_state (
 
 comment on column clerk_sync.user_state.withheld_email is
   'the address the user claims at Clerk and does not get, because another claim to it is better';
-comment on column clerk_sync.user_state.ignored_role is
-  'of what kind public_metadata.role is, when it is no role here: array, object, number, boolean or text';
+comment on column clerk_sync.user_state.unlinked_row is
+  'the row without a Clerk id that has the user''s address and was not linked, because rows reference the newer one';
+comment on column clerk_sync.user_state.ignored is
+  'columns that did not take what Clerk has, with the kind of the value: array, object, number, boolean or text';
+comment on column clerk_sync.user_state.email is
+  'email, name and role: for the mirror, where the mapped table has no column for them';
 comment on column clerk_sync.user_state.auth_finding is
   'auth_address_held: another Auth user holds the address or number, and the mirror has a placeholder';
 comment on column clerk_sync.user_state.auth_holder_id is
@@ -122,7 +133,11 @@ select
   coalesce(s.locked, false) as locked,
   coalesce(s.deprovisioned, false) as deprovisioned,
   s.withheld_email,
-  s.ignored_role,
+  s.unlinked_row,
+  s.ignored,
+  s.email,
+  s.name,
+  s.role,
   s.auth_user_id,
   s.auth_finding,
   s.auth_holder_id,
@@ -132,6 +147,70 @@ select
 from clerk_sync.records as r
 left join clerk_sync.user_state as s on s.clerk_id = r.id
 where r.kind = 'user';
+
+-- A version is a time of Clerk's clock, in ms. One that lies more than five minutes ahead of the database's clock is not
+-- believed: a leaked secret or a wrong clock is behind it, and no true event would ever be newer. Answers the latest that
+-- is believed at this time. (Svix allows five minutes between two clocks, too.)
+create or replace function clerk_sync.latest_version(p_at timestamptz)
+returns bigint
+language plpgsql -- hot path: a function in SQL would be planned anew by each call
+immutable
+set search_path = ''
+as $$
+begin
+  return (extract(epoch from p_at) * 1000)::bigint + 300000;
+end
+$$;
+
+-- Of what kind a value is, for a person who reads why a column did not take it.
+create or replace function clerk_sync.kind_of(p_value jsonb)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case jsonb_typeof(p_value) when 'string' then 'text' else jsonb_typeof(p_value) end;
+$$;
+
+-- A value in words for the error of a job: its kind and its size, and not the value.
+create or replace function clerk_sync.describe_value(p_value jsonb)
+returns text
+language sql
+immutable
+set search_path = ''
+as $$
+  select case jsonb_typeof(p_value)
+    when 'string' then format('a text of %s characters', char_length(p_value #>> '{}'))
+    when 'array' then 'an array'
+    when 'object' then 'an object'
+    else concat('a ', jsonb_typeof(p_value))
+  end;
+$$;
+
+-- The table that each kind of record is mapped to. A generated migration writes it.
+create table if not exists clerk_sync.mappings (
+  kind       text   not null,
+  table_name text   not null,
+  key        text   not null,
+  columns    jsonb  not null,
+  fields     text[] not null,
+  editable   text[] null,
+  hash       text   not null,
+  constraint mappings_pkey primary key (kind)
+);
+
+comment on column clerk_sync.mappings.table_name is
+  'with its schema, quoted as in SQL';
+comment on column clerk_sync.mappings.key is
+  'the column with Clerk''s id';
+comment on column clerk_sync.mappings.columns is
+  'the source of each column';
+comment on column clerk_sync.mappings.fields is
+  'what of a payload the generated functions read';
+comment on column clerk_sync.mappings.editable is
+  'the columns that a signed-in user may edit in the own row; null: access to the table is its owner''s';
+comment on column clerk_sync.mappings.hash is
+  'of the mapping that the generated functions were made from';
 
 -- Locks records without waiting, and returns the ids of those it got.
 create or replace function clerk_sync.claim_records(p_ids text[])
@@ -200,8 +279,7 @@ declare
   v_unseen text[] := array(
     select distinct i.id
     from unnest(p_ids) as i(id)
-    where i.id <> 'NULL' -- what the first version of the users table wrote for "no Clerk id"
-      and (select true from clerk_sync.records as r where r.id = i.id) is null
+    where (select true from clerk_sync.records as r where r.id = i.id) is null
   );
 begin
   if cardinality(v_unseen) > 0 then

@@ -37,7 +37,7 @@ begin
         and case
           when r.deleted_at is not null then p_run is null
           -- offset 0: a lookup each, whatever the statistics say
-          else exists (select 1 from public.users as u where u.clerk_id = r.id offset 0)
+          else exists (select 1 from clerk_sync.user_rows as u where u.clerk_id = r.id offset 0)
         end
     )), p_now)) as a
     where a.value ->> 'outcome' = 'queued'
@@ -61,11 +61,11 @@ begin
       'job_id', j.id,
       'clerk_id', j.clerk_id,
       'deleted', s.deleted_at is not null,
-      'email', u.email,
+      'email', coalesce(u.email, s.email),
       'email_verified', s.email_verified,
       'phone', s.phone,
-      'name', u.name,
-      'role', u.role,
+      'name', coalesce(u.name, s.name),
+      'role', coalesce(u.role, s.role),
       'banned', s.banned or s.deprovisioned,
       'auth_user_id', s.auth_user_id,
       'auth_finding', s.auth_finding,
@@ -76,7 +76,7 @@ begin
     from public.job_queue as j
     -- offset 0: a lookup each, whatever the statistics say
     cross join lateral (select * from clerk_sync.known_users as k where k.clerk_id = j.clerk_id offset 0) as s
-    left join lateral (select k.email, k.name, k.role from public.users as k where k.clerk_id = j.clerk_id offset 0) as u on true
+    left join lateral (select k.email, k.name, k.role from clerk_sync.user_rows as k where k.clerk_id = j.clerk_id offset 0) as u on true
     where j.id = any (p_ids)
       and j.status = 'PROCESSING'
   );

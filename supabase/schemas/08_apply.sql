@@ -1,10 +1,10 @@
--- How events become rows. An event is plain when only its version decides; apply_plain writes those of a whole call in one
+-- How events become rows. An event is plain when only its version decides; apply_users writes those of a whole call in one
 -- statement. What is disputed (a deletion, a time in the future, an event that was trimmed, an address that two users
--- claim) is settled first: apply_disputed decides, prepares the record, and hands the settled event to apply_plain.
+-- claim) is settled first: apply_disputed decides, prepares the record, and hands the settled event to apply_users.
 --
---   apply_batch ─> apply_jobs (together, else apply_job one by one) ─> apply_plain
+--   apply_batch ─> apply_jobs (together, else apply_job one by one) ─> apply_users
 --                                                                  └─> apply_disputed: newest_changes ─> complete_change
---                                                                                      settle_emails ─> apply_plain
+--                                                                                      settle_emails ─> apply_users
 --
 -- "offset 0", scalar subqueries and "in" within a "case" stand where a row is to be looked up by its key whatever the
 -- statistics say. A connection keeps its plans: one that was made while a table was empty would read all of it later.
@@ -29,20 +29,6 @@ begin
       absent_version  bigint
     );
   end if;
-end
-$$;
-
--- A version is a time of Clerk's clock, in ms. One that lies more than five minutes ahead of the database's clock is not
--- believed: a leaked secret or a wrong clock is behind it, and no true event would ever be newer. Answers the latest that
--- is believed at this time. (Svix allows five minutes between two clocks, too.)
-create or replace function clerk_sync.latest_version(p_at timestamptz)
-returns bigint
-language plpgsql -- hot path: a function in SQL would be planned anew by each call
-immutable
-set search_path = ''
-as $$
-begin
-  return (extract(epoch from p_at) * 1000)::bigint + 300000;
 end
 $$;
 
@@ -90,231 +76,38 @@ as $$
   end;
 $$;
 
--- Applies the newest event of each user where only the version decides (laws 3 and 11), in one statement of named steps.
--- It is the only statement that writes rows of public.users from Clerk. What it does not return is left to apply_disputed.
--- Rows of tables are looked up by scalar subqueries, each by its key whatever the statistics say; a join could read a table.
--- p_is_settled: apply_disputed has settled these events; nothing but the version is asked.
---   carries     events that are written, and events that were written before whose mirror alone is pending
---   superseded  other events of the same users: they bring nothing newer
---   notes       what the results of jobs say besides, by job id
-create or replace function clerk_sync.apply_plain(
-  p_events     clerk_sync.events[],
-  p_is_settled boolean,
-  p_now        timestamptz,
-  out carries    uuid[],
-  out superseded uuid[],
-  out notes      jsonb
-)
-language plpgsql
-set search_path = ''
-set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
-as $$
-declare
-  v_labels text[] := enum_range(null::public."UserRole")::text[];
-  v_latest bigint := clerk_sync.latest_version(p_now);
-begin
-  with event as materialized ( -- the events; the newest of a user has place 1
-    select
-      e.*,
-      row_number() over (
-        partition by e.clerk_id
-        order by (e.job_type = 'USER_DELETED') desc, e.version desc, e.applied_at is not null, e.created_at desc, e.id
-      ) as place,
-      bool_and(e.applied_at is not null) over (partition by e.clerk_id) as are_all_applied
-    from unnest(p_events) as e
-    where e.clerk_id is not null
-  ),
-  said as materialized ( -- what the newest snapshots say of their users, and how many users of this call claim the address
-    select
-      e.id, e.clerk_id, e.version, e.source, p.email, coalesce(p.email_verified, false) as email_verified, p.phone, p.name,
-      p.external_id, coalesce(p.banned, false) as banned, coalesce(p.locked, false) as locked,
-      coalesce(p.deprovisioned, false) as deprovisioned, coalesce(p.created_at, p_now) as created_at,
-      coalesce(p.given, '{}') as given, -- law 10: a role counts only when it is a label of "UserRole"
-      case when p.user_role = any (v_labels) then p.user_role else 'user' end::public."UserRole" as role,
-      coalesce(p.ignored_role, case when p.user_role <> all (v_labels) then 'text' end) as ignored_role,
-      count(*) over (partition by p.email) as claims
-    from event as e
-    cross join lateral jsonb_to_record(e.payload) as p(
-      email text, email_verified boolean, phone text, name text, user_role text, external_id text, banned boolean,
-      locked boolean, deprovisioned boolean, created_at timestamptz, given text[], ignored_role text
-    )
-    where e.place = 1
-      and e.job_type <> 'USER_DELETED'
-      and e.applied_at is null
-      and e.erased_at is null
-      and not ( -- no news, but perhaps a reason to answer that the user exists
-        e.job_type = 'USER_CREATED'
-        and coalesce((select r.version >= e.version from clerk_sync.records as r where r.id = e.clerk_id), false)
-      )
-      and e.payload ?& '{email,phone,name,user_role,external_id,banned,locked,created_at}' -- as absent_fields
-      and (
-        p_is_settled
-        or e.version <= v_latest + case
-          when e.read_at is null and e.created_at < p_now then extract(epoch from e.created_at - p_now) * 1000
-          else 0
-        end
-      )
-  ),
-  free as materialized ( -- known records that no other transaction holds
-    select r.id
-    from clerk_sync.records as r
-    where r.id = any (array(select s.clerk_id from said as s))
-    for update skip locked
-  ),
-  fit as materialized ( -- those that dispute no address, and give none up that somebody waits for
-    select s.*
-    from said as s
-    where case -- in a case, which makes it a lookup by hash whatever the statistics say
-        when s.clerk_id in (select f.id from free as f) then true
-        when (select true from clerk_sync.records as r where r.id = s.clerk_id) then false
-        else pg_try_advisory_xact_lock(hashtextextended(s.clerk_id, 7461203)) -- as claim_records
-      end
-      and (
-        p_is_settled
-        or (
-          (
-            s.email is null
-            or (
-              s.claims = 1
-              and coalesce((select coalesce(u.clerk_id, '') from public.users as u where u.email = s.email), s.clerk_id) = s.clerk_id
-            )
-          )
-          and case -- usually no user waits for an address at all
-              when exists (select 1 from clerk_sync.user_state as w where w.withheld_email is not null) then ( -- and for this one?
-                select (u.email is not distinct from s.email and s.email_verified)
-                  or (select true from clerk_sync.user_state as w where w.withheld_email = u.email limit 1) is null
-                from public.users as u
-                where u.clerk_id = s.clerk_id
-              ) is not false
-              else true
-            end
-        )
-      )
-    order by s.clerk_id -- one order for all: two calls that share users do not wait for each other in a circle
-  ),
-  record as ( -- the guard and the tombstone: only what it returns is written
-    insert into clerk_sync.records as r (id, version, last_synced_at, first_seen_at, given)
-    select
-      f.clerk_id, f.version, p_now,
-      case
-        when coalesce(f.source, 'webhook') = 'webhook'
-          and (select true from public.users as u where u.clerk_id = f.clerk_id) is null then p_now
-      end,
-      f.given
-    from fit as f
-    on conflict (id) do update
-      set version = excluded.version,
-          last_synced_at = excluded.last_synced_at,
-          first_seen_at = case when r.version = 0 then coalesce(r.first_seen_at, excluded.first_seen_at) else r.first_seen_at end,
-          given = case
-            when excluded.given <@ r.given then r.given
-            else array(select distinct g from unnest(r.given || excluded.given) as g order by g)
-          end,
-          refresh_reason = null,
-          refresh_due_at = null,
-          refresh_attempts = case when p_is_settled then r.refresh_attempts else 0 end
-      where r.version <= excluded.version
-        and r.deleted_at is null
-        and r.trusted_version is null
-        and r.absent_version is null
-    returning r.id
-  ),
-  written as materialized (
-    select f.*
-    from fit as f
-    where case when f.clerk_id in (select r.id from record as r) then true end
-  ),
-  user_row as ( -- a row that would not change is not written, so updated_at stays true
-    insert into public.users as u (clerk_id, email, name, role, "createdAt", "updatedAt", created_at, updated_at)
-    select
-      w.clerk_id, w.email, w.name, w.role, w.created_at at time zone 'utc', p_now at time zone 'utc', w.created_at, p_now
-    from written as w
-    on conflict (clerk_id) do update
-      set email = excluded.email,
-          name = excluded.name,
-          role = excluded.role,
-          "updatedAt" = excluded."updatedAt",
-          updated_at = excluded.updated_at,
-          deleted_at = null
-      where (u.email, u.name, u.role, u.deleted_at) is distinct from (excluded.email, excluded.name, excluded.role, null)
-  ),
-  state as ( -- what only users have; most have none of it, and no row for it
-    insert into clerk_sync.user_state as s
-      (clerk_id, external_id, phone, email_verified, banned, locked, deprovisioned, ignored_role)
-    select w.clerk_id, w.external_id, w.phone, w.email_verified, w.banned, w.locked, w.deprovisioned, w.ignored_role
-    from written as w
-    where not w.email_verified
-       or w.external_id is not null
-       or w.phone is not null
-       or w.banned
-       or w.locked
-       or w.deprovisioned
-       or w.ignored_role is not null
-       or (select true from clerk_sync.user_state as k where k.clerk_id = w.clerk_id)
-    on conflict (clerk_id) do update
-      set external_id = excluded.external_id,
-          phone = excluded.phone,
-          email_verified = excluded.email_verified,
-          banned = excluded.banned,
-          locked = excluded.locked,
-          deprovisioned = excluded.deprovisioned,
-          withheld_email = null,
-          ignored_role = excluded.ignored_role
-      where (s.external_id, s.phone, s.email_verified, s.banned, s.locked, s.deprovisioned, s.withheld_email, s.ignored_role)
-        is distinct from (
-          excluded.external_id, excluded.phone, excluded.email_verified, excluded.banned, excluded.locked,
-          excluded.deprovisioned, null, excluded.ignored_role
-        )
-  ),
-  verdict as (
-    select
-      e.id,
-      e.place,
-      e.clerk_id in (select w.clerk_id from written as w) or case -- all were written before: the mirror of the newest is pending
-        when e.are_all_applied then (
-          select case
-            when e.place > 1 then true
-            when e.job_type = 'USER_DELETED' then r.deleted_at is not null
-            else r.deleted_at is null and r.version = e.version and r.absent_version is null
-          end
-          from clerk_sync.records as r
-          where r.id = e.clerk_id
-        )
-        else false
-      end as is_done
-    from event as e
-  )
-  select
-    coalesce(array_agg(v.id) filter (where v.is_done and v.place = 1), '{}'),
-    coalesce(array_agg(v.id) filter (where v.is_done and v.place > 1), '{}'),
-    (
-      select jsonb_object_agg(w.id, jsonb_build_object('ignored', jsonb_build_object('role', w.ignored_role)))
-      from written as w
-      where w.ignored_role is not null
-    )
-  into carries, superseded, notes
-  from verdict as v;
-end
-$$;
-
--- Events that are passed over still say which metadata Clerk gave (design: what Clerk never gave is not taken away).
-create or replace function clerk_sync.add_given(p_events clerk_sync.events[])
+-- Takes down which metadata events gave (what Clerk never gave is not taken away). Where an event that was passed over is the
+-- first to have a key, the newest one, which was written before, had metadata without it: its column takes the default, as it
+-- would have in the order of the versions.
+create or replace function clerk_sync.add_given(p_events clerk_sync.events[], p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
 as $$
+declare
+  v_record record;
 begin
-  update clerk_sync.records as r
-  set given = array(select distinct g from unnest(r.given || i.given) as g order by g)
-  from (
-    select e.clerk_id, array_agg(distinct g.value) as given
-    from unnest(p_events) as e
-    cross join lateral jsonb_array_elements_text(e.payload -> 'given') as g
-    where jsonb_typeof(e.payload -> 'given') = 'array'
-    group by e.clerk_id
-  ) as i
-  where r.id = i.clerk_id
-    and not i.given <@ r.given;
+  for v_record in
+    select r.id, r.version, r.deleted_at, coalesce(r.absent, '{}') as absent, n.given
+    from (
+      select e.clerk_id, array_agg(distinct g.value order by g.value) as given
+      from unnest(p_events) as e
+      cross join lateral jsonb_array_elements_text(e.payload -> 'given') as g
+      where jsonb_typeof(e.payload -> 'given') = 'array'
+      group by e.clerk_id
+    ) as i
+    cross join lateral (select * from clerk_sync.records as k where k.id = i.clerk_id offset 0) as r
+    cross join lateral (select array(select g from unnest(i.given) as g where g <> all (r.given)) as given) as n
+    where n.given <> '{}'
+  loop
+    update clerk_sync.records as r
+    set given = array(select distinct g from unnest(r.given || v_record.given) as g order by g)
+    where r.id = v_record.id;
+    if v_record.deleted_at is null and v_record.version > 0 then
+      perform clerk_sync.default_columns(v_record.id, g, v_record.absent, p_now)
+      from unnest(v_record.given) as g;
+    end if;
+  end loop;
 end
 $$;
 
@@ -336,18 +129,16 @@ as $$
 declare
   v_change clerk_sync.user_change := p_change;
   v_user   clerk_sync.known_users;
-  v_row    public.users;
+  v_email  text;
   v_event  clerk_sync.events;
   v_said   text[];
   v_keys   text[];
   v_absent text[];
 begin
   select k.* into v_user from clerk_sync.known_users as k where k.clerk_id = p_change.clerk_id;
-  select u.* into v_row from public.users as u where u.clerk_id = p_change.clerk_id for update; -- its user may be editing the name
-  v_change.payload := jsonb_build_object(
-    'email', v_row.email, 'email_verified', coalesce(v_user.email_verified, false), 'name', v_row.name,
-    'user_role', v_row.role, 'ignored_role', v_user.ignored_role, 'phone', v_user.phone, 'external_id', v_user.external_id,
-    'banned', v_user.banned, 'locked', v_user.locked, 'deprovisioned', v_user.deprovisioned, 'created_at', null
+  select u.email into v_email from clerk_sync.user_rows as u where u.clerk_id = p_change.clerk_id;
+  v_change.payload := jsonb_build_object( -- an address is settled with the others, also when it stays
+    'email', coalesce(v_email, v_user.email), 'email_verified', coalesce(v_user.email_verified, false)
   );
   v_change.refresh_reason := v_user.refresh_reason;
   v_change.withheld_email := v_user.withheld_email;
@@ -400,9 +191,7 @@ begin
     else
       continue;
     end if;
-    v_keys := v_said -- with an email comes whether it is verified, with a role whether one was ignored
-      || case when 'email' = any (v_said) then array['email_verified'] end
-      || case when 'user_role' = any (v_said) then array['ignored_role'] end;
+    v_keys := v_said || case when 'email' = any (v_said) then array['email_verified'] end; -- with it comes whether it is verified
     v_change.payload := (v_change.payload - v_keys) || (
       select coalesce(jsonb_object_agg(p.key, p.value), '{}')
       from jsonb_each(v_event.payload) as p
@@ -536,7 +325,7 @@ begin
 end
 $$;
 
--- Settles who holds which address, before rows are written. users.email is unique, and Clerk lets an address move from one
+-- Settles who holds which address, before rows are written. Where the column is unique, Clerk lets an address move from one
 -- account to another while its events arrive in any order. A claim whose address Clerk has verified comes before one that
 -- is not, then the newest by (version, clerk_id): it holds the address. Every other user has none, and is read again from
 -- Clerk's API, also when the holder gives the address up later. Users whose records are not of this batch are locked
@@ -545,7 +334,6 @@ create or replace function clerk_sync.settle_emails(p_changes clerk_sync.user_ch
 returns clerk_sync.user_change[]
 language plpgsql
 set search_path = ''
-set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
 as $$
 declare
   v_changes clerk_sync.user_change[] := p_changes;
@@ -559,7 +347,7 @@ begin
     select u.email
     from unnest(p_changes) as c
     -- offset 0, here and below: a lookup each, whatever the statistics say
-    cross join lateral (select r.email from public.users as r where r.clerk_id = c.clerk_id offset 0) as u
+    cross join lateral (select r.email from clerk_sync.user_rows as r where r.clerk_id = c.clerk_id offset 0) as u
     cross join lateral (select r.email_verified from clerk_sync.known_users as r where r.clerk_id = c.clerk_id offset 0) as k
     where u.email is not null
       and (
@@ -583,28 +371,27 @@ begin
 
   -- The holders are locked before they are ranked: one of them may be getting a newer claim right now.
   v_users := array(
-    select distinct u.clerk_id
+    select distinct h.clerk_id
     from unnest(p_changes) as c
-    cross join lateral (select r.clerk_id, r.email from public.users as r where r.email = c.payload ->> 'email' offset 0) as u
+    cross join lateral clerk_sync.email_holders(array[c.payload ->> 'email']) as h
     where not c.deletes
-      and u.clerk_id <> c.clerk_id
+      and h.clerk_id <> c.clerk_id
   );
   perform clerk_sync.lock_more_records(v_users);
 
-  -- Rows without a Clerk id (made by the app before the sync, or by its own sign-up) are linked to the Clerk user who has
-  -- proved the address. Without that proof they are left alone.
-  update public.users as u
-  set clerk_id = c.clerk_id
+  -- Without the proof of the address a row is left alone.
+  perform clerk_sync.link_users(array_agg(c.email), array_agg(c.clerk_id))
   from (
-    select distinct on (i.payload ->> 'email') i.clerk_id, i.payload ->> 'email' as email
+    select distinct on (lower(i.payload ->> 'email')) i.clerk_id, i.payload ->> 'email' as email
     from unnest(p_changes) as i
     where not i.deletes
+      and i.payload ->> 'email' is not null
       and (i.payload ->> 'email_verified')::boolean
-    order by i.payload ->> 'email', i.version desc, i.clerk_id desc
-  ) as c
-  where u.email = c.email
-    and coalesce(u.clerk_id, 'NULL') = 'NULL'
-    and not exists (select 1 from public.users as own where own.clerk_id = c.clerk_id);
+    order by lower(i.payload ->> 'email'), i.version desc, i.clerk_id desc
+  ) as c;
+  if not clerk_sync.emails_are_unique() then
+    return v_changes;
+  end if;
 
   -- Holders outside the batch claim with the verification and the version of their last snapshot, rows without a Clerk id
   -- keep their address, deleted users claim nothing.
@@ -625,16 +412,14 @@ begin
         where not c.deletes
               and c.payload ->> 'email' is not null
         union all
-        select distinct
-          u.email, u.clerk_id, coalesce(k.email_verified, false),
+        select
+          h.email, h.clerk_id, coalesce(k.email_verified, false),
           coalesce(case when 'email' = any (k.absent) then k.absent_version else k.version end, 0),
-          coalesce(u.clerk_id, 'NULL') = 'NULL'
-        from unnest(p_changes) as c
-        cross join lateral (select r.clerk_id, r.email from public.users as r where r.email = c.payload ->> 'email' offset 0) as u
-        left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = u.clerk_id offset 0) as k on true
-        where not c.deletes
-              and k.deleted_at is null
-          and not exists (select 1 from unnest(p_changes) as own where own.clerk_id = u.clerk_id)
+          h.clerk_id is null
+        from clerk_sync.email_holders(array(select c.payload ->> 'email' from unnest(p_changes) as c where not c.deletes)) as h
+        left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = h.clerk_id offset 0) as k on true
+        where k.deleted_at is null
+          and not exists (select 1 from unnest(p_changes) as own where own.clerk_id = h.clerk_id)
       ) as q
     ) as r
     where r.place > 1
@@ -646,20 +431,20 @@ begin
       refresh_due_at = p_now,
       refresh_attempts = 0
   from unnest(p_changes) as c
-  cross join lateral (select r.clerk_id, r.email from public.users as r where r.email = c.payload ->> 'email' offset 0) as u
+  cross join lateral clerk_sync.email_holders(array[c.payload ->> 'email']) as h
   where c.fresh
     and c.clerk_id = any (v_losers)
-    and u.clerk_id <> c.clerk_id
-    and r.id = u.clerk_id
+    and h.clerk_id <> c.clerk_id
+    and r.id = h.clerk_id
     and r.refresh_reason is null;
   v_changes := clerk_sync.without_emails(p_changes, v_losers);
 
   -- The address is taken from holders who lost it, and they are read again.
   v_users := array(
-    select distinct u.clerk_id
+    select distinct h.clerk_id
     from unnest(v_changes) as c
-    cross join lateral (select r.clerk_id, r.email from public.users as r where r.email = c.payload ->> 'email' offset 0) as u
-    where u.clerk_id <> c.clerk_id
+    cross join lateral clerk_sync.email_holders(array[c.payload ->> 'email']) as h
+    where h.clerk_id <> c.clerk_id
       and not c.deletes
   );
   perform clerk_sync.lock_more_records(v_users);
@@ -671,17 +456,13 @@ begin
     and r.deleted_at is null;
   insert into clerk_sync.user_state as s (clerk_id, withheld_email, email_verified)
   select k.clerk_id, u.email, k.email_verified
-  from public.users as u
+  from clerk_sync.user_rows as u
   cross join lateral (select * from clerk_sync.known_users as r where r.clerk_id = u.clerk_id offset 0) as k
   where u.clerk_id = any (v_users)
     and k.deleted_at is null
   on conflict (clerk_id) do update
     set withheld_email = excluded.withheld_email;
-  update public.users as u
-  set email = null,
-      "updatedAt" = p_now at time zone 'utc',
-      updated_at = p_now
-  where u.clerk_id = any (v_users);
+  perform clerk_sync.take_emails(v_users, p_now);
   perform clerk_sync.queue_mirror(
     array(select i from unnest(v_users) as i except select c.clerk_id from unnest(v_changes) as c), 'email_taken', p_now
   );
@@ -690,12 +471,11 @@ end
 $$;
 
 -- Applies the events of jobs that are not plain: it decides what is disputed, prepares the records, and hands the settled
--- events to apply_plain. p_with_email false: no user gets an address. Returns as apply_plain does.
+-- events to apply_users. p_with_email false: no user gets an address. Returns as apply_users does.
 create or replace function clerk_sync.apply_disputed(
   p_events      clerk_sync.events[],
-  p_with_email  boolean,
-  p_delete_mode text,
-  p_now         timestamptz,
+  p_with_email boolean,
+  p_now        timestamptz,
   out carries    uuid[],
   out superseded uuid[],
   out notes      jsonb
@@ -721,7 +501,7 @@ begin
 
   v_deleted := array(select c.clerk_id from unnest(v_changes) as c where c.deletes);
   if cardinality(v_deleted) > 0 then
-    perform clerk_sync.delete_users(v_deleted, p_delete_mode, p_now);
+    perform clerk_sync.delete_users(v_deleted, p_now);
     -- A tombstone keeps the external_id by which the deletion may come again and, until the mirror is gone too, the Auth id.
     update clerk_sync.records as r
     set version = greatest(r.version, c.version),
@@ -743,7 +523,10 @@ begin
         locked = false,
         deprovisioned = false,
         withheld_email = null,
-        ignored_role = null
+        ignored = null,
+        email = null,
+        name = null,
+        role = null
     where s.clerk_id = any (v_deleted);
   end if;
 
@@ -758,7 +541,7 @@ begin
   where r.id = c.clerk_id
     and not c.deletes;
 
-  v_plain := clerk_sync.apply_plain(array(
+  v_plain := clerk_sync.apply_users(array(
     select jsonb_populate_record(null::clerk_sync.events, jsonb_build_object(
       'id', c.job_id,
       'job_type', 'USER_UPDATED',
@@ -808,14 +591,13 @@ $$;
 
 -- From events to rows, and their jobs moved.
 
--- How rows and jobs are written: who mirrors, under which lease, and how deletions are made.
+-- Who mirrors what is written, and under which lease.
 do $$
 begin
   if to_regtype('clerk_sync.apply_rules') is null then
     create type clerk_sync.apply_rules as (
       mirror_token uuid,
-      lease_until  timestamptz,
-      delete_mode  text
+      lease_until  timestamptz
     );
   end if;
 end
@@ -848,7 +630,7 @@ declare
 begin
   set constraints all deferred;
   if p_with_email then
-    select * into v_carries, v_superseded, v_notes from clerk_sync.apply_plain(v_events, false, p_now);
+    select * into v_carries, v_superseded, v_notes from clerk_sync.apply_users(v_events, false, p_now);
   end if;
   if cardinality(v_carries) + cardinality(v_superseded) < cardinality(v_events) then
     v_done := clerk_sync.apply_disputed(
@@ -857,7 +639,7 @@ begin
         from unnest(v_events) as e
         where case when e.id in (select i from unnest(v_carries || v_superseded) as i) then false else true end
       ),
-      p_with_email, p_rules.delete_mode, p_now
+      p_with_email, p_now
     );
     v_ended := v_done.superseded || case when p_rules.mirror_token is null then v_done.carries end;
     v_carries := v_carries || v_done.carries;
@@ -882,7 +664,7 @@ begin
   perform clerk_sync.complete_jobs(v_superseded, p_now, p_applied => false);
   perform clerk_sync.erase_deleted(v_ended, p_now);
   if v_done is not null or cardinality(v_superseded) > 0 then
-    perform clerk_sync.add_given(v_events);
+    perform clerk_sync.add_given(v_events, p_now);
   end if;
   set constraints all immediate;
 end
@@ -940,7 +722,7 @@ declare
   v_alone uuid[] := array(select j.id from public.job_queue as j where j.id = any (p_ids) and j.runs_alone);
 begin
   perform clerk_sync.fail_job(
-    i, 'database_timeout: applying the job took too long; look for a slow trigger on public.users', p_now
+    i, 'database_timeout: applying the job took too long; look for a slow trigger on the table of users', p_now
   )
   from unnest(v_alone) as i;
   perform clerk_sync.move_jobs(
@@ -985,6 +767,12 @@ exception
     if sqlstate = '23505' and p_with_email then
       return clerk_sync.apply_job(p_id, p_rules, p_now, false);
     end if;
+    if sqlstate like '22%' then -- the message of PostgreSQL may quote the value
+      select coalesce(clerk_sync.refused_column(j.payload), v_message)
+      into v_message
+      from public.job_queue as j
+      where j.id = p_id;
+    end if;
     select
       j.job_type = 'USER_DELETED' and sqlstate in ('23503', '23001'),
       j.attempts >= case j.status when 'PROCESSING' then 2 else 1 end
@@ -998,7 +786,7 @@ exception
         ': ',
         v_message,
         case
-          when v_is_blocked then '. Give the foreign key on delete cascade or set null, or set DELETE_MODE=soft; then retry the job.'
+          when v_is_blocked then '. Give the foreign key on delete cascade or set null, or delete softly ("delete" in clerk-sync.config.json); then retry the job.'
         end
       ),
       p_now,
@@ -1020,9 +808,6 @@ declare
   v_job      record;
   v_deadline timestamptz;
 begin
-  if p_rules.delete_mode is null or p_rules.delete_mode not in ('hard', 'soft') then
-    raise exception 'p_delete_mode is %, it must be hard or soft', p_rules.delete_mode using errcode = 'SY002';
-  end if;
   if cardinality(p_ids) = 0 then
     return;
   end if;

@@ -69,7 +69,7 @@ as $$
   select (
     coalesce(max(j.attempts), 0) = 0
     and not exists (select 1 from clerk_sync.records as r where r.id = p_clerk_id)
-    and not exists (select 1 from public.users as u where u.clerk_id = p_clerk_id)
+    and not exists (select 1 from clerk_sync.user_rows as u where u.clerk_id = p_clerk_id)
   ) or (
     count(*) filter (where j.job_type = 'USER_DELETED' and j.status = 'COMPLETED') > 0
     and count(*) filter (where j.status in ('PENDING', 'PROCESSING', 'FAILED')) = 0
@@ -104,8 +104,7 @@ begin
       array(select j.id from public.job_queue as j where j.id = any (v_ids) and j.status <> 'COMPLETED')
     ));
   end if;
-  delete from public.users as u where u.clerk_id = p_clerk_id;
-  get diagnostics v_rows = row_count;
+  v_rows := clerk_sync.remove_users(array[p_clerk_id]);
   delete from clerk_sync.user_state as s where s.clerk_id = p_clerk_id;
   delete from clerk_sync.records as r where r.id = p_clerk_id;
   get diagnostics v_states = row_count;

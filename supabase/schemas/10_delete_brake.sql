@@ -27,7 +27,7 @@ as $$
   select count(*)::integer
   from (
     select 1
-    from public.users as u
+    from clerk_sync.user_rows as u
     where u.deleted_at is null
     limit p_most
   ) as counted;
@@ -113,7 +113,7 @@ declare
         -- subqueries: they stay index lookups, whatever the statistics say
         or (
           coalesce((select r.deleted_at is null from clerk_sync.records as r where r.id = j.clerk_id), true)
-          and (select u.deleted_at is null from public.users as u where u.clerk_id = j.clerk_id)
+          and (select u.deleted_at is null from clerk_sync.user_rows as u where u.clerk_id = j.clerk_id)
         )
       )
   );

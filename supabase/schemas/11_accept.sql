@@ -2,7 +2,7 @@
 
 -- Users whose creation is no news, by event id: {id, clerk_id}; their row is there and as new. Not for an event that is in
 -- the queue (a duplicate), nor while a dead letter of the user may have something pending (perhaps the mirror). Here alone
--- storing reads public.users, which somebody may hold locked: the function waits no longer than a sender notices.
+-- storing reads the table of users, which somebody may hold locked: the function waits no longer than a sender notices.
 create or replace function clerk_sync.find_existing(p_events clerk_sync.events[])
 returns jsonb
 language plpgsql
@@ -11,11 +11,11 @@ set lock_timeout = '100ms'
 as $$
 begin
   return (
-    select coalesce(jsonb_object_agg(e.event_id, jsonb_build_object('id', u.id::text, 'clerk_id', u.clerk_id)), '{}')
+    select coalesce(jsonb_object_agg(e.event_id, jsonb_build_object('id', u.row_id, 'clerk_id', u.clerk_id)), '{}')
     from unnest(p_events) as e
     -- offset 0: a lookup each, whatever the statistics say
     cross join lateral (
-      select k.id, k.clerk_id from public.users as k where k.clerk_id = e.clerk_id and k.deleted_at is null offset 0
+      select k.row_id, k.clerk_id from clerk_sync.user_rows as k where k.clerk_id = e.clerk_id and k.deleted_at is null offset 0
     ) as u
     where e.job_type = 'USER_CREATED'
       and (
@@ -62,8 +62,8 @@ begin
   begin
     v_existing := clerk_sync.find_existing(v_events);
   exception
-    when others or query_canceled then -- law 1 asks for the queue only: a worker finds out what is wrong with public.users
-      raise log 'clerk_sync: events are stored without a look at public.users, because of SQLSTATE %', sqlstate;
+    when others or query_canceled then -- law 1 asks for the queue only: a worker finds out what is wrong with the table of users
+      raise log 'clerk_sync: events are stored without a look at the table of users, because of SQLSTATE %', sqlstate;
   end;
   return clerk_sync.insert_jobs(v_events, p_now, p_max_attempts, p_existing => v_existing);
 end
@@ -71,7 +71,7 @@ $$;
 
 -- Applies new events before they are stored, so that each job is stored once, as it then stands. Events that are known, and
 -- users whom a worker has in flight or whose jobs run alone, are left to workers. The function waits for no lock longer
--- than a sender notices. Returns as apply_plain does.
+-- than a sender notices. Returns as apply_users does.
 create or replace function clerk_sync.apply_new(
   p_events clerk_sync.events[],
   p_now    timestamptz,
@@ -86,7 +86,7 @@ as $$
 begin
   select a.carries, a.superseded, a.notes
   into carries, superseded, notes
-  from clerk_sync.apply_plain(array(
+  from clerk_sync.apply_users(array(
     select e
     from unnest(p_events) as e
     where e.dead_reason is null
@@ -99,7 +99,7 @@ begin
       ) is null
   ), false, p_now) as a;
   if cardinality(superseded) > 0 then
-    perform clerk_sync.add_given(p_events);
+    perform clerk_sync.add_given(p_events, p_now);
   end if;
   set constraints all immediate; -- as apply_jobs
 end
@@ -143,7 +143,7 @@ begin
 end
 $$;
 
--- What the webhook calls: events go into the queue and, where only the version decides (see clerk_sync.apply_plain), into
+-- What the webhook calls: events go into the queue and, where only the version decides (see clerk_sync.apply_users), into
 -- their users' rows in the same transaction, so that the row is there when the 202 leaves. Everything else stays queued for
 -- a worker: a deletion, an address that two users claim, a user whom a worker has in flight or whose jobs run alone, events
 -- that the database refuses. When applying takes longer than the call may (2 s, see clerk_sync_run_jobs), its jobs are
@@ -230,13 +230,12 @@ begin
   return (
     select jsonb_build_object(
       'state', o.state,
-      'row', case when o.state = 'present' then clerk_sync.readable_columns(o.found) end,
+      'row', case when o.state = 'present' then clerk_sync.readable_row(p_clerk_id) end,
       'version', o.version,
       'at', clock_timestamp()
     )
     from (
       select
-        u.found,
         s.version,
         case
           when s.deleted_at is not null or u.deleted_at is not null then 'deleted'
@@ -246,7 +245,7 @@ begin
       from (values (p_clerk_id)) as i(clerk_id)
       -- offset 0: looked up by key, whatever the statistics say
       left join lateral (
-        select r as found, r.clerk_id, r.deleted_at from public.users as r where r.clerk_id = i.clerk_id offset 0
+        select r.clerk_id, r.deleted_at from clerk_sync.user_rows as r where r.clerk_id = i.clerk_id offset 0
       ) as u on true
       left join lateral (
         select r.version, r.deleted_at from clerk_sync.records as r where r.id = i.clerk_id offset 0
@@ -356,7 +355,7 @@ begin
     return v_own;
   end if;
   v_job := clerk_sync.store_ensure_job(p_clerk_id, p_version, p_payload, p_read_at, p_max_attempts, p_now);
-  perform clerk_sync.apply_batch(array_remove(array[v_job], null), row(null, null, 'hard')::clerk_sync.apply_rules, p_now);
+  perform clerk_sync.apply_batch(array_remove(array[v_job], null), row(null, null)::clerk_sync.apply_rules, p_now);
   v_own := public.clerk_sync_own_row(p_clerk_id);
   if v_own ->> 'state' = 'present' then
     perform clerk_sync.queue_mirror(array[p_clerk_id], 'ensure', p_now);

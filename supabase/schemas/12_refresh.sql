@@ -123,7 +123,6 @@ create or replace function public.clerk_sync_apply_reads(
   p_token        uuid,
   p_reads        jsonb,
   p_mirror       boolean,
-  p_delete_mode  text default 'hard',
   p_delete_brake jsonb default null,
   p_now          timestamptz default clock_timestamp()
 )
@@ -158,7 +157,7 @@ begin
   v_ids := clerk_sync.pass_brake(clerk_sync.store_reads(v_leased, p_reads, p_now), p_delete_brake, p_now);
   v_lease_until := (select max(j.lease_until) from public.job_queue as j where j.id = any (v_ids));
   perform clerk_sync.apply_batch(
-    v_ids, row(case when p_mirror then p_token end, v_lease_until, p_delete_mode)::clerk_sync.apply_rules, p_now
+    v_ids, row(case when p_mirror then p_token end, v_lease_until)::clerk_sync.apply_rules, p_now
   );
   return jsonb_build_object(
     'jobs', clerk_sync.describe_jobs(v_leased),

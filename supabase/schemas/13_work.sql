@@ -295,7 +295,6 @@ $$;
 create or replace function public.clerk_sync_run_jobs(
   p_limit         integer default 250,
   p_lease_seconds integer default null,
-  p_delete_mode   text default 'hard',
   p_can_read      boolean default false,
   p_delete_brake  jsonb default null,
   p_now           timestamptz default clock_timestamp()
@@ -359,7 +358,7 @@ begin
   end if;
   perform clerk_sync.apply_batch(
     v_apply,
-    row(case when p_lease_seconds is not null then v_token end, v_lease_until, p_delete_mode)::clerk_sync.apply_rules,
+    row(case when p_lease_seconds is not null then v_token end, v_lease_until)::clerk_sync.apply_rules,
     p_now
   );
   if p_lease_seconds is not null then
@@ -699,7 +698,6 @@ create or replace function public.clerk_sync_apply_alone(
   p_job_id       uuid,
   p_read         jsonb default null,
   p_mirror       boolean default false,
-  p_delete_mode  text default 'hard',
   p_delete_brake jsonb default null,
   p_now          timestamptz default clock_timestamp()
 )
@@ -734,7 +732,7 @@ begin
     );
   end if;
   perform clerk_sync.apply_job(
-    j.id, row(case when p_mirror then p_token end, j.lease_until, p_delete_mode)::clerk_sync.apply_rules, p_now
+    j.id, row(case when p_mirror then p_token end, j.lease_until)::clerk_sync.apply_rules, p_now
   )
   from public.job_queue as j
   where j.id = any (v_ids);
@@ -752,7 +750,6 @@ create or replace function public.clerk_sync_try_alone(
   p_job_id       uuid,
   p_read         jsonb default null,
   p_mirror       boolean default false,
-  p_delete_mode  text default 'hard',
   p_delete_brake jsonb default null,
   p_now          timestamptz default clock_timestamp()
 )
@@ -762,6 +759,6 @@ set search_path = ''
 set statement_timeout = '500ms'
 as $$
 begin
-  return public.clerk_sync_apply_alone(p_token, p_job_id, p_read, p_mirror, p_delete_mode, p_delete_brake, p_now);
+  return public.clerk_sync_apply_alone(p_token, p_job_id, p_read, p_mirror, p_delete_brake, p_now);
 end
 $$;

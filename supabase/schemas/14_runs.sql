@@ -176,50 +176,48 @@ begin
 end
 $$;
 
--- The fields in which a user at Clerk (p_payload, as map-user.ts makes it) is not as it is here. Only a role that may be
--- stored counts, and only what Clerk said. An address that another row has by a better claim is no difference: Clerk lets
--- several users have one address that is not verified. is_own: the name is one that the user edited here, for Clerk still
--- has the name that was applied last, or the job that applied it is gone.
-create or replace function clerk_sync.differing_fields(
-  p_payload jsonb,
-  p_user    public.users,
-  p_state   clerk_sync.known_users
-)
-returns table (name text, clerk text, here text, is_own boolean)
+-- The fields in which a user at Clerk (p_payload, as map-user.ts makes it) is not as it is here: columns of the row, and what
+-- the sync keeps beside it. Only what Clerk said counts. An address that another row has by a better claim is no difference:
+-- Clerk lets several users have one address that is not verified. is_own: the user edited the column here, for Clerk still
+-- has what was applied last, or the job that applied it is gone.
+create or replace function clerk_sync.differing_fields(p_clerk_id text, p_payload jsonb, p_state clerk_sync.known_users)
+returns table (name text, key text, clerk text, here text, is_own boolean)
 language sql
 stable
 set search_path = ''
 as $$
   select
-    f.name, f.clerk, f.here,
-    f.name = 'name' and not exists (
+    c.name, c.key, c.clerk, c.here,
+    c.is_editable and not exists (
       select 1
       from public.job_queue as j
       where j.clerk_id = p_state.clerk_id
         and j.status = 'COMPLETED'
         and j.version = p_state.version
-        and j.payload ? 'name'
-        and j.payload ->> 'name' is distinct from f.clerk
+        and j.payload ? c.key
+        and j.payload ->> c.key is distinct from c.clerk
     )
+  from clerk_sync.differing_columns(p_clerk_id, p_payload) as c
+  where not (
+    c.key = 'email'
+    and p_state.withheld_email = p_payload ->> 'email'
+    and exists (
+      select 1 from clerk_sync.email_holders(array[p_state.withheld_email]) as h where h.clerk_id <> p_state.clerk_id
+    )
+  )
+  union all
+  select f.name, f.name, p_payload ->> f.name, f.here, false
   from (
     values
-      ('email', 'email', p_payload ->> 'email', case
-        when p_user.email is null and p_state.withheld_email = p_payload ->> 'email' and exists (
-          select 1 from public.users as u where u.email = p_state.withheld_email and u.clerk_id <> p_user.clerk_id
-        ) then p_state.withheld_email
-        else p_user.email
-      end),
-      ('name', 'name', p_payload ->> 'name', p_user.name),
-      ('role', 'user_role', clerk_sync.allowed_role(p_payload ->> 'user_role')::text, p_user.role::text),
-      ('phone', 'phone', p_payload ->> 'phone', p_state.phone),
-      ('external_id', 'external_id', p_payload ->> 'external_id', p_state.external_id),
-      ('email_verified', 'email_verified', p_payload ->> 'email_verified', p_state.email_verified::text),
-      ('banned', 'banned', p_payload ->> 'banned', p_state.banned::text),
-      ('locked', 'locked', p_payload ->> 'locked', p_state.locked::text),
-      ('deprovisioned', 'deprovisioned', p_payload ->> 'deprovisioned', p_state.deprovisioned::text)
-  ) as f(name, key, clerk, here)
-  where p_payload ? f.key
-    and f.clerk is distinct from f.here;
+      ('phone', p_state.phone),
+      ('external_id', p_state.external_id),
+      ('email_verified', p_state.email_verified::text),
+      ('banned', p_state.banned::text),
+      ('locked', p_state.locked::text),
+      ('deprovisioned', p_state.deprovisioned::text)
+  ) as f(name, here)
+  where p_payload ? f.name
+    and p_payload ->> f.name is distinct from f.here;
 $$;
 
 -- Silence: Clerk has changes that no delivery brought. An endpoint that Svix has disabled, or whose route is gone,
@@ -276,7 +274,7 @@ begin
   select to_timestamp(min(i.version) / 1000.0)
   into v_changed
   from jsonb_to_recordset(p_jobs) as i(clerk_id text, version bigint, payload jsonb, source text)
-  left join public.users as u on u.clerk_id = i.clerk_id
+  left join clerk_sync.user_rows as u on u.clerk_id = i.clerk_id
   left join clerk_sync.known_users as s on s.clerk_id = i.clerk_id
   where i.source = 'reconcile'
     and i.version > extract(epoch from v_after) * 1000
@@ -287,10 +285,10 @@ begin
       when u.clerk_id is null or coalesce(s.version, 0) = 0 then (i.payload ->> 'created_at')::timestamptz > v_after
       else exists (
         select 1
-        from clerk_sync.differing_fields(i.payload, u, s) as f
+        from clerk_sync.differing_fields(i.clerk_id, i.payload, s) as f
         where not f.is_own
           and f.name <> 'locked' -- a lock runs out without an event
-          and (f.name <> 'email' or s.refresh_reason is null)
+          and (f.key <> 'email' or s.refresh_reason is null)
       )
     end;
   update clerk_sync.silence as s
@@ -413,7 +411,7 @@ stable
 set search_path = ''
 as $$
   select to_jsonb(c) || jsonb_build_object('users', case when c.due = 0 then (
-    select count(*) from public.users as u where u.clerk_id is not null and u.deleted_at is null
+    select count(*) from clerk_sync.user_rows as u where u.clerk_id is not null and u.deleted_at is null
   ) end)
   from (
     select

@@ -50,13 +50,13 @@ as $$
         when p_mirrors and s.mirrored_version is distinct from s.version then 'unmirrored'
       end as kind
     from jsonb_to_recordset(p_users) as i(clerk_id text, version bigint, payload jsonb)
-    left join public.users as u on u.clerk_id = i.clerk_id
+    left join clerk_sync.user_rows as u on u.clerk_id = i.clerk_id
     left join clerk_sync.known_users as s on s.clerk_id = i.clerk_id
     cross join lateral (
       select
         coalesce(jsonb_object_agg(f.name, jsonb_build_object('clerk', f.clerk, 'here', f.here)), '{}') as fields,
         coalesce(bool_or(not f.is_own), false) as is_wrong
-      from clerk_sync.differing_fields(i.payload, u, s) as f
+      from clerk_sync.differing_fields(i.clerk_id, i.payload, s) as f
       where u.clerk_id is not null
     ) as c
   ) as d
@@ -106,11 +106,11 @@ as $$
 declare
   v_scanned text[] := array(
     select u.clerk_id
-    from public.users as u
+    from clerk_sync.user_rows as u
     where u.clerk_id > p_after
       and u.deleted_at is null
       and not clerk_sync.is_canary(u.clerk_id)
-      and u.clerk_id <> 'NULL'
+      and u.clerk_id <> 'NULL' -- which some tables have instead of null
     order by u.clerk_id
     limit 5000
   );
@@ -150,7 +150,7 @@ stable
 set search_path = ''
 as $$
   select u.clerk_id, s.first_seen_at
-  from public.users as u
+  from clerk_sync.user_rows as u
   left join clerk_sync.known_users as s on s.clerk_id = u.clerk_id
   where u.clerk_id is not null
     and u.deleted_at is null
@@ -233,7 +233,7 @@ as $$
           and not exists (
             select 1 from clerk_sync.known_users as k where k.clerk_id = i.owner and k.deleted_at is null
           )
-          and not exists (select 1 from public.users as k where k.clerk_id = i.owner and k.deleted_at is null)
+          and not exists (select 1 from clerk_sync.user_rows as k where k.clerk_id = i.owner and k.deleted_at is null)
           and not exists (select 1 from clerk_sync.run_marks as m where m.clerk_id = i.owner)
           and not exists (
             select 1 from clerk_sync.known_users as k where k.auth_user_id = i.id and k.deleted_at is null
@@ -243,7 +243,7 @@ as $$
     from jsonb_array_elements(p_users) as e
     cross join lateral jsonb_to_record(e.value)
       as i(id uuid, owner text, clerk_id text, missing boolean, deleted boolean)
-    left join public.users as u on u.clerk_id = i.owner
+    left join clerk_sync.user_rows as u on u.clerk_id = i.owner
     left join clerk_sync.known_users as s on s.clerk_id = i.owner
     cross join lateral (
       select
@@ -257,10 +257,10 @@ as $$
           ('clerk_id', s.clerk_id, e.value ->> 'clerk_id'),
           ( -- a placeholder stands there for an address that is gone, not verified, or another Auth user's: mirror-contact.ts
             'email',
-            case when s.email_verified and s.auth_finding is null then coalesce(lower(u.email), '') else '' end,
+            case when s.email_verified and s.auth_finding is null then coalesce(lower(coalesce(u.email, s.email)), '') else '' end,
             case when e.value ->> 'email' like s.auth_user_id || '%@removed.invalid' then '' else e.value ->> 'email' end
           ),
-          ('role', u.role::text, e.value ->> 'role'),
+          ('role', coalesce(u.role, s.role), e.value ->> 'role'),
           ('banned', (s.banned or s.deprovisioned)::text, coalesce(e.value ->> 'banned', 'false')),
           -- every mirror is locked by a ban in Auth; Clerk's own ban is in its metadata
           ('locked', 'true', coalesce((e.value ->> 'banned_until')::timestamptz > p_now, false)::text),
@@ -335,7 +335,7 @@ as $$
     'held', (
       select coalesce(jsonb_agg(jsonb_build_object('clerk_id', s.clerk_id, 'email', u.email) order by s.clerk_id), '[]')
       from scanned as s
-      left join public.users as u on u.clerk_id = s.clerk_id
+      left join clerk_sync.user_rows as u on u.clerk_id = s.clerk_id
       where s.is_mirrored
         and s.auth_finding = 'auth_address_held'
         and s.clerk_id <= coalesce(p.next, s.clerk_id)

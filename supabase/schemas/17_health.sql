@@ -346,7 +346,9 @@ begin
     'users', (
       select greatest(u.counted, case when u.counted >= 10000 then c.reltuples end)::bigint
       from clerk_sync.count_users(10000) as u(counted)
-      join pg_catalog.pg_class as c on c.oid = 'public.users'::regclass
+      join pg_catalog.pg_class as c on c.oid = (
+        select to_regclass(m.table_name) from clerk_sync.mappings as m where m.kind = 'user'
+      )
     ),
     'audit', (
       select coalesce(jsonb_object_agg(k.kind, jsonb_build_object('count', k.count, 'last_at', k.last_at)), '{}')

@@ -209,7 +209,7 @@ begin
       where lower(left(j.payload ->> 'email', 320)) = v_email
     );
     clerk_ids := clerk_ids
-      || array(select u.clerk_id::text from public.users as u where u.email in (p_q, lower(p_q)) and u.clerk_id is not null)
+      || array(select h.clerk_id from clerk_sync.email_holders(array[p_q, lower(p_q)]) as h where h.clerk_id is not null)
       || array(select j.clerk_id from public.job_queue as j where j.id = any (search_jobs.ids) and j.clerk_id is not null);
   end if;
 end

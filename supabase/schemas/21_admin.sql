@@ -41,7 +41,7 @@ end
 $$;
 
 -- Users as JSON, one for each id, in their order: one shape for the page and the command line, parsed by
--- admin/contract/users.ts. row is what the sync writes in public.users, state what it remembers of the user, values what
+-- admin/contract/users.ts. row is what the sync writes in the table of users, state what it remembers of the user, values what
 -- Supabase Auth is given beside the row; each is null where there is none. What is personal stands in row and values. Jobs
 -- are counted as far as 1,000. Times of a column without time zone are UTC, as the sync writes them.
 create or replace function public.clerk_sync_users(p_clerk_ids text[])
@@ -58,11 +58,11 @@ begin
     select coalesce(jsonb_agg(jsonb_build_object(
       'clerk_id', i.clerk_id,
       'row', case when u.clerk_id is not null then jsonb_build_object(
-        'id', u.id::text,
+        'id', u.row_id,
         'email', u.email,
         'name', u.name,
         'role', u.role,
-        'deleted_at', u.deleted_at::timestamptz
+        'deleted_at', u.deleted_at
       ) end,
       'state', case when s.clerk_id is not null then jsonb_build_object(
         'version', nullif(s.version, 0),
@@ -73,7 +73,7 @@ begin
         'auth_finding', s.auth_finding,
         'refresh_due_at', s.refresh_due_at,
         'refresh_reason', s.refresh_reason,
-        'ignored_role', s.ignored_role
+        'ignored', s.ignored
       ) end,
       'values', case when s.clerk_id is not null then jsonb_build_object('phone', s.phone, 'banned', s.banned) end,
       'open_jobs', (
@@ -92,7 +92,7 @@ begin
       )
     ) order by i.place), '[]')
     from unnest(p_clerk_ids) with ordinality as i(clerk_id, place)
-    left join lateral (select * from public.users as r where r.clerk_id = i.clerk_id) as u on true
+    left join lateral (select * from clerk_sync.user_rows as r where r.clerk_id = i.clerk_id) as u on true
     left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = i.clerk_id) as s on true
   );
 end
@@ -125,7 +125,7 @@ declare
     select distinct i.clerk_id
     from clerk_sync.search_jobs(p_q) as f
     cross join unnest(f.clerk_ids) as i(clerk_id)
-    where exists (select 1 from public.users as u where u.clerk_id = i.clerk_id offset 0)
+    where exists (select 1 from clerk_sync.user_rows as u where u.clerk_id = i.clerk_id offset 0)
        or exists (select 1 from clerk_sync.known_users as s where s.clerk_id = i.clerk_id offset 0)
        or exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id offset 0)
     order by i.clerk_id

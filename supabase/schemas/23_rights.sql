@@ -2,18 +2,34 @@
 
 -- What is wrong with the rights of our objects: they are closed to the API roles but for the own row in users, open
 -- to the service role, under row level security, and pin their search_path. `clerk-sync doctor` and supabase/tests ask.
--- Answers [{object, what}]. Ours are schema clerk_sync, public.users, public.job_queue and clerk_sync_* in public.
+-- Answers [{object, what}]. Ours are schema clerk_sync, public.job_queue, clerk_sync_* in public, and a mapped table whose
+-- access the configuration hands over.
 create or replace function public.clerk_sync_privilege_findings()
 returns jsonb
 language sql
 stable
+security definer -- to answer also when the service role reaches nothing
 set search_path = ''
 as $$
-  with relations as (
-    select c.oid, c.relkind = 'S' as is_sequence, c.relkind in ('r', 'p') as is_table, c.relrowsecurity
+  with mapped as (
+    select
+      to_regclass(m.table_name)::oid as oid, m.key, m.editable,
+      case -- a key that is not text is cast in an expression
+        when a.atttypid = 'text'::regtype then format('%I', m.key)
+        else format('(%I)::text', m.key)
+      end as key_expression
+    from clerk_sync.mappings as m
+    join pg_catalog.pg_attribute as a on a.attrelid = to_regclass(m.table_name) and a.attname = m.key
+    where m.editable is not null
+  ),
+  relations as (
+    select
+      c.oid, c.relkind = 'S' as is_sequence, c.relkind in ('r', 'p') as is_table, c.relrowsecurity,
+      m.oid is not null as is_mapped, m.editable
     from pg_catalog.pg_class as c
+    left join mapped as m on m.oid = c.oid
     where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
-      and (c.relnamespace = 'clerk_sync'::regnamespace or c.oid in ('public.users'::regclass, 'public.job_queue'::regclass))
+      and (c.relnamespace = 'clerk_sync'::regnamespace or c.oid = 'public.job_queue'::regclass or m.oid is not null)
   ),
   functions as (
     select p.oid, coalesce(p.proconfig @> array['search_path=""'], false) as is_pinned
@@ -42,11 +58,11 @@ as $$
       end
     ) as g(privilege)
     where case
-      when not r.is_service then (c.oid, r.role, g.privilege) <> ('public.users'::regclass::oid, 'authenticated', 'select')
+      when not r.is_service then (c.is_mapped, r.role, g.privilege) <> (true, 'authenticated', 'select')
       when c.is_table then g.privilege in ('select', 'insert', 'update', 'delete')
       else g.privilege = 'select' and not c.is_sequence
     end
-    -- single columns, of which a signed-in user edits three in the own row
+    -- single columns, of which a signed-in user edits some in the own row
     union all
     select
       format('%s.%s', a.attrelid::regclass, a.attname), r.role, g.privilege,
@@ -60,8 +76,8 @@ as $$
       and not r.is_service
       and not has_table_privilege(r.role, c.oid, g.privilege)
       and not (
-        c.oid = 'public.users'::regclass
-        and a.attname in ('name', 'preferences', 'medical_profile')
+        c.is_mapped
+        and a.attname = any (c.editable)
         and (r.role, g.privilege) = ('authenticated', 'update')
       )
     union all
@@ -94,19 +110,29 @@ as $$
     from relations as c
     where c.is_table
       and not c.relrowsecurity
-    -- The two policies of users that must be there in exactly this form (02_users.sql says why).
+    -- The two policies of a mapped table that must be there in exactly this form (04_users.sql says why).
     union all
-    select 'public.users', format('policy %s is missing or not clerk_id = ((select auth.jwt()) ->> ''sub'')', w.name)
-    from (values ('users_select_own', 'SELECT'), ('users_update_own', 'UPDATE')) as w(name, command)
-    where not exists (
-      select 1
-      from pg_catalog.pg_policies as p
-      where (p.schemaname, p.tablename, p.policyname, p.cmd) = ('public', 'users', w.name, w.command)
-        and p.permissive = 'PERMISSIVE'
-        and p.roles = array['authenticated']::name[]
-        and p.qual = '(clerk_id = (( SELECT auth.jwt() AS jwt) ->> ''sub''::text))' -- as PostgreSQL writes it
-        and p.with_check is not distinct from case when w.command = 'UPDATE' then p.qual end
-    )
+    select
+      m.oid::regclass::text,
+      format('policy %s is missing or not %I = ((select auth.jwt()) ->> ''sub'')', w.name, m.key)
+    from mapped as m
+    cross join (values ('users_select_own', 'r'), ('users_update_own', 'w')) as w(name, command)
+    where (w.command = 'r' or m.editable <> '{}')
+      and not exists (
+        select 1
+        from pg_catalog.pg_policy as p
+        cross join lateral (
+          select pg_get_expr(p.polqual, p.polrelid) as qual, pg_get_expr(p.polwithcheck, p.polrelid) as with_check
+        ) as e
+        where p.polrelid = m.oid
+          and p.polname = w.name
+          and p.polcmd = w.command
+          and p.polpermissive
+          and p.polroles = array['authenticated'::regrole::oid]
+          -- as PostgreSQL writes it
+          and e.qual = format('(%s = (( SELECT auth.jwt() AS jwt) ->> ''sub''::text))', m.key_expression)
+          and e.with_check is not distinct from case when w.command = 'w' then e.qual end
+      )
     -- Policies that let an API role see everything: any on another table of ours, and on users one that is simply true.
     -- What else the owner allows there is the owner's.
     union all
@@ -115,7 +141,7 @@ as $$
     where p.permissive = 'PERMISSIVE'
       and p.roles && array['anon', 'authenticated', 'public']::name[]
       and case
-        when (p.schemaname, p.tablename) = ('public', 'users') then 'true' in (p.qual, p.with_check)
+        when format('%I.%I', p.schemaname, p.tablename)::regclass in (select m.oid from mapped as m) then 'true' in (p.qual, p.with_check)
         else p.schemaname = 'clerk_sync' or (p.schemaname, p.tablename) = ('public', 'job_queue')
       end
   )
@@ -123,7 +149,7 @@ as $$
   from findings as f;
 $$;
 
--- The foreign keys on public.users that stop the deletion of a user who has rows there: [{table, constraint}].
+-- The foreign keys on the table of users that stop the deletion of a user who has rows there: [{table, constraint}].
 create or replace function public.clerk_sync_blocking_references()
 returns jsonb
 language sql
@@ -133,7 +159,7 @@ as $$
   select coalesce(jsonb_agg(jsonb_build_object('table', c.conrelid::regclass, 'constraint', c.conname) order by c.conname), '[]')
   from pg_catalog.pg_constraint as c
   where c.contype = 'f'
-    and c.confrelid = 'public.users'::regclass
+    and c.confrelid = (select to_regclass(m.table_name) from clerk_sync.mappings as m where m.kind = 'user')
     and c.confdeltype in ('a', 'r') -- no action, restrict
     and c.conparentid = 0;
 $$;
@@ -150,19 +176,12 @@ grant select, insert, update, delete on all tables in schema clerk_sync to servi
 grant truncate on clerk_sync.run_marks, clerk_sync.write_test to service_role;
 revoke insert, update, delete -- from views, which "all tables" includes
   on clerk_sync.queue_status, clerk_sync.dead_letter_groups, clerk_sync.recent_failures, clerk_sync.latency_by_hour,
-    clerk_sync.drift_history, clerk_sync.events, clerk_sync.known_users, clerk_sync.health_thresholds,
+    clerk_sync.drift_history, clerk_sync.events, clerk_sync.known_users, clerk_sync.user_rows, clerk_sync.health_thresholds,
     clerk_sync.incident_thresholds
   from service_role;
 
 revoke all on public.job_queue from public, anon, authenticated;
 grant select, insert, update, delete on public.job_queue to service_role;
-
--- A signed-in user reads the own row and edits only what is theirs: role, email, clerk_id and
--- deleted_at are kept out of reach by column grants, which row level security cannot do.
-revoke all on public.users from public, anon, authenticated;
-grant select on public.users to authenticated;
-grant update (name, preferences, medical_profile) on public.users to authenticated;
-grant select, insert, update, delete on public.users to service_role;
 
 revoke execute on all functions in schema clerk_sync from public, anon, authenticated;
 grant execute on all functions in schema clerk_sync to service_role;

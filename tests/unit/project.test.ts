@@ -168,9 +168,13 @@ describe("the files of supabase/schemas", () => {
     for (const [text, name] of functions) expect(text, name).toMatch(/\nset search_path = \n/);
   });
 
-  it("give rights in one file, after everything but the version, which brings its own", () => {
+  it("give rights in one file, after everything but the version; that, and what a mapping generates, bring their own", () => {
     const givesRights = ({ sql }: { sql: string }) => /^\s*(?:grant|revoke) /m.test(sql);
-    expect(schemas.filter(givesRights).map(({ name }) => name)).toEqual(["23_rights.sql", "24_version.sql"]);
+    expect(schemas.filter(givesRights).map(({ name }) => name)).toEqual([
+      "04_users.sql",
+      "23_rights.sql",
+      "24_version.sql",
+    ]);
     expect(schemas.slice(-2).map(({ name }) => name)).toEqual(["23_rights.sql", "24_version.sql"]);
     expect(schemas.at(-1)?.sql).toContain(
       "revoke execute on function public.clerk_sync_schema_version from public, anon,",

@@ -95,8 +95,8 @@ describe("a user", () => {
     expect((await system.ask("GET", "/users/user_king")).body).toMatchObject({
       verdict: { code: "in_step" },
       differences: [],
-      role_note:
-        "Ignored: public_metadata.role at Clerk is a text that is no role here. The user has the default role.",
+      ignored_note:
+        "The column role ignores what Clerk has: it is a text that is not among the allowed values. The column has its default.",
     });
   });
 

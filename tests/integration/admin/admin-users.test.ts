@@ -5,6 +5,7 @@ import { jobSummarySchema } from "#core/database/job.ts";
 import { callAdmin, callRaw, clearQueue, insertJob } from "../../support/admin/admin-calls.ts";
 import { deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
 import { createQueue, type Queue } from "../../support/database/queue.ts";
+import { withSoftDeletion } from "../../support/mapping/contract-mapping.ts";
 
 let queue: Queue;
 beforeAll(async () => {
@@ -28,7 +29,8 @@ const signUp = async (ids: readonly string[]) => {
 };
 const remove = async (ids: readonly string[], deleteMode: "hard" | "soft" = "hard") => {
   await queue.sendAll(ids.map((id) => deletedEvent({ id, version: 2 })));
-  await queue.run({ deleteMode });
+  if (deleteMode === "soft") await withSoftDeletion(queue.pool, () => queue.run());
+  else await queue.run();
 };
 
 /** All pages, one after the other. */

@@ -108,7 +108,6 @@ describe("a job", () => {
       limit: 10,
       leaseSeconds: 60,
       canRead: false,
-      deleteMode: "hard",
       deleteBrake: null,
     });
     await queue.database.settleJobs(batch.token, [{ job_id: String(job_id), outcome: "released" }]);
@@ -116,7 +115,6 @@ describe("a job", () => {
       limit: 10,
       leaseSeconds: null,
       canRead: false,
-      deleteMode: "hard",
       deleteBrake: null,
     });
     expect((await queue.job("msg_f")).history.filter((entry) => "by" in entry)).toEqual([]);

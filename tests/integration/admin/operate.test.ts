@@ -9,7 +9,7 @@ beforeEach(async () => {
 });
 afterEach(() => queue?.drop());
 
-const rules = { limit: 250, leaseSeconds: 60, canRead: false, deleteMode: "hard", deleteBrake: null } as const;
+const rules = { limit: 250, leaseSeconds: 60, canRead: false, deleteBrake: null } as const;
 
 async function send(name: string): Promise<string> {
   const enqueued = await queue.send(userEvent("user.created", { id: `user_${name}`, version: 1 }), `msg_${name}`);

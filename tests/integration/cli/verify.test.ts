@@ -57,7 +57,6 @@ const names = ["prepared", "created", "updated", "repeated", "late", "deleted"];
 describe.each([
   ["the mirror on", {}, "the row is gone"],
   ["the mirror off", { AUTH_MIRROR: "off" }, "the row is gone"],
-  ["soft deletion", { DELETE_MODE: "soft" }, "the row is kept with deleted_at (DELETE_MODE=soft)"],
 ] satisfies [string, Record<string, string>, string][])("a server with %s", (_, env, deleted) => {
   let server: Awaited<ReturnType<typeof startTestServer>>;
   beforeAll(async () => {

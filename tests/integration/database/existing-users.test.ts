@@ -46,7 +46,7 @@ async function refuse(): Promise<{ problems: string[]; script: string }> {
 
 async function send(event: unknown, eventId: string) {
   const [enqueued] = await database.enqueue([toJob(event, eventId)], 15);
-  await database.runJobs({ limit: 10, leaseSeconds: null, canRead: false, deleteMode: "soft", deleteBrake: null });
+  await database.runJobs({ limit: 10, leaseSeconds: null, canRead: false, deleteBrake: null });
   return enqueued;
 }
 
@@ -57,7 +57,7 @@ async function expectEveryWriteToWork(): Promise<void> {
   await send(userEvent("user.created", { ...facts, version: 1 }), "msg_1");
   expect(await rows("select error from public.job_queue where error is not null")).toEqual([]);
   const [row] = await rows("select * from public.users where clerk_id = 'user_ada'");
-  expect(row).toMatchObject({ email: "ada@example.com", name: "Ada Lovelace", role: "admin", deleted_at: null });
+  expect(row).toMatchObject({ email: "ada@example.com", name: "Ada Lovelace", role: "admin" });
   const again = await send(userEvent("user.created", { ...facts, version: 1 }), "msg_2");
   expect(again?.user).toEqual({ id: String(row?.["id"]), clerk_id: "user_ada" });
   await send(userEvent("user.created", { ...facts, id: "user_eve", version: 2 }), "msg_3");
@@ -71,10 +71,11 @@ async function expectEveryWriteToWork(): Promise<void> {
     userEvent("user.updated", { id: "user_ada", email: null, firstName: null, lastName: null, version: 3 }),
     "msg_4",
   );
+  expect(await rows("select name, email from public.users where clerk_id = 'user_ada'")).toEqual([
+    { name: null, email: null },
+  ]);
   await send(deletedEvent({ id: "user_ada", version: 4 }), "msg_5");
-  expect(
-    await rows("select name, email, deleted_at is null as lives from public.users where clerk_id = 'user_ada'"),
-  ).toEqual([{ name: null, email: null, lives: false }]);
+  expect(await rows("select 1 from public.users where clerk_id = 'user_ada'")).toEqual([]);
   expect(await rows("select error from public.job_queue where error is not null")).toEqual([]);
   expect(await rows("select public.clerk_sync_users_table_problems() as problems")).toEqual([{ problems: [] }]);
 }
@@ -228,10 +229,10 @@ it("extra columns, and the times in either type, pass; both types say UTC whatev
   await inTokyo.end();
   const [row] = await rows(
     `select abs(extract(epoch from "updatedAt" - now())) < 600 as "updatedAt", abs(extract(epoch from updated_at - now() at time zone 'utc')) < 600 as updated_at,
-       abs(extract(epoch from deleted_at - now() at time zone 'utc')) < 600 as deleted_at, "createdAt" = created_at at time zone 'utc' as created_at
-     from public.users where clerk_id = 'user_ada'`,
+       "createdAt" = created_at at time zone 'utc' as created_at
+     from public.users where clerk_id = 'user_eve'`,
   );
-  expect(row).toEqual({ updatedAt: true, updated_at: true, deleted_at: true, created_at: true });
+  expect(row).toEqual({ updatedAt: true, updated_at: true, created_at: true });
 });
 
 it("preferences and medical_profile may be dropped again: nothing of ours reads them", async () => {

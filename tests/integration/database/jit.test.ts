@@ -31,7 +31,7 @@ type Session = {
   pool: pg.Pool;
 };
 
-const rules = { canRead: true, deleteMode: "hard", deleteBrake: null } as const;
+const rules = { canRead: true, deleteBrake: null } as const;
 const hasDebian = await hasDebianExtension("plpgsql", "postgresql-15");
 
 // Debian's PostgreSQL compiles queries that cost much (JIT), as Supabase's does; the one of npm cannot.

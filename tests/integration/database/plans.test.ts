@@ -30,7 +30,6 @@ const users = 1000;
 const rules = {
   canRead: true,
   fields: rootFields,
-  deleteMode: "hard",
   deleteBrake: { count: 5000, percent: 100, minutes: 60 },
 } as const;
 

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it } from "vitest";
 import { SyncError } from "#core/errors.ts";
 import { at, deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
+import { withSoftDeletion } from "../../support/mapping/contract-mapping.ts";
 import { createEnsureCalls, type EnsureCalls } from "../../support/webhook/ensure-calls.ts";
 
 let calls: EnsureCalls;
@@ -87,7 +88,7 @@ it("a deleted user whose token is still valid gets no row", async () => {
   await calls.queue.sendAll([userEvent("user.created", { id: "user_dead", version: 1 })]);
   await calls.queue.run();
   await calls.queue.send(deletedEvent({ id: "user_dead", version: 2 }));
-  await calls.queue.run({ deleteMode: "soft" });
+  await withSoftDeletion(calls.queue.pool, () => calls.queue.run());
   await expect(calls.ensure("user_dead")).rejects.toMatchObject({ code: "user_deleted" });
   expect(await calls.queue.user("user_dead")).toMatchObject({ deleted_at: expect.any(Date) });
 });

@@ -23,7 +23,8 @@ it("a table that is not there is null", async () => {
 
 it("Prisma's model is read with its case, its precision and its unique indexes", async () => {
   await client.query(teamTables.prisma);
-  const text = { type: { kind: "text" }, sqlType: "text", hasDefault: false, isGenerated: false };
+  const none = { hasDefault: false, defaultExpression: null };
+  const text = { type: { kind: "text" }, sqlType: "text", ...none, isGenerated: false };
   const time = { type: { kind: "timestamp" }, sqlType: "timestamp(3)", isNotNull: true, isGenerated: false };
   expect(await read("User")).toEqual({
     table: { schema: "public", name: "User" },
@@ -36,8 +37,8 @@ it("Prisma's model is read with its case, its precision and its unique indexes",
       { name: "firstName", ...text, isNotNull: false },
       { name: "lastName", ...text, isNotNull: false },
       { name: "imageUrl", ...text, isNotNull: false },
-      { name: "createdAt", ...time, hasDefault: true },
-      { name: "updatedAt", ...time, hasDefault: false },
+      { name: "createdAt", ...time, hasDefault: true, defaultExpression: "CURRENT_TIMESTAMP" },
+      { name: "updatedAt", ...time, ...none },
     ],
     primaryKey: ["id"],
     uniques: [["clerkId"], ["email"], ["id"]],

@@ -27,7 +27,7 @@ it("Prisma's model: the key is a column of its own, and the address is unique", 
   const { users } = await resolve(teamFiles.prisma);
   expect(users).toMatchObject({
     table: { schema: "public", name: "User" },
-    key: { name: "clerkId", type: { kind: "text" }, sqlType: "text", isPrimaryKey: false },
+    key: { name: "clerkId", type: { kind: "text" }, sqlType: "text", isPrimaryKey: false, emptyText: null },
     rowId: "id",
     softDelete: null,
     access: { kind: "leave" },
@@ -86,7 +86,7 @@ it("a table that is not there has the types of its sources, and lets users read 
     softDelete: "deleted_at",
   });
   expect(users).toMatchObject({
-    key: { name: "clerk_id", sqlType: "text", isPrimaryKey: false },
+    key: { name: "clerk_id", sqlType: "text", isPrimaryKey: false, emptyText: null },
     rowId: "id",
     softDelete: { column: "deleted_at", sqlType: "timestamptz" },
     access: { kind: "own_row", editable: [] },

@@ -24,7 +24,7 @@ async function happen(): Promise<void> {
   for (const id of ["user_1", "user_2", "user_3", "user_4"]) {
     await queue.send(userEvent("user.created", { id, version: 1 }), `msg_${id}`);
   }
-  const rules = { limit: 250, leaseSeconds: 60, canRead: false, deleteMode: "hard", deleteBrake: null } as const;
+  const rules = { limit: 250, leaseSeconds: 60, canRead: false, deleteBrake: null } as const;
   const { token, mirror } = await queue.database.runJobs(rules);
   const idOf = (user: string) => mirror.find(({ clerk_id }) => clerk_id === user)?.job_id ?? "";
   await queue.database.settleJobs(

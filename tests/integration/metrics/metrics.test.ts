@@ -94,7 +94,7 @@ describe("from the database", () => {
   }
 
   const rollUp = () => queue.pool.query("select clerk_sync.roll_up(now() + interval '2 minutes')");
-  const leaseRules = { limit: 250, leaseSeconds: 60, canRead: false, deleteMode: "hard", deleteBrake: null } as const;
+  const leaseRules = { limit: 250, leaseSeconds: 60, canRead: false, deleteBrake: null } as const;
 
   it("failures and dead letters are counted by code, and what waits by status and type", async () => {
     for (const id of ["user_1", "user_2", "user_3"]) {

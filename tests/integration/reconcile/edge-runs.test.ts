@@ -41,9 +41,9 @@ it("under Deno the processor walks a run with its jobs in between, and repeats r
 });
 
 it("under Deno the schedule's compare finds a row that was spoiled, and mends it", async () => {
-  await supabase.pool.query("update users set role = 'admin' where clerk_id = 'user_0000007'");
+  await supabase.pool.query("update users set email = null where clerk_id = 'user_0000007'");
   expect((await callProcessor({ source: "schedule", work: "compare" })).status).toBe(200);
-  expect(await supabase.user("user_0000007")).toMatchObject({ role: "user" });
+  expect(await supabase.user("user_0000007")).toMatchObject({ email: "user_0000007@example.com" });
 });
 
 it("under Deno the schedule's compare finds a user whom somebody deleted in Supabase Auth, and mends that", async () => {

@@ -12,14 +12,15 @@ describe("a dry run", () => {
     await system.change(1, { version: 20, email: "moved@example.com", role: "admin" }, true);
     await system.change(7, { version: 21 }, true);
     await system.remove(3, 22, true);
-    await system.server.pool.query("update users set role = 'admin' where clerk_id = 'user_0000004'");
+    await system.server.pool.query("update users set email = 'by-hand@example.com' where clerk_id = 'user_0000004'");
+    await system.server.pool.query("update users set role = 'admin' where clerk_id = 'user_0000005'"); // Clerk never gave one
     const before = await system.rowsHere();
     const done = await system.cli.run("reconcile");
     expect(done.stdout.split("\n")).toEqual([
       "Users read: 6 of 6",
       expect.stringMatching(/^Dry compare .+: 6 users read in/),
       expect.stringMatching(/^ {2}user_0000001 stale: (role, email|email, role)$/),
-      "  user_0000004 differs: role",
+      "  user_0000004 differs: email",
       "  user_0000007 missing",
       "  user_0000003 extra",
       "  4 users out of step: 1 missing, 1 stale, 1 differs, 1 extra",

@@ -60,7 +60,7 @@ async function call(kind: RunKind, users: readonly ClerkData[], changes: Changes
     deletesForeign,
     ...(auth && { auth }),
   });
-  const rest = { readUser: null, fields: rootFields, deleteMode: "hard", deleteBrake: null, now: Date.now } as const;
+  const rest = { readUser: null, fields: rootFields, deleteBrake: null, now: Date.now } as const;
   const options = { budgetMilliseconds: 10_000, kind, mostSteps };
   await processWork({ database: queue.database, mirrorUser, slices, ...rest }, options);
 }

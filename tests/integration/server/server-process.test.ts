@@ -178,7 +178,7 @@ it("a place that cannot be written is refused by name", async () => {
 });
 
 it("a wrong environment is refused with every problem at once, and no value of it", async () => {
-  const wrong = { PORT: "http", CLERK_WEBHOOK_SECRET: "sk_live_oops", DELETE_MODE: "maybe", MAX_ATTEMPTS: "0" };
+  const wrong = { PORT: "http", CLERK_WEBHOOK_SECRET: "sk_live_oops", DELETE_MODE: "soft", MAX_ATTEMPTS: "0" };
   await refuses(/4 problem.*CLERK_WEBHOOK_SECRET.*DELETE_MODE.*MAX_ATTEMPTS.*PORT/s, wrong);
   expect(running[0]?.output()).not.toContain("sk_live_oops");
 });

@@ -18,7 +18,7 @@ async function accept(events: readonly [unknown, string][], { mirrors = false } 
   return z.array(acceptedEventSchema).parse(answer);
 }
 
-const rules = { deleteMode: "hard", deleteBrake: null } as const;
+const rules = { deleteBrake: null } as const;
 const created = (id: string, version = 1) => userEvent("user.created", { id, version });
 const updated = (id: string, version: number, firstName = "Grace") =>
   userEvent("user.updated", { id, version, firstName });

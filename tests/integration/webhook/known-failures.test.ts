@@ -38,7 +38,7 @@ async function insertJobs(count: number, prefix: string, dueIn = "0 s"): Promise
 
 it("two workers never run one job twice", async () => {
   await insertJobs(20, "user_race_", "1 hour");
-  const run = "select clerk_sync_run_jobs(250, null, 'hard', p_now => now() + interval '2 hours') as batch";
+  const run = "select clerk_sync_run_jobs(250, null, p_now => now() + interval '2 hours') as batch";
   const first = await server.pool.connect();
   await first.query("begin");
   const claimed = (await first.query(run)).rows[0].batch.jobs;

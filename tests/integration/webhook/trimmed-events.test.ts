@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => queue?.drop());
 
-const rules = { fields: rootFields, deleteMode: "hard", deleteBrake: null } as const;
+const rules = { fields: rootFields, deleteBrake: null } as const;
 type EventType = "user.created" | "user.updated";
 
 /** Each group of fields that a transformation may take out, and how absentFields names it. */
@@ -207,8 +207,7 @@ describe("order of arrival does not matter", () => {
     await queue.run();
     const late = await queue.send(userEvent("user.created", { id: "user_late", version: 1 }));
     expect(late.outcome).toBe("queued");
-    const claim = () =>
-      queue.database.runJobs({ limit: 10, leaseSeconds: 60, canRead: false, ...rules, deleteMode: "hard" });
+    const claim = () => queue.database.runJobs({ limit: 10, leaseSeconds: 60, canRead: false, ...rules });
     const { token, mirror } = await claim();
     expect(mirror).toMatchObject([{ clerk_id: "user_late", email: "user_late@example.com" }]);
     const job_id = mirror[0]?.job_id ?? "";
@@ -294,12 +293,12 @@ describe("a role that is none here", () => {
     expect(await queue.user(id)).toMatchObject({ role: "user" });
     expect(await queue.job(`msg_${id}`)).toMatchObject({ result: { applied: true, ignored: { role: kind } } });
     const { user } = (await queue.one("select public.clerk_sync_admin_user($1) as user", [id])) ?? {};
-    expect(user).toMatchObject({ state: { ignored_role: kind } });
+    expect(user).toMatchObject({ state: { ignored: { role: kind } } });
     await queue.send(trimmed({ id, version: 2 }));
     await queue.run();
-    expect(await queue.state(id)).toMatchObject({ ignored_role: kind });
+    expect(await queue.state(id)).toMatchObject({ ignored: { role: kind } });
     await queue.send(userEvent("user.updated", { id, version: 3, role: "admin" }));
     await queue.run();
-    expect(await queue.state(id)).toMatchObject({ ignored_role: null });
+    expect(await queue.state(id)).toMatchObject({ ignored: null });
   });
 });

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { at, deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
 import { createQueue, type Queue } from "../../support/database/queue.ts";
+import { withSoftDeletion } from "../../support/mapping/contract-mapping.ts";
 
 let queue: Queue;
 beforeAll(async () => {
@@ -86,7 +87,7 @@ it("soft deletion keeps the row and its data with deleted_at", async () => {
   await queue.send(userEvent("user.created", { id: "user_soft", version: 1000 }));
   await queue.run();
   await queue.send(deletedEvent({ id: "user_soft", version: 2000 }));
-  await queue.run({ deleteMode: "soft" });
+  await withSoftDeletion(queue.pool, () => queue.run());
   expect(await queue.user("user_soft")).toMatchObject({ deleted_at: expect.any(Date), name: "Ada Lovelace" });
 });
 

@@ -10,8 +10,8 @@ beforeEach(async () => {
 });
 afterEach(() => queue?.drop());
 
-const plain = { limit: 250, leaseSeconds: null, canRead: false, deleteMode: "hard", deleteBrake: null } as const;
-const mirrored = { limit: 250, leaseSeconds: 60, canRead: false, deleteMode: "hard", deleteBrake: null } as const;
+const plain = { limit: 250, leaseSeconds: null, canRead: false, deleteBrake: null } as const;
+const mirrored = { limit: 250, leaseSeconds: 60, canRead: false, deleteBrake: null } as const;
 
 async function sendMany(count: number): Promise<void> {
   const jobs = Array.from({ length: count }, (_, place) =>

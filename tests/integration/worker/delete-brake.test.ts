@@ -31,7 +31,6 @@ async function sendDeletes(from: number, to: number): Promise<void> {
 function work(deleteBrake: typeof brake | null = brake) {
   const rules = {
     fields: rootFields,
-    deleteMode: "hard",
     deleteBrake,
     readUser: null,
     mirrorUser: null,
@@ -200,7 +199,7 @@ it("two workers at once do not pass more than allowed between them", async () =>
   await establish(40);
   await sendDeletes(0, 40);
   const run = (limit: number) =>
-    `select public.clerk_sync_run_jobs(${limit}, null, 'hard', false, '{"count": 5, "percent": 100, "minutes": 60}')`;
+    `select public.clerk_sync_run_jobs(${limit}, null, false, '{"count": 5, "percent": 100, "minutes": 60}')`;
   const [first, second] = [await queue.pool.connect(), await queue.pool.connect()];
   await first.query("begin");
   await first.query(run(5)); // applied and counted, not committed

@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => queue?.drop());
 
-const mirrored = { limit: 250, leaseSeconds: 60, canRead: false, deleteMode: "hard", deleteBrake: null } as const;
+const mirrored = { limit: 250, leaseSeconds: 60, canRead: false, deleteBrake: null } as const;
 
 async function retryMirror(): Promise<void> {
   const batch = await queue.database.runJobs(mirrored);
@@ -88,7 +88,6 @@ it("a job that hangs longer than the database allows fails alone, and the others
     mirrorUser: null,
     readUser: null,
     fields: rootFields,
-    deleteMode: "hard" as const,
     deleteBrake: null,
     now: Date.now,
   };

@@ -30,7 +30,7 @@ function createWorker() {
   const pool = openPool(queue.url, { max: 1 });
   workers.push(pool);
   const mirrorUser = createMirrorUser(createAuthAdmin({ supabaseUrl: auth.url, secretKey: "sb_secret_test" }));
-  const rules = { readUser: null, fields: rootFields, deleteMode: "hard", deleteBrake: null, now: Date.now } as const;
+  const rules = { readUser: null, fields: rootFields, deleteBrake: null, now: Date.now } as const;
   const database = createDatabase(createCallFunction(pool));
   return () => processQueue({ database, mirrorUser, ...rules }, { budgetMilliseconds: 10_000 });
 }

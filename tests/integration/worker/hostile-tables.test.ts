@@ -42,7 +42,7 @@ const hostilities: readonly Hostility[] = [
       insert into public.orders (user_id) select u.id from public.users as u where u.clerk_id like 'user\\_hostile%'`,
     remove: "drop table public.orders",
     deletes: true,
-    error: /^delete_blocked 23503 orders_user_id_fkey: .*DELETE_MODE=soft/,
+    error: /^delete_blocked 23503 orders_user_id_fkey: .*delete softly/,
   },
   {
     name: "a deferred constraint trigger",

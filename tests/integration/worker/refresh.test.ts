@@ -16,7 +16,7 @@ beforeEach(async () => {
 });
 afterEach(() => queue?.drop());
 
-const rules = { fields: rootFields, deleteMode: "hard", deleteBrake: null } as const;
+const rules = { fields: rootFields, deleteBrake: null } as const;
 
 async function readUser(clerkId: string): Promise<FreshUser> {
   const answer = clerk.get(clerkId) ?? { deleted: true };

@@ -75,7 +75,7 @@ it("when a user is deleted, all older jobs lose what they held of the person, wh
 
 it("with the mirror, the jobs are erased when the Auth user is gone as well", async () => {
   const id = "user_mirrored";
-  const rules = { limit: 250, leaseSeconds: 60, canRead: false, deleteMode: "hard", deleteBrake: null } as const;
+  const rules = { limit: 250, leaseSeconds: 60, canRead: false, deleteBrake: null } as const;
   await queue.send(userEvent("user.created", { id, version: 1 }), "msg_created");
   await queue.run();
   await queue.send(deletedEvent({ id, version: 2 }), "msg_deleted");

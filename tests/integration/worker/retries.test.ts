@@ -14,7 +14,7 @@ const hour = 3600;
 /** Claims under a lease at a moment of the test's choosing. */
 async function claim(secondsFromNow = 0) {
   const row = await queue.one(
-    "select public.clerk_sync_run_jobs(250, 60, 'hard', p_now => now() + make_interval(secs => $1)) as batch",
+    "select public.clerk_sync_run_jobs(250, 60, p_now => now() + make_interval(secs => $1)) as batch",
     [secondsFromNow],
   );
   return row?.batch as { token: string; jobs: { id: string; status: string }[]; mirror: { job_id: string }[] };

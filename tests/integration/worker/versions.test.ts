@@ -17,7 +17,7 @@ beforeEach(async () => {
 });
 afterEach(() => queue?.drop());
 
-const rules = { fields: rootFields, deleteMode: "hard", deleteBrake: null } as const;
+const rules = { fields: rootFields, deleteBrake: null } as const;
 /** As a version of build-event.ts. */
 const nowVersion = () => Date.now() - at(0);
 const tenYears = 10 * 365 * 86_400_000;

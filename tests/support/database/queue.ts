@@ -27,7 +27,7 @@ export type Queue = TestDatabase & {
   send: (event: unknown, eventId?: string) => Promise<AcceptedEvent>;
   sendAll: (events: readonly unknown[]) => Promise<void>;
   /** Runs what is due without a mirror; returns the statuses in no order. */
-  run: (options?: { deleteMode?: "hard" | "soft"; limit?: number }) => Promise<string[]>;
+  run: (options?: { limit?: number }) => Promise<string[]>;
   job: (eventId: string) => Promise<JobRow>;
   user: (clerkId: string) => Promise<Record<string, unknown> | undefined>;
   state: (clerkId: string) => Promise<Record<string, unknown> | undefined>;
@@ -53,12 +53,11 @@ export async function createQueue(): Promise<Queue> {
         15,
       );
     },
-    run: async ({ deleteMode = "hard", limit = 250 } = {}) => {
+    run: async ({ limit = 250 } = {}) => {
       const batch = await database.runJobs({
         limit,
         leaseSeconds: null,
         canRead: false,
-        deleteMode,
         deleteBrake: null,
       });
       return batch.jobs.map((job) => job.status);

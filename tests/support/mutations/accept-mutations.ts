@@ -1,7 +1,7 @@
 import type { Mutation } from "./mutations.ts";
 
+const usersSql = "supabase/schemas/04_users.sql";
 const jobsSql = "supabase/schemas/04_jobs.sql";
-const applySql = "supabase/schemas/08_apply.sql";
 const acceptSql = "supabase/schemas/11_accept.sql";
 const test = "tests/integration/webhook/accept.test.ts";
 
@@ -39,8 +39,8 @@ export const acceptPromises: readonly Mutation[] = [
     title: "a deletion is left to a worker, whom the delete brake can stop",
     edits: [
       {
-        file: applySql,
-        within: "clerk_sync.apply_plain",
+        file: usersSql,
+        within: "clerk_sync.apply_users",
         find: "        else false\n      end as is_done",
         replace: "        else e.job_type = 'USER_DELETED'\n      end as is_done",
       },
@@ -68,7 +68,7 @@ export const acceptPromises: readonly Mutation[] = [
         find: "j.event_id = e.event_id",
         replace: "false",
       },
-      { file: applySql, within: "clerk_sync.apply_plain", find: "r.version >= e.version", replace: "false" },
+      { file: usersSql, within: "clerk_sync.apply_users", find: "r.version >= e.version", replace: "false" },
     ],
   },
   {

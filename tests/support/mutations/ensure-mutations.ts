@@ -1,7 +1,7 @@
 import type { Mutation } from "./mutations.ts";
 
 const core = "supabase/functions/_shared/clerk-sync";
-const usersSql = "supabase/schemas/02_users.sql";
+const usersSql = "supabase/schemas/04_users.sql";
 const recordsSql = "supabase/schemas/03_records.sql";
 const acceptSql = "supabase/schemas/11_accept.sql";
 
@@ -31,7 +31,7 @@ const keys = (title: string, find: string, replace = "") => unit("clerk/session-
 export const ensurePromises: readonly Mutation[] = [
   rows(
     "a column that users may not read is not in the answer",
-    "where has_column_privilege('authenticated', 'public.users', c.key, 'select')",
+    "and has_column_privilege('authenticated', 'public.users', c.key, 'select')",
     "where true",
     usersSql,
   ),

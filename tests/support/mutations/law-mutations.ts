@@ -1,7 +1,7 @@
 import type { Mutation } from "./mutations.ts";
 
 const usersCheckSql = "supabase/schemas/01_users_check.sql";
-const usersSql = "supabase/schemas/02_users.sql";
+const usersSql = "supabase/schemas/04_users.sql";
 const rightsSql = "supabase/schemas/23_rights.sql";
 const jobsSql = "supabase/schemas/04_jobs.sql";
 const applySql = "supabase/schemas/08_apply.sql";
@@ -223,7 +223,7 @@ export const laws: readonly Mutation[] = [
     test: file("clerk/session-tokens"),
     title: "what a user may write into a token (unsafe_metadata) raises no right",
     edits: [
-      { file: rightsSql, find: "grant update (name, preferences,", replace: "grant update (role, name, preferences," },
+      { file: usersSql, find: "grant update (name, preferences,", replace: "grant update (role, name, preferences," },
     ],
   },
   {

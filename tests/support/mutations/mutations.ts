@@ -13,6 +13,7 @@ export function applyEdit(text: string, { file, within, find, replace }: Edit): 
   return text.slice(0, start) + part.replaceAll(find, replace) + text.slice(end);
 }
 
+const usersSql = "supabase/schemas/04_users.sql";
 const recordsSql = "supabase/schemas/03_records.sql";
 const applySql = "supabase/schemas/08_apply.sql";
 const acceptSql = "supabase/schemas/11_accept.sql";
@@ -87,8 +88,8 @@ export const knownFailures: readonly Mutation[] = [
     title: "an update for a missing row creates the row",
     edits: [
       {
-        file: applySql,
-        within: "clerk_sync.apply_plain",
+        file: usersSql,
+        within: "clerk_sync.apply_users",
         find: "    where e.place = 1\n",
         replace:
           "    where e.place = 1 and (e.job_type <> 'USER_UPDATED' or exists (select 1 from public.users as u where u.clerk_id = e.clerk_id))\n",

@@ -1,5 +1,6 @@
 import type { Mutation } from "./mutations.ts";
 
+const usersSql = "supabase/schemas/04_users.sql";
 const applySql = "supabase/schemas/08_apply.sql";
 const workSql = "supabase/schemas/13_work.sql";
 const core = (name: string) => `supabase/functions/_shared/clerk-sync/${name}.ts`;
@@ -61,10 +62,10 @@ export const payloadRules: readonly Mutation[] = [
     title: 'a role that is none here > "ADMIN" is stored as the default, and job and user say that it was ignored',
     edits: [
       {
-        file: applySql,
-        within: "clerk_sync.apply_plain",
-        find: "case when p.user_role <> all (v_labels) then 'text' end)",
-        replace: "null)",
+        file: usersSql,
+        within: "clerk_sync.apply_users",
+        find: "then clerk_sync.kind_of(w.payload -> 'user_role')",
+        replace: "then null",
       },
     ],
   },

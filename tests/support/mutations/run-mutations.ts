@@ -111,7 +111,7 @@ export const runRules: readonly Mutation[] = [
     test: file("worker/versions"),
     title:
       "a name of the version that Clerk has > is named by a compare as different when an event brought it, and as edited when its user wrote it",
-    edits: [{ file: runsSql, find: "and j.payload ->> 'name' is distinct from f.clerk", replace: "and false" }],
+    edits: [{ file: runsSql, find: "and j.payload ->> c.key is distinct from c.clerk", replace: "and false" }],
   },
   {
     test: file("reconcile/reconcile"),

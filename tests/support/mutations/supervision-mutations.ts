@@ -26,7 +26,7 @@ export const supervision: readonly Mutation[] = [
   {
     test: "tests/integration/health/silence.test.ts",
     title: "there is no alarm > for a user whose address is settled by a read that has not come, who signs in",
-    edits: [{ file: runsSql, find: "and (f.name <> 'email' or s.refresh_reason is null)", replace: "" }],
+    edits: [{ file: runsSql, find: "and (f.key <> 'email' or s.refresh_reason is null)", replace: "" }],
   },
   {
     test: "tests/integration/health/silence.test.ts",

@@ -1,7 +1,7 @@
 import type { Mutation } from "./mutations.ts";
 
+const usersSql = "supabase/schemas/04_users.sql";
 const recordsSql = "supabase/schemas/03_records.sql";
-const applySql = "supabase/schemas/08_apply.sql";
 const brakeSql = "supabase/schemas/10_delete_brake.sql";
 const refreshSql = "supabase/schemas/12_refresh.sql";
 const adminSql = "supabase/schemas/21_admin.sql";
@@ -48,8 +48,8 @@ export const unseenUsers: readonly Mutation[] = [
     title: "when a user was first seen is kept from the event that brought it, and is unknown of who was here before",
     edits: [
       {
-        file: applySql,
-        within: "clerk_sync.apply_plain",
+        file: usersSql,
+        within: "clerk_sync.apply_users",
         find: "u.clerk_id = f.clerk_id",
         replace: "false",
       },

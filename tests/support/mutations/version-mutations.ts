@@ -1,6 +1,6 @@
 import type { Mutation } from "./mutations.ts";
 
-const usersSql = "supabase/schemas/02_users.sql";
+const usersSql = "supabase/schemas/04_users.sql";
 const applySql = "supabase/schemas/08_apply.sql";
 const core = (name: string) => `supabase/functions/_shared/clerk-sync/${name}.ts`;
 const file = (name: string) => `tests/integration/${name}.test.ts`;

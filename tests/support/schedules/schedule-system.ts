@@ -49,7 +49,7 @@ export type System = {
   clock: { seconds: number; start: number; changes: number };
 };
 
-export const rules = { fields: rootFields, deleteMode: "hard", deleteBrake: null } as const;
+export const rules = { fields: rootFields, deleteBrake: null } as const;
 
 /** A system at rest, whose events are still to be delivered. */
 export function createSystem(pool: pg.Pool, schedule: Schedule, model: Model, prefix: string): System {

@@ -66,7 +66,7 @@ export async function startNativeAuth(queue: Queue, { autoconfirm, adopt }: Nati
     /** Works through what is due. */
     mirror: () =>
       processQueue(
-        { database, mirrorUser, readUser: null, now, fields: rootFields, deleteMode: "hard", deleteBrake: null },
+        { database, mirrorUser, readUser: null, now, fields: rootFields, deleteBrake: null },
         { budgetMilliseconds: 10_000 },
       ),
     stop: server.stop,

@@ -39,7 +39,7 @@ export const clerkDown = new SyncError("clerk_unavailable", "Clerk's API answere
 export const created = (id: string) => userEvent("user.created", { id, version: 1 });
 export const ids = (count: number, prefix = "user") => Array.from({ length: count }, (_, n) => `${prefix}_${n}`);
 
-const rules = { fields: rootFields, deleteMode: "hard", deleteBrake: null } as const;
+const rules = { fields: rootFields, deleteBrake: null } as const;
 
 export async function createCircuitSystem(): Promise<CircuitSystem> {
   const queue = await createQueue();

@@ -65,7 +65,7 @@ export async function startPartialSystem(): Promise<PartialSystem> {
 
 function createWork({ database }: Queue, supabaseUrl: string, deleteBrake: DeleteBrake | null): QueueDependencies {
   const mirrorUser = createMirrorUser(createAuthAdmin({ supabaseUrl, secretKey }));
-  return { database, mirrorUser, readUser: null, fields: rootFields, deleteMode: "hard", deleteBrake, now: Date.now };
+  return { database, mirrorUser, readUser: null, fields: rootFields, deleteBrake, now: Date.now };
 }
 
 function createRoutes(queue: Queue, url: string, faults: PartialSystem["faults"], work: () => Promise<void>): Hono {

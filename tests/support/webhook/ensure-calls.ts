@@ -30,7 +30,7 @@ export async function createEnsureCalls() {
         mirrored.push(order.clerk_id);
         return { outcome: "created", authUserId: "00000000-0000-4000-8000-000000000001" } as const;
       };
-      const rules = { fields: rootFields, deleteMode: "hard", deleteBrake: null } as const;
+      const rules = { fields: rootFields, deleteBrake: null } as const;
       const dependencies = { database: queue.database, mirrorUser, readUser: clerk.readUser, now: Date.now, ...rules };
       const { dead, failed } = await processQueue(dependencies, { budgetMilliseconds: 10_000 });
       return { mirrored, dead, failed };

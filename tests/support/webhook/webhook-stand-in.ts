@@ -116,7 +116,7 @@ const emptyState: UserState = {
   auth_finding: null,
   refresh_due_at: null,
   refresh_reason: null,
-  ignored_role: null,
+  ignored: null,
 };
 
 function describeUser(clerkId: string, { deleted, row }: StoredState, openJobs: number): UserRecord {

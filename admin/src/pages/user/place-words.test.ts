@@ -24,7 +24,7 @@ const user: User = {
   auth: place,
   differences: [],
   state: null,
-  role_note: null,
+  ignored_note: null,
   jobs: [],
 };
 const formatTime = (at: string) => `at ${at}`;

@@ -9,7 +9,7 @@ import { formatVersion } from "../../format-time.ts";
 type Fact = readonly [string, ReactNode];
 
 /** What the sync remembers of the user. */
-export function StatePanel({ user: { state, role_note } }: { user: User }) {
+export function StatePanel({ user: { state, ignored_note } }: { user: User }) {
   if (state === null) {
     return (
       <Panel title="What the sync remembers">
@@ -27,7 +27,7 @@ export function StatePanel({ user: { state, role_note } }: { user: User }) {
           ["Auth user id", <AuthUserId key="auth" id={state.auth_user_id} />],
           ...factsOfDeletion(state),
           ...factsOfRefresh(state),
-          ...(role_note === null ? [] : [["Role", role_note] as const]),
+          ...(ignored_note === null ? [] : [["Ignored", ignored_note] as const]),
         ]}
       />
     </Panel>

@@ -19,7 +19,7 @@ const tombstone = {
   auth_finding: null,
   refresh_due_at: null,
   refresh_reason: null,
-  ignored_role: null,
+  ignored: null,
 };
 const texts = (changes: Partial<UserRecord>) => listMarks({ ...user, ...changes }).map(({ text }) => text);
 

@@ -19,7 +19,8 @@ const errorWords: Readonly<Record<string, Advice>> = {
   },
   delete_blocked: {
     what: "Rows of another table refer to the deleted user, and their foreign key prevents the deletion.",
-    remedy: "Change the foreign key to on delete cascade or set null, or set DELETE_MODE=soft. Then retry the job.",
+    remedy:
+      'Change the foreign key to on delete cascade or set null, or delete softly ("delete" in clerk-sync.config.json). Then retry the job.',
   },
   delete_brake: {
     what: "Too many users were deleted within a short time, so the deletions wait for a decision.",

@@ -14,16 +14,12 @@ export type HandledEvent = Exclude<ClerkEvent, { type: "unhandled" }>;
  */
 export type MappedUser = {
   clerk_id: string;
-  user_role?: string;
+  user_role?: Json;
   /** Why the address of the user is not taken. */
   ignored_email?: "too_long";
-  /** Of what kind public_metadata.role was, when it is no text and can be no role. */
-  ignored_role?: IgnoredRole;
   /** The mapped keys of metadata that Clerk gave: what Clerk never gave is not taken away. */
   given?: string[];
 } & Partial<FieldValues> & { [path: MetadataPath]: Json };
-
-type IgnoredRole = "array" | "object" | "number" | "boolean" | "text";
 
 /** Maps a handled event to the job that applies it. `eventId` is the delivery's svix-id; `fields`: see mapUser. */
 export function mapEvent(event: HandledEvent, eventId: string, fields: UserFields): NewJob {
@@ -68,7 +64,7 @@ export function mapUser(user: ClerkUser, fields: UserFields): MappedUser {
       const said = readMetadata(user, path);
       if (said?.isGiven) given.push(path);
       if (said === undefined && isRequiredMetadata(path)) continue;
-      Object.assign(mapped, field === "user_role" ? roleOf(said?.value) : { [field]: sanitise(said?.value) });
+      mapped[field] = field === "user_role" && !said?.isGiven ? "user" : toStorable(said?.value);
     } else {
       const { read, empty } = readings[field];
       const said = read(user);
@@ -97,18 +93,9 @@ function besideEmail(user: ClerkUser): Pick<MappedUser, "email_verified" | "igno
 }
 
 /**
- * Roles come from public_metadata.role only (Clerk, "Basic RBAC"): unsafe_metadata is written by the user.
- * The database lets it pass only when it is a label of "UserRole", and says which others it ignored.
+ * A value of metadata as jsonb can store it. A text that would have to be changed for that becomes no other text that may
+ * decide anything, like a role. Which values a column takes is decided by the database, which notes those it ignores.
  */
-function roleOf(role: unknown): Pick<MappedUser, "user_role" | "ignored_role"> {
-  if (role === null || role === undefined) return { user_role: "user" };
-  if (typeof role === "string" && role !== "" && isStorable(role)) return { user_role: role };
-  return { user_role: "user", ignored_role: kindOf(role) };
-}
-
-function kindOf(value: unknown): IgnoredRole {
-  if (Array.isArray(value)) return "array";
-  if (typeof value === "string") return "text";
-  if (typeof value === "number") return "number";
-  return typeof value === "boolean" ? "boolean" : "object";
+function toStorable(value: unknown): Json {
+  return typeof value === "string" && !isStorable(value) ? "\uFFFD" : sanitise(value);
 }

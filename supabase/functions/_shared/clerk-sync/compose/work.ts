@@ -37,7 +37,6 @@ export function composeWork(system: System): Work {
     mirrorUser: authAdmin && createMirrorUser(authAdmin, adoptionOf(config, database, now)),
     readUser: createReadUser(config, call),
     fields: composeFields(system),
-    deleteMode: config.deleteMode,
     deleteBrake: config.deleteBrake,
     now,
   };

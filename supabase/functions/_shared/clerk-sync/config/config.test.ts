@@ -25,7 +25,6 @@ const defaults = {
   authMirror: true,
   adoptsWithTokenSeconds: null,
   applyAtOnce: true,
-  deleteMode: "hard",
   clerkSecretKey: null,
   clerkApiUrl: "https://api.clerk.com",
   sessionIssuer: null,
@@ -73,7 +72,6 @@ describe("values", () => {
       AUTH_ADOPT: "on",
       AUTH_JWT_SECONDS: "7200",
       APPLY_AT_ONCE: "off",
-      DELETE_MODE: "soft",
       CLERK_SECRET_KEY: "sk_test_1",
       CLERK_API_URL: "http://127.0.0.1:1234",
       CLERK_ISSUER: "https://clerk.example.com",
@@ -104,7 +102,6 @@ describe("values", () => {
       authMirror: false,
       adoptsWithTokenSeconds: 7200,
       applyAtOnce: false,
-      deleteMode: "soft",
       clerkSecretKey: "sk_test_1",
       clerkApiUrl: "http://127.0.0.1:1234",
       sessionIssuer: "https://clerk.example.com",
@@ -145,9 +142,8 @@ describe("values", () => {
     expect(problems).not.toContain("pk_live_abc");
   });
 
-  test("DELETE_MODE and LOG_LEVEL may be written in capitals", () => {
-    expect(readConfig({ DELETE_MODE: "SOFT", LOG_LEVEL: "Warning" })).toMatchObject({
-      deleteMode: "soft",
+  test("LOG_LEVEL may be written in capitals", () => {
+    expect(readConfig({ LOG_LEVEL: "Warning" })).toMatchObject({
       logLevel: "warning",
     });
   });
@@ -187,7 +183,7 @@ describe("problems", () => {
     ["SUPABASE_URL", "ftp://ref.supabase.co", "must be an http(s) URL"],
     ["PROCESSOR_SECRET", "0123456789abcde", "must have at least 16 characters"],
     ["AUTH_MIRROR", "maybe", "must be on or off"],
-    ["DELETE_MODE", "harder", "must be hard or soft"],
+    ["DELETE_MODE", "soft", "moved into clerk-sync.config.json"],
     ["MAX_ATTEMPTS", "0", "must be at least 1"],
     ["MAX_ATTEMPTS", "101", "must be at most 100"],
     ["MAX_ATTEMPTS", "2.5", "must be a whole number from 1 to 100"],

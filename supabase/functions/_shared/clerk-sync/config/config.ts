@@ -37,7 +37,6 @@ export type Config = {
   adoptsWithTokenSeconds: number | null;
   /** The webhook writes rows where nothing stands in the way; false: workers do. */
   applyAtOnce: boolean;
-  deleteMode: "hard" | "soft";
   /** `sk_…` of the Clerk instance; null: nothing is read from Clerk's API. */
   clerkSecretKey: string | null;
   clerkApiUrl: string;
@@ -107,7 +106,6 @@ function toConfig(values: z.infer<typeof environmentSchema>, legacyKeys: string[
     authMirror: values.AUTH_MIRROR,
     adoptsWithTokenSeconds: values.AUTH_ADOPT ? values.AUTH_JWT_SECONDS : null,
     applyAtOnce: values.APPLY_AT_ONCE,
-    deleteMode: values.DELETE_MODE,
     clerkSecretKey: values.CLERK_SECRET_KEY ?? null,
     clerkApiUrl: values.CLERK_API_URL,
     sessionIssuer: (values.CLERK_ISSUER ?? values.CLERK_PUBLISHABLE_KEY)?.replace(/\/+$/, "") ?? null,

@@ -141,10 +141,13 @@ export const environmentSchema = z.object({
     what: "How long an access token of Supabase Auth is valid (Authentication, Sessions). An Auth user that is taken over is locked that long and ten minutes more before it becomes the mirror.",
     home: "both",
   }),
-  DELETE_MODE: lowerCased(z.enum(["hard", "soft"], { message: "must be hard or soft" }))
-    .default("hard")
+  DELETE_MODE: z
+    .undefined({
+      message:
+        'moved into clerk-sync.config.json. Write "delete": "hard" or "delete": { "soft": "deleted_at" } into "users", and unset the variable',
+    })
     .register(notes, {
-      what: "What a deletion at Clerk does to the row: `hard` removes it, `soft` sets `deleted_at`.",
+      what: 'No longer read, and refused: `"delete"` in `clerk-sync.config.json` says what a deletion at Clerk does to the row.',
       home: "both",
     }),
   DELETE_BRAKE: onOrOff

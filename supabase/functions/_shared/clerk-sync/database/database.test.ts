@@ -50,13 +50,12 @@ describe("calls", () => {
   test("runJobs passes the limit, the lease, whether it can read, and the rules of deleting", async () => {
     const batch = { token: "token_1", jobs: [job], reads: [], mirror: [order], alone: false };
     const { database, called } = databaseOver(batch);
-    const options = { limit: 100, leaseSeconds: 60, canRead: true, deleteMode: "soft", deleteBrake } as const;
+    const options = { limit: 100, leaseSeconds: 60, canRead: true, deleteBrake } as const;
     expect(await database.runJobs(options)).toEqual(batch);
     const args = {
       p_limit: 100,
       p_lease_seconds: 60,
       p_can_read: true,
-      p_delete_mode: "soft",
       p_delete_brake: deleteBrake,
     };
     expect(called).toEqual([{ name: "clerk_sync_run_jobs", args }]);
@@ -65,13 +64,12 @@ describe("calls", () => {
   test("applyReads passes the token, what was read, whether the mirror is owed, and the rules of deleting", async () => {
     const { database, called } = databaseOver({ jobs: [job], mirror: [order] });
     const reads = [{ job_id: "job_1", deleted: true }];
-    const rules = { deleteMode: "hard", deleteBrake, other: 1 } as const;
+    const rules = { deleteBrake, other: 1 } as const;
     expect(await database.applyReads("token_1", reads, true, rules)).toEqual({ jobs: [job], mirror: [order] });
     const args = {
       p_token: "token_1",
       p_reads: reads,
       p_mirror: true,
-      p_delete_mode: "hard",
       p_delete_brake: deleteBrake,
     };
     expect(called).toEqual([{ name: "clerk_sync_apply_reads", args }]);
@@ -79,7 +77,7 @@ describe("calls", () => {
 
   test("runJobs without a lease passes null", async () => {
     const { database, called } = databaseOver({ token: "token_1", jobs: [], reads: [], mirror: [], alone: false });
-    await database.runJobs({ limit: 250, leaseSeconds: null, canRead: false, deleteMode: "hard", deleteBrake: null });
+    await database.runJobs({ limit: 250, leaseSeconds: null, canRead: false, deleteBrake: null });
     expect(called[0]?.args).toMatchObject({ p_limit: 250, p_lease_seconds: null, p_delete_brake: null });
   });
 
@@ -126,7 +124,7 @@ describe("answers", () => {
 
   const enqueue = (database: Database) => database.enqueue([newJob], 15);
   const runJobs = (database: Database) =>
-    database.runJobs({ limit: 1, leaseSeconds: null, canRead: false, deleteMode: "hard", deleteBrake: null });
+    database.runJobs({ limit: 1, leaseSeconds: null, canRead: false, deleteBrake: null });
   const settleJobs = (database: Database) => database.settleJobs("token_1", []);
   const rescueJobs = (database: Database) => database.rescueJobs();
   const purgeJobs = (database: Database) => database.purgeJobs(1, 1);

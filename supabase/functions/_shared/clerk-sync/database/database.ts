@@ -139,7 +139,7 @@ export type Settled = z.infer<typeof settledSchema>;
 export type OwnRow = z.infer<typeof ownRowSchema>;
 
 /** How deletions are applied; a brake of null lets all of them pass. */
-export type DeleteRules = { deleteMode: "hard" | "soft"; deleteBrake: DeleteBrake | null };
+export type DeleteRules = { deleteBrake: DeleteBrake | null };
 
 /** leaseSeconds null: no mirror. canRead: this worker takes refreshes, too. */
 export type RunJobsArguments = DeleteRules & { limit: number; leaseSeconds: number | null; canRead: boolean };
@@ -259,8 +259,8 @@ export function createDatabase(call: CallFunction): Database {
 }
 
 /** How the SQL functions that apply jobs take their rules. */
-function ruleArguments({ deleteMode, deleteBrake }: DeleteRules): Record<string, unknown> {
-  return { p_delete_mode: deleteMode, p_delete_brake: deleteBrake };
+function ruleArguments({ deleteBrake }: DeleteRules): Record<string, unknown> {
+  return { p_delete_brake: deleteBrake };
 }
 
 /** Makes calls that check what the function answered. They throw SyncError `database_answer_invalid` besides. */

@@ -17,7 +17,6 @@ function processorWith(batches: FakeJob[][], changes: Partial<ProcessorDependenc
     readUser: null,
     slices: null,
     fields: rootFields,
-    deleteMode: "hard",
     deleteBrake: null,
     now: () => 0,
     checkCaller: createCheckCaller([secret]),

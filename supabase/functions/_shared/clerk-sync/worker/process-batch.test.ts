@@ -17,7 +17,7 @@ const mirrors: MirrorUser = async () => ({ outcome: "updated", authUserId: "auth
 
 function run(jobs: readonly FakeJob[], readUser: ReadUser | null, mirrorUser: MirrorUser | null, now = () => 0) {
   const queue = createFakeQueue([jobs]);
-  const rules = { fields: rootFields, deleteMode: "hard", deleteBrake: null } as const;
+  const rules = { fields: rootFields, deleteBrake: null } as const;
   const running = processBatch({ database: queue.database, readUser, mirrorUser, now, ...rules }, undefined).then(
     ({ jobs: done }) => done,
   );

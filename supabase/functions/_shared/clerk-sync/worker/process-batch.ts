@@ -88,11 +88,11 @@ async function settle(
  * be why, those that come first run alone from then on, so that nothing spins and the others pass.
  */
 async function claimBatch(dependencies: BatchDependencies, limit: number, isRepeated = false): Promise<Batch> {
-  const { database, mirrorUser, deleteMode, deleteBrake } = dependencies;
+  const { database, mirrorUser, deleteBrake } = dependencies;
   const canRead = dependencies.readUser !== null;
   const seconds = mirrorUser === null ? null : leaseSeconds;
   try {
-    return await database.runJobs({ limit, leaseSeconds: seconds, canRead, deleteMode, deleteBrake });
+    return await database.runJobs({ limit, leaseSeconds: seconds, canRead, deleteBrake });
   } catch (error) {
     if (isRepeated || !mayBeJobsFault(error)) throw error;
     const jobs = await database.setApart(limit, canRead).catch(() => 0); // the database is not there: the first error says so

@@ -13,7 +13,6 @@ const dependencies = (queue: Queue, mirrorUser: MirrorUser | null, now: () => nu
     mirrorUser,
     readUser: null,
     fields: rootFields,
-    deleteMode: "hard",
     deleteBrake: null,
     now,
   }) as const;

@@ -17,7 +17,6 @@ const plain = (queue: Queue, now = () => 0) =>
     mirrorUser: null,
     readUser: null,
     fields: rootFields,
-    deleteMode: "hard",
     deleteBrake: null,
     now,
   }) as const;
@@ -27,7 +26,6 @@ const mirrored = (queue: Queue, mirrorUser = updates, now = () => 0) =>
     mirrorUser,
     readUser: null,
     fields: rootFields,
-    deleteMode: "soft",
     deleteBrake: null,
     now,
   }) as const;
@@ -37,9 +35,7 @@ describe("without a mirror", () => {
     const lines = await captureLog();
     const queue = createFakeQueue([]);
     expect(await processQueue(plain(queue), budget)).toEqual(nothing);
-    expect(queue.claims).toEqual([
-      { limit: 500, leaseSeconds: null, canRead: false, deleteMode: "hard", deleteBrake: null },
-    ]);
+    expect(queue.claims).toEqual([{ limit: 500, leaseSeconds: null, canRead: false, deleteBrake: null }]);
     expect(lines).toEqual([]);
   });
 
@@ -86,7 +82,6 @@ describe("with a mirror", () => {
       limit: 100,
       leaseSeconds: 60,
       canRead: false,
-      deleteMode: "soft",
       deleteBrake: null,
     });
     const settled = { outcome: "completed", mirror: { outcome: "updated" } };

@@ -35,7 +35,6 @@ function workOver(batches: FakeJob[][], open: Run | null, changes: Partial<Slice
     mirrorUser: null,
     readUser: null,
     fields: rootFields,
-    deleteMode: "hard",
     deleteBrake: null,
     now: () => 0,
     slices,

@@ -14,8 +14,8 @@ const userStateSchema = z.object({
   auth_finding: z.string().nullable(),
   refresh_due_at: time.nullable(),
   refresh_reason: z.string().nullable(),
-  /** Of what kind public_metadata.role is at Clerk when it is no role here, and was ignored; null when it is one. */
-  ignored_role: z.string().nullable(),
+  /** Columns that did not take what Clerk has, with the kind of the value: array, object, number, boolean or text. */
+  ignored: z.record(z.string(), z.string()).nullable(),
 });
 
 /** One user as SQL describes one (clerk_sync_users): the shape of a list, of one user and of the command line. */
@@ -116,7 +116,7 @@ export const userSchema = userRecordSchema.extend({
   /** Fields that are not the same everywhere, by name. */
   differences: z.array(z.enum(comparedFields)),
   /** Why the role at Clerk was ignored; null when it was not. */
-  role_note: z.string().nullable(),
+  ignored_note: z.string().nullable(),
   /** The newest hundred, newest first. */
   jobs: z.array(jobSummarySchema),
 });

@@ -3,7 +3,7 @@ import type { JobSummary } from "../contract/jobs.ts";
 import type { Place, UserState } from "../contract/users.ts";
 import { judgeUser } from "./judge-user.ts";
 import type { UserFacts } from "./user-facts.ts";
-import { explainIgnoredRole, verdictWords } from "./user-words.ts";
+import { explainIgnored, verdictWords } from "./user-words.ts";
 
 const now = Date.parse("2026-11-25T12:00:00Z");
 const at = "2026-11-25T11:59:30Z";
@@ -22,7 +22,7 @@ const state: UserState = {
   auth_user_id: "1",
   refresh_due_at: null,
   refresh_reason: null,
-  ignored_role: null,
+  ignored: null,
 };
 const tombstone: UserState = { ...state, deleted_at: at };
 
@@ -179,12 +179,12 @@ it("no title is that of another verdict", () => {
   expect(new Set(titles).size).toBe(titles.length);
 });
 
-it("an ignored role is explained by what stands at Clerk", () => {
-  expect(explainIgnoredRole({ ignored_role: "array" })).toContain(
-    "Ignored: public_metadata.role at Clerk is of the type array, and a role is a text.",
+it("an ignored value is explained by what stands at Clerk", () => {
+  expect(explainIgnored({ ignored: { role: "array", plan: "text" } })).toBe(
+    "The column role ignores what Clerk has: it is of the type array, and not a text. The column has its default. " +
+      "The column plan ignores what Clerk has: it is a text that is not among the allowed values. The column has its default.",
   );
-  expect(explainIgnoredRole({ ignored_role: "text" })).toContain("is a text that is no role here.");
-  expect([explainIgnoredRole({ ignored_role: null }), explainIgnoredRole(null)]).toEqual([null, null]);
+  expect([explainIgnored({ ignored: null }), explainIgnored(null)]).toEqual([null, null]);
 });
 
 it("the brake's reason and the service that does not work are named", () => {

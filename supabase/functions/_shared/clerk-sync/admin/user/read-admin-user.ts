@@ -8,7 +8,7 @@ import { maskAddresses, maskEmail, maskText } from "../mask-personal.ts";
 import { maskError } from "../routes/jobs.ts";
 import { judgeUser } from "./judge-user.ts";
 import { type PlaceReaders, readAuthPlace, readClerkPlace, toUsersPlace } from "./read-places.ts";
-import { explainIgnoredRole } from "./user-words.ts";
+import { explainIgnored } from "./user-words.ts";
 
 export type AdminUserOptions = {
   database: AdminDatabase;
@@ -42,7 +42,7 @@ export async function readAdminUser(clerkId: string, options: AdminUserOptions):
   const isRowKept = Boolean(row?.deleted_at);
   const facts = { ...found, isRowKept, state, jobs, circuits, brake, difference, differences, emailHolder, now: now() };
   const verdict = judgeUser(facts);
-  return { ...stored, is_revealed: false, verdict, ...found, differences, role_note: explainIgnoredRole(state) };
+  return { ...stored, is_revealed: false, verdict, ...found, differences, ignored_note: explainIgnored(state) };
 }
 
 /** Emails, names and phones are masked. */

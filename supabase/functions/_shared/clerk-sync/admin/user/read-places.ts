@@ -83,7 +83,7 @@ function toClerkPlace({ user, version }: Extract<FreshUser, { deleted: false }>)
   const values: Place["values"] = {
     ...(email === undefined ? {} : { email }),
     ...(name === undefined ? {} : { name }),
-    ...(role === undefined ? {} : { role }),
+    ...(role === undefined ? {} : { role: typeof role === "object" ? JSON.stringify(role) : String(role) }),
     ...(phone === undefined ? {} : { phone }),
     ...(banned === undefined ? {} : { banned }),
     updated_at: timeOf(version),

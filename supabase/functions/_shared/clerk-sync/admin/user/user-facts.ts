@@ -8,7 +8,7 @@ export type UserFacts = {
   clerk: Place;
   users: Place;
   auth: Place;
-  /** The row has deleted_at: the user is deleted, and the row is kept (DELETE_MODE=soft). */
+  /** The user is deleted, and the row is kept, marked. */
   isRowKept: boolean;
   state: UserState | null;
   /** Newest first. */

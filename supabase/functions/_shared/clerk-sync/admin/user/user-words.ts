@@ -212,12 +212,14 @@ export const placeWords = {
   authOff: "AUTH_MIRROR is off, or Supabase Auth is not configured.",
 } as const;
 
-/** Returns why the role at Clerk was ignored; null when it was not. */
-export function explainIgnoredRole(state: Pick<UserState, "ignored_role"> | null): string | null {
-  const kind = state?.ignored_role ?? null;
-  if (kind === null) return null;
-  const found = kind === "text" ? "a text that is no role here" : `of the type ${kind}, and a role is a text`;
-  return `Ignored: public_metadata.role at Clerk is ${found}. The user has the default role.`;
+/** Returns which columns did not take what Clerk has, and why; null when all did. */
+export function explainIgnored(state: Pick<UserState, "ignored"> | null): string | null {
+  const found = Object.entries(state?.ignored ?? {}).map(([column, kind]) => {
+    const reason =
+      kind === "text" ? "a text that is not among the allowed values" : `of the type ${kind}, and not a text`;
+    return `The column ${column} ignores what Clerk has: it is ${reason}. The column has its default.`;
+  });
+  return found.length === 0 ? null : found.join(" ");
 }
 
 function describeInSync({ clerk, auth }: { clerk: Place; auth: Place }): string {

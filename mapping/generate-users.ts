@@ -1,0 +1,1027 @@
+import type { ColumnType, MappedColumn, Mapping, UsersMapping } from "./mapping.ts";
+import { quoteIdentifier, quoteLiteral, quoteTable } from "./quote.ts";
+import { isMetadataPath, payloadKey, type UserSource } from "./sources.ts";
+
+/**
+ * The SQL of kind user: how the sync reads, writes, compares, links and deletes rows of the mapped table. Every name in it
+ * is literal, so that it reads, and is planned, as if somebody had written it for this table.
+ */
+export function generateUsers({ users, hash }: Mapping): string {
+  return [
+    rememberMapping(users, hash),
+    describeRows(users),
+    applyUsers(users),
+    defaultColumns(users),
+    deleteUsers(users),
+    ...emailFunctions(users),
+    linkUsers(users),
+    refusedColumn(users),
+    compareUsers(users),
+    readableRow(users),
+    giveAccess(users),
+  ].join("\n");
+}
+
+/** The file of the schema that holds it. */
+export function formatUsers(mapping: Mapping): string {
+  return `-- The table of users. \`npm run users\` generates this file from the mapping of this repository.\n\n${generateUsers(mapping)}`;
+}
+
+const indent = (text: string, spaces: number) => text.replaceAll("\n", `\n${" ".repeat(spaces)}`);
+const lines = (items: readonly string[], spaces: number, separator = ",") =>
+  items.join(`${separator}\n${" ".repeat(spaces)}`);
+const textOf = (expression: string, type: ColumnType) => (type.kind === "text" ? expression : `${expression}::text`);
+/** The rest of a function that has nothing to do with this mapping. */
+const nothing = `language sql
+set search_path = ''
+as $$
+$$`;
+
+/** The column that holds a source, if one does. */
+function columnOf(users: UsersMapping, source: UserSource): MappedColumn | undefined {
+  return users.columns.find((column) => column.source === source);
+}
+
+const isTime = (type: ColumnType) => type.kind === "timestamp" || type.kind === "timestamptz" || type.kind === "date";
+
+/** A timestamptz as a value of the column. */
+function timeAs(expression: string, type: ColumnType): string {
+  if (type.kind === "timestamptz") return expression;
+  if (type.kind === "timestamp") return `${expression} at time zone 'utc'`;
+  return type.kind === "date" ? `(${expression} at time zone 'utc')::date` : `${expression}::text`;
+}
+
+const defaultOf = (column: MappedColumn, clerkId: string): string | null => {
+  if (column.default === undefined || column.default === null) return column.usesOwnDefault ? column.ownDefault : null;
+  if (typeof column.default !== "string") return `${column.default}`;
+  const parts = column.default.split("{id}").map((part) => (part === "" ? null : quoteLiteral(part)));
+  return parts
+    .flatMap((part, place) => [...(place > 0 ? [clerkId] : []), ...(part === null ? [] : [part])])
+    .join(" || ");
+};
+
+/** The values that a column takes, as an array in SQL; null: all. A label that the owner adds to an enum counts too. */
+function allowedOf(column: MappedColumn): string | null {
+  if (column.type.kind === "enum") {
+    const labels = `enum_range(null::${column.sqlType})::text[]`;
+    if (column.allowed === null || column.allowed.length === column.type.labels.length) return labels;
+  }
+  return column.allowed === null ? null : `array[${column.allowed.map(quoteLiteral).join(", ")}]`;
+}
+
+/**
+ * What an event gives a column: `payload` holds what Clerk said, and `clerkId` is whose it is. A value that is not allowed
+ * counts as none, and where there is none the default stands.
+ */
+function valueFor(column: MappedColumn, payload: string, clerkId: string): string {
+  const { source, type, sqlType } = column;
+  if (source === "now") return timeAs("p_now", type);
+  if (source === "id") return clerkId;
+  const allowed = allowedOf(column);
+  const fallback = defaultOf(column, clerkId);
+  if (allowed !== null) {
+    const text = `${payload} ->> ${keyOf(source)}`;
+    const value = `case
+  when ${isGivenBy(source, payload)}${text} = any (${allowed}) then ${text}${fallback === null ? "" : `\n  else ${fallback}`}
+end`;
+    return isText(type) ? value : `${value}::${sqlType}`;
+  }
+  if (source === "created_at" || source === "updated_at") {
+    return timeAs(`coalesce((${payload} ->> ${keyOf(source)})::timestamptz, p_now)`, type);
+  }
+  const value = castTo(column, payload);
+  if (fallback === null) return value;
+  return `coalesce(${value}, ${isText(type) ? fallback : typed(fallback, sqlType)})`;
+}
+
+const keyOf = (source: UserSource) => quoteLiteral(payloadKey(source) ?? source);
+const isText = ({ kind }: ColumnType) => kind === "text" || kind === "varchar" || kind === "citext";
+const typed = (value: string, sqlType: string) =>
+  /^('([^']|'')*'|\w+)$/.test(value) ? `${value}::${sqlType}` : `(${value})::${sqlType}`;
+
+/** A role that Clerk did not give stands in the payload as user (facts of the contract), and is no role. */
+function isGivenBy(source: UserSource, payload: string): string {
+  return source === "public_metadata.role" ? `${payload} -> 'given' ? ${quoteLiteral(source)} and ` : "";
+}
+
+/** What Clerk said, in the type of the column. */
+function castTo({ source, type, sqlType }: MappedColumn, payload: string): string {
+  const key = keyOf(source);
+  const given = `${payload} -> 'given' ? ${quoteLiteral(source)}`;
+  const isRole = source === "public_metadata.role";
+  const text = isRole ? `case when ${given} then ${payload} ->> ${key} end` : `${payload} ->> ${key}`;
+  if (type.kind === "jsonb" || type.kind === "json") {
+    const json = isRole ? `case when ${given} then ${payload} -> ${key} end` : `${payload} -> ${key}`;
+    return type.kind === "json" ? `nullif(${json}, 'null')::json` : `nullif(${json}, 'null')`;
+  }
+  if (isTime(type)) return timeAs(`(${text})::timestamptz`, type);
+  return isText(type) ? text : `(${text})::${sqlType}`;
+}
+
+/** Whether Clerk ever gave what a column of metadata holds; `ids` selects the records for which it did. */
+function everGiven(source: UserSource, clerkId: string): string {
+  return `${clerkId} in (select r.id from record as r where ${quoteLiteral(source)} = any (r.given))`;
+}
+
+/** What stands in the row when the event is applied: n has what the event gives, and k the row as it is. */
+function finalValue(column: MappedColumn): string {
+  const { source } = column;
+  const name = quoteIdentifier(column.name);
+  if (source === "now" || source === "id") return `n.${name}`;
+  const says = `w.payload ? ${quoteLiteral(payloadKey(source) ?? source)}`;
+  if (source === "uuid") return `n.${name}`;
+  if (column.write === "once") {
+    const ungiven = ungivenOf(column);
+    if (ungiven === null) return `n.${name}`; // written with the insert only
+    return `case when k.is_there is null or ${isUngiven(ungiven)} then n.${name} else k.${name} end`;
+  }
+  if (!isMetadataPath(source)) return `case when k.is_there is null or ${says} then n.${name} else k.${name} end`;
+  return `case
+  when k.is_there is null then n.${name}
+  when ${says} and ${everGiven(source, "w.clerk_id")} then n.${name}
+  else k.${name}
+end`;
+}
+
+const isUngiven = (source: UserSource) =>
+  `w.clerk_id in (select f.id from free as f where ${quoteLiteral(source)} = any (f.ungiven))`;
+
+/** A column that is written once and may have to wait for its first value. */
+function ungivenOf(column: MappedColumn): UserSource | null {
+  const isNeverNull = ["created_at", "updated_at", "now", "id", "uuid"].includes(column.source);
+  return column.write === "once" && !isNeverNull ? column.source : null;
+}
+
+function describeRows(users: UsersMapping): string {
+  const email = columnOf(users, "email");
+  const read = (source: UserSource) => {
+    const column = columnOf(users, source);
+    return column === undefined ? "null::text" : textOf(`u.${quoteIdentifier(column.name)}`, column.type);
+  };
+  const placeholder = email === undefined ? null : defaultOf(email, keyText(users, "u"));
+  const address = placeholder === null ? read("email") : `nullif(${read("email")}, ${placeholder})`;
+  const mapped = users.columns.map((column) => `u.${quoteIdentifier(column.name)}`);
+  return `-- The rows of ${quoteTable(users.table)}, as the functions of the sync read them in a table of any shape. email is null for a
+-- placeholder; mapped holds the columns that the sync writes.
+create or replace view clerk_sync.user_rows
+with (security_invoker = true)
+as
+select
+  ${keyText(users, "u")} as clerk_id,
+  ${rowIdText(users)} as row_id,
+  ${address} as email,
+  ${read("name")} as name,
+  ${read("public_metadata.role")} as role,
+  ${users.softDelete === null ? "null::timestamptz" : softDeletedAt(users.softDelete)} as deleted_at,
+  (select to_jsonb(m) from (select ${mapped.join(", ")}) as m) as mapped
+from ${quoteTable(users.table)} as u;
+`;
+}
+
+const keyText = (users: UsersMapping, alias: string) =>
+  textOf(`${alias}.${quoteIdentifier(users.key.name)}`, users.key.type);
+const rowIdText = (users: UsersMapping) => `u.${quoteIdentifier(users.rowId)}::text`;
+
+function softDeletedAt({ column, type }: NonNullable<UsersMapping["softDelete"]>): string {
+  const name = `u.${quoteIdentifier(column)}`;
+  return type.kind === "timestamptz" ? name : `${name} at time zone 'utc'`;
+}
+
+function applyUsers(users: UsersMapping): string {
+  const table = quoteTable(users.table);
+  const key = quoteIdentifier(users.key.name);
+  const email = columnOf(users, "email");
+  const isEmailUnique = email?.isWhollyUnique === true;
+  const written = users.columns.filter((column) => column.name !== users.key.name);
+  const updated = written.filter(
+    (column) =>
+      column.source !== "uuid" && column.source !== "id" && (column.write === "always" || ungivenOf(column) !== null),
+  );
+  const compared = updated.filter((column) => column.source !== "now");
+  const name = (column: MappedColumn) => quoteIdentifier(column.name);
+  const state = stateFields(users);
+  const ungiven = [...new Set(users.columns.map(ungivenOf).filter((source) => source !== null))];
+  const refusable = users.columns.filter((column) => allowedOf(column) !== null);
+  const deletedAt = users.softDelete === null ? null : quoteIdentifier(users.softDelete.column);
+
+  return `-- Applies the newest event of each user where only the version decides (laws 3 and 11), in one statement of named steps.
+-- It is the only statement that writes rows of ${table} from Clerk. What it does not return is left to apply_disputed.
+-- Rows of tables are looked up by scalar subqueries, each by its key whatever the statistics say; a join could read a table.
+-- p_is_settled: apply_disputed has settled these events; nothing but the version is asked.
+--   carries     events that are written, and events that were written before whose mirror alone is pending
+--   superseded  other events of the same users: they bring nothing newer
+--   notes       what the results of jobs say besides, by job id
+create or replace function clerk_sync.apply_users(
+  p_events     clerk_sync.events[],
+  p_is_settled boolean,
+  p_now        timestamptz,
+  out carries    uuid[],
+  out superseded uuid[],
+  out notes      jsonb
+)
+language plpgsql
+set search_path = ''
+set timezone = 'UTC' -- for columns that are timestamp where ours are timestamptz, and the other way round
+as $$
+declare
+  v_latest bigint := clerk_sync.latest_version(p_now);
+begin
+  with event as materialized ( -- the events; the newest of a user has place 1
+    select
+      e.*,
+      row_number() over (
+        partition by e.clerk_id
+        order by (e.job_type = 'USER_DELETED') desc, e.version desc, e.applied_at is not null, e.created_at desc, e.id
+      ) as place,
+      bool_and(e.applied_at is not null) over (partition by e.clerk_id) as are_all_applied
+    from unnest(p_events) as e
+    where e.clerk_id is not null
+  ),
+  said as materialized ( -- what the newest snapshots say of their users${isEmailUnique ? ", and how many users of this call claim the address" : ""}
+    select
+      e.id, e.clerk_id, e.version, e.source, e.payload${
+        isEmailUnique
+          ? `, e.payload ->> 'email' as email,
+      count(*) over (partition by e.payload ->> 'email') as claims`
+          : ""
+      }
+    from event as e
+    where e.place = 1
+      and e.job_type <> 'USER_DELETED'
+      and e.applied_at is null
+      and e.erased_at is null
+      and not ( -- no news, but perhaps a reason to answer that the user exists
+        e.job_type = 'USER_CREATED'
+        and coalesce((select r.version >= e.version from clerk_sync.records as r where r.id = e.clerk_id), false)
+      )
+      and (
+        p_is_settled
+        or (
+          e.payload ?& '{email,phone,name,user_role,external_id,banned,locked,created_at}' -- as absent_fields
+          and e.version <= v_latest + case
+            when e.read_at is null and e.created_at < p_now then extract(epoch from e.created_at - p_now) * 1000
+            else 0
+          end
+        )
+      )
+  ),
+  free as materialized ( -- known records that no other transaction holds
+    select r.id${ungiven.length > 0 ? ", r.ungiven" : ""}
+    from clerk_sync.records as r
+    where r.id = any (array(select s.clerk_id from said as s))
+    for update skip locked
+  ),
+  fit as materialized (${isEmailUnique ? " -- those that dispute no address, and give none up that somebody waits for" : ""}
+    select s.*
+    from said as s
+    where case -- in a case, which makes it a lookup by hash whatever the statistics say
+        when s.clerk_id in (select f.id from free as f) then true
+        when (select true from clerk_sync.records as r where r.id = s.clerk_id) then false
+        else pg_try_advisory_xact_lock(hashtextextended(s.clerk_id, 7461203)) -- as claim_records
+      end${indent(disputesNothing(users), 6)}
+    order by s.clerk_id -- one order for all: two calls that share users do not wait for each other in a circle
+  ),
+  record as ( -- the guard and the tombstone: only what it returns is written
+    insert into clerk_sync.records as r (id, version, last_synced_at, first_seen_at, given${ungiven.length > 0 ? ", ungiven" : ""})
+    select
+      f.clerk_id, f.version, p_now,
+      case
+        when coalesce(f.source, 'webhook') = 'webhook'
+          and (select true from ${table} as u where u.${key} = f.clerk_id) is null then p_now
+      end,
+      array(select jsonb_array_elements_text(f.payload -> 'given'))${
+        ungiven.length === 0
+          ? ""
+          : `,
+      nullif(array_remove(array[
+        ${lines(
+          ungiven.map(
+            (source) => `case
+          when f.payload ->> ${quoteLiteral(payloadKey(source) ?? source)} is not null then null
+          when (select true from ${table} as u where u.${key} = f.clerk_id) is null then ${quoteLiteral(source)}
+          when f.clerk_id in (select x.id from free as x where ${quoteLiteral(source)} = any (x.ungiven)) then ${quoteLiteral(source)}
+        end`,
+          ),
+          8,
+        )}
+      ], null), '{}')`
+      }
+    from fit as f
+    on conflict (id) do update
+      set version = excluded.version,
+          last_synced_at = excluded.last_synced_at,
+          first_seen_at = case when r.version = 0 then coalesce(r.first_seen_at, excluded.first_seen_at) else r.first_seen_at end,
+          given = case
+            when excluded.given <@ r.given then r.given
+            else array(select distinct g from unnest(r.given || excluded.given) as g order by g)
+          end,${
+            ungiven.length > 0
+              ? `
+          ungiven = excluded.ungiven,`
+              : ""
+          }
+          refresh_reason = null,
+          refresh_due_at = null,
+          refresh_attempts = case when p_is_settled then r.refresh_attempts else 0 end
+      where r.version <= excluded.version
+        and r.deleted_at is null
+        and r.trusted_version is null
+        and r.absent_version is null
+    returning r.id, r.given
+  ),
+  written as materialized (
+    select f.*
+    from fit as f
+    where case when f.clerk_id in (select r.id from record as r) then true end
+  ),
+  user_row as ( -- n is what the event gives, k the row as it is. A row that would not change is not written, so now stays true
+    insert into ${table} as u
+      (${[key, ...written.map(name)].join(", ")})
+    select
+      w.clerk_id,
+      ${lines(
+        written.map((column) => indent(finalValue(column), 6)),
+        6,
+      )}
+    from written as w
+    cross join lateral (
+      select
+        ${lines(
+          written.map((column) => `${indent(valueFor(column, "w.payload", "w.clerk_id"), 8)} as ${name(column)}`),
+          8,
+        )}
+    ) as n
+    left join lateral (
+      select ${["true as is_there", ...compared.map((column) => `o.${name(column)}`)].join(", ")}
+      from ${table} as o
+      where o.${key} = w.clerk_id
+      offset 0
+      for no key update
+    ) as k on true
+    on conflict (${key}) do update
+      set ${lines([...updated.map((column) => `${name(column)} = excluded.${name(column)}`), ...(deletedAt === null ? [] : [`${deletedAt} = null`])], 10)}
+      where (${[...compared.map((column) => comparable(`u.${name(column)}`, column.type)), ...(deletedAt === null ? [] : [`u.${deletedAt}`])].join(", ")})
+        is distinct from (${[...compared.map((column) => comparable(`excluded.${name(column)}`, column.type)), ...(deletedAt === null ? [] : ["null"])].join(", ")})
+  ),
+  state as ( -- what only users have; most have none of it, and no row for it
+    insert into clerk_sync.user_state as s
+      (${["clerk_id", ...state.map(({ name }) => name)].join(", ")})
+    select ${["w.clerk_id", ...state.map((field) => `n.${field.name}`)].join(", ")}
+    from written as w
+    left join lateral (select o.* from clerk_sync.user_state as o where o.clerk_id = w.clerk_id offset 0) as k on true
+    cross join lateral (
+      select
+        ${lines(
+          state.map((field) => `${indent(field.value, 8)} as ${field.name}`),
+          8,
+        )}
+    ) as n
+    where k.clerk_id is not null
+       or not n.email_verified
+       or ${lines(
+         state
+           .filter((field) => field.name !== "email_verified")
+           .map((field) => (field.isFlag ? `n.${field.name}` : `n.${field.name} is not null`)),
+         7,
+         "",
+       ).replaceAll("\n       ", "\n       or ")}
+    on conflict (clerk_id) do update
+      set ${lines([...state.map(({ name }) => `${name} = excluded.${name}`), "withheld_email = null"], 10)}
+      where (${[...state.map(({ name }) => `s.${name}`), "s.withheld_email"].join(", ")})
+        is distinct from (${[...state.map(({ name }) => `excluded.${name}`), "null"].join(", ")})
+  ),
+  verdict as (
+    select
+      e.id,
+      e.place,
+      e.clerk_id in (select w.clerk_id from written as w) or case -- all were written before: the mirror of the newest is pending
+        when e.are_all_applied then (
+          select case
+            when e.place > 1 then true
+            when e.job_type = 'USER_DELETED' then r.deleted_at is not null
+            else r.deleted_at is null and r.version = e.version and r.absent_version is null
+          end
+          from clerk_sync.records as r
+          where r.id = e.clerk_id
+        )
+        else false
+      end as is_done
+    from event as e
+  )
+  select
+    coalesce(array_agg(v.id) filter (where v.is_done and v.place = 1), '{}'),
+    coalesce(array_agg(v.id) filter (where v.is_done and v.place > 1), '{}'),
+    ${
+      refusable.length === 0
+        ? "null"
+        : `(
+      select jsonb_object_agg(w.id, jsonb_build_object('ignored', n.ignored))
+      from written as w
+      cross join lateral (
+        select ${indent(ignoredColumns(users), 8)} as ignored
+      ) as n
+      where n.ignored is not null
+    )`
+    }
+  into carries, superseded, notes
+  from verdict as v;
+end
+$$;
+`;
+}
+
+/** What events must not do to be applied by their version alone: the addresses of a unique column are settled first. */
+function disputesNothing(users: UsersMapping): string {
+  const email = columnOf(users, "email");
+  const table = quoteTable(users.table);
+  const key = quoteIdentifier(users.key.name);
+  const links = users.linkBy === null ? "" : unlinkedRowWaits(users);
+  if (email === undefined || !email.isWhollyUnique) {
+    return links === "" ? "" : `\nand (\n  p_is_settled\n  or ${indent(links, 2)}\n)`;
+  }
+  const address = quoteIdentifier(email.name);
+  const wanted = email.type.kind === "citext" ? "s.email::citext" : "s.email";
+  return `
+and (
+  p_is_settled
+  or (
+    (
+      s.email is null
+      or (
+        s.claims = 1
+        and coalesce((select coalesce(u.${key}, '') from ${table} as u where u.${address} = ${wanted}), s.clerk_id) = s.clerk_id
+      )
+    )
+    and case -- usually no user waits for an address at all
+        when exists (select 1 from clerk_sync.user_state as w where w.withheld_email is not null) then ( -- and for this one?
+          select (${comparable(`u.${address}`, email.type)} is not distinct from s.email and (s.payload ->> 'email_verified')::boolean)
+            or (select true from clerk_sync.user_state as w where w.withheld_email = u.${address} limit 1) is null
+          from ${table} as u
+          where u.${key} = s.clerk_id
+        ) is not false
+        else true
+      end${links === "" ? "" : `\n    and ${indent(links, 4)}`}
+  )
+)`;
+}
+
+/** A row without a Clerk id may have the address in another case: whether one does is settled first. */
+function unlinkedRowWaits(users: UsersMapping): string {
+  const email = columnOf(users, "email");
+  if (email === undefined) return "";
+  const table = quoteTable(users.table);
+  return `case -- usually each row has its Clerk id
+  when exists (select 1 from ${table} as u where ${isUnlinked(users, "u")}) then (
+    select true
+    from ${table} as u
+    where lower(${textOf(`u.${quoteIdentifier(email.name)}`, email.type)}) = lower(s.payload ->> 'email')
+      and ${isUnlinked(users, "u")}
+    limit 1
+  ) is null
+  else true
+end`;
+}
+
+/** Whether a row has no Clerk id. */
+function isUnlinked({ key }: UsersMapping, alias?: string): string {
+  const name = alias === undefined ? quoteIdentifier(key.name) : `${alias}.${quoteIdentifier(key.name)}`;
+  return key.emptyText === null ? `${name} is null` : `(${name} is null or ${name} = ${quoteLiteral(key.emptyText)})`;
+}
+
+/** json has no equality. */
+const comparable = (expression: string, type: ColumnType) =>
+  type.kind === "json" ? `${expression}::jsonb` : expression;
+
+type StateField = { name: string; value: string; isFlag?: boolean };
+
+/** What clerk_sync.user_state holds of a user: what the sync decides by, and what the mirror needs and no column has. */
+function stateFields(users: UsersMapping): StateField[] {
+  const flag = (name: string): StateField => ({
+    name,
+    value: `coalesce(case when w.payload ? '${name}' then (w.payload ->> '${name}')::boolean else k.${name} end, false)`,
+    isFlag: true,
+  });
+  const text = (name: string, key = name): StateField => ({
+    name,
+    value: `case when w.payload ? '${key}' then w.payload ->> '${key}' else k.${name} end`,
+  });
+  return [
+    text("external_id"),
+    text("phone"),
+    {
+      name: "email_verified",
+      value:
+        "coalesce(case when w.payload ? 'email' then (w.payload ->> 'email_verified')::boolean else k.email_verified end, false)",
+    },
+    flag("banned"),
+    flag("locked"),
+    flag("deprovisioned"),
+    { name: "ignored", value: ignoredColumns(users, true) },
+    ...(columnOf(users, "email") === undefined ? [text("email")] : []),
+    ...(columnOf(users, "name") === undefined ? [text("name")] : []),
+    ...(columnOf(users, "public_metadata.role") === undefined ? [text("role", "user_role")] : []),
+  ];
+}
+
+/** Of what kind the values are that columns refuse, by column; null when they refuse none. keeps: what is known of fields that are absent stays. */
+function ignoredColumns(users: UsersMapping, keeps = false): string {
+  const refusable = users.columns.filter((column) => allowedOf(column) !== null);
+  if (refusable.length === 0) return "null::jsonb";
+  const kinds = refusable.map((column) => {
+    const key = quoteLiteral(payloadKey(column.source) ?? column.source);
+    const given = isGivenBy(column.source, "w.payload");
+    return `${quoteLiteral(column.name)}, case
+    when ${given}w.payload ->> ${key} <> all (${allowedOf(column)})
+      then clerk_sync.kind_of(w.payload -> ${key})${keeps ? `\n    when not w.payload ? ${key} then k.ignored ->> ${quoteLiteral(column.name)}` : ""}
+  end`;
+  });
+  return `nullif(jsonb_strip_nulls(jsonb_build_object(
+  ${kinds.join(",\n  ")}
+)), '{}')`;
+}
+
+function defaultColumns(users: UsersMapping): string {
+  const metadata = users.columns.filter((column) => isMetadataPath(column.source) && column.write === "always");
+  const table = quoteTable(users.table);
+  const key = quoteIdentifier(users.key.name);
+  const touched = users.columns.filter((column) => column.source === "now");
+  const statements = metadata.map((column) => {
+    const name = quoteIdentifier(column.name);
+    const fallback = typedDefault(column, `u.${key}`);
+    return `  if p_source = ${quoteLiteral(column.source)} and ${quoteLiteral(payloadKey(column.source) ?? column.source)} <> all (p_absent) then
+    update ${table} as u
+    set ${lines([`${name} = ${fallback}`, ...touched.map((other) => `${quoteIdentifier(other.name)} = ${timeAs("p_now", other.type)}`)], 8)}
+    where u.${key} = p_clerk_id
+      and u.${name} is distinct from ${fallback};
+  end if;`;
+  });
+  return `-- Gives the columns of a metadata key their default. Called when an event that was passed over is the first to have the
+-- key: the newest event, which was written before, has metadata without it, unless the key is among what was absent there.
+create or replace function clerk_sync.default_columns(p_clerk_id text, p_source text, p_absent text[], p_now timestamptz)
+returns void
+${
+  statements.length === 0
+    ? nothing
+    : `language plpgsql
+set search_path = ''
+set timezone = 'UTC'
+as $$
+begin
+${statements.join("\n")}
+end
+$$`
+};
+`;
+}
+
+function typedDefault(column: MappedColumn, clerkId: string): string {
+  const fallback = defaultOf(column, clerkId);
+  return fallback === null ? "null" : typed(fallback, column.sqlType);
+}
+
+function deleteUsers(users: UsersMapping): string {
+  const table = quoteTable(users.table);
+  const key = quoteIdentifier(users.key.name);
+  const remove = `-- Removes rows, whatever becomes of the rows of deleted users.
+create or replace function clerk_sync.remove_users(p_clerk_ids text[])
+returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_count integer;
+begin
+  delete from ${table} as u
+  where u.${key} = any (p_clerk_ids);
+  get diagnostics v_count = row_count;
+  return v_count;
+end
+$$;
+`;
+  if (users.softDelete === null) {
+    return `${remove}
+-- What becomes of the rows of deleted users: they go.
+create or replace function clerk_sync.delete_users(p_clerk_ids text[], p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
+  select clerk_sync.remove_users(p_clerk_ids);
+$$;
+`;
+  }
+  const deletedAt = quoteIdentifier(users.softDelete.column);
+  const touched = users.columns.filter((column) => column.source === "now");
+  const sets = [
+    `${deletedAt} = ${timeAs("p_now", users.softDelete.type)}`,
+    ...touched.map((column) => `${quoteIdentifier(column.name)} = ${timeAs("p_now", column.type)}`),
+  ];
+  return `${remove}
+-- What becomes of the rows of deleted users: they stay, marked.
+create or replace function clerk_sync.delete_users(p_clerk_ids text[], p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+set timezone = 'UTC'
+as $$
+begin
+  update ${table} as u
+  set ${lines(sets, 6)}
+  where u.${key} = any (p_clerk_ids)
+    and u.${deletedAt} is null;
+end
+$$;
+`;
+}
+
+function emailFunctions(users: UsersMapping): string[] {
+  const email = columnOf(users, "email");
+  const isUnique = email?.isWhollyUnique === true;
+  const table = quoteTable(users.table);
+  const key = quoteIdentifier(users.key.name);
+  const touched = users.columns.filter((column) => column.source === "now");
+  const unique = `-- Whether two rows may not have one address.
+create or replace function clerk_sync.emails_are_unique()
+returns boolean
+language sql
+immutable
+set search_path = ''
+as $$
+  select ${isUnique};
+$$;
+`;
+  if (email === undefined || !isUnique) {
+    return [
+      `${unique}
+-- The rows that hold these addresses: none is held, because the table lets several rows have one.
+create or replace function clerk_sync.email_holders(p_emails text[])
+returns table (email text, clerk_id text)
+language sql
+immutable
+set search_path = ''
+as $$
+  select null::text, null::text where false;
+$$;
+
+-- Takes their addresses from users; none is ever taken.
+create or replace function clerk_sync.take_emails(p_clerk_ids text[], p_now timestamptz)
+returns void
+${nothing};
+`,
+    ];
+  }
+  const name = quoteIdentifier(email.name);
+  const wanted = email.type.kind === "citext" ? "i.email::citext" : "i.email";
+  const { emptyText } = users.key;
+  const id = `r.${key}::text`;
+  const holder = emptyText === null ? id : `nullif(${id}, ${quoteLiteral(emptyText)})`;
+  const empty = defaultOf(email, `u.${key}`);
+  return [
+    `${unique}
+-- The rows that hold these addresses; clerk_id is null where the row has none.
+create or replace function clerk_sync.email_holders(p_emails text[])
+returns table (email text, clerk_id text)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return query
+  select i.email, u.clerk_id
+  from (select distinct e.email from unnest(p_emails) as e(email) where e.email is not null) as i
+  -- offset 0: a lookup each, whatever the statistics say
+  cross join lateral (
+    select ${holder} as clerk_id from ${table} as r where r.${name} = ${wanted} offset 0
+  ) as u;
+end
+$$;
+
+-- Takes their addresses from users.
+create or replace function clerk_sync.take_emails(p_clerk_ids text[], p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+set timezone = 'UTC'
+as $$
+begin
+  update ${table} as u
+  set ${lines([`${name} = ${empty ?? "null"}`, ...touched.map((column) => `${quoteIdentifier(column.name)} = ${timeAs("p_now", column.type)}`)], 6)}
+  where u.${key} = any (p_clerk_ids);
+end
+$$;
+`,
+  ];
+}
+
+function linkUsers(users: UsersMapping): string {
+  const email = columnOf(users, "email");
+  const table = quoteTable(users.table);
+  const key = quoteIdentifier(users.key.name);
+  const head = `create or replace function clerk_sync.link_users(p_emails text[], p_clerk_ids text[])
+returns void`;
+  if (users.linkBy === null || email === undefined) {
+    return `-- Links rows without a Clerk id to users; the configuration links none.
+${head}
+${nothing};
+`;
+  }
+  const address = textOf(`r.${quoteIdentifier(email.name)}`, email.type);
+  const rowId = quoteIdentifier(users.rowId);
+  const referenced = users.references.map((reference) => {
+    const pairs = reference.columns.map((column, place) => {
+      const target = reference.references[place] ?? users.rowId;
+      return `c.${quoteIdentifier(column)} = u.${quoteIdentifier(target)}`;
+    });
+    return `exists (select 1 from ${quoteTable(reference.table)} as c where ${pairs.join(" and ")})`;
+  });
+  return `-- Finds rows without a Clerk id by their address. Usually the index is empty.
+create index if not exists clerk_sync_unlinked_email_idx
+  on ${table} (lower(${email.type.kind === "text" ? quoteIdentifier(email.name) : `${quoteIdentifier(email.name)}::text`}))
+  where ${isUnlinked(users)};
+
+-- Links rows without a Clerk id (the app made them before the sync, or by its own sign-up) to the Clerk users who have proved
+-- the address. The case of an address does not count. A user who has a row by then keeps the older one, when no row of
+-- another table references the newer. Else nothing is deleted or moved, and the user's state names the row.
+${head}
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_link record;
+  v_row  record;
+begin
+  for v_link in
+    select i.email, i.clerk_id
+    from unnest(p_emails, p_clerk_ids) as i(email, clerk_id)
+  loop
+    select r.ctid as place, r.${rowId}::text as row_id
+    into v_row
+    from ${table} as r
+    where lower(${address}) = lower(v_link.email)
+      and ${isUnlinked(users, "r")}
+    order by (${address} = v_link.email) desc, r.${rowId}
+    limit 1
+    for update;
+    continue when not found;
+    if exists (
+      select 1
+      from ${table} as u
+      where u.${key} = v_link.clerk_id
+        and (
+          -- foreign keys that were made after this function are not looked through
+          (select count(*) from pg_catalog.pg_constraint as c where c.confrelid = ${quoteLiteral(table)}::regclass and c.conparentid = 0) > ${users.references.length}${referenced
+            .map(
+              (condition) => `
+          or ${condition}`,
+            )
+            .join("")}
+        )
+    ) then
+      insert into clerk_sync.user_state as s (clerk_id, unlinked_row)
+      values (v_link.clerk_id, v_row.row_id)
+      on conflict (clerk_id) do update
+        set unlinked_row = excluded.unlinked_row;
+      continue;
+    end if;
+    delete from ${table} as u
+    where u.${key} = v_link.clerk_id;
+    update ${table} as u
+    set ${key} = v_link.clerk_id
+    where u.ctid = v_row.place;
+    update clerk_sync.records as r
+    set ungiven = null
+    where r.id = v_link.clerk_id;
+    update clerk_sync.user_state as s
+    set unlinked_row = null
+    where s.clerk_id = v_link.clerk_id;
+  end loop;
+end
+$$;
+`;
+}
+
+/** Which column does not take a value, in words for the job; PostgreSQL's own message quotes the value. */
+function refusedColumn(users: UsersMapping): string {
+  const tried = users.columns.filter(
+    (column) =>
+      !["now", "id", "uuid"].includes(column.source) &&
+      allowedOf(column) === null &&
+      !["text", "citext", "json", "jsonb"].includes(column.type.kind),
+  );
+  const tries = tried.map((column) => {
+    const key = quoteLiteral(payloadKey(column.source) ?? column.source);
+    const text = `p_payload ->> ${key}`;
+    const refuse = `return format('column %s does not take what Clerk has, %s', ${quoteLiteral(column.name)}, clerk_sync.describe_value(p_payload -> ${key}));`;
+    if (column.type.kind === "varchar" && column.type.length !== null) {
+      return `  if char_length(${text}) > ${column.type.length} then
+    ${refuse}
+  end if;`;
+    }
+    return `  begin
+    perform ${castTo(column, "p_payload")};
+  exception
+    when data_exception then
+      ${refuse}
+  end;`;
+  });
+  const head = `-- Names the column that does not take what an event brings, and of what kind the value is; null when each takes it.
+create or replace function clerk_sync.refused_column(p_payload jsonb)
+returns text`;
+  if (tries.length === 0) return `${head}\n${nothing.replace("$$\n$$", "$$\n  select null::text;\n$$")};\n`;
+  return `${head}
+language plpgsql
+stable
+set search_path = ''
+set timezone = 'UTC'
+as $$
+begin
+${lines([...tries, "  return null;"], 0, "")}
+end
+$$;
+`;
+}
+
+function compareUsers(users: UsersMapping): string {
+  const table = quoteTable(users.table);
+  const key = quoteIdentifier(users.key.name);
+  const compared = users.columns.filter(
+    (column) =>
+      !["now", "uuid", "id", "created_at", "updated_at"].includes(column.source) &&
+      column.write === "always" &&
+      column.name !== users.key.name,
+  );
+  const editable = users.access.kind === "own_row" ? users.access.editable : [];
+  const textValue = (expression: string, type: ColumnType) =>
+    type.kind === "json" ? `${expression}::jsonb::text` : type.kind === "text" ? expression : `(${expression})::text`;
+  const rows = compared.map((column) => {
+    const source = quoteLiteral(column.source);
+    const key = quoteLiteral(payloadKey(column.source) ?? column.source);
+    const name = quoteIdentifier(column.name);
+    const values = [
+      quoteLiteral(column.name),
+      key,
+      textValue(`n.${name}`, column.type),
+      textValue(`u.${name}`, column.type),
+    ];
+    const isSaid = `p_payload ? ${key}`;
+    const isGiven = `(p_payload -> 'given' ? ${source} or ${source} = any (v_given))`;
+    return `(${[...values, editable.includes(column.name), isMetadataPath(column.source) ? `${isSaid} and ${isGiven}` : isSaid].join(", ")})`;
+  });
+  const head = `-- The columns in which the row of a user is not as Clerk has it; p_payload is what Clerk says, as an event has it. A column of
+-- metadata that Clerk never gave does not count. is_editable: the user may have changed it here.
+create or replace function clerk_sync.differing_columns(p_clerk_id text, p_payload jsonb)
+returns table (name text, key text, clerk text, here text, is_editable boolean)`;
+  if (rows.length === 0) {
+    const none = "$$\n  select null::text, null::text, null::text, null::text, false where false;\n$$";
+    return `${head}\n${nothing.replace("$$\n$$", none)};\n`;
+  }
+  return `${head}
+language plpgsql
+stable
+set search_path = ''
+set timezone = 'UTC'
+as $$
+declare
+  v_given text[] := (select r.given from clerk_sync.records as r where r.id = p_clerk_id);
+begin
+  return query
+  select c.name, c.key, c.clerk, c.here, c.is_editable
+  from ${table} as u
+  cross join lateral (
+    select
+      ${lines(
+        compared.map(
+          (column) => `${indent(valueFor(column, "p_payload", "p_clerk_id"), 6)} as ${quoteIdentifier(column.name)}`,
+        ),
+        6,
+      )}
+  ) as n
+  cross join lateral (
+    values
+      ${lines(rows, 6)}
+  ) as c(name, key, clerk, here, is_editable, is_said)
+  where u.${key} = p_clerk_id
+    and c.is_said
+    and c.clerk is distinct from c.here;
+end
+$$;
+`;
+}
+
+function readableRow(users: UsersMapping): string {
+  return `-- The columns of a row that its user may read through the API.
+create or replace function clerk_sync.readable_row(p_clerk_id text)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_object_agg(c.key, c.value), '{}')
+    from ${quoteTable(users.table)} as u
+    cross join lateral jsonb_each(to_jsonb(u)) as c
+    where u.${quoteIdentifier(users.key.name)} = p_clerk_id
+      and has_column_privilege('authenticated', ${quoteLiteral(quoteTable(users.table))}, c.key, 'select')
+  );
+end
+$$;
+`;
+}
+
+/** What functions and health ask of the mapping: which fields the database knows, and which file made it. */
+function rememberMapping(users: UsersMapping, hash: string): string {
+  const sources = users.columns.map(({ name, source }) => `${quoteLiteral(name)}, ${quoteLiteral(source)}`);
+  const fields = [...new Set(users.columns.map(({ source }) => payloadKey(source)).filter((key) => key !== null))];
+  const list = (texts: readonly string[]) => `array[${texts.map(quoteLiteral).join(", ")}]::text[]`;
+  const values = [
+    "'user'",
+    quoteLiteral(quoteTable(users.table)),
+    quoteLiteral(users.key.name),
+    `jsonb_build_object(${sources.join(", ")})`,
+    list(fields),
+    users.access.kind === "leave" ? "null" : list(users.access.editable),
+    quoteLiteral(hash),
+  ];
+  return `insert into clerk_sync.mappings as m (kind, table_name, key, columns, fields, editable, hash)
+values (
+  ${lines(values, 2)}
+)
+on conflict (kind) do update
+  set table_name = excluded.table_name,
+      key = excluded.key,
+      columns = excluded.columns,
+      fields = excluded.fields,
+      editable = excluded.editable,
+      hash = excluded.hash;
+`;
+}
+
+function giveAccess(users: UsersMapping): string {
+  const table = quoteTable(users.table);
+  const service = `-- What the sync needs to write the table, and nothing for anybody else.
+grant usage on schema ${quoteIdentifier(users.table.schema)} to service_role;
+grant select, insert, update, delete on ${table} to service_role;
+do $$
+declare
+  v_sequence regclass;
+begin
+  for v_sequence in
+    select d.objid::regclass
+    from pg_catalog.pg_depend as d
+    join pg_catalog.pg_class as c on c.oid = d.objid and c.relkind = 'S'
+    where d.refobjid = ${quoteLiteral(table)}::regclass
+      and d.deptype in ('a', 'i')
+  loop
+    execute format('grant usage on sequence %s to service_role', v_sequence);
+  end loop;
+end
+$$;
+`;
+  if (users.access.kind === "leave") return service;
+  const { editable } = users.access;
+  const own = `${quoteIdentifier(users.key.name)} = ((select auth.jwt()) ->> 'sub')`;
+  const row = quoteIdentifier(users.table.name);
+  const sizes = editable.map((column) => `coalesce(octet_length(to_jsonb(${row}) ->> ${quoteLiteral(column)}), 0)`);
+  const update =
+    editable.length === 0
+      ? ""
+      : `
+-- What a user may edit stays small: 64 kB together. The sync and the owner are not bounded. Restrictive, so that PostgreSQL
+-- names this policy when it refuses. By key, because the owner may drop a column that users edit.
+create policy users_update_at_most_64_kb
+  on ${table}
+  as restrictive
+  for update
+  to authenticated
+  using (true)
+  with check (
+    ${sizes.join("\n      + ")} <= 65536
+  );
+
+create policy users_update_own
+  on ${table}
+  for update
+  to authenticated
+  using (${own})
+  with check (${own});
+`;
+  return `${service}
+-- A signed-in user reads the own row, and edits only what the configuration lets users edit: column grants keep the rest out
+-- of reach, which row level security cannot do.
+revoke all on ${table} from public, anon, authenticated;
+grant select on ${table} to authenticated;
+${editable.length === 0 ? "" : `grant update (${editable.map(quoteIdentifier).join(", ")}) on ${table} to authenticated;\n`}
+alter table ${table} enable row level security;
+drop policy if exists users_select_own on ${table};
+drop policy if exists users_update_at_most_64_kb on ${table};
+drop policy if exists users_update_own on ${table};
+
+-- In exactly this form: auth.uid() raises on a Clerk id, and Supabase's linter flags the others.
+create policy users_select_own
+  on ${table}
+  for select
+  to authenticated
+  using (${own});
+${update}`;
+}

@@ -1,0 +1,31 @@
+import { readFile } from "node:fs/promises";
+import type pg from "pg";
+import type { Configuration } from "../../../mapping/configuration.ts";
+import { generateUsers } from "../../../mapping/generate-users.ts";
+import type { Mapping } from "../../../mapping/mapping.ts";
+import { readConfiguration } from "../../../mapping/read-configuration.ts";
+import { resolveMapping } from "../../../mapping/resolve.ts";
+
+const root = new URL("../../../", import.meta.url);
+const { configuration } = await readConfiguration(root.pathname, { environment: {} });
+const { users: facts } = JSON.parse(await readFile(new URL("supabase/clerk-sync.json", root), "utf8"));
+
+/** The mapping of this repository's own configuration. */
+export const contractMapping: Mapping = resolveMapping(configuration, facts);
+
+/** The same with other lines for the users. */
+export function changeMapping(users: Partial<Configuration["users"]>): Mapping {
+  return resolveMapping({ ...configuration, users: { ...configuration.users, ...users } }, facts);
+}
+
+/** Makes the functions of a mapping in a database. */
+export async function applyMapping(pool: pg.Pool, mapping: Mapping): Promise<void> {
+  await pool.query(generateUsers(mapping));
+}
+
+/** Runs the work while the rows of deleted users stay, marked. */
+export async function withSoftDeletion(pool: pg.Pool, work: () => Promise<unknown>): Promise<void> {
+  await applyMapping(pool, changeMapping({ softDelete: "deleted_at" }));
+  await work();
+  await applyMapping(pool, contractMapping);
+}
