@@ -2,8 +2,9 @@ import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { mapEvent } from "#core/clerk/map-user.ts";
 import { parseEvent } from "#core/clerk/parse-event.ts";
+import { fieldsOf } from "#core/config/mapping.ts";
 import type { NewJob } from "#core/database/database.ts";
-import { rootFields } from "../../tests/support/clerk/root-fields.ts";
+import { ownMapping } from "../../server/own-mapping.ts";
 import { macOf, testSecret } from "../../tests/support/clerk/sign.ts";
 
 export const webhookPath = "/functions/v1/clerk-webhook";
@@ -48,13 +49,16 @@ export function makeJobs(events: Events): NewJob[] {
   return [...eventBodies(events)].map(({ id, body }) => makeJob(id, body));
 }
 
+/** What payloads hold in every measurement: the fields of this repository's mapping. */
+export const storedFields = fieldsOf(ownMapping, false);
+
 const encoder = new TextEncoder();
 
 /** The job that the webhook makes of one event. */
 export function makeJob(id: string, body: string): NewJob {
   const event = parseEvent(encoder.encode(body));
   if (event.type === "unhandled") throw new TypeError("the fixture is no event of a user");
-  return mapEvent(event, id, rootFields);
+  return mapEvent(event, id, storedFields);
 }
 
 export type SignedRequest = { user: string; bytes: Buffer };

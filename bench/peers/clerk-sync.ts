@@ -4,7 +4,7 @@ import { createMirrorUser } from "#core/mirror/mirror-user.ts";
 import { processQueue, type QueueDependencies } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { createPool } from "../../server/database.ts";
-import { rootFields } from "../../tests/support/clerk/root-fields.ts";
+import { storedFields } from "../load/payload.ts";
 import { atOnce, noPeer, type OpenPeer, type Peer, slices, timed } from "./peer.ts";
 
 const maxAttempts = 15;
@@ -32,7 +32,7 @@ async function open(url: string, authUrl: string | null): Promise<OpenPeer> {
     database,
     mirrorUser: auth === null ? null : createMirrorUser(auth),
     readUser: null,
-    fields: rootFields,
+    fields: storedFields,
     deleteBrake: null,
     now: Date.now,
   };

@@ -8,8 +8,7 @@ import type { NewJob } from "#core/database/database.ts";
 import { createVerifySignature } from "#core/webhook/verify-signature.ts";
 import { findFreePort } from "../../local/postgres/embedded-postgres.ts";
 import { createNodeHmac } from "../../server/node-hmac.ts";
-import { rootFields } from "../../tests/support/clerk/root-fields.ts";
-import { type Events, makeJobs, webhookPath, webhookSecret } from "../load/payload.ts";
+import { type Events, makeJobs, storedFields, webhookPath, webhookSecret } from "../load/payload.ts";
 import { answerQuestions, type Program, startProgram } from "../load/program.ts";
 import { readUsage, type Usage } from "../load/read-usage.ts";
 import type { Sent } from "../load/sender.ts";
@@ -116,7 +115,7 @@ async function servePeer(take: (job: NewJob) => Promise<unknown>): Promise<{ por
     const eventId = await verifySignature(context.req.raw.headers, body);
     const event = parseEvent(body);
     if (event.type === "unhandled") return context.json({ success: true }, 200);
-    await take(mapEvent(event, eventId, rootFields));
+    await take(mapEvent(event, eventId, storedFields));
     return context.json({ success: true }, 202);
   });
   const port = await findFreePort();

@@ -7,8 +7,8 @@ import { fileURLToPath } from "node:url";
 import pg from "pg";
 import { createClerkApi } from "#core/clerk/clerk-api.ts";
 import { mapUser } from "#core/clerk/map-user.ts";
-import { rootFields } from "../../tests/support/clerk/root-fields.ts";
 import { startClerk } from "../load/clerk-server.ts";
+import { storedFields } from "../load/payload.ts";
 import { serveProduct } from "../load/serve-product.ts";
 import { alternate, makeRow, type Row } from "../measure.ts";
 import { openPool } from "../open-database.ts";
@@ -101,8 +101,8 @@ async function copyPages(databaseUrl: string, clerk: { apiUrl: string; secretKey
     let page = await api.listUsers();
     while (page.users.length > 0) {
       const rows = page.users.map(({ user, version }) => {
-        const { clerk_id, email = null, name = null, user_role: role } = mapUser(user, rootFields);
-        return { clerk_id, email, name, role: String(role ?? "user"), version };
+        const { clerk_id, email = null, name = null, user_role: role } = mapUser(user, storedFields);
+        return { clerk_id, email, name, role: typeof role === "string" ? role : "user", version };
       });
       await upsertUsers(queryOf(client), rows);
       page = await api.listUsers({ id: rows.at(-1)?.clerk_id ?? "" });

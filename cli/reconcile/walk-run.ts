@@ -77,7 +77,7 @@ async function openSlices(
 ): Promise<SliceDependencies> {
   const { rest, environment } = await findRest(options, io);
   const config = readConfig(environment);
-  const slices = createSlices(config, createProjectCall(rest, io), fieldsOf(parseMapping(mapping), true), {
+  const slices = createSlices(config, createProjectCall(rest, io), fieldsOf(parseMapping(mapping), config.authMirror), {
     now: io.clock.now,
     withValues: options.showValues,
     mostUnknownPercent: options.maxUnknown,

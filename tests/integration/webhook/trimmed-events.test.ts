@@ -22,7 +22,7 @@ afterAll(() => queue?.drop());
 const rules = { fields: rootFields, deleteBrake: null } as const;
 type EventType = "user.created" | "user.updated";
 
-/** Each group of fields that a transformation may take out, and how absentFields names it. */
+/** Each group of fields that a transformation may take out, and how mapUser names it. */
 const groups: readonly (readonly [string, readonly string[]])[] = [
   ["email", ["email_addresses", "primary_email_address_id"]],
   ["phone", ["phone_numbers", "primary_phone_number_id"]],
@@ -87,7 +87,8 @@ describe("a trimmed user.updated", () => {
     expect(await readUser("user_bare")).toEqual(before);
     expect(await queue.state("user_bare")).toMatchObject({ version: String(at(5)), ...asked });
     const { result } = await queue.job("msg_bare");
-    expect(result).toMatchObject({ applied: true, refresh: "event_trimmed", absent: groups.map(([name]) => name) });
+    expect(result).toMatchObject({ applied: true, refresh: "event_trimmed" });
+    expect(new Set(Object(result)["absent"])).toEqual(new Set(groups.map(([name]) => name)));
   });
 
   it.each(groups)("without %s leaves that as it is, and applies the rest", async (name, fields) => {

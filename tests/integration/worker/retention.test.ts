@@ -21,6 +21,7 @@ it("a job keeps what is applied, and of its event only kind, ids and times", asy
     email: "user_kept@example.com",
     email_verified: true,
     phone: "+15005550006",
+    phone_verified: true,
     name: "Ada Lovelace",
     user_role: "user",
     external_id: null,

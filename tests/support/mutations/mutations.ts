@@ -145,9 +145,9 @@ export const knownFailures: readonly Mutation[] = [
     title: "a role in unsafe_metadata makes nobody admin",
     edits: [
       {
-        file: `${core}/clerk/map-user.ts`,
-        find: 'field === "user_role" ? "public_metadata.role" : field;',
-        replace: 'field === "user_role" ? "unsafe_metadata.role" : field;',
+        file: `${core}/clerk/user-fields.ts`,
+        find: 'readMetadata(user, "public_metadata.role"',
+        replace: 'readMetadata(user, "unsafe_metadata.role"',
       },
     ],
   },

@@ -36,6 +36,7 @@ test("a create becomes one USER_CREATED job with the mapped user, and kind, ids 
       email: "ada@example.com",
       email_verified: true,
       phone: null,
+      phone_verified: false,
       name: "Ada Lovelace",
       user_role: "user",
       external_id: null,

@@ -19,10 +19,13 @@ const allFields = [
 ] as const satisfies UserField[];
 
 const dataOf = (name: string): Data => JSON.parse(new TextDecoder().decode(fixtureBytes(name))).data;
+/** What every payload has, of a user without an external id. */
+const bare = { clerk_id: "user_1", external_id: null, created_at: null };
 const mapData = (data: object, ...fields: UserField[]) =>
-  mapUser(parseUser({ id: "user_1", ...data }), new Set(fields));
+  mapUser(parseUser({ id: "user_1", external_id: null, created_at: null, ...data }), new Set(fields));
 
 describe("each source of a fixture", () => {
+  const isSame = (some: string[], others: string[]) => String(some.toSorted()) === String(others.toSorted());
   const timeOf = (time: unknown) => (typeof time === "number" ? new Date(time).toISOString() : null);
   const orNull = (value: unknown) => value ?? null;
 
@@ -49,13 +52,13 @@ describe("each source of a fixture", () => {
       first_name: data["first_name"],
       last_name: data["last_name"],
       name: names.join(" ") || null,
-      image_url: orNull(data["image_url"]),
+      image_url: data["image_url"],
       has_image: data["has_image"],
       external_id: data["external_id"],
-      locale: orNull(data["locale"]),
+      locale: data["locale"],
       banned: data["banned"],
       locked: data["locked"],
-      deprovisioned: data["deprovisioned"] ?? false,
+      deprovisioned: data["deprovisioned"],
       created_at: timeOf(data["created_at"]),
       updated_at: timeOf(data["updated_at"]),
       last_sign_in_at: when(has("last_sign_in_at"), () => timeOf(data["last_sign_in_at"])),
@@ -64,17 +67,27 @@ describe("each source of a fixture", () => {
       user_role: orNull(metadata["role"]) ?? "user",
       "public_metadata.plan": orNull(metadata["plan"]),
       "public_metadata.a.b": null,
-      "unsafe_metadata.theme": orNull((data["unsafe_metadata"] as Record<string, unknown> | undefined)?.["theme"]),
+      "unsafe_metadata.theme": when(has("unsafe_metadata"), () =>
+        orNull((data["unsafe_metadata"] as Record<string, unknown>)["theme"]),
+      ),
     };
   }
+
+  /** Optional in Clerk's description, and what each is when it is absent and nothing else is. */
+  const empty = { image_url: null, locale: null, deprovisioned: false, "unsafe_metadata.theme": null };
 
   const names = fixtureNames().filter((name) => /user\.(created|updated)/.test(name));
 
   test.each(names)("%s means what Clerk's description says", (name) => {
     const data = dataOf(name);
-    const meaning = Object.entries({ clerk_id: data.id, ...meaningOf(data) });
+    const meaning = meaningOf(data);
+    const said = Object.fromEntries(Object.entries(meaning).filter(([, value]) => value !== undefined));
+    const absent = Object.keys(meaning).filter((field) => !(field in said));
     const { given: _, ...mapped } = mapData(data, ...allFields);
-    expect(mapped).toEqual(Object.fromEntries(meaning.filter(([, value]) => value !== undefined)));
+    const rest = absent.some((field) => !(field in empty))
+      ? { absent: expect.toSatisfy((all) => isSame(all, absent)) }
+      : empty;
+    expect(mapped).toEqual({ clerk_id: data.id, ...rest, ...said });
   });
 
   test("has the values that are seen in the fixture of a sign-up", () => {
@@ -114,17 +127,20 @@ describe("a text", () => {
 });
 
 describe("what is not there", () => {
-  test.each(["username", "first_name", "last_name", "has_image", "updated_at", "last_sign_in_at"] as const)(
-    "is not known of %s, which Clerk's description requires",
+  test.each(["username", "first_name", "last_name", "has_image", "last_sign_in_at"] as const)(
+    "is absent where it is %s, which Clerk's description requires",
     (field) => {
-      expect(mapData({}, field)).not.toHaveProperty(field);
-      expect(mapData({ [field]: [{}] }, field)[field]).toBe(field === "updated_at" ? null : undefined);
+      for (const data of [{}, { [field]: [{}] }]) {
+        expect(mapData(data, field)).toEqual({ ...bare, absent: [field] });
+      }
     },
   );
 
+  const optional = ["image_url", "locale", "deprovisioned", "unsafe_metadata.theme"] as const;
+
   test("is empty where Clerk's description has it optional", () => {
-    expect(mapData({}, "image_url", "locale", "deprovisioned", "unsafe_metadata.theme")).toEqual({
-      clerk_id: "user_1",
+    expect(mapData({}, ...optional)).toEqual({
+      ...bare,
       image_url: null,
       locale: null,
       deprovisioned: false,
@@ -132,8 +148,37 @@ describe("what is not there", () => {
     });
   });
 
-  test("is not known of any path of public_metadata, nor of the whole, when that is not there", () => {
-    expect(mapData({}, "public_metadata", "public_metadata.plan", "user_role")).toEqual({ clerk_id: "user_1" });
+  test("is absent of optional fields, too, when the event was trimmed, and what is there counts", () => {
+    const absent = ["username", "image_url", "deprovisioned", "unsafe_metadata.theme"];
+    expect(mapData({ locale: "en" }, "username", ...optional)).toEqual({ ...bare, locale: "en", absent });
+  });
+
+  test("is absent of each path of public_metadata and of the whole when that is not there", () => {
+    const fields = ["public_metadata", "public_metadata.plan", "user_role"] as const;
+    expect(mapData({}, ...fields)).toEqual({ ...bare, absent: fields });
+  });
+
+  test("makes an event trimmed when it is mapped, not otherwise, except the external id", () => {
+    expect(mapUser(parseUser({ id: "user_1", created_at: 1, external_id: null }), new Set())).not.toHaveProperty(
+      "absent",
+    );
+    expect(mapUser(parseUser({ id: "user_1" }), new Set())).toEqual({ clerk_id: "user_1", absent: ["external_id"] });
+  });
+});
+
+describe("a number", () => {
+  const numbers = (verification: unknown) => ({
+    primary_phone_number_id: "idn_1",
+    phone_numbers: [{ id: "idn_1", phone_number: "+15555550100", verification }],
+  });
+
+  test.each([
+    [{ status: "verified" }, true],
+    [{ status: "unverified" }, false],
+    [null, false],
+  ])("comes with whether Clerk has verified it: %j", (verification, isVerified) => {
+    const phone = { ...bare, phone: "+15555550100", phone_verified: isVerified };
+    expect(mapData(numbers(verification), "phone")).toEqual(phone);
   });
 });
 
@@ -144,7 +189,7 @@ describe("a path of metadata", () => {
     "has the value %j as Clerk has it, and is given",
     (value) => {
       expect(plan({ plan: value })).toEqual({
-        clerk_id: "user_1",
+        ...bare,
         "public_metadata.plan": value,
         given: ["public_metadata.plan"],
       });
@@ -152,14 +197,14 @@ describe("a path of metadata", () => {
   );
 
   test.each([[{}], [{ Plan: "pro" }], [null]])("is null and not given where the metadata is %j", (metadata) => {
-    expect(plan(metadata)).toEqual({ clerk_id: "user_1", "public_metadata.plan": null });
+    expect(plan(metadata)).toEqual({ ...bare, "public_metadata.plan": null });
   });
 
   test("walks objects by its dots, and nothing else", () => {
     const at = (public_metadata: unknown) => mapData({ public_metadata }, "public_metadata.a.b");
     expect(at({ a: { b: 1 } })).toMatchObject({ "public_metadata.a.b": 1, given: ["public_metadata.a.b"] });
     for (const metadata of [{ "a.b": 1 }, { a: "b" }, { a: ["b"] }, { a: null }, { a: {} }, { b: 1 }]) {
-      expect(at(metadata)).toEqual({ clerk_id: "user_1", "public_metadata.a.b": null });
+      expect(at(metadata)).toEqual({ ...bare, "public_metadata.a.b": null });
     }
   });
 
@@ -168,7 +213,7 @@ describe("a path of metadata", () => {
     (path) => {
       const field = `public_metadata.${path}` as const;
       const public_metadata = { private_metadata: "secret", a: { private_metadata: { b: "secret" } } };
-      expect(mapData({ public_metadata }, field)).toEqual({ clerk_id: "user_1", [field]: null });
+      expect(mapData({ public_metadata }, field)).toEqual({ ...bare, [field]: null });
     },
   );
 
@@ -185,7 +230,7 @@ describe("a path of metadata", () => {
     const value = { "k\0": 1, text: "a\0b", private_metadata: { key: "secret" }, list: ["\ud800c"] };
     expect(plan({ plan: value })).toMatchObject({ "public_metadata.plan": { text: "ab", list: ["c"] } });
     expect(mapData({ public_metadata: { plan: value } }, "public_metadata")).toEqual({
-      clerk_id: "user_1",
+      ...bare,
       public_metadata: { plan: { text: "ab", list: ["c"] } },
     });
   });
@@ -247,7 +292,10 @@ describe("a payload", () => {
         if (parsed.type === "unhandled") throw new Error("it is handled");
         const job = mapEvent(parsed, "msg_1", new Set(fields));
         const has = (field: UserField) => fields.includes(field);
-        const beside = [...(has("email") ? ["email_verified"] : []), ...("given" in job.payload ? ["given"] : [])];
+        const beside = [
+          ...(["email", "phone"] as const).filter(has).map((field) => `${field}_verified`),
+          ...("given" in job.payload ? ["given"] : []),
+        ];
         expect(new Set(Object.keys(job.payload))).toEqual(new Set([...always, ...fields, ...beside]));
 
         const seen = new Set([...JSON.stringify(job).matchAll(/canary:([\w.]+)/g)].map(([, field]) => field));

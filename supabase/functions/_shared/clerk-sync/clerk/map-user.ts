@@ -1,10 +1,10 @@
 import type { UserFields } from "../config/mapping.ts";
-import { isMetadataPath, type MetadataPath, type UserField } from "../config/sources.ts";
+import type { MetadataPath, UserField } from "../config/sources.ts";
 import type { NewJob } from "../database/database.ts";
-import { isStorable, type Json, sanitise } from "../sanitise.ts";
+import type { Json } from "../sanitise.ts";
 import type { ClerkEvent, ClerkUser } from "./parse-event.ts";
 import { summariseEvent } from "./summarise-event.ts";
-import { emailOf, type FieldValues, isRequiredMetadata, readings, readMetadata } from "./user-fields.ts";
+import { emailOf, type FieldValues, readField } from "./user-fields.ts";
 
 export type HandledEvent = Exclude<ClerkEvent, { type: "unhandled" }>;
 
@@ -14,11 +14,14 @@ export type HandledEvent = Exclude<ClerkEvent, { type: "unhandled" }>;
  */
 export type MappedUser = {
   clerk_id: string;
+  /** public_metadata.role, whatever it is: the database knows which roles may be stored. */
   user_role?: Json;
   /** Why the address of the user is not taken. */
   ignored_email?: "too_long";
-  /** The mapped keys of metadata that Clerk gave: what Clerk never gave is not taken away. */
+  /** The mapped keys of metadata that Clerk gave, as sources: what Clerk never gave is not taken away. */
   given?: string[];
+  /** The fields of which nothing is known: the event, or the answer, was trimmed on its way. */
+  absent?: string[];
 } & Partial<FieldValues> & { [path: MetadataPath]: Json };
 
 /** Maps a handled event to the job that applies it. `eventId` is the delivery's svix-id; `fields`: see mapUser. */
@@ -52,50 +55,31 @@ function mapDeletion(event: Extract<ClerkEvent, { type: "user.deleted" }>, event
 
 /**
  * Maps a Clerk user, of an event, a list or a single read, to what is stored: the fields asked for and no others (law 10),
- * and beside them `external_id`, by which a deletion may name the user, and `created_at`. With an address comes whether
- * Clerk has verified it.
+ * and beside them `external_id`, by which a deletion may name the user, and `created_at`. With an address or a number comes
+ * whether Clerk has verified it.
+ * Where a field is absent that Clerk's description requires, an optional one that is absent may have been taken out, too:
+ * both are named in `absent`. Else what is optional and absent is empty.
  */
 export function mapUser(user: ClerkUser, fields: UserFields): MappedUser {
   const mapped: { [field: string]: Json } = { clerk_id: user.id };
   const given: string[] = [];
-  for (const field of new Set<UserField>(["external_id", "created_at", ...fields])) {
-    if (isOfMetadata(field)) {
-      const path = field === "user_role" ? "public_metadata.role" : field;
-      const said = readMetadata(user, path);
-      if (said?.isGiven) given.push(path);
-      if (said === undefined && isRequiredMetadata(path)) continue;
-      mapped[field] = field === "user_role" && !said?.isGiven ? "user" : toStorable(said?.value);
-    } else {
-      const { read, empty } = readings[field];
-      const said = read(user);
-      const value = said === undefined ? empty : said;
-      if (value !== undefined) mapped[field] = value;
-    }
+  const absent: UserField[] = [];
+  const empty: { [field: string]: Json } = {};
+  for (const field of new Set<UserField>([...fields, ...besides(fields), "external_id", "created_at"])) {
+    const said = readField(user, field);
+    if (said.value !== undefined) mapped[field] = said.value;
+    else if (said.empty !== undefined) empty[field] = said.empty;
+    else if (field === "external_id" || fields.has(field)) absent.push(field);
+    if (said.given !== undefined) given.push(said.given);
   }
-  if (fields.has("email")) Object.assign(mapped, besideEmail(user));
-  return { ...mapped, clerk_id: user.id, ...(given.length > 0 ? { given } : {}) };
+  if (fields.has("email") && emailOf(user)?.isTooLong) mapped["ignored_email"] = "too_long";
+  const rest = absent.length > 0 ? { absent: [...absent, ...Object.keys(empty)] } : empty;
+  return { ...mapped, ...rest, clerk_id: user.id, ...(given.length > 0 ? { given } : {}) };
 }
 
-/** What an event or an answer should have said of a user and did not: it was trimmed on its way. */
-export function absentFields(user: MappedUser, fields: UserFields): UserField[] {
-  return [...new Set<UserField>([...fields, "external_id"])].filter((field) => !(field in user));
-}
-
-function isOfMetadata(field: UserField): field is "user_role" | MetadataPath {
-  return field === "user_role" || isMetadataPath(field);
-}
-
-/** Whether the address is verified, and why one was not taken. */
-function besideEmail(user: ClerkUser): Pick<MappedUser, "email_verified" | "ignored_email"> {
-  const email = emailOf(user);
-  if (email === undefined) return {};
-  return { email_verified: email.isVerified, ...(email.isTooLong ? { ignored_email: "too_long" } : {}) };
-}
-
-/**
- * A value of metadata as jsonb can store it. A text that would have to be changed for that becomes no other text that may
- * decide anything, like a role. Which values a column takes is decided by the database, which notes those it ignores.
- */
-function toStorable(value: unknown): Json {
-  return typeof value === "string" && !isStorable(value) ? "\uFFFD" : sanitise(value);
+/** An address or a number is worth what its verification is. */
+function besides(fields: UserFields): UserField[] {
+  return (["email", "phone"] as const)
+    .filter((field) => fields.has(field))
+    .map((field) => `${field}_verified` as const);
 }

@@ -1,9 +1,9 @@
-import type { MetadataPath } from "../config/sources.ts";
-import { isKeptKey, type Json, sanitise } from "../sanitise.ts";
+import { isMetadataPath, type MetadataPath, type UserField } from "../config/sources.ts";
+import { isKeptKey, isStorable, type Json, sanitise } from "../sanitise.ts";
 import { type ClerkUser, toMilliseconds } from "./parse-event.ts";
 import { userUuid } from "./user-uuid.ts";
 
-/** What a payload holds of a user, metadata paths aside. */
+/** What a payload holds of a user, metadata paths and the role aside. */
 export type FieldValues = {
   email: string | null;
   email_verified: boolean;
@@ -43,13 +43,10 @@ const optional = <Value>(read: Reading<Value>["read"], empty: Value): Reading<Va
  * EmailAddress, `required`) has in every event and answer: where it is not, it was taken out on its way (law 11). What is
  * optional there is empty when it is absent.
  */
-export const readings: { readonly [Name in keyof FieldValues]: Reading<FieldValues[Name]> } = {
+const readings: { readonly [Name in keyof FieldValues]: Reading<FieldValues[Name]> } = {
   email: required((user) => emailOf(user)?.email),
   email_verified: required((user) => emailOf(user)?.isVerified),
-  phone: required((user) => {
-    const phone = phoneOf(user);
-    return phone?.isVerified === false ? null : phone?.number;
-  }),
+  phone: required((user) => phoneOf(user)?.number),
   phone_verified: required((user) => phoneOf(user)?.isVerified),
   name: required(nameOf),
   external_id: required((user) => (user.external_id === undefined ? undefined : user.external_id || null)),
@@ -65,30 +62,46 @@ export const readings: { readonly [Name in keyof FieldValues]: Reading<FieldValu
   deprovisioned: optional(({ deprovisioned }) => flagOf(deprovisioned), false),
   updated_at: required((user) => timeOf(user.updated_at)),
   last_sign_in_at: required((user) => timeOf(user.last_sign_in_at)),
-  public_metadata: required((user) =>
-    user.public_metadata === undefined ? undefined : sanitise(user.public_metadata),
-  ),
+  public_metadata: required(({ public_metadata: all }) => (all === undefined ? undefined : sanitise(all))),
   uuid: required(({ id }) => userUuid(id)),
 };
 
-/** Whether Clerk's description requires the object that a path of metadata begins with. */
-export function isRequiredMetadata(path: MetadataPath): boolean {
-  return path.startsWith("public_metadata.");
+/**
+ * What a user says of a field. `value` is undefined when it is nothing; then `empty` is what the field is, or undefined when
+ * Clerk should have said it. `given` is the source whose key is there in metadata.
+ */
+type Said = { value: Json | undefined; empty: Json | undefined; given?: string };
+
+/** Reads a field of a Clerk user. */
+export function readField(user: ClerkUser, field: UserField): Said {
+  if (field === "user_role") return readMetadata(user, "public_metadata.role", "user");
+  if (isMetadataPath(field)) return readMetadata(user, field, null);
+  const { read, empty } = readings[field];
+  return { value: read(user), empty };
 }
 
 /**
- * Reads `public_metadata.plan` and the like as Clerk sent it; dots walk objects. `isGiven`: the key is there. Undefined:
- * the user says nothing of that metadata.
+ * A value of metadata as jsonb can store it. It may decide by equality (a role, a plan), so a text that would have to be
+ * changed to be stored becomes the empty one, and no other that is allowed.
  */
-export function readMetadata(user: ClerkUser, path: MetadataPath): { value: unknown; isGiven: boolean } | undefined {
+function cleanMetadata(value: unknown): Json {
+  return typeof value === "string" && !isStorable(value) ? "" : sanitise(value);
+}
+
+/**
+ * Reads `public_metadata.plan` and the like; dots walk objects. `missing`: what the field is when the metadata has no such
+ * key. Clerk's description requires public_metadata, and not unsafe_metadata.
+ */
+function readMetadata(user: ClerkUser, path: MetadataPath, missing: Json): Said {
   const [root, ...keys] = path.split(".");
-  let value: unknown = root === "public_metadata" ? user.public_metadata : user.unsafe_metadata;
-  if (value === undefined) return undefined;
+  const isPublic = root === "public_metadata";
+  let value: unknown = isPublic ? user.public_metadata : user.unsafe_metadata;
+  if (value === undefined) return { value, empty: isPublic ? undefined : missing };
   for (const key of keys) {
-    if (!hasKey(value, key)) return { value: null, isGiven: false };
+    if (!hasKey(value, key)) return { value: missing, empty: missing };
     value = value[key];
   }
-  return { value, isGiven: true };
+  return { value: cleanMetadata(value), empty: missing, given: path };
 }
 
 function hasKey(value: unknown, key: string): value is Record<string, unknown> {

@@ -22,8 +22,8 @@ export type System = {
 export type Work = QueueDependencies & { database: Database; auth: AuthAdmin | null };
 
 /** What payloads hold of a user. */
-export function composeFields({ mapping }: System): UserFields {
-  return fieldsOf(mapping, true);
+export function composeFields({ config, mapping }: System): UserFields {
+  return fieldsOf(mapping, config.authMirror);
 }
 
 /** What works through the queue. */

@@ -1,7 +1,7 @@
-import { absentFields, type HandledEvent, mapEvent, mapUser } from "../clerk/map-user.ts";
+import { type HandledEvent, mapEvent } from "../clerk/map-user.ts";
 import { parseEvent } from "../clerk/parse-event.ts";
 import type { UserFields } from "../config/mapping.ts";
-import type { AcceptedEvent } from "../database/database.ts";
+import type { AcceptedEvent, NewJob } from "../database/database.ts";
 import { errorCode, errorMessage, SyncError } from "../errors.ts";
 import { json } from "../http/json-response.ts";
 import { readBody } from "../http/read-body.ts";
@@ -93,17 +93,22 @@ async function acceptEvent(delivery: Delivery, dependencies: WebhookDependencies
   if (origin !== "instance") return answerForeignEvent(event, origin, source, dependencies);
   rateLimit.addEvent();
   account.addEvent();
-  const response = await storeEvent(event, eventId, dependencies);
-  if (response.ok) noteTrimmed(event, source, dependencies);
+  const job = mapEvent(event, eventId, dependencies.fields);
+  const response = await storeEvent(event, job, dependencies);
+  if (response.ok) noteTrimmed(event.type, job, source, dependencies.onTrimmed);
   return response;
 }
 
 /** Something between Clerk and here took fields out (a transformation at the sender, say): law 11, absent is not null. */
-function noteTrimmed(event: HandledEvent, source: string, { fields, onTrimmed }: WebhookDependencies): void {
-  if (event.type === "user.deleted") return;
-  const subject = absentFields(mapUser(event.user, fields), fields).join(", ");
-  if (subject === "") return;
-  notify("delivery.not_noted", () => onTrimmed?.({ kind: "event_trimmed", source, subject, code: event.type }));
+function noteTrimmed(
+  code: EventType,
+  { payload: { absent } }: NewJob,
+  source: string,
+  onTrimmed: DeliveryHooks["onTrimmed"],
+): void {
+  if (!Array.isArray(absent)) return;
+  const note = { kind: "event_trimmed", source, subject: absent.join(", "), code } as const;
+  notify("delivery.not_noted", () => onTrimmed?.(note));
 }
 
 /** An event of no interest. Whatever its type, it shows that Clerk delivers; a probe of the doctor's does not. */
@@ -112,9 +117,9 @@ function passOver(type: string, onAccepted: DeliveryHooks["onAccepted"]): Respon
   return json(200, { success: true, message: "Event type not handled" });
 }
 
-async function storeEvent(event: HandledEvent, eventId: string, dependencies: WebhookDependencies): Promise<Response> {
+async function storeEvent(event: HandledEvent, job: NewJob, dependencies: WebhookDependencies): Promise<Response> {
+  const { event_id: eventId } = job;
   try {
-    const job = mapEvent(event, eventId, dependencies.fields);
     const [accepted] = await dependencies.acceptEvents([job], dependencies.maxAttempts);
     if (accepted === undefined)
       throw new SyncError("database_answer_invalid", "The database answered nothing for the event.");

@@ -79,12 +79,12 @@ export function toUsersPlace({ row, state, values }: StoredUser): Place {
 }
 
 function toClerkPlace({ user, version }: Extract<FreshUser, { deleted: false }>): Place {
-  const { email, name, user_role: role, phone, banned } = mapUser(user, comparedAtClerk);
+  const { email, name, user_role: role, phone, phone_verified: isVerified, banned } = mapUser(user, comparedAtClerk);
   const values: Place["values"] = {
     ...(email === undefined ? {} : { email }),
     ...(name === undefined ? {} : { name }),
-    ...(role === undefined ? {} : { role: typeof role === "object" ? JSON.stringify(role) : String(role) }),
-    ...(phone === undefined ? {} : { phone }),
+    ...(role === undefined ? {} : { role: textOf(role) }),
+    ...(phone === undefined ? {} : { phone: isVerified ? phone : null }), // the mirror has verified ones only
     ...(banned === undefined ? {} : { banned }),
     updated_at: timeOf(version),
   };
