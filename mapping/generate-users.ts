@@ -257,7 +257,7 @@ begin
       and (
         p_is_settled
         or (
-          e.payload ?& '{email,phone,name,user_role,external_id,banned,locked,created_at}' -- as absent_fields
+          not e.payload ? 'absent' -- as absent_fields
           and e.version <= v_latest + case
             when e.read_at is null and e.created_at < p_now then extract(epoch from e.created_at - p_now) * 1000
             else 0
@@ -507,7 +507,11 @@ function stateFields(users: UsersMapping): StateField[] {
   });
   return [
     text("external_id"),
-    text("phone"),
+    {
+      name: "phone", // the mirror confirms it: a number that Clerk has not verified would let its owner in
+      value:
+        "case when not w.payload ? 'phone' then k.phone when (w.payload ->> 'phone_verified')::boolean then w.payload ->> 'phone' end",
+    },
     {
       name: "email_verified",
       value:

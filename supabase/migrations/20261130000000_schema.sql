@@ -1513,7 +1513,7 @@ begin
       and (
         p_is_settled
         or (
-          e.payload ?& '{email,phone,name,user_role,external_id,banned,locked,created_at}' -- as absent_fields
+          not e.payload ? 'absent' -- as absent_fields
           and e.version <= v_latest + case
             when e.read_at is null and e.created_at < p_now then extract(epoch from e.created_at - p_now) * 1000
             else 0
@@ -1655,7 +1655,7 @@ begin
     cross join lateral (
       select
         case when w.payload ? 'external_id' then w.payload ->> 'external_id' else k.external_id end as external_id,
-        case when w.payload ? 'phone' then w.payload ->> 'phone' else k.phone end as phone,
+        case when not w.payload ? 'phone' then k.phone when (w.payload ->> 'phone_verified')::boolean then w.payload ->> 'phone' end as phone,
         coalesce(case when w.payload ? 'email' then (w.payload ->> 'email_verified')::boolean else k.email_verified end, false) as email_verified,
         coalesce(case when w.payload ? 'banned' then (w.payload ->> 'banned')::boolean else k.banned end, false) as banned,
         coalesce(case when w.payload ? 'locked' then (w.payload ->> 'locked')::boolean else k.locked end, false) as locked,
@@ -2655,23 +2655,31 @@ as $$
   );
 $$;
 
--- What a payload should say of its user (Clerk's description requires it) and does not: the event, or the answer, was
--- trimmed on its way. Null when it says all. Named as absentFields of map-user.ts does; with an email comes whether it is
--- verified, with a role whether one was ignored.
+-- What an event, or an answer of Clerk's API, should have said of its user and did not: it was trimmed on its way. Null when
+-- it says all. mapUser of map-user.ts knows what Clerk's description requires, and writes the list.
 create or replace function clerk_sync.absent_fields(p_payload jsonb)
 returns text[]
 language sql
 immutable
 set search_path = ''
 as $$
-  select case
-    when p_payload ?& '{email,phone,name,user_role,external_id,banned,locked,created_at}' then null
-    else array(
-      select f.name
-      from unnest('{email,phone,name,user_role,external_id,banned,locked,created_at}'::text[]) as f(name)
-      where not p_payload ? f.name
-    )
-  end;
+  select case when p_payload ? 'absent' then array(select jsonb_array_elements_text(p_payload -> 'absent')) end;
+$$;
+
+-- What an event may say of a user: what the mapping, the mirror and the sync itself use.
+create or replace function clerk_sync.user_fields()
+returns text[]
+language sql
+stable
+set search_path = ''
+as $$
+  select array(
+    select f from unnest(m.fields) as f
+    union
+    select unnest('{email,phone,name,user_role,external_id,banned,locked,deprovisioned}'::text[])
+  )
+  from clerk_sync.mappings as m
+  where m.kind = 'user';
 $$;
 
 -- Takes down which metadata events gave (what Clerk never gave is not taken away). Where an event that was passed over is the
@@ -2744,7 +2752,7 @@ begin
   -- although its version is lower (absent_version 0).
   if p_change.absent_version = 0 or v_user.deleted_at is not null or coalesce(v_user.version, 0) = 0 then
     v_change.version        := 0;
-    v_change.absent         := clerk_sync.absent_fields('{}');
+    v_change.absent         := clerk_sync.user_fields();
     v_change.absent_version := 0;
   else
     v_change.version        := v_user.version;
@@ -2767,7 +2775,7 @@ begin
     if v_event.id = p_change.job_id then
       v_event.version := p_change.version; -- the one that is believed
     end if;
-    v_said := array(select f from unnest(clerk_sync.absent_fields('{}')) as f where v_event.payload ? f);
+    v_said := array(select f from unnest(clerk_sync.user_fields()) as f where v_event.payload ? f);
     if v_event.version >= v_change.version then
       v_absent := array(
         select f
@@ -2781,15 +2789,15 @@ begin
       v_change.refresh_reason := case
         when coalesce(v_event.source, 'webhook') = 'webhook' and cardinality(v_absent) > 0 then 'event_trimmed'
       end;
-      v_change.payload := v_change.payload
-        || jsonb_build_object('deprovisioned', coalesce(v_event.payload -> 'deprovisioned', 'false')); -- optional at Clerk
     elsif v_event.version >= v_change.absent_version and v_change.absent && v_said then
       v_said := array(select f from unnest(v_said) as f where f = any (v_change.absent));
       v_change.absent_version := v_event.version;
     else
       continue;
     end if;
-    v_keys := v_said || case when 'email' = any (v_said) then array['email_verified'] end; -- with it comes whether it is verified
+    v_keys := v_said -- with an address or a number comes whether it is verified
+      || case when 'email' = any (v_said) then array['email_verified'] end
+      || case when 'phone' = any (v_said) then array['phone_verified'] end;
     v_change.payload := (v_change.payload - v_keys) || (
       select coalesce(jsonb_object_agg(p.key, p.value), '{}')
       from jsonb_each(v_event.payload) as p
@@ -5263,18 +5271,18 @@ as $$
     )
   )
   union all
-  select f.name, f.name, p_payload ->> f.name, f.here, false
+  select f.name, f.name, f.clerk, f.here, false
   from (
     values
-      ('phone', p_state.phone),
-      ('external_id', p_state.external_id),
-      ('email_verified', p_state.email_verified::text),
-      ('banned', p_state.banned::text),
-      ('locked', p_state.locked::text),
-      ('deprovisioned', p_state.deprovisioned::text)
-  ) as f(name, here)
+      ('phone', case when p_payload -> 'phone_verified' = 'true' then p_payload ->> 'phone' end, p_state.phone),
+      ('external_id', p_payload ->> 'external_id', p_state.external_id),
+      ('email_verified', p_payload ->> 'email_verified', p_state.email_verified::text),
+      ('banned', p_payload ->> 'banned', p_state.banned::text),
+      ('locked', p_payload ->> 'locked', p_state.locked::text),
+      ('deprovisioned', p_payload ->> 'deprovisioned', p_state.deprovisioned::text)
+  ) as f(name, clerk, here)
   where p_payload ? f.name
-    and p_payload ->> f.name is distinct from f.here;
+    and f.clerk is distinct from f.here;
 $$;
 
 -- Silence: Clerk has changes that no delivery brought. An endpoint that Svix has disabled, or whose route is gone,

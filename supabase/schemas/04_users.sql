@@ -82,7 +82,7 @@ begin
       and (
         p_is_settled
         or (
-          e.payload ?& '{email,phone,name,user_role,external_id,banned,locked,created_at}' -- as absent_fields
+          not e.payload ? 'absent' -- as absent_fields
           and e.version <= v_latest + case
             when e.read_at is null and e.created_at < p_now then extract(epoch from e.created_at - p_now) * 1000
             else 0
@@ -224,7 +224,7 @@ begin
     cross join lateral (
       select
         case when w.payload ? 'external_id' then w.payload ->> 'external_id' else k.external_id end as external_id,
-        case when w.payload ? 'phone' then w.payload ->> 'phone' else k.phone end as phone,
+        case when not w.payload ? 'phone' then k.phone when (w.payload ->> 'phone_verified')::boolean then w.payload ->> 'phone' end as phone,
         coalesce(case when w.payload ? 'email' then (w.payload ->> 'email_verified')::boolean else k.email_verified end, false) as email_verified,
         coalesce(case when w.payload ? 'banned' then (w.payload ->> 'banned')::boolean else k.banned end, false) as banned,
         coalesce(case when w.payload ? 'locked' then (w.payload ->> 'locked')::boolean else k.locked end, false) as locked,

@@ -57,23 +57,31 @@ as $$
   );
 $$;
 
--- What a payload should say of its user (Clerk's description requires it) and does not: the event, or the answer, was
--- trimmed on its way. Null when it says all. Named as absentFields of map-user.ts does; with an email comes whether it is
--- verified, with a role whether one was ignored.
+-- What an event, or an answer of Clerk's API, should have said of its user and did not: it was trimmed on its way. Null when
+-- it says all. mapUser of map-user.ts knows what Clerk's description requires, and writes the list.
 create or replace function clerk_sync.absent_fields(p_payload jsonb)
 returns text[]
 language sql
 immutable
 set search_path = ''
 as $$
-  select case
-    when p_payload ?& '{email,phone,name,user_role,external_id,banned,locked,created_at}' then null
-    else array(
-      select f.name
-      from unnest('{email,phone,name,user_role,external_id,banned,locked,created_at}'::text[]) as f(name)
-      where not p_payload ? f.name
-    )
-  end;
+  select case when p_payload ? 'absent' then array(select jsonb_array_elements_text(p_payload -> 'absent')) end;
+$$;
+
+-- What an event may say of a user: what the mapping, the mirror and the sync itself use.
+create or replace function clerk_sync.user_fields()
+returns text[]
+language sql
+stable
+set search_path = ''
+as $$
+  select array(
+    select f from unnest(m.fields) as f
+    union
+    select unnest('{email,phone,name,user_role,external_id,banned,locked,deprovisioned}'::text[])
+  )
+  from clerk_sync.mappings as m
+  where m.kind = 'user';
 $$;
 
 -- Takes down which metadata events gave (what Clerk never gave is not taken away). Where an event that was passed over is the
@@ -146,7 +154,7 @@ begin
   -- although its version is lower (absent_version 0).
   if p_change.absent_version = 0 or v_user.deleted_at is not null or coalesce(v_user.version, 0) = 0 then
     v_change.version        := 0;
-    v_change.absent         := clerk_sync.absent_fields('{}');
+    v_change.absent         := clerk_sync.user_fields();
     v_change.absent_version := 0;
   else
     v_change.version        := v_user.version;
@@ -169,7 +177,7 @@ begin
     if v_event.id = p_change.job_id then
       v_event.version := p_change.version; -- the one that is believed
     end if;
-    v_said := array(select f from unnest(clerk_sync.absent_fields('{}')) as f where v_event.payload ? f);
+    v_said := array(select f from unnest(clerk_sync.user_fields()) as f where v_event.payload ? f);
     if v_event.version >= v_change.version then
       v_absent := array(
         select f
@@ -183,15 +191,15 @@ begin
       v_change.refresh_reason := case
         when coalesce(v_event.source, 'webhook') = 'webhook' and cardinality(v_absent) > 0 then 'event_trimmed'
       end;
-      v_change.payload := v_change.payload
-        || jsonb_build_object('deprovisioned', coalesce(v_event.payload -> 'deprovisioned', 'false')); -- optional at Clerk
     elsif v_event.version >= v_change.absent_version and v_change.absent && v_said then
       v_said := array(select f from unnest(v_said) as f where f = any (v_change.absent));
       v_change.absent_version := v_event.version;
     else
       continue;
     end if;
-    v_keys := v_said || case when 'email' = any (v_said) then array['email_verified'] end; -- with it comes whether it is verified
+    v_keys := v_said -- with an address or a number comes whether it is verified
+      || case when 'email' = any (v_said) then array['email_verified'] end
+      || case when 'phone' = any (v_said) then array['phone_verified'] end;
     v_change.payload := (v_change.payload - v_keys) || (
       select coalesce(jsonb_object_agg(p.key, p.value), '{}')
       from jsonb_each(v_event.payload) as p

@@ -206,18 +206,18 @@ as $$
     )
   )
   union all
-  select f.name, f.name, p_payload ->> f.name, f.here, false
+  select f.name, f.name, f.clerk, f.here, false
   from (
     values
-      ('phone', p_state.phone),
-      ('external_id', p_state.external_id),
-      ('email_verified', p_state.email_verified::text),
-      ('banned', p_state.banned::text),
-      ('locked', p_state.locked::text),
-      ('deprovisioned', p_state.deprovisioned::text)
-  ) as f(name, here)
+      ('phone', case when p_payload -> 'phone_verified' = 'true' then p_payload ->> 'phone' end, p_state.phone),
+      ('external_id', p_payload ->> 'external_id', p_state.external_id),
+      ('email_verified', p_payload ->> 'email_verified', p_state.email_verified::text),
+      ('banned', p_payload ->> 'banned', p_state.banned::text),
+      ('locked', p_payload ->> 'locked', p_state.locked::text),
+      ('deprovisioned', p_payload ->> 'deprovisioned', p_state.deprovisioned::text)
+  ) as f(name, clerk, here)
   where p_payload ? f.name
-    and p_payload ->> f.name is distinct from f.here;
+    and f.clerk is distinct from f.here;
 $$;
 
 -- Silence: Clerk has changes that no delivery brought. An endpoint that Svix has disabled, or whose route is gone,

@@ -33,7 +33,8 @@ const groups: readonly (readonly [string, readonly string[]])[] = [
   ["locked", ["locked"]],
   ["created_at", ["created_at"]],
 ];
-const everything = groups.flatMap(([, fields]) => fields);
+/** With the field that is optional at Clerk: alone it may be absent. */
+const everything = [...groups.flatMap(([, fields]) => fields), "deprovisioned"];
 
 function trimmed(facts: UserFacts, fields: readonly string[] = everything, type: EventType = "user.updated") {
   const event = userEvent(type, facts);
@@ -88,7 +89,22 @@ describe("a trimmed user.updated", () => {
     expect(await queue.state("user_bare")).toMatchObject({ version: String(at(5)), ...asked });
     const { result } = await queue.job("msg_bare");
     expect(result).toMatchObject({ applied: true, refresh: "event_trimmed" });
-    expect(new Set(Object(result)["absent"])).toEqual(new Set(groups.map(([name]) => name)));
+    expect(new Set(Object(result)["absent"])).toEqual(new Set([...groups.map(([name]) => name), "deprovisioned"]));
+  });
+
+  it("leaves an optional field as it is, and an older full event that comes later brings it", async () => {
+    const facts = { id: "user_left", version: 1 };
+    const deprovisioned = (version: number, value: boolean) => {
+      const event = userEvent("user.updated", { ...facts, version });
+      return { ...event, data: { ...event.data, deprovisioned: value } };
+    };
+    await queue.send(deprovisioned(1, true));
+    await queue.send(trimmed({ ...facts, version: 5 }));
+    await queue.run();
+    expect(await queue.state("user_left")).toMatchObject({ version: String(at(5)), deprovisioned: true });
+    await queue.send(deprovisioned(3, false));
+    await queue.run();
+    expect(await queue.state("user_left")).toMatchObject({ version: String(at(5)), deprovisioned: false });
   });
 
   it.each(groups)("without %s leaves that as it is, and applies the rest", async (name, fields) => {
