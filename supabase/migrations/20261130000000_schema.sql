@@ -1816,8 +1816,35 @@ begin
 end
 $$;
 
--- Finds rows without a Clerk id by their address. Usually the index is empty.
-create index if not exists clerk_sync_unlinked_email_idx
+-- Whether rows of other tables refer to the row of a user, or may: when the foreign keys on the table are not those that
+-- this function was generated for, it says so of every row. With the rights of its owner: service_role may not read every
+-- table.
+create or replace function clerk_sync.row_is_referenced(p_clerk_id text)
+returns boolean
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+begin
+  if (
+    select count(*)
+    from pg_catalog.pg_constraint as c
+    where c.confrelid = 'public.users'::regclass
+      and c.conparentid = 0
+  ) <> 0 then
+    return true;
+  end if;
+  return false;
+exception
+  when undefined_table or undefined_column then
+    return true;
+end
+$$;
+
+-- Finds rows without a Clerk id by their address. Usually the index is empty. An earlier mapping may have had another column.
+drop index if exists public.clerk_sync_unlinked_email_idx;
+create index clerk_sync_unlinked_email_idx
   on public.users (lower(email))
   where clerk_id is null;
 
@@ -1846,15 +1873,9 @@ begin
     limit 1
     for update;
     continue when not found;
-    if exists (
-      select 1
-      from public.users as u
-      where u.clerk_id = v_link.clerk_id
-        and (
-          -- foreign keys that were made after this function are not looked through
-          (select count(*) from pg_catalog.pg_constraint as c where c.confrelid = 'public.users'::regclass and c.conparentid = 0) > 0
-        )
-    ) then
+    if exists (select 1 from public.users as u where u.clerk_id = v_link.clerk_id)
+      and clerk_sync.row_is_referenced(v_link.clerk_id)
+    then
       insert into clerk_sync.user_state as s (clerk_id, unlinked_row)
       values (v_link.clerk_id, v_row.row_id)
       on conflict (clerk_id) do update
@@ -1929,7 +1950,7 @@ begin
     values
       ('email', 'email', n.email, u.email, false, p_payload ? 'email'),
       ('name', 'name', n.name, u.name, true, p_payload ? 'name'),
-      ('role', 'user_role', (n.role)::text, (u.role)::text, false, p_payload ? 'user_role' and (p_payload -> 'given' ? 'public_metadata.role' or 'public_metadata.role' = any (v_given)))
+      ('role', 'user_role', n.role::text, u.role::text, false, p_payload ? 'user_role' and (p_payload -> 'given' ? 'public_metadata.role' or 'public_metadata.role' = any (v_given)))
   ) as c(name, key, clerk, here, is_editable, is_said)
   where u.clerk_id = p_clerk_id
     and c.is_said

@@ -16,7 +16,7 @@ select is_empty(
     from pg_catalog.pg_proc as p
     where (p.pronamespace = 'clerk_sync'::regnamespace or p.proname like 'clerk\_sync\_%')
       and p.prosecdef
-      and (exists (select 1 from unnest(p.proargtypes) as a(type) where a.type <> 'uuid'::regtype)
+      and (exists (select 1 from unnest(p.proargtypes) as a(type) where a.type not in ('uuid'::regtype, 'text'::regtype))
         or has_function_privilege('anon', p.oid, 'execute')
         or has_function_privilege('authenticated', p.oid, 'execute'))
   $$,

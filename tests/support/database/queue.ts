@@ -69,10 +69,10 @@ export async function createQueue(): Promise<Queue> {
 }
 
 /** The job the webhook would store for this event. */
-export function toJob(event: unknown, eventId: string): NewJob {
+export function toJob(event: unknown, eventId: string, fields = rootFields): NewJob {
   const parsed = parseEvent(new TextEncoder().encode(JSON.stringify(event)));
   if (parsed.type === "unhandled") throw new Error(`${parsed.name} is not handled`);
-  return mapEvent(parsed, eventId, rootFields);
+  return mapEvent(parsed, eventId, fields);
 }
 
 async function first(pool: pg.Pool, sql: string, values: unknown[]): Promise<Record<string, unknown> | undefined> {
