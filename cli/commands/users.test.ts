@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { runCommand } from "../../tests/support/processes/run-command.ts";
 import { main } from "../main.ts";
 
 const place = (state: string, values: Record<string, string | boolean | null>, why: string | null = null) => ({
@@ -134,4 +135,35 @@ test.each([
 ])("users %j prints with --json one value and nothing else", async (args, answer) => {
   const { stdout, stderr } = await run([...args, "--json"], answer);
   expect([JSON.parse(stdout), stderr]).toEqual([answer, ""]);
+});
+
+describe("users link", () => {
+  const link = (args: string[], environment = {}) => runCommand(["users", "link", ...args], { environment });
+
+  test("says where the URL of the database is found when none is given", async () => {
+    const { exitCode, stderr } = await link(["user_ada", "--row", "1"]);
+    expect([exitCode, stderr]).toEqual([
+      2,
+      "error usage_invalid: Set DATABASE_URL, or pass --database-url: Supabase's dashboard shows it under Connect (session pooler, or direct connection).",
+    ]);
+  });
+
+  test("does not guess which row is meant", async () => {
+    const { exitCode, stderr } = await link(["user_ada"], { DATABASE_URL: "postgres://127.0.0.1/none" });
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining("required option '--row <id>' not specified")]);
+  });
+
+  test("names the variable whose database is not reached", async () => {
+    const { exitCode, stderr } = await link(["user_ada", "--row", "1"], {
+      DATABASE_URL: "postgres://127.0.0.1:1/none",
+    });
+    expect([exitCode, stderr]).toEqual([
+      1,
+      expect.stringContaining("database_unavailable: DATABASE_URL cannot be reached"),
+    ]);
+  });
+
+  test("says in its help what it does not find", async () => {
+    expect((await link(["--help"])).stdout).toContain("a column that holds the id of a row without one is not found");
+  });
 });

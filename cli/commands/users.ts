@@ -5,12 +5,14 @@ import { addAdminOptions, adminOptionsSchema, openAdmin, readOptions } from "../
 import { formatUser, formatUsers } from "../admin-client/format-user.ts";
 import { printLines } from "../admin-client/print-lines.ts";
 import type { CommandIo } from "../command-io.ts";
+import { addLinkCommand } from "../users/link-command.ts";
 
 const examples = `
 Examples:
   $ clerk-sync users list --q ada@example.com
   $ clerk-sync users show user_2abc
   $ clerk-sync users resync user_2abc --env-file .env.clerk-sync
+  $ clerk-sync users link user_2abc --row 42
 
 show exits with 1 when the user is out of step.`;
 
@@ -22,11 +24,11 @@ const listSchema = adminOptionsSchema.extend({
 });
 const showSchema = adminOptionsSchema.extend({ reveal: z.boolean().default(false) });
 
-/** Adds `clerk-sync users list|show|resync`. */
+/** Adds `clerk-sync users list|show|resync|link`. */
 export function addUsersCommand(program: Command, io: CommandIo): void {
   const users = program
     .command("users")
-    .description("Find a user, see why one is out of step, and resync.")
+    .description("Find a user, see why one is out of step, resync, and link rows.")
     .addHelpText("after", examples);
   addAdminOptions(users.command("list").description("The newest users, or those a search finds; values are masked."))
     .option("--q <text>", "a Clerk id or its beginning, or an email")
@@ -44,6 +46,7 @@ export function addUsersCommand(program: Command, io: CommandIo): void {
   addAdminOptions(
     users.command("resync <clerk-id>").description("Read the user again from Clerk's API, at once."),
   ).action(async (id: string, given: unknown) => resync(id, readOptions(adminOptionsSchema, given), io));
+  addLinkCommand(users, io);
 }
 
 async function list(options: z.infer<typeof listSchema>, io: CommandIo): Promise<void> {

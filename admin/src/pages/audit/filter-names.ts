@@ -1,7 +1,7 @@
 export const filterNames = ["kind", "source", "subject", "since"] as const;
 export type FilterName = (typeof filterNames)[number];
 
-/** What an operator did. Codes: core admin-routes-*.ts and the SQL function clerk_sync_admin_change_jobs. */
+/** What an operator did. Codes: core admin-routes-*.ts, cli/users and the SQL function clerk_sync_admin_change_jobs. */
 export const actionWords: Readonly<Record<string, string>> = {
   sign_in: "signed a person in",
   sign_in_refused: "tried to sign in, and was refused",
@@ -10,6 +10,8 @@ export const actionWords: Readonly<Record<string, string>> = {
   reveal_job: "revealed a job's payload",
   reveal_user: "revealed a user's values",
   resync_user: "had a user read again",
+  link_user: "linked a user to an older row",
+  relink_users: "gave rows the Clerk ids of another instance",
   walk_run: "started a run",
   cancel_run: "cancelled a run",
   release_brake: "decided at the delete brake",

@@ -56,6 +56,7 @@ const errorCodes = [
   "path_unusable",
   "install_incomplete",
   "package_incomplete",
+  "rows_refused",
   "usage_invalid",
 ] as const;
 
