@@ -75,18 +75,16 @@ function allowedOf(column: MappedColumn): string | null {
  * counts as none, and where there is none the default stands.
  */
 function valueFor(column: MappedColumn, payload: string, clerkId: string): string {
-  const { source, type, sqlType } = column;
+  const { source, type } = column;
   if (source === "now") return timeAs("p_now", type);
   if (source === "id") return clerkId;
   const allowed = allowedOf(column);
   const fallback = defaultOf(column, clerkId);
   if (allowed !== null) {
     const text = `${payload} ->> ${keyOf(source)}`;
-    const value = `case
-  when ${isGivenBy(source, payload)}${text} = any (${allowed}) then ${text}${fallback === null ? "" : `\n  else ${fallback}`}
+    return `case
+  when ${isGivenBy(source, payload)}${text} = any (${allowed}) then ${textAs(column, text)}${fallback === null ? "" : `\n  else ${typedDefault(column, clerkId)}`}
 end`;
-    if (isJson(type)) return `to_jsonb(${value})${type.kind === "json" ? "::json" : ""}`;
-    return isText(type) ? value : `${value}::${sqlType}`;
   }
   if (source === "created_at" || source === "updated_at") {
     return timeAs(`coalesce((${payload} ->> ${keyOf(source)})::timestamptz, p_now)`, type);
@@ -101,6 +99,29 @@ const isJson = ({ kind }: ColumnType) => kind === "json" || kind === "jsonb";
 const isText = ({ kind }: ColumnType) => kind === "text" || kind === "varchar" || kind === "citext";
 const typed = (value: string, sqlType: string) =>
   /^('([^']|'')*'|\w+)$/.test(value) ? `${value}::${sqlType}` : `(${value})::${sqlType}`;
+
+/**
+ * Whether the column's own default is another one at each time, as now() and nextval() are. Such a default is for new rows:
+ * a row that is there keeps its value where Clerk has none.
+ */
+function isComputed({ usesOwnDefault, ownDefault }: MappedColumn): boolean {
+  const constant = /^(?:'(?:[^']|'')*'|\(?-?[\d.]+\)?|true|false)(?:::[^(]*(?:\(\d+(?:,\d+)?\))?)?$/;
+  return usesOwnDefault && ownDefault !== null && !constant.test(ownDefault);
+}
+
+/** Whether Clerk has a value that the column takes, as a part of a condition. */
+function hasValue(column: MappedColumn, payload: string): string {
+  const { source } = column;
+  const allowed = allowedOf(column);
+  if (allowed === null) return `${givenText(source, payload)} is not null`;
+  return `${isGivenBy(source, payload)}${payload} ->> ${keyOf(source)} = any (${allowed})`;
+}
+
+/** A text in the type of the column. */
+function textAs({ type, sqlType }: MappedColumn, text: string): string {
+  if (isJson(type)) return `to_jsonb(${text})${type.kind === "json" ? "::json" : ""}`;
+  return isText(type) ? text : `(${text})::${sqlType}`;
+}
 
 /** A role that Clerk did not give stands in the payload as user (facts of the contract), and is no role. */
 function isGivenBy(source: UserSource, payload: string): string {
@@ -142,15 +163,16 @@ function finalValue(column: MappedColumn): string {
   const { source } = column;
   const name = quoteIdentifier(column.name);
   if (source === "now" || source === "id") return `n.${name}`;
-  const says = `w.payload ? ${quoteLiteral(payloadKey(source) ?? source)}`;
+  const says = `w.payload ? ${keyOf(source)}${isComputed(column) ? ` and ${hasValue(column, "w.payload")}` : ""}`;
   if (source === "uuid") return `n.${name}`;
   if (column.write === "once") {
-    const ungiven = ungivenOf(column);
-    if (ungiven === null) return `n.${name}`; // written with the insert only
-    const isFirst = `${givenText(source, "w.payload")} is not null and ${isUngiven(ungiven)}`;
+    if (!waitsForValue(column)) return `n.${name}`; // written with the insert only
+    const isFirst = `${hasValue(column, "w.payload")} and ${isUngiven(column, "w")}`;
     return `case when k.is_there is null or (${isFirst}) then n.${name} else k.${name} end`;
   }
-  if (!isMetadataPath(source)) return `case when k.is_there is null or ${says} then n.${name} else k.${name} end`;
+  if (!isMetadataPath(source)) {
+    return `case when k.is_there is null or ${isComputed(column) ? `(${says})` : says} then n.${name} else k.${name} end`;
+  }
   return `case
   when k.is_there is null then n.${name}
   when ${says} and ${everGiven(source, "w.clerk_id")} then n.${name}
@@ -158,13 +180,12 @@ function finalValue(column: MappedColumn): string {
 end`;
 }
 
-const isUngiven = (source: UserSource) =>
-  `w.clerk_id in (select f.id from free as f where ${quoteLiteral(source)} = any (f.ungiven))`;
+const isUngiven = ({ name }: MappedColumn, event: string) =>
+  `${event}.clerk_id in (select r.id from free as r where ${quoteLiteral(name)} = any (r.ungiven))`;
 
 /** A column that is written once and may have to wait for its first value. */
-function ungivenOf(column: MappedColumn): UserSource | null {
-  const isNeverNull = ["created_at", "updated_at", "now", "id", "uuid"].includes(column.source);
-  return column.write === "once" && !isNeverNull ? column.source : null;
+function waitsForValue({ source, write }: MappedColumn): boolean {
+  return write === "once" && !["created_at", "updated_at", "now", "id", "uuid"].includes(source);
 }
 
 function describeRows(users: UsersMapping): string {
@@ -211,13 +232,13 @@ function applyUsers(users: UsersMapping): string {
   const written = users.columns.filter((column) => column.name !== users.key.name);
   const updated = written.filter(
     (column) =>
-      column.source !== "uuid" && column.source !== "id" && (column.write === "always" || ungivenOf(column) !== null),
+      column.source !== "uuid" && column.source !== "id" && (column.write === "always" || waitsForValue(column)),
   );
   const compared = updated.filter((column) => column.source !== "now");
   const name = (column: MappedColumn) => quoteIdentifier(column.name);
   const comparedAs = (row: string) => compared.map((column) => comparable(`${row}.${name(column)}`, column.type));
   const state = stateFields(users);
-  const ungiven = [...new Set(users.columns.map(ungivenOf).filter((source) => source !== null))];
+  const ungiven = users.columns.filter(waitsForValue);
   const refusable = users.columns.filter((column) => allowedOf(column) !== null);
   const deletedAt = users.softDelete === null ? null : quoteIdentifier(users.softDelete.column);
   const here = [...comparedAs("u"), ...(deletedAt === null ? [] : [`u.${deletedAt}`])];
@@ -315,10 +336,10 @@ begin
       nullif(array_remove(array[
         ${lines(
           ungiven.map(
-            (source) => `case
-          when ${givenText(source, "f.payload")} is not null then null
-          when (select true from ${table} as u where u.${key} = f.clerk_id) is null then ${quoteLiteral(source)}
-          when f.clerk_id in (select x.id from free as x where ${quoteLiteral(source)} = any (x.ungiven)) then ${quoteLiteral(source)}
+            (column) => `case
+          when ${hasValue(column, "f.payload")} then null
+          when (select true from ${table} as u where u.${key} = f.clerk_id) is null or ${isUngiven(column, "f")}
+            then ${quoteLiteral(column.name)}
         end`,
           ),
           8,
@@ -573,7 +594,9 @@ function ignoredColumns(users: UsersMapping, keeps = false): string {
 }
 
 function defaultColumns(users: UsersMapping): string {
-  const metadata = users.columns.filter((column) => isMetadataPath(column.source) && column.write === "always");
+  const metadata = users.columns.filter(
+    (column) => isMetadataPath(column.source) && column.write === "always" && !isComputed(column),
+  );
   const table = quoteTable(users.table);
   const key = quoteIdentifier(users.key.name);
   const touched = users.columns.filter((column) => column.source === "now");
@@ -944,7 +967,7 @@ function compareUsers(users: UsersMapping): string {
     const key = quoteLiteral(payloadKey(column.source) ?? column.source);
     const name = quoteIdentifier(column.name);
     const values = [quoteLiteral(column.name), key, textValue(`n.${name}`, column), textValue(`u.${name}`, column)];
-    const isSaid = `p_payload ? ${key}`;
+    const isSaid = `p_payload ? ${key}${isComputed(column) ? ` and ${hasValue(column, "p_payload")}` : ""}`;
     const isGiven = `(p_payload -> 'given' ? ${source} or ${source} = any (v_given))`;
     return `(${[...values, editable.includes(column.name), isMetadataPath(column.source) ? `${isSaid} and ${isGiven}` : isSaid].join(", ")})`;
   });

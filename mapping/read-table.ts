@@ -22,8 +22,9 @@ type CatalogTable = Pick<
 
 /** What the catalog says of a table; null when there is none of this name. Views are read too (isTable: false). */
 export async function readTable(client: pg.ClientBase, table: TableName): Promise<TableFacts | null> {
-  const { rows } = await client.query<{ facts: CatalogTable }>(statement, [table.schema, table.name]);
-  const facts = rows[0]?.facts;
+  const { rows } = await client.query<{ facts: CatalogTable; path: string }>(statement, [table.schema, table.name]);
+  const [{ facts, path } = {}] = rows;
+  if (path !== undefined) await client.query("select set_config('search_path', $1, true)", [path]);
   if (facts === undefined) return null;
   const { comment, columns, ...rest } = facts;
   return {
@@ -74,10 +75,16 @@ const action = (code: string) => `
           case ${code} when 'a' then 'no action' when 'r' then 'restrict' when 'c' then 'cascade'
             when 'n' then 'set null' when 'd' then 'set default' end`;
 
+// Nothing is on the search path while the defaults are read, as in the generated functions: so each name has its schema.
 const statement = `
-with found as (
-  select c.*
-  from pg_catalog.pg_class as c
+with path as materialized (
+  select p.path, set_config('search_path', '', true) as none
+  from (select current_setting('search_path') as path offset 0) as p
+),
+found as (
+  select c.*, p.path
+  from path as p
+  cross join pg_catalog.pg_class as c
   join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
   where n.nspname = $1
     and c.relname = $2
@@ -219,6 +226,6 @@ select jsonb_build_object(
     where k.confrelid = t.oid
       and k.contype = 'f'
   )
-) as facts
+) as facts, t.path
 from found as t;
 `;

@@ -352,7 +352,7 @@ comment on column clerk_sync.records.deleted_at is
 comment on column clerk_sync.records.given is
   'the mapped keys of metadata that any event or read of the record ever had';
 comment on column clerk_sync.records.ungiven is
-  'what is written once into the row, which the sync made, and Clerk has not given yet; null when there is nothing';
+  'columns that are written once, in a row which the sync made, and wait for a value of Clerk; null when there are none';
 comment on column clerk_sync.records.absent is
   'fields that the event of this version did not carry; what is stored of them is older; null when there are none';
 comment on column clerk_sync.records.absent_version is
@@ -1622,9 +1622,9 @@ begin
         w.payload ->> 'email' as email,
         w.payload ->> 'name' as name,
         case
-          when w.payload -> 'given' ? 'public_metadata.role' and w.payload ->> 'user_role' = any (enum_range(null::public."UserRole")::text[]) then w.payload ->> 'user_role'
-          else 'user'
-        end::public."UserRole" as role,
+          when w.payload -> 'given' ? 'public_metadata.role' and w.payload ->> 'user_role' = any (enum_range(null::public."UserRole")::text[]) then (w.payload ->> 'user_role')::public."UserRole"
+          else 'user'::public."UserRole"
+        end as role,
         coalesce((w.payload ->> 'created_at')::timestamptz, p_now) at time zone 'utc' as "createdAt",
         p_now at time zone 'utc' as "updatedAt",
         coalesce((w.payload ->> 'created_at')::timestamptz, p_now) as created_at,
@@ -1942,9 +1942,9 @@ begin
       p_payload ->> 'email' as email,
       p_payload ->> 'name' as name,
       case
-        when p_payload -> 'given' ? 'public_metadata.role' and p_payload ->> 'user_role' = any (enum_range(null::public."UserRole")::text[]) then p_payload ->> 'user_role'
-        else 'user'
-      end::public."UserRole" as role
+        when p_payload -> 'given' ? 'public_metadata.role' and p_payload ->> 'user_role' = any (enum_range(null::public."UserRole")::text[]) then (p_payload ->> 'user_role')::public."UserRole"
+        else 'user'::public."UserRole"
+      end as role
   ) as n
   cross join lateral (
     values

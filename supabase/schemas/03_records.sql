@@ -36,7 +36,7 @@ comment on column clerk_sync.records.deleted_at is
 comment on column clerk_sync.records.given is
   'the mapped keys of metadata that any event or read of the record ever had';
 comment on column clerk_sync.records.ungiven is
-  'what is written once into the row, which the sync made, and Clerk has not given yet; null when there is nothing';
+  'columns that are written once, in a row which the sync made, and wait for a value of Clerk; null when there are none';
 comment on column clerk_sync.records.absent is
   'fields that the event of this version did not carry; what is stored of them is older; null when there are none';
 comment on column clerk_sync.records.absent_version is

@@ -191,9 +191,9 @@ begin
         w.payload ->> 'email' as email,
         w.payload ->> 'name' as name,
         case
-          when w.payload -> 'given' ? 'public_metadata.role' and w.payload ->> 'user_role' = any (enum_range(null::public."UserRole")::text[]) then w.payload ->> 'user_role'
-          else 'user'
-        end::public."UserRole" as role,
+          when w.payload -> 'given' ? 'public_metadata.role' and w.payload ->> 'user_role' = any (enum_range(null::public."UserRole")::text[]) then (w.payload ->> 'user_role')::public."UserRole"
+          else 'user'::public."UserRole"
+        end as role,
         coalesce((w.payload ->> 'created_at')::timestamptz, p_now) at time zone 'utc' as "createdAt",
         p_now at time zone 'utc' as "updatedAt",
         coalesce((w.payload ->> 'created_at')::timestamptz, p_now) as created_at,
@@ -511,9 +511,9 @@ begin
       p_payload ->> 'email' as email,
       p_payload ->> 'name' as name,
       case
-        when p_payload -> 'given' ? 'public_metadata.role' and p_payload ->> 'user_role' = any (enum_range(null::public."UserRole")::text[]) then p_payload ->> 'user_role'
-        else 'user'
-      end::public."UserRole" as role
+        when p_payload -> 'given' ? 'public_metadata.role' and p_payload ->> 'user_role' = any (enum_range(null::public."UserRole")::text[]) then (p_payload ->> 'user_role')::public."UserRole"
+        else 'user'::public."UserRole"
+      end as role
   ) as n
   cross join lateral (
     values

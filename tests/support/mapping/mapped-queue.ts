@@ -23,6 +23,8 @@ export type Row = Record<string, unknown>;
 /** The queue over the table of a team, driven as the service role through webhook and worker. */
 export type MappedQueue = TestDatabase & {
   mapping: Mapping;
+  /** What PostgreSQL logged of the calls of the service role. */
+  notices: string[];
   /** Hands events to the webhook, each in a call of its own. */
   accept: (...events: readonly unknown[]) => Promise<string[]>;
   /** Hands them over in one call. */
@@ -65,7 +67,11 @@ export async function applyFile(pool: pg.Pool, file: UsersFile): Promise<Mapping
 function openMappedQueue(opened: TestDatabase, mapping: Mapping): MappedQueue {
   const { pool } = opened;
   const fields = readFields(mapping);
-  const service = openPool(opened.url, { max: 4, options: "-c role=service_role" });
+  const service = openPool(opened.url, { max: 4, options: "-c role=service_role -c client_min_messages=log" });
+  const notices: string[] = [];
+  service.on("connect", (client) => {
+    client.on("notice", ({ message, detail }) => notices.push(`${message} ${detail ?? ""}`));
+  });
   const call = createCallFunction(service);
   const database = createDatabase(call);
   const acceptEvents = createAcceptEvents({ call, apply: { mirrors: false } });
@@ -86,6 +92,7 @@ function openMappedQueue(opened: TestDatabase, mapping: Mapping): MappedQueue {
   return {
     ...opened,
     mapping,
+    notices,
     run,
     acceptTogether,
     accept: async (...events) => {
