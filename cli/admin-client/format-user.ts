@@ -1,7 +1,5 @@
-import { comparedFields, type Place, type User, type UserRecord } from "#core/admin/contract/users.ts";
+import type { ComparedLine, MappedColumn, User, UserRecord } from "#core/admin/contract/users.ts";
 import { formatJobs } from "./format-jobs.ts";
-
-const placeNames = { clerk: "Clerk", users: "users", auth: "Auth" } as const;
 
 /** One user: the verdict first, then the three places side by side, then the newest jobs. */
 export function formatUser(user: User): string[] {
@@ -14,32 +12,42 @@ export function formatUser(user: User): string[] {
     "",
     ...formatPlaces(user),
     ...(user.ignored_note === null ? [] : [`  ignored: ${user.ignored_note}`]),
+    ...(user.unlinked_note === null ? [] : [`  not linked: ${user.unlinked_note}`]),
     "",
     ...(jobs.length === 0 ? ["No job of this user is kept."] : formatJobs(jobs.slice(0, 10))),
   ];
 }
 
-function formatPlaces(user: User): string[] {
-  const places = (Object.keys(placeNames) as (keyof typeof placeNames)[]).map((key) => ({
-    name: placeNames[key],
-    place: user[key],
-  }));
+function formatPlaces({ clerk, users, auth, table, comparison }: User): string[] {
+  const places = [
+    { name: "Clerk", place: clerk },
+    { name: table, place: users },
+    { name: "Auth", place: auth },
+  ];
   const rows = [
     ["", ...places.map(({ name }) => name), ""],
     ["is there", ...places.map(({ place }) => place.state), ""],
-    ...comparedFields.map((field) => [
-      field,
-      ...places.map(({ place }) => showValue(place, field)),
-      user.differences.includes(field) ? "differs" : "",
+    ...comparison.map((line) => [
+      nameColumn(line),
+      showValue(line.clerk),
+      showValue(line.users),
+      showValue(line.auth),
+      line.differs ? "differs" : "",
     ]),
   ];
   const reasons = places.filter(({ place }) => place.reason !== null);
   return [...align(rows), ...reasons.map(({ name, place }) => `  ${name}: ${place.reason}`)];
 }
 
-function showValue({ state, values }: Place, field: (typeof comparedFields)[number]): string {
-  const value = values[field];
-  return state !== "present" || value === undefined ? "-" : String(value ?? "none");
+/** A column with what of Clerk goes there, unless both have one name. */
+function nameColumn({ name, source }: Pick<ComparedLine, "name" | "source">): string {
+  return source === null || source === name ? name : `${name} (${source})`;
+}
+
+function showValue(value: unknown): string {
+  if (value === undefined) return "-";
+  if (typeof value === "object" && value !== null) return JSON.stringify(value);
+  return String(value ?? "none");
 }
 
 function align(rows: readonly (readonly string[])[]): string[] {
@@ -47,7 +55,10 @@ function align(rows: readonly (readonly string[])[]): string[] {
   return rows.map((row) => `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd());
 }
 
-const noRow = { email: null, name: null, role: null };
+/** Times and ids, which tell no user from another at a glance. */
+const unlisted: ReadonlySet<string> = new Set(["id", "uuid", "now", "created_at", "updated_at", "last_sign_in_at"]);
+
+const listed = (columns: readonly MappedColumn[]) => columns.filter(({ source }) => !unlisted.has(source));
 
 /** Lines of a list of users. */
 export function formatUsers(users: readonly UserRecord[]): string[] {
@@ -58,13 +69,16 @@ export function formatUsers(users: readonly UserRecord[]): string[] {
   const marks = ({ row, state, open_jobs, dead_jobs }: UserRecord) =>
     [
       ...(state?.deleted_at || row?.deleted_at ? ["deleted"] : row === null ? ["no row"] : []),
+      ...(state?.unlinked_row ? [`row ${state.unlinked_row} not linked`] : []),
       ...(open_jobs === 0 ? [] : [`${open_jobs} open`]),
       ...(dead_jobs === 0 ? [] : [`${dead_jobs} dead`]),
     ].join(", ");
-  return align(
-    users.map((user) => {
-      const { email, name, role } = user.row ?? noRow;
-      return [user.clerk_id, email ?? "-", name ?? "-", role ?? "-", marks(user)];
-    }),
-  );
+  return align([
+    ["", ...listed(users[0]?.columns ?? []).map(nameColumn), ""],
+    ...users.map((user) => [
+      user.clerk_id,
+      ...listed(user.columns).map(({ value }) => (value === null ? "-" : showValue(value))),
+      marks(user),
+    ]),
+  ]);
 }

@@ -11,6 +11,8 @@ const place = (state: string, values: Record<string, string | boolean | null>, w
 const jobId = "0191d7c5-0000-7000-8000-000000000001";
 const user = {
   clerk_id: "user_ada",
+  table: "public.profiles",
+  columns: [],
   row: null,
   values: null,
   open_jobs: 0,
@@ -28,13 +30,28 @@ const user = {
   clerk: place("present", { email: "a***@e***.com", name: "A***", role: "admin" }),
   users: place("present", { email: "a***@e***.com", name: "A***", role: "user" }),
   auth: place("unknown", {}, "It did not answer."),
+  comparison: [
+    { name: "email", source: "email", clerk: "a***@e***.com", users: "a***@e***.com", differs: false },
+    { name: "full_name", source: "name", clerk: "A***", users: "A***", differs: false },
+    { name: "role", source: "public_metadata.role", clerk: "admin", users: "user", differs: true },
+    { name: "seen", source: "now", users: "2026-11-25T12:00:00+00:00", differs: false },
+    { name: "version", source: null, differs: false },
+  ],
   differences: ["role"],
   state: null,
   ignored_note: null,
+  unlinked_note: null,
   jobs: [],
 };
+const columns = [
+  { name: "email", source: "email", value: "a***@e***.com" },
+  { name: "full_name", source: "name", value: "A***" },
+  { name: "seen", source: "now", value: "2026-11-25T12:00:00+00:00" },
+];
 const summary = {
   clerk_id: "user_ada",
+  table: "public.profiles",
+  columns,
   row: { id: "1", email: "a***@e***.com", name: "A***", role: "user", deleted_at: "2026-11-20T10:00:00Z" },
   state: null,
   values: null,
@@ -66,14 +83,13 @@ describe("users show", () => {
       "    Retry it.",
       `    clerk-sync jobs show ${jobId}`,
       "",
-      "              Clerk          users          Auth",
-      "  is there    present        present        unknown",
-      "  email       a***@e***.com  a***@e***.com  -",
-      "  name        A***           A***           -",
-      "  role        admin          user           -        differs",
-      "  phone       -              -              -",
-      "  banned      -              -              -",
-      "  updated_at  -              -              -",
+      "                               Clerk          public.profiles            Auth",
+      "  is there                     present        present                    unknown",
+      "  email                        a***@e***.com  a***@e***.com              -",
+      "  full_name (name)             A***           A***                       -",
+      "  role (public_metadata.role)  admin          user                       -        differs",
+      "  seen (now)                   -              2026-11-25T12:00:00+00:00  -",
+      "  version                      -              -                          -",
       "  Auth: It did not answer.",
       "",
       "No job of this user is kept.",
@@ -86,13 +102,22 @@ describe("users show", () => {
     expect(stdout).toContain("\n  ignored: Ignored: it is an array.\n");
   });
 
+  test("says which row was not linked", async () => {
+    const { stdout } = await run(["show", "user_ada"], { ...user, unlinked_note: "Row 7 has the address." });
+    expect(stdout).toContain("\n  not linked: Row 7 has the address.\n");
+  });
+
   test("exits with 0 when the user is in step", async () => {
     const inStep = { ...user, verdict: { ...user.verdict, in_step: true } };
     expect((await run(["show", "user_ada"], inStep)).exitCode).toBe(0);
   });
 
   test("reveals by the call that is audited, and lets no name send commands to the terminal", async () => {
-    const revealed = { ...user, is_revealed: true, users: place("present", { name: "A\u001b]0;evil\u0007\nda" }) };
+    const revealed = {
+      ...user,
+      is_revealed: true,
+      comparison: [{ name: "n", source: "name", users: "A\u001b]0;evil\u0007\nda", differs: false }],
+    };
     const { stdout, asked } = await run(["show", "user_ada", "--reveal"], revealed);
     expect(asked).toEqual(["POST /users/user_ada/reveal"]);
     expect(stdout).toContain("A�]0;evil��da");
@@ -106,13 +131,14 @@ describe("users show", () => {
 describe("users list", () => {
   test("finds by what is asked for, and says what is wrong with each", async () => {
     const { stdout, stderr, asked } = await run(["list", "--q", "ada", "--limit", "1"], {
-      users: [summary, { ...summary, row: null }],
+      users: [summary, { ...summary, row: null, columns: columns.map((column) => ({ ...column, value: null })) }],
       next: "c",
     });
     expect(asked).toEqual(["GET /users?q=ada&limit=1"]);
     expect(stdout.split("\n")).toEqual([
-      "  user_ada  a***@e***.com  A***  user  deleted, 1 open, 2 dead",
-      "  user_ada  -              -     -     no row, 1 open, 2 dead",
+      "            email          full_name (name)",
+      "  user_ada  a***@e***.com  A***              deleted, 1 open, 2 dead",
+      "  user_ada  -              -                 no row, 1 open, 2 dead",
     ]);
     expect(stderr).toContain("--cursor c");
   });

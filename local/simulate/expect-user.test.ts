@@ -58,8 +58,18 @@ const state = {
   refresh_due_at: null,
   refresh_reason: null,
   ignored: null,
+  unlinked_row: null,
 };
-const stored: UserRecord = { clerk_id: "user_1", row, state, values: null, open_jobs: 0, dead_jobs: 0 };
+const stored: UserRecord = {
+  clerk_id: "user_1",
+  table: "public.users",
+  columns: [],
+  row,
+  state,
+  values: null,
+  open_jobs: 0,
+  dead_jobs: 0,
+};
 const tombstone = { ...state, deleted_at: "2026" };
 const unknown: UserRecord = { ...stored, row: null, state: null };
 const gone = { ...live, deleted: true };

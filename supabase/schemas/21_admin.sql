@@ -40,10 +40,28 @@ begin
 end
 $$;
 
+-- The columns that the sync writes in the table of users, in the order of the table: each with what Clerk says that goes there.
+create or replace function clerk_sync.mapped_columns()
+returns table (name text, source text)
+language sql
+stable
+set search_path = ''
+as $$
+  select a.attname::text, m.columns ->> a.attname::text
+  from clerk_sync.mappings as m
+  join pg_catalog.pg_attribute as a on a.attrelid = to_regclass(m.table_name)
+  where m.kind = 'user'
+    and a.attnum > 0
+    and not a.attisdropped
+    and m.columns ? a.attname::text
+  order by a.attnum;
+$$;
+
 -- Users as JSON, one for each id, in their order: one shape for the page and the command line, parsed by
--- admin/contract/users.ts. row is what the sync writes in the table of users, state what it remembers of the user, values what
--- Supabase Auth is given beside the row; each is null where there is none. What is personal stands in row and values. Jobs
--- are counted as far as 1,000. Times of a column without time zone are UTC, as the sync writes them.
+-- admin/contract/users.ts. table is the mapped table, columns what the sync writes there ([{name, source, value}]), row what the
+-- verdicts need of it, state what the sync remembers of the user, values what Supabase Auth is given beside the row. row, state
+-- and values are null where there is none. What is personal stands in row, columns and values. Jobs are counted as far as
+-- 1,000. Times of a column without time zone are UTC, as the sync writes them. A placeholder is no address.
 create or replace function public.clerk_sync_users(p_clerk_ids text[])
 returns jsonb
 language plpgsql
@@ -53,10 +71,26 @@ set timezone = 'UTC'
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 as $$
+declare
+  v_table   text := (select m.table_name from clerk_sync.mappings as m where m.kind = 'user');
+  v_names   text[];
+  v_sources text[];
 begin
+  select array_agg(c.name), array_agg(c.source)
+  into v_names, v_sources
+  from clerk_sync.mapped_columns() as c;
   return (
     select coalesce(jsonb_agg(jsonb_build_object(
       'clerk_id', i.clerk_id,
+      'table', v_table,
+      'columns', (
+        select coalesce(jsonb_agg(jsonb_build_object(
+          'name', c.name,
+          'source', c.source,
+          'value', case when c.source = 'email' then to_jsonb(u.email) else u.mapped -> c.name end
+        ) order by c.place), '[]')
+        from unnest(v_names, v_sources) with ordinality as c(name, source, place)
+      ),
       'row', case when u.clerk_id is not null then jsonb_build_object(
         'id', u.row_id,
         'email', u.email,
@@ -73,9 +107,12 @@ begin
         'auth_finding', s.auth_finding,
         'refresh_due_at', s.refresh_due_at,
         'refresh_reason', s.refresh_reason,
-        'ignored', s.ignored
+        'ignored', s.ignored,
+        'unlinked_row', s.unlinked_row
       ) end,
-      'values', case when s.clerk_id is not null then jsonb_build_object('phone', s.phone, 'banned', s.banned) end,
+      'values', case when s.clerk_id is not null then jsonb_build_object(
+        'email', s.email, 'name', s.name, 'role', s.role, 'phone', s.phone, 'banned', s.banned
+      ) end,
       'open_jobs', (
         select count(*)
         from (
@@ -92,8 +129,9 @@ begin
       )
     ) order by i.place), '[]')
     from unnest(p_clerk_ids) with ordinality as i(clerk_id, place)
-    left join lateral (select * from clerk_sync.user_rows as r where r.clerk_id = i.clerk_id) as u on true
-    left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = i.clerk_id) as s on true
+    -- offset 0: a lookup each, whatever the statistics say
+    left join lateral (select * from clerk_sync.user_rows as r where r.clerk_id = i.clerk_id offset 0) as u on true
+    left join lateral (select * from clerk_sync.known_users as r where r.clerk_id = i.clerk_id offset 0) as s on true
   );
 end
 $$;

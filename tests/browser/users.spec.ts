@@ -27,6 +27,8 @@ test("why a user is missing whose webhook never came is seen, and a resync mends
   await expect(verdict(page)).toContainText(/resync/i);
   const places = page.getByRole("table", { name: "Side by side" });
   await expect(places.getByRole("row", { name: /^Is there/ })).toContainText("yes");
+  await expect(places.getByRole("columnheader", { name: "public.users" })).toBeVisible();
+  await expect(places.getByRole("row", { name: /^role\s*public_metadata\.role/ })).toBeVisible();
   await expect(page.getByText("No job of this user is kept")).toBeVisible();
   await verdict(page).getByRole("link", { name: "Start a backfill" }).click();
   await expect(page.getByRole("heading", { level: 1, name: "Reconcile" })).toBeVisible();

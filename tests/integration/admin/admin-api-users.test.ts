@@ -83,7 +83,19 @@ describe("a user", () => {
     system.setAtClerk("user_stale", { version: 9, firstName: "Countess" });
     expect((await system.ask("GET", "/users/user_stale")).body).toMatchObject({
       verdict: { code: "stale" },
-      differences: ["name", "updated_at"],
+      comparison: [
+        { name: "email", source: "email", clerk: "u***@e***.com", users: "u***@e***.com", differs: false },
+        { name: "name", source: "name", clerk: "C*** L***", users: "A*** L***", auth: "A*** L***", differs: true },
+        { name: "role", source: "public_metadata.role", clerk: null, users: "user", auth: "user", differs: false },
+        { name: "createdAt", source: "created_at", clerk: expect.any(String), users: expect.any(String) },
+        { name: "updatedAt", source: "now", users: expect.any(String), differs: false },
+        { name: "created_at" },
+        { name: "updated_at", source: "now", differs: false },
+        { name: "phone", source: null, clerk: null, users: null, auth: null, differs: false },
+        { name: "banned", source: null, clerk: false, users: false, auth: false, differs: false },
+        { name: "version", source: null, clerk: expect.any(String), users: expect.any(String), differs: true },
+      ],
+      differences: ["name", "version"],
     });
     await resync("user_stale");
     expect(await system.verdictOf("user_stale")).toMatchObject({ code: "in_step" });

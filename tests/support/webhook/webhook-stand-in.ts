@@ -117,11 +117,14 @@ const emptyState: UserState = {
   refresh_due_at: null,
   refresh_reason: null,
   ignored: null,
+  unlinked_row: null,
 };
 
 function describeUser(clerkId: string, { deleted, row }: StoredState, openJobs: number): UserRecord {
   return {
     clerk_id: clerkId,
+    table: "public.users",
+    columns: [],
     row: row === null ? null : { ...row, id: clerkId, name: row.name || null, deleted_at: null },
     state: { ...emptyState, deleted_at: deleted ? "2026-11-20T10:00:00Z" : null },
     values: null,

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { Place, User } from "#core/admin/contract/users.ts";
 import { canRetry } from "./can-retry.ts";
-import { isStillCurrent, presenceDiffers, showValue } from "./place-words.ts";
+import { isStillCurrent, nameLine, namePlaces, presenceDiffers, showValue } from "./place-words.ts";
 
 const place: Place = {
   state: "present",
@@ -13,6 +13,8 @@ const words = { title: "", what: "", remedy: "" };
 const verdict = { code: "stale", in_step: false, ...words, job_id: null, other_clerk_id: null } as const;
 const user: User = {
   clerk_id: "user_1",
+  table: "public.profiles",
+  columns: [],
   row: null,
   values: null,
   open_jobs: 0,
@@ -22,22 +24,31 @@ const user: User = {
   clerk: place,
   users: place,
   auth: place,
+  comparison: [],
   differences: [],
   state: null,
   ignored_note: null,
+  unlinked_note: null,
   jobs: [],
 };
 const formatTime = (at: string) => `at ${at}`;
 
-test("what a place knows reads as text: empty, yes or no, a time, and all else as it is", () => {
-  const shown = (["email", "banned", "name", "updated_at", "phone"] as const).map((field) =>
-    showValue(place, field, formatTime),
-  );
-  expect(shown).toEqual(["none", "yes", "<b>", "at x", "–"]);
+test.each([
+  [null, "none"],
+  [undefined, "–"],
+  [true, "yes"],
+  ["<b>", "<b>"],
+  [{ plan: "pro" }, '{"plan":"pro"}'],
+  ["2026-11-25T12:00:00+00:00", "at 2026-11-25T12:00:00+00:00"],
+])("the value %j reads as %s", (value, shown) => {
+  expect(showValue(value, formatTime)).toBe(shown);
 });
 
-test("a place without the user shows no values", () => {
-  expect(showValue({ ...place, state: "absent" }, "name", formatTime)).toBe("–");
+test("the table and its columns are called as in the database, and what no column has is named in words", () => {
+  expect(namePlaces("public.profiles").map(({ name }) => name)).toEqual(["Clerk", "public.profiles", "Supabase Auth"]);
+  expect(nameLine({ name: "full_name", source: "name", differs: false })).toBe("full_name");
+  expect(nameLine({ name: "updated_at", source: "now", differs: false })).toBe("updated_at");
+  expect(nameLine({ name: "version", source: null, differs: false })).toBe("Changed at Clerk");
 });
 
 test("a user who is at one place and not at another is marked, unless that is as it should be", () => {

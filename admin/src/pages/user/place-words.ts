@@ -1,20 +1,28 @@
-import type { ComparedField, Place, User } from "#core/admin/contract/users.ts";
+import type { ComparedLine, Place, User } from "#core/admin/contract/users.ts";
 import type { IconName } from "../../components/icon.tsx";
 
-export const places = [
-  { key: "clerk", name: "Clerk" },
-  { key: "users", name: "users table" },
-  { key: "auth", name: "Supabase Auth" },
-] as const;
+const keys = ["clerk", "users", "auth"] as const;
 
-export const fieldWords: Readonly<Record<ComparedField, string>> = {
+/** The places with their names: the table is called as it is in the database. */
+export function namePlaces(table: string) {
+  const names = { clerk: "Clerk", users: table, auth: "Supabase Auth" };
+  return keys.map((key) => ({ key, name: names[key] }));
+}
+
+/** What the sync keeps beside the row. */
+const fieldWords: Readonly<Record<string, string>> = {
   email: "Email",
   name: "Name",
   role: "Role",
   phone: "Phone",
   banned: "Banned",
-  updated_at: "Changed at Clerk",
+  version: "Changed at Clerk",
 };
+
+/** A column is called as it is in the table; what no column has, in words. */
+export function nameLine({ name, source }: ComparedLine): string {
+  return source === null ? (fieldWords[name] ?? name) : name;
+}
 
 export type StateWords = { text: string; icon: IconName };
 
@@ -25,13 +33,15 @@ export const stateWords: Readonly<Record<Place["state"], StateWords>> = {
   off: { text: "not asked", icon: "info" },
 };
 
-/** A field of a place as text: a dash where the place does not have the field, "none" where it is empty. */
-export function showValue({ state, values }: Place, field: ComparedField, formatTime: (at: string) => string): string {
-  const value = values[field];
-  if (state !== "present" || value === undefined) return "–";
+const timeText = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d/;
+
+/** A value of a line as text: a dash where the place does not have the field, "none" where it is empty. */
+export function showValue(value: unknown, formatTime: (at: string) => string): string {
+  if (value === undefined) return "–";
   if (value === null) return "none";
   if (typeof value === "boolean") return value ? "yes" : "no";
-  return field === "updated_at" ? formatTime(value) : value;
+  if (typeof value !== "string") return JSON.stringify(value);
+  return timeText.test(value) ? formatTime(value) : value;
 }
 
 /** Whether one place has the user and another has not, and that is a fault. */
@@ -49,7 +59,7 @@ export function isStillCurrent(revealed: User, user: User): boolean {
 }
 
 function sketch({ clerk_id, differences, ...user }: User): string {
-  const seen = places.map(({ key }) => {
+  const seen = keys.map((key) => {
     const { state, id, values } = user[key];
     return [state, id, openFields.map((field) => values[field])];
   });

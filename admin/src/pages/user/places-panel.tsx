@@ -1,14 +1,15 @@
 import { Box, Group, Table, Text } from "@mantine/core";
 import type { ReactNode } from "react";
-import type { ComparedField, Place, User } from "#core/admin/contract/users.ts";
+import type { ComparedLine, Place, User } from "#core/admin/contract/users.ts";
 import { Icon } from "../../components/icon.tsx";
 import { Panel } from "../../components/panel.tsx";
 import { formatTime } from "../../format-time.ts";
-import { fieldWords, places, presenceDiffers, showValue, stateWords } from "./place-words.ts";
+import { nameLine, namePlaces, presenceDiffers, showValue, stateWords } from "./place-words.ts";
 import classes from "./places.module.css";
 
-/** What Clerk, the users table and Supabase Auth know of the user, side by side. */
+/** What Clerk, the table of users and Supabase Auth know of the user, side by side. */
 export function PlacesPanel({ user }: { user: User }) {
+  const places = namePlaces(user.table);
   return (
     <Panel
       title="Side by side"
@@ -18,7 +19,7 @@ export function PlacesPanel({ user }: { user: User }) {
         <Table miw={540} layout="fixed" aria-label="Side by side" verticalSpacing={6} className={classes.table}>
           <Table.Thead>
             <Table.Tr>
-              <Table.Th w={112}>Field</Table.Th>
+              <Table.Th w={148}>Column</Table.Th>
               {places.map(({ key, name }) => (
                 <Table.Th key={key}>{name}</Table.Th>
               ))}
@@ -32,8 +33,8 @@ export function PlacesPanel({ user }: { user: User }) {
                 </Table.Td>
               ))}
             </Row>
-            {Object.entries(fieldWords).map(([field, name]) => (
-              <FieldRow key={field} user={user} field={field as ComparedField} name={name} />
+            {user.comparison.map((line) => (
+              <Line key={`${line.source} ${line.name}`} line={line} />
             ))}
           </Table.Tbody>
         </Table>
@@ -62,22 +63,31 @@ function Presence({ place }: { place: Place }) {
   );
 }
 
-function FieldRow({ user, field, name }: { user: User; field: ComparedField; name: string }) {
+function Line({ line }: { line: ComparedLine }) {
+  const { source, differs } = line;
   return (
-    <Row name={name} differs={user.differences.includes(field)}>
-      {places.map(({ key }) => (
-        <Table.Td key={key}>{showValue(user[key], field, formatTime)}</Table.Td>
+    <Row name={nameLine(line)} source={source} differs={differs}>
+      {([line.clerk, line.users, line.auth] as const).map((value, place) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: the places stand in one order
+        <Table.Td key={place}>{showValue(value, formatTime)}</Table.Td>
       ))}
     </Row>
   );
 }
 
+type RowProps = { name: string; source?: string | null; differs: boolean; children: ReactNode };
+
 /** The mark stands beside the name, which stays in sight when a phone scrolls to the other places. */
-function Row({ name, differs, children }: { name: string; differs: boolean; children: ReactNode }) {
+function Row({ name, source = null, differs, children }: RowProps) {
   return (
     <Table.Tr {...(differs && { className: classes.differs })}>
       <Table.Th scope="row">
         {name}
+        {source !== null && (
+          <Text size="xs" c="dimmed" fw={400} style={{ overflowWrap: "anywhere" }}>
+            {source}
+          </Text>
+        )}
         {differs && (
           <Group gap={4} wrap="nowrap" className={classes.mark}>
             <Icon name="warning" size={14} />

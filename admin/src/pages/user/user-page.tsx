@@ -11,6 +11,7 @@ import { isStillCurrent } from "./place-words.ts";
 import { PlacesPanel } from "./places-panel.tsx";
 import { RevealUser } from "./reveal-user.tsx";
 import { StatePanel } from "./state-panel.tsx";
+import { UnlinkedRow } from "./unlinked-row.tsx";
 import { UserJobs } from "./user-jobs.tsx";
 import { VerdictPanel } from "./verdict-panel.tsx";
 
@@ -40,6 +41,7 @@ function OneUser({ clerkId }: { clerkId: string }) {
         {(read) => (
           <Stack gap="md">
             <VerdictPanel user={read} onActed={() => setActed({ at: Date.now(), code: read.verdict.code })} />
+            <UnlinkedRow note={read.unlinked_note} />
             <PlacesPanel user={shown ?? read} />
             <UserJobs jobs={read.jobs} />
             <StatePanel user={read} />

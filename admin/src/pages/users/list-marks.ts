@@ -9,6 +9,7 @@ export function listMarks({ row, state, open_jobs, dead_jobs }: UserRecord): Mar
   return [
     ...(row === null && !isDeleted ? [{ text: "no row", color: "red" }] : []),
     ...(isDeleted ? [{ text: "deleted", color: "gray" }] : []),
+    ...(state?.unlinked_row ? [{ text: "row not linked", color: "yellow" }] : []),
     ...(dead_jobs > 0 ? [{ text: countJobs(dead_jobs, "dead"), color: "red" }] : []),
     ...(open_jobs > 0 ? [{ text: countJobs(open_jobs, "open"), color: "blue" }] : []),
   ];

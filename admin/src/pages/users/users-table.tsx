@@ -1,30 +1,42 @@
 import { Anchor, Badge, Group, Table, Text } from "@mantine/core";
 import { Link } from "react-router";
-import type { UserRecord } from "#core/admin/contract/users.ts";
+import type { MappedColumn, UserRecord } from "#core/admin/contract/users.ts";
 import { TimeAgo } from "../../components/time.tsx";
+import { formatTime } from "../../format-time.ts";
+import { showValue } from "../user/place-words.ts";
 import { listMarks } from "./list-marks.ts";
+import { listedColumns } from "./listed-columns.ts";
 import classes from "./users.module.css";
 
-const columns = ["Name", "Email", "Role", "Marks", "Synced"] as const;
+/** More do not fit beside each other. */
+const mostColumns = 4;
 
 /** A row opens its user. On a phone all stands in one column. */
 export function UsersTable({ users }: { users: readonly UserRecord[] }) {
+  const columns = listedColumns(users[0]?.columns ?? []).slice(0, mostColumns);
   return (
     <div className="surface table-scroll">
       <Table aria-label="Users" verticalSpacing={6} highlightOnHover>
         <Table.Thead>
           <Table.Tr>
             <Table.Th>User</Table.Th>
-            {columns.map((name) => (
+            {columns.map(({ name, source }) => (
               <Table.Th key={name} visibleFrom="sm">
                 {name}
+                {source !== name && (
+                  <Text size="xs" c="dimmed" fw={400}>
+                    {source}
+                  </Text>
+                )}
               </Table.Th>
             ))}
+            <Table.Th visibleFrom="sm">Marks</Table.Th>
+            <Table.Th visibleFrom="sm">Synced</Table.Th>
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
           {users.map((user) => (
-            <UserRow key={user.clerk_id} user={user} />
+            <UserRow key={user.clerk_id} user={user} names={columns.map(({ name }) => name)} />
           ))}
         </Table.Tbody>
       </Table>
@@ -32,7 +44,8 @@ export function UsersTable({ users }: { users: readonly UserRecord[] }) {
   );
 }
 
-function UserRow({ user }: { user: UserRecord }) {
+function UserRow({ user, names }: { user: UserRecord; names: readonly string[] }) {
+  const values = user.columns.filter(({ name }) => names.includes(name));
   return (
     <Table.Tr className={classes.row}>
       <Table.Td>
@@ -44,11 +57,13 @@ function UserRow({ user }: { user: UserRecord }) {
         >
           {user.clerk_id}
         </Anchor>
-        <Below user={user} />
+        <Below user={user} values={values} />
       </Table.Td>
-      <Table.Td visibleFrom="sm">{user.row?.name ?? "–"}</Table.Td>
-      <Table.Td visibleFrom="sm">{user.row?.email ?? "–"}</Table.Td>
-      <Table.Td visibleFrom="sm">{user.row?.role ?? "–"}</Table.Td>
+      {values.map(({ name, value }) => (
+        <Table.Td key={name} visibleFrom="sm">
+          {value === null ? "–" : showValue(value, formatTime)}
+        </Table.Td>
+      ))}
       <Table.Td visibleFrom="sm">
         <Marks user={user} />
       </Table.Td>
@@ -60,13 +75,12 @@ function UserRow({ user }: { user: UserRecord }) {
 }
 
 /** What the other columns say, where there is room for one only. */
-function Below({ user }: { user: UserRecord }) {
-  const { row } = user;
-  const known = row === null ? [] : [row.name, row.email, row.role].filter((value) => value !== null);
+function Below({ user, values }: { user: UserRecord; values: readonly MappedColumn[] }) {
+  const known = values.flatMap(({ value }) => (value === null ? [] : [showValue(value, formatTime)]));
   return (
     <Group gap={4} hiddenFrom="sm">
       <Text size="xs" w="100%" style={{ overflowWrap: "anywhere" }}>
-        {known.length === 0 ? "no name, no email" : known.join(" · ")}
+        {known.length === 0 ? "no values" : known.join(" · ")}
       </Text>
       <Text size="xs" c="dimmed" component="span">
         synced <Synced user={user} />

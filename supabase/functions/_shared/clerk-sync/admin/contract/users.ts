@@ -16,12 +16,24 @@ const userStateSchema = z.object({
   refresh_reason: z.string().nullable(),
   /** Columns that did not take what Clerk has, with the kind of the value: array, object, number, boolean or text. */
   ignored: z.record(z.string(), z.string()).nullable(),
+  /** The row without a Clerk id that has the user's address and was not linked, because rows reference the user's row. */
+  unlinked_row: z.string().nullable(),
 });
+
+/** A JSON value as the table, Clerk or Supabase Auth has it. */
+const fieldValue = z.unknown();
+
+/** A column that the sync writes, with what of Clerk goes there by the names of the configuration. */
+const mappedColumnSchema = z.object({ name: z.string(), source: z.string(), value: fieldValue });
 
 /** One user as SQL describes one (clerk_sync_users): the shape of a list, of one user and of the command line. */
 export const userRecordSchema = z.object({
   clerk_id: z.string(),
-  /** What the sync writes of the row in public.users; null: there is no row. */
+  /** The table of users, as SQL writes its name. */
+  table: z.string(),
+  /** What the sync writes there, in the order of the table; each value is null where there is no row. */
+  columns: z.array(mappedColumnSchema),
+  /** What of the row has a name of its own, whatever its column is called; null: there is no row. */
   row: z
     .object({
       id: z.string(),
@@ -33,8 +45,16 @@ export const userRecordSchema = z.object({
     .nullable(),
   /** Null for a user of whom nothing was ever applied. */
   state: userStateSchema.nullable(),
-  /** What Supabase Auth is given beside the row. */
-  values: z.object({ phone: z.string().nullable(), banned: z.boolean() }).nullable(),
+  /** What Supabase Auth is given beside the row; email, name and role only where the row has no column for them. */
+  values: z
+    .object({
+      email: z.string().nullable(),
+      name: z.string().nullable(),
+      role: z.string().nullable(),
+      phone: z.string().nullable(),
+      banned: z.boolean(),
+    })
+    .nullable(),
   open_jobs: z.number().int(),
   dead_jobs: z.number().int(),
 });
@@ -48,6 +68,19 @@ export const userPageSchema = z.object({ users: z.array(userRecordSchema), next:
 /** The same fields at all three places; null: the place has the user, but no value. */
 export const comparedFields = ["email", "name", "role", "phone", "banned", "updated_at"] as const;
 const placeValues = z.partialRecord(z.enum(comparedFields), z.union([z.string(), z.boolean(), z.null()]));
+
+/**
+ * A line of the comparison: a column, or (source null) what the sync keeps beside the row. A place that does not have the
+ * user, or has no such field, has no value.
+ */
+const comparedLineSchema = z.object({
+  name: z.string(),
+  source: z.string().nullable(),
+  clerk: fieldValue.optional(),
+  users: fieldValue.optional(),
+  auth: fieldValue.optional(),
+  differs: z.boolean(),
+});
 
 /**
  * What one place knows: `present`, `absent`, `unknown` (it did not answer) or `off` (not configured). `reason` is a sentence
@@ -113,10 +146,14 @@ export const userSchema = userRecordSchema.extend({
   clerk: placeSchema,
   users: placeSchema,
   auth: placeSchema,
-  /** Fields that are not the same everywhere, by name. */
-  differences: z.array(z.enum(comparedFields)),
-  /** Why the role at Clerk was ignored; null when it was not. */
+  /** The three places line by line: the columns in the order of the table, then what no column has. */
+  comparison: z.array(comparedLineSchema),
+  /** What is not the same everywhere: names of columns, and of what the sync keeps beside the row. */
+  differences: z.array(z.string()),
+  /** Which columns ignored what Clerk has, and why; null when none did. */
   ignored_note: z.string().nullable(),
+  /** Which row was not linked to the user, and how to do it; null when there is none. */
+  unlinked_note: z.string().nullable(),
   /** The newest hundred, newest first. */
   jobs: z.array(jobSummarySchema),
 });
@@ -127,6 +164,8 @@ export const resyncedSchema = z.object({ requested: z.number().int() });
 export type UserRecord = z.infer<typeof userRecordSchema>;
 export type UserList = (typeof userLists)[number];
 export type UserPage = z.infer<typeof userPageSchema>;
+export type MappedColumn = z.infer<typeof mappedColumnSchema>;
+export type ComparedLine = z.infer<typeof comparedLineSchema>;
 export type Place = z.infer<typeof placeSchema>;
 export type ComparedField = (typeof comparedFields)[number];
 export type VerdictCode = (typeof verdictCodes)[number];

@@ -5,7 +5,8 @@ import type { AdminCaller } from "../caller.ts";
 import type { JobSummary } from "../contract/jobs.ts";
 import { resyncedSchema, userLists, userPageSchema, userSchema } from "../contract/users.ts";
 import { type AdminRoute, defineRoute } from "../route.ts";
-import { type AdminUserOptions, maskRecord, maskUser, readAdminUser } from "../user/read-admin-user.ts";
+import { maskRecord, maskUser } from "../user/mask-user.ts";
+import { type AdminUserOptions, readAdminUser } from "../user/read-admin-user.ts";
 import { pageQuery } from "./jobs.ts";
 
 type UserRouteOptions = AdminUserOptions & {
@@ -36,7 +37,7 @@ export function createUserRoutes(options: UserRouteOptions): AdminRoute[] {
     defineRoute({
       method: "get",
       path: "/users/{clerk_id}",
-      summary: "One user in Clerk, in users and in Supabase Auth, and why they are out of sync",
+      summary: "One user in Clerk, in the table of users and in Supabase Auth, and why they are out of sync",
       right: "viewer",
       params: clerkIdParams,
       answer: userSchema,
@@ -45,7 +46,7 @@ export function createUserRoutes(options: UserRouteOptions): AdminRoute[] {
     defineRoute({
       method: "post",
       path: "/users/{clerk_id}/reveal",
-      summary: "One user with emails, names and phones as they are; goes into the audit",
+      summary: "One user with personal values as they are; goes into the audit",
       right: "operator",
       params: clerkIdParams,
       answer: userSchema,

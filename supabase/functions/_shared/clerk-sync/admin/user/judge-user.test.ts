@@ -3,7 +3,7 @@ import type { JobSummary } from "../contract/jobs.ts";
 import type { Place, UserState } from "../contract/users.ts";
 import { judgeUser } from "./judge-user.ts";
 import type { UserFacts } from "./user-facts.ts";
-import { explainIgnored, verdictWords } from "./user-words.ts";
+import { explainIgnored, explainUnlinked, verdictWords } from "./user-words.ts";
 
 const now = Date.parse("2026-11-25T12:00:00Z");
 const at = "2026-11-25T11:59:30Z";
@@ -23,6 +23,7 @@ const state: UserState = {
   refresh_due_at: null,
   refresh_reason: null,
   ignored: null,
+  unlinked_row: null,
 };
 const tombstone: UserState = { ...state, deleted_at: at };
 
@@ -65,6 +66,8 @@ const differs = (kind: "stale" | "differs" | "edited" | "unmirrored") => ({
 });
 
 const inStep: UserFacts = {
+  table: "public.profiles",
+  nameColumn: "full_name",
   clerk: present,
   users: present,
   auth: present,
@@ -132,10 +135,11 @@ describe.each<[code: string, facts: Partial<UserFacts>]>([
   ["in_step", {}],
   ["in_step", { auth: off }],
   ["in_step", { clerk: off }],
-  ["in_step", { clerk: off, differences: ["name"] }],
+  ["in_step", { clerk: off, differences: ["full_name"] }],
   ["in_step", { jobs: [done, dead] }],
   ["in_step", { jobs: [cancelled, done] }],
   ["edited", { difference: differs("edited"), differences: ["name"] }],
+  ["in_step", { users: { ...present, values: { role: "user" } } }],
   ["auth_skipped", { clerk: withoutEmail, users: withoutEmail, auth: absent }],
   ["unknown_user", { clerk: absent, ...gone, state: null, jobs: [] }],
   ["deleted", { clerk: absent, ...gone, state: tombstone }],
@@ -185,6 +189,22 @@ it("an ignored value is explained by what stands at Clerk", () => {
       "The column plan ignores what Clerk has: it is a text that is not among the allowed values. The column has its default.",
   );
   expect([explainIgnored({ ignored: null }), explainIgnored(null)]).toEqual([null, null]);
+});
+
+it("a row that was not linked is named with the user's row and the command that links it", () => {
+  const row = { id: "7", email: null, name: null, role: null, deleted_at: null };
+  const user = { clerk_id: "user_1", table: "public.profiles", row, state: { ...state, unlinked_row: "3" } };
+  expect(explainUnlinked(user)).toBe(
+    "Row 3 of public.profiles has the address of this user and no Clerk id. " +
+      "It was not linked, because rows of other tables may reference row 7, which is the user's. " +
+      "clerk-sync users link user_1 --row 3 shows what belongs to each row, and links row 3.",
+  );
+  expect([explainUnlinked({ ...user, state }), explainUnlinked({ ...user, state: null })]).toEqual([null, null]);
+});
+
+it("the mapped table is named", () => {
+  expect(judge({}).what).toContain("Clerk and public.profiles agree");
+  expect(judge({ users: withoutEmail }).remedy).toContain("the row of public.profiles with this address");
 });
 
 it("the brake's reason and the service that does not work are named", () => {

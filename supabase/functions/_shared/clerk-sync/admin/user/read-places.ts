@@ -11,6 +11,7 @@ import { authUserIdOf } from "../../mirror/mirror-user.ts";
 import type { Place } from "../contract/users.ts";
 import type { StoredUser } from "../database.ts";
 import { nameService } from "../job-words.ts";
+import { findColumn } from "./compare-places.ts";
 import { describeVersion } from "./describe-version.ts";
 import { placeWords } from "./user-words.ts";
 
@@ -61,17 +62,23 @@ export async function readAuthPlace(
   }
 }
 
-/** The row of users with what the sync keeps beside it. updated_at is Clerk's time of what was applied. */
-export function toUsersPlace({ row, state, values }: StoredUser): Place {
+/**
+ * The row with what the sync keeps beside it: a field that no column has is kept for the mirror, or not at all. updated_at is
+ * Clerk's time of what was applied.
+ */
+export function toUsersPlace({ row, columns, state, values }: StoredUser): Place {
   if (row === null) return absentPlace(placeWords.rowAbsent);
   return {
     state: "present",
     reason: row.deleted_at ? placeWords.rowKept : null,
     id: row.id,
     values: {
-      email: textOf(row.email),
-      name: textOf(row.name),
-      role: textOf(row.role),
+      ...Object.fromEntries(
+        (["email", "name", "role"] as const).flatMap((field) => {
+          if (findColumn(columns, field) !== undefined) return [[field, textOf(row[field])]];
+          return values?.[field] ? [[field, values[field]]] : [];
+        }),
+      ),
       ...(values === null ? {} : { phone: values.phone, banned: values.banned }),
       updated_at: timeOf(state?.version),
     },

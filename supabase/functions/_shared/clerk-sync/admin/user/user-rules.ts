@@ -97,7 +97,7 @@ const authRules: readonly UserRule[] = [
     code: "auth_skipped",
     inStep: true,
     when: ({ auth, users }) =>
-      auth.state === "absent" && users.state === "present" && users.values.email === null && !users.values.phone,
+      auth.state === "absent" && users.state === "present" && !users.values.email && !users.values.phone,
   },
   { code: "auth_missing", when: ({ auth, users }) => auth.state === "absent" && users.state === "present" },
   {
@@ -107,9 +107,10 @@ const authRules: readonly UserRule[] = [
   {
     code: "auth_behind",
     // Users may edit their name here. Without Clerk's answer an edited name looks like a mirror that is behind.
-    when: ({ auth, clerk, difference, differences }) =>
+    when: ({ auth, clerk, difference, differences, nameColumn }) =>
       auth.state === "present" &&
-      (difference?.kind === "unmirrored" || differences.some((field) => field !== "name" || clerk.state === "present")),
+      (difference?.kind === "unmirrored" ||
+        differences.some((name) => name !== nameColumn || clerk.state === "present")),
   },
 ];
 

@@ -1,5 +1,6 @@
 import type { JobSummary } from "../contract/jobs.ts";
-import type { Place, UserState, VerdictCode } from "../contract/users.ts";
+import type { UserState, VerdictCode } from "../contract/users.ts";
+import type { StoredUser } from "../database.ts";
 import { explainError, nameService } from "../job-words.ts";
 import type { UserFacts } from "./user-facts.ts";
 
@@ -62,9 +63,9 @@ export const verdictWords: Readonly<Record<VerdictCode, VerdictWords>> = {
       emailHolder === null
         ? "Clerk has an address for this user, but the row has none. A row without a Clerk id holds it, or it was removed here."
         : `Clerk has an address for this user, but it is held by the row of ${emailHolder}, which has the better claim (verified, or newer).`,
-    remedy: ({ emailHolder }) =>
+    remedy: ({ emailHolder, table }) =>
       emailHolder === null
-        ? "In Supabase's Table Editor, find the row of public.users with this address. Give it this user's Clerk id, or remove its address. Then resync this user."
+        ? `In Supabase's Table Editor, find the row of ${table} with this address. Give it this user's Clerk id, or remove its address. Then resync this user.`
         : `Resync both users, ${emailHolder} first. Both are read again from Clerk's API, and the user who has the address there gets it.`,
   },
   refresh_due: {
@@ -155,9 +156,10 @@ export const verdictWords: Readonly<Record<VerdictCode, VerdictWords>> = {
     remedy: "Resync the user. The values of Clerk are written again.",
   },
   edited: {
-    title: "In sync, except for the name",
-    what: "Everything is in sync except the name, which users may edit here themselves.",
-    remedy: `${nothingToDo} A resync writes Clerk's name again.`,
+    title: "In sync, except for what the user edited",
+    what: ({ differences }) =>
+      `Everything is in sync except ${differences.join(", ")}, which users may edit here themselves.`,
+    remedy: `${nothingToDo} A resync writes the values of Clerk again.`,
   },
 
   clerk_unanswered: {
@@ -212,6 +214,23 @@ export const placeWords = {
   authOff: "AUTH_MIRROR is off, or Supabase Auth is not configured.",
 } as const;
 
+/** Returns which row was not linked to the user, and what to do; null when there is none. */
+export function explainUnlinked({
+  clerk_id,
+  table,
+  row,
+  state,
+}: Pick<StoredUser, "clerk_id" | "table" | "row" | "state">): string | null {
+  const unlinked = state?.unlinked_row ?? null;
+  if (unlinked === null) return null;
+  const own = row === null ? "the user's row" : `row ${row.id}, which is the user's`;
+  return (
+    `Row ${unlinked} of ${table} has the address of this user and no Clerk id. ` +
+    `It was not linked, because rows of other tables may reference ${own}. ` +
+    `clerk-sync users link ${clerk_id} --row ${unlinked} shows what belongs to each row, and links row ${unlinked}.`
+  );
+}
+
 /** Returns which columns did not take what Clerk has, and why; null when all did. */
 export function explainIgnored(state: Pick<UserState, "ignored"> | null): string | null {
   const found = Object.entries(state?.ignored ?? {}).map(([column, kind]) => {
@@ -222,11 +241,9 @@ export function explainIgnored(state: Pick<UserState, "ignored"> | null): string
   return found.length === 0 ? null : found.join(" ");
 }
 
-function describeInSync({ clerk, auth }: { clerk: Place; auth: Place }): string {
+function describeInSync({ clerk, auth, table }: Facts): string {
   const known =
-    clerk.state === "present"
-      ? "Clerk and the users table agree"
-      : "Everything that Clerk sent about this user was applied";
+    clerk.state === "present" ? `Clerk and ${table} agree` : "Everything that Clerk sent about this user was applied";
   return auth.state === "present" ? `${known}, and Supabase Auth has the same values.` : `${known}.`;
 }
 
