@@ -1043,17 +1043,22 @@ $$;
 function rememberMapping(users: UsersMapping, hash: string): string {
   const sources = users.columns.map(({ name, source }) => `${quoteLiteral(name)}, ${quoteLiteral(source)}`);
   const fields = [...new Set(users.columns.map(({ source }) => payloadKey(source)).filter((key) => key !== null))];
+  const written = users.columns.filter(
+    ({ name, source, write }) =>
+      !["now", "uuid", "id"].includes(source) && write === "always" && name !== users.key.name,
+  );
   const list = (texts: readonly string[]) => `array[${texts.map(quoteLiteral).join(", ")}]::text[]`;
   const values = [
     "'user'",
     quoteLiteral(quoteTable(users.table)),
     quoteLiteral(users.key.name),
     `jsonb_build_object(${sources.join(", ")})`,
+    list(written.map(({ name }) => name)),
     list(fields),
     users.access.kind === "leave" ? "null" : list(users.access.editable),
     quoteLiteral(hash),
   ];
-  return `insert into clerk_sync.mappings as m (kind, table_name, key, columns, fields, editable, hash)
+  return `insert into clerk_sync.mappings as m (kind, table_name, key, columns, written, fields, editable, hash)
 values (
   ${lines(values, 2)}
 )
@@ -1061,6 +1066,7 @@ on conflict (kind) do update
   set table_name = excluded.table_name,
       key = excluded.key,
       columns = excluded.columns,
+      written = excluded.written,
       fields = excluded.fields,
       editable = excluded.editable,
       hash = excluded.hash;

@@ -22,6 +22,15 @@ describe("a backfill", () => {
     ]);
   });
 
+  test("of some columns says which, and how many users have what Clerk says", () => {
+    const counts = { read: 20, queued: 15, unchanged: 5, users_here: 20 };
+    const summary = report(["backfill", { users_at_clerk: 20, columns: ["image_url", "plan"], counts }]);
+    expect([isInStep(summary), formatRun(summary)[1]]).toEqual([
+      true,
+      '  15 queued for "image_url", "plan"; 5 have what Clerk says already',
+    ]);
+  });
+
   test("explains every user that is missing", () => {
     const counts = { read: 18, queued: 18, users_here: 14, unreadable: 2, dead: 3, retrying: 1 };
     const summary = report(["backfill", { users_at_clerk: 20, counts }], { unreadable: ["user_a", "user_b"] });

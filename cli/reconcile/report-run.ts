@@ -17,6 +17,7 @@ export function summariseRun({ run, isComplete, seconds, readSeconds, requests, 
     run: run.id,
     kind: run.kind,
     applied: run.applies,
+    columns: run.columns,
     status: isComplete ? "COMPLETED" : "RUNNING",
     seconds,
     readSeconds,
@@ -61,7 +62,7 @@ export function formatRun(summary: RunSummary): string[] {
   return [
     `${name[0]?.toUpperCase()}${name.slice(1)} ${summary.run}: ${format(counts["read"] ?? 0)} users read in ${readSeconds.toFixed(1)} s ` +
       `(${format(usersPerSecond)}/s, ${format(requests)} requests to Clerk), ended after ${seconds.toFixed(1)} s`,
-    ...(kind === "backfill" ? formatQueued(counts) : formatDrift(summary)),
+    ...(kind === "backfill" ? formatQueued(summary) : formatDrift(summary)),
     ...formatLeft(summary),
     ...(status === "COMPLETED" ? formatTotals(summary) : [interrupted(summary.applied)]),
   ];
@@ -71,7 +72,13 @@ function interrupted(applied: boolean): string {
   return `Interrupted. The same command${applied ? ", or the processor," : ""} carries it on.`;
 }
 
-function formatQueued(counts: Record<string, number>): string[] {
+function formatQueued({ counts, columns }: RunSummary): string[] {
+  if (columns !== null) {
+    const names = columns.map((name) => JSON.stringify(name)).join(", ");
+    return [
+      `  ${format(counts["queued"] ?? 0)} queued for ${names}; ${format(counts["unchanged"] ?? 0)} have what Clerk says already`,
+    ];
+  }
   return [`  ${format(counts["queued"] ?? 0)} queued, ${format(counts["exists"] ?? 0)} were here and as new already`];
 }
 

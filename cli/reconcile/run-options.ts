@@ -18,6 +18,11 @@ const optionsSchema = z.object({
   recent: z.boolean().default(false),
   deleteForeign: z.boolean().default(false),
   showValues: z.boolean().default(false),
+  columns: z
+    .string()
+    .transform((text) => [...new Set(text.split(",").map((name) => name.trim()))].sort())
+    .refine((names) => names.every((name) => name !== ""), "--columns must be names of columns, separated by commas.")
+    .optional(),
 });
 
 /** The options of backfill and reconcile. */

@@ -1,5 +1,6 @@
 import { readConfig } from "#core/config/config.ts";
 import { fieldsOf, parseMapping } from "#core/config/mapping.ts";
+import type { CallFunction } from "#core/database/database.ts";
 import { SyncError } from "#core/errors.ts";
 import mapping from "#core/mapping.json" with { type: "json" };
 import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
@@ -10,6 +11,7 @@ import type { CommandIo } from "../command-io.ts";
 import { chooseProgress } from "../progress.ts";
 import { findRest } from "../read-target.ts";
 import { createProjectCall } from "./call-project.ts";
+import { checkColumns } from "./check-columns.ts";
 import type { RunOptions } from "./run-options.ts";
 import { type RunFindings, watchRun } from "./watch-run.ts";
 
@@ -36,8 +38,10 @@ export async function walkRun(kind: RunKind, applies: boolean, options: RunOptio
   try {
     const sleep = (milliseconds: number) => sleepUnlessAborted(milliseconds, signal, io);
     const watcher = watchRun(found, progress, io);
-    const slices = await openSlices(options, io, { fetch: fetchCounted, watcher, sleep });
-    const { state, run } = await walkSlice(slices, { kind, applies, budgetMilliseconds, signal });
+    const { slices, call } = await openSlices(options, io, { fetch: fetchCounted, watcher, sleep });
+    const { columns } = options;
+    if (columns !== undefined) await checkColumns(columns, call);
+    const { state, run } = await walkSlice(slices, { kind, applies, columns, budgetMilliseconds, signal });
     if (state === "busy" || run === null) throw active(run);
     return { ...found, run, isComplete: state === "done", seconds: (io.clock.now() - start) / 1000 };
   } finally {
@@ -74,10 +78,11 @@ async function openSlices(
   options: RunOptions,
   io: CommandIo,
   changes: Pick<SliceChanges, "fetch" | "watcher" | "sleep">,
-): Promise<SliceDependencies> {
+): Promise<{ slices: SliceDependencies; call: CallFunction }> {
   const { rest, environment } = await findRest(options, io);
   const config = readConfig(environment);
-  const slices = createSlices(config, createProjectCall(rest, io), fieldsOf(parseMapping(mapping), config.authMirror), {
+  const call = createProjectCall(rest, io);
+  const slices = createSlices(config, call, fieldsOf(parseMapping(mapping), config.authMirror), {
     now: io.clock.now,
     withValues: options.showValues,
     mostUnknownPercent: options.maxUnknown,
@@ -85,7 +90,7 @@ async function openSlices(
     auth: createAuthAdmin({ supabaseUrl: rest.baseUrl, secretKey: rest.secretKey, fetch: io.fetch }),
     ...changes,
   });
-  if (slices !== null) return slices;
+  if (slices !== null) return { slices, call };
   throw new SyncError(
     "config_invalid",
     "CLERK_SECRET_KEY is not set here: Clerk's dashboard shows it under API keys, sk_live_… or sk_test_….",
@@ -95,8 +100,9 @@ async function openSlices(
 function active(run: Run | null): SyncError {
   if (run === null) return new SyncError("run_active", "Another run is under way. Run this again in a minute.");
   const name = run.kind === "backfill" ? "backfill" : "reconcile";
+  const columns = run.columns === null ? "" : ` of the columns ${run.columns.join(", ")}`;
   return new SyncError(
     "run_active",
-    `A ${name} that started at ${run.started_at} is still marked as running. If it was stopped, run this again in a minute: it goes on. To end it: clerk-sync ${name} --cancel.`,
+    `A ${name}${columns} that started at ${run.started_at} is still marked as running. If it was stopped, run this again in a minute: it goes on. To end it: clerk-sync ${name} --cancel.`,
   );
 }

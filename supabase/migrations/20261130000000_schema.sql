@@ -509,6 +509,7 @@ create table if not exists clerk_sync.mappings (
   table_name text   not null,
   key        text   not null,
   columns    jsonb  not null,
+  written    text[] not null,
   fields     text[] not null,
   editable   text[] null,
   hash       text   not null,
@@ -521,6 +522,8 @@ comment on column clerk_sync.mappings.key is
   'the column with Clerk''s id';
 comment on column clerk_sync.mappings.columns is
   'the source of each column';
+comment on column clerk_sync.mappings.written is
+  'the columns that what Clerk says is written into, also where the row is there';
 comment on column clerk_sync.mappings.fields is
   'what of a payload the generated functions read';
 comment on column clerk_sync.mappings.editable is
@@ -1431,12 +1434,13 @@ $$;
 
 -- The table of users. `npm run users` generates this file from the mapping of this repository.
 
-insert into clerk_sync.mappings as m (kind, table_name, key, columns, fields, editable, hash)
+insert into clerk_sync.mappings as m (kind, table_name, key, columns, written, fields, editable, hash)
 values (
   'user',
   'public.users',
   'clerk_id',
   jsonb_build_object('email', 'email', 'name', 'name', 'role', 'public_metadata.role', 'createdAt', 'created_at', 'updatedAt', 'now', 'created_at', 'created_at', 'updated_at', 'now'),
+  array['email', 'name', 'role']::text[],
   array['email', 'name', 'user_role', 'created_at']::text[],
   array['name', 'preferences', 'medical_profile']::text[],
   'e42259685c61f5406a202164bdc80ba4706bf1ab662088e1c113db02e326154d'
@@ -1445,6 +1449,7 @@ on conflict (kind) do update
   set table_name = excluded.table_name,
       key = excluded.key,
       columns = excluded.columns,
+      written = excluded.written,
       fields = excluded.fields,
       editable = excluded.editable,
       hash = excluded.hash;
@@ -2809,6 +2814,7 @@ begin
       v_change.version := v_event.version;
       v_change.refresh_reason := case
         when coalesce(v_event.source, 'webhook') = 'webhook' and cardinality(v_absent) > 0 then 'event_trimmed'
+        when v_event.source = 'backfill' and v_event.payload ? 'absent' then v_change.refresh_reason -- it says some columns only
       end;
     elsif v_event.version >= v_change.absent_version and v_change.absent && v_said then
       v_said := array(select f from unnest(v_said) as f where f = any (v_change.absent));
@@ -5096,6 +5102,7 @@ create table if not exists clerk_sync.sync_runs (
   kind           text        not null,
   status         text        not null default 'RUNNING',
   applies        boolean     not null default true,
+  columns        text[]      null,
   phase          text        not null default 'check',
   cursor         jsonb       not null default '{}',
   counts         jsonb       not null default '{}',
@@ -5109,11 +5116,14 @@ create table if not exists clerk_sync.sync_runs (
   lease_until    timestamptz not null default now(),
   constraint sync_runs_pkey primary key (id),
   constraint kind_is_known check (kind in ('backfill', 'sweep', 'compare')),
+  constraint columns_are_of_a_backfill check (columns is null or (kind = 'backfill' and cardinality(columns) > 0)),
   constraint run_status_is_known check (status in ('RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')),
   constraint finished_iff_not_running check ((status = 'RUNNING') = (finished_at is null))
 );
 
 comment on column clerk_sync.sync_runs.applies is 'false: a dry run, which only counts';
+comment on column clerk_sync.sync_runs.columns is
+  'the mapped columns that a backfill fills in rows that are there; null: all that Clerk says is brought in';
 comment on column clerk_sync.sync_runs.counts is
   'of a sweep or compare: missing, stale, ahead, differs, unmirrored and extra are users who differ from Clerk, auth_missing, auth_differs, auth_deleted and auth_extra those in Supabase Auth';
 comment on column clerk_sync.sync_runs.lease_until is
@@ -5131,14 +5141,36 @@ create table if not exists clerk_sync.run_marks (
   constraint run_marks_pkey primary key (clerk_id)
 );
 
--- A run as jsonb, for the answers of the other functions.
+-- A run as jsonb, for the answers of the other functions; sources are what Clerk says for its columns.
 create or replace function clerk_sync.describe_run(p_id uuid)
 returns jsonb
 language sql
 stable
 set search_path = ''
 as $$
-  select to_jsonb(r) - 'lease_token' from clerk_sync.sync_runs as r where r.id = p_id;
+  select to_jsonb(r) - 'lease_token' || jsonb_build_object('sources', (
+    select jsonb_agg(distinct m.columns -> c)
+    from unnest(r.columns) as c
+    join clerk_sync.mappings as m on m.kind = 'user' and m.columns ? c
+  ))
+  from clerk_sync.sync_runs as r
+  where r.id = p_id;
+$$;
+
+-- The mapped columns of users, in the order of their names: [{name, source, is_written}]. is_written: what Clerk says is
+-- written into a row that is there, too. A backfill can fill these.
+create or replace function public.clerk_sync_user_columns()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(
+    jsonb_build_object('name', c.key, 'source', c.value, 'is_written', c.key = any (m.written)) order by c.key
+  ), '[]')
+  from clerk_sync.mappings as m
+  cross join lateral jsonb_each_text(m.columns) as c
+  where m.kind = 'user';
 $$;
 
 -- Ends the part of the runner that has p_token (null: no runner has the run). COMPLETED, FAILED or CANCELLED ends the run;
@@ -5176,14 +5208,16 @@ $$;
 -- when the next read of Clerk's API begins at the earliest; mirrors: users of ours are mirrored in Supabase Auth.
 -- Without p_kind (the schedule) a caller continues a run that applies, after its pause; with p_kind exactly that one.
 -- A run that no runner moves gives way: a dry run after an hour, or to a caller with p_kind; another to such a caller
--- after a day. A sweep begins where the last run that applied began, or two days ago, and a quarter of an hour before:
+-- after a day. p_columns: the run is a backfill that fills only these columns; one of other columns is another run.
+-- A sweep begins where the last run that applied began, or two days ago, and a quarter of an hour before:
 -- Clerk's clock is not ours. A new run has runs of 90 days ago forgotten, and sweeps that found nothing after an hour.
 create or replace function public.clerk_sync_take_run(
   p_kind          text default null,
   p_applies       boolean default true,
   p_idle_seconds  integer default 0,
   p_lease_seconds integer default 60,
-  p_now           timestamptz default clock_timestamp()
+  p_now           timestamptz default clock_timestamp(),
+  p_columns       text[] default null
 )
 returns jsonb
 language plpgsql
@@ -5193,13 +5227,21 @@ declare
   v_run     clerk_sync.sync_runs;
   v_outcome text;
   v_last    timestamptz;
+  v_unknown text := (
+    select string_agg(c, ', ')
+    from unnest(p_columns) as c
+    where c <> all (array(select unnest(m.written) from clerk_sync.mappings as m where m.kind = 'user'))
+  );
 begin
+  if v_unknown is not null then
+    raise exception 'no columns that can be filled: %', v_unknown using errcode = 'SY002';
+  end if;
   select r.* into v_run from clerk_sync.sync_runs as r where r.status = 'RUNNING' for update;
   v_outcome := case
     when v_run.id is null then 'started'
     when v_run.lease_until > p_now and (v_run.lease_token is not null or p_kind is null) then 'busy'
     when v_run.applies and p_kind is null then 'resumed'
-    when v_run.kind = p_kind and v_run.applies = p_applies then 'resumed'
+    when v_run.kind = p_kind and v_run.applies = p_applies and v_run.columns is not distinct from p_columns then 'resumed'
     when v_run.lease_until <= p_now and v_run.updated_at < case
       when v_run.applies then p_now - interval '1 day'
       when p_kind is null then p_now - interval '1 hour'
@@ -5225,9 +5267,9 @@ begin
       return jsonb_build_object('outcome', 'none');
     end if;
     v_last := (select max(r.started_at) from clerk_sync.sync_runs as r where r.status = 'COMPLETED' and r.applies);
-    insert into clerk_sync.sync_runs as r (kind, applies, cursor, started_at, updated_at, lease_until)
+    insert into clerk_sync.sync_runs as r (kind, applies, columns, cursor, started_at, updated_at, lease_until)
     select
-      p_kind, p_applies,
+      p_kind, p_applies, p_columns,
       case when p_kind = 'sweep' then jsonb_build_object('floor', floor(1000 * extract(epoch from b.begins_at))) else '{}' end,
       p_now, p_now, p_now
     from (select coalesce(v_last, p_now - interval '2 days') - interval '15 minutes' as begins_at) as b
@@ -5652,6 +5694,37 @@ as $$
     ) as c
   ) as d
   where d.kind is not null;
+$$;
+
+-- What a backfill of some columns does with users that it read; p_users: [{clerk_id, version, payload}], payload with what
+-- Clerk says for those columns. Answers [{clerk_id, does}]:
+--   fill   only the columns: the row is as new as what was read, and they differ, or are times, which nothing compares
+--   whole  all that Clerk says: there is no row, an event was lost, or what is here is in doubt
+-- Other users are as they should be, or changed since they were read.
+create or replace function public.clerk_sync_compare_columns(p_users jsonb)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(to_jsonb(d)), '[]')
+  from (
+    select
+      i.clerk_id,
+      case
+        when u.clerk_id is null or u.deleted_at is not null or r.id is null then 'whole'
+        when r.version < i.version or r.absent_version is not null or r.trusted_version is not null then 'whole'
+        when r.version = i.version and (
+          i.payload ?| '{created_at,updated_at}'
+          or exists (select 1 from clerk_sync.differing_columns(i.clerk_id, i.payload))
+          or clerk_sync.refused_column(i.payload) is not null -- the job says which
+        ) then 'fill'
+      end as does
+    from jsonb_to_recordset(p_users) as i(clerk_id text, version bigint, payload jsonb)
+    left join clerk_sync.user_rows as u on u.clerk_id = i.clerk_id
+    left join clerk_sync.records as r on r.id = i.clerk_id
+  ) as d
+  where d.does is not null;
 $$;
 
 -- The Clerk instances whose events the newest finished jobs, at most p_limit, came from: [{instance_id, jobs,

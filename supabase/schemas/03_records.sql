@@ -193,6 +193,7 @@ create table if not exists clerk_sync.mappings (
   table_name text   not null,
   key        text   not null,
   columns    jsonb  not null,
+  written    text[] not null,
   fields     text[] not null,
   editable   text[] null,
   hash       text   not null,
@@ -205,6 +206,8 @@ comment on column clerk_sync.mappings.key is
   'the column with Clerk''s id';
 comment on column clerk_sync.mappings.columns is
   'the source of each column';
+comment on column clerk_sync.mappings.written is
+  'the columns that what Clerk says is written into, also where the row is there';
 comment on column clerk_sync.mappings.fields is
   'what of a payload the generated functions read';
 comment on column clerk_sync.mappings.editable is

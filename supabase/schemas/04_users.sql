@@ -1,11 +1,12 @@
 -- The table of users. `npm run users` generates this file from the mapping of this repository.
 
-insert into clerk_sync.mappings as m (kind, table_name, key, columns, fields, editable, hash)
+insert into clerk_sync.mappings as m (kind, table_name, key, columns, written, fields, editable, hash)
 values (
   'user',
   'public.users',
   'clerk_id',
   jsonb_build_object('email', 'email', 'name', 'name', 'role', 'public_metadata.role', 'createdAt', 'created_at', 'updatedAt', 'now', 'created_at', 'created_at', 'updated_at', 'now'),
+  array['email', 'name', 'role']::text[],
   array['email', 'name', 'user_role', 'created_at']::text[],
   array['name', 'preferences', 'medical_profile']::text[],
   'e42259685c61f5406a202164bdc80ba4706bf1ab662088e1c113db02e326154d'
@@ -14,6 +15,7 @@ on conflict (kind) do update
   set table_name = excluded.table_name,
       key = excluded.key,
       columns = excluded.columns,
+      written = excluded.written,
       fields = excluded.fields,
       editable = excluded.editable,
       hash = excluded.hash;

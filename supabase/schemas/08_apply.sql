@@ -190,6 +190,7 @@ begin
       v_change.version := v_event.version;
       v_change.refresh_reason := case
         when coalesce(v_event.source, 'webhook') = 'webhook' and cardinality(v_absent) > 0 then 'event_trimmed'
+        when v_event.source = 'backfill' and v_event.payload ? 'absent' then v_change.refresh_reason -- it says some columns only
       end;
     elsif v_event.version >= v_change.absent_version and v_change.absent && v_said then
       v_said := array(select f from unnest(v_said) as f where f = any (v_change.absent));

@@ -63,6 +63,37 @@ as $$
   where d.kind is not null;
 $$;
 
+-- What a backfill of some columns does with users that it read; p_users: [{clerk_id, version, payload}], payload with what
+-- Clerk says for those columns. Answers [{clerk_id, does}]:
+--   fill   only the columns: the row is as new as what was read, and they differ, or are times, which nothing compares
+--   whole  all that Clerk says: there is no row, an event was lost, or what is here is in doubt
+-- Other users are as they should be, or changed since they were read.
+create or replace function public.clerk_sync_compare_columns(p_users jsonb)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(to_jsonb(d)), '[]')
+  from (
+    select
+      i.clerk_id,
+      case
+        when u.clerk_id is null or u.deleted_at is not null or r.id is null then 'whole'
+        when r.version < i.version or r.absent_version is not null or r.trusted_version is not null then 'whole'
+        when r.version = i.version and (
+          i.payload ?| '{created_at,updated_at}'
+          or exists (select 1 from clerk_sync.differing_columns(i.clerk_id, i.payload))
+          or clerk_sync.refused_column(i.payload) is not null -- the job says which
+        ) then 'fill'
+      end as does
+    from jsonb_to_recordset(p_users) as i(clerk_id text, version bigint, payload jsonb)
+    left join clerk_sync.user_rows as u on u.clerk_id = i.clerk_id
+    left join clerk_sync.records as r on r.id = i.clerk_id
+  ) as d
+  where d.does is not null;
+$$;
+
 -- The Clerk instances whose events the newest finished jobs, at most p_limit, came from: [{instance_id, jobs,
 -- newest_at}], newest first; canaries come from none. More than one: development and production write into one database.
 create or replace function public.clerk_sync_instances(p_limit integer default 1000)

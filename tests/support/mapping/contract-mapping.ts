@@ -5,6 +5,8 @@ import { generateUsers } from "../../../mapping/generate-users.ts";
 import type { Mapping } from "../../../mapping/mapping.ts";
 import { readConfiguration } from "../../../mapping/read-configuration.ts";
 import { resolveMapping } from "../../../mapping/resolve.ts";
+import type { UserSource } from "../../../mapping/sources.ts";
+import { expandLine } from "./configure-users.ts";
 
 const root = new URL("../../../", import.meta.url);
 const { configuration } = await readConfiguration(root.pathname, { environment: {} });
@@ -16,6 +18,12 @@ export const contractMapping: Mapping = resolveMapping(configuration, facts);
 /** The same with other lines for the users. */
 export function changeMapping(users: Partial<Configuration["users"]>): Mapping {
   return resolveMapping({ ...configuration, users: { ...configuration.users, ...users } }, facts);
+}
+
+/** The same with more columns, each written whenever Clerk says it. */
+export function mapMore(sources: Readonly<Record<string, UserSource>>): Mapping {
+  const more = Object.entries(sources).map(([name, source]) => expandLine(name, source));
+  return changeMapping({ columns: [...configuration.users.columns, ...more] });
 }
 
 /** Makes the functions of a mapping in a database. */

@@ -29,6 +29,11 @@ export type MetadataPath = `public_metadata.${string}` | `unsafe_metadata.${stri
 
 export type UserSource = (typeof userSources)[number] | MetadataPath;
 
+/** Whether a text is a source of a user. */
+export function isUserSource(text: string): text is UserSource {
+  return isMetadataPath(text) || userSources.some((source) => source === text);
+}
+
 /** What Clerk says of an organization. */
 export const organizationSources = [
   "id",

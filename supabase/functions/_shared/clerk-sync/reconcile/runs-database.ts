@@ -9,6 +9,9 @@ const runSchema = z.object({
   kind: kindSchema,
   status: z.enum(["RUNNING", "COMPLETED", "FAILED", "CANCELLED"]),
   applies: z.boolean(),
+  columns: z.array(z.string()).nullable(),
+  /** What Clerk says for the columns; null where there are none. */
+  sources: z.array(z.string()).nullable(),
   phase: z.string(),
   cursor: z.record(z.string(), z.union([z.string(), z.number()])),
   counts: z.record(z.string(), z.number()),
@@ -35,6 +38,7 @@ const advancedSchema = z.discriminatedUnion("held", [
   z.object({ held: z.literal(true), run: runSchema, read_at: z.string(), open_jobs: z.number() }),
   z.object({ held: z.literal(false) }),
 ]);
+const filledSchema = z.array(z.object({ clerk_id: z.string(), does: z.enum(["fill", "whole"]) }));
 const userKinds = [
   "pending",
   "missing",
@@ -102,7 +106,13 @@ export type AuthDifference = z.infer<typeof comparedAuthSchema>["found"][number]
 export type JobsState = z.infer<typeof jobsStateSchema>;
 
 /** What a runner asks for; without a kind it carries on whatever is open. */
-export type TakeOptions = { kind: RunKind | null; applies: boolean; idleSeconds?: number };
+export type TakeOptions = {
+  kind: RunKind | null;
+  applies: boolean;
+  idleSeconds?: number;
+  /** A backfill of these columns alone. */
+  columns?: readonly string[] | undefined;
+};
 
 /** What one step of a run stores; counts are added to those of the run. */
 export type RunStep = {
@@ -133,6 +143,10 @@ export type RunsDatabase = {
   ) => Promise<boolean>;
   cancel: () => Promise<Run | null>;
   compareUsers: (users: readonly ReadUserRow[], mirrors: boolean, withValues: boolean) => Promise<Difference[]>;
+  /** What a backfill of some columns does with each user; one that is as it should be is left out. */
+  compareColumns: (
+    users: readonly Pick<ReadUserRow, "clerk_id" | "version" | "payload">[],
+  ) => Promise<z.infer<typeof filledSchema>>;
   unmarkedUsers: (after: string, limit: number, several: boolean) => Promise<z.infer<typeof unmarkedSchema>>;
   compareAuthUsers: (
     users: readonly AuthRow[],
@@ -152,8 +166,13 @@ export const mostOpenJobs = 10_000;
 export function createRunsDatabase(call: CallFunction, maxAttempts: number): RunsDatabase {
   const callAs = createCallAs(call);
   return {
-    take: ({ kind, applies, idleSeconds = 0 }) =>
-      callAs(takenSchema, "clerk_sync_take_run", { p_kind: kind, p_applies: applies, p_idle_seconds: idleSeconds }),
+    take: ({ kind, applies, idleSeconds = 0, columns = null }) =>
+      callAs(takenSchema, "clerk_sync_take_run", {
+        p_kind: kind,
+        p_applies: applies,
+        p_idle_seconds: idleSeconds,
+        ...(columns === null ? {} : { p_columns: columns }),
+      }),
     advance: (id, token, step) =>
       callAs(advancedSchema, "clerk_sync_advance_run", {
         p_id: id,
@@ -177,6 +196,7 @@ export function createRunsDatabase(call: CallFunction, maxAttempts: number): Run
         p_mirrors: mirrors,
         p_with_values: withValues,
       }),
+    compareColumns: (users) => callAs(filledSchema, "clerk_sync_compare_columns", { p_users: users }),
     unmarkedUsers: (after, limit, several) =>
       callAs(unmarkedSchema, "clerk_sync_unmarked_users", { p_after: after, p_limit: limit, p_several: several }),
     compareAuthUsers: (users, readAt, withValues) =>

@@ -81,8 +81,13 @@ const longestSleepMilliseconds = 20_000;
  * mend (`clerk_unauthorized`, or Clerk's API down for long), `run_lost` when another runner took it or it was cancelled.
  */
 export async function walkSlice(dependencies: SliceDependencies, options: SliceOptions): Promise<SliceResult> {
-  const { kind, applies, idleSeconds } = options;
-  const taken = await dependencies.runs.take({ kind, applies, ...(idleSeconds === undefined ? {} : { idleSeconds }) });
+  const { kind, applies, columns, idleSeconds } = options;
+  const taken = await dependencies.runs.take({
+    kind,
+    applies,
+    columns,
+    ...(idleSeconds === undefined ? {} : { idleSeconds }),
+  });
   if (taken.outcome === "none") return { state: "none", run: null, steps: 0 };
   if (taken.outcome === "busy") return { state: "busy", run: taken.run, steps: 0 };
   const { token, read_at: readAt } = taken;
