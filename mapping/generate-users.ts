@@ -1054,11 +1054,12 @@ function rememberMapping(users: UsersMapping, hash: string): string {
     quoteLiteral(users.key.name),
     `jsonb_build_object(${sources.join(", ")})`,
     list(written.map(({ name }) => name)),
+    `${quoteLiteral(JSON.stringify(rulesOf(users)))}::jsonb`,
     list(fields),
     users.access.kind === "leave" ? "null" : list(users.access.editable),
     quoteLiteral(hash),
   ];
-  return `insert into clerk_sync.mappings as m (kind, table_name, key, columns, written, fields, editable, hash)
+  return `insert into clerk_sync.mappings as m (kind, table_name, key, columns, written, rules, fields, editable, hash)
 values (
   ${lines(values, 2)}
 )
@@ -1067,10 +1068,26 @@ on conflict (kind) do update
       key = excluded.key,
       columns = excluded.columns,
       written = excluded.written,
+      rules = excluded.rules,
       fields = excluded.fields,
       editable = excluded.editable,
       hash = excluded.hash;
 `;
+}
+
+/** Why a column may hold something else than Clerk says, by column; columns without a reason are left out. */
+function rulesOf(users: UsersMapping): Record<string, Record<string, unknown>> {
+  const rules = users.columns.map((column) => {
+    const { name, allowed, write, usesOwnDefault, default: fallback = null } = column;
+    const rule = {
+      ...(allowed === null ? {} : { allowed }),
+      ...(fallback === null ? {} : { default: fallback }),
+      ...(usesOwnDefault ? { own_default: true } : {}),
+      ...(write === "once" ? { once: true } : {}),
+    };
+    return [name, rule] as const;
+  });
+  return Object.fromEntries(rules.filter(([, rule]) => Object.keys(rule).length > 0));
 }
 
 function giveAccess(users: UsersMapping): string {

@@ -44,9 +44,9 @@ const user = {
   jobs: [],
 };
 const columns = [
-  { name: "email", source: "email", value: "a***@e***.com" },
-  { name: "full_name", source: "name", value: "A***" },
-  { name: "seen", source: "now", value: "2026-11-25T12:00:00+00:00" },
+  { name: "email", source: "email", value: "a***@e***.com", rule: null },
+  { name: "full_name", source: "name", value: "A***", rule: null },
+  { name: "seen", source: "now", value: "2026-11-25T12:00:00+00:00", rule: null },
 ];
 const summary = {
   clerk_id: "user_ada",

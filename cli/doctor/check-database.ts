@@ -13,9 +13,12 @@ const brakeSchema = z.object({ engaged_at: z.string().nullable(), reason: z.stri
 const problemsSchema = z.array(z.object({ problem: z.string(), remedy: z.string() }));
 const privilegesSchema = z.array(z.object({ object: z.string(), what: z.string() }));
 const referencesSchema = z.array(z.object({ table: z.string(), constraint: z.string() }));
+const unlinkedSchema = z.array(
+  z.object({ clerk_id: z.string(), table: z.string(), row: z.string().nullable(), unlinked_row: z.string() }),
+);
 const instancesSchema = z.array(z.object({ instance_id: z.string(), jobs: z.number() }));
 
-/** Asks the database, through its API, for schema, users table, rights, schedule, delete brake, dead letters, instances and alerts. */
+/** Asks the database, through its API, for schema, table of users, rights, schedule, delete brake, dead letters, instances and alerts. */
 export async function checkDatabase(rest: Rest | null, io: Io): Promise<Finding[]> {
   if (rest === null) {
     const remedy = "Set SUPABASE_SECRET_KEY or pass --secret-key to have database, schedule and queue looked at.";
@@ -44,6 +47,7 @@ function ask<Value>(
 const questions: readonly Question[] = [
   ask("clerk_sync_users_table_problems", problemsSchema, explainUsersTable),
   ask("clerk_sync_blocking_references", referencesSchema, explainReferences),
+  ask("clerk_sync_unlinked_rows", unlinkedSchema, explainUnlinked),
   ask("clerk_sync_privilege_findings", privilegesSchema, explainPrivileges),
   ask("clerk_sync_schedule_state", scheduleSchema, (state, { baseUrl }) => explainSchedule(state, baseUrl)),
   ask("clerk_sync_delete_brake", brakeSchema, explainBrake),
@@ -103,6 +107,17 @@ function explainReferences(references: z.infer<typeof referencesSchema>): Findin
     state: "warning",
     what: `${constraint} of ${table} stops the deletion of a user who has rows there`,
     remedy,
+  }));
+}
+
+/** The user has two rows: the sync never chooses one that others may reference. */
+function explainUnlinked(rows: z.infer<typeof unlinkedSchema>): Finding[] {
+  const check = "linked rows";
+  return rows.map(({ clerk_id, table, row, unlinked_row }) => ({
+    check,
+    state: "warning",
+    what: `${clerk_id} has ${row === null ? "no row" : `row ${row}`} of ${table}, and row ${unlinked_row} has the user's address and no Clerk id`,
+    remedy: `clerk-sync users link ${clerk_id} --row ${unlinked_row} shows what belongs to each row, and links row ${unlinked_row}.`,
   }));
 }
 

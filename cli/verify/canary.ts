@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { canaryPrefix } from "#core/webhook/foreign-events.ts";
 import { buildEvent, type Message } from "../../local/simulate/build-event.ts";
 import type { Happening } from "../../local/simulate/draw-history.ts";
-import type { ExpectedUser } from "../../local/simulate/expect-user.ts";
+import { type ExpectedUser, expectUser } from "../../local/simulate/expect-user.ts";
 import { drawId } from "../../local/simulate/random.ts";
 import { emptyUser, type UserState } from "../../local/simulate/user-state.ts";
 
@@ -47,7 +47,8 @@ export function deletionMessage(clerkId: string, now: number, instanceId: string
 
 /** What must be in the database after that. */
 export function expectCanary(canary: Canary, name: string, deleted = false): ExpectedUser {
-  return { clerkId: canary.clerkId, email: canary.email, name: `Canary ${name}`, role: "user", deleted };
+  const type = deleted ? "user.deleted" : "user.updated";
+  return expectUser([{ type, at: canary.startedAt, user: stateOf(canary, name) }]);
 }
 
 function stateOf({ clerkId, email, startedAt }: Canary, name: string): UserState {

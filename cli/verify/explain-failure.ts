@@ -82,12 +82,11 @@ export function explainJob(id: string, job: Job | null, seconds: number): Failur
 }
 
 /** The job is completed, and the row is not what the event says. */
-export function explainRow(differences: readonly Difference[]): Failure {
+export function explainRow(differences: readonly Difference[], table = "the table of users"): Failure {
   const parts = differences.map(
     ({ field, expected, actual }) => `${field} is ${JSON.stringify(actual)}, not ${JSON.stringify(expected)}`,
   );
-  const remedy =
-    "Something else writes the row: a trigger of yours on public.users, or a changed clerk_sync.write_users.";
+  const remedy = `Something else writes the row: a trigger of yours on ${table}, or a changed clerk_sync.apply_users.`;
   return { hop: "row", what: parts.join("; "), remedy };
 }
 

@@ -94,7 +94,7 @@ async function checkRow({ name, expected, proves }: Step, { rest, io }: Run): Pr
   if ("reason" in answer) return explainDatabase(answer);
   const stored = answer.value[0];
   const differences = compareUser(expected, stored);
-  if (differences.length > 0) return explainRow(differences);
+  if (differences.length > 0) return explainRow(differences, stored?.table);
   return { what: name === "deleted" && isKept(stored) ? "the row is kept, marked as deleted" : proves };
 }
 
@@ -110,6 +110,6 @@ async function checkMirror({ expected }: Step, job: Job | null, { rest, io }: Ru
   const { user } = answer;
   if (expected.deleted) return user === null ? null : explainAuth("the user is still in Supabase Auth");
   if (user === null) return explainAuth("the user is not in Supabase Auth");
-  const isRight = user.email === expected.email && user.name === expected.name;
+  const isRight = user.email === expected.said["email"] && user.name === expected.said["name"];
   return isRight ? null : explainAuth("the user in Supabase Auth has another email or name");
 }

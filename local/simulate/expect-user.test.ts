@@ -16,7 +16,7 @@ function happening(at: number, changes: Partial<UserState>, type: Happening["typ
 
 test("the newest snapshot counts, wherever it stands", () => {
   const expected = expectUser([happening(3, { firstName: "New", lastName: null }), happening(2, { firstName: "Old" })]);
-  expect(expected).toMatchObject({ name: "New", deleted: false });
+  expect(expected).toMatchObject({ said: { name: "New" }, deleted: false });
 });
 
 test("a deletion counts whatever else is there", () => {
@@ -24,8 +24,8 @@ test("a deletion counts whatever else is there", () => {
 });
 
 test("the email is the primary one and not the first", () => {
-  expect(expectUser([happening(1, {})]).email).toBe(user.emails[2]?.address);
-  expect(expectUser([happening(1, { primaryEmailId: null })]).email).toBeNull();
+  expect(expectUser([happening(1, {})]).said["email"]).toBe(user.emails[2]?.address);
+  expect(expectUser([happening(1, { primaryEmailId: null })]).said["email"]).toBeNull();
 });
 
 test.each([
@@ -34,20 +34,28 @@ test.each([
   ["Ada", "  ", "Ada"],
   [null, null, null],
 ])("%j and %j make the name %j", (firstName, lastName, name) => {
-  expect(expectUser([happening(1, { firstName, lastName })]).name).toBe(name);
+  expect(expectUser([happening(1, { firstName, lastName })]).said["name"]).toBe(name);
 });
 
-test.each([
-  ["admin", "admin"],
-  ["user", "user"],
-  ["superuser", "user"],
-  [null, "user"],
-])("role %j in public_metadata gives %s, and a claimed role nothing", (role, expected) => {
-  expect(expectUser([happening(1, { role, claimedRole: "admin" })]).role).toBe(expected);
+test("a claimed role is said by nobody", () => {
+  expect(expectUser([happening(1, { role: null, claimedRole: "admin" })]).said["public_metadata.role"]).toBeNull();
 });
 
-const live: ExpectedUser = { clerkId: "user_1", deleted: false, email: "a@example.com", name: "A", role: "user" };
-const row = { id: "1", email: "a@example.com", name: "A", role: "user", deleted_at: null };
+const said = { email: "a@example.com", name: "A", "public_metadata.role": null, username: null, banned: false };
+const live: ExpectedUser = { clerkId: "user_1", deleted: false, said };
+const row = { id: "1", email: null, name: null, role: null, deleted_at: null };
+type Column = UserRecord["columns"][number];
+const column = (name: string, source: string, value: unknown, rule: Column["rule"] = null): Column => ({
+  name,
+  source,
+  value,
+  rule,
+});
+const columns = [
+  column("mail", "email", "a@example.com"),
+  column("full_name", "name", "A"),
+  column("at", "now", "2026"),
+];
 const state = {
   version: 1,
   deleted_at: null,
@@ -63,7 +71,7 @@ const state = {
 const stored: UserRecord = {
   clerk_id: "user_1",
   table: "public.users",
-  columns: [],
+  columns,
   row,
   state,
   values: null,
@@ -76,7 +84,15 @@ const gone = { ...live, deleted: true };
 
 test.each<[string, ExpectedUser, UserRecord | undefined, string[]]>([
   ["a row as expected is in step", live, stored, []],
-  ["each wrong field is named", live, { ...stored, row: { ...row, email: null, role: "admin" } }, ["email", "role"]],
+  [
+    "each wrong column is named",
+    live,
+    {
+      ...stored,
+      columns: [column("mail", "email", null), column("full_name", "name", "B"), column("at", "now", null)],
+    },
+    ["mail", "full_name"],
+  ],
   ["a user never seen lacks its row", live, unknown, ["row"]],
   ["a live user that is marked deleted is out of step", live, { ...stored, state: tombstone }, ["deleted"]],
   [
@@ -96,4 +112,45 @@ test.each<[string, ExpectedUser, UserRecord | undefined, string[]]>([
   ["a deleted user without a tombstone is out of step", gone, unknown, ["deleted"]],
 ])("%s", (_, expected, actual, fields) => {
   expect(compareUser(expected, actual).map(({ field }) => field)).toEqual(fields);
+});
+
+const roles = ["viewer", "admin"];
+test.each<[string, Column, string | null, boolean]>([
+  [
+    "the default where Clerk has nothing",
+    column("role", "public_metadata.role", "viewer", { default: "viewer" }),
+    null,
+    true,
+  ],
+  [
+    "another value where Clerk has nothing",
+    column("role", "public_metadata.role", "admin", { default: "viewer" }),
+    null,
+    false,
+  ],
+  [
+    "the default where Clerk's is refused",
+    column("role", "public_metadata.role", null, { allowed: roles }),
+    "king",
+    true,
+  ],
+  ["what Clerk has, refused", column("role", "public_metadata.role", "king", { allowed: roles }), "king", false],
+  ["what Clerk has, allowed", column("role", "public_metadata.role", "admin", { allowed: roles }), "admin", true],
+  [
+    "the default with the id in it",
+    column("tag", "public_metadata.role", "of user_1", { default: "of {id}" }),
+    null,
+    true,
+  ],
+  ["the column's own default", column("role", "public_metadata.role", "x", { own_default: true }), null, true],
+  ["a value that is kept", column("role", "public_metadata.role", "first", { once: true }), "later", true],
+])("%s: a column is compared by its rule", (_, one, role, isRight) => {
+  const expected = { ...live, said: { ...said, "public_metadata.role": role } };
+  expect(compareUser(expected, { ...stored, columns: [one] })).toHaveLength(isRight ? 0 : 1);
+});
+
+test("a placeholder is expected to read as no address, and a flag in a column of text as its word", () => {
+  const expected = { ...live, said: { ...said, email: null } };
+  const mail = column("mail", "email", null, { default: "{id}@users.invalid" });
+  expect(compareUser(expected, { ...stored, columns: [mail, column("banned", "banned", "false")] })).toEqual([]);
 });

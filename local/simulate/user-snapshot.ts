@@ -1,7 +1,8 @@
 import type { SimulatedEmail, UserState } from "./user-state.ts";
 
 const minute = 60_000;
-const imageUrl = "https://img.clerk.com/eyJ0eXBlIjoiZGVmYXVsdCJ9";
+/** Everybody's picture. */
+export const imageUrl = "https://img.clerk.com/eyJ0eXBlIjoiZGVmYXVsdCJ9";
 
 /** `data` of user.created and user.updated: the whole user, field by field as Clerk's webhook schema has it. */
 export function userSnapshot(user: UserState, at: number) {

@@ -422,6 +422,9 @@ create index if not exists user_state_external_id_idx
 create index if not exists user_state_auth_user_id_idx
   on clerk_sync.user_state (auth_user_id)
   where auth_user_id is not null;
+create index if not exists user_state_unlinked_row_idx
+  on clerk_sync.user_state (clerk_id)
+  where unlinked_row is not null;
 create index if not exists user_state_auth_finding_idx
   on clerk_sync.user_state (clerk_id)
   where auth_finding is not null;
@@ -510,6 +513,7 @@ create table if not exists clerk_sync.mappings (
   key        text   not null,
   columns    jsonb  not null,
   written    text[] not null,
+  rules      jsonb  not null,
   fields     text[] not null,
   editable   text[] null,
   hash       text   not null,
@@ -524,6 +528,8 @@ comment on column clerk_sync.mappings.columns is
   'the source of each column';
 comment on column clerk_sync.mappings.written is
   'the columns that what Clerk says is written into, also where the row is there';
+comment on column clerk_sync.mappings.rules is
+  'why a column may hold something else than Clerk says, by column: {allowed, default, own_default, once}';
 comment on column clerk_sync.mappings.fields is
   'what of a payload the generated functions read';
 comment on column clerk_sync.mappings.editable is
@@ -1434,13 +1440,14 @@ $$;
 
 -- The table of users. `npm run users` generates this file from the mapping of this repository.
 
-insert into clerk_sync.mappings as m (kind, table_name, key, columns, written, fields, editable, hash)
+insert into clerk_sync.mappings as m (kind, table_name, key, columns, written, rules, fields, editable, hash)
 values (
   'user',
   'public.users',
   'clerk_id',
   jsonb_build_object('email', 'email', 'name', 'name', 'role', 'public_metadata.role', 'createdAt', 'created_at', 'updatedAt', 'now', 'created_at', 'created_at', 'updated_at', 'now'),
   array['email', 'name', 'role']::text[],
+  '{"role":{"allowed":["user","admin"],"default":"user"},"createdAt":{"own_default":true,"once":true},"created_at":{"once":true}}'::jsonb,
   array['email', 'name', 'user_role', 'created_at']::text[],
   array['name', 'preferences', 'medical_profile']::text[],
   'e42259685c61f5406a202164bdc80ba4706bf1ab662088e1c113db02e326154d'
@@ -1450,6 +1457,7 @@ on conflict (kind) do update
       key = excluded.key,
       columns = excluded.columns,
       written = excluded.written,
+      rules = excluded.rules,
       fields = excluded.fields,
       editable = excluded.editable,
       hash = excluded.hash;
@@ -5960,6 +5968,30 @@ as $$
     and s.deleted_at is null;
 $$;
 
+-- Rows that were not linked to the user who has their address, because rows of other tables may reference the user's own row:
+-- [{clerk_id, table, row, unlinked_row}], both rows by the column that names one; at most p_limit.
+create or replace function public.clerk_sync_unlinked_rows(p_limit integer default 20)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'clerk_id', s.clerk_id, 'table', m.table_name, 'row', u.row_id, 'unlinked_row', s.unlinked_row
+  ) order by s.clerk_id), '[]')
+  from (
+    select k.clerk_id, k.unlinked_row
+    from clerk_sync.known_users as k
+    where k.unlinked_row is not null
+      and k.deleted_at is null
+    order by k.clerk_id
+    limit p_limit
+  ) as s
+  cross join clerk_sync.mappings as m
+  left join lateral (select r.row_id from clerk_sync.user_rows as r where r.clerk_id = s.clerk_id offset 0) as u on true
+  where m.kind = 'user';
+$$;
+
 -- Users of ours that were mirrored and whose mirror the list of Supabase Auth has not shown to the open compare,
 -- after p_after in the order of their ids, at most p_limit: {users: [{clerk_id, id}], held, next}; next is null at the end.
 -- Looks at some thousand users a call. held: [{clerk_id, email}] of those whose address another Auth user held.
@@ -8008,14 +8040,15 @@ begin
 end
 $$;
 
--- The columns that the sync writes in the table of users, in the order of the table: each with what Clerk says that goes there.
+-- The columns that the sync writes in the table of users, in the order of the table: each with what Clerk says that goes there,
+-- and why it may hold something else (null: it may not).
 create or replace function clerk_sync.mapped_columns()
-returns table (name text, source text)
+returns table (name text, source text, rule jsonb)
 language sql
 stable
 set search_path = ''
 as $$
-  select a.attname::text, m.columns ->> a.attname::text
+  select a.attname::text, m.columns ->> a.attname::text, m.rules -> a.attname::text
   from clerk_sync.mappings as m
   join pg_catalog.pg_attribute as a on a.attrelid = to_regclass(m.table_name)
   where m.kind = 'user'
@@ -8026,7 +8059,7 @@ as $$
 $$;
 
 -- Users as JSON, one for each id, in their order: one shape for the page and the command line, parsed by
--- admin/contract/users.ts. table is the mapped table, columns what the sync writes there ([{name, source, value}]), row what the
+-- admin/contract/users.ts. table is the mapped table, columns what the sync writes there ([{name, source, value, rule}]), row what the
 -- verdicts need of it, state what the sync remembers of the user, values what Supabase Auth is given beside the row. row, state
 -- and values are null where there is none. What is personal stands in row, columns and values. Jobs are counted as far as
 -- 1,000. Times of a column without time zone are UTC, as the sync writes them. A placeholder is no address.
@@ -8043,9 +8076,10 @@ declare
   v_table   text := (select m.table_name from clerk_sync.mappings as m where m.kind = 'user');
   v_names   text[];
   v_sources text[];
+  v_rules   jsonb[];
 begin
-  select array_agg(c.name), array_agg(c.source)
-  into v_names, v_sources
+  select array_agg(c.name), array_agg(c.source), array_agg(c.rule)
+  into v_names, v_sources, v_rules
   from clerk_sync.mapped_columns() as c;
   return (
     select coalesce(jsonb_agg(jsonb_build_object(
@@ -8055,9 +8089,10 @@ begin
         select coalesce(jsonb_agg(jsonb_build_object(
           'name', c.name,
           'source', c.source,
-          'value', case when c.source = 'email' then to_jsonb(u.email) else u.mapped -> c.name end
+          'value', case when c.source = 'email' then to_jsonb(u.email) else u.mapped -> c.name end,
+          'rule', c.rule
         ) order by c.place), '[]')
-        from unnest(v_names, v_sources) with ordinality as c(name, source, place)
+        from unnest(v_names, v_sources, v_rules) with ordinality as c(name, source, rule, place)
       ),
       'row', case when u.clerk_id is not null then jsonb_build_object(
         'id', u.row_id,

@@ -106,6 +106,9 @@ create index if not exists user_state_external_id_idx
 create index if not exists user_state_auth_user_id_idx
   on clerk_sync.user_state (auth_user_id)
   where auth_user_id is not null;
+create index if not exists user_state_unlinked_row_idx
+  on clerk_sync.user_state (clerk_id)
+  where unlinked_row is not null;
 create index if not exists user_state_auth_finding_idx
   on clerk_sync.user_state (clerk_id)
   where auth_finding is not null;
@@ -194,6 +197,7 @@ create table if not exists clerk_sync.mappings (
   key        text   not null,
   columns    jsonb  not null,
   written    text[] not null,
+  rules      jsonb  not null,
   fields     text[] not null,
   editable   text[] null,
   hash       text   not null,
@@ -208,6 +212,8 @@ comment on column clerk_sync.mappings.columns is
   'the source of each column';
 comment on column clerk_sync.mappings.written is
   'the columns that what Clerk says is written into, also where the row is there';
+comment on column clerk_sync.mappings.rules is
+  'why a column may hold something else than Clerk says, by column: {allowed, default, own_default, once}';
 comment on column clerk_sync.mappings.fields is
   'what of a payload the generated functions read';
 comment on column clerk_sync.mappings.editable is

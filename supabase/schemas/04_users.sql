@@ -1,12 +1,13 @@
 -- The table of users. `npm run users` generates this file from the mapping of this repository.
 
-insert into clerk_sync.mappings as m (kind, table_name, key, columns, written, fields, editable, hash)
+insert into clerk_sync.mappings as m (kind, table_name, key, columns, written, rules, fields, editable, hash)
 values (
   'user',
   'public.users',
   'clerk_id',
   jsonb_build_object('email', 'email', 'name', 'name', 'role', 'public_metadata.role', 'createdAt', 'created_at', 'updatedAt', 'now', 'created_at', 'created_at', 'updated_at', 'now'),
   array['email', 'name', 'role']::text[],
+  '{"role":{"allowed":["user","admin"],"default":"user"},"createdAt":{"own_default":true,"once":true},"created_at":{"once":true}}'::jsonb,
   array['email', 'name', 'user_role', 'created_at']::text[],
   array['name', 'preferences', 'medical_profile']::text[],
   'e42259685c61f5406a202164bdc80ba4706bf1ab662088e1c113db02e326154d'
@@ -16,6 +17,7 @@ on conflict (kind) do update
       key = excluded.key,
       columns = excluded.columns,
       written = excluded.written,
+      rules = excluded.rules,
       fields = excluded.fields,
       editable = excluded.editable,
       hash = excluded.hash;

@@ -327,6 +327,30 @@ as $$
     and s.deleted_at is null;
 $$;
 
+-- Rows that were not linked to the user who has their address, because rows of other tables may reference the user's own row:
+-- [{clerk_id, table, row, unlinked_row}], both rows by the column that names one; at most p_limit.
+create or replace function public.clerk_sync_unlinked_rows(p_limit integer default 20)
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+    'clerk_id', s.clerk_id, 'table', m.table_name, 'row', u.row_id, 'unlinked_row', s.unlinked_row
+  ) order by s.clerk_id), '[]')
+  from (
+    select k.clerk_id, k.unlinked_row
+    from clerk_sync.known_users as k
+    where k.unlinked_row is not null
+      and k.deleted_at is null
+    order by k.clerk_id
+    limit p_limit
+  ) as s
+  cross join clerk_sync.mappings as m
+  left join lateral (select r.row_id from clerk_sync.user_rows as r where r.clerk_id = s.clerk_id offset 0) as u on true
+  where m.kind = 'user';
+$$;
+
 -- Users of ours that were mirrored and whose mirror the list of Supabase Auth has not shown to the open compare,
 -- after p_after in the order of their ids, at most p_limit: {users: [{clerk_id, id}], held, next}; next is null at the end.
 -- Looks at some thousand users a call. held: [{clerk_id, email}] of those whose address another Auth user held.

@@ -40,14 +40,15 @@ begin
 end
 $$;
 
--- The columns that the sync writes in the table of users, in the order of the table: each with what Clerk says that goes there.
+-- The columns that the sync writes in the table of users, in the order of the table: each with what Clerk says that goes there,
+-- and why it may hold something else (null: it may not).
 create or replace function clerk_sync.mapped_columns()
-returns table (name text, source text)
+returns table (name text, source text, rule jsonb)
 language sql
 stable
 set search_path = ''
 as $$
-  select a.attname::text, m.columns ->> a.attname::text
+  select a.attname::text, m.columns ->> a.attname::text, m.rules -> a.attname::text
   from clerk_sync.mappings as m
   join pg_catalog.pg_attribute as a on a.attrelid = to_regclass(m.table_name)
   where m.kind = 'user'
@@ -58,7 +59,7 @@ as $$
 $$;
 
 -- Users as JSON, one for each id, in their order: one shape for the page and the command line, parsed by
--- admin/contract/users.ts. table is the mapped table, columns what the sync writes there ([{name, source, value}]), row what the
+-- admin/contract/users.ts. table is the mapped table, columns what the sync writes there ([{name, source, value, rule}]), row what the
 -- verdicts need of it, state what the sync remembers of the user, values what Supabase Auth is given beside the row. row, state
 -- and values are null where there is none. What is personal stands in row, columns and values. Jobs are counted as far as
 -- 1,000. Times of a column without time zone are UTC, as the sync writes them. A placeholder is no address.
@@ -75,9 +76,10 @@ declare
   v_table   text := (select m.table_name from clerk_sync.mappings as m where m.kind = 'user');
   v_names   text[];
   v_sources text[];
+  v_rules   jsonb[];
 begin
-  select array_agg(c.name), array_agg(c.source)
-  into v_names, v_sources
+  select array_agg(c.name), array_agg(c.source), array_agg(c.rule)
+  into v_names, v_sources, v_rules
   from clerk_sync.mapped_columns() as c;
   return (
     select coalesce(jsonb_agg(jsonb_build_object(
@@ -87,9 +89,10 @@ begin
         select coalesce(jsonb_agg(jsonb_build_object(
           'name', c.name,
           'source', c.source,
-          'value', case when c.source = 'email' then to_jsonb(u.email) else u.mapped -> c.name end
+          'value', case when c.source = 'email' then to_jsonb(u.email) else u.mapped -> c.name end,
+          'rule', c.rule
         ) order by c.place), '[]')
-        from unnest(v_names, v_sources) with ordinality as c(name, source, place)
+        from unnest(v_names, v_sources, v_rules) with ordinality as c(name, source, rule, place)
       ),
       'row', case when u.clerk_id is not null then jsonb_build_object(
         'id', u.row_id,

@@ -115,6 +115,23 @@ it("a file that is not there is a usage error", async () => {
   });
 });
 
+it("a row that was not linked is a warning that names both rows and the command", async () => {
+  await server.pool.query(
+    `insert into clerk_sync.records (id, version) values ('user_two', 1);
+     insert into public.users (clerk_id, "updatedAt") values ('user_two', now());
+     insert into clerk_sync.user_state (clerk_id, unlinked_row) values ('user_two', 'row_1'), ('user_left', 'row_2')`,
+  );
+  const found = await findings("--secret-key", server.settings.secretKey);
+  expect(found.get("linked rows")).toMatchObject({
+    state: "warning",
+    what: expect.stringMatching(
+      /^user_two has row [0-9a-f-]{36} of public\.users, and row row_1 has the user's address and no Clerk id$/,
+    ),
+    remedy: expect.stringMatching(/^clerk-sync users link user_two --row row_1 shows/),
+  });
+  await server.pool.query("delete from clerk_sync.user_state");
+});
+
 it("a right that was given away is a failure", async () => {
   await server.pool.query("grant select on public.job_queue to anon");
   const found = await findings("--secret-key", server.settings.secretKey);

@@ -1,9 +1,12 @@
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { generateUsers } from "../../../mapping/generate-users.ts";
+import type { Mapping } from "../../../mapping/mapping.ts";
 import { applyPrelude, migrate } from "../../../server/migrate.ts";
 import { userEvent } from "../../support/clerk/build-event.ts";
 import { createQueue, type Queue } from "../../support/database/queue.ts";
 import { createEmptyDatabase } from "../../support/database/test-database.ts";
+import { changeMapping } from "../../support/mapping/contract-mapping.ts";
 import { defaultPrivileges } from "../../support/supabase/default-privileges.ts";
 
 let queue: Queue;
@@ -197,6 +200,29 @@ describe("clerk_sync_privilege_findings", () => {
     ["create policy staff on public.users for select to authenticated using (role = 'admin')", []],
   ])("%s", async (sql, found) => {
     expect(await findAfter(sql)).toEqual(found);
+  });
+
+  const mapped = (access: Mapping["users"]["access"]) => generateUsers(changeMapping({ access }));
+
+  it("leaves the rights of a table to its owner whose mapping says so", async () => {
+    const owners = `
+      drop policy users_select_own on public.users;
+      drop policy users_update_own on public.users;
+      create policy open on public.users for select using (true);
+      grant select on public.users to anon;
+      grant update (role) on public.users to authenticated;
+      alter table public.users disable row level security;`;
+    expect(await findAfter(`${mapped({ kind: "leave" })}; ${owners}`)).toEqual([]);
+    expect(await findAfter(`${mapped({ kind: "leave" })}; grant select on public.job_queue to anon`)).toHaveLength(1);
+    expect(await findAfter(owners)).toHaveLength(6);
+  });
+
+  it("lets users edit what the mapping says, and nothing else", async () => {
+    const editable = mapped({ kind: "own_row", editable: ["preferences"] });
+    expect(await findAfter(editable)).toEqual([]);
+    expect(await findAfter(`${editable}; grant update (name) on public.users to authenticated`)).toEqual([
+      "public.users.name: authenticated may update",
+    ]);
   });
 });
 

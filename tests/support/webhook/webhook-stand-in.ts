@@ -124,13 +124,27 @@ function describeUser(clerkId: string, { deleted, row }: StoredState, openJobs: 
   return {
     clerk_id: clerkId,
     table: "public.users",
-    columns: [],
+    columns: describeColumns(row),
     row: row === null ? null : { ...row, id: clerkId, name: row.name || null, deleted_at: null },
     state: { ...emptyState, deleted_at: deleted ? "2026-11-20T10:00:00Z" : null },
     values: null,
     open_jobs: openJobs,
     dead_jobs: 0,
   };
+}
+
+/** As the mapping of this repository. */
+function describeColumns(row: StoredState["row"]): UserRecord["columns"] {
+  return [
+    { name: "email", source: "email", value: row?.email ?? null, rule: null },
+    { name: "name", source: "name", value: row?.name || null, rule: null },
+    {
+      name: "role",
+      source: "public_metadata.role",
+      value: row?.role ?? null,
+      rule: { allowed: ["user", "admin"], default: "user" },
+    },
+  ];
 }
 
 function header(request: IncomingMessage, name: string): string {

@@ -24,7 +24,24 @@ const userStateSchema = z.object({
 const fieldValue = z.unknown();
 
 /** A column that the sync writes, with what of Clerk goes there by the names of the configuration. */
-const mappedColumnSchema = z.object({ name: z.string(), source: z.string(), value: fieldValue });
+const mappedColumnSchema = z.object({
+  name: z.string(),
+  source: z.string(),
+  value: fieldValue,
+  /** Why the column may hold something else than Clerk says; null: it may not. */
+  rule: z
+    .object({
+      /** Any other value becomes the default. */
+      allowed: z.array(z.string()).optional(),
+      /** What stands where Clerk has no value; {id} stands for the Clerk id. */
+      default: z.union([z.string(), z.number(), z.boolean()]).optional(),
+      /** The column's own default stands where Clerk has no value. */
+      own_default: z.literal(true).optional(),
+      /** The first value is kept. */
+      once: z.literal(true).optional(),
+    })
+    .nullable(),
+});
 
 /** One user as SQL describes one (clerk_sync_users): the shape of a list, of one user and of the command line. */
 export const userRecordSchema = z.object({

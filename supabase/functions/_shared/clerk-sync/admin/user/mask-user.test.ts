@@ -13,7 +13,7 @@ const record: UserRecord = {
   dead_jobs: 0,
 };
 const mask = (source: string, value: unknown) =>
-  maskRecord({ ...record, columns: [{ name: "column", source, value }] }).columns[0]?.value;
+  maskRecord({ ...record, columns: [{ name: "column", source, value, rule: null }] }).columns[0]?.value;
 
 test.each([
   ["email", "ada@example.com", "a***@e***.com"],
