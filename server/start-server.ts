@@ -84,7 +84,7 @@ function readNeeds(config: Config, only: Half | null): Needs {
 const noDatabase =
   "  DATABASE_URL is not set. Set it to your PostgreSQL, postgres://…; for development, clerk-sync serve --local brings one, with stand-ins of Supabase.";
 const noAuth =
-  "  AUTH_MIRROR is on and needs SUPABASE_URL and SUPABASE_SECRET_KEY. Set them, or AUTH_MIRROR=off: users go into public.users only.";
+  "  AUTH_MIRROR is on and needs SUPABASE_URL and SUPABASE_SECRET_KEY. Set them, or AUTH_MIRROR=off: users go into their table only.";
 
 function report(url: string, { config, only }: ServerOptions): void {
   const takesEvents = only !== "worker";

@@ -14,7 +14,7 @@ Without --apply nothing is changed. A user that Clerk's list does not show is de
 user that it does not exist, and many deletions wait for an operator (the delete brake).
 Kinds: missing, stale (an event was lost), ahead (what was applied does not come
 from Clerk: a leaked secret, a wrong clock), differs (same version, other values), unmirrored (not in Supabase Auth),
-extra (deleted at Clerk); no drift are edited (only the name, which users may change), pending (in the queue) and
+extra (deleted at Clerk); no drift are edited (only what users may edit differs), pending (in the queue) and
 foreign (unknown to Clerk and never written by the sync: seeded, of another instance, or deleted before the sync came).
 In Supabase Auth, where users are mirrored: auth_missing, auth_differs (changed there by hand), auth_address_held (another user there holds the address), auth_extra (of a user who
 is deleted), auth_deleted (soft-deleted there: delete it for good in the dashboard, and it is made anew; what refers to it

@@ -9,8 +9,8 @@ import { findPlace } from "./reason-place.ts";
 
 const sentences: Readonly<Record<Overview["health"]["status"], string>> = {
   healthy: "Nothing is known to be wrong: users are in step with Clerk.",
-  degraded: "Somebody should look. What is in the users table can be relied on.",
-  compromised: "The users table is behind Clerk, or may be.",
+  degraded: "Somebody should look. What is in the table of users can be relied on.",
+  compromised: "The table of users is behind Clerk, or may be.",
 };
 
 /** How the sync is, and for each reason what it is, since when, and what to do. */

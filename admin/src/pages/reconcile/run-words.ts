@@ -35,7 +35,7 @@ export const countWords: Readonly<Record<string, string>> = {
   unmirrored: "right here, not in Supabase Auth",
   extra: "here, and deleted at Clerk",
   foreign: "here, unknown to Clerk, never written by the sync: left as they are",
-  edited: "only the name differs, which users may change: left as they are",
+  edited: "only what users may edit differs: left as they are",
   pending: "work is in the queue: left as they are",
   queued: "put into the queue",
   exists: "were here and as new already",

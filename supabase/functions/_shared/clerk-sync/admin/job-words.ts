@@ -4,7 +4,7 @@ import type { Advice, Job } from "./contract/jobs.ts";
 
 const errorWords: Readonly<Record<string, Advice>> = {
   database_rejected: {
-    what: "The database refused the row: a constraint, trigger or type of the users table does not accept it.",
+    what: "The database refused the row: a constraint, trigger or type of the table of users does not accept it.",
     remedy:
       "Read the SQLSTATE and the name of the constraint in the error. Correct the table, or the user at Clerk. Then retry the job.",
   },
@@ -15,7 +15,7 @@ const errorWords: Readonly<Record<string, Advice>> = {
   database_timeout: {
     what: "Applying the job took too long, even alone.",
     remedy:
-      "Look for a slow trigger on the users table, or for a lock that another transaction holds. Then retry the job.",
+      "Look for a slow trigger on the table of users, or for a lock that another transaction holds. Then retry the job.",
   },
   delete_blocked: {
     what: "Rows of another table refer to the deleted user, and their foreign key prevents the deletion.",

@@ -132,7 +132,7 @@ export const environmentSchema = z.object({
   }),
   AUTH_MIRROR: onOrOff
     .default(true)
-    .register(notes, { what: "`off`: users go into `public.users` only, not into Supabase Auth.", home: "both" }),
+    .register(notes, { what: "`off`: users go into their table only, not into Supabase Auth.", home: "both" }),
   AUTH_ADOPT: onOrOff.default(false).register(notes, {
     what: "`on`: an Auth user from before the mirror who holds an address that Clerk has verified becomes the mirror of that user, locked for native sign-in ([Supabase Auth](supabase-auth.md)). `off`: that Auth user is left alone, and the mirror gets a placeholder address.",
     home: "both",

@@ -2,7 +2,7 @@ import { type ErrorCode, errorMessage, SyncError } from "../errors.ts";
 
 export { SyncError } from "../errors.ts";
 
-/** The caller's row as `ensure-user` answers it, with every column of `public.users` that the user may read. */
+/** The caller's row as `ensure-user` answers it, with every column of the mapped table that the user may read. */
 export type UserRow = {
   id: string;
   clerk_id: string;
