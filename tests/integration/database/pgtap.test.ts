@@ -2,12 +2,15 @@ import { readdir, readFile } from "node:fs/promises";
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { authSchema } from "../../../local/open-local-database.ts";
+import { generateUsers } from "../../../mapping/generate-users.ts";
 import { applyPrelude, migrate } from "../../../server/migrate.ts";
 import { hasDebianExtension, startDebianPostgres } from "../../support/database/debian-postgres.ts";
+import { changeMapping } from "../../support/mapping/contract-mapping.ts";
 import { olderUsersTable } from "../../support/supabase/older-users-table.ts";
 
 const folder = new URL("../../../supabase/tests/", import.meta.url);
 const files = (await readdir(folder)).filter((name) => name.endsWith("_test.sql")).sort();
+const contract = await readFile(new URL("../../fixtures/contract-users_test.sql", import.meta.url), "utf8");
 const hasPgtap = await hasDebianExtension("pgtap", "postgresql-15-pgtap");
 
 // The tests that `supabase test db` runs in a project, on a database as a project has it.
@@ -41,12 +44,37 @@ describe.skipIf(!hasPgtap).each([
     );
   }
 
-  it.each(files)("%s passes", async (file) => {
-    const lines = await run(await readFile(new URL(file, folder), "utf8"));
+  async function expectPass(text: string): Promise<void> {
+    const lines = await run(text);
     const planned = Number(lines.find((line) => line.startsWith("1.."))?.slice(3));
     expect(lines.filter((line) => line.startsWith("not ok") || line.startsWith("#"))).toEqual([]);
     expect(lines.filter((line) => line.startsWith("ok "))).toHaveLength(planned);
+  }
+
+  it.each(files)("%s passes", async (file) => {
+    await expectPass(await readFile(new URL(file, folder), "utf8"));
   });
+
+  it("a new user has the defaults of the table", async () => {
+    await expectPass(contract);
+    const changed = contract.replace(
+      /^begin;$/m,
+      "begin; alter table public.users alter column preferences set default '{}';",
+    );
+    expect((await run(changed)).filter((line) => line.startsWith("not ok")).length).toBeGreaterThan(0);
+  });
+
+  it.each(files)(
+    "%s passes where access to the table is its owner's, who gives what would be found else",
+    async (file) => {
+      const owners = `${generateUsers(changeMapping({ access: { kind: "leave" } }))};
+      drop policy users_select_own on public.users;
+      create policy open on public.users for select using (true);
+      grant select, update, insert, delete on public.users to anon, authenticated;`;
+      const text = await readFile(new URL(file, folder), "utf8");
+      await expectPass(text.replace(/^begin;$/m, () => `begin; ${owners}`));
+    },
+  );
 
   const grants = "04_explicit_grants_test.sql";
   it.each([
@@ -62,7 +90,12 @@ describe.skipIf(!hasPgtap).each([
       "create function public.clerk_sync_extra() returns int language sql set search_path = '' as 'select 1'",
     ],
     ["a column open to anon", "05_anon_sees_nothing_test.sql", "grant select (name) on public.users to anon"],
-    ["another default", "06_defaults_test.sql", "alter table public.users alter column preferences set default '{}'"],
+    ["a column that users may edit", "02_own_columns_test.sql", "grant update (role) on public.users to authenticated"],
+    [
+      "a policy that lets users read all",
+      "01_own_row_test.sql",
+      "create policy open on public.users for select to authenticated using (true)",
+    ],
     [
       "a function with its owner's rights",
       "07_no_way_around_test.sql",
