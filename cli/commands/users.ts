@@ -39,7 +39,7 @@ export function addUsersCommand(program: Command, io: CommandIo): void {
   addAdminOptions(
     users
       .command("show <clerk-id>")
-      .description("Clerk, users and Supabase Auth side by side, and what keeps them apart."),
+      .description("Clerk, the table of users and Supabase Auth side by side, and what keeps them apart."),
   )
     .option("--reveal", "show personal values; that goes into the audit")
     .action(async (id: string, given: unknown) => show(id, readOptions(showSchema, given), io));

@@ -19,7 +19,7 @@ export function PlacesPanel({ user }: { user: User }) {
         <Table miw={540} layout="fixed" aria-label="Side by side" verticalSpacing={6} className={classes.table}>
           <Table.Thead>
             <Table.Tr>
-              <Table.Th w={148}>Column</Table.Th>
+              <Table.Th w={164}>Column</Table.Th>
               {places.map(({ key, name }) => (
                 <Table.Th key={key}>{name}</Table.Th>
               ))}
@@ -64,9 +64,9 @@ function Presence({ place }: { place: Place }) {
 }
 
 function Line({ line }: { line: ComparedLine }) {
-  const { source, differs } = line;
+  const { name, source, differs } = line;
   return (
-    <Row name={nameLine(line)} source={source} differs={differs}>
+    <Row name={nameLine(line)} source={source === name ? null : source} differs={differs}>
       {([line.clerk, line.users, line.auth] as const).map((value, place) => (
         // biome-ignore lint/suspicious/noArrayIndexKey: the places stand in one order
         <Table.Td key={place}>{showValue(value, formatTime)}</Table.Td>

@@ -22,7 +22,7 @@ export function UsersPage() {
       <PageHeader
         name="Users"
         title="Users"
-        about="Open a user to see Clerk, users and Supabase Auth side by side, and what keeps them out of step."
+        about="Open a user to see Clerk, the table of users and Supabase Auth side by side, and what keeps them out of step."
       />
       <Group component="search" mb="md" aria-label="Search users">
         <FilterInput
