@@ -1,5 +1,6 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
+import { formatFileName } from "../mapping/generate-schema.ts";
 
 const schemas = "supabase/schemas";
 
@@ -16,7 +17,7 @@ export async function formatMigration(root: string): Promise<{ file: string; tex
   const files = await readSchemas(root);
   const version = /select '(\d{14})';/.exec(files.at(-1)?.sql ?? "")?.[1];
   if (version === undefined) throw new Error(`The last file in ${schemas} does not say the version of the schema.`);
-  const parts = files.map(({ name, sql }) => `-- ---- ${name} ----\n\n${sql}`);
+  const parts = files.map(({ name, sql }) => `${formatFileName(name)}${sql}`);
   const text = [`-- Generated from ${schemas} by \`npm run migration\`.\n`, ...parts].join("\n");
   return { file: `supabase/migrations/${version}_schema.sql`, text };
 }

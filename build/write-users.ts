@@ -1,6 +1,11 @@
 import { writeFile } from "node:fs/promises";
-import { formatUsers } from "../mapping/generate-users.ts";
-import { contractMapping } from "../tests/support/mapping/contract-mapping.ts";
+import { generateSchema } from "../mapping/generate-schema.ts";
+import { formatRuntimeMapping, formatSavedMapping } from "../mapping/saved-mapping.ts";
+import { contractFacts, contractMapping } from "../tests/support/mapping/contract-mapping.ts";
 
 // npm run users
-await writeFile(new URL("../supabase/schemas/04_users.sql", import.meta.url), formatUsers(contractMapping));
+const schemas = new URL("../supabase/schemas/", import.meta.url);
+const core = new URL("../supabase/functions/_shared/clerk-sync/", import.meta.url);
+await writeFile(new URL("mapping.json", core), formatRuntimeMapping(contractMapping));
+await writeFile(new URL("../clerk-sync.json", schemas), formatSavedMapping(contractMapping, contractFacts, null));
+for (const { name, sql } of generateSchema(contractMapping)) await writeFile(new URL(name, schemas), sql);

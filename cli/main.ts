@@ -11,6 +11,7 @@ import { addAlertsCommand } from "./commands/alerts.ts";
 import { addAuditCommand } from "./commands/audit.ts";
 import { addBackfillCommand } from "./commands/backfill.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
+import { addGenerateCommand } from "./commands/generate.ts";
 import { addInitCommand } from "./commands/init.ts";
 import { addJobsCommand } from "./commands/jobs.ts";
 import { addMigrateCommand } from "./commands/migrate.ts";
@@ -55,6 +56,7 @@ function createProgram(io: CommandIo): Command {
   addDoctorCommand(program, io);
   addServeCommand(program, io);
   addMigrateCommand(program, io);
+  addGenerateCommand(program, io);
   addInitCommand(program, io);
   addVerifyCommand(program, io);
   addBackfillCommand(program, io);

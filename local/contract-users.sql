@@ -1,6 +1,12 @@
 -- The table of users of this repository's own configuration, as an app has it: npm start, the tests and the bench make it
 -- before the migration. preferences and medical_profile are the app's.
-create type public."UserRole" as enum ('user', 'admin');
+do $$
+begin
+  if to_regtype('public."UserRole"') is null then
+    create type public."UserRole" as enum ('user', 'admin');
+  end if;
+end
+$$;
 
 create table public.users (
   id              uuid              not null default gen_random_uuid(),

@@ -1,11 +1,12 @@
 import { mkdir } from "node:fs/promises";
 import type { Hono } from "hono";
 import type { Config } from "#core/config/config.ts";
+import { createDatabase } from "#core/database/database.ts";
 import { errorMessage, SyncError } from "#core/errors.ts";
+import { createCallFunction } from "../server/call-function.ts";
 import { type Composition, compose } from "../server/compose.ts";
 import type { OpenDatabase } from "../server/database.ts";
 import { checkPort, listen, urlOf } from "../server/listen.ts";
-import { ownMapping } from "../server/own-mapping.ts";
 import { type AddUndo, startInSteps } from "../server/start-in-steps.ts";
 import { claimFolder } from "./folder-lock.ts";
 import { openLocalDatabase } from "./open-local-database.ts";
@@ -42,10 +43,14 @@ export async function startLocalServer({
   return startInSteps(async (addUndo) => {
     await checkPort(config);
     await takeFolder(folder, addUndo);
-    const database = await openLocalDatabase(config.databaseUrl, folder);
+    const database = await openLocalDatabase(config.databaseUrl, folder, config.configurationFile);
     addUndo(database.close);
     const settings = await makeSettings(config, folder, database.url);
-    const { app, worker, recorder } = compose(config, localComposition(config, settings, database, now));
+    const mapping = await createDatabase(createCallFunction(database.pool)).mapping();
+    const { app, worker, recorder } = compose(config, {
+      ...localComposition(config, settings, database, now),
+      mapping,
+    });
     addUndo(async () => recorder?.close());
     addUndo(await listen(app, config));
     worker?.start(); // after listening: the mirror of a local server calls the server itself
@@ -80,10 +85,9 @@ function localComposition(
   settings: LocalSettings,
   opened: OpenDatabase,
   now: () => number,
-): Composition {
+): Omit<Composition, "mapping"> {
   return {
     pool: opened.pool,
-    mapping: ownMapping,
     webhookSecrets: [...new Set([settings.webhookSecret, ...config.webhookSecrets])],
     secretKeys: [settings.secretKey, ...config.secretKeys],
     auth: findAuth(config, settings, opened),

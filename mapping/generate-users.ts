@@ -22,11 +22,6 @@ export function generateUsers({ users, hash }: Mapping): string {
   ].join("\n");
 }
 
-/** The file of the schema that holds it. */
-export function formatUsers(mapping: Mapping): string {
-  return `-- The table of users. \`npm run users\` generates this file from the mapping of this repository.\n\n${generateUsers(mapping)}`;
-}
-
 const indent = (text: string, spaces: number) => text.replaceAll("\n", `\n${" ".repeat(spaces)}`);
 const lines = (items: readonly string[], spaces: number, separator = ",") =>
   items.join(`${separator}\n${" ".repeat(spaces)}`);
@@ -856,6 +851,14 @@ ${head}
 ${nothing("select true;")};
 `;
   }
+  if (users.references.length === 0) {
+    return `-- Whether rows of other tables may refer to the row of a user: a foreign key on the table has been made since this function.
+${head}
+${nothing(`select exists (
+    select 1 from pg_catalog.pg_constraint as c where c.confrelid = ${quoteLiteral(table)}::regclass and c.conparentid = 0
+  );`)};
+`;
+  }
   const conditions = users.references.map(({ table: from, columns, references }) => {
     const pairs = columns.map((column, place) => {
       const target = references[place] ?? users.rowId;
@@ -863,10 +866,7 @@ ${nothing("select true;")};
     });
     return `exists (select 1 from ${quoteTable(from)} as c where ${pairs.join(" and ")})`;
   });
-  const answer =
-    conditions.length === 0
-      ? "return false;"
-      : `return exists (
+  const answer = `return exists (
     select 1
     from ${table} as u
     where u.${quoteIdentifier(users.key.name)} = p_clerk_id

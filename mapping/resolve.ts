@@ -85,10 +85,17 @@ function resolveUsers(users: UsersConfiguration, facts: TableFacts | null): User
     ),
     linkBy: users.linkBy,
     softDelete: users.softDelete === null ? null : softColumn(find(users.softDelete)),
-    access: users.access ?? (table.isOurs ? { kind: "own_row", editable: [] } : { kind: "leave" }),
+    access: resolveAccess(users, table),
     isMade: table.isOurs,
     references: table.references,
   };
+}
+
+/** A table of ours has the mapped columns: what else the file lets users edit is not there. */
+function resolveAccess({ access }: UsersConfiguration, table: TableFacts): UsersMapping["access"] {
+  if (access === null) return table.isOurs ? { kind: "own_row", editable: [] } : { kind: "leave" };
+  if (access.kind === "leave" || !table.isOurs) return access;
+  return { kind: "own_row", editable: access.editable.filter((name) => findColumn(table, name) !== undefined) };
 }
 
 export function findColumn(facts: TableFacts, name: string): ColumnFacts | undefined {

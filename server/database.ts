@@ -2,6 +2,9 @@ import pg from "pg";
 import { checkSchemaVersion } from "#core/database/schema-version.ts";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
+import type { Configuration } from "../mapping/configuration.ts";
+import { plainConfiguration } from "../mapping/expand-configuration.ts";
+import { readMapping } from "../mapping/read-mapping.ts";
 import { migrateDatabase, readVersion } from "./migrate-database.ts";
 import { withConnection } from "./with-connection.ts";
 
@@ -18,16 +21,35 @@ export type OpenDatabase = {
 
 /**
  * Opens a database of the user's. It is only migrated when that is asked for, else its version is checked.
- * Throws SyncError `database_unavailable`, `schema_newer`, `schema_outdated`; when migrating also `migration_*`.
+ * Throws SyncError `database_unavailable`, `schema_newer`, `schema_outdated`, `mapping_outdated`; when migrating also `migration_*`.
  */
-export async function openDatabase(url: string, shallMigrate: boolean): Promise<OpenDatabase> {
-  const check = () => withConnection(url, async (client) => checkSchemaVersion(await readVersion(client)));
+export async function openDatabase(
+  url: string,
+  shallMigrate: boolean,
+  configuration: Configuration | undefined,
+): Promise<OpenDatabase> {
+  const check = () =>
+    withConnection(url, async (client) => {
+      checkSchemaVersion(await readVersion(client));
+      if (configuration !== undefined) await checkMapping(client, configuration);
+    });
   const bringUpToDate = async () => {
-    if (shallMigrate) await migrateDatabase(url);
+    if (shallMigrate) await migrateDatabase(url, { configuration: configuration ?? plainConfiguration });
     else await check();
     return { hasAuthStandIn: false };
   };
   return prepareDatabase(url, bringUpToDate, null);
+}
+
+/** Throws SyncError `mapping_outdated` where the database was migrated with another mapping than the file now says. */
+async function checkMapping(client: pg.ClientBase, configuration: Configuration): Promise<void> {
+  const { hash } = await readMapping(client, configuration);
+  const { rows } = await client.query("select public.clerk_sync_mapping() ->> 'hash' as hash");
+  if (rows[0]?.hash === hash) return;
+  throw new SyncError(
+    "mapping_outdated",
+    "The database was migrated with another mapping than clerk-sync.config.json, or the table has changed since. Run: npx clerk-sync migrate (on Supabase: npx clerk-sync generate, then npx supabase db push --remote).",
+  );
 }
 
 /**

@@ -2,6 +2,8 @@ import { readFile } from "node:fs/promises";
 import type pg from "pg";
 import { checkSchemaVersion, schemaVersion } from "#core/database/schema-version.ts";
 import { SyncError } from "#core/errors.ts";
+import type { Configuration } from "../mapping/configuration.ts";
+import { readMapping } from "../mapping/read-mapping.ts";
 import {
   applyMigrations,
   applyPrelude,
@@ -20,6 +22,10 @@ export type MigrateOptions = LockOptions & {
   dryRun?: boolean;
   /** Also on a Supabase project, where the Supabase CLI keeps the list of migrations. */
   force?: boolean;
+  /** What is mapped; without it the mapping of this repository. */
+  configuration?: Configuration;
+  /** SQL that makes the table of users, for a database that has none. */
+  usersTable?: URL;
   /** The file that makes the tables of a stand-in of Supabase Auth; applied unless auth.users is somebody else's. */
   authSchema?: URL;
 };
@@ -54,6 +60,7 @@ export async function migrateDatabase(url: string, options: MigrateOptions = {})
     async (client) => {
       if (options.dryRun) return (await plan(client, options)).result;
       const bringUpToDate = async () => {
+        if (options.usersTable !== undefined) await makeUsersTable(client, options.usersTable);
         const { missing, needsPrelude, result } = await plan(client, options);
         if (needsPrelude) await applyPrelude(client, result.hasAuthStandIn ? (options.authSchema ?? null) : null);
         await applyMigrations(client, missing);
@@ -73,7 +80,7 @@ export async function readVersion(client: pg.ClientBase): Promise<string | null>
 async function plan(client: pg.ClientBase, options: MigrateOptions) {
   const state = await readState(client);
   const from = await versionOf(client, state);
-  const missing = await findWork(client, state, from);
+  const missing = await findWork(client, state, from, options.configuration);
   if (missing.length > 0 && isSupabase(state) && !options.force) throw refusal();
   const hasAuthStandIn = options.authSchema !== undefined && (!state.hasAuthUsers || state.hasOwnAuthUsers);
   const applied = missing.map((migration) => migration.name);
@@ -85,11 +92,22 @@ async function plan(client: pg.ClientBase, options: MigrateOptions) {
  * Returns the migrations that the database still needs: none when the Supabase CLI brought it to this version.
  * Throws SyncError `schema_newer` when the database is newer, `migration_refused` when an earlier commit made it.
  */
-async function findWork(client: pg.ClientBase, state: SchemaState, from: string | null): Promise<Migration[]> {
+async function findWork(
+  client: pg.ClientBase,
+  state: SchemaState,
+  from: string | null,
+  configuration: Configuration | undefined,
+): Promise<Migration[]> {
   if (from !== null && from > schemaVersion) checkSchemaVersion(from);
   if (await isOfEarlierCommit(client, from, state.hasTables)) throw earlierCommit();
   if (from === schemaVersion && (!state.hasList || isSupabase(state))) return [];
-  return findMissing(client);
+  const mapping = configuration === undefined ? null : await readMapping(client, configuration);
+  return findMissing(client, mapping);
+}
+
+async function makeUsersTable(client: pg.ClientBase, file: URL): Promise<void> {
+  const { rows } = await client.query("select to_regclass('public.users') is null as is_missing");
+  if (rows[0]?.is_missing === true) await client.query(await readFile(file, "utf8"));
 }
 
 function isSupabase(state: SchemaState): boolean {

@@ -4,6 +4,8 @@ import path from "node:path";
 import type pg from "pg";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
+import { composeMigration } from "../mapping/generate-schema.ts";
+import type { Mapping } from "../mapping/mapping.ts";
 import { sqlState } from "./call-function.ts";
 
 const migrationsFolder = new URL("../supabase/migrations/", import.meta.url);
@@ -27,12 +29,13 @@ export async function applyPrelude(client: pg.ClientBase, authSchema: URL | null
   }
 }
 
-/** The migrations in the order of their names. */
-export async function readMigrations(): Promise<Migration[]> {
+/** The migrations in the order of their names, for a mapping; null: for that of this repository. */
+export async function readMigrations(mapping: Mapping | null = null): Promise<Migration[]> {
   const names = (await readdir(migrationsFolder)).filter((name) => name.endsWith(".sql")).sort();
   return Promise.all(
     names.map(async (name) => {
-      const sql = await readFile(new URL(name, migrationsFolder), "utf8");
+      const text = await readFile(new URL(name, migrationsFolder), "utf8");
+      const sql = mapping === null ? text : composeMigration(text, mapping);
       return { name, sql, checksum: createHash("sha256").update(sql).digest("hex") };
     }),
   );
@@ -120,10 +123,10 @@ async function describeHolder(client: pg.ClientBase): Promise<string> {
   return `process ${holder.pid} of PostgreSQL (${holder.name ?? "application unknown"}${since})`;
 }
 
-/** The migrations that this database does not have in this wording. Reads only. */
-export async function findMissing(client: pg.ClientBase): Promise<Migration[]> {
+/** The migrations for a mapping that this database does not have in this wording. Reads only. */
+export async function findMissing(client: pg.ClientBase, mapping: Mapping | null = null): Promise<Migration[]> {
   const applied = await readApplied(client);
-  return (await readMigrations()).filter((migration) => applied.get(migration.name) !== migration.checksum);
+  return (await readMigrations(mapping)).filter((migration) => applied.get(migration.name) !== migration.checksum);
 }
 
 /**

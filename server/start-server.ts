@@ -1,11 +1,13 @@
 import type { Config } from "#core/config/config.ts";
+import { createDatabase } from "#core/database/database.ts";
 import { schemaVersion } from "#core/database/schema-version.ts";
 import { SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
+import type { Configuration } from "../mapping/configuration.ts";
+import { createCallFunction } from "./call-function.ts";
 import { compose, type Half } from "./compose.ts";
 import { openDatabase } from "./database.ts";
 import { checkPort, listen, urlOf } from "./listen.ts";
-import { ownMapping } from "./own-mapping.ts";
 import { startInSteps } from "./start-in-steps.ts";
 
 export type ServerOptions = {
@@ -13,6 +15,8 @@ export type ServerOptions = {
   config: Config;
   /** `webhook`: takes events only; `worker`: works through the queue only. Both when it is not given. */
   only?: "webhook" | "worker" | undefined;
+  /** What the file maps: a database that was migrated with another mapping is refused. Without it any is taken. */
+  configuration?: Configuration | undefined;
   /** Brings the database to this version first; else a database of another version is refused. */
   migrate?: boolean;
   /** Unix milliseconds. */
@@ -30,7 +34,7 @@ export type RunningServer = {
  * Starts the server on a database of the user's: webhook, worker and `GET /health`. Any number of them may share one
  * database. Everything comes from the configuration: what is not set is off, nothing is made up or written down.
  * Logs once startLogging() was called.
- * Throws SyncError `config_invalid`, `port_in_use`, `database_unavailable`, `schema_newer`, `schema_outdated` and, when
+ * Throws SyncError `config_invalid`, `port_in_use`, `database_unavailable`, `schema_newer`, `schema_outdated`, `mapping_outdated` and, when
  * migrating, `migration_failed` or `migration_refused`. Whatever fails, nothing is left running.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -38,12 +42,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { databaseUrl, auth } = readNeeds(config, only);
   return startInSteps(async (addUndo) => {
     await checkPort(config);
-    const database = await openDatabase(databaseUrl, options.migrate === true);
+    const database = await openDatabase(databaseUrl, options.migrate === true, options.configuration);
     addUndo(database.close);
+    const mapping = await createDatabase(createCallFunction(database.pool)).mapping();
     const { webhookSecrets, secretKeys } = config;
     const { app, worker, recorder } = compose(config, {
       pool: database.pool,
-      mapping: ownMapping,
+      mapping,
       webhookSecrets,
       secretKeys,
       auth,

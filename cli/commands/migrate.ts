@@ -10,11 +10,13 @@ Examples:
   $ DATABASE_URL=postgres://… clerk-sync migrate
   $ clerk-sync migrate --database-url postgres://… --dry-run
 
-For a PostgreSQL of your own; a Supabase project is migrated by npx supabase db push --remote. What was applied
+Reads clerk-sync.config.json, and the table that it names, and makes what the sync needs for it; run it again after
+a change of the file. For a PostgreSQL of your own; a Supabase project is migrated by npx supabase db push --remote. What was applied
 is kept in clerk_sync_migrations.applied. Safe to run twice and by two at once.`;
 
 const optionsSchema = z.object({
   databaseUrl: z.string().optional(),
+  config: z.string().optional(),
   dryRun: z.boolean().default(false),
   force: z.boolean().default(false),
   json: z.boolean().default(false),
@@ -28,6 +30,7 @@ export function addMigrateCommand(program: Command, io: CommandIo): void {
     .command("migrate")
     .description("Bring a plain PostgreSQL to this version.")
     .option("--database-url <url>", "postgres://… (default: DATABASE_URL, where a password is seen by fewer)")
+    .option("--config <file>", "what goes into which column (default: clerk-sync.config.json of this folder)")
     .option("--dry-run", "list what would be applied, and change nothing")
     .option("--force", "also on a Supabase project")
     .option("--json", "print one JSON object and nothing else")
@@ -39,8 +42,16 @@ export function addMigrateCommand(program: Command, io: CommandIo): void {
 async function migrate(options: MigrateCommandOptions, io: CommandIo): Promise<void> {
   const { url, urlName } = readDatabaseUrl(options, io);
   const { migrateDatabase } = await import("../../server/migrate-database.ts");
+  const { readConfiguration } = await import("../../mapping/read-configuration.ts");
+  const { configuration } = await readConfiguration(io.folder, { path: options.config, environment: io.environment });
   const onWait = (holder: string) => io.note(`Waiting for another migration of this database: ${holder} …`);
-  const migrated = await migrateDatabase(url, { dryRun: options.dryRun, force: options.force, urlName, onWait });
+  const migrated = await migrateDatabase(url, {
+    dryRun: options.dryRun,
+    force: options.force,
+    urlName,
+    onWait,
+    configuration,
+  });
   if (options.json) io.print(formatJson(migrated, options));
   else for (const line of formatLines(migrated, options)) io.print(line);
 }

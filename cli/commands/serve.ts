@@ -18,6 +18,7 @@ const optionsSchema = z.object({
   port: z.string().optional(),
   host: z.string().optional(),
   only: z.enum(["webhook", "worker"]).optional(),
+  config: z.string().optional(),
   migrate: z.boolean().default(false),
   local: z.boolean().default(false),
 });
@@ -30,6 +31,7 @@ export function addServeCommand(program: Command, io: CommandIo): void {
     .option("--port <n>", "where to listen (default: PORT, or 54321)")
     .option("--host <address>", "the address to listen on (default: HOST, or 127.0.0.1)")
     .addOption(new Option("--only <half>", "one half of the work").choices(["webhook", "worker"]))
+    .option("--config <file>", "what goes into which column (default: clerk-sync.config.json of this folder)")
     .option("--migrate", "bring the database to this version first (default: refuse another version)")
     .addOption(
       new Option("--local", "for development: embedded PostgreSQL, stand-ins of Supabase").conflicts([
@@ -42,7 +44,7 @@ export function addServeCommand(program: Command, io: CommandIo): void {
 }
 
 /** Runs until a signal. The server is loaded here: no other command needs a database driver. */
-async function serve({ port, host, only, migrate, local }: z.infer<typeof optionsSchema>, io: CommandIo) {
+async function serve({ port, host, only, migrate, local, config: file }: z.infer<typeof optionsSchema>, io: CommandIo) {
   const given = { ...(port === undefined ? {} : { PORT: port }), ...(host === undefined ? {} : { HOST: host }) };
   const config = readConfig({ ...io.environment, ...given });
   if (local) {
@@ -50,5 +52,7 @@ async function serve({ port, host, only, migrate, local }: z.infer<typeof option
     return io.setExitCode(await runLocalServer(config, io.folder, io.print));
   }
   const { runServer } = await import("../../server/run-server.ts");
-  return runServer({ config, only, migrate });
+  const { readConfiguration } = await import("../../mapping/read-configuration.ts");
+  const { configuration } = await readConfiguration(io.folder, { path: file, environment: io.environment });
+  return runServer({ config, configuration, only, migrate });
 }

@@ -2,6 +2,7 @@ import path from "node:path";
 import type { CommandIo } from "../command-io.ts";
 import { carryOut, type Result, type RunOptions, type Work } from "./carry-out.ts";
 import { describeConflicts, listConflicts } from "./list-conflicts.ts";
+import { mapSources, planMapping } from "./map-sources.ts";
 import { listNextSteps, listRemovalSteps } from "./next-steps.ts";
 import { millisecondsAhead } from "./number-migrations.ts";
 import { parseDecisions } from "./parse-decisions.ts";
@@ -25,7 +26,10 @@ export type Report = Result & { next: string[]; message: string };
 export async function install(folder: string, options: InstallOptions, io: CommandIo): Promise<Report> {
   const before = await readProject(folder, []);
   const hasWorkflows = before.manifest?.files.some(({ path }) => path.startsWith(".github/")) ?? false;
-  const sources = await readSources(io.findPackageRoot(), options.github || hasWorkflows);
+  const sources = mapSources(
+    await readSources(io.findPackageRoot(), options.github || hasWorkflows),
+    await planMapping(folder, io.environment),
+  );
   const targets = sources.files.map(({ path }) => path);
   const now = io.clock.now();
   const work: Work = {

@@ -17,6 +17,8 @@ const manifestSchema = z.object({
   sections: z.array(z.object({ name: z.string(), text: z.string() })),
   folders: z.array(z.string()),
   kept: z.array(z.string()).default([]),
+  /** What `generate` keeps here (mapping/saved-mapping.ts). */
+  mapping: z.unknown().optional(),
 });
 
 /** A file of this package in a project: where it came from, where it lies, and the hash of what was put there. */
@@ -29,15 +31,27 @@ export type InstalledFile = z.infer<typeof installedFileSchema>;
  */
 export type Manifest = z.infer<typeof manifestSchema>;
 
-/** Reads the manifest's text. Throws SyncError `project_invalid`. */
-export function parseManifest(text: string): Manifest {
+/** Reads the manifest's text; null when only `generate` has written there. Throws SyncError `project_invalid`. */
+export function parseManifest(text: string): Manifest | null {
   try {
-    return manifestSchema.parse(JSON.parse(text));
+    const value: unknown = JSON.parse(text);
+    return isMappingOnly(value) ? null : manifestSchema.parse(value);
   } catch (cause) {
     const reason = cause instanceof z.ZodError ? z.prettifyError(cause) : errorMessage(cause);
     const message = `${manifestPath} cannot be read: ${reason}. Restore it from version control, or delete it: then \`clerk-sync init\` takes what is there for yours.`;
     throw new SyncError("project_invalid", message, { cause });
   }
+}
+
+function isMappingOnly(value: unknown): value is { mapping: unknown } {
+  return typeof value === "object" && value !== null && Object.keys(value).join() === "mapping";
+}
+
+/** What `generate` keeps in the manifest's text. */
+export function mappingOf(text: string | undefined): Pick<Manifest, "mapping"> {
+  const value: unknown = text === undefined ? null : JSON.parse(text);
+  const isThere = typeof value === "object" && value !== null && "mapping" in value;
+  return isThere ? { mapping: value.mapping } : {};
 }
 
 export function formatManifest(manifest: Manifest): string {

@@ -1,4 +1,4 @@
-import { formatManifest, hashContent, type Manifest, manifestPath } from "./manifest.ts";
+import { formatManifest, hashContent, type Manifest, manifestPath, mappingOf } from "./manifest.ts";
 import { type Decide, type PlannedFile, planFiles } from "./plan-files.ts";
 import { planMigrations } from "./plan-migrations.ts";
 import { type PlannedSection, planSections } from "./plan-sections.ts";
@@ -29,6 +29,7 @@ export function planInstallation(sources: Sources, project: Project, now: number
     sections: config.installed,
     folders: listNewFolders(writes, project),
     kept: [...sources.files.map(({ path }) => path), configPath].filter((path) => decide(path) === "keep"),
+    ...mappingOf(project.files.get(manifestPath)),
   };
   const text = formatManifest(manifest);
   // The manifest comes last: a file that was written without it is recognised by its content.

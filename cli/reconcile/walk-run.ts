@@ -1,8 +1,7 @@
 import { readConfig } from "#core/config/config.ts";
-import { fieldsOf, parseMapping } from "#core/config/mapping.ts";
-import type { CallFunction } from "#core/database/database.ts";
+import { fieldsOf } from "#core/config/mapping.ts";
+import { type CallFunction, createDatabase } from "#core/database/database.ts";
 import { SyncError } from "#core/errors.ts";
-import mapping from "#core/mapping.json" with { type: "json" };
 import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
 import { createSlices, type SliceChanges } from "#core/reconcile/create-slices.ts";
 import { createRunsDatabase, type Run, type RunKind } from "#core/reconcile/runs-database.ts";
@@ -82,7 +81,7 @@ async function openSlices(
   const { rest, environment } = await findRest(options, io);
   const config = readConfig(environment);
   const call = createProjectCall(rest, io);
-  const slices = createSlices(config, call, fieldsOf(parseMapping(mapping), config.authMirror), {
+  const slices = createSlices(config, call, fieldsOf(await createDatabase(call).mapping(), config.authMirror), {
     now: io.clock.now,
     withValues: options.showValues,
     mostUnknownPercent: options.maxUnknown,

@@ -27,13 +27,12 @@ $$;
 
 create schema if not exists clerk_sync;
 
--- ---- 01_users_check.sql ----
+-- ---- 01_users_table.sql ----
 
--- Whether the sync could write to a table public.users that is there already. A table of another shape is refused here,
--- before anything is changed.
+-- Generated from clerk-sync.config.json.
 
--- Why the sync could not write to public.users: [{problem, remedy}], in the order in which the remedies, statements
--- for its owner, can be run. Before the migrations it may be missing, and so may what they add.
+-- Why the sync could not write to public.users as this migration was generated for it: [{problem, remedy}], in the order in
+-- which the remedies, statements for its owner, can be run. Before the migration, what it makes may be missing.
 create or replace function public.clerk_sync_users_table_problems(p_is_migrated boolean default true)
 returns jsonb
 language sql
@@ -43,185 +42,198 @@ as $$
   with users as (
     select
       c.oid,
+      'public.users' as name,
       c.relkind in ('r', 'p') as is_table,
+      c.relrowsecurity as is_secured,
+      coalesce(obj_description(c.oid, 'pg_class') like 'Made by clerk-sync.%', false) as is_ours,
       (select k.conkey from pg_catalog.pg_constraint as k where k.conrelid = c.oid and k.contype = 'p') as primary_key
     from pg_catalog.pg_class as c
     where c.oid = to_regclass('public.users')
   ),
-  -- clerk_sync.allowed_role reads its labels
-  role_type as (
-    select
-      t.oid,
-      t.typtype = 'e' as is_enum,
-      exists (select 1 from pg_catalog.pg_enum as e where e.enumtypid = t.oid and e.enumlabel = 'user') as has_user
-    from pg_catalog.pg_type as t
-    where t.oid = to_regtype('public."UserRole"')
-  ),
-  -- is_optional: the sync writes null for a user who has none. is_added: the next file adds the column.
-  -- The sync gives id no value, so that any type will do.
-  needed (place, name, kind, is_optional, is_added, definition) as (
+  -- empty: what stands there for a user without a value. is_of_users: a foreign key would ask for the user first.
+  expected (place, name, type, empty, uniqueness, is_of_users) as (
     values
-      (1, 'clerk_id', 'text', false, false, 'text unique'),
-      (2, 'email', 'text', true, false, 'text unique'),
-      (3, 'name', 'text', true, false, 'text'),
-      (4, 'role', 'role', false, false, 'public."UserRole" not null default ''user'''),
-      (5, 'createdAt', 'time', false, false, 'timestamp not null default current_timestamp'),
-      (6, 'updatedAt', 'time', false, false, 'timestamp not null default current_timestamp'),
-      (7, 'created_at', 'time', false, true, 'timestamptz default now()'),
-      (8, 'updated_at', 'time', false, true, 'timestamptz default now()'),
-      (9, 'deleted_at', 'time', true, true, 'timestamptz'),
-      (10, 'id', 'any', false, false, 'uuid not null default gen_random_uuid()')
+      (1, 'clerk_id', 'text', 'value', 'key', true),
+      (2, 'email', 'text', 'null', 'unique', true),
+      (3, 'name', 'text', 'null', 'any', true),
+      (4, 'role', 'public."UserRole"', 'value', 'any', false),
+      (5, 'createdAt', 'timestamp', 'value', 'any', true),
+      (6, 'updatedAt', 'timestamp', 'value', 'any', true),
+      (7, 'created_at', 'timestamptz', 'value', 'any', true),
+      (8, 'updated_at', 'timestamptz', 'value', 'any', true),
+      (9, 'id', 'any', 'value', 'any', false),
+      (10, 'preferences', 'any', 'value', 'any', false),
+      (11, 'medical_profile', 'any', 'value', 'any', false)
   ),
   there as (
     select
-      u.oid as users,
       a.attname::text as name,
       a.attnum,
       a.attnum = any (u.primary_key) as is_key,
-      a.atttypid as type,
-      a.atttypmod as modifier,
+      regexp_replace(
+        replace(replace(format_type(a.atttypid, a.atttypmod), 'character varying', 'varchar'), ' without time zone', ''),
+        '^timestamp(.*) with time zone$', 'timestamptz\1'
+      ) as type,
       a.attnotnull as is_required,
-      a.attgenerated <> '' as is_generated,
+      a.attidentity = 'a' or a.attgenerated <> '' as is_generated,
       -- auth.uid() is null in the sync
-      a.attidentity <> '' or a.attgenerated <> '' or pg_get_expr(d.adbin, d.adrelid) not like '%auth.uid()%' as has_default
+      a.attidentity <> ''
+        or a.attgenerated <> ''
+        or t.typdefault is not null
+        or coalesce(pg_get_expr(d.adbin, d.adrelid) not like '%auth.uid()%', false) as has_default,
+      -- of any kind: partial, or over an expression like lower(email)
+      exists (
+        select 1
+        from pg_catalog.pg_index as i
+        left join pg_catalog.pg_depend as p
+          on p.classid = 'pg_catalog.pg_class'::regclass
+          and p.objid = i.indexrelid
+          and p.refobjid = u.oid
+          and p.refobjsubid = a.attnum
+        where i.indrelid = u.oid
+          and i.indisunique
+          and i.indnkeyatts = 1
+          and (
+            i.indkey[0] = a.attnum
+            or (p.objid is not null and position(quote_ident(a.attname) in pg_get_indexdef(i.indexrelid, 1, false)) > 0)
+          )
+      ) as is_unique
     from users as u
     join pg_catalog.pg_attribute as a on a.attrelid = u.oid
+    join pg_catalog.pg_type as t on t.oid = a.atttypid
     left join pg_catalog.pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
     where u.is_table
       and a.attnum > 0
       and not a.attisdropped
   ),
   problems (step, place, problem, remedy) as (
-    select 1, 0, 'there is no table public.users', 'Apply the migrations again: they make it.'
-    where p_is_migrated
+    select 1, 0, 'there is no table public.users', '-- Apply the migrations that make it first.'
+    where true
       and not exists (select 1 from users)
     union all
-    select 1, 0, 'public.users is not a table', 'alter table public.users rename to users_before;'
+    select 1, 0, format('%s is not a table', u.name), '-- In clerk-sync.config.json: name the table behind it: "table"'
     from users as u
     where not u.is_table
 
+    -- a column of another type is named below
     union all
-    select
+    select distinct
       2, 0,
-      case
-        when r.oid is null then 'there is no type public."UserRole"'
-        when not r.is_enum then 'public."UserRole" is not an enum'
-        else 'public."UserRole" has no label user (commit this one before the others)'
-      end,
-      case
-        when r.is_enum then 'alter type public."UserRole" add value ''user'';'
-        else
-          case when not r.is_enum then 'alter type public."UserRole" rename to "UserRole_before"; ' else '' end
-            || 'create type public."UserRole" as enum (''user'', ''admin'');'
-      end
-    from users as u
-    left join role_type as r on true
-    where u.is_table
-      and r.has_user is not true
+      format('%s has no label %s (commit this one before the others)', l.type, l.label),
+      format('alter type %s add value %L;', l.type, l.label)
+    from (
+      values
+        ('public."UserRole"', 'user'),
+        ('public."UserRole"', 'admin')
+    ) as l (type, label)
+    where to_regtype(l.type) is not null
+      and not exists (
+        select 1
+        from pg_catalog.pg_enum as n
+        where n.enumtypid = to_regtype(l.type)
+          and n.enumlabel = l.label
+      )
 
-    -- Columns that are missing or do not take what is written. A time of another type may mean anything, and what is
-    -- generated cannot be written: such a column is kept under another name.
     union all
     select
-      3, n.place,
+      3, e.place,
       format(
         case
           when t.attnum is null then 'there is no column %1$I'
           when t.is_generated then '%1$I is generated, the sync cannot write it'
-          when n.kind = 'text' then '%1$I is of type %2$s, the sync writes text or varchar of 255 or more'
-          when n.kind = 'time' then '%1$I is of type %2$s, the sync writes timestamp or timestamptz'
-          else '%1$I is of type %2$s, the sync writes public."UserRole": what it holds must be labels of that'
+          else '%1$I is of type %2$s, and this migration was generated for %3$s'
         end,
-        n.name, format_type(t.type, t.modifier)
+        e.name, t.type, e.type
       ),
       format(
         case
-          when t.attnum is null then 'alter table public.users add column %1$I %3$s;'
-          when t.is_generated or n.kind = 'time' then
-            'alter table public.users alter column %1$I drop not null; '
-              || 'alter table public.users rename column %1$I to %2$I; '
-              || 'alter table public.users add column %1$I %3$s;'
-          when n.kind = 'text' then 'alter table public.users alter column %1$I type text;'
+          when t.attnum is null and e.type = 'any' then '-- Generate the migration again: it was there before.'
+          when t.attnum is null then
+            'alter table %1$s add column %2$I %3$s' || case when e.uniqueness = 'key' then ' unique;' else ';' end
+          when t.is_generated then
+            'alter table %1$s alter column %2$I drop not null; '
+              || 'alter table %1$s rename column %2$I to %4$I; '
+              || 'alter table %1$s add column %2$I %3$s;'
+          -- what is written is UTC
+          when t.type like 'timestamp%' and e.type like 'timestamp%'
+            and (t.type like 'timestamptz%') <> (e.type like 'timestamptz%') then
+            'alter table %1$s alter column %2$I type %3$s using %2$I at time zone ''utc'';'
+          when t.type like 'timestamp%' and e.type like 'timestamp%' then
+            'alter table %1$s alter column %2$I type %3$s;'
+          when e.type = 'text' or e.type like 'varchar%' then
+            'alter table %1$s alter column %2$I type %3$s using %2$I::text;'
           else
-            'alter table public.users %4$salter column %1$I drop default, '
-              || 'alter column %1$I type public."UserRole" using %1$I::text::public."UserRole", '
-              || 'alter column %1$I set default ''user'';'
+            'alter table %1$s '
+              || case when t.has_default then 'alter column %2$I drop default, ' else '' end
+              || 'alter column %2$I type %3$s using %2$I::text::%3$s;'
         end,
-        n.name, n.name || '_before', n.definition,
-        ( -- a list of allowed roles compares with text, and the type is that list now
-          select string_agg(format('drop constraint %I, ', k.conname), '')
-          from pg_catalog.pg_constraint as k
-          where k.conrelid = t.users
-            and k.contype = 'c'
-            and k.conkey = array[t.attnum]
-        )
+        u.name, e.name, e.type, left(e.name, 50) || '_before'
       )
     from users as u
-    cross join needed as n
-    left join there as t on t.name = n.name
+    cross join expected as e
+    left join there as t on t.name = e.name
     where u.is_table
       and case
-        when t.attnum is null then p_is_migrated or not n.is_added
-        when n.kind = 'any' then false
-        when t.is_generated then true
-        -- Not citext: addresses are compared as text, so that an index on citext would go unused and two cases of one
-        -- address would be refused. 259 is varchar(255).
-        when n.kind = 'text' then
-          not (t.type = 'text'::regtype or (t.type = 'varchar'::regtype and t.modifier not between 0 and 258))
-        when n.kind = 'time' then t.type not in ('timestamp'::regtype, 'timestamptz'::regtype)
-        else not exists (select 1 from role_type as r where r.oid = t.type and r.is_enum)
+        when t.attnum is null then true
+        else t.is_generated or (e.type <> 'any' and e.type <> t.type)
       end
 
     union all
     select
       4, t.attnum,
-      format('%I is not null, but the sync writes null for a user without one', t.name),
-      format('alter table public.users alter column %I drop not null;', t.name)
-    from there as t
-    join needed as n on n.name = t.name
-    where n.is_optional
-      and t.is_required
-      and not t.is_generated
-
-    -- Columns that the sync gives no value. A number counts on from what is there.
-    union all
-    select
-      4, t.attnum,
-      format('%I has no default that gives it a value, and the sync gives it none', t.name),
       format(
         case
-          when not t.is_key and t.name <> 'id' then 'alter table public.users alter column %1$I drop not null;'
-          when t.type = 'uuid'::regtype then 'alter table public.users alter column %1$I set default gen_random_uuid();'
-          when t.type in ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype) then
-            'alter table public.users alter column %1$I drop default, alter column %1$I set not null, '
-              || 'alter column %1$I add generated by default as identity; '
-              || 'select setval(pg_get_serial_sequence(''public.users'', %2$L), coalesce(max(%1$I), 0) + 1, false) '
-              || 'from public.users;'
-          when t.type in ('text'::regtype, 'varchar'::regtype) and t.modifier not between 0 and 39 then
-            'alter table public.users alter column %1$I set default gen_random_uuid()::text;'
-          else
-            'alter table public.users alter column %1$I drop default, alter column %1$I type text using %1$I::text, '
-              || 'alter column %1$I set default gen_random_uuid()::text;'
+          when e.empty = 'null' then '%I is not null, but the sync writes null for a user without one'
+          when e.empty = 'default' then '%I has no default any more, and the sync needs it for a user without a value'
+          else '%I is not null and has no default that gives it a value, and the sync gives it none'
         end,
-        t.name, t.name
-      )
-    from there as t
-    left join needed as n on n.name = t.name
-    where coalesce(n.kind, 'any') = 'any'
-      and (t.is_required or t.name = 'id')
-      and t.has_default is not true
+        t.name
+      ),
+      case
+        when not t.is_key or e.empty in ('null', 'default') then
+          format('alter table %s alter column %I drop not null;', u.name, t.name)
+        when t.type = 'uuid' then
+          format('alter table %s alter column %I set default gen_random_uuid();', u.name, t.name)
+        -- a number counts on from what is there
+        when t.type in ('smallint', 'integer', 'bigint') then
+          format(
+            'alter table %1$s alter column %2$I add generated by default as identity; '
+              || 'select setval(pg_get_serial_sequence(%3$L, %4$L), coalesce(max(%2$I), 0) + 1, false) from %1$s;',
+            u.name, t.name, u.name, t.name
+          )
+        else
+          format(
+            'alter table %1$s alter column %2$I type text using %2$I::text, '
+              || 'alter column %2$I set default gen_random_uuid()::text;',
+            u.name, t.name
+          )
+      end
+    from users as u
+    cross join there as t
+    left join expected as e on e.name = t.name and e.type <> 'any'
+    where t.is_required
+      and not t.is_generated
+      and case
+        when e.empty = 'null' then true
+        when e.empty is null or e.empty = 'default' then not t.has_default
+        else false
+      end
 
-    -- The sync upserts by clerk_id: without a unique index that fails at the first event.
+    -- The sync upserts by the key: without a unique index that fails at the first event.
     union all
     select
-      5, 0, 'clerk_id has no unique constraint or whole unique index', 'alter table public.users add unique (clerk_id);'
-    from there as t
-    where t.name = 'clerk_id'
+      5, 0,
+      format('%I has no unique constraint or whole unique index', t.name),
+      format('alter table %s add unique (%I);', u.name, t.name)
+    from users as u
+    cross join there as t
+    join expected as e on e.name = t.name
+    where e.uniqueness = 'key'
       and not t.is_generated
       and not exists (
         select 1
         from pg_catalog.pg_index as i
-        where i.indrelid = t.users
+        where i.indrelid = u.oid
           and i.indisunique
           and i.indisvalid
           and i.indimmediate
@@ -232,27 +244,66 @@ as $$
     union all
     select
       6, 0,
-      format('%I is deferrable, which an upsert by clerk_id does not take', k.conname),
-      format('alter table public.users drop constraint %I;', k.conname)
-    from there as t
-    join pg_catalog.pg_constraint as k on k.conrelid = t.users and k.conkey = array[t.attnum]
-    where t.name = 'clerk_id'
+      format('%I is deferrable, which an upsert by %I does not take', k.conname, t.name),
+      format('alter table %s drop constraint %I;', u.name, k.conname)
+    from users as u
+    cross join there as t
+    join expected as e on e.name = t.name
+    join pg_catalog.pg_constraint as k on k.conrelid = u.oid and k.conkey = array[t.attnum]
+    where e.uniqueness = 'key'
       and k.contype in ('u', 'p')
       and k.condeferrable
+    union all
+    select
+      6, e.place,
+      format(
+        case
+          when t.is_unique then '%I is unique, and was not when this migration was generated'
+          else '%I is not unique, and was when this migration was generated'
+        end,
+        t.name
+      ),
+      case
+        when t.is_unique then '-- Generate the migration again: two users may claim one address.'
+        else format('alter table %s add unique (%I);', u.name, t.name)
+      end
+    from users as u
+    cross join there as t
+    join expected as e on e.name = t.name
+    where e.uniqueness = case when t.is_unique then 'not unique' else 'unique' end
 
     -- The sync makes rows before any other table, auth.users included, has the user.
     union all
     select distinct
       7, 0,
       format('%I refuses rows of users that %s does not have', k.conname, k.confrelid::regclass),
-      format('alter table public.users drop constraint %I;', k.conname)
-    from needed as n
-    join there as t on t.name = n.name
-    join pg_catalog.pg_constraint as k on k.conrelid = t.users and t.attnum = any (k.conkey)
+      format('alter table %s drop constraint %I;', u.name, k.conname)
+    from users as u
+    cross join there as t
+    left join expected as e on e.name = t.name
+    join pg_catalog.pg_constraint as k on k.conrelid = u.oid and t.attnum = any (k.conkey)
     where k.contype = 'f'
+      and k.conparentid = 0
+      and (t.is_key or e.is_of_users)
+
+    union all
+    select
+      8, 0,
+      format('row level security of %s is off, and "own_row" lets users reach it', u.name),
+      format('alter table %s enable row level security;', u.name)
+    from users as u
+    where u.is_table
+      and not u.is_secured
   )
   select coalesce(
-    jsonb_agg(jsonb_build_object('problem', p.problem, 'remedy', p.remedy) order by p.step, p.place, p.problem),
+    jsonb_agg(
+      jsonb_build_object(
+        -- a line break in a name would end the comment that the problem becomes
+        'problem', translate(p.problem, E'\r\n', '  '),
+        'remedy', p.remedy
+      )
+      order by p.step, p.place, p.problem
+    ),
     '[]'
   )
   from problems as p;
@@ -263,54 +314,15 @@ declare
   v_problems jsonb := public.clerk_sync_users_table_problems(p_is_migrated => false);
 begin
   if v_problems <> '[]' then
-    raise exception E'public.users is not of the shape that the sync needs. These statements correct it:\n%', (
+    raise exception E'public.users is not as it was when this migration was generated. Generate it again (npx clerk-sync generate), or run these statements:\n%', (
       select string_agg(format(E'-- %s\n%s', p.value ->> 'problem', p.value ->> 'remedy'), E'\n' order by p.ordinality)
       from jsonb_array_elements(v_problems) with ordinality as p
     )
       using errcode = 'SY001',
-            hint = 'Nothing was changed. docs/existing-users.md says what may differ.';
+            hint = '-- Nothing was changed.';
   end if;
 end
 $$;
-
--- ---- 02_users.sql ----
-
--- public.users: one row per Clerk user.
-
--- A table of this shape that is already there keeps its columns, defaults and rows; only what is missing is added. One of
--- another shape was refused in the file before.
-
-do $$
-begin
-  if to_regtype('public."UserRole"') is null then
-    create type public."UserRole" as enum ('user', 'admin');
-  end if;
-end
-$$;
-
-create table if not exists public.users (
-  id          uuid              not null default gen_random_uuid(),
-  clerk_id    text              null,
-  email       text              null,
-  name        text              null,
-  role        public."UserRole" not null default 'user',
-  "createdAt" timestamp         not null default current_timestamp,
-  "updatedAt" timestamp         not null default current_timestamp,
-  created_at  timestamptz       default now(),
-  updated_at  timestamptz       default now(),
-  constraint "User_pkey" primary key (id),
-  constraint "User_clerkId_key" unique (clerk_id),
-  constraint "User_email_key" unique (email)
-);
-
-alter table public.users
-  add column if not exists created_at timestamptz default now(),
-  add column if not exists updated_at timestamptz default now(),
-  add column if not exists preferences jsonb
-    default '{"displayUnit":"A1C","reminderEnabled":false,"reminderFrequency":"DAILY","theme":"system"}',
-  add column if not exists medical_profile jsonb
-    default '{"preferredUnit":"MGDL"}',
-  add column if not exists deleted_at timestamptz;
 
 -- ---- 03_records.sql ----
 
@@ -536,6 +548,18 @@ comment on column clerk_sync.mappings.editable is
   'the columns that a signed-in user may edit in the own row; null: access to the table is its owner''s';
 comment on column clerk_sync.mappings.hash is
   'of the mapping that the generated functions were made from';
+
+-- What of the mapping a server, a function and the command line must know: {hash, users: {fields}}; null before there is one.
+create or replace function public.clerk_sync_mapping()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object('hash', m.hash, 'users', jsonb_build_object('fields', m.fields))
+  from clerk_sync.mappings as m
+  where m.kind = 'user';
+$$;
 
 -- Locks records without waiting, and returns the ids of those it got.
 create or replace function clerk_sync.claim_records(p_ids text[])
@@ -1438,7 +1462,7 @@ $$;
 
 -- ---- 04_users.sql ----
 
--- The table of users. `npm run users` generates this file from the mapping of this repository.
+-- Generated from clerk-sync.config.json.
 
 insert into clerk_sync.mappings as m (kind, table_name, key, columns, written, rules, fields, editable, hash)
 values (
@@ -1829,30 +1853,15 @@ begin
 end
 $$;
 
--- Whether rows of other tables refer to the row of a user, or may: when the foreign keys on the table are not those that
--- this function was generated for, it says so of every row. With the rights of its owner: service_role may not read every
--- table.
+-- Whether rows of other tables may refer to the row of a user: a foreign key on the table has been made since this function.
 create or replace function clerk_sync.row_is_referenced(p_clerk_id text)
 returns boolean
-language plpgsql
-stable
-security definer
+language sql
 set search_path = ''
 as $$
-begin
-  if (
-    select count(*)
-    from pg_catalog.pg_constraint as c
-    where c.confrelid = 'public.users'::regclass
-      and c.conparentid = 0
-  ) <> 0 then
-    return true;
-  end if;
-  return false;
-exception
-  when undefined_table or undefined_column then
-    return true;
-end
+  select exists (
+    select 1 from pg_catalog.pg_constraint as c where c.confrelid = 'public.users'::regclass and c.conparentid = 0
+  );
 $$;
 
 -- Finds rows without a Clerk id by their address. Usually the index is empty. An earlier mapping may have had another column.

@@ -221,6 +221,18 @@ comment on column clerk_sync.mappings.editable is
 comment on column clerk_sync.mappings.hash is
   'of the mapping that the generated functions were made from';
 
+-- What of the mapping a server, a function and the command line must know: {hash, users: {fields}}; null before there is one.
+create or replace function public.clerk_sync_mapping()
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select jsonb_build_object('hash', m.hash, 'users', jsonb_build_object('fields', m.fields))
+  from clerk_sync.mappings as m
+  where m.kind = 'user';
+$$;
+
 -- Locks records without waiting, and returns the ids of those it got.
 create or replace function clerk_sync.claim_records(p_ids text[])
 returns text[]

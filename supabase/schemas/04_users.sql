@@ -1,4 +1,4 @@
--- The table of users. `npm run users` generates this file from the mapping of this repository.
+-- Generated from clerk-sync.config.json.
 
 insert into clerk_sync.mappings as m (kind, table_name, key, columns, written, rules, fields, editable, hash)
 values (
@@ -389,30 +389,15 @@ begin
 end
 $$;
 
--- Whether rows of other tables refer to the row of a user, or may: when the foreign keys on the table are not those that
--- this function was generated for, it says so of every row. With the rights of its owner: service_role may not read every
--- table.
+-- Whether rows of other tables may refer to the row of a user: a foreign key on the table has been made since this function.
 create or replace function clerk_sync.row_is_referenced(p_clerk_id text)
 returns boolean
-language plpgsql
-stable
-security definer
+language sql
 set search_path = ''
 as $$
-begin
-  if (
-    select count(*)
-    from pg_catalog.pg_constraint as c
-    where c.confrelid = 'public.users'::regclass
-      and c.conparentid = 0
-  ) <> 0 then
-    return true;
-  end if;
-  return false;
-exception
-  when undefined_table or undefined_column then
-    return true;
-end
+  select exists (
+    select 1 from pg_catalog.pg_constraint as c where c.confrelid = 'public.users'::regclass and c.conparentid = 0
+  );
 $$;
 
 -- Finds rows without a Clerk id by their address. Usually the index is empty. An earlier mapping may have had another column.

@@ -151,7 +151,7 @@ it("a users table that a later migration changed is a failure with the statement
     check: "users table",
     state: "failed",
     what: 'there is no column "createdAt"',
-    remedy: 'alter table public.users add column "createdAt" timestamp not null default current_timestamp;',
+    remedy: 'alter table public.users add column "createdAt" timestamp;',
   });
 });
 

@@ -4,7 +4,11 @@ import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished } from "vitest";
 import { createTestDatabase, type TestDatabase } from "../../support/database/test-database.ts";
 import { createTestFolder } from "../../support/processes/test-folder.ts";
-import { createHostedDatabase, createSupabaseProject } from "../../support/supabase/supabase-project.ts";
+import {
+  createHostedDatabase,
+  createSupabaseProject,
+  type SupabaseProject,
+} from "../../support/supabase/supabase-project.ts";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const describeSchema = await readFile(new URL("../../fixtures/describe-schema.sql", import.meta.url), "utf8");
@@ -30,8 +34,17 @@ async function readExpectedSchema(): Promise<string[]> {
   return readSchema(database);
 }
 
+/** Gives a project the table and the configuration of this repository. */
+async function mapAsHere(project: SupabaseProject): Promise<void> {
+  const read = (file: string) => readFile(path.join(root, file), "utf8");
+  await project.write("supabase/migrations/20251231235959_own.sql", await read("local/contract-users.sql"));
+  for (const file of ["clerk-sync.config.json", "supabase/clerk-sync.json"])
+    await project.write(file, await read(file));
+}
+
 it("an installed project pushes to the same schema as ours, and a second run has nothing to do", async () => {
   const [project, database] = [await createSupabaseProject(), await createHostedDatabase()];
+  await mapAsHere(project);
   const first = await project.init("--yes");
   expect(first).toMatchObject({ exitCode: 0, stderr: "" });
   expect(first.stdout).toContain("npx supabase db push --remote");
@@ -110,6 +123,7 @@ it("a file that the user changed since is a conflict of an upgrade, and nothing 
 it("an upgrade with a changed and a new migration pushes cleanly", async () => {
   const [source, database] = [await copyPackage(), await createHostedDatabase()];
   const project = await createSupabaseProject(source);
+  await mapAsHere(project);
   await project.init("--yes");
   await project.push(database);
   const [schema = ""] = await readdir(path.join(source, "supabase/migrations"));

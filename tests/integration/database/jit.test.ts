@@ -8,7 +8,7 @@ import { withConnection } from "../../../server/with-connection.ts";
 import { userEvent } from "../../support/clerk/build-event.ts";
 import { hasDebianExtension, startDebianPostgres } from "../../support/database/debian-postgres.ts";
 import { createQueue, toJob } from "../../support/database/queue.ts";
-import { openPool } from "../../support/database/test-database.ts";
+import { makeUsersTable, openPool } from "../../support/database/test-database.ts";
 
 /** Settings that forbid a kind of plan; where there is no other kind it stays, with a cost that makes PostgreSQL compile it. */
 const compiling = `
@@ -48,6 +48,7 @@ describe.skipIf(!hasDebian)("on a PostgreSQL that compiles queries", () => {
     postgres = await startDebianPostgres();
     await withConnection(postgres.url, async (client) => {
       await applyPrelude(client, authSchema);
+      await makeUsersTable(client);
       await migrate(client);
     });
     sessions = { compiling: openSession(""), plain: openSession("-c jit=off") };

@@ -5,6 +5,7 @@ import { authSchema } from "../../../local/open-local-database.ts";
 import { generateUsers } from "../../../mapping/generate-users.ts";
 import { applyPrelude, migrate } from "../../../server/migrate.ts";
 import { hasDebianExtension, startDebianPostgres } from "../../support/database/debian-postgres.ts";
+import { makeUsersTable } from "../../support/database/test-database.ts";
 import { changeMapping } from "../../support/mapping/contract-mapping.ts";
 import { olderUsersTable } from "../../support/supabase/older-users-table.ts";
 
@@ -26,6 +27,7 @@ describe.skipIf(!hasPgtap).each([
     await client.connect();
     await applyPrelude(client, authSchema);
     await client.query(before);
+    await makeUsersTable(client);
     await migrate(client);
     await client.query("create schema extensions; create extension pgtap with schema extensions");
     await client.query("grant usage on schema extensions to anon, authenticated");

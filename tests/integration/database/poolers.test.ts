@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { readConfig } from "#core/config/config.ts";
+import { usersTable } from "../../../local/open-local-database.ts";
 import { findFreePort } from "../../../local/postgres/embedded-postgres.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import { createPool } from "../../../server/database.ts";
@@ -144,7 +145,7 @@ describe.skipIf(!isHere).each(["transaction", "session"])(
     });
 
     it("one that has ended leaves no lock behind", async () => {
-      await migrateDatabase(url);
+      await migrateDatabase(url, { usersTable });
       const { rows } = await empty.pool.query(`select l.*
          from pg_locks as l
          join pg_database as d on d.oid = l.database
@@ -154,15 +155,17 @@ describe.skipIf(!isHere).each(["transaction", "session"])(
     });
 
     it("of two at the same time one applies all, the other nothing; a third one, directly, has not to wait", async () => {
-      const both = await Promise.all([migrateDatabase(url), migrateDatabase(url)]);
+      const both = await Promise.all([migrateDatabase(url, { usersTable }), migrateDatabase(url, { usersTable })]);
       expect(both.map(({ applied }) => applied.length).sort()).toEqual([0, (await namesOf()).length]);
       const onWait = vi.fn();
-      expect(await migrateDatabase(empty.url, { waitMilliseconds: 1000, onWait })).toMatchObject({ applied: [] });
+      expect(await migrateDatabase(empty.url, { usersTable, waitMilliseconds: 1000, onWait })).toMatchObject({
+        applied: [],
+      });
       expect(onWait).not.toHaveBeenCalled();
     });
 
     it("one that is killed on its way leaves no lock and nothing half done", async () => {
-      await migrateDatabase(url);
+      await migrateDatabase(url, { usersTable });
       const [name] = await namesOf();
       await empty.pool.query("update clerk_sync_migrations.applied set checksum = 'another' where name = $1", [name]);
       const blocker = await empty.pool.connect();
@@ -176,7 +179,7 @@ describe.skipIf(!isHere).each(["transaction", "session"])(
       killed.process.kill("SIGKILL");
       await killed.ended;
       await blocker.query("commit");
-      expect(await migrateDatabase(url, { waitMilliseconds: 10_000 })).toMatchObject({ applied: [name] });
+      expect(await migrateDatabase(url, { usersTable, waitMilliseconds: 10_000 })).toMatchObject({ applied: [name] });
     });
   },
 );

@@ -5,7 +5,7 @@ import type { Mapping } from "../../../mapping/mapping.ts";
 import { applyPrelude, migrate } from "../../../server/migrate.ts";
 import { userEvent } from "../../support/clerk/build-event.ts";
 import { createQueue, type Queue } from "../../support/database/queue.ts";
-import { createEmptyDatabase } from "../../support/database/test-database.ts";
+import { createEmptyDatabase, makeUsersTable } from "../../support/database/test-database.ts";
 import { changeMapping } from "../../support/mapping/contract-mapping.ts";
 import { defaultPrivileges } from "../../support/supabase/default-privileges.ts";
 
@@ -115,6 +115,7 @@ describe.each(Object.entries(defaultPrivileges))("where default privileges %s", 
     const client = await database.pool.connect();
     await applyPrelude(client, null);
     await client.query(sql);
+    await makeUsersTable(client);
     await migrate(client);
     expect((await client.query(exposed)).rows).toEqual([{ object: "table users select to authenticated" }]);
     expect((await client.query(unreachable)).rows).toEqual([]);

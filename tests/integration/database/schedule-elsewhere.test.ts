@@ -5,6 +5,7 @@ import { authSchema } from "../../../local/open-local-database.ts";
 import { applyPrelude, migrate } from "../../../server/migrate.ts";
 import { withConnection } from "../../../server/with-connection.ts";
 import { hasDebianExtension } from "../../support/database/debian-postgres.ts";
+import { makeUsersTable } from "../../support/database/test-database.ts";
 import { startSupabaseDatabase } from "../../support/supabase/start-supabase-database.ts";
 
 const hasCron = await hasDebianExtension("pg_cron", "postgresql-15-cron");
@@ -22,6 +23,7 @@ it.skipIf(!hasCron)("beside the database of pg_cron the schedule is left out, an
     .replace("    create extension if not exists pg_net with schema extensions;\n", "");
   const state = await withConnection(url.href, async (client) => {
     await applyPrelude(client, authSchema);
+    await makeUsersTable(client);
     await migrate(client);
     await client.query(sql);
     const { rows } = await client.query("select clerk_sync_schedule_state() as state, clerk_sync_schedule() as done");

@@ -4,6 +4,7 @@ import { migrate } from "../../../server/migrate.ts";
 import { userEvent } from "../../support/clerk/build-event.ts";
 import { hasDebianExtension } from "../../support/database/debian-postgres.ts";
 import { createQueue, toJob } from "../../support/database/queue.ts";
+import { makeUsersTable } from "../../support/database/test-database.ts";
 import { type SupabaseDatabase, startSupabaseDatabase } from "../../support/supabase/start-supabase-database.ts";
 
 const hasCron = await hasDebianExtension("pg_cron", "postgresql-15-cron");
@@ -71,6 +72,7 @@ describe.skipIf(!hasCron)("on a real pg_cron", () => {
     ]);
     await one("select clerk_sync_schedule(1, 7)");
     await client.query("delete from clerk_sync_migrations.applied");
+    await makeUsersTable(client);
     await migrate(client);
     expect((await one("select command from cron.job where jobname = 'clerk-sync-purge'")).command).toContain(
       "(7, 50000)",

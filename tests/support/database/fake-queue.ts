@@ -33,7 +33,7 @@ const statusOfOutcome = {
 
 type QueueDoor = Omit<
   Database,
-  "enqueue" | "schemaVersion" | "writeFailure" | "isSuperAdmin" | "ownRow" | "ensureUser" | "requestRefresh"
+  "enqueue" | "mapping" | "schemaVersion" | "writeFailure" | "isSuperAdmin" | "ownRow" | "ensureUser" | "requestRefresh"
 >;
 
 /**

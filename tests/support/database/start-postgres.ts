@@ -1,6 +1,7 @@
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { TestProject } from "vitest/node";
-import { authSchema } from "../../../local/open-local-database.ts";
+import { authSchema, usersTable } from "../../../local/open-local-database.ts";
 import { startEmbeddedPostgres } from "../../../local/postgres/embedded-postgres.ts";
 import { applyPrelude, migrate } from "../../../server/migrate.ts";
 import { withConnection } from "../../../server/with-connection.ts";
@@ -59,6 +60,7 @@ async function makeTemplate(serverUrl: string): Promise<string> {
   url.pathname = `/${name}`;
   await withConnection(url.href, async (client) => {
     await applyPrelude(client, authSchema);
+    await client.query(await readFile(usersTable, "utf8"));
     await migrate(client);
   });
   return name;

@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import pg from "pg";
 import { inject } from "vitest";
+import { usersTable } from "../../../local/open-local-database.ts";
 
 export type TestDatabase = { pool: pg.Pool; url: string; drop: () => Promise<void> };
 
@@ -13,6 +15,12 @@ export function createEmptyDatabase(serverUrl = inject("postgresUrl")): Promise<
 /** A database of its own for one test: prelude, stand-in tables of Supabase Auth, migrations. */
 export function createTestDatabase(): Promise<TestDatabase> {
   return createDatabaseFrom(inject("template"), inject("postgresUrl"));
+}
+
+/** Makes the table that the mapping of this repository writes, which its migrations expect, where there is none. */
+export async function makeUsersTable(client: Pick<pg.ClientBase, "query">): Promise<void> {
+  const { rows } = await client.query("select to_regclass('public.users') is null as is_missing");
+  if (rows[0]?.is_missing === true) await client.query(await readFile(usersTable, "utf8"));
 }
 
 async function createDatabaseFrom(template: string, serverUrl: string): Promise<TestDatabase> {

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import type pg from "pg";
 import type { Configuration } from "../../../mapping/configuration.ts";
 import { generateUsers } from "../../../mapping/generate-users.ts";
-import type { Mapping } from "../../../mapping/mapping.ts";
+import type { Mapping, TableFacts } from "../../../mapping/mapping.ts";
 import { readConfiguration } from "../../../mapping/read-configuration.ts";
 import { resolveMapping } from "../../../mapping/resolve.ts";
 import type { UserSource } from "../../../mapping/sources.ts";
@@ -10,7 +10,11 @@ import { expandLine } from "./configure-users.ts";
 
 const root = new URL("../../../", import.meta.url);
 const { configuration } = await readConfiguration(root.pathname, { environment: {} });
-const { users: facts } = JSON.parse(await readFile(new URL("supabase/clerk-sync.json", root), "utf8"));
+const saved = JSON.parse(await readFile(new URL("supabase/clerk-sync.json", root), "utf8"));
+const facts: TableFacts = saved.mapping.users;
+
+/** The columns of local/contract-users.sql. */
+export const contractFacts: TableFacts = facts;
 
 /** The mapping of this repository's own configuration. */
 export const contractMapping: Mapping = resolveMapping(configuration, facts);

@@ -1,6 +1,5 @@
 import type { Mutation } from "./mutations.ts";
 
-const usersCheckSql = "supabase/schemas/01_users_check.sql";
 const usersSql = "supabase/schemas/04_users.sql";
 const rightsSql = "supabase/schemas/23_rights.sql";
 const jobsSql = "supabase/schemas/04_jobs.sql";
@@ -230,11 +229,5 @@ export const laws: readonly Mutation[] = [
     test: file("database/privileges"),
     title: "clerk_sync_privilege_findings > revoke usage on schema clerk_sync from service_role",
     edits: [{ file: rightsSql, find: "where r.is_given <> r.should_be", replace: "where r.is_given > r.should_be" }],
-  },
-  {
-    test: file("database/existing-users"),
-    title:
-      "a users table with everything askew > is refused with all that is wrong, and left as it is; then its statements are enough",
-    edits: [{ file: usersCheckSql, find: "          and i.indimmediate\n", replace: "" }],
   },
 ];

@@ -3,7 +3,7 @@ import type pg from "pg";
 import { authSchema } from "../../../local/open-local-database.ts";
 import { applyPrelude, migrate } from "../../../server/migrate.ts";
 import { type ClerkSessions, startClerkSessions } from "../clerk/start-clerk-sessions.ts";
-import { createEmptyDatabase } from "../database/test-database.ts";
+import { createEmptyDatabase, makeUsersTable } from "../database/test-database.ts";
 import { type RestApi, startRestApi } from "./rest-api/start-rest-api.ts";
 
 /** A Supabase project that trusts a Clerk instance, reached by unmodified supabase-js. */
@@ -26,6 +26,7 @@ export async function startProject(before: string): Promise<Project> {
   const client = await database.pool.connect();
   await applyPrelude(client, authSchema);
   await client.query(before);
+  await makeUsersTable(client);
   await migrate(client);
   client.release();
   const clerk = await startClerkSessions();

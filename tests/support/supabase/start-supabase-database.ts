@@ -2,6 +2,7 @@ import pg from "pg";
 import { authSchema } from "../../../local/open-local-database.ts";
 import { applyPrelude, migrate } from "../../../server/migrate.ts";
 import { startDebianPostgres } from "../database/debian-postgres.ts";
+import { makeUsersTable } from "../database/test-database.ts";
 
 /** What a Supabase project has beside pg_cron, as far as the schedule calls it: requests are recorded, secrets are a table. */
 const extensions = `
@@ -43,6 +44,7 @@ export async function startSupabaseDatabase(before = ""): Promise<SupabaseDataba
   await client.query(extensions);
   await applyPrelude(client, authSchema);
   await client.query(before);
+  await makeUsersTable(client);
   await migrate(client);
   return {
     url: postgres.url,

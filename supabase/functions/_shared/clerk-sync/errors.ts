@@ -49,6 +49,7 @@ const errorCodes = [
   "migration_refused",
   "migration_locked",
   "schema_newer",
+  "mapping_outdated",
   "schema_outdated",
   "endpoint_unreachable",
   "project_not_found",

@@ -51,6 +51,8 @@ export type Config = {
   /** What the webhook takes in over time. */
   webhookRate: { maxPerSecond: number; badSignaturesPerMinute: number };
   alerts: AlertSettings;
+  /** Node server only: the file that says what goes into which column; null: clerk-sync.config.json of the folder. */
+  configurationFile: string | null;
   /** Node server only: the database; null means an embedded one. */
   databaseUrl: string | null;
   /** Node server only: where it listens. */
@@ -118,6 +120,7 @@ function toConfig(values: z.infer<typeof environmentSchema>, legacyKeys: string[
       badSignaturesPerMinute: values.WEBHOOK_BAD_SIGNATURES_PER_MINUTE,
     },
     alerts: toAlertSettings(values),
+    configurationFile: values.CLERK_SYNC_CONFIG ?? null,
     databaseUrl: values.DATABASE_URL ?? null,
     port: values.PORT,
     host: values.HOST,

@@ -200,6 +200,10 @@ export const environmentSchema = z.object({
   ADMIN_URL: httpUrl
     .optional()
     .register(notes, { what: "Where the admin page is, for a link in what is told of an incident.", home: "both" }),
+  CLERK_SYNC_CONFIG: z.string().optional().register(notes, {
+    what: "The file that says what goes into which column of which table. `clerk-sync.config.json` of the current folder otherwise.",
+    home: "node",
+  }),
   DATABASE_URL: z
     .url({ protocol: /^postgres(ql)?$/, message: "must be a postgres:// URL" })
     .optional()

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { DeleteBrake } from "../config/config.ts";
+import { parseMapping, type RuntimeMapping } from "../config/mapping.ts";
 import { type ErrorCode, SyncError } from "../errors.ts";
 import type { Json } from "../sanitise.ts";
 import { type JobType, jobSchema } from "./job.ts";
@@ -182,6 +183,8 @@ export type Database = {
   /** Has users read again from Clerk's API by the next worker that can; answers how many. */
   requestRefresh: (clerkIds: readonly string[], reason: string) => Promise<number>;
   /** Null when the database has none of our functions. */
+  /** The mapping that this database was migrated with. */
+  mapping: () => Promise<RuntimeMapping>;
   schemaVersion: () => Promise<string | null>;
   /** Why the database takes no writes; null when it does. */
   writeFailure: () => Promise<string | null>;
@@ -253,6 +256,7 @@ export function createDatabase(call: CallFunction): Database {
     requestRefresh: (clerkIds, reason) =>
       callAs(z.number(), "clerk_sync_request_refresh", { p_clerk_ids: clerkIds, p_reason: reason }),
     isSuperAdmin: (authUserId) => callAs(z.boolean(), "clerk_sync_is_super_admin", { p_auth_user_id: authUserId }),
+    mapping: async () => parseMapping(await call("clerk_sync_mapping", {})),
     schemaVersion: () => callAs(z.string(), "clerk_sync_schema_version", {}).catch(nullIfMissing),
     writeFailure: () => callAs(z.string().nullable(), "clerk_sync_write_failure", {}),
   };

@@ -1,0 +1,29 @@
+import { generateCheck } from "./generate-check.ts";
+import { generateUsers } from "./generate-users.ts";
+import type { Mapping } from "./mapping.ts";
+
+/** The files of supabase/schemas that a mapping generates, by their names. */
+export function generateSchema(mapping: Mapping): { name: string; sql: string }[] {
+  return [
+    { name: "01_users_table.sql", sql: `${header}${generateCheck(mapping)}` },
+    { name: "04_users.sql", sql: `${header}${generateUsers(mapping)}` },
+  ];
+}
+
+const header = "-- Generated from clerk-sync.config.json.\n\n";
+
+/** The line that stands before each file in a migration. */
+export const formatFileName = (name: string) => `-- ---- ${name} ----\n\n`;
+
+/** Whether a migration has the files that a mapping generates. */
+export const isWholeSchema = (migration: string) => migration.includes(formatFileName("01_users_table.sql"));
+
+/** A migration of the whole schema with what this mapping generates, in place of what another did. */
+export function composeMigration(migration: string, mapping: Mapping): string {
+  return generateSchema(mapping).reduce((text, { name, sql }) => {
+    const start = text.indexOf(formatFileName(name));
+    if (start < 0) throw new RangeError(`the migration has no file ${name}`);
+    const next = text.indexOf("\n-- ---- ", start);
+    return `${text.slice(0, start)}${formatFileName(name)}${sql}${next < 0 ? "" : text.slice(next)}`;
+  }, migration);
+}

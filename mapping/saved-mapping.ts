@@ -1,0 +1,52 @@
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { z } from "zod";
+import { payloadKey } from "#core/config/sources.ts";
+import { SyncError } from "#core/errors.ts";
+import type { Mapping, TableFacts } from "./mapping.ts";
+
+/** Where `generate` keeps what it generated from, so that it knows the columns without a database; init keeps its manifest there. */
+export const savedMappingFile = "supabase/clerk-sync.json";
+
+const savedSchema = z.object({ mapping: z.unknown().optional() });
+
+const mappingSchema = z.object({
+  hash: z.string(),
+  /** The mapped columns. */
+  columns: z.array(z.string()),
+  /** Null: the migration makes the table. */
+  users: z.custom<TableFacts | null>((value) => value === null || (typeof value === "object" && "columns" in value)),
+});
+
+/** What was generated last in this folder; null before the first time. Throws SyncError `config_invalid`. */
+export async function readSavedMapping(folder: string): Promise<z.infer<typeof mappingSchema> | null> {
+  const text = await readFile(path.join(folder, savedMappingFile), "utf8").catch((cause: unknown) => {
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return null;
+    throw cause;
+  });
+  if (text === null) return null;
+  try {
+    const { mapping } = savedSchema.parse(JSON.parse(text));
+    return mapping === undefined ? null : mappingSchema.parse(mapping);
+  } catch (cause) {
+    const message = `${savedMappingFile} is not as clerk-sync generate wrote it. Take it from version control, or remove it and pass --db-url.`;
+    throw new SyncError("config_invalid", message, { cause });
+  }
+}
+
+/** What the Edge Functions know of the mapping. */
+export const runtimeMappingFile = "supabase/functions/_shared/clerk-sync/mapping.json";
+
+export function formatRuntimeMapping({ hash, users }: Mapping): string {
+  const fields = [...new Set(users.columns.flatMap(({ source }) => payloadKey(source) ?? []))];
+  return formatJson({ hash, users: { fields } });
+}
+
+/** The file with what `generate` keeps of a mapping, beside what `init` keeps there. `facts` null: the migration makes the table. */
+export function formatSavedMapping({ hash, users }: Mapping, facts: TableFacts | null, before: string | null): string {
+  const rest: unknown = before === null ? {} : JSON.parse(before);
+  const mapping = { hash, columns: users.columns.map(({ name }) => name), users: facts };
+  return formatJson({ ...(typeof rest === "object" ? rest : {}), mapping });
+}
+
+const formatJson = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
