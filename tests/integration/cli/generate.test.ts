@@ -1,0 +1,86 @@
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { fieldsOf, parseMapping } from "#core/config/mapping.ts";
+import { userEvent } from "../../support/clerk/build-event.ts";
+import { createQueue, type Queue, toJob } from "../../support/database/queue.ts";
+import { teamTables } from "../../support/mapping/team-tables.ts";
+import { runCommand } from "../../support/processes/run-command.ts";
+import { createTestFolder } from "../../support/processes/test-folder.ts";
+
+const runtimeMapping = "supabase/functions/_shared/clerk-sync/mapping.json";
+const profiles = {
+  users: {
+    table: "public.profiles",
+    key: "id",
+    columns: { username: "username", full_name: "name", avatar_url: "image_url" } as Record<string, string>,
+  },
+};
+
+let queue: Queue;
+let project: Awaited<ReturnType<typeof createTestFolder>>;
+beforeEach(async () => {
+  [queue, project] = [await createQueue(), await createTestFolder()];
+  await queue.pool.query(teamTables.profiles);
+  await configure(profiles);
+});
+afterEach(async () => {
+  await queue.drop();
+  await project.remove();
+});
+
+const configure = (file: unknown) =>
+  writeFile(path.join(project.path, "clerk-sync.config.json"), JSON.stringify(file, null, 2));
+const read = (file: string) => readFile(path.join(project.path, file), "utf8");
+const generate = (...args: string[]) => runCommand(["generate", ...args], { folder: project.path });
+const migrations = async () => (await readdir(path.join(project.path, "supabase/migrations"))).sort();
+
+it("writes the migration, the columns and the fields of the functions; pushed, events go into the table", async () => {
+  expect(await generate("--db-url", queue.url)).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringContaining("It grants service_role what the sync needs on public.profiles"),
+  });
+  const [migration = ""] = await migrations();
+  expect(migration).toMatch(/^\d{14}_clerk_sync_mapping\.sql$/);
+  await queue.pool.query(await read(`supabase/migrations/${migration}`));
+  const mapping = parseMapping(JSON.parse(await read(runtimeMapping)));
+  expect(mapping).toEqual(await queue.database.mapping());
+  const event = toJob(userEvent("user.updated", { id: "user_old1", version: 1 }), "msg_1", fieldsOf(mapping, false));
+  await queue.database.enqueue([event], 15);
+  expect(await queue.run()).toEqual(["COMPLETED"]);
+  expect(await queue.one("select full_name, email from profiles where id = 'user_old1'")).toEqual({
+    full_name: "Ada Lovelace",
+    email: "ada@example.com", // it is not mapped
+  });
+});
+
+it("has nothing to do a second time, and names the backfill of a column that is mapped later", async () => {
+  await mkdir(path.join(project.path, "supabase"), { recursive: true });
+  await generate("--db-url", queue.url);
+  const first = await migrations();
+  expect(await generate()).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("Nothing to generate") });
+  expect(await migrations()).toEqual(first);
+  await configure({ users: { ...profiles.users, columns: { ...profiles.users.columns, email: "email" } } });
+  expect(await generate()).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringContaining("npx clerk-sync backfill --columns email"),
+  });
+  expect(await migrations()).toHaveLength(2);
+});
+
+it("refuses a table that does not fit with the statements, and writes nothing", async () => {
+  await configure({ users: { ...profiles.users, columns: { full_nam: "name" } } });
+  const refused = await generate("--db-url", queue.url);
+  expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("is full_name meant?") });
+  await expect(migrations()).rejects.toThrow("ENOENT");
+});
+
+it("prints the SQL and writes nothing with --print-sql", async () => {
+  const printed = await generate("--db-url", queue.url, "--print-sql");
+  expect(printed).toMatchObject({
+    exitCode: 0,
+    stderr: "",
+    stdout: expect.stringContaining("insert into public.profiles as u"),
+  });
+  await expect(migrations()).rejects.toThrow("ENOENT");
+});
