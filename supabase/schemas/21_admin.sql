@@ -139,6 +139,39 @@ begin
 end
 $$;
 
+-- The role by which a user may call sync-admin: what Clerk has in public_metadata.role and nothing else. Null for a user who is
+-- deleted, and where a signed-in user may write a column that holds the role, for then it may not be Clerk's.
+create or replace function public.clerk_sync_role(p_clerk_id text)
+returns text
+language plpgsql
+stable
+set search_path = ''
+as $$
+declare
+  v_table   regclass := (select to_regclass(m.table_name) from clerk_sync.mappings as m where m.kind = 'user');
+  v_columns text[]   := array(select c.name from clerk_sync.mapped_columns() as c where c.source = 'public_metadata.role');
+begin
+  if exists (
+    select 1
+    from unnest(v_columns) as c(name)
+    cross join unnest(array['anon', 'authenticated']) as r(role)
+    cross join unnest(array['insert', 'update']) as g(privilege)
+    where has_column_privilege(r.role, v_table, c.name, g.privilege)
+  ) then
+    return null;
+  end if;
+  return (
+    select case when v_columns = '{}' then s.role else u.role end
+    from clerk_sync.known_users as s
+    -- offset 0: a lookup, whatever the statistics say
+    cross join lateral (select r.role, r.deleted_at from clerk_sync.user_rows as r where r.clerk_id = s.clerk_id offset 0) as u
+    where s.clerk_id = p_clerk_id
+      and s.deleted_at is null
+      and u.deleted_at is null
+  );
+end
+$$;
+
 -- Two lists of all users that were ever seen, those that are there and those that are deleted, by id: a beginning of an id
 -- is a range in C, and Clerk's ids begin with the time when they were made. The condition is that of job_queue_list_idx: no
 -- record is to be looked up through this index.

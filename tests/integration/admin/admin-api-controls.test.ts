@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createAskAdmin } from "../../support/admin/ask-admin.ts";
 import { deletedEvent } from "../../support/clerk/build-event.ts";
 import { authorizedParty } from "../../support/clerk/clerk-instance.ts";
+import { expandLine } from "../../support/mapping/configure-users.ts";
+import { applyMapping, changeMapping, contractMapping } from "../../support/mapping/contract-mapping.ts";
 import { type AdminSystem, startAdminSystem } from "../../support/systems/admin-system.ts";
 import { postEvent } from "../../support/webhook/post-event.ts";
 
@@ -46,6 +48,26 @@ describe("a session", () => {
     expect(await asked(await sessionOf("user_sly"), "POST", "/circuits/auth/reset")).toBe(403);
     expect(await asked(await sessionOf("user_sly"), "GET", "/me")).toBe(200);
     expect(await asked(await sessionOf("user_unknown"), "GET", "/me")).toBe(403);
+  });
+
+  it("has no right by a column that users may write, nor by one that has another source", async () => {
+    const status = async (id: string) => asked(await sessionOf(id), "GET", "/me");
+    await system.deliver("user_writer", { role: "admin" });
+    expect(await status("user_writer")).toBe(200);
+    await system.server.pool.query("grant update (role) on public.users to authenticated");
+    expect(await status("user_writer")).toBe(403);
+    await system.server.pool.query("revoke update (role) on public.users from authenticated");
+    const columns = [
+      expandLine("email", "email"),
+      expandLine("updatedAt", "now"),
+      expandLine("created_at", "created_at"),
+    ];
+    await applyMapping(system.server.pool, changeMapping({ columns }));
+    await system.server.pool.query("update public.users set role = 'admin' where clerk_id = 'user_writer'");
+    expect(await status("user_writer")).toBe(403);
+    await system.deliver("user_writer", { version: 2, role: "admin" }); // the mirror has it, and it is Clerk's
+    expect(await status("user_writer")).toBe(200);
+    await applyMapping(system.server.pool, contractMapping);
   });
 
   it("is accepted from the app and from the admin page, and from nowhere else", async () => {

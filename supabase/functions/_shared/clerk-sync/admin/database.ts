@@ -66,6 +66,7 @@ function createUserCalls(call: CallFunction) {
   return {
     users: (q: string | null, show: UserList, page: Page) =>
       callAs(userPageSchema, "clerk_sync_admin_users", { p_q: q, p_show: show, ...pageArguments(page) }),
+    role: (clerkId: string) => callAs(z.string().nullable(), "clerk_sync_role", { p_clerk_id: clerkId }),
     user: (clerkId: string) => callAs(storedUserSchema, "clerk_sync_admin_user", { p_clerk_id: clerkId }),
   };
 }

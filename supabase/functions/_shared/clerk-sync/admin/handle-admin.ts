@@ -90,18 +90,13 @@ export function createAdmin(options: AdminOptions) {
 function createSessions({ config, call, now }: AdminOptions) {
   const { adminRoles, adminOrigins, sessionIssuer, authorizedParties } = config;
   if (sessionIssuer === null || adminRoles.operator.length + adminRoles.viewer.length === 0) return null;
-  const database = createDatabase(call);
   return {
     verifySessionToken: createVerifySessionToken({
       issuer: sessionIssuer,
       authorizedParties: authorizedParties.length === 0 ? [] : [...authorizedParties, ...adminOrigins],
       now,
     }),
-    readRole: async (clerkId: string) => {
-      const own = await database.ownRow(clerkId);
-      const role = own.state === "present" ? own.row["role"] : null;
-      return typeof role === "string" ? role : null;
-    },
+    readRole: createAdminDatabase(call).role,
     operatorRoles: adminRoles.operator,
     viewerRoles: adminRoles.viewer,
   };

@@ -120,7 +120,7 @@ export const environmentSchema = z.object({
       home: "both",
     }),
   ADMIN_OPERATOR_ROLES: z.array(z.string()).register(notes, {
-    what: "Roles, comma separated, whose users may act in `sync-admin` with their Clerk session token. A role is that of the row in `users`, which comes from `public_metadata.role` only. When empty, nobody may by that, only by the secret key.",
+    what: "Roles, comma separated, whose users may act in `sync-admin` with their Clerk session token. A role comes from `public_metadata.role` only, and counts where users cannot write its column. When empty, nobody may by that, only by the secret key.",
     home: "both",
   }),
   ADMIN_VIEWER_ROLES: z
