@@ -6,6 +6,7 @@ import { formatUser, formatUsers } from "../admin-client/format-user.ts";
 import { printLines } from "../admin-client/print-lines.ts";
 import type { CommandIo } from "../command-io.ts";
 import { addLinkCommand } from "../users/link-command.ts";
+import { addRelinkCommand } from "../users/relink-command.ts";
 
 const examples = `
 Examples:
@@ -13,6 +14,7 @@ Examples:
   $ clerk-sync users show user_2abc
   $ clerk-sync users resync user_2abc --env-file .env.clerk-sync
   $ clerk-sync users link user_2abc --row 42
+  $ clerk-sync users relink --dry-run
 
 show exits with 1 when the user is out of step.`;
 
@@ -24,7 +26,7 @@ const listSchema = adminOptionsSchema.extend({
 });
 const showSchema = adminOptionsSchema.extend({ reveal: z.boolean().default(false) });
 
-/** Adds `clerk-sync users list|show|resync|link`. */
+/** Adds `clerk-sync users list|show|resync|link|relink`. */
 export function addUsersCommand(program: Command, io: CommandIo): void {
   const users = program
     .command("users")
@@ -47,6 +49,7 @@ export function addUsersCommand(program: Command, io: CommandIo): void {
     users.command("resync <clerk-id>").description("Read the user again from Clerk's API, at once."),
   ).action(async (id: string, given: unknown) => resync(id, readOptions(adminOptionsSchema, given), io));
   addLinkCommand(users, io);
+  addRelinkCommand(users, io);
 }
 
 async function list(options: z.infer<typeof listSchema>, io: CommandIo): Promise<void> {
