@@ -10,6 +10,7 @@ const long = [
   "worker/crashes",
   "admin/edge-admin",
   "alerts/edge-alerts",
+  "mapping/apply-random-tables",
   "edge/edge-functions",
   "reconcile/edge-runs",
   "cli/getting-started",

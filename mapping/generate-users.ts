@@ -49,8 +49,9 @@ function timeAs(expression: string, type: ColumnType): string {
 
 const defaultOf = (column: MappedColumn, clerkId: string): string | null => {
   if (column.default === undefined || column.default === null) return column.usesOwnDefault ? column.ownDefault : null;
-  if (typeof column.default !== "string") return `${column.default}`;
-  const parts = column.default.split("{id}").map((part) => (part === "" ? null : quoteLiteral(part)));
+  if (typeof column.default !== "string" && isJson(column.type)) return `${column.default}`;
+  if (column.default === "") return "''";
+  const parts = `${column.default}`.split("{id}").map((part) => (part === "" ? null : quoteLiteral(part)));
   return parts
     .flatMap((part, place) => [...(place > 0 ? [clerkId] : []), ...(part === null ? [] : [part])])
     .join(" || ");
@@ -559,7 +560,7 @@ function stateFields(users: UsersMapping): StateField[] {
     {
       name: "email_verified",
       value:
-        "coalesce(case when w.payload ? 'email' then (w.payload ->> 'email_verified')::boolean else k.email_verified end, false)",
+        "coalesce(case when w.payload ? 'email_verified' then (w.payload ->> 'email_verified')::boolean else k.email_verified end, false)",
     },
     flag("banned"),
     flag("locked"),

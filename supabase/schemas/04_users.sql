@@ -229,7 +229,7 @@ begin
       select
         case when w.payload ? 'external_id' then w.payload ->> 'external_id' else k.external_id end as external_id,
         case when not w.payload ? 'phone' then k.phone when (w.payload ->> 'phone_verified')::boolean then w.payload ->> 'phone' end as phone,
-        coalesce(case when w.payload ? 'email' then (w.payload ->> 'email_verified')::boolean else k.email_verified end, false) as email_verified,
+        coalesce(case when w.payload ? 'email_verified' then (w.payload ->> 'email_verified')::boolean else k.email_verified end, false) as email_verified,
         coalesce(case when w.payload ? 'banned' then (w.payload ->> 'banned')::boolean else k.banned end, false) as banned,
         coalesce(case when w.payload ? 'locked' then (w.payload ->> 'locked')::boolean else k.locked end, false) as locked,
         coalesce(case when w.payload ? 'deprovisioned' then (w.payload ->> 'deprovisioned')::boolean else k.deprovisioned end, false) as deprovisioned,

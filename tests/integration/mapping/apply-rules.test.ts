@@ -152,6 +152,13 @@ describe("what Clerk never gave", () => {
       event({ id: "user_trim", version: 4 }, { public_metadata: { plan: "pro" } }),
     );
     expect(await row("user_trim")).toMatchObject({ plan: "pro" });
+    await queue.pool.query(`insert into users values ('user_trim2', 'gold', null, 7)`);
+    await play(
+      event({ id: "user_trim2", version: 5 }),
+      trimmed({ id: "user_trim2", version: 9 }, ["public_metadata"]),
+      event({ id: "user_trim2", version: 4 }, { public_metadata: { plan: "pro" } }),
+    );
+    expect(await row("user_trim2")).toMatchObject({ plan: "gold" });
   });
 });
 
@@ -388,6 +395,10 @@ describe.each([
         kind === "citext" ? none("user_low") : "low@example.com",
         "LOW@example.com",
       ]);
+      const { rows } = await queue.pool.query(
+        "select from clerk_sync.metric_events where labels ->> 'reason' like 'refused%'",
+      );
+      expect(rows).toEqual([]);
     }
   });
 

@@ -27,6 +27,13 @@ export type MappedQueue = TestDatabase & {
   notices: string[];
   /** Hands events to the webhook, each in a call of its own. */
   accept: (...events: readonly unknown[]) => Promise<string[]>;
+  acceptAs: (eventId: string, event: unknown) => Promise<string>;
+  /** Stores an event without applying it. */
+  enqueueAs: (eventId: string, event: unknown) => Promise<void>;
+  /** Hands users over as a walk through Clerk's list does, and applies them. */
+  readAgain: (events: readonly unknown[]) => Promise<void>;
+  /** Ends the connections of the service role; the database stays. */
+  end: () => Promise<void>;
   /** Hands them over in one call. */
   acceptTogether: (...events: readonly unknown[]) => Promise<string[]>;
   /** Stores events without applying them, and lets a worker apply them in one batch. */
@@ -64,10 +71,13 @@ export async function applyFile(pool: pg.Pool, file: UsersFile): Promise<Mapping
   }
 }
 
-function openMappedQueue(opened: TestDatabase, mapping: Mapping): MappedQueue {
+/** The queue over a mapping that was applied. */
+export function openMappedQueue(opened: TestDatabase, mapping: Mapping): MappedQueue {
   const { pool } = opened;
   const fields = readFields(mapping);
-  const service = openPool(opened.url, { max: 4, options: "-c role=service_role -c client_min_messages=log" });
+  // far from UTC, which a session need not have
+  const options = "-c role=service_role -c client_min_messages=log -c timezone=America/New_York";
+  const service = openPool(opened.url, { max: 4, options });
   const notices: string[] = [];
   service.on("connect", (client) => {
     client.on("notice", ({ message, detail }) => notices.push(`${message} ${detail ?? ""}`));
@@ -80,6 +90,10 @@ function openMappedQueue(opened: TestDatabase, mapping: Mapping): MappedQueue {
     const jobs = events.map((event) => toJob(event, `msg_${randomUUID()}`, fields));
     const accepted = await call("clerk_sync_accept", { p_jobs: jobs });
     return (accepted as { applied: string }[]).map(({ applied }) => applied);
+  };
+  const acceptAs = async (eventId: string, event: unknown) => {
+    const [accepted] = await acceptEvents([toJob(event, eventId, fields)], 15);
+    return accepted?.applied ?? "";
   };
   const run = async () => {
     const done: string[] = [];
@@ -95,12 +109,24 @@ function openMappedQueue(opened: TestDatabase, mapping: Mapping): MappedQueue {
     notices,
     run,
     acceptTogether,
+    acceptAs,
+    enqueueAs: async (eventId, event) => {
+      await database.enqueue([toJob(event, eventId, fields)], 15);
+    },
+    readAgain: async (events) => {
+      const read_at = new Date().toISOString();
+      const jobs = events.map((event) => {
+        const { clerk_id, version, payload } = readUser(event, fields);
+        const job = { job_type: "USER_UPDATED", clerk_id, version, source: "reconcile", read_at } as const;
+        return { ...job, event_id: `reconcile_${randomUUID()}`, payload: { ...payload, retry_count: 0 } };
+      });
+      await database.enqueue(jobs, 15);
+      await run();
+    },
+    end: () => service.end(),
     accept: async (...events) => {
       const applied: string[] = [];
-      for (const event of events) {
-        const [accepted] = await acceptEvents([toJob(event, `msg_${randomUUID()}`, fields)], 15);
-        applied.push(accepted?.applied ?? "");
-      }
+      for (const event of events) applied.push(await acceptAs(`msg_${randomUUID()}`, event));
       return applied;
     },
     work: async (...events) => {
@@ -131,7 +157,8 @@ function openMappedQueue(opened: TestDatabase, mapping: Mapping): MappedQueue {
   };
 }
 
-function readFields({ hash, users }: Mapping): UserFields {
+/** What the functions at run time would fill for it. */
+export function readFields({ hash, users }: Mapping): UserFields {
   const fields = users.columns.map(({ source }) => payloadKey(source)).filter((key) => key !== null);
   return fieldsOf({ hash, users: { fields } }, false);
 }
