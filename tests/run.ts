@@ -45,7 +45,11 @@ const parts: Record<string, readonly (Suite | readonly Suite[])[]> = {
   ],
   soak: [
     vitest("schedules-soak", ["--project=schedules"], soak),
-    vitest("integration-soak", ["--project=integration-long", "load", "crashes", "outages", "backfill-process"], soak),
+    vitest(
+      "integration-soak",
+      ["--project=integration-long", "load", "crashes", "outages", "backfill-process", "random-tables"],
+      soak,
+    ),
   ],
 };
 

@@ -3806,6 +3806,7 @@ begin
       and (
         select r.deleted_at is null and r.version between e.version and clerk_sync.latest_version(clock_timestamp())
           and coalesce(r.absent_version > e.version, true) -- else it may bring what is absent
+          and array(select jsonb_array_elements_text(e.payload -> 'given')) <@ r.given -- else it is news that Clerk gave it
         from clerk_sync.records as r
         where r.id = e.clerk_id
       )

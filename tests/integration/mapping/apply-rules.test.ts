@@ -145,6 +145,13 @@ describe("what Clerk never gave", () => {
     await quiet(newest);
   });
 
+  it("counts as given from the creation, which comes after the update that took it back", async () => {
+    await queue.pool.query(`insert into users values ('user_born', 'gold', null, 7)`);
+    const pro = { public_metadata: { plan: "pro" } };
+    await play(event({ id: "user_born", version: 9 }), event({ id: "user_born", version: 1 }, pro, "user.created"));
+    expect(await row("user_born")).toMatchObject({ plan: "free" });
+  });
+
   it("does not fall to the default when the newest event did not carry the metadata", async () => {
     await queue.pool.query(`insert into users values ('user_trim', 'gold', null, 7)`);
     await play(
@@ -230,6 +237,7 @@ describe("what is written once", () => {
       {
         key: "clerk_id",
         columns: {
+          id: "uuid",
           email: "email",
           nick: { from: "first_name", write: "once" },
           role: { from: "public_metadata.role", write: "once", default: "guest", allowed: ["guest", "user", "admin"] },
@@ -275,8 +283,16 @@ describe("what is written once", () => {
   it("stays as it is, null included, in a row that was there and in one that is linked", async () => {
     await play(event({ id: "user_there", version: 1, role: "admin" }), event({ id: "user_there", version: 2 }));
     expect(await row("user_there")).toMatchObject({ nick: null, role: null, since: null });
+    const old = (await queue.rows()).find(({ email }) => email === "linked@example.com");
     await play(event({ id: "user_link", version: 1, email: "linked@example.com", role: "admin" }));
-    expect(await row("user_link")).toMatchObject({ nick: null, role: null, since: null, email: "linked@example.com" });
+    await play(event({ id: "user_link", version: 2, email: "linked@example.com", banned: true }));
+    expect(await row("user_link")).toMatchObject({
+      id: old?.["id"],
+      nick: null,
+      role: null,
+      since: null,
+      email: "linked@example.com",
+    });
   });
 
   it("stays in a row that is linked to a user who had one that waited", async () => {
