@@ -1,5 +1,6 @@
+import { readFile } from "node:fs/promises";
 import pg from "pg";
-import { authSchema } from "../local/open-local-database.ts";
+import { authSchema, usersTable } from "../local/open-local-database.ts";
 import { applyPrelude, migrate } from "../server/migrate.ts";
 import { withConnection } from "../server/with-connection.ts";
 
@@ -18,6 +19,7 @@ export async function prepareDatabases(url: string): Promise<(name: string) => P
   };
   await withConnection(await create(template, "template1"), async (client) => {
     await applyPrelude(client, authSchema);
+    await client.query(await readFile(usersTable, "utf8"));
     await migrate(client);
   });
   return (name) => create(name, template);
