@@ -584,9 +584,12 @@ function ignoredColumns(users: UsersMapping, keeps = false): string {
       then clerk_sync.kind_of(w.payload -> ${key})${keeps ? `\n    when not w.payload ? ${key} then k.ignored ->> ${quoteLiteral(column.name)}` : ""}
   end`;
   });
-  return `nullif(jsonb_strip_nulls(jsonb_build_object(
-  ${kinds.join(",\n  ")}
-)), '{}')`;
+  // a function takes at most 100 arguments
+  const parts = Array.from({ length: Math.ceil(kinds.length / 50) }, (_, place) =>
+    kinds.slice(place * 50, place * 50 + 50),
+  );
+  const objects = parts.map((part) => `jsonb_build_object(\n  ${part.join(",\n  ")}\n)`);
+  return `nullif(jsonb_strip_nulls(${objects.join(" || ")}), '{}')`;
 }
 
 function defaultColumns(users: UsersMapping): string {
@@ -1042,7 +1045,7 @@ $$;
 
 /** What functions and health ask of the mapping: which fields the database knows, and which file made it. */
 function rememberMapping(users: UsersMapping, hash: string): string {
-  const sources = users.columns.map(({ name, source }) => `${quoteLiteral(name)}, ${quoteLiteral(source)}`);
+  const sources = Object.fromEntries(users.columns.map(({ name, source }) => [name, source]));
   const fields = [...new Set(users.columns.map(({ source }) => payloadKey(source)).filter((key) => key !== null))];
   const written = users.columns.filter(
     ({ name, source, write }) =>
@@ -1053,7 +1056,7 @@ function rememberMapping(users: UsersMapping, hash: string): string {
     "'user'",
     quoteLiteral(quoteTable(users.table)),
     quoteLiteral(users.key.name),
-    `jsonb_build_object(${sources.join(", ")})`,
+    `${quoteLiteral(JSON.stringify(sources))}::jsonb`,
     list(written.map(({ name }) => name)),
     `${quoteLiteral(JSON.stringify(rulesOf(users)))}::jsonb`,
     list(fields),

@@ -1469,7 +1469,7 @@ values (
   'user',
   'public.users',
   'clerk_id',
-  jsonb_build_object('email', 'email', 'name', 'name', 'role', 'public_metadata.role', 'createdAt', 'created_at', 'updatedAt', 'now', 'created_at', 'created_at', 'updated_at', 'now'),
+  '{"email":"email","name":"name","role":"public_metadata.role","createdAt":"created_at","updatedAt":"now","created_at":"created_at","updated_at":"now"}'::jsonb,
   array['email', 'name', 'role']::text[],
   '{"role":{"allowed":["user","admin"],"default":"user"},"createdAt":{"own_default":true,"once":true},"created_at":{"once":true}}'::jsonb,
   array['email', 'name', 'user_role', 'created_at']::text[],
