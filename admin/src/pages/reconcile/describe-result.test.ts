@@ -9,6 +9,8 @@ const run: AdminRun = {
   kind: "compare",
   status: "COMPLETED",
   applies: false,
+  columns: null,
+  sources: null,
   phase: "settled",
   counts: { read: 500, missing: 1 },
   steps: 1,

@@ -8,6 +8,8 @@ const run: AdminRun = {
   kind: "compare",
   status: "RUNNING",
   applies: false,
+  columns: null,
+  sources: null,
   phase: "walk",
   counts: { read: 500 },
   steps: 1,
@@ -60,8 +62,10 @@ it.each<Partial<AdminRun>>([
   expect(estimateRest({ ...run, ...change }, now)).toBeNull();
 });
 
-it("a run has the name of its kind, and a dry one says so", () => {
+it("a run has the name of its kind and of its columns, and a dry one says so", () => {
   expect([nameRun(run), nameRun({ ...run, applies: true })]).toEqual(["dry compare", "compare"]);
+  const columns = ["image_url", "plan"];
+  expect(nameRun({ kind: "backfill", applies: true, columns })).toBe("backfill of image_url, plan");
 });
 
 it("a run took the time until its end, or until now", () => {

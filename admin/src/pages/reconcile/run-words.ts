@@ -97,9 +97,10 @@ export function sortCounts(counts: AdminRun["counts"]): [name: string, count: nu
     .sort(([left], [right]) => place(left) - place(right));
 }
 
-/** "dry compare", "backfill". */
-export function nameRun({ kind, applies }: Pick<AdminRun, "kind" | "applies">): string {
-  return applies ? kind : `dry ${kind}`;
+/** "dry compare", "backfill", "backfill of image_url". */
+export function nameRun({ kind, applies, columns }: Pick<AdminRun, "kind" | "applies" | "columns">): string {
+  const name = columns === null ? kind : `${kind} of ${columns.join(", ")}`;
+  return applies ? name : `dry ${name}`;
 }
 
 /** How long it took, or takes so far. */

@@ -61,6 +61,9 @@ export const runSchema = z.object({
   status: z.enum(["RUNNING", "COMPLETED", "FAILED", "CANCELLED"]),
   /** false: a dry run, which only counts. */
   applies: z.boolean(),
+  /** A backfill of these columns alone, and what Clerk says for them; null: of all. */
+  columns: z.array(z.string()).nullable(),
+  sources: z.array(z.string()).nullable(),
   phase: z.string(),
   counts: z.record(z.string(), z.number()),
   steps: z.number().int(),
