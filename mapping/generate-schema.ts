@@ -1,6 +1,7 @@
 import { generateCheck } from "./generate-check.ts";
 import { generateUsers } from "./generate-users.ts";
 import type { Mapping } from "./mapping.ts";
+import { quoteLiteral } from "./quote.ts";
 
 /** The files of supabase/schemas that a mapping generates, by their names. */
 export function generateSchema(mapping: Mapping): { name: string; sql: string }[] {
@@ -18,8 +19,12 @@ export const formatFileName = (name: string) => `-- ---- ${name} ----\n\n`;
 /** Whether a migration has the files that a mapping generates. */
 export const isWholeSchema = (migration: string) => migration.includes(formatFileName("01_users_table.sql"));
 
-/** A migration of the whole schema with what this mapping generates, in place of what another did. */
+/**
+ * A migration of the whole schema with what this mapping generates, in place of what another did. One that is of this
+ * mapping already stays as it is.
+ */
 export function composeMigration(migration: string, mapping: Mapping): string {
+  if (migration.includes(quoteLiteral(mapping.hash))) return migration;
   return generateSchema(mapping).reduce((text, { name, sql }) => {
     const start = text.indexOf(formatFileName(name));
     if (start < 0) throw new RangeError(`the migration has no file ${name}`);

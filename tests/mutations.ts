@@ -29,7 +29,17 @@ const copies = ["a", "b"].map((name) => path.join(folder, name));
 const hangMilliseconds = 9000;
 /** Where it needs more than that third. */
 const longHangMilliseconds = 60_000;
-const copied = ["package.json", "vitest.config.ts", "supabase", "server", "local", "mapping", "cli", "tests"];
+const copied = [
+  "package.json",
+  "clerk-sync.config.json",
+  "vitest.config.ts",
+  "supabase",
+  "server",
+  "local",
+  "mapping",
+  "cli",
+  "tests",
+];
 
 await rm(folder, { recursive: true, force: true });
 for (const copy of copies) await makeCopy(copy);

@@ -72,8 +72,8 @@ export const acceptPromises: readonly Mutation[] = [
     ],
   },
   {
-    test: "tests/integration/worker/job-history.test.ts",
-    title: "every change of state is recorded with its time, also one made by hand",
+    test: "tests/integration/worker/retries.test.ts",
+    title: "after MAX_ATTEMPTS a job is a dead letter that names the error of every attempt",
     edits: [
       {
         file: jobsSql,

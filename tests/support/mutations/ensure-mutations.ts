@@ -32,7 +32,7 @@ export const ensurePromises: readonly Mutation[] = [
   rows(
     "a column that users may not read is not in the answer",
     "and has_column_privilege('authenticated', 'public.users', c.key, 'select')",
-    "where true",
+    "",
     usersSql,
   ),
   rows(

@@ -76,6 +76,12 @@ export const laws: readonly Mutation[] = [
         find: "r.clerk_id = j.clerk_id and r.status = 'PROCESSING'",
         replace: "false",
       },
+      {
+        file: workSql,
+        within: "clerk_sync.claim_jobs",
+        find: "r.clerk_id = d.clerk_id and r.status = 'PROCESSING'",
+        replace: "false",
+      },
     ],
   },
   {

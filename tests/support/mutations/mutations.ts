@@ -149,6 +149,7 @@ export const knownFailures: readonly Mutation[] = [
         find: 'readMetadata(user, "public_metadata.role"',
         replace: 'readMetadata(user, "unsafe_metadata.role"',
       },
+      { file: `${core}/clerk/user-fields.ts`, find: "given: path", replace: 'given: "public_metadata.role"' },
     ],
   },
   {

@@ -30,11 +30,6 @@ export const supervision: readonly Mutation[] = [
   },
   {
     test: "tests/integration/health/silence.test.ts",
-    title: "there is no alarm > for a user whose row was deleted here by hand, who signs in",
-    edits: [{ file: runsSql, find: "when u.clerk_id is null or coalesce(s.", replace: "when coalesce(s." }],
-  },
-  {
-    test: "tests/integration/health/silence.test.ts",
     title: "there is no alarm > for a change that was delivered and waits, or gave up, in the queue",
     edits: [{ file: runsSql, find: "and j.version >= i.version)", replace: "and false)" }],
   },
