@@ -14,7 +14,8 @@ it("every change of state is recorded with its time, also one made by hand", asy
   await queue.pool.query("update public.job_queue set status = 'CANCELLED' where event_id = 'msg_h'");
   await queue.pool.query("update public.job_queue set status = 'PENDING', history = '[]' where event_id = 'msg_h'");
   await queue.run();
-  const { history } = await queue.job("msg_h");
+  const { attempts, history } = await queue.job("msg_h");
+  expect(attempts).toBe(1);
   expect(history.map((entry) => [entry.status, entry.attempt])).toEqual([
     ["PENDING", 0],
     ["CANCELLED", 0],
