@@ -25,6 +25,19 @@ test("a migration composed for the mapping that it has is the same", () => {
   expect(composeMigration(migration, contractMapping)).toBe(migration);
 });
 
+test("a foreign key of another table is named, although the hash is the same", () => {
+  const reference = {
+    constraint: "posts_author_fkey",
+    table: { schema: "public", name: "posts" },
+    columns: ["author"],
+    references: ["id"],
+    onUpdate: "no action",
+    onDelete: "no action",
+  } as const;
+  const users = { ...contractMapping.users, references: [reference] };
+  expect(composeMigration(migration, { ...contractMapping, users })).toContain("from public.posts as c");
+});
+
 test("a migration composed for another mapping differs in the generated files alone, and can be composed back", () => {
   const other = composeMigration(migration, changeMapping({ softDelete: "deleted_at" }));
   expect(other).not.toBe(migration);

@@ -21,10 +21,12 @@ export const isWholeSchema = (migration: string) => migration.includes(formatFil
 
 /**
  * A migration of the whole schema with what this mapping generates, in place of what another did. One that is of this
- * mapping already stays as it is.
+ * mapping already stays as it is. The hash leaves foreign keys of other tables out, and the SQL names them: a table that
+ * has some is composed always.
  */
 export function composeMigration(migration: string, mapping: Mapping): string {
-  if (migration.includes(quoteLiteral(mapping.hash))) return migration;
+  const isOfMapping = migration.includes(quoteLiteral(mapping.hash)) && mapping.users.references.length === 0;
+  if (isOfMapping) return migration;
   return generateSchema(mapping).reduce((text, { name, sql }) => {
     const start = text.indexOf(formatFileName(name));
     if (start < 0) throw new RangeError(`the migration has no file ${name}`);
