@@ -1,5 +1,6 @@
 import type { ColumnType, MappedColumn, Mapping, UsersMapping } from "./mapping.ts";
 import { quoteIdentifier, quoteLiteral, quoteTable } from "./quote.ts";
+import { mappedFields } from "./resolve.ts";
 import { isMetadataPath, payloadKey, type UserSource } from "./sources.ts";
 
 /**
@@ -46,6 +47,12 @@ function timeAs(expression: string, type: ColumnType): string {
   if (type.kind === "date") return `(${expression} at time zone 'utc')::date`;
   return `to_char(${expression} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`; // as payloads have times
 }
+
+/** What a statement that changes a row sets besides: the columns with the time of the write. */
+const touches = ({ columns }: UsersMapping): string[] =>
+  columns
+    .filter(({ source }) => source === "now")
+    .map(({ name, type }) => `${quoteIdentifier(name)} = ${timeAs("p_now", type)}`);
 
 const defaultOf = (column: MappedColumn, clerkId: string): string | null => {
   if (column.default === undefined || column.default === null) return column.usesOwnDefault ? column.ownDefault : null;
@@ -149,7 +156,7 @@ function castTo({ source, type, sqlType }: MappedColumn, payload: string): strin
   return isText(type) ? text : `(${text})::${sqlType}`;
 }
 
-/** Whether Clerk ever gave what a column of metadata holds; `ids` selects the records for which it did. */
+/** Whether Clerk ever gave what a column of metadata holds. */
 function everGiven(source: UserSource, clerkId: string): string {
   return `${clerkId} in (select r.id from record as r where ${quoteLiteral(source)} = any (r.given))`;
 }
@@ -577,7 +584,7 @@ function ignoredColumns(users: UsersMapping, keeps = false): string {
   const refusable = users.columns.filter((column) => allowedOf(column) !== null);
   if (refusable.length === 0) return "null::jsonb";
   const kinds = refusable.map((column) => {
-    const key = quoteLiteral(payloadKey(column.source) ?? column.source);
+    const key = keyOf(column.source);
     const given = isGivenBy(column.source, "w.payload");
     return `${quoteLiteral(column.name)}, case
     when ${given}w.payload ->> ${key} <> all (${allowedOf(column)})
@@ -598,13 +605,12 @@ function defaultColumns(users: UsersMapping): string {
   );
   const table = quoteTable(users.table);
   const key = quoteIdentifier(users.key.name);
-  const touched = users.columns.filter((column) => column.source === "now");
   const statements = metadata.map((column) => {
     const name = quoteIdentifier(column.name);
     const fallback = typedDefault(column, `u.${key}`);
-    return `  if p_source = ${quoteLiteral(column.source)} and ${quoteLiteral(payloadKey(column.source) ?? column.source)} <> all (p_absent) then
+    return `  if p_source = ${quoteLiteral(column.source)} and ${keyOf(column.source)} <> all (p_absent) then
     update ${table} as u
-    set ${lines([`${name} = ${fallback}`, ...touched.map((other) => `${quoteIdentifier(other.name)} = ${timeAs("p_now", other.type)}`)], 8)}
+    set ${lines([`${name} = ${fallback}`, ...touches(users)], 8)}
     where u.${key} = p_clerk_id
       and ${comparable(`u.${name}`, column.type)} is distinct from ${comparable(fallback, column.type)};
   end if;`;
@@ -671,11 +677,7 @@ $$;
 `;
   }
   const deletedAt = quoteIdentifier(users.softDelete.column);
-  const touched = users.columns.filter((column) => column.source === "now");
-  const sets = [
-    `${deletedAt} = ${timeAs("p_now", users.softDelete.type)}`,
-    ...touched.map((column) => `${quoteIdentifier(column.name)} = ${timeAs("p_now", column.type)}`),
-  ];
+  const sets = [`${deletedAt} = ${timeAs("p_now", users.softDelete.type)}`, ...touches(users)];
   return `${remove}
 -- What becomes of the rows of deleted users: they stay, marked.
 create or replace function clerk_sync.delete_users(p_clerk_ids text[], p_now timestamptz)
@@ -699,7 +701,6 @@ function emailFunctions(users: UsersMapping): string[] {
   const isUnique = email?.isWhollyUnique === true;
   const table = quoteTable(users.table);
   const key = quoteIdentifier(users.key.name);
-  const touched = users.columns.filter((column) => column.source === "now");
   const unique = `-- Whether two rows may not have one address.
 create or replace function clerk_sync.emails_are_unique()
 returns boolean
@@ -764,7 +765,7 @@ set timezone = 'UTC'
 as $$
 begin
   update ${table} as u
-  set ${lines([`${name} = ${empty ?? "null"}`, ...touched.map((column) => `${quoteIdentifier(column.name)} = ${timeAs("p_now", column.type)}`)], 6)}
+  set ${lines([`${name} = ${empty ?? "null"}`, ...touches(users)], 6)}
   where u.${key} = any (p_clerk_ids);
 end
 $$;
@@ -918,7 +919,7 @@ function mayBeRefused(column: MappedColumn): boolean {
 function refusedColumn(users: UsersMapping): string {
   const tried = users.columns.filter(mayBeRefused);
   const tries = tried.map((column) => {
-    const key = quoteLiteral(payloadKey(column.source) ?? column.source);
+    const key = keyOf(column.source);
     const text = `p_payload ->> ${key}`;
     const refuse = `return format('column %s does not take what Clerk has, %s', ${quoteLiteral(column.name)}, clerk_sync.describe_value(p_payload -> ${key}));`;
     if (column.type.kind === "varchar" && column.type.length !== null) {
@@ -968,7 +969,7 @@ function compareUsers(users: UsersMapping): string {
   };
   const rows = compared.map((column) => {
     const source = quoteLiteral(column.source);
-    const key = quoteLiteral(payloadKey(column.source) ?? column.source);
+    const key = keyOf(column.source);
     const name = quoteIdentifier(column.name);
     const values = [quoteLiteral(column.name), key, textValue(`n.${name}`, column), textValue(`u.${name}`, column)];
     const isSaid = `p_payload ? ${key}${isComputed(column) ? ` and ${hasValue(column, "p_payload")}` : ""}`;
@@ -1046,7 +1047,6 @@ $$;
 /** What functions and health ask of the mapping: which fields the database knows, and which file made it. */
 function rememberMapping(users: UsersMapping, hash: string): string {
   const sources = Object.fromEntries(users.columns.map(({ name, source }) => [name, source]));
-  const fields = [...new Set(users.columns.map(({ source }) => payloadKey(source)).filter((key) => key !== null))];
   const written = users.columns.filter(
     ({ name, source, write }) =>
       !["now", "uuid", "id"].includes(source) && write === "always" && name !== users.key.name,
@@ -1059,7 +1059,7 @@ function rememberMapping(users: UsersMapping, hash: string): string {
     `${quoteLiteral(JSON.stringify(sources))}::jsonb`,
     list(written.map(({ name }) => name)),
     `${quoteLiteral(JSON.stringify(rulesOf(users)))}::jsonb`,
-    list(fields),
+    list(mappedFields(users)),
     users.access.kind === "leave" ? "null" : list(users.access.editable),
     quoteLiteral(hash),
   ];

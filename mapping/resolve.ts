@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { ColumnConfiguration, Configuration, UsersConfiguration } from "./configuration.ts";
 import type { ColumnFacts, MappedColumn, Mapping, TableFacts, UsersMapping } from "./mapping.ts";
 import { typeOfSource } from "./source-types.ts";
-import type { UserSource } from "./sources.ts";
+import { payloadKey, type UserSource } from "./sources.ts";
 
 /**
  * What the SQL is generated from: the configuration, and what the catalog says of its table. Without facts the table is
@@ -96,6 +96,11 @@ function resolveAccess({ access }: UsersConfiguration, table: TableFacts): Users
   if (access === null) return table.isOurs ? { kind: "own_row", editable: [] } : { kind: "leave" };
   if (access.kind === "leave" || !table.isOurs) return access;
   return { kind: "own_row", editable: access.editable.filter((name) => findColumn(table, name) !== undefined) };
+}
+
+/** The keys of a payload that the columns need, each once. */
+export function mappedFields({ columns }: UsersMapping): string[] {
+  return [...new Set(columns.flatMap(({ source }) => payloadKey(source) ?? []))];
 }
 
 export function findColumn(facts: TableFacts, name: string): ColumnFacts | undefined {

@@ -1,9 +1,11 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
-import { payloadKey } from "#core/config/sources.ts";
 import { SyncError } from "#core/errors.ts";
+import type { Configuration } from "./configuration.ts";
 import type { Mapping, TableFacts } from "./mapping.ts";
+import { quoteTable } from "./quote.ts";
+import { mappedFields } from "./resolve.ts";
 
 /** Where `generate` keeps what it generated from, so that it knows the columns without a database; init keeps its manifest there. */
 export const savedMappingFile = "supabase/clerk-sync.json";
@@ -18,8 +20,16 @@ const mappingSchema = z.object({
   users: z.custom<TableFacts | null>((value) => value === null || (typeof value === "object" && "columns" in value)),
 });
 
+export type SavedMapping = z.infer<typeof mappingSchema>;
+
+/** What was read last of the table that the configuration names; null: it was never read, or another table was. */
+export function factsOfTable(saved: SavedMapping | null, { users }: Pick<Configuration, "users">): TableFacts | null {
+  const facts = saved?.users ?? null;
+  return facts !== null && quoteTable(facts.table) === quoteTable(users.table) ? facts : null;
+}
+
 /** What was generated last in this folder; null before the first time. Throws SyncError `config_invalid`. */
-export async function readSavedMapping(folder: string): Promise<z.infer<typeof mappingSchema> | null> {
+export async function readSavedMapping(folder: string): Promise<SavedMapping | null> {
   const text = await readFile(path.join(folder, savedMappingFile), "utf8").catch((cause: unknown) => {
     if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return null;
     throw cause;
@@ -38,8 +48,7 @@ export async function readSavedMapping(folder: string): Promise<z.infer<typeof m
 export const runtimeMappingFile = "supabase/functions/_shared/clerk-sync/mapping.json";
 
 export function formatRuntimeMapping({ hash, users }: Mapping): string {
-  const fields = [...new Set(users.columns.flatMap(({ source }) => payloadKey(source) ?? []))];
-  return formatJson({ hash, users: { fields } });
+  return formatJson({ hash, users: { fields: mappedFields(users) } });
 }
 
 /** The file with what `generate` keeps of a mapping, beside what `init` keeps there. `facts` null: the migration makes the table. */

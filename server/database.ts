@@ -4,7 +4,9 @@ import { errorMessage, SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
 import type { Configuration } from "../mapping/configuration.ts";
 import { plainConfiguration } from "../mapping/expand-configuration.ts";
-import { readMapping } from "../mapping/read-mapping.ts";
+import { mapTable } from "../mapping/read-mapping.ts";
+import { readTable } from "../mapping/read-table.ts";
+import { refuseUnsupported } from "../mapping/unsupported.ts";
 import { migrateDatabase, readVersion } from "./migrate-database.ts";
 import { withConnection } from "./with-connection.ts";
 
@@ -43,7 +45,9 @@ export async function openDatabase(
 
 /** Throws SyncError `mapping_outdated` where the database was migrated with another mapping than the file now says. */
 async function checkMapping(client: pg.ClientBase, configuration: Configuration): Promise<void> {
-  const { hash } = await readMapping(client, configuration);
+  refuseUnsupported(configuration, "clerk-sync.config.json");
+  // the catalog alone: a start reads no rows
+  const { hash } = mapTable(configuration, await readTable(client, configuration.users.table));
   const { rows } = await client.query("select public.clerk_sync_mapping() ->> 'hash' as hash");
   if (rows[0]?.hash === hash) return;
   throw new SyncError(

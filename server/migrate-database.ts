@@ -101,7 +101,7 @@ async function findWork(
   if (from !== null && from > schemaVersion) checkSchemaVersion(from);
   if (await isOfEarlierCommit(client, from, state.hasTables)) throw earlierCommit();
   if (from === schemaVersion && (!state.hasList || isSupabase(state))) return [];
-  const mapping = configuration === undefined ? null : await readMapping(client, configuration);
+  const mapping = configuration === undefined ? null : (await readMapping(client, configuration)).mapping;
   return findMissing(client, mapping);
 }
 

@@ -33,6 +33,7 @@ const copied = [
   "package.json",
   "clerk-sync.config.json",
   "vitest.config.ts",
+  "build",
   "supabase",
   "server",
   "local",

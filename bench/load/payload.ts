@@ -2,9 +2,8 @@ import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { mapEvent } from "#core/clerk/map-user.ts";
 import { parseEvent } from "#core/clerk/parse-event.ts";
-import { fieldsOf } from "#core/config/mapping.ts";
 import type { NewJob } from "#core/database/database.ts";
-import { ownMapping } from "../../server/own-mapping.ts";
+import { storedFields } from "../../tests/support/clerk/root-fields.ts";
 import { macOf, testSecret } from "../../tests/support/clerk/sign.ts";
 
 export const webhookPath = "/functions/v1/clerk-webhook";
@@ -48,9 +47,6 @@ function* eventBodies({ prefix, count, users }: Events): Generator<{ id: string;
 export function makeJobs(events: Events): NewJob[] {
   return [...eventBodies(events)].map(({ id, body }) => makeJob(id, body));
 }
-
-/** What payloads hold in every measurement: the fields of this repository's mapping. */
-export const storedFields = fieldsOf(ownMapping, false);
 
 const encoder = new TextEncoder();
 

@@ -4,7 +4,7 @@ import { createMirrorUser } from "#core/mirror/mirror-user.ts";
 import { processQueue, type QueueDependencies } from "#core/worker/process-queue.ts";
 import { createCallFunction } from "../../server/call-function.ts";
 import { createPool } from "../../server/database.ts";
-import { storedFields } from "../load/payload.ts";
+import { storedFields } from "../../tests/support/clerk/root-fields.ts";
 import { atOnce, noPeer, type OpenPeer, type Peer, slices, timed } from "./peer.ts";
 
 const maxAttempts = 15;

@@ -1,10 +1,14 @@
 import type { Environment } from "#core/config/config.ts";
 import { composeMigration, isWholeSchema } from "../../mapping/generate-schema.ts";
 import type { Mapping } from "../../mapping/mapping.ts";
-import { quoteTable } from "../../mapping/quote.ts";
 import { readConfiguration } from "../../mapping/read-configuration.ts";
 import { resolveMapping } from "../../mapping/resolve.ts";
-import { formatRuntimeMapping, readSavedMapping, runtimeMappingFile } from "../../mapping/saved-mapping.ts";
+import {
+  factsOfTable,
+  formatRuntimeMapping,
+  readSavedMapping,
+  runtimeMappingFile,
+} from "../../mapping/saved-mapping.ts";
 import { refuseUnsupported } from "../../mapping/unsupported.ts";
 import type { Sources } from "./read-sources.ts";
 
@@ -15,9 +19,7 @@ import type { Sources } from "./read-sources.ts";
 export async function planMapping(folder: string, environment: Environment): Promise<Mapping> {
   const { configuration } = await readConfiguration(folder, { environment });
   refuseUnsupported(configuration, "clerk-sync.config.json");
-  const facts = (await readSavedMapping(folder))?.users ?? null;
-  const isOfTable = facts !== null && quoteTable(facts.table) === quoteTable(configuration.users.table);
-  return resolveMapping(configuration, isOfTable ? facts : null);
+  return resolveMapping(configuration, factsOfTable(await readSavedMapping(folder), configuration));
 }
 
 /** What is installed, for this mapping: the migration makes its functions, and the Edge Functions know its fields. */

@@ -37,7 +37,7 @@ test.each([
   expect(expectUser([happening(1, { firstName, lastName })]).said["name"]).toBe(name);
 });
 
-test("a claimed role is said by nobody", () => {
+test("a role that a user claims does not count", () => {
   expect(expectUser([happening(1, { role: null, claimedRole: "admin" })]).said["public_metadata.role"]).toBeNull();
 });
 
