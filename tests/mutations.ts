@@ -9,7 +9,7 @@ import { allMutations } from "./support/mutations/all-mutations.ts";
 import { applyEdit, type Mutation } from "./support/mutations/mutations.ts";
 
 type Lane = { copy: string; postgresUrl: string };
-type Run = { failed: boolean; passed: boolean; ranOutOfTime: boolean; milliseconds: number };
+type Run = { failed: boolean; passed: boolean; ranNoTest: boolean; ranOutOfTime: boolean; milliseconds: number };
 type Report = {
   numFailedTests: number;
   numPassedTests: number;
@@ -31,6 +31,7 @@ const hangMilliseconds = 9000;
 const longHangMilliseconds = 60_000;
 const copied = [
   "package.json",
+  "tsconfig.json",
   "clerk-sync.config.json",
   "vitest.config.ts",
   "build",
@@ -84,6 +85,7 @@ async function breakOneByOne(copy: string): Promise<void> {
 async function breakAndTest(lane: Lane, mutation: Mutation): Promise<boolean> {
   const restore = await breakFiles(lane.copy, mutation);
   const broken = await runTest(lane, mutation, hangMilliseconds);
+  if (broken.ranNoTest) console.log(`No test ran: ${mutation.test} has none of this title, or does not load.`);
   if (!broken.ranOutOfTime) {
     await restore();
     return broken.failed;
@@ -132,6 +134,7 @@ function readRun({ numFailedTests, numPassedTests, testResults }: Report): Run {
   return {
     failed: numFailedTests >= 1 && numPassedTests === 0,
     passed: numPassedTests >= 1 && numFailedTests === 0,
+    ranNoTest: numFailedTests + numPassedTests === 0,
     ranOutOfTime: tests.some(({ failureMessages }) => failureMessages?.some((text) => /timed out in \d+ms/.test(text))),
     milliseconds: Math.max(0, ...tests.map(({ duration }) => duration ?? 0)),
   };
