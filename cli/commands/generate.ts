@@ -4,9 +4,11 @@ import type { Command } from "commander";
 import { z } from "zod";
 import type { Configuration } from "../../mapping/configuration.ts";
 import { generateSchema } from "../../mapping/generate-schema.ts";
+import { generateTypes } from "../../mapping/generate-types.ts";
 import type { Mapping, TableFacts } from "../../mapping/mapping.ts";
 import { quoteTable } from "../../mapping/quote.ts";
 import { readConfiguration } from "../../mapping/read-configuration.ts";
+import { planTable } from "../../mapping/resolve.ts";
 import {
   factsOfTable,
   formatRuntimeMapping,
@@ -24,6 +26,7 @@ const examples = `
 Examples:
   $ clerk-sync generate --db-url postgres://…     reads the table's columns there, and writes the next migration
   $ clerk-sync generate --print-sql               prints the SQL and writes nothing
+  $ clerk-sync generate --types src/users-row.ts  writes the TypeScript of a row of the table, too
 
 For a Supabase project, after a change of clerk-sync.config.json; clerk-sync migrate does it for a PostgreSQL of your
 own. Without --db-url the columns are those of the last time (supabase/clerk-sync.json); a table that was never read is
@@ -33,6 +36,7 @@ const optionsSchema = z.object({
   config: z.string().optional(),
   dbUrl: z.string().optional(),
   printSql: z.boolean().default(false),
+  types: z.string().optional(),
   json: z.boolean().default(false),
 });
 
@@ -44,6 +48,7 @@ export function addGenerateCommand(program: Command, io: CommandIo): void {
     .option("--config <file>", "what goes into which column (default: clerk-sync.config.json of this folder)")
     .option("--db-url <url>", "a database that has the table: its columns are read, and nothing is changed there")
     .option("--print-sql", "print the SQL, and write nothing")
+    .option("--types <file>", "write the TypeScript of a row of the table into this file")
     .option("--json", "print one JSON object and nothing else")
     .addHelpText("after", examples)
     .action(async (given: unknown) => generate(optionsSchema.parse(given), io));
@@ -60,13 +65,18 @@ async function generate(options: z.infer<typeof optionsSchema>, io: CommandIo): 
     .map((file) => file.sql)
     .join("\n")}`;
   if (options.printSql) return io.print(sql);
+  const types =
+    options.types === undefined
+      ? []
+      : [{ file: options.types, text: generateTypes(mapping.users, facts ?? planTable(configuration.users)) }];
+  await writeFiles(io.folder, types);
   if (saved?.hash === mapping.hash) {
-    const nothing: Generated = { files: [], addedColumns: [], hash: mapping.hash };
-    return io.print(
-      options.json ? JSON.stringify(nothing) : "Nothing to generate: the last migration is of this mapping.",
-    );
+    const written: Generated = { files: types.map(({ file }) => file), addedColumns: [], hash: mapping.hash };
+    if (options.json) return io.print(JSON.stringify(written));
+    for (const file of written.files) io.print(`wrote ${file}`);
+    return io.print("No migration to write: the last one is of this mapping.");
   }
-  const files = await writeFiles(io, mapping, facts, sql);
+  const files = [...(await writeMapping(io, mapping, facts, sql)), ...types.map(({ file }) => file)];
   const known = new Set(saved?.columns ?? []);
   const addedColumns =
     saved === null ? [] : mapping.users.columns.map(({ name }) => name).filter((name) => !known.has(name));
@@ -91,7 +101,7 @@ async function findMapping(
   return { mapping: mapTable(configuration, facts, { place }), facts };
 }
 
-async function writeFiles(io: CommandIo, mapping: Mapping, facts: TableFacts | null, sql: string): Promise<string[]> {
+async function writeMapping(io: CommandIo, mapping: Mapping, facts: TableFacts | null, sql: string): Promise<string[]> {
   const migrations = path.join("supabase", "migrations");
   await mkdir(path.join(io.folder, migrations), { recursive: true });
   const existing = await readdir(path.join(io.folder, migrations));
@@ -103,11 +113,15 @@ async function writeFiles(io: CommandIo, mapping: Mapping, facts: TableFacts | n
     { file: savedMappingFile, text: formatSavedMapping(mapping, facts, before) },
     { file: runtimeMappingFile, text: formatRuntimeMapping(mapping) },
   ];
-  for (const { file, text } of files) {
-    await mkdir(path.join(io.folder, path.dirname(file)), { recursive: true });
-    await writeFile(path.join(io.folder, file), text);
-  }
+  await writeFiles(io.folder, files);
   return files.map(({ file }) => file);
+}
+
+async function writeFiles(folder: string, files: readonly { file: string; text: string }[]): Promise<void> {
+  for (const { file, text } of files) {
+    await mkdir(path.resolve(folder, path.dirname(file)), { recursive: true });
+    await writeFile(path.resolve(folder, file), text);
+  }
 }
 
 function describe({ files, addedColumns }: Generated, { users }: Mapping): string[] {

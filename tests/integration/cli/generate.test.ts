@@ -58,7 +58,7 @@ it("has nothing to do a second time, and names the backfill of a column that is 
   await mkdir(path.join(project.path, "supabase"), { recursive: true });
   await generate("--db-url", queue.url);
   const first = await migrations();
-  expect(await generate()).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("Nothing to generate") });
+  expect(await generate()).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("No migration to write") });
   expect(await migrations()).toEqual(first);
   await configure({ users: { ...profiles.users, columns: { ...profiles.users.columns, email: "email" } } });
   expect(await generate()).toMatchObject({
@@ -83,4 +83,16 @@ it("prints the SQL and writes nothing with --print-sql", async () => {
     stdout: expect.stringContaining("insert into public.profiles as u"),
   });
   await expect(migrations()).rejects.toThrow("ENOENT");
+});
+
+it("--types writes the row's TypeScript, also when there is no migration to write", async () => {
+  await generate("--db-url", queue.url);
+  expect(await generate("--types", "src/profiles-row.ts")).toMatchObject({
+    exitCode: 0,
+    stdout: expect.stringMatching(/^wrote src\/profiles-row\.ts\nNo migration to write/),
+  });
+  expect(await read("src/profiles-row.ts")).toContain(
+    "  /** From Clerk: image_url. */\n  avatar_url: string | null;\n",
+  );
+  expect(await migrations()).toHaveLength(1);
 });
