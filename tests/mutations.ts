@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { cp, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import fc from "fast-check";
 import { writeMigration } from "../build/migration.ts";
 import { sharedPostgres, startTestPostgres } from "./support/database/start-postgres.ts";
 import { allMutations } from "./support/mutations/all-mutations.ts";
@@ -17,7 +18,7 @@ type Report = {
 };
 
 // Takes each fix and each law out of a copy of the project and expects its test to fail there.
-// `npm run test:mutations -- WORD` runs only those whose title holds the word.
+// `npm run test:mutations -- WORD` runs only those whose title holds the word. MUTATIONS says how many of them run, SEED which.
 const root = fileURLToPath(new URL("../", import.meta.url));
 const folder = path.join(root, ".test-results", "mutations");
 /** Each run waits more than it computes; two at a time, each with its own copy and PostgreSQL, keep two cores busy. */
@@ -47,7 +48,7 @@ await rm(folder, { recursive: true, force: true });
 for (const copy of copies) await makeCopy(copy);
 
 const word = process.argv[2] ?? "";
-const chosen = allMutations.filter((mutation) => mutation.title.includes(word));
+const chosen = draw(allMutations.filter((mutation) => mutation.title.includes(word)));
 const failures: string[] = [];
 let passed = 0;
 const waiting = [...chosen];
@@ -59,6 +60,16 @@ await writeFile(
 );
 console.log(`\n${passed} passed, ${failures.length} failed`);
 process.exitCode = failures.length === 0 && passed > 0 ? 0 : 1;
+
+/** As many as MUTATIONS says, in another order each time; all of them without it. */
+function draw(mutations: readonly Mutation[]): readonly Mutation[] {
+  const wanted = Math.min(Number(process.env["MUTATIONS"] ?? mutations.length), mutations.length);
+  if (wanted === mutations.length) return mutations;
+  const seed = Number(process.env["SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+  console.log(`${wanted} of ${mutations.length} mutations, drawn with SEED=${seed}`);
+  const some = fc.shuffledSubarray([...mutations], { minLength: wanted, maxLength: wanted });
+  return fc.sample(some, { seed, numRuns: 1 })[0] ?? [];
+}
 
 async function makeCopy(copy: string): Promise<void> {
   await mkdir(copy, { recursive: true });

@@ -41,9 +41,10 @@ const parts: Record<string, readonly (Suite | readonly Suite[])[]> = {
     vitest("integration-long", ["--project=integration-long"]),
     vitest("schedules-long", ["--project=schedules"], { SCHEDULES: "1700" }),
     playwright("e2e-deno", "tests/e2e/deno.config.ts"),
-    { name: "mutations", command: ["node", "tests/mutations.ts"], read: readMutations },
+    mutations({ MUTATIONS: "100" }),
   ],
   soak: [
+    mutations({}),
     vitest("schedules-soak", ["--project=schedules"], soak),
     vitest(
       "integration-soak",
@@ -66,6 +67,10 @@ process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
 function vitest(name: string, args: readonly string[], env: Record<string, string> = {}): Suite {
   const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${results}${name}.json`];
   return { name, command: ["vitest", "run", ...args, ...reporters], read: (report) => readVitest(report, root), env };
+}
+
+function mutations(env: Record<string, string>): Suite {
+  return { name: "mutations", command: ["node", "tests/mutations.ts"], read: readMutations, env };
 }
 
 /** Its configuration names the report. */

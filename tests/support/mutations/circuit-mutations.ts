@@ -8,8 +8,8 @@ const file = (name: string) => `tests/integration/${name}.test.ts`;
 /** What holds while a service is down, each with the line that upholds it. */
 export const circuitLaws: readonly Mutation[] = [
   {
-    test: file("mirror/auth-outage"),
-    title: "an Auth outage of an hour costs no attempts and no events: rows at once, few calls, then all in step",
+    test: file("worker/circuits"),
+    title: "a circuit opens after five failures in a row, over any number of batches and workers",
     edits: [{ file: circuitsSql, find: "(v_failures >= 5 or", replace: "(v_failures < 0 or" }],
   },
   {

@@ -157,8 +157,9 @@ export const supervision: readonly Mutation[] = [
     ],
   },
   {
-    test: "tests/integration/health/sync-health.test.ts",
-    title: "on the Node server > what is refused or put aside is audited, and stored nowhere else",
+    test: `${core}/webhook/handle-webhook.test.ts`,
+    title:
+      "an event that is signed and not applied > of another instance is answered 200, so that it does not come again, and noted",
     edits: [
       {
         file: `${core}/webhook/handle-webhook.ts`,
