@@ -2,6 +2,7 @@ import type pg from "pg";
 import type { TableProblem } from "./check-table.ts";
 import type { UsersConfiguration } from "./configuration.ts";
 import { type AppTable, listAppTables } from "./list-app-tables.ts";
+import type { TableName } from "./mapping.ts";
 import { quoteTable } from "./quote.ts";
 import { suggestName } from "./suggest-name.ts";
 import { formatTableName } from "./table-name.ts";
