@@ -48,10 +48,20 @@ export type MappedQueue = TestDatabase & {
 };
 
 /** Makes the table of a team, then what a migration generates for its file. The contract's table is out of the way. */
-export async function createMappedQueue(ddl: string, file: UsersFile, before = ""): Promise<MappedQueue> {
+export async function createMappedDatabase(
+  ddl: string,
+  file: UsersFile,
+  before = "",
+): Promise<TestDatabase & { mapping: Mapping }> {
   const opened = await createTestDatabase();
   await opened.pool.query(`create schema contract; alter table public.users set schema contract; ${before}; ${ddl}`);
-  return openMappedQueue(opened, await applyFile(opened.pool, file));
+  return { ...opened, mapping: await applyFile(opened.pool, file) };
+}
+
+/** The queue over such a table. */
+export async function createMappedQueue(ddl: string, file: UsersFile, before = ""): Promise<MappedQueue> {
+  const { mapping, ...opened } = await createMappedDatabase(ddl, file, before);
+  return openMappedQueue(opened, mapping);
 }
 
 /** Resolves the file against the real table, which must have no problem, and applies what is generated. */
@@ -158,9 +168,9 @@ export function openMappedQueue(opened: TestDatabase, mapping: Mapping): MappedQ
 }
 
 /** What the functions at run time would fill for it. */
-export function readFields({ hash, users }: Mapping): UserFields {
+export function readFields({ hash, users }: Mapping, mirrors = false): UserFields {
   const fields = users.columns.map(({ source }) => payloadKey(source)).filter((key) => key !== null);
-  return fieldsOf({ hash, users: { fields } }, false);
+  return fieldsOf({ hash, users: { fields } }, mirrors);
 }
 
 /** A user as a page of Clerk's list has them at the time of this event. */

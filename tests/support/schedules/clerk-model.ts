@@ -11,7 +11,9 @@ export type ModelUser = {
   firstName: string;
   email: string | null;
   emailVerified: boolean;
-  role: string;
+  username: string | null;
+  /** In the public metadata; null: the key is not there. */
+  role: string | null;
   banned: boolean;
 };
 
@@ -41,13 +43,6 @@ export function playHistory(history: readonly Step[], prefix: string, canRead: b
   return { users: [...users.values()], changes };
 }
 
-/** The address that the row of a user must have: its own, unless another user's claim is better. */
-export function heldEmail({ users }: Model, user: ModelUser): string | null {
-  const rank = ({ emailVerified, version }: ModelUser) => (emailVerified ? 1_000_000 : 0) + version;
-  const rivals = users.filter(({ deleted, email }) => !deleted && email === user.email);
-  return rivals.some((rival) => rank(rival) > rank(user)) ? null : user.email;
-}
-
 /** What Clerk's API says of a user after the first `count` changes; null when it has never heard of the user. */
 export function readAt({ changes }: Model, count: number, clerkId: string): FreshUser | null {
   const user = changes.slice(0, count).findLast((change) => change.user.clerkId === clerkId)?.user;
@@ -55,6 +50,11 @@ export function readAt({ changes }: Model, count: number, clerkId: string): Fres
   if (user.deleted) return { deleted: true };
   const { data } = snapshot(user, false);
   return { deleted: false, version: data.updated_at, user: parseUser(data) };
+}
+
+/** What somebody sends who knows the webhook's secret. */
+export function forgedEvent(id: string, version: number) {
+  return userEvent("user.updated", { id, version, firstName: "Forged", role: "admin" });
 }
 
 function newUser(clerkId: string): ModelUser {
@@ -65,7 +65,8 @@ function newUser(clerkId: string): ModelUser {
     firstName: "Ada",
     email: null,
     emailVerified: true,
-    role: "user",
+    username: null,
+    role: null,
     banned: false,
   };
 }
@@ -82,7 +83,8 @@ function isAllowed(step: Step, user: ModelUser, users: ReadonlyMap<number, Model
 function applyStep(step: Step, user: ModelUser, prefix: string): ModelUser {
   if (step.kind === "rename") return { ...user, firstName: `${user.firstName}a` };
   if (step.kind === "ban") return { ...user, banned: !user.banned };
-  if (step.kind === "role") return { ...user, role: user.role === "user" ? "admin" : "user" };
+  if (step.kind === "role") return { ...user, role: step.role };
+  if (step.kind === "username") return { ...user, username: user.username === null ? "ada" : null };
   if (step.kind === "delete") return { ...user, deleted: true };
   if (step.kind === "email") {
     return { ...user, email: step.email === null ? null : addressOf(step.email, prefix), emailVerified: step.verified };
@@ -96,10 +98,13 @@ function deletion({ clerkId, version }: ModelUser): unknown {
 }
 
 function snapshot(user: ModelUser, isNew: boolean) {
-  const { clerkId: id, version, email, emailVerified: verified, firstName, role, banned } = user;
-  return userEvent(isNew ? "user.created" : "user.updated", { id, version, email, verified, firstName, role, banned });
+  const { clerkId: id, version, email, emailVerified: verified, firstName, username, banned } = user;
+  const facts = { id, version, email, verified, firstName, banned, ...(user.role === null ? {} : { role: user.role }) };
+  const event = userEvent(isNew ? "user.created" : "user.updated", facts);
+  return { ...event, data: { ...event.data, username } };
 }
 
-function addressOf(email: number, prefix: string): string {
+/** The address of this number in a schedule. */
+export function addressOf(email: number, prefix: string): string {
   return `${prefix}.${email}@example.com`;
 }

@@ -1,27 +1,26 @@
-import type pg from "pg";
 import { createMirrorUser } from "#core/mirror/mirror-user.ts";
 import { outcomeOfError, outcomeOfMirror, outcomeOfRead } from "#core/worker/job-outcome.ts";
 import { processQueue } from "#core/worker/process-queue.ts";
 import { watchCircuit } from "#core/worker/watch-circuit.ts";
-import { at, userEvent } from "../clerk/build-event.ts";
+import { at } from "../clerk/build-event.ts";
 import { toJob } from "../database/queue.ts";
-import { type Model, readAt } from "./clerk-model.ts";
+import { forgedEvent, readAt } from "./clerk-model.ts";
 import { createFaultyAuth, createFaultyRead, workerCrash } from "./faulty-auth.ts";
 import { type Action, type Fault, type Schedule, workerCount } from "./schedule.ts";
-import { createSystem, droppedPlaces, now, rules, type System, type Worker } from "./schedule-system.ts";
+import { createSystem, droppedPlaces, now, type Play, type System, type Worker } from "./schedule-system.ts";
 
 const leaseSeconds = 60;
 const attempts = 1000;
 
 /** Plays the schedule, then lets the system come to rest without further faults; returns Auth as it is then. */
-export async function runSchedule(pool: pg.Pool, schedule: Schedule, model: Model, prefix: string) {
-  const system = createSystem(pool, schedule, model, prefix);
-  for (const action of schedule.actions) await play(system, action);
-  await comeToRest(system, schedule);
+export async function runSchedule(play: Play) {
+  const system = createSystem(play);
+  for (const action of play.schedule.actions) await act(system, action);
+  await comeToRest(system, play.schedule);
   return system.auth.users;
 }
 
-async function play(system: System, action: Action): Promise<void> {
+async function act(system: System, action: Action): Promise<void> {
   if (action.kind === "deliver") return deliver(system, action.place);
   if (action.kind === "rescue") return expireLeases(system);
   if (action.kind === "forge") return forge(system, `user_${system.prefix}_${action.user}`);
@@ -52,8 +51,10 @@ async function requestRefresh(system: System, clerkIds: readonly string[]): Prom
 async function forge(system: System, id: string): Promise<void> {
   if (!system.canRead || readAt(system.model, system.clock.changes, id) === null) return;
   const version = now(system.clock) - at(0) + 10 * 365 * 86_400_000;
-  const event = userEvent("user.updated", { id, version, firstName: "Forged", role: "admin" });
-  await system.accept([toJob(event, `msg_forged_${crypto.randomUUID()}`)], attempts);
+  await system.accept(
+    [toJob(forgedEvent(id, version), `msg_forged_${crypto.randomUUID()}`, system.rules.fields)],
+    attempts,
+  );
 }
 
 async function overtake(system: System, frozen: number): Promise<void> {
@@ -74,7 +75,7 @@ async function deliver(system: System, place: number): Promise<void> {
   if (delivery === undefined) return;
   system.clock.changes = Math.max(system.clock.changes, delivery.place + 1);
   const store = delivery.place % 3 === 0 ? system.database.enqueue : system.accept;
-  await store([toJob(delivery.event, delivery.id)], attempts);
+  await store([toJob(delivery.event, delivery.id, system.rules.fields)], attempts);
 }
 
 async function claim(system: System, place: number): Promise<void> {
@@ -83,7 +84,7 @@ async function claim(system: System, place: number): Promise<void> {
     limit: system.limit,
     leaseSeconds,
     canRead: system.canRead,
-    ...rules,
+    ...system.rules,
   });
   if (batch.mirror.length === 0 && batch.reads.length === 0) return;
   system.workers[place] = {
@@ -105,7 +106,11 @@ async function readNext(system: System, place: number): Promise<void> {
   const order = worker.toRead.shift();
   if (order === undefined) return applyFresh(system, worker);
   const readUser = createFaultyRead(system.readUser, () => nextFault(system, worker));
-  const result = await outcomeOfRead(order, (clerkId) => worker.clerk.run(() => readUser(clerkId)), rules.fields);
+  const result = await outcomeOfRead(
+    order,
+    (clerkId) => worker.clerk.run(() => readUser(clerkId)),
+    system.rules.fields,
+  );
   if ("deleted" in result) worker.fresh.push(result);
   else if (result.error?.includes(workerCrash.message)) system.workers[place] = null;
   else worker.outcomes.push(result);
@@ -113,7 +118,7 @@ async function readNext(system: System, place: number): Promise<void> {
 
 async function applyFresh(system: System, worker: Worker): Promise<void> {
   if (worker.fresh.length === 0) return;
-  const applied = await system.database.applyReads(worker.token, worker.fresh.splice(0), true, rules);
+  const applied = await system.database.applyReads(worker.token, worker.fresh.splice(0), true, system.rules);
   worker.toMirror.push(...applied.mirror);
 }
 
@@ -166,7 +171,7 @@ async function comeToRest(system: System, schedule: Schedule): Promise<void> {
     system,
     missed.map((user) => user.clerkId),
   );
-  const { database, auth, clock } = system;
+  const { database, auth, clock, rules } = system;
   const readUser = system.canRead ? system.readUser : null;
   const dependencies = { database, readUser, mirrorUser: createMirrorUser(auth.auth), now: () => now(clock), ...rules };
   for (let round = 0; round < 100; round++) {

@@ -1,5 +1,6 @@
 import type pg from "pg";
 import type { ReadUser } from "#core/clerk/read-user.ts";
+import type { UserFields } from "#core/config/mapping.ts";
 import {
   createDatabase,
   type Database,
@@ -10,10 +11,10 @@ import {
 import { createAcceptEvents } from "#core/webhook/accept-events.ts";
 import type { CircuitWatch } from "#core/worker/watch-circuit.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
-import { rootFields } from "../clerk/root-fields.ts";
 import { createFakeAuthAdmin } from "../supabase/fake-auth-admin.ts";
 import { type Model, readAt } from "./clerk-model.ts";
 import { type Fault, type Schedule, workerCount } from "./schedule.ts";
+import type { ScheduleTable } from "./schedule-tables.ts";
 
 type ReadOrder = { job_id: string; clerk_id: string };
 
@@ -45,14 +46,18 @@ export type System = {
   canRead: boolean;
   model: Model;
   prefix: string;
+  rules: { fields: UserFields; deleteBrake: null };
   /** Seconds since the start, and how many of the changes at Clerk have happened. */
   clock: { seconds: number; start: number; changes: number };
 };
 
-export const rules = { fields: rootFields, deleteBrake: null } as const;
+/** What is played, on which table. */
+export type Play = { table: ScheduleTable; schedule: Schedule; model: Model; prefix: string };
 
 /** A system at rest, whose events are still to be delivered. */
-export function createSystem(pool: pg.Pool, schedule: Schedule, model: Model, prefix: string): System {
+export function createSystem({ table, schedule, model, prefix }: Play): System {
+  const { pool } = table;
+  const rules = { fields: table.fields, deleteBrake: null };
   const clock = { seconds: 0, start: Date.now(), changes: 0 };
   const callNow = createCallFunction(pool);
   const call: typeof callNow = (name, args) => callNow(name, { ...args, p_now: new Date(now(clock)) });
@@ -76,6 +81,7 @@ export function createSystem(pool: pg.Pool, schedule: Schedule, model: Model, pr
     canRead: schedule.canRead,
     model,
     prefix,
+    rules,
     clock,
   };
 }

@@ -2,7 +2,9 @@ import fc from "fast-check";
 
 /** What Clerk did to a user, in the order of Clerk's own clock. */
 export type Step =
-  | { kind: "create" | "rename" | "ban" | "role" | "delete"; user: number }
+  | { kind: "create" | "rename" | "username" | "ban" | "delete"; user: number }
+  /** null: the metadata has no role any more. */
+  | { kind: "role"; user: number; role: string | null }
   /** verified: whether Clerk has verified the address; Clerk lets several users have one that nobody verified. */
   | { kind: "email"; user: number; email: number | null; verified: boolean };
 
@@ -26,6 +28,10 @@ export type Action =
 export type Fault = "none" | "lost" | "late" | "rate_limited" | "failed" | "refused" | "crash";
 
 export type Schedule = {
+  /** Users whose rows are in the table before the sync. */
+  known: number[];
+  /** The address of a row without a Clerk id, where the table may have one. */
+  unlinked: number | null;
   steps: Step[];
   duplicates: number[];
   /** Whether the workers can read from Clerk's API. Without that nothing may be dropped. */
@@ -48,9 +54,13 @@ const worker = fc.nat(workerCount - 1);
 const place = fc.oneof(fc.constant(0), fc.nat(1000));
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("rename", "ban", "role"), user }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("rename", "username", "ban"), user }) },
   {
-    weight: 6,
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant("role"), user, role: fc.constantFrom("user", "admin", "owner", null) }),
+  },
+  {
+    weight: 9,
     arbitrary: fc.record({
       kind: fc.constant("email"),
       user,
@@ -58,7 +68,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       verified: fc.oneof({ weight: 3, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) }),
     }),
   },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("create", "delete", "delete"), user }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("create", "delete", "delete"), user }) },
 ) as fc.Arbitrary<Step>;
 
 const action: fc.Arbitrary<Action> = fc.oneof(
@@ -93,6 +103,8 @@ const faults: fc.Arbitrary<Fault[]> = fc
 
 /** Histories of a few users who fight over a few addresses, and everything that can go wrong on the way. */
 export const schedules: fc.Arbitrary<Schedule> = fc.record({
+  known: fc.oneof(fc.constant<number[]>([]), fc.subarray(Array.from({ length: userCount }, (_, place) => place))),
+  unlinked: fc.option(fc.nat(emailCount - 1)),
   steps: fc.array(step, { minLength: 4, maxLength: 16 }),
   duplicates: fc.array(fc.nat(1000), { maxLength: 4 }),
   canRead: fc.boolean(),
