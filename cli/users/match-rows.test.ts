@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { matchRows } from "./match-rows.ts";
 
-const row = (clerk_id: string, ...keys: string[]) => ({ clerk_id, keys, is_unverified: false });
+const row = (clerk_id: string, ...keys: string[]) => ({ clerk_id, keys, is_unverified: false, is_deleted: false });
 const instance = (users: Record<string, string>) => {
   const matches = new Map<string, string[]>();
   for (const [id, key] of Object.entries(users)) matches.set(key, [...(matches.get(key) ?? []), id]);
@@ -35,6 +35,16 @@ describe("a row whose Clerk id the instance does not have", () => {
   test("stays when the user has a row already", () => {
     const rows = [row("dev_a", "a"), row("live", "a")];
     expect(matchRows(rows, instance({ live: "a" }))).toEqual({ ...none, known: 1, taken: ["dev_a"] });
+  });
+
+  test("stays when the user has a row that is marked as deleted", () => {
+    const rows = [row("dev_a", "a"), { ...row("live", "a"), is_deleted: true }];
+    expect(matchRows(rows, instance({ live: "a" }))).toEqual({ ...none, taken: ["dev_a"] });
+  });
+
+  test("is left out when it is marked as deleted", () => {
+    const rows = [{ ...row("dev_a", "a"), is_deleted: true }, row("dev_b", "a")];
+    expect(matchRows(rows, instance({ live: "a" }))).toEqual({ ...none, pairs: [{ from: "dev_b", to: "live" }] });
   });
 
   test("stays when its address was never verified", () => {

@@ -1,11 +1,11 @@
 import type { Instance } from "./read-instance.ts";
 
-/** A row of ours: its Clerk id, and by what it may be found; no key where Clerk never verified the address. */
-export type KnownRow = { clerk_id: string; keys: readonly string[]; is_unverified: boolean };
+/** A row of ours: its Clerk id, and by what it may be found. is_unverified: Clerk never verified the address. */
+export type KnownRow = { clerk_id: string; keys: readonly string[]; is_unverified: boolean; is_deleted: boolean };
 
 /** What becomes of rows; the lists hold Clerk ids of rows. */
 export type Matching = {
-  /** Rows whose Clerk id the instance has. */
+  /** Rows whose Clerk id the instance has. Rows that are marked as deleted count nowhere. */
   known: number;
   pairs: { from: string; to: string }[];
   /** Several users of the instance, or several rows, have the same key. */
@@ -23,7 +23,8 @@ export function matchRows(rows: readonly KnownRow[], { ids, matches }: Instance)
   const matching: Matching = { known: 0, pairs: [], ambiguous: [], unmatched: [], taken: [], unverified: [] };
   const here = new Set(rows.map(({ clerk_id }) => clerk_id));
   const claims = new Map<string, string[]>();
-  for (const { clerk_id, keys, is_unverified } of rows) {
+  for (const { clerk_id, keys, is_unverified, is_deleted } of rows) {
+    if (is_deleted) continue;
     if (ids.has(clerk_id)) {
       matching.known += 1;
       continue;

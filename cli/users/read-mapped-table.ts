@@ -16,6 +16,8 @@ export type MappedTable = {
   rowId: string;
   /** Condition of SQL: the row `u` has no Clerk id. A column default may write a text for none, as 'NULL'. */
   isUnlinked: string;
+  /** That text as SQL; null: there is none. */
+  emptyId: string | null;
   /** The source of each column that the sync writes. */
   sources: Readonly<Record<string, string>>;
 };
@@ -50,13 +52,23 @@ export async function readMappedTable(client: pg.ClientBase): Promise<MappedTabl
     key: mapped.key,
     rowId: onlyKey !== undefined && more.length === 0 ? onlyKey : mapped.key,
     isUnlinked: `(u.${key} is null${isText ? ` or u.${key} = ${expression}` : ""})`,
+    emptyId: isText ? expression : null,
     sources: mapped.sources,
   };
 }
 
+/** Where the search path is empty, PostgreSQL writes each table with its schema. */
+const definitionStatement = `
+select pg_get_constraintdef(c.oid) as definition
+from (select set_config('search_path', '', true) as path offset 0) as s
+cross join pg_catalog.pg_constraint as c
+where s.path = ''
+  and c.conrelid = $1::regclass
+  and c.conname = $2`;
+
 /**
  * The statement that gives a foreign key of another table `on update cascade`, or takes its `on delete …` away. What else
- * it has (deferrable, match full) stays.
+ * it has (deferrable, match full) stays. Tables have their schemas, whatever search path runs it.
  */
 export async function changeForeignKey(
   client: pg.ClientBase,
@@ -64,10 +76,7 @@ export async function changeForeignKey(
   change: "on update cascade" | "no on delete",
 ): Promise<string> {
   const name = quoteIdentifier(constraint);
-  const { rows } = await client.query<{ definition: string }>(
-    "select pg_get_constraintdef(oid) as definition from pg_catalog.pg_constraint where conrelid = to_regclass($1) and conname = $2",
-    [quoteTable(table), constraint],
-  );
+  const { rows } = await client.query<{ definition: string }>(definitionStatement, [quoteTable(table), constraint]);
   const action = "(?:NO ACTION|RESTRICT|CASCADE|SET NULL|SET DEFAULT)";
   const definition = rows[0]?.definition ?? "";
   const changed =

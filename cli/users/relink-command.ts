@@ -12,6 +12,7 @@ import { readEnvironment } from "../read-environment-file.ts";
 import { type Matching, matchRows } from "./match-rows.ts";
 import { addDatabaseOptions, databaseOptionsSchema, isAgreed, openDatabase } from "./open-database.ts";
 import { readInstance } from "./read-instance.ts";
+import type { Relinked } from "./relink-users.ts";
 
 const help = `
 Examples:
@@ -23,7 +24,8 @@ the new instance. All its users are read. A row whose Clerk id that instance doe
 with the same verified address (the case does not count), or with the same external id; a user there whose external id is the
 old Clerk id counts as well. Rows keep their primary keys and all that hangs on them. Users are read again from
 Clerk afterwards. Rows without a match, or with several, are named and left as they are.
-Stop the webhook of the old instance first. A column without a foreign key that holds Clerk ids is not found.
+Stop the webhook of the old instance first, and give the functions or the server the keys of the new one: they read the users.
+A column without a foreign key that holds Clerk ids is not found.
 Exits with 0 when every row has a Clerk id of the new instance.`;
 
 const optionsSchema = databaseOptionsSchema.extend({
@@ -56,7 +58,7 @@ async function relink(options: RelinkOptions, io: CommandIo): Promise<void> {
     const { readRelinkable, readRows, relinkUsers } = await import("./relink-users.ts"); // it needs the database driver
     const mapped = await readRelinkable(client);
     const readAt = new Date(io.clock.now());
-    const matching = matchRows(await readRows(client, by), await readInstance(clerk, by));
+    const matching = matchRows(await readRows(client, mapped, by), await readInstance(clerk, by));
     const { pairs } = matching;
     const isQuiet = options.json && (options.yes || options.dryRun);
     if (!isQuiet) printLines(formatMatching(matching, options), { print: options.json ? io.note : io.print });
@@ -64,7 +66,7 @@ async function relink(options: RelinkOptions, io: CommandIo): Promise<void> {
     const isDone = isAsked && (await isAgreed(`Give ${pairs.length} rows their new Clerk ids?`, options, io));
     const done = isDone
       ? await relinkUsers(client, mapped, { pairs, by, actor: nameActor(), readAt })
-      : { relinked: 0, busy: [] };
+      : { relinked: 0, busy: [], left_auth_users: [] };
     io.setExitCode(isComplete(matching, done.relinked) ? 0 : 1);
     if (options.json) return io.print(JSON.stringify({ by, ...matching, ...done }));
     for (const line of formatEnd(matching, options, isDone ? done : null)) io.print(line);
@@ -111,11 +113,7 @@ function listIds(ids: readonly string[]): string {
   return `${ids.slice(0, shownIds).join(", ")}${more > 0 ? ` and ${more} more (--json names all)` : ""}`;
 }
 
-function formatEnd(
-  { pairs }: Matching,
-  { dryRun }: RelinkOptions,
-  done: { relinked: number; busy: readonly string[] } | null,
-): string[] {
+function formatEnd({ pairs }: Matching, { dryRun }: RelinkOptions, done: Relinked | null): string[] {
   if (done === null)
     return [
       pairs.length === 0
@@ -126,7 +124,17 @@ function formatEnd(
     done.busy.length === 0
       ? []
       : [
-          `${done.busy.length} were in the hands of a worker, or changed meanwhile: run this again. ${listIds(done.busy)}`,
+          `${done.busy.length} stay for now: a worker has a job of the user, or the user changed meanwhile. Run this again: ${listIds(done.busy)}`,
         ];
-  return [`${done.relinked} rows have their new Clerk id, and their users are read again from Clerk.`, ...busy];
+  const authUsers =
+    done.left_auth_users.length === 0
+      ? []
+      : [
+          `${done.left_auth_users.length} users had another user in Supabase Auth under the new id. They keep the one of the row; delete the others there: ${listIds(done.left_auth_users)}`,
+        ];
+  return [
+    `${done.relinked} rows have their new Clerk id, and their users are read again from Clerk.`,
+    ...busy,
+    ...authUsers,
+  ];
 }

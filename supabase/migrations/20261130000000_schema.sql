@@ -406,6 +406,7 @@ create table if not exists clerk_sync.user_state (
   auth_locked_at   timestamptz null,
   mirrored_version bigint      null,
   mirrored_at      timestamptz null,
+  relinked_to      text        null,
   constraint user_state_pkey primary key (clerk_id),
   constraint lock_has_holder check ((auth_holder_id is null) = (auth_locked_at is null))
 );
@@ -424,6 +425,8 @@ comment on column clerk_sync.user_state.auth_holder_id is
   'the Auth user that holds the address and becomes the mirror (AUTH_ADOPT) when its last token has run out';
 comment on column clerk_sync.user_state.auth_locked_at is
   'since when that Auth user is locked';
+comment on column clerk_sync.user_state.relinked_to is
+  'the Clerk id that got the row and the mirror of this one, by users relink';
 
 create index if not exists user_state_withheld_email_idx
   on clerk_sync.user_state (withheld_email)
@@ -474,7 +477,8 @@ select
   s.auth_holder_id,
   s.auth_locked_at,
   s.mirrored_version,
-  s.mirrored_at
+  s.mirrored_at,
+  s.relinked_to
 from clerk_sync.records as r
 left join clerk_sync.user_state as s on s.clerk_id = r.id
 where r.kind = 'user';
@@ -2121,6 +2125,7 @@ begin
       'job_id', j.id,
       'clerk_id', j.clerk_id,
       'deleted', s.deleted_at is not null,
+      'relinked', s.relinked_to is not null,
       'email', coalesce(u.email, s.email),
       'email_verified', s.email_verified,
       'phone', s.phone,
@@ -4237,7 +4242,8 @@ end
 $$;
 
 -- Puts what was read of their users into jobs, and fails those whose read is older than what is known (Clerk's API may lag
--- behind its webhooks) and settles nothing (read_settles). Returns the others.
+-- behind its webhooks) and settles nothing (read_settles). A user whom users relink has just read at Clerk is not deleted
+-- because the worker's read finds nobody: that read asks another instance. Returns the others.
 -- p_reads: [{job_id, deleted, version?, payload?}]
 create or replace function clerk_sync.store_reads(p_ids uuid[], p_reads jsonb, p_now timestamptz)
 returns uuid[]
@@ -4245,16 +4251,34 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_stale uuid[];
+  v_elsewhere uuid[] := array(
+    select j.id
+    from jsonb_array_elements(p_reads) as r
+    -- offset 0: a lookup each, whatever the statistics say
+    cross join lateral (select k.id, k.clerk_id from public.job_queue as k where k.id = (r.value ->> 'job_id')::uuid offset 0) as j
+    where (r.value ->> 'deleted')::boolean
+      and j.id = any (p_ids)
+      and (
+        select k.deleted_at is null and k.refresh_reason = 'relinked'
+        from clerk_sync.records as k
+        where k.id = j.clerk_id
+      )
+  );
+  v_ids       uuid[] := array(select i from unnest(p_ids) as i where i <> all (v_elsewhere));
+  v_stale     uuid[];
 begin
+  perform clerk_sync.fail_job(
+    i, 'clerk_other_instance: Clerk''s API does not know a user whom users relink read there', p_now, p_is_final => true
+  )
+  from unnest(v_elsewhere) as i;
   perform clerk_sync.put_reads(
-    (select coalesce(jsonb_agg(r.value), '[]') from jsonb_array_elements(p_reads) as r where (r.value ->> 'job_id')::uuid = any (p_ids)),
+    (select coalesce(jsonb_agg(r.value), '[]') from jsonb_array_elements(p_reads) as r where (r.value ->> 'job_id')::uuid = any (v_ids)),
     p_now
   );
   v_stale := array(
     select j.id
     from public.job_queue as j
-    where j.id = any (p_ids)
+    where j.id = any (v_ids)
       and j.job_type <> 'USER_DELETED'
       and (
         select r.deleted_at is null
@@ -4266,7 +4290,7 @@ begin
   );
   perform clerk_sync.fail_job(i, 'clerk_stale: Clerk''s API answered an older state than is known', p_now)
   from unnest(v_stale) as i;
-  return array(select i from unnest(p_ids) as i where i <> all (v_stale));
+  return array(select i from unnest(v_ids) as i where i <> all (v_stale));
 end
 $$;
 

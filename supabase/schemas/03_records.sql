@@ -78,6 +78,7 @@ create table if not exists clerk_sync.user_state (
   auth_locked_at   timestamptz null,
   mirrored_version bigint      null,
   mirrored_at      timestamptz null,
+  relinked_to      text        null,
   constraint user_state_pkey primary key (clerk_id),
   constraint lock_has_holder check ((auth_holder_id is null) = (auth_locked_at is null))
 );
@@ -96,6 +97,8 @@ comment on column clerk_sync.user_state.auth_holder_id is
   'the Auth user that holds the address and becomes the mirror (AUTH_ADOPT) when its last token has run out';
 comment on column clerk_sync.user_state.auth_locked_at is
   'since when that Auth user is locked';
+comment on column clerk_sync.user_state.relinked_to is
+  'the Clerk id that got the row and the mirror of this one, by users relink';
 
 create index if not exists user_state_withheld_email_idx
   on clerk_sync.user_state (withheld_email)
@@ -146,7 +149,8 @@ select
   s.auth_holder_id,
   s.auth_locked_at,
   s.mirrored_version,
-  s.mirrored_at
+  s.mirrored_at,
+  s.relinked_to
 from clerk_sync.records as r
 left join clerk_sync.user_state as s on s.clerk_id = r.id
 where r.kind = 'user';

@@ -61,6 +61,7 @@ begin
       'job_id', j.id,
       'clerk_id', j.clerk_id,
       'deleted', s.deleted_at is not null,
+      'relinked', s.relinked_to is not null,
       'email', coalesce(u.email, s.email),
       'email_verified', s.email_verified,
       'phone', s.phone,

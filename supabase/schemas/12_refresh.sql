@@ -83,7 +83,8 @@ end
 $$;
 
 -- Puts what was read of their users into jobs, and fails those whose read is older than what is known (Clerk's API may lag
--- behind its webhooks) and settles nothing (read_settles). Returns the others.
+-- behind its webhooks) and settles nothing (read_settles). A user whom users relink has just read at Clerk is not deleted
+-- because the worker's read finds nobody: that read asks another instance. Returns the others.
 -- p_reads: [{job_id, deleted, version?, payload?}]
 create or replace function clerk_sync.store_reads(p_ids uuid[], p_reads jsonb, p_now timestamptz)
 returns uuid[]
@@ -91,16 +92,34 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_stale uuid[];
+  v_elsewhere uuid[] := array(
+    select j.id
+    from jsonb_array_elements(p_reads) as r
+    -- offset 0: a lookup each, whatever the statistics say
+    cross join lateral (select k.id, k.clerk_id from public.job_queue as k where k.id = (r.value ->> 'job_id')::uuid offset 0) as j
+    where (r.value ->> 'deleted')::boolean
+      and j.id = any (p_ids)
+      and (
+        select k.deleted_at is null and k.refresh_reason = 'relinked'
+        from clerk_sync.records as k
+        where k.id = j.clerk_id
+      )
+  );
+  v_ids       uuid[] := array(select i from unnest(p_ids) as i where i <> all (v_elsewhere));
+  v_stale     uuid[];
 begin
+  perform clerk_sync.fail_job(
+    i, 'clerk_other_instance: Clerk''s API does not know a user whom users relink read there', p_now, p_is_final => true
+  )
+  from unnest(v_elsewhere) as i;
   perform clerk_sync.put_reads(
-    (select coalesce(jsonb_agg(r.value), '[]') from jsonb_array_elements(p_reads) as r where (r.value ->> 'job_id')::uuid = any (p_ids)),
+    (select coalesce(jsonb_agg(r.value), '[]') from jsonb_array_elements(p_reads) as r where (r.value ->> 'job_id')::uuid = any (v_ids)),
     p_now
   );
   v_stale := array(
     select j.id
     from public.job_queue as j
-    where j.id = any (p_ids)
+    where j.id = any (v_ids)
       and j.job_type <> 'USER_DELETED'
       and (
         select r.deleted_at is null
@@ -112,7 +131,7 @@ begin
   );
   perform clerk_sync.fail_job(i, 'clerk_stale: Clerk''s API answered an older state than is known', p_now)
   from unnest(v_stale) as i;
-  return array(select i from unnest(p_ids) as i where i <> all (v_stale));
+  return array(select i from unnest(v_ids) as i where i <> all (v_stale));
 end
 $$;
 

@@ -129,6 +129,7 @@ it("matches by external id, which may be the old Clerk id", async () => {
     unverified: [],
     relinked: 2,
     busy: [],
+    left_auth_users: [],
   });
 });
 
@@ -153,11 +154,25 @@ it("leaves a row alone while a worker has its user, and cancels what waits of th
             ('USER_DELETED', 'dev_bob', 'DEAD', null, null, now())`,
   );
   const done = await relink();
-  expect(done.stdout).toContain("1 were in the hands of a worker, or changed meanwhile: run this again. dev_ada");
+  expect(done.stdout).toContain(
+    "1 stay for now: a worker has a job of the user, or the user changed meanwhile. Run this again: dev_ada",
+  );
   expect((await ids()).map(({ clerk_id }) => clerk_id)).toEqual(["dev_ada", "dev_eve", "live_bob"]);
   expect(await query("select status from job_queue where clerk_id = 'dev_bob' and job_type = 'USER_DELETED'")).toEqual([
     { status: "CANCELLED" },
   ]);
+});
+
+it("a user who came to the new instance first keeps the new row, and the old one is named", async () => {
+  await postEvent(
+    system.server.settings,
+    userEvent("user.created", { id: "live_ada", version: 6, email: "ada@example.com" }),
+  );
+  await system.server.quiet();
+  const done = await relink();
+  expect(done.stdout).toContain("1 stay as they are: the user there has a row here already");
+  expect(done.stdout).toContain(": dev_ada");
+  expect((await ids()).map(({ clerk_id }) => clerk_id)).toEqual(["dev_ada", "dev_eve", "live_ada", "live_bob"]);
 });
 
 it("stops where a foreign key would not follow, and its statements are the remedy", async () => {
@@ -190,7 +205,7 @@ it("changes a Clerk id that is the primary key, once the foreign keys on it foll
   await applyMapping(pool, resolveMapping(file, facts));
   const refused = await relink();
   expect(refused.stderr.split("\n").slice(1)).toEqual([
-    "  alter table public.articles drop constraint articles_author_fkey, add constraint articles_author_fkey FOREIGN KEY (author) REFERENCES profiles(id) ON UPDATE CASCADE;",
+    "  alter table public.articles drop constraint articles_author_fkey, add constraint articles_author_fkey FOREIGN KEY (author) REFERENCES public.profiles(id) ON UPDATE CASCADE;",
   ]);
   await pool.query(refused.stderr.split("\n").slice(1).join("\n"));
   expect(await relink()).toMatchObject({ exitCode: 0 });

@@ -13,6 +13,7 @@ import { payloadRules } from "./payload-mutations.ts";
 import { quickPlans } from "./plan-mutations.ts";
 import { probeRules } from "./probe-mutations.ts";
 import { queuePromises } from "./queue-mutations.ts";
+import { relinkPromises } from "./relink-mutations.ts";
 import { runRules } from "./run-mutations.ts";
 import { supervision } from "./supervision-mutations.ts";
 import { unseenUsers } from "./unseen-mutations.ts";
@@ -24,6 +25,7 @@ export const allMutations: readonly Mutation[] = [
   ...laws,
   ...circuitLaws,
   ...ensurePromises,
+  ...relinkPromises,
   ...runRules,
   ...probeRules,
   ...supervision,

@@ -6,6 +6,7 @@ export function mirrorOrder(facts: Partial<MirrorOrder> = {}): MirrorOrder {
     job_id: "job_1",
     clerk_id: "user_35rT8mQvXk2LhN4pZsYcWb6JdGe",
     deleted: false,
+    relinked: false,
     email: "ada@example.com",
     email_verified: true,
     phone: null,

@@ -91,6 +91,10 @@ const errorWords: Readonly<Record<string, Advice>> = {
     what: "Clerk's API returned an older state of the user than an event brought before.",
     remedy: "Wait a minute, then retry the job.",
   },
+  clerk_other_instance: {
+    what: "Clerk's API does not know this user, whom clerk-sync users relink read there. The user was not deleted.",
+    remedy: "Set the CLERK_SECRET_KEY of the new Clerk instance where jobs are processed, then retry the job.",
+  },
   user_unknown: {
     what: "The deletion names no user that is known here, so nothing was deleted.",
     remedy: "Find out at Clerk which user is gone and resync that user. Then cancel the job.",

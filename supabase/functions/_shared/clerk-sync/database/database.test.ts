@@ -24,6 +24,7 @@ const order = {
   job_id: "job_1",
   clerk_id: "user_1",
   deleted: false,
+  relinked: false,
   email: null,
   email_verified: false,
   phone: null,

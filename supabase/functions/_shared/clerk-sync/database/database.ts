@@ -71,6 +71,8 @@ const mirrorOrderSchema = z.object({
   job_id: z.string(),
   clerk_id: z.string(),
   deleted: z.boolean(),
+  /** The mirror is another Clerk id's now. */
+  relinked: z.boolean(),
   email: z.string().nullable(),
   email_verified: z.boolean(),
   phone: z.string().nullable(),

@@ -69,6 +69,7 @@ export function createMirrorUser(auth: AuthAdmin, adoption: Adoption | null = nu
 }
 
 async function mirror(auth: AuthAdmin, order: MirrorOrder, adoption: Adoption | null) {
+  if (order.relinked) return { outcome: "skipped", reason: "relinked", authUserId: null } as const;
   if (order.deleted) return deleteMirror(auth, order);
   if (order.auth_user_id !== null) return updateMirror(auth, order, order.auth_user_id, adoption);
   if (order.email === null && order.phone === null) return mirrorWithoutContact(auth, order, adoption);
