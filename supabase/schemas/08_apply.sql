@@ -10,27 +10,24 @@
 -- statistics say. A connection keeps its plans: one that was made while a table was empty would read all of it later.
 
 -- A deletion, or what one event brings to one user once it is settled. payload: the fields as an event has them.
-do $$
-begin
-  if to_regtype('clerk_sync.user_change') is null then
-    create type clerk_sync.user_change as (
-      clerk_id        text,
-      job_id          uuid,
-      source          text,
-      deletes         boolean,
-      mirror_only     boolean,
-      fresh           boolean,
-      version         bigint,
-      payload         jsonb,
-      refresh_reason  text,
-      withheld_email  text,
-      trusted_version bigint,
-      absent          text[],
-      absent_version  bigint
-    );
-  end if;
-end
-$$;
+-- Like the next type it is made again by each migration, and the functions that take it go with it: with the fields of
+-- an earlier version every job would be dead with 42846.
+drop type if exists clerk_sync.user_change cascade;
+create type clerk_sync.user_change as (
+  clerk_id        text,
+  job_id          uuid,
+  source          text,
+  deletes         boolean,
+  mirror_only     boolean,
+  fresh           boolean,
+  version         bigint,
+  payload         jsonb,
+  refresh_reason  text,
+  withheld_email  text,
+  trusted_version bigint,
+  absent          text[],
+  absent_version  bigint
+);
 
 -- Whether a read from Clerk's API settles the state of a user although it brings a lower version: what is known lies in
 -- the future, comes from an event of the future while the read is as new as what was known before it, or was there for
@@ -601,16 +598,11 @@ $$;
 -- From events to rows, and their jobs moved.
 
 -- Who mirrors what is written, and under which lease.
-do $$
-begin
-  if to_regtype('clerk_sync.apply_rules') is null then
-    create type clerk_sync.apply_rules as (
-      mirror_token uuid,
-      lease_until  timestamptz
-    );
-  end if;
-end
-$$;
+drop type if exists clerk_sync.apply_rules cascade;
+create type clerk_sync.apply_rules as (
+  mirror_token uuid,
+  lease_until  timestamptz
+);
 
 -- Applies jobs whose users are locked: writes what they bring and moves them to COMPLETED, or, with a mirror_token, the one
 -- of each user that carries the change to PROCESSING under that token. While the circuit of Supabase Auth is open it

@@ -1,7 +1,9 @@
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { openLocalDatabase } from "../../../local/open-local-database.ts";
 import { migrate, readMigrations } from "../../../server/migrate.ts";
 import { migrateDatabase } from "../../../server/migrate-database.ts";
+import { deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
+import { createQueue } from "../../support/database/queue.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/database/test-database.ts";
 import { runCommand } from "../../support/processes/run-command.ts";
 
@@ -75,6 +77,22 @@ it.each([
   await expect(migrate(client)).rejects.toMatchObject({ code: "migration_failed" });
   client.release();
   expect(await look()).toEqual(before);
+});
+
+it("composite types with the fields of an earlier version are made again, and no job is dead", async () => {
+  const queue = await createQueue();
+  onTestFinished(queue.drop);
+  await queue.pool.query(`
+    alter type clerk_sync.user_change drop attribute absent_version;
+    alter type clerk_sync.apply_rules drop attribute lease_until;
+    update clerk_sync_migrations.applied set checksum = 'of another wording'`);
+  await queue.send(userEvent("user.created", { id: "user_before", version: 1 }));
+  await expect(queue.run()).rejects.toThrow("42846");
+  expect(await migrateDatabase(queue.url)).toMatchObject({ applied: [expect.any(String)] });
+  expect(await queue.run()).toEqual(["COMPLETED"]);
+  await queue.send(deletedEvent({ id: "user_before", version: 2 }));
+  expect(await queue.run()).toEqual(["COMPLETED"]);
+  expect(await queue.user("user_before")).toBeUndefined();
 });
 
 it("a database of this version is none of an earlier commit", async () => {
