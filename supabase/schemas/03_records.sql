@@ -237,6 +237,54 @@ as $$
   where m.kind = 'user';
 $$;
 
+-- The keys that the payload of a job about a user may have: those of the mapping and of the mirror, and what the sync
+-- decides by (law 10).
+create or replace function clerk_sync.payload_keys()
+returns text[]
+language sql
+stable
+set search_path = ''
+as $$
+  select m.fields || (
+    '{clerk_id,email,email_verified,phone,phone_verified,name,user_role,external_id,created_at,banned,locked,deprovisioned,'
+      || 'ignored_email,given,absent,reason,original_event,retry_count}'
+  )::text[]
+  from clerk_sync.mappings as m
+  where m.kind = 'user';
+$$;
+
+-- What is kept of a payload: these keys, and the names of absent fields among them. A function that was deployed with
+-- another mapping may send more; what the database does not map is not stored, and its absence asks for no read.
+create or replace function clerk_sync.known_payload(p_payload jsonb, p_keys text[])
+returns jsonb
+language plpgsql
+immutable
+set search_path = ''
+as $$
+declare
+  v_payload jsonb := p_payload;
+  v_absent  jsonb;
+begin
+  if jsonb_typeof(p_payload) is distinct from 'object' then
+    return p_payload;
+  end if;
+  v_payload := p_payload - array(select k from jsonb_object_keys(p_payload) as k where k <> all (p_keys));
+  if jsonb_typeof(v_payload -> 'absent') = 'array' then
+    v_absent := to_jsonb(array(
+      select a.name
+      from jsonb_array_elements_text(v_payload -> 'absent') with ordinality as a(name, place)
+      where a.name = any (p_keys)
+      order by a.place
+    ));
+    v_payload := case v_absent
+      when '[]' then v_payload - 'absent'
+      else v_payload || jsonb_build_object('absent', v_absent)
+    end;
+  end if;
+  return v_payload;
+end
+$$;
+
 -- Locks records without waiting, and returns the ids of those it got.
 create or replace function clerk_sync.claim_records(p_ids text[])
 returns text[]

@@ -329,6 +329,7 @@ declare
   v_time   text := overlay(
     lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0') placing '-' from 9 for 0
   ) || '-7';
+  v_keys   text[] := clerk_sync.payload_keys();
   v_events clerk_sync.events[] := array(
     select row( -- the columns of clerk_sync.events in their order
       overlay(gen_random_uuid()::text placing v_time || lpad(to_hex(i.ordinality & 4095), 3, '0') from 1 for 18)::uuid,
@@ -336,7 +337,13 @@ declare
       i.value ->> 'job_type',
       case when i.value ? 'clerk_id' then i.value ->> 'clerk_id' else nullif(i.value -> 'payload' ->> 'clerk_id', '') end,
       (i.value ->> 'version')::bigint,
-      i.value -> 'payload',
+      case -- almost every payload is kept as it is
+        when jsonb_typeof(i.value -> 'payload') = 'object'
+          and (i.value -> 'payload') - v_keys = '{}'
+          and not i.value -> 'payload' ? 'absent'
+        then i.value -> 'payload'
+        else clerk_sync.known_payload(i.value -> 'payload', v_keys)
+      end,
       i.value ->> 'source',
       null,
       (i.value ->> 'read_at')::timestamptz,

@@ -270,7 +270,7 @@ begin
       version = coalesce(r.version, j.version),
       payload = jsonb_build_object('clerk_id', j.clerk_id, 'retry_count', coalesce(j.payload -> 'retry_count', '0'))
         || jsonb_strip_nulls(jsonb_build_object('reason', j.payload -> 'reason', 'original_event', j.payload -> 'original_event'))
-        || coalesce(r.payload, '{}'),
+        || coalesce(clerk_sync.known_payload(r.payload, clerk_sync.payload_keys()), '{}'),
       read_at = coalesce(r.read_at, j.read_at),
       applied_at = null,
       erased_at = null,
