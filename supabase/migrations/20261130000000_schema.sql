@@ -6291,26 +6291,59 @@ $$;
 
 -- How healthy the sync is: what is known of its parts, and the judgement with its reasons.
 
+-- The thresholds that the owner chose instead of those of the views health_thresholds and incident_thresholds, in one row;
+-- null: that of the view. No migration of the sync writes it.
+create table if not exists clerk_sync.own_thresholds (
+  is_only_row               boolean not null default true,
+  due_degraded_minutes      integer null,
+  due_compromised_minutes   integer null,
+  dead_compromised          integer null,
+  dead_compromised_percent  numeric null,
+  failed_degraded           integer null,
+  failed_degraded_percent   numeric null,
+  refresh_degraded_minutes  integer null,
+  silence_suspected_minutes integer null,
+  silence_confirmed_minutes integer null,
+  unchecked_degraded_hours  integer null,
+  users_differ              integer null,
+  users_differ_percent      numeric null,
+  drift_degraded            integer null,
+  drift_degraded_percent    numeric null,
+  mapping_degraded_minutes  integer null,
+  hold_seconds              integer null,
+  quiet_seconds             integer null,
+  kept_days                 integer null,
+  constraint own_thresholds_pkey primary key (is_only_row),
+  constraint one_row check (is_only_row)
+);
+
+insert into clerk_sync.own_thresholds (is_only_row)
+values (true)
+on conflict (is_only_row) do nothing;
+
 -- The thresholds of the judgement; docs/health.md explains every one, and every reason. A decimal point lets a percentage
 -- count in fractions.
 create or replace view clerk_sync.health_thresholds
 with (security_invoker = true)
 as
 select
-  2 as due_degraded_minutes,
-  15 as due_compromised_minutes,
-  100 as dead_compromised,
-  1.0 as dead_compromised_percent,
-  10 as failed_degraded,
-  20.0 as failed_degraded_percent,
-  15 as refresh_degraded_minutes,
-  10 as silence_suspected_minutes,
-  45 as silence_confirmed_minutes,
-  3 as unchecked_degraded_hours,
-  10 as users_differ,
-  1.0 as users_differ_percent,
-  10 as drift_degraded,
-  1.0 as drift_degraded_percent;
+  coalesce(o.due_degraded_minutes, 2) as due_degraded_minutes,
+  coalesce(o.due_compromised_minutes, 15) as due_compromised_minutes,
+  coalesce(o.dead_compromised, 100) as dead_compromised,
+  coalesce(o.dead_compromised_percent, 1.0) as dead_compromised_percent,
+  coalesce(o.failed_degraded, 10) as failed_degraded,
+  coalesce(o.failed_degraded_percent, 20.0) as failed_degraded_percent,
+  coalesce(o.refresh_degraded_minutes, 15) as refresh_degraded_minutes,
+  coalesce(o.silence_suspected_minutes, 10) as silence_suspected_minutes,
+  coalesce(o.silence_confirmed_minutes, 45) as silence_confirmed_minutes,
+  coalesce(o.unchecked_degraded_hours, 3) as unchecked_degraded_hours,
+  coalesce(o.users_differ, 10) as users_differ,
+  coalesce(o.users_differ_percent, 1.0) as users_differ_percent,
+  coalesce(o.drift_degraded, 10) as drift_degraded,
+  coalesce(o.drift_degraded_percent, 1.0) as drift_degraded_percent,
+  coalesce(o.mapping_degraded_minutes, 10) as mapping_degraded_minutes
+from (select true) as one_row
+left join clerk_sync.own_thresholds as o on true;
 
 -- What the webhook saw since its last word: when it last took a delivery (p_accepted_at, null if it took none),
 -- p_entries for the audit: [{kind, at, source, subject?, code?, count}], of which the first 200 are kept, and what it
@@ -6978,7 +7011,12 @@ on conflict (is_only_row) do nothing;
 create or replace view clerk_sync.incident_thresholds
 with (security_invoker = true)
 as
-select 45 as hold_seconds, 300 as quiet_seconds, 90 as kept_days;
+select
+  coalesce(o.hold_seconds, 45) as hold_seconds,
+  coalesce(o.quiet_seconds, 300) as quiet_seconds,
+  coalesce(o.kept_days, 90) as kept_days
+from (select true) as one_row
+left join clerk_sync.own_thresholds as o on true;
 
 -- Compares the incidents with what is wrong now, unless that was done within p_every_seconds or another caller is doing
 -- it. Answers whether it did. A silence that is suspected and then confirmed is one incident, two circuits are two.

@@ -48,7 +48,12 @@ on conflict (is_only_row) do nothing;
 create or replace view clerk_sync.incident_thresholds
 with (security_invoker = true)
 as
-select 45 as hold_seconds, 300 as quiet_seconds, 90 as kept_days;
+select
+  coalesce(o.hold_seconds, 45) as hold_seconds,
+  coalesce(o.quiet_seconds, 300) as quiet_seconds,
+  coalesce(o.kept_days, 90) as kept_days
+from (select true) as one_row
+left join clerk_sync.own_thresholds as o on true;
 
 -- Compares the incidents with what is wrong now, unless that was done within p_every_seconds or another caller is doing
 -- it. Answers whether it did. A silence that is suspected and then confirmed is one incident, two circuits are two.

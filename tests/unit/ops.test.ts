@@ -94,7 +94,7 @@ describe("dashboard and rules", () => {
 
 describe("an alert and the health of the same thing have one threshold", async () => {
   const sql = await read("supabase/schemas/17_health.sql");
-  const threshold = (name: string) => Number(sql.match(new RegExp(`([0-9.]+) as ${name}[,;]`))?.[1]);
+  const threshold = (name: string) => Number(sql.match(new RegExp(`([0-9.]+)\\) as ${name}\\b`))?.[1]);
   it.each([
     ["ClerkSyncQueueLate", [60 * threshold("due_degraded_minutes")]],
     ["ClerkSyncQueueStuck", [60 * threshold("due_compromised_minutes")]],

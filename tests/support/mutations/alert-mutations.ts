@@ -10,12 +10,12 @@ export const alertPromises: readonly Mutation[] = [
   {
     test: alerts,
     title: "one incident > is made of a reason that comes and goes, and is over when it stays away",
-    edits: [{ file: alertsSql, find: "300 as quiet_seconds", replace: "0 as quiet_seconds" }],
+    edits: [{ file: alertsSql, find: "300) as quiet_seconds", replace: "0) as quiet_seconds" }],
   },
   {
     test: alerts,
     title: "one incident > is not made of a reason that is gone at the next look",
-    edits: [{ file: alertsSql, find: "45 as hold_seconds", replace: "0 as hold_seconds" }],
+    edits: [{ file: alertsSql, find: "45) as hold_seconds", replace: "0) as hold_seconds" }],
   },
   {
     test: alerts,
