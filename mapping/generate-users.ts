@@ -1075,7 +1075,8 @@ on conflict (kind) do update
       rules = excluded.rules,
       fields = excluded.fields,
       editable = excluded.editable,
-      hash = excluded.hash;
+      hash = excluded.hash,
+      changed_at = case when m.hash = excluded.hash then m.changed_at else now() end;
 `;
 }
 

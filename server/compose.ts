@@ -10,7 +10,6 @@ import { composeWebhook } from "#core/compose/webhook.ts";
 import { composeWork, type System } from "#core/compose/work.ts";
 import type { Config } from "#core/config/config.ts";
 import type { RuntimeMapping } from "#core/config/mapping.ts";
-import type { CallFunction } from "#core/database/database.ts";
 import { createReadHealth } from "#core/health/read-health.ts";
 import { createSupervision, type Supervision } from "#core/health/supervise-sync.ts";
 import { createCheckCaller } from "#core/http/check-caller.ts";
@@ -55,7 +54,8 @@ type Parts = {
 export function compose(config: Config, composition: Composition): Parts {
   const { only, now, secretKeys, webhookSecrets } = composition;
   const call = createCallFunction(composition.pool);
-  const system: System = { ...composition, config, call };
+  const program = { name: "server", mapping_hash: composition.mapping.hash };
+  const system: System = { ...composition, program, config, call };
   const queue = composeWork(system);
   const work = { ...queue, slices: composeSlices(system, queue) };
   const processor =
@@ -64,7 +64,7 @@ export function compose(config: Config, composition: Composition): Parts {
       : composeProcessor(system, work, { supervision: supervise(system), budgetMilliseconds: 20_000 });
   const worker = processor && createWorker(processor);
   const onQueued = () => worker?.wake(); // another instance's worker sees the job within a second
-  const recorder = only === "worker" ? null : makeRecorder(call, now);
+  const recorder = only === "worker" ? null : makeRecorder(system);
   const taking = recorder && composeWebhook(system, { webhookSecrets, recorder, onQueued, createHmac: createNodeHmac });
   const refusal = taking?.refusal ?? (() => null);
   const app = createApp({
@@ -73,7 +73,10 @@ export function compose(config: Config, composition: Composition): Parts {
     processor,
     ensureUser: only === "worker" ? null : composeEnsureUser(system, work, onQueued),
     health: createHealth({ database: work.database, refusal, now }),
-    syncHealth: { readHealth: createReadHealth({ call, refusal, now }), checkCaller: createCheckCaller(secretKeys) },
+    syncHealth: {
+      readHealth: createReadHealth({ call, program, refusal, now }),
+      checkCaller: createCheckCaller(secretKeys),
+    },
     admin: createHandleAdmin({ ...system, ...work, onQueued }),
     metrics: createMetrics(call, config.metricsToken === null ? secretKeys : [...secretKeys, config.metricsToken]),
     adminPage: readAdminPage(),
@@ -83,7 +86,7 @@ export function compose(config: Config, composition: Composition): Parts {
 }
 
 /** The supervision by an instance that goes through the queue; it also sends alerts while the database is away. */
-function supervise({ config, call, now }: System): Supervision {
+function supervise({ config, call, program, now }: System): Supervision {
   const sendAlerts = watchDatabase({
     sendAlerts: createConfiguredAlerts(config.alerts, call),
     targets: listTargets(config.alerts),
@@ -91,10 +94,10 @@ function supervise({ config, call, now }: System): Supervision {
     fetch: globalThis.fetch,
     now,
   });
-  return { ...createSupervision(config, call, "worker"), sendAlerts };
+  return { ...createSupervision(config, call, "worker", program), sendAlerts };
 }
 
-function makeRecorder(call: CallFunction, now: () => number): DeliveryRecorder {
+function makeRecorder({ call, program, now }: System): DeliveryRecorder {
   const sleep = (milliseconds: number) => delay(milliseconds, undefined, { ref: false });
-  return createDeliveryRecorder({ call, keepAlive: () => undefined, now, sleep });
+  return createDeliveryRecorder({ call, program, keepAlive: () => undefined, now, sleep });
 }

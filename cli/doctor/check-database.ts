@@ -16,9 +16,10 @@ const referencesSchema = z.array(z.object({ table: z.string(), constraint: z.str
 const unlinkedSchema = z.array(
   z.object({ clerk_id: z.string(), table: z.string(), row: z.string().nullable(), unlinked_row: z.string() }),
 );
+const programsSchema = z.array(z.string());
 const instancesSchema = z.array(z.object({ instance_id: z.string(), jobs: z.number() }));
 
-/** Asks the database, through its API, for schema, table of users, rights, schedule, delete brake, dead letters, instances and alerts. */
+/** Asks the database, through its API, for schema, table of users, mapping, rights, schedule, delete brake, dead letters, instances and alerts. */
 export async function checkDatabase(rest: Rest | null, io: Io): Promise<Finding[]> {
   if (rest === null) {
     const remedy = "Set SUPABASE_SECRET_KEY or pass --secret-key to have database, schedule and queue looked at.";
@@ -46,6 +47,7 @@ function ask<Value>(
 
 const questions: readonly Question[] = [
   ask("clerk_sync_users_table_problems", problemsSchema, explainUsersTable),
+  ask("clerk_sync_differing_programs", programsSchema, explainPrograms),
   ask("clerk_sync_blocking_references", referencesSchema, explainReferences),
   ask("clerk_sync_unlinked_rows", unlinkedSchema, explainUnlinked),
   ask("clerk_sync_privilege_findings", privilegesSchema, explainPrivileges),
@@ -94,6 +96,17 @@ function explainUsersTable(problems: z.infer<typeof problemsSchema>): Finding[] 
   const check = "users table";
   if (problems.length === 0) return [{ check, state: "ok", what: "takes what the sync writes" }];
   return problems.map(({ problem, remedy }) => ({ check, state: "failed", what: problem, remedy }));
+}
+
+/** Functions are deployed one by one, and a server runs on while the database is migrated. */
+function explainPrograms(programs: z.infer<typeof programsSchema>): Finding {
+  const check = "mapping";
+  if (programs.length === 0)
+    return { check, state: "ok", what: "the database and what was seen of its programs agree" };
+  const what = `the database was migrated with another mapping than these run with: ${programs.join(", ")}`;
+  const remedy =
+    "Deploy the functions, and restart each server. Run: npx clerk-sync generate, then npx supabase db push --remote, then npx supabase functions deploy. A program that was deployed is named until it was called, and for two minutes after that.";
+  return { check, state: "warning", what, remedy };
 }
 
 /** A deletion at Clerk is then refused here, and the job becomes a dead letter. */

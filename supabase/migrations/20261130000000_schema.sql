@@ -524,15 +524,16 @@ $$;
 
 -- The table that each kind of record is mapped to. A generated migration writes it.
 create table if not exists clerk_sync.mappings (
-  kind       text   not null,
-  table_name text   not null,
-  key        text   not null,
-  columns    jsonb  not null,
-  written    text[] not null,
-  rules      jsonb  not null,
-  fields     text[] not null,
-  editable   text[] null,
-  hash       text   not null,
+  kind       text        not null,
+  table_name text        not null,
+  key        text        not null,
+  columns    jsonb       not null,
+  written    text[]      not null,
+  rules      jsonb       not null,
+  fields     text[]      not null,
+  editable   text[]      null,
+  hash       text        not null,
+  changed_at timestamptz not null default now(),
   constraint mappings_pkey primary key (kind)
 );
 
@@ -552,6 +553,8 @@ comment on column clerk_sync.mappings.editable is
   'the columns that a signed-in user may edit in the own row; null: access to the table is its owner''s';
 comment on column clerk_sync.mappings.hash is
   'of the mapping that the generated functions were made from';
+comment on column clerk_sync.mappings.changed_at is
+  'when the database was migrated with this hash';
 
 -- What of the mapping a server, a function and the command line must know: {hash, users: {fields}}; null before there is one.
 create or replace function public.clerk_sync_mapping()
@@ -1543,7 +1546,8 @@ on conflict (kind) do update
       rules = excluded.rules,
       fields = excluded.fields,
       editable = excluded.editable,
-      hash = excluded.hash;
+      hash = excluded.hash,
+      changed_at = case when m.hash = excluded.hash then m.changed_at else now() end;
 
 -- The rows of public.users, as the functions of the sync read them in a table of any shape. email is null for a
 -- placeholder; mapped holds the columns that the sync writes.
@@ -4432,12 +4436,84 @@ create table if not exists clerk_sync.heartbeats (
 
 comment on column clerk_sync.heartbeats.can_read is 'whether it has CLERK_SECRET_KEY, as far as it said so';
 
--- Records that a part is alive, and whether it has CLERK_SECRET_KEY; writes nothing while the last record is younger than
--- ten seconds and says the same.
+-- The mapping that each program of the sync runs with: an Edge Function by its name, a Node server as server. A program
+-- tells it with what it writes anyway: its heartbeat, or the deliveries that it took.
+create table if not exists clerk_sync.programs (
+  name         text        not null,
+  mapping_hash text        not null,
+  since        timestamptz not null,
+  seen_at      timestamptz not null,
+  constraint programs_pkey primary key (name, mapping_hash)
+);
+
+comment on column clerk_sync.programs.since is
+  'when it was first seen with this mapping';
+comment on column clerk_sync.programs.seen_at is
+  'when it was last seen with it, give or take ten seconds';
+
+-- p_program: {name, mapping_hash}; null: the caller says nothing of itself.
+create or replace function clerk_sync.note_program(p_program jsonb, p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  insert into clerk_sync.programs as p (name, mapping_hash, since, seen_at)
+  select i.name, i.mapping_hash, p_now, p_now
+  from jsonb_to_record(p_program) as i(name text, mapping_hash text)
+  where i.name is not null
+    and i.mapping_hash is not null
+  on conflict (name, mapping_hash) do update
+    set seen_at = excluded.seen_at
+    where p.seen_at < excluded.seen_at - interval '10 seconds';
+end
+$$;
+
+-- The programs that run with another mapping than the database was migrated with, each with the time since when: its last
+-- word of this day counts, and whatever it said within two minutes, for several servers are one program. p_program: as
+-- note_program takes it, the program that asks.
+create or replace function clerk_sync.differing_programs(p_program jsonb, p_now timestamptz)
+returns table (name text, since timestamptz)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return query
+  with seen (name, mapping_hash, since, seen_at) as (
+    select p.name, p.mapping_hash, p.since, p.seen_at
+    from clerk_sync.programs as p
+    where p.seen_at > p_now - interval '1 day'
+    union all
+    select i.name, i.mapping_hash, null, p_now
+    from jsonb_to_record(p_program) as i(name text, mapping_hash text)
+  )
+  select s.name, min(greatest(s.since, m.changed_at))
+  from seen as s
+  join clerk_sync.mappings as m on m.kind = 'user' and m.hash <> s.mapping_hash
+  where s.seen_at > p_now - interval '2 minutes'
+     or s.seen_at >= all (select o.seen_at from seen as o where o.name = s.name)
+  group by s.name;
+end
+$$;
+
+-- The names of those programs, for clerk-sync doctor.
+create or replace function public.clerk_sync_differing_programs(p_now timestamptz default clock_timestamp())
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(d.name order by d.name), '[]') from clerk_sync.differing_programs(null, p_now) as d;
+$$;
+
+-- Records that a part is alive, whether it has CLERK_SECRET_KEY, and the mapping that the program runs with (p_program, as
+-- note_program takes it); writes nothing while the last record is younger than ten seconds and says the same.
 create or replace function public.clerk_sync_beat(
   p_name     text,
   p_now      timestamptz default clock_timestamp(),
-  p_can_read boolean default null
+  p_can_read boolean default null,
+  p_program  jsonb default null
 )
 returns void
 language plpgsql
@@ -4451,6 +4527,7 @@ begin
         can_read = coalesce(excluded.can_read, h.can_read)
     where h.at < excluded.at - interval '10 seconds'
        or h.can_read is distinct from coalesce(excluded.can_read, h.can_read);
+  perform clerk_sync.note_program(p_program, p_now);
 end
 $$;
 
@@ -6347,12 +6424,13 @@ left join clerk_sync.own_thresholds as o on true;
 
 -- What the webhook saw since its last word: when it last took a delivery (p_accepted_at, null if it took none),
 -- p_entries for the audit: [{kind, at, source, subject?, code?, count}], of which the first 200 are kept, and what it
--- answered, p_counts: [{name: answers | signature_failures, value: status | code, count}].
+-- answered, p_counts: [{name: answers | signature_failures, value: status | code, count}]. p_program: as note_program takes it.
 create or replace function public.clerk_sync_record_deliveries(
   p_accepted_at timestamptz,
   p_entries     jsonb default '[]',
   p_counts      jsonb default '[]',
-  p_now         timestamptz default clock_timestamp()
+  p_now         timestamptz default clock_timestamp(),
+  p_program     jsonb default null
 )
 returns void
 language plpgsql
@@ -6398,6 +6476,7 @@ begin
   from jsonb_to_recordset(p_counts) as c(name text, value text, count bigint)
   where c.name in ('answers', 'signature_failures')
   limit 100;
+  perform clerk_sync.note_program(p_program, p_now);
 end
 $$;
 
@@ -6776,7 +6855,12 @@ $$;
 -- While a circuit is open rows are still written, so that it never compromises. A change may be ten minutes late: Svix
 -- tries immediately, after 5 seconds and after 5 minutes (Svix, "Retries"). After 45 minutes the fourth attempt has
 -- passed as well, half an hour later and 20 % off at most.
-create or replace function public.clerk_sync_health(p_now timestamptz default clock_timestamp())
+--
+-- p_program: as note_program takes it, the program that answers a caller with this; it is not noted.
+create or replace function public.clerk_sync_health(
+  p_now     timestamptz default clock_timestamp(),
+  p_program jsonb default null
+)
 returns jsonb
 language sql
 set search_path = ''
@@ -6815,6 +6899,10 @@ as $$
       from jsonb_each(h.facts -> 'circuits') as c
       where c.value ->> 'state' <> 'closed'
     ) as paused
+    cross join lateral (
+      select string_agg(d.name, ', ' order by d.name) as names, min(d.since) as since
+      from clerk_sync.differing_programs(p_program, p_now) as d
+    ) as differing
     cross join lateral (
       values
         (
@@ -6931,6 +7019,15 @@ as $$
           null,
           'The schedule is not set up: nothing that has to be tried again will be.',
           'clerk-sync doctor says what is missing; README, Deploy to Supabase, step 5.'
+        ),
+        (
+          'mapping_differs', false,
+          differing.since < p_now - make_interval(mins => t.mapping_degraded_minutes),
+          differing.since,
+          'These run with another mapping than the database: ' || differing.names
+            || '. A column that only one of the two maps is not written.',
+          'Deploy the functions, and restart each server. Run: npx clerk-sync generate, then npx supabase db push --remote, '
+            || 'then npx supabase functions deploy.'
         ),
         (
           'instance_unknown', false,
@@ -8779,7 +8876,7 @@ $$;
 -- Deletes finished jobs older than p_days, at most p_limit of them; answers how many. Dead letters stay until a person has
 -- seen them. No job goes that is not counted. With them go entries of the audit that are as old, or not among its newest
 -- 100,000; minutes of the metrics that the chart of a day does not read, and hours as old as the jobs, after eight days at
--- the earliest. Totals stay, so that no counter goes back.
+-- the earliest; and programs that differing_programs looks at no more. Totals stay, so that no counter goes back.
 create or replace function public.clerk_sync_purge_jobs(
   p_days  integer,
   p_limit integer default 5000,
@@ -8814,6 +8911,8 @@ begin
     p_now - make_interval(days => p_days),
     (select o.at from clerk_sync.audit as o order by o.at desc offset 100000 limit 1)
   );
+  delete from clerk_sync.programs as p
+  where p.seen_at < p_now - interval '1 day';
   delete from clerk_sync.metric_counts as m
   using (
     values

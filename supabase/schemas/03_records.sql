@@ -196,15 +196,16 @@ $$;
 
 -- The table that each kind of record is mapped to. A generated migration writes it.
 create table if not exists clerk_sync.mappings (
-  kind       text   not null,
-  table_name text   not null,
-  key        text   not null,
-  columns    jsonb  not null,
-  written    text[] not null,
-  rules      jsonb  not null,
-  fields     text[] not null,
-  editable   text[] null,
-  hash       text   not null,
+  kind       text        not null,
+  table_name text        not null,
+  key        text        not null,
+  columns    jsonb       not null,
+  written    text[]      not null,
+  rules      jsonb       not null,
+  fields     text[]      not null,
+  editable   text[]      null,
+  hash       text        not null,
+  changed_at timestamptz not null default now(),
   constraint mappings_pkey primary key (kind)
 );
 
@@ -224,6 +225,8 @@ comment on column clerk_sync.mappings.editable is
   'the columns that a signed-in user may edit in the own row; null: access to the table is its owner''s';
 comment on column clerk_sync.mappings.hash is
   'of the mapping that the generated functions were made from';
+comment on column clerk_sync.mappings.changed_at is
+  'when the database was migrated with this hash';
 
 -- What of the mapping a server, a function and the command line must know: {hash, users: {fields}}; null before there is one.
 create or replace function public.clerk_sync_mapping()

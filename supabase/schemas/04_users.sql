@@ -20,7 +20,8 @@ on conflict (kind) do update
       rules = excluded.rules,
       fields = excluded.fields,
       editable = excluded.editable,
-      hash = excluded.hash;
+      hash = excluded.hash,
+      changed_at = case when m.hash = excluded.hash then m.changed_at else now() end;
 
 -- The rows of public.users, as the functions of the sync read them in a table of any shape. email is null for a
 -- placeholder; mapped holds the columns that the sync writes.

@@ -18,12 +18,84 @@ create table if not exists clerk_sync.heartbeats (
 
 comment on column clerk_sync.heartbeats.can_read is 'whether it has CLERK_SECRET_KEY, as far as it said so';
 
--- Records that a part is alive, and whether it has CLERK_SECRET_KEY; writes nothing while the last record is younger than
--- ten seconds and says the same.
+-- The mapping that each program of the sync runs with: an Edge Function by its name, a Node server as server. A program
+-- tells it with what it writes anyway: its heartbeat, or the deliveries that it took.
+create table if not exists clerk_sync.programs (
+  name         text        not null,
+  mapping_hash text        not null,
+  since        timestamptz not null,
+  seen_at      timestamptz not null,
+  constraint programs_pkey primary key (name, mapping_hash)
+);
+
+comment on column clerk_sync.programs.since is
+  'when it was first seen with this mapping';
+comment on column clerk_sync.programs.seen_at is
+  'when it was last seen with it, give or take ten seconds';
+
+-- p_program: {name, mapping_hash}; null: the caller says nothing of itself.
+create or replace function clerk_sync.note_program(p_program jsonb, p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  insert into clerk_sync.programs as p (name, mapping_hash, since, seen_at)
+  select i.name, i.mapping_hash, p_now, p_now
+  from jsonb_to_record(p_program) as i(name text, mapping_hash text)
+  where i.name is not null
+    and i.mapping_hash is not null
+  on conflict (name, mapping_hash) do update
+    set seen_at = excluded.seen_at
+    where p.seen_at < excluded.seen_at - interval '10 seconds';
+end
+$$;
+
+-- The programs that run with another mapping than the database was migrated with, each with the time since when: its last
+-- word of this day counts, and whatever it said within two minutes, for several servers are one program. p_program: as
+-- note_program takes it, the program that asks.
+create or replace function clerk_sync.differing_programs(p_program jsonb, p_now timestamptz)
+returns table (name text, since timestamptz)
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return query
+  with seen (name, mapping_hash, since, seen_at) as (
+    select p.name, p.mapping_hash, p.since, p.seen_at
+    from clerk_sync.programs as p
+    where p.seen_at > p_now - interval '1 day'
+    union all
+    select i.name, i.mapping_hash, null, p_now
+    from jsonb_to_record(p_program) as i(name text, mapping_hash text)
+  )
+  select s.name, min(greatest(s.since, m.changed_at))
+  from seen as s
+  join clerk_sync.mappings as m on m.kind = 'user' and m.hash <> s.mapping_hash
+  where s.seen_at > p_now - interval '2 minutes'
+     or s.seen_at >= all (select o.seen_at from seen as o where o.name = s.name)
+  group by s.name;
+end
+$$;
+
+-- The names of those programs, for clerk-sync doctor.
+create or replace function public.clerk_sync_differing_programs(p_now timestamptz default clock_timestamp())
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  select coalesce(jsonb_agg(d.name order by d.name), '[]') from clerk_sync.differing_programs(null, p_now) as d;
+$$;
+
+-- Records that a part is alive, whether it has CLERK_SECRET_KEY, and the mapping that the program runs with (p_program, as
+-- note_program takes it); writes nothing while the last record is younger than ten seconds and says the same.
 create or replace function public.clerk_sync_beat(
   p_name     text,
   p_now      timestamptz default clock_timestamp(),
-  p_can_read boolean default null
+  p_can_read boolean default null,
+  p_program  jsonb default null
 )
 returns void
 language plpgsql
@@ -37,6 +109,7 @@ begin
         can_read = coalesce(excluded.can_read, h.can_read)
     where h.at < excluded.at - interval '10 seconds'
        or h.can_read is distinct from coalesce(excluded.can_read, h.can_read);
+  perform clerk_sync.note_program(p_program, p_now);
 end
 $$;
 

@@ -56,12 +56,13 @@ left join clerk_sync.own_thresholds as o on true;
 
 -- What the webhook saw since its last word: when it last took a delivery (p_accepted_at, null if it took none),
 -- p_entries for the audit: [{kind, at, source, subject?, code?, count}], of which the first 200 are kept, and what it
--- answered, p_counts: [{name: answers | signature_failures, value: status | code, count}].
+-- answered, p_counts: [{name: answers | signature_failures, value: status | code, count}]. p_program: as note_program takes it.
 create or replace function public.clerk_sync_record_deliveries(
   p_accepted_at timestamptz,
   p_entries     jsonb default '[]',
   p_counts      jsonb default '[]',
-  p_now         timestamptz default clock_timestamp()
+  p_now         timestamptz default clock_timestamp(),
+  p_program     jsonb default null
 )
 returns void
 language plpgsql
@@ -107,6 +108,7 @@ begin
   from jsonb_to_recordset(p_counts) as c(name text, value text, count bigint)
   where c.name in ('answers', 'signature_failures')
   limit 100;
+  perform clerk_sync.note_program(p_program, p_now);
 end
 $$;
 
@@ -485,7 +487,12 @@ $$;
 -- While a circuit is open rows are still written, so that it never compromises. A change may be ten minutes late: Svix
 -- tries immediately, after 5 seconds and after 5 minutes (Svix, "Retries"). After 45 minutes the fourth attempt has
 -- passed as well, half an hour later and 20 % off at most.
-create or replace function public.clerk_sync_health(p_now timestamptz default clock_timestamp())
+--
+-- p_program: as note_program takes it, the program that answers a caller with this; it is not noted.
+create or replace function public.clerk_sync_health(
+  p_now     timestamptz default clock_timestamp(),
+  p_program jsonb default null
+)
 returns jsonb
 language sql
 set search_path = ''
@@ -524,6 +531,10 @@ as $$
       from jsonb_each(h.facts -> 'circuits') as c
       where c.value ->> 'state' <> 'closed'
     ) as paused
+    cross join lateral (
+      select string_agg(d.name, ', ' order by d.name) as names, min(d.since) as since
+      from clerk_sync.differing_programs(p_program, p_now) as d
+    ) as differing
     cross join lateral (
       values
         (
@@ -640,6 +651,15 @@ as $$
           null,
           'The schedule is not set up: nothing that has to be tried again will be.',
           'clerk-sync doctor says what is missing; README, Deploy to Supabase, step 5.'
+        ),
+        (
+          'mapping_differs', false,
+          differing.since < p_now - make_interval(mins => t.mapping_degraded_minutes),
+          differing.since,
+          'These run with another mapping than the database: ' || differing.names
+            || '. A column that only one of the two maps is not written.',
+          'Deploy the functions, and restart each server. Run: npx clerk-sync generate, then npx supabase db push --remote, '
+            || 'then npx supabase functions deploy.'
         ),
         (
           'instance_unknown', false,

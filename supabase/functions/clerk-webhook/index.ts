@@ -7,7 +7,7 @@ import { handleWebhook } from "../_shared/clerk-sync/webhook/handle-webhook.ts";
 
 declare const EdgeRuntime: { waitUntil: (work: Promise<unknown>) => void } | undefined;
 
-const dependencies = createEdgeWebhook(await setUp(Deno.env.toObject(), mapping), (work) =>
+const dependencies = createEdgeWebhook(await setUp("clerk-webhook", Deno.env.toObject(), mapping), (work) =>
   typeof EdgeRuntime === "undefined" ? undefined : EdgeRuntime.waitUntil(work),
 );
 

@@ -8,9 +8,9 @@ import mapping from "../_shared/clerk-sync/mapping.json" with { type: "json" };
 
 declare const EdgeRuntime: { waitUntil: (work: Promise<unknown>) => void } | undefined;
 
-const system = await setUp(Deno.env.toObject(), mapping);
+const system = await setUp("ensure-user", Deno.env.toObject(), mapping);
 const work = composeWork(system);
-const drain = createEdgeDrain(work, (draining) =>
+const drain = createEdgeDrain(system, work, (draining) =>
   typeof EdgeRuntime === "undefined" ? undefined : EdgeRuntime.waitUntil(draining),
 );
 const dependencies = composeEnsureUser(system, work, drain);

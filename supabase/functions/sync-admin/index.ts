@@ -5,7 +5,7 @@ import mapping from "../_shared/clerk-sync/mapping.json" with { type: "json" };
 
 declare const EdgeRuntime: { waitUntil: (work: Promise<unknown>) => void } | undefined;
 
-const system = await setUp(Deno.env.toObject(), mapping);
+const system = await setUp("sync-admin", Deno.env.toObject(), mapping);
 
 Deno.serve(
   createEdgeAdmin(system, (work) => (typeof EdgeRuntime === "undefined" ? undefined : EdgeRuntime.waitUntil(work))),

@@ -6,10 +6,10 @@ import { createReadHealth } from "../_shared/clerk-sync/health/read-health.ts";
 import { createCheckCaller } from "../_shared/clerk-sync/http/check-caller.ts";
 import mapping from "../_shared/clerk-sync/mapping.json" with { type: "json" };
 
-const { call, secretKeys, now } = await setUp(Deno.env.toObject(), mapping);
+const { call, secretKeys, program, now } = await setUp("sync-health", Deno.env.toObject(), mapping);
 
 const dependencies: HealthDependencies = {
-  readHealth: createReadHealth({ call, now }),
+  readHealth: createReadHealth({ call, program, now }),
   checkCaller: createCheckCaller(secretKeys),
 };
 

@@ -6,13 +6,13 @@ import { createSupervision } from "../_shared/clerk-sync/health/supervise-sync.t
 import mapping from "../_shared/clerk-sync/mapping.json" with { type: "json" };
 import { handleProcessor } from "../_shared/clerk-sync/worker/handle-processor.ts";
 
-const system = await setUp(Deno.env.toObject(), mapping);
+const system = await setUp("user-job-processor", Deno.env.toObject(), mapping);
 const work = composeWork(system);
 const dependencies = composeProcessor(
   system,
   { ...work, slices: composeSlices(system, work) },
   {
-    supervision: createSupervision(system.config, system.call, "processor"),
+    supervision: createSupervision(system.config, system.call, "processor", system.program),
     budgetMilliseconds: 50_000, // the gateway gives up on a function after 150 s
   },
 );

@@ -52,6 +52,7 @@ it("everything is looked at, and what is not well has a remedy", async () => {
     ["clerk key", "skipped"],
     ["database", "ok"],
     ["users table", "ok"],
+    ["mapping", "ok"],
     ["foreign keys", "ok"],
     ["privileges", "ok"],
     ["schedule", "skipped"],
@@ -140,6 +141,18 @@ it("a right that was given away is a failure", async () => {
     state: "failed",
     what: "public.job_queue: anon may select",
     remedy: expect.stringContaining("migrations"),
+  });
+});
+
+it("a function that was not deployed after the mapping changed is a warning that says what to run", async () => {
+  const program = { name: "clerk-webhook", mapping_hash: "of an older file" };
+  await server.pool.query("select clerk_sync_beat('processor', p_program => $1)", [program]);
+  const found = await findings("--secret-key", server.settings.secretKey);
+  await server.pool.query("delete from clerk_sync.programs where name = 'clerk-webhook'");
+  expect(found.get("mapping")).toMatchObject({
+    state: "warning",
+    what: expect.stringMatching(/: clerk-webhook$/),
+    remedy: expect.stringContaining("npx supabase functions deploy"),
   });
 });
 

@@ -3,6 +3,7 @@ import type { Mutation } from "./mutations.ts";
 const jobsSql = "supabase/schemas/04_jobs.sql";
 const auditSql = "supabase/schemas/16_audit.sql";
 const runsSql = "supabase/schemas/14_runs.sql";
+const workSql = "supabase/schemas/13_work.sql";
 const healthSql = "supabase/schemas/17_health.sql";
 const core = "supabase/functions/_shared/clerk-sync";
 
@@ -176,6 +177,33 @@ export const supervision: readonly Mutation[] = [
         file: `${core}/health/read-health.ts`,
         find: "reading === null || isOver(reading, now(), shareMilliseconds)",
         replace: "true",
+      },
+    ],
+  },
+  {
+    test: "tests/integration/health/mapping-differs.test.ts",
+    title: "one of several servers that was not restarted is named while it runs",
+    edits: [{ file: workSql, find: "where s.seen_at > p_now - interval '2 minutes'", replace: "where false" }],
+  },
+  {
+    test: "tests/integration/health/mapping-differs.test.ts",
+    title: "the last word of a program counts for a day: one that was removed is not named for ever",
+    edits: [{ file: workSql, find: "where p.seen_at > p_now - interval '1 day'", replace: "where true" }],
+  },
+  {
+    test: "tests/integration/health/mapping-differs.test.ts",
+    title: "a program with another mapping is named after ten minutes, with what to do",
+    edits: [{ file: healthSql, find: "differing.since < p_now -", replace: "differing.since > p_now -" }],
+  },
+  {
+    test: "tests/integration/health/mapping-differs.test.ts",
+    title: "the webhook tells it with its deliveries, and nothing is written twice within ten seconds",
+    edits: [
+      {
+        file: healthSql,
+        within: "public.clerk_sync_record_deliveries",
+        find: "  perform clerk_sync.note_program(p_program, p_now);\n",
+        replace: "",
       },
     ],
   },

@@ -87,5 +87,6 @@ export {
   type ReadOrder,
 } from "./database/database.ts";
 export type { Job, JobType } from "./database/job.ts";
+export type { Program } from "./database/program.ts";
 export { checkSchemaVersion, schemaVersion } from "./database/schema-version.ts";
 export { createSupabaseRpc } from "./database/supabase-rpc.ts";

@@ -2,6 +2,7 @@ import { createReadUser } from "../clerk/read-user.ts";
 import type { Config } from "../config/config.ts";
 import { fieldsOf, type RuntimeMapping, type UserFields } from "../config/mapping.ts";
 import { type CallFunction, createDatabase, type Database } from "../database/database.ts";
+import type { Program } from "../database/program.ts";
 import { adoptionOf } from "../mirror/adopt-holder.ts";
 import { type AuthAdmin, createAuthAdmin } from "../mirror/auth-admin.ts";
 import { createMirrorUser } from "../mirror/mirror-user.ts";
@@ -11,6 +12,7 @@ import type { QueueDependencies } from "../worker/process-queue.ts";
 export type System = {
   config: Config;
   mapping: RuntimeMapping;
+  program: Program;
   call: CallFunction;
   secretKeys: readonly string[];
   /** Where users are mirrored to; null: nowhere. */

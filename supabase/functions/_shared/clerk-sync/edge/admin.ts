@@ -8,6 +8,6 @@ import { createEdgeDrain, type KeepAlive } from "./drain.ts";
 export function createEdgeAdmin(system: System, keepAlive: KeepAlive): (request: Request) => Promise<Response> {
   const work = composeWork(system);
   const slices = composeSlices(system, work);
-  const handle = createHandleAdmin({ ...system, ...work, slices, onQueued: createEdgeDrain(work, keepAlive) });
+  const handle = createHandleAdmin({ ...system, ...work, slices, onQueued: createEdgeDrain(system, work, keepAlive) });
   return (request) => handle(request, readGatewaySource(request.headers));
 }

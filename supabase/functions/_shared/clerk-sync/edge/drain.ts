@@ -1,3 +1,5 @@
+import type { System } from "../compose/work.ts";
+import { createSupervision } from "../health/supervise-sync.ts";
 import { createBackgroundDrain } from "../worker/background-drain.ts";
 import { processQueue, type QueueDependencies } from "../worker/process-queue.ts";
 
@@ -8,6 +10,15 @@ export type KeepAlive = (work: Promise<void>) => unknown;
 export const drainOptions = { budgetMilliseconds: 20_000 };
 
 /** What a function calls after it stored work: the queue is worked through after the answer. */
-export function createEdgeDrain(work: QueueDependencies, keepAlive: KeepAlive): () => void {
-  return createBackgroundDrain({ drain: () => processQueue(work, drainOptions), keepAlive });
+export function createEdgeDrain(
+  { config, call, program }: System,
+  work: QueueDependencies,
+  keepAlive: KeepAlive,
+): () => void {
+  const { beat } = createSupervision(config, call, "processor", program);
+  const drain = async () => {
+    await processQueue(work, drainOptions);
+    await beat();
+  };
+  return createBackgroundDrain({ drain, keepAlive });
 }

@@ -6,10 +6,11 @@ import { SyncError } from "../errors.ts";
 import { startLogging } from "../logger.ts";
 
 /**
- * What every Edge Function needs before it can serve: configuration, mapping, log, database. `mapping`: what mapping.json holds.
+ * What every Edge Function needs before it can serve: configuration, mapping, log, database. `name`: the function's;
+ * `json`: what mapping.json holds.
  * Throws SyncError `config_invalid`; the function then does not boot and Supabase shows the message in its log.
  */
-export async function setUp(environment: Environment, mapping: unknown): Promise<System> {
+export async function setUp(name: string, environment: Environment, json: unknown): Promise<System> {
   const config = readConfig(environment);
   await startLogging(config.logLevel);
   const { supabaseUrl, secretKeys } = config;
@@ -20,9 +21,11 @@ export async function setUp(environment: Environment, mapping: unknown): Promise
       "SUPABASE_URL and SUPABASE_SECRET_KEYS (or SUPABASE_SERVICE_ROLE_KEY) are not set.",
     );
   }
+  const mapping = parseMapping(json);
   return {
     config,
-    mapping: parseMapping(mapping),
+    mapping,
+    program: { name, mapping_hash: mapping.hash },
     call: createSupabaseRpc(supabaseUrl, secretKey),
     secretKeys,
     auth: config.authMirror ? { supabaseUrl, secretKey } : null,

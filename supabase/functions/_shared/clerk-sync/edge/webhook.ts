@@ -9,9 +9,9 @@ import { drainOptions, type KeepAlive } from "./drain.ts";
 
 /** What the webhook needs as an Edge Function. */
 export function createEdgeWebhook(system: System, keepAlive: KeepAlive): WebhookDependencies {
-  const { config, call, now } = system;
+  const { config, call, program, now } = system;
   const work = composeWork(system);
-  const { beat } = createSupervision(config, call, "processor");
+  const { beat } = createSupervision(config, call, "processor", program);
   // Beside the drain: a job that hangs must not hold up the next one.
   const runSuspects = createBackgroundDrain({ drain: () => processAlone(work, drainOptions), keepAlive });
   const drain = async () => {
@@ -21,7 +21,7 @@ export function createEdgeWebhook(system: System, keepAlive: KeepAlive): Webhook
   };
   const { webhook } = composeWebhook(system, {
     webhookSecrets: config.webhookSecrets,
-    recorder: createDeliveryRecorder({ call, keepAlive, now }),
+    recorder: createDeliveryRecorder({ call, program, keepAlive, now }),
     onQueued: createBackgroundDrain({ drain, keepAlive }),
   });
   return webhook;

@@ -1,4 +1,5 @@
 import type { CallFunction } from "../database/database.ts";
+import type { Program } from "../database/program.ts";
 import { type ErrorCode, errorCode, errorMessage, SyncError } from "../errors.ts";
 import { inTime } from "../http/async.ts";
 import { logger } from "../logger.ts";
@@ -9,6 +10,8 @@ export type ReadHealth = () => Promise<Health>;
 
 export type ReadHealthOptions = {
   call: CallFunction;
+  /** What asks: its mapping is judged too. */
+  program?: Program;
   /** Unix milliseconds. */
   now: () => number;
   /** Why the events that came to this process were not stored; null when they were. See watch-stores.ts. */
@@ -46,9 +49,12 @@ function isOver(reading: { startedAt: number; endedAt: number | null }, now: num
   return reading.endedAt === null ? now - reading.startedAt > abandonMilliseconds : now - reading.endedAt >= share;
 }
 
-async function ask({ call, refusal = () => null }: ReadHealthOptions): Promise<Health> {
+async function ask({ call, program, refusal = () => null }: ReadHealthOptions): Promise<Health> {
   try {
-    return judgeRefusal(judgeHealth(await call("clerk_sync_health", {})), refusal());
+    return judgeRefusal(
+      judgeHealth(await call("clerk_sync_health", program === undefined ? {} : { p_program: program })),
+      refusal(),
+    );
   } catch (error) {
     logger.error("health.unknown", { code: errorCode(error) });
     if (!(error instanceof SyncError)) logger.error("health.failed", { error: errorMessage(error) });

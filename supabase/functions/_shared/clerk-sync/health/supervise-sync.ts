@@ -1,12 +1,13 @@
 import { createConfiguredAlerts } from "../alerts/send-alerts.ts";
 import type { Config } from "../config/config.ts";
 import type { CallFunction } from "../database/database.ts";
+import type { Program } from "../database/program.ts";
 import { errorCode, errorMessage } from "../errors.ts";
 import { logger } from "../logger.ts";
 
 /** What looks after the sync itself, beside the work on the queue, which must not stop with it: it never throws. */
 export type Supervision = {
-  /** Says that this part is alive, and whether it has CLERK_SECRET_KEY; at most one write in ten seconds. */
+  /** Says that this part is alive, with which mapping, and whether it has CLERK_SECRET_KEY; at most one write in ten seconds. */
   beat: () => Promise<void>;
   /** Looks for bursts and flapping users among the jobs. */
   auditJobs: () => Promise<void>;
@@ -14,13 +15,15 @@ export type Supervision = {
   sendAlerts: () => Promise<void>;
 };
 
-/** Makes the supervision of one part of the system, by the name its heartbeat has. */
+/** Makes the supervision of one part of the system, by the name its heartbeat has. `program`: what runs it. */
 export function createSupervision(
   { clerkSecretKey, alerts }: Pick<Config, "clerkSecretKey" | "alerts">,
   call: CallFunction,
   name: "worker" | "processor",
+  program?: Program,
 ): Supervision {
-  const alive = { p_name: name, p_can_read: clerkSecretKey !== null };
+  const own = program === undefined ? {} : { p_program: program };
+  const alive = { p_name: name, p_can_read: clerkSecretKey !== null, ...own };
   const send = createConfiguredAlerts(alerts, call);
   return {
     beat: () => attempt("beat", async () => void (await call("clerk_sync_beat", alive))),

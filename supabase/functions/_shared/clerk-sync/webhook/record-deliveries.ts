@@ -1,4 +1,5 @@
 import type { CallFunction } from "../database/database.ts";
+import type { Program } from "../database/program.ts";
 import { errorCode, errorMessage } from "../errors.ts";
 import { delay } from "../http/async.ts";
 import { logger } from "../logger.ts";
@@ -20,6 +21,8 @@ export type DeliveryRecorder = {
 export type DeliveryRecorderOptions = {
   /** Calls clerk_sync_record_deliveries. */
   call: CallFunction;
+  /** What records them. */
+  program?: Program;
   /** Keeps the process alive until the work is done (EdgeRuntime.waitUntil). */
   keepAlive: (work: Promise<void>) => unknown;
   /** Unix milliseconds. */
@@ -128,9 +131,17 @@ function keyOf({ kind, at, source, subject, code }: DeliveryEntry): string {
 }
 
 /** What cannot be written is lost and said so: the answers were given, and keeping it would grow without bound. */
-async function writeAll({ call }: DeliveryRecorderOptions, { acceptedAt, entries, counts }: Notes): Promise<void> {
+async function writeAll(
+  { call, program }: DeliveryRecorderOptions,
+  { acceptedAt, entries, counts }: Notes,
+): Promise<void> {
   try {
-    await call("clerk_sync_record_deliveries", { p_accepted_at: acceptedAt, p_entries: entries, p_counts: counts });
+    await call("clerk_sync_record_deliveries", {
+      p_accepted_at: acceptedAt,
+      p_entries: entries,
+      p_counts: counts,
+      ...(program === undefined ? {} : { p_program: program }),
+    });
   } catch (error) {
     const code = errorCode(error);
     logger.warn("audit.not_written", { code, entries: entries.length, reason: errorMessage(error) });
