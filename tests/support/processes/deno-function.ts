@@ -13,22 +13,37 @@ export type DenoFunction = { url: string; output: () => string; stop: () => Prom
  * on Supabase, which takes --allow-env without a list; so that environment holds `env` and what Deno itself needs.
  */
 export async function startDenoFunction(name: string, env: Record<string, string>): Promise<DenoFunction> {
-  const port = await findFreePort();
   const folder = `${root}supabase/functions/${name}`;
   const names = ["SUPABASE_URL", "CLERK_API_URL", "ALERT_WEBHOOK_URL", "ALERT_SLACK_URL"];
   const called = names.map((variable) => env[variable]).filter((url) => url !== undefined);
+  const port = await findFreePort();
   const hosts = [`127.0.0.1:${port}`, ...called.map((url) => new URL(url).host)];
+  return startDenoProgram(`${folder}/index.ts`, {
+    config: `${folder}/deno.json`,
+    permissions: [`--allow-net=${hosts.join()}`, "--allow-env"],
+    env,
+    port,
+  });
+}
+
+type DenoProgram = {
+  /** The deno.json that says what its imports are. */
+  config: string;
+  permissions: readonly string[];
+  env: Record<string, string>;
+  /** A free one when it is not given. */
+  port?: number;
+};
+
+/** Runs a program that serves by Deno.serve, with these permissions and no others; answers when it listens. */
+export async function startDenoProgram(
+  file: string,
+  { config, permissions, env, port: given }: DenoProgram,
+): Promise<DenoFunction> {
+  const port = given ?? (await findFreePort());
   const child = spawn(
     `${root}node_modules/.bin/deno`,
-    [
-      "run",
-      "--no-prompt",
-      "--node-modules-dir=manual",
-      `--allow-net=${hosts.join()}`,
-      "--allow-env",
-      `--config=${folder}/deno.json`,
-      `${folder}/index.ts`,
-    ],
+    ["run", "--no-prompt", "--node-modules-dir=manual", ...permissions, `--config=${config}`, file],
     {
       env: {
         PATH: process.env["PATH"],
