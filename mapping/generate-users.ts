@@ -1,5 +1,6 @@
 import type { ColumnType, MappedColumn, Mapping, UsersMapping } from "./mapping.ts";
 import { quoteIdentifier, quoteLiteral, quoteTable } from "./quote.ts";
+import { commentOfOurs } from "./read-table.ts";
 import { mappedFields } from "./resolve.ts";
 import { isMetadataPath, payloadKey, type UserSource } from "./sources.ts";
 
@@ -20,8 +21,17 @@ export function generateUsers({ users, hash }: Mapping): string {
     compareUsers(users),
     readableRow(users),
     giveAccess(users),
+    noteObjects,
   ].join("\n");
 }
+
+/** A migration of a changed mapping alone changes objects, too. */
+const noteObjects = `do $$
+begin
+  perform clerk_sync.note_objects();
+end
+$$;
+`;
 
 const indent = (text: string, spaces: number) => text.replaceAll("\n", `\n${" ".repeat(spaces)}`);
 const lines = (items: readonly string[], spaces: number, separator = ",") =>
@@ -1143,6 +1153,7 @@ create policy users_update_own
   to authenticated
   using (${own})
   with check (${own});
+${["users_update_at_most_64_kb", "users_update_own"].map((policy) => commentOnPolicy(policy, table)).join("\n")}
 `;
   return `${service}
 -- A signed-in user reads the own row, and edits only what the configuration lets users edit: column grants keep the rest out
@@ -1161,5 +1172,10 @@ create policy users_select_own
   for select
   to authenticated
   using (${own});
+${commentOnPolicy("users_select_own", table)}
 ${update}`;
 }
+
+/** By the comment clerk_sync.describe_objects knows it from policies of the owner's. */
+const commentOnPolicy = (policy: string, table: string) =>
+  `comment on policy ${policy} on ${table} is ${quoteLiteral(commentOfOurs)};`;

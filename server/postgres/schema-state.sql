@@ -1,7 +1,10 @@
 -- What a database is, asked before anything is applied to it: of our objects nothing need be there yet.
 select
   to_regprocedure('public.clerk_sync_schema_version()') is not null as "hasVersion",
-  to_regclass('clerk_sync.user_state') is not null as "hasTables",
+  -- with a note of its objects it is no earlier commit's, whatever is missing
+  to_regclass('clerk_sync.user_state') is not null and to_regclass('clerk_sync.objects') is null as "hasTables",
+  to_regprocedure('public.clerk_sync_object_findings()') is not null as "hasFindings",
+  to_regclass('supabase_migrations.schema_migrations') is not null as "hasSupabaseList",
   to_regclass('clerk_sync_migrations.applied') is not null as "hasList",
   to_regclass('auth.users') is not null as "hasAuthUsers",
   coalesce(

@@ -13,7 +13,10 @@ begin
   if to_regprocedure('public.clerk_sync_schema_version()') is not null then
     v_version := public.clerk_sync_schema_version();
   end if;
-  if to_regclass('clerk_sync.records') is null or coalesce(v_version, '') < '20261130000000' then
+  -- with a note of its objects (01_objects.sql) a database is of this version, whatever another tool has dropped since
+  if coalesce(v_version, '') < '20261130000000' and not (v_version is null and to_regclass('clerk_sync.objects') is not null)
+    or to_regclass('clerk_sync.records') is null and to_regclass('clerk_sync.objects') is null
+  then
     raise exception 'this database was made by a commit before the first release, and cannot be changed to this version'
       using errcode = 'SY004',
             hint = 'Nothing was changed. Run templates/sql/drop.sql first, which keeps public.users, or use an empty database.';

@@ -571,6 +571,7 @@ create policy users_select_own
   for select
   to authenticated
   using (clerk_id = ((select auth.jwt()) ->> 'sub'));
+comment on policy users_select_own on public.users is 'Made by clerk-sync.';
 
 -- What a user may edit stays small: 64 kB together. The sync and the owner are not bounded. Restrictive, so that PostgreSQL
 -- names this policy when it refuses. By key, because the owner may drop a column that users edit.
@@ -592,3 +593,11 @@ create policy users_update_own
   to authenticated
   using (clerk_id = ((select auth.jwt()) ->> 'sub'))
   with check (clerk_id = ((select auth.jwt()) ->> 'sub'));
+comment on policy users_update_at_most_64_kb on public.users is 'Made by clerk-sync.';
+comment on policy users_update_own on public.users is 'Made by clerk-sync.';
+
+do $$
+begin
+  perform clerk_sync.note_objects();
+end
+$$;

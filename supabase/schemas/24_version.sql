@@ -11,3 +11,10 @@ $$;
 
 revoke execute on function public.clerk_sync_schema_version from public, anon, authenticated;
 grant execute on function public.clerk_sync_schema_version to service_role;
+
+-- Everything is there now: what health compares with.
+do $$
+begin
+  perform clerk_sync.note_objects();
+end
+$$;

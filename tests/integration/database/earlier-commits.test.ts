@@ -16,7 +16,7 @@ afterEach(() => database.drop());
 const oldVersion = `create or replace function public.clerk_sync_schema_version() returns text
   language sql immutable set search_path = '' as $$ select '20261124000099' $$`;
 const oldList = `update clerk_sync_migrations.applied set name = '20261124000002_users.sql'`;
-const noVersion = "drop function public.clerk_sync_schema_version()";
+const noVersion = "drop function public.clerk_sync_schema_version(); drop table clerk_sync.objects";
 const noList = "drop schema clerk_sync_migrations cascade";
 
 /** What would differ when something of a migration was applied. */
