@@ -143,10 +143,14 @@ export async function isOfEarlierCommit(
   return [...(await readApplied(client)).keys()].some((name) => !names.includes(name));
 }
 
-/** Applies these in their order and notes each in our list, which is made if there is none. */
-export async function applyMigrations(client: pg.ClientBase, migrations: readonly Migration[]): Promise<void> {
-  if (migrations.length > 0) await makeList(client);
-  for (const migration of migrations) await apply(client, migration);
+/** Applies these in their order and notes each in our list, which is made if there is none, unless another keeps one. */
+export async function applyMigrations(
+  client: pg.ClientBase,
+  migrations: readonly Migration[],
+  keepsList = true,
+): Promise<void> {
+  if (migrations.length > 0 && keepsList) await makeList(client);
+  for (const migration of migrations) await apply(client, migration, keepsList);
 }
 
 async function makeList(client: pg.ClientBase): Promise<void> {
@@ -160,9 +164,10 @@ async function readApplied(client: pg.ClientBase): Promise<Map<string, string>> 
   return new Map(rows.map((row: { name: string; checksum: string }) => [row.name, row.checksum]));
 }
 
-async function apply(client: pg.ClientBase, { name, sql, checksum }: Migration): Promise<void> {
+async function apply(client: pg.ClientBase, { name, sql, checksum }: Migration, keepsList: boolean): Promise<void> {
   try {
     await client.query(sql);
+    if (!keepsList) return;
     await client.query(
       `insert into clerk_sync_migrations.applied (name, checksum) values ($1, $2)
        on conflict (name) do update set checksum = excluded.checksum, applied_at = now()`,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type ObjectFinding, objectFindingSchema, repairRemedy } from "#core/database/object-findings.ts";
 import { schemaVersion } from "#core/database/schema-version.ts";
 import { simulatedInstanceId } from "../../local/simulate/build-event.ts";
 import { callRpc, type Rest, type RpcFailure } from "../call-rpc.ts";
@@ -46,6 +47,7 @@ function ask<Value>(
 }
 
 const questions: readonly Question[] = [
+  ask("clerk_sync_object_findings", z.array(objectFindingSchema), explainObjects),
   ask("clerk_sync_users_table_problems", problemsSchema, explainUsersTable),
   ask("clerk_sync_differing_programs", programsSchema, explainPrograms),
   ask("clerk_sync_blocking_references", referencesSchema, explainReferences),
@@ -89,6 +91,18 @@ function explainFailure(name: string, { status, reason, isForeign }: RpcFailure)
   const known = status === null ? undefined : refusals[status];
   const remedy = status === null ? "Is the URL right, and is the API up?" : "Look at the log of the API.";
   return { check, state: "failed", ...(known ?? { what: `${name}: ${reason}`, remedy }) };
+}
+
+/** drizzle-kit push, for instance, drops what it does not know. */
+function explainObjects(findings: readonly ObjectFinding[]): Finding[] {
+  const check = "objects";
+  if (findings.length === 0) return [{ check, state: "ok", what: "all are as the migration left them" }];
+  return findings.map(({ object, state, status }) => ({
+    check,
+    state: status === "compromised" ? "failed" : "warning",
+    what: `${object} is ${state}`,
+    remedy: repairRemedy,
+  }));
 }
 
 /** Somebody else's migration may change the table after ours looked at it. */

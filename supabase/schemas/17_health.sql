@@ -481,18 +481,14 @@ begin
 end
 $$;
 
--- {status: healthy | degraded | compromised, reasons: [{code, status, what, since?, remedy}], facts}: the worst of the
--- reasons, which comes first, is the status. SQL, the sync-health endpoint and the command line ask this one place.
+-- The judgement of what is known of the sync, in the form of clerk_sync_health.
 --
 -- While a circuit is open rows are still written, so that it never compromises. A change may be ten minutes late: Svix
 -- tries immediately, after 5 seconds and after 5 minutes (Svix, "Retries"). After 45 minutes the fourth attempt has
 -- passed as well, half an hour later and 20 % off at most.
 --
 -- p_program: as note_program takes it, the program that answers a caller with this; it is not noted.
-create or replace function public.clerk_sync_health(
-  p_now     timestamptz default clock_timestamp(),
-  p_program jsonb default null
-)
+create or replace function clerk_sync.judge_health(p_now timestamptz, p_program jsonb)
 returns jsonb
 language sql
 set search_path = ''
@@ -677,6 +673,90 @@ as $$
   )
   from r
   where r.status is not null;
+$$;
+
+-- {status: healthy | degraded | compromised, reasons: [{code, status, what, since?, remedy}], facts}: the worst of the
+-- reasons, which comes first, is the status. SQL, the sync-health endpoint and the command line ask this one place. It asks
+-- first what other tools did to the objects of the sync and to the mapped table: where objects are missing the rest may not
+-- be there to be judged, and its facts are the version and the time alone. p_program: as judge_health takes it.
+create or replace function public.clerk_sync_health(
+  p_now     timestamptz default clock_timestamp(),
+  p_program jsonb default null
+)
+returns jsonb
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_objects  jsonb := public.clerk_sync_object_findings();
+  v_problems jsonb := '[]'::jsonb;
+  v_version  text  := '';
+  v_health   jsonb;
+begin
+  if to_regprocedure('public.clerk_sync_users_table_problems(boolean)') is not null then
+    v_problems := public.clerk_sync_users_table_problems();
+  end if;
+  begin
+    v_health := clerk_sync.judge_health(p_now, p_program);
+  exception
+    when others then
+      if v_objects = '[]' and v_problems = '[]' then
+        raise;
+      end if;
+      if to_regprocedure('public.clerk_sync_schema_version()') is not null then
+        v_version := public.clerk_sync_schema_version();
+      end if;
+      v_health := jsonb_build_object('reasons', '[]'::jsonb, 'facts', jsonb_build_object('now', p_now, 'schema_version', v_version));
+  end;
+  return (
+    with changes as (
+      select
+        case f.state when 'missing' then 'objects_missing' else 'objects_changed' end as code,
+        min(f.status) as status,
+        case f.state
+          when 'missing' then 'Objects of the sync are missing in the database: '
+          else 'Something else than a migration changed objects of the sync: '
+        end as words,
+        array_agg(f.object order by f.place) as names,
+        'clerk-sync migrate --repair puts them back, and keeps the rows that are there; for a Supabase project it prints the '
+          || 'commands. docs/other-tools.md says how to keep drizzle-kit and Prisma away from them.' as remedy
+      from rows from (jsonb_to_recordset(v_objects) as (object text, state text, status text))
+        with ordinality as f(object, state, status, place)
+      group by f.state
+      union all
+      select
+        'users_table_changed', 'compromised', 'The sync cannot write the mapped table as it is now: ',
+        array_agg(p.value ->> 'problem' order by p.ordinality),
+        'clerk-sync doctor prints the statement that solves it.'
+      from jsonb_array_elements(v_problems) with ordinality as p
+      having count(*) > 0
+    ),
+    reasons as (
+      select
+        c.status,
+        0 as place,
+        jsonb_build_object(
+          'code', c.code,
+          'status', c.status,
+          'what', concat(
+            c.words, array_to_string(c.names[1:6], ', '),
+            case when cardinality(c.names) > 6 then format(' and %s more', cardinality(c.names) - 6) end, '.'
+          ),
+          'remedy', c.remedy
+        ) as reason
+      from changes as c
+      union all
+      select r.value ->> 'status', r.ordinality::integer, r.value
+      from jsonb_array_elements(v_health -> 'reasons') with ordinality as r
+    )
+    select jsonb_build_object(
+      'status', coalesce(min(r.status), 'healthy'),
+      'reasons', coalesce(jsonb_agg(r.reason order by r.status, r.place, r.reason ->> 'code' desc), '[]'),
+      'facts', v_health -> 'facts' || jsonb_build_object('objects', v_objects)
+    )
+    from reasons as r
+  );
+end
 $$;
 
 -- Whether an app may rely on its users being up to date: true while the sync is healthy or degraded.

@@ -51,6 +51,7 @@ it("everything is looked at, and what is not well has a remedy", async () => {
     ["processor", "ok"],
     ["clerk key", "skipped"],
     ["database", "ok"],
+    ["objects", "ok"],
     ["users table", "ok"],
     ["mapping", "ok"],
     ["foreign keys", "ok"],
@@ -131,6 +132,15 @@ it("a row that was not linked is a warning that names both rows and the command"
     remedy: expect.stringMatching(/^clerk-sync users link user_two --row row_1 shows/),
   });
   await server.pool.query("delete from clerk_sync.user_state");
+});
+
+it("objects that are missing or changed are named, with the command that restores them", async () => {
+  await server.pool.query("alter table public.job_queue disable trigger record_edit, disable row level security");
+  const { lines } = await doctor("--secret-key", server.settings.secretKey);
+  await server.pool.query("alter table public.job_queue enable trigger record_edit, enable row level security");
+  expect(lines).toContain("✗ objects: row level security of public.job_queue is changed");
+  expect(lines).toContain("! objects: trigger record_edit on public.job_queue is changed");
+  expect(lines.join()).toContain("clerk-sync migrate --repair");
 });
 
 it("a right that was given away is a failure", async () => {

@@ -33,7 +33,15 @@ const statusOfOutcome = {
 
 type QueueDoor = Omit<
   Database,
-  "enqueue" | "mapping" | "schemaVersion" | "writeFailure" | "isSuperAdmin" | "ownRow" | "ensureUser" | "requestRefresh"
+  | "enqueue"
+  | "mapping"
+  | "schemaVersion"
+  | "writeFailure"
+  | "objectFindings"
+  | "isSuperAdmin"
+  | "ownRow"
+  | "ensureUser"
+  | "requestRefresh"
 >;
 
 /**

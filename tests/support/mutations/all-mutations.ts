@@ -8,6 +8,7 @@ import { laws } from "./law-mutations.ts";
 import { counting } from "./metric-mutations.ts";
 import { mirrorPromises } from "./mirror-mutations.ts";
 import { knownFailures, type Mutation } from "./mutations.ts";
+import { objectRules } from "./object-mutations.ts";
 import { operations } from "./operations-mutations.ts";
 import { payloadRules } from "./payload-mutations.ts";
 import { quickPlans } from "./plan-mutations.ts";
@@ -41,4 +42,5 @@ export const allMutations: readonly Mutation[] = [
   ...queuePromises,
   ...applyRules,
   ...editorNames,
+  ...objectRules,
 ];

@@ -51,6 +51,7 @@ const errorCodes = [
   "schema_newer",
   "mapping_outdated",
   "schema_outdated",
+  "objects_missing",
   "endpoint_unreachable",
   "project_not_found",
   "project_invalid",

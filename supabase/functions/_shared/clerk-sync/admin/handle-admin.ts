@@ -12,6 +12,7 @@ import type { SliceDependencies } from "../reconcile/walk-run.ts";
 import { createAdminApp, describeAdmin } from "./app.ts";
 import { createIdentifyCaller } from "./caller.ts";
 import { createAdminDatabase } from "./database.ts";
+import { explainMissingObjects } from "./explain-missing-objects.ts";
 import { createSignInLimit } from "./limit-sign-in.ts";
 import type { AdminRoute } from "./route.ts";
 import { createJobRoutes } from "./routes/jobs.ts";
@@ -57,7 +58,7 @@ export function createHandleAdmin(options: AdminOptions): HandleAdmin {
 /** The routes and the app they are under; for tests, and for whoever writes the document. */
 export function createAdmin(options: AdminOptions) {
   const { call, secretKeys, now } = options;
-  const database = createAdminDatabase(call);
+  const database = createAdminDatabase(explainMissingObjects(call));
   const tokens = createAdminTokens({ secretKeys, now });
   const routes: AdminRoute[] = [
     ...createSystemRoutes({

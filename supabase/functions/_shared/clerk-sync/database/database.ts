@@ -4,6 +4,7 @@ import { parseMapping, type RuntimeMapping } from "../config/mapping.ts";
 import { type ErrorCode, SyncError } from "../errors.ts";
 import type { Json } from "../sanitise.ts";
 import { type JobType, jobSchema } from "./job.ts";
+import { type ObjectFinding, objectFindingSchema } from "./object-findings.ts";
 
 /** A service behind a circuit breaker; its state is in clerk_sync.circuits. */
 export type CircuitName = "auth" | "clerk";
@@ -190,6 +191,8 @@ export type Database = {
   schemaVersion: () => Promise<string | null>;
   /** Why the database takes no writes; null when it does. */
   writeFailure: () => Promise<string | null>;
+  /** The objects of the sync that are not as the last migration left them. */
+  objectFindings: () => Promise<ObjectFinding[]>;
   isSuperAdmin: (authUserId: string) => Promise<boolean>;
 };
 
@@ -261,6 +264,7 @@ export function createDatabase(call: CallFunction): Database {
     mapping: async () => parseMapping(await call("clerk_sync_mapping", {})),
     schemaVersion: () => callAs(z.string(), "clerk_sync_schema_version", {}).catch(nullIfMissing),
     writeFailure: () => callAs(z.string().nullable(), "clerk_sync_write_failure", {}),
+    objectFindings: () => callAs(z.array(objectFindingSchema), "clerk_sync_object_findings", {}),
   };
 }
 
