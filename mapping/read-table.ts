@@ -1,12 +1,11 @@
 import type pg from "pg";
-import type { ColumnFacts, ColumnType, TableFacts, TableName } from "./mapping.ts";
+import { type CatalogType, nameOfType, typeOf } from "./column-type.ts";
+import type { ColumnFacts, TableFacts, TableName } from "./mapping.ts";
 
 /** The comment of a table that the migration made begins so. An owner who takes the table over removes it. */
 export const commentOfOurs = "Made by clerk-sync.";
 
-type CatalogColumn = Omit<ColumnFacts, "type" | "sqlType"> & {
-  type: { schema: string; name: string; quoted: string; formatted: string; modifier: number; labels: string[] | null };
-};
+type CatalogColumn = Omit<ColumnFacts, "type" | "sqlType"> & { type: CatalogType };
 
 type CatalogTable = Pick<
   TableFacts,
@@ -33,42 +32,6 @@ export async function readTable(client: pg.ClientBase, table: TableName): Promis
     isOurs: comment?.startsWith(commentOfOurs) ?? false,
     columns: columns.map((column) => ({ ...column, type: typeOf(column.type), sqlType: nameOfType(column.type) })),
   };
-}
-
-/** By their names in pg_type, schema pg_catalog. */
-const plainTypes: Readonly<Record<string, ColumnType>> = {
-  text: { kind: "text" },
-  bool: { kind: "boolean" },
-  int2: { kind: "smallint" },
-  int4: { kind: "integer" },
-  int8: { kind: "bigint" },
-  float8: { kind: "double precision" },
-  numeric: { kind: "numeric" },
-  uuid: { kind: "uuid" },
-  date: { kind: "date" },
-  timestamp: { kind: "timestamp" },
-  timestamptz: { kind: "timestamptz" },
-  json: { kind: "json" },
-  jsonb: { kind: "jsonb" },
-};
-
-function typeOf(type: CatalogColumn["type"]): ColumnType {
-  if (type.labels !== null) return { kind: "enum", schema: type.schema, name: type.name, labels: type.labels };
-  // an extension can be installed in any schema
-  if (type.name === "citext") return { kind: "citext" };
-  if (type.schema !== "pg_catalog") return { kind: "other", name: type.quoted };
-  // the modifier of a varchar counts four bytes more; -1: no limit
-  if (type.name === "varchar") return { kind: "varchar", length: type.modifier < 0 ? null : type.modifier - 4 };
-  return plainTypes[type.name] ?? { kind: "other", name: type.formatted };
-}
-
-/** As people write it: format_type has `character varying(64)` and `timestamp(3) without time zone`. */
-function nameOfType(type: CatalogColumn["type"]): string {
-  if (type.schema !== "pg_catalog") return type.quoted;
-  return type.formatted
-    .replace(/^character varying/, "varchar")
-    .replace(/ without time zone$/, "")
-    .replace(/^timestamp(.*) with time zone$/, "timestamptz$1");
 }
 
 const action = (code: string) => `
