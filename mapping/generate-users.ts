@@ -16,6 +16,8 @@ export function generateUsers({ users, hash }: Mapping): string {
     defaultColumns(users),
     deleteUsers(users),
     ...emailFunctions(users),
+    findByText(users),
+    findUnlinked(users),
     linkUsers(users),
     refusedColumn(users),
     compareUsers(users),
@@ -501,7 +503,7 @@ and (
       s.email is null
       or (
         s.claims = 1
-        and coalesce((select coalesce(u.${key}, '') from ${table} as u where ${hasAddress(email, "u", "s.email")}), s.clerk_id) = s.clerk_id
+        and coalesce((select coalesce(u.${key}, '') from ${table} as u where ${holdsText(email, "u", "s.email")}), s.clerk_id) = s.clerk_id
       )
     )
     and case -- usually no user waits for an address at all
@@ -546,12 +548,12 @@ const comparable = (expression: string, type: ColumnType) => {
   return type.kind === "citext" ? `${expression}::text` : expression;
 };
 
-/** Whether a row has an address, as its unique index compares them. */
-function hasAddress(email: MappedColumn, alias: string, address: string): string {
-  const column = `${alias}.${quoteIdentifier(email.name)}`;
-  if (email.type.kind !== "citext") return `${column} = ${address}`;
-  const [schema] = /^.*(?=\.)/.exec(email.sqlType) ?? ["public"];
-  return `${column} operator(${schema}.=) ${address}::${email.sqlType}`;
+/** Whether a column of texts holds this text, as an index on the column compares them. */
+function holdsText({ name, type, sqlType }: MappedColumn, alias: string, text: string): string {
+  const column = `${alias}.${quoteIdentifier(name)}`;
+  if (type.kind !== "citext") return `${column} = ${text}`;
+  const [schema] = /^.*(?=\.)/.exec(sqlType) ?? ["public"];
+  return `${column} operator(${schema}.=) ${text}::${sqlType}`;
 }
 
 type StateField = { name: string; value: string; isFlag?: boolean };
@@ -706,6 +708,11 @@ $$;
 `;
 }
 
+/** The Clerk id of a row; null where it has none. */
+function heldId({ key: { emptyText } }: UsersMapping, id: string): string {
+  return emptyText === null ? id : `nullif(${id}, ${quoteLiteral(emptyText)})`;
+}
+
 function emailFunctions(users: UsersMapping): string[] {
   const email = columnOf(users, "email");
   const isUnique = email?.isWhollyUnique === true;
@@ -742,9 +749,6 @@ ${nothing()};
     ];
   }
   const name = quoteIdentifier(email.name);
-  const { emptyText } = users.key;
-  const id = `r.${key}::text`;
-  const holder = emptyText === null ? id : `nullif(${id}, ${quoteLiteral(emptyText)})`;
   const empty = defaultOf(email, `u.${key}`);
   return [
     `${unique}
@@ -761,7 +765,7 @@ begin
   from (select distinct e.email from unnest(p_emails) as e(email) where e.email is not null) as i
   -- offset 0: a lookup each, whatever the statistics say
   cross join lateral (
-    select ${holder} as clerk_id from ${table} as r where ${hasAddress(email, "r", "i.email")} offset 0
+    select ${heldId(users, `r.${key}::text`)} as clerk_id from ${table} as r where ${holdsText(email, "r", "i.email")} offset 0
   ) as u;
 end
 $$;
@@ -781,6 +785,99 @@ end
 $$;
 `,
   ];
+}
+
+function findByText(users: UsersMapping): string {
+  const table = quoteTable(users.table);
+  const head = `-- The users whose rows hold a text in a mapped column of texts: as it is written, or in any case where the index is on
+-- lower(column); an email also in lower case. A column without an index is not read: not_searched has [{name, remedy}]. At most
+-- 50 users of a column and 100 of all; is_cut when more rows hold the text.
+create or replace function clerk_sync.find_by_text(
+  p_q text,
+  out clerk_ids    text[],
+  out searched     text[],
+  out not_searched jsonb,
+  out is_cut       boolean
+)`;
+  const columns = users.columns.filter(({ type }) => isText(type));
+  if (columns.length === 0) return `${head}\n${nothing("select '{}'::text[], '{}'::text[], '[]'::jsonb, false;")};\n`;
+  const id = heldId(users, keyText(users, "u"));
+  const find = (condition: string) => `array(select ${id} from ${table} as u where ${condition} limit 51)`;
+  const holdsWritten = (column: MappedColumn) => {
+    const texts = column.source === "email" ? ["p_q", "lower(p_q)"] : ["p_q"];
+    return texts.map((text) => holdsText(column, "u", text)).join(" or ");
+  };
+  const lookups = columns.map((column, place) => {
+    const name = quoteIdentifier(column.name);
+    const indexed = column.type.kind === "citext" ? name : `lower(${name})`;
+    return `(
+  ${place + 1}, ${quoteLiteral(column.name)}, ${quoteLiteral(`create index on ${table} (${indexed});`)},
+  case clerk_sync.text_index(${quoteLiteral(table)}, ${quoteLiteral(column.name)})
+    when 'lower' then ${find(`lower(u.${name}) = lower(p_q)`)}
+    when 'plain' then ${find(holdsWritten(column))}
+  end
+)`;
+  });
+  return `${head}
+language plpgsql
+stable
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set plan_cache_mode = 'force_custom_plan' -- of a table that was empty any index looks as good as the column's own
+as $$
+begin
+  with looked as materialized (
+    select c.place, c.name, c.remedy, c.ids
+    from (values
+      ${lines(
+        lookups.map((lookup) => indent(lookup, 6)),
+        6,
+      )}
+    ) as c(place, name, remedy, ids)
+  ),
+  holders as (
+    select distinct i.id
+    from looked as l
+    cross join unnest(l.ids[1:50]) as i(id)
+    where i.id is not null
+  )
+  select
+    array(select h.id from holders as h order by h.id limit 100),
+    coalesce(array_agg(l.name order by l.place) filter (where l.ids is not null), '{}'),
+    coalesce(
+      jsonb_agg(jsonb_build_object('name', l.name, 'remedy', l.remedy) order by l.place) filter (where l.ids is null), '[]'
+    ),
+    coalesce(bool_or(cardinality(l.ids) > 50), false) or (select count(*) > 100 from holders)
+  into clerk_ids, searched, not_searched, is_cut
+  from looked as l;
+end
+$$;
+`;
+}
+
+function findUnlinked(users: UsersMapping): string {
+  const table = quoteTable(users.table);
+  const key = `u.${quoteIdentifier(users.key.name)}`;
+  const { emptyText } = users.key;
+  const find = (condition: string) => `(select ${rowIdText(users)} from ${table} as u where ${condition} limit p_most)`;
+  const finds = [find(`${key} is null`), ...(emptyText === null ? [] : [find(`${key} = ${quoteLiteral(emptyText)}`)])];
+  return `-- Rows without a Clerk id, through the unique index of the key.
+create or replace function clerk_sync.rows_without_id(p_most integer)
+returns table (row_id text)
+language plpgsql
+stable
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off' -- it collects all there are before the limit
+as $$
+begin
+  return query
+  ${finds.join("\n  union all\n  ")};
+end
+$$;
+`;
 }
 
 function linkUsers(users: UsersMapping): string {

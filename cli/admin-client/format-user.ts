@@ -1,4 +1,4 @@
-import type { ComparedLine, MappedColumn, User, UserRecord } from "#core/admin/contract/users.ts";
+import type { ComparedLine, MappedColumn, User, UserPage, UserRecord } from "#core/admin/contract/users.ts";
 import { formatJobs } from "./format-jobs.ts";
 
 /** One user: the verdict first, then the three places side by side, then the newest jobs. */
@@ -64,7 +64,7 @@ const listed = (columns: readonly MappedColumn[]) => columns.filter(({ source })
 export function formatUsers(users: readonly UserRecord[]): string[] {
   if (users.length === 0)
     return [
-      "Nobody is found. A search takes a Clerk id or its beginning, or a whole email; --deleted lists the deleted.",
+      "Nobody is found. A search takes a Clerk id or its beginning, a whole email, or the whole text of a mapped column that has an index; --deleted lists the deleted.",
     ];
   const marks = ({ row, state, open_jobs, dead_jobs }: UserRecord) =>
     [
@@ -81,4 +81,11 @@ export function formatUsers(users: readonly UserRecord[]): string[] {
       marks(user),
     ]),
   ]);
+}
+
+/** What a search left out, with the statement that lets the next one find by the first column. */
+export function formatSearch({ note, not_searched: [first, ...others] }: NonNullable<UserPage["search"]>): string[] {
+  if (note === null) return [];
+  if (first === undefined) return [note];
+  return [`${note}${others.length === 0 ? "" : ` For ${first.name}:`} ${first.remedy}`];
 }

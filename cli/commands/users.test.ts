@@ -133,6 +133,7 @@ describe("users list", () => {
     const { stdout, stderr, asked } = await run(["list", "--q", "ada", "--limit", "1"], {
       users: [summary, { ...summary, row: null, columns: columns.map((column) => ({ ...column, value: null })) }],
       next: "c",
+      search: null,
     });
     expect(asked).toEqual(["GET /users?q=ada&limit=1"]);
     expect(stdout.split("\n")).toEqual([
@@ -143,8 +144,34 @@ describe("users list", () => {
     expect(stderr).toContain("--cursor c");
   });
 
+  test("says which columns were not searched, with the statement that helps", async () => {
+    const search = {
+      searched: ["email"],
+      not_searched: [{ name: "name", remedy: "create index on public.users (lower(name));" }],
+      is_cut: false,
+      note: "Not searched, because it has no index: name.",
+    };
+    const answer = { users: [summary], next: null, search };
+    expect((await run(["list", "--q", "Ada Lovelace"], answer)).stderr).toBe(
+      "Not searched, because it has no index: name. create index on public.users (lower(name));",
+    );
+    const two = {
+      ...search,
+      not_searched: [...search.not_searched, { name: "nick", remedy: "create index 2" }],
+      note: "Two.",
+    };
+    expect((await run(["list", "--q", "x"], { ...answer, search: two })).stderr).toBe(
+      "Two. For name: create index on public.users (lower(name));",
+    );
+    const cut = { ...search, not_searched: [], note: "More." };
+    expect((await run(["list", "--q", "x"], { ...answer, search: cut })).stderr).toBe("More.");
+    expect((await run(["list", "--q", "x"], { ...answer, search: { ...search, note: null } })).stderr).toBe("");
+  });
+
   test("says what a search takes when nobody is found", async () => {
-    expect((await run(["list", "--q", "x"], { users: [], next: null })).stdout).toMatch(/^Nobody is found\..*Clerk id/);
+    expect((await run(["list", "--q", "x"], { users: [], next: null, search: null })).stdout).toMatch(
+      /^Nobody is found\..*Clerk id/,
+    );
   });
 });
 
@@ -155,7 +182,7 @@ test("users resync says what was asked for and where to see what came of it", as
 });
 
 test.each([
-  [["list"], { users: [summary], next: "c" }],
+  [["list"], { users: [summary], next: "c", search: null }],
   [["show", "user_ada"], user],
   [["resync", "user_ada"], { requested: 1 }],
 ])("users %j prints with --json one value and nothing else", async (args, answer) => {

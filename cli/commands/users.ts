@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { resyncedSchema, userPageSchema, userSchema } from "#core/admin/contract/users.ts";
 import { addAdminOptions, adminOptionsSchema, openAdmin, readOptions } from "../admin-client/admin-options.ts";
-import { formatUser, formatUsers } from "../admin-client/format-user.ts";
+import { formatSearch, formatUser, formatUsers } from "../admin-client/format-user.ts";
 import { printLines } from "../admin-client/print-lines.ts";
 import type { CommandIo } from "../command-io.ts";
 import { addLinkCommand } from "../users/link-command.ts";
@@ -11,6 +11,7 @@ import { addRelinkCommand } from "../users/relink-command.ts";
 const examples = `
 Examples:
   $ clerk-sync users list --q ada@example.com
+  $ clerk-sync users list --q "Ada Lovelace"
   $ clerk-sync users show user_2abc
   $ clerk-sync users resync user_2abc --env-file .env.clerk-sync
   $ clerk-sync users link user_2abc --row 42
@@ -33,7 +34,10 @@ export function addUsersCommand(program: Command, io: CommandIo): void {
     .description("Find a user, see why one is out of step, resync, and link rows.")
     .addHelpText("after", examples);
   addAdminOptions(users.command("list").description("The newest users, or those a search finds; values are masked."))
-    .option("--q <text>", "a Clerk id or its beginning, or an email")
+    .option(
+      "--q <text>",
+      "a Clerk id or its beginning, an email, or the whole text of a mapped column that has an index",
+    )
     .option("--deleted", "the deleted users")
     .option("--limit <n>", "how many at most", "50")
     .option("--cursor <text>", "where the page before ended")
@@ -58,6 +62,7 @@ async function list(options: z.infer<typeof listSchema>, io: CommandIo): Promise
   const page = await (await openAdmin(options, io)).get("/users", userPageSchema, query);
   if (options.json) return io.print(JSON.stringify(page));
   printLines(formatUsers(page.users), io);
+  if (page.search !== null) for (const line of formatSearch(page.search)) io.note(line);
   if (page.next !== null) io.note(`There may be more. The next page: the same command with --cursor ${page.next}`);
 }
 

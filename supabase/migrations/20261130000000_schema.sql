@@ -887,6 +887,9 @@ create index if not exists user_state_unlinked_row_idx
 create index if not exists user_state_auth_finding_idx
   on clerk_sync.user_state (clerk_id)
   where auth_finding is not null;
+create index if not exists user_state_ignored_idx
+  on clerk_sync.user_state (clerk_id)
+  where ignored is not null;
 
 -- What the sync knows of each user. Functions read users here, and write the two tables.
 create or replace view clerk_sync.known_users
@@ -1058,6 +1061,39 @@ begin
   end if;
   return v_payload;
 end
+$$;
+
+-- By which index one text is looked up in a column: lower (on lower(column)), plain (on the column), or null for none. It is
+-- whole and valid, and the column comes first in it. Asked at each lookup, because an owner adds indexes and drops them.
+create or replace function clerk_sync.text_index(p_table regclass, p_column text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select min(k.kind) -- lower finds all that plain finds
+  from pg_catalog.pg_attribute as a
+  join pg_catalog.pg_index as i on i.indrelid = a.attrelid
+  join pg_catalog.pg_class as c on c.oid = i.indexrelid
+  join pg_catalog.pg_am as m on m.oid = c.relam
+  join pg_catalog.pg_opclass as o on o.oid = i.indclass[0]
+  cross join lateral (
+    select case
+      when i.indkey[0] = a.attnum
+        and o.opcintype = case when a.atttypid = 'varchar'::regtype then 'text'::regtype else a.atttypid end
+        then 'plain'
+      when i.indkey[0] = 0
+        and o.opcintype = 'text'::regtype
+        and pg_get_indexdef(i.indexrelid, 1, false) in (format('lower(%I)', a.attname), format('lower((%I)::text)', a.attname))
+        then 'lower'
+    end as kind
+  ) as k
+  where a.attrelid = p_table
+    and a.attname = p_column
+    and i.indisvalid
+    and i.indpred is null
+    and i.indcollation[0] = a.attcollation
+    and m.amname in ('btree', 'hash');
 $$;
 
 -- Locks records without waiting, and returns the ids of those it got.
@@ -2357,6 +2393,77 @@ begin
       "updatedAt" = p_now at time zone 'utc',
       updated_at = p_now
   where u.clerk_id = any (p_clerk_ids);
+end
+$$;
+
+-- The users whose rows hold a text in a mapped column of texts: as it is written, or in any case where the index is on
+-- lower(column); an email also in lower case. A column without an index is not read: not_searched has [{name, remedy}]. At most
+-- 50 users of a column and 100 of all; is_cut when more rows hold the text.
+create or replace function clerk_sync.find_by_text(
+  p_q text,
+  out clerk_ids    text[],
+  out searched     text[],
+  out not_searched jsonb,
+  out is_cut       boolean
+)
+language plpgsql
+stable
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set plan_cache_mode = 'force_custom_plan' -- of a table that was empty any index looks as good as the column's own
+as $$
+begin
+  with looked as materialized (
+    select c.place, c.name, c.remedy, c.ids
+    from (values
+      (
+        1, 'email', 'create index on public.users (lower(email));',
+        case clerk_sync.text_index('public.users', 'email')
+          when 'lower' then array(select u.clerk_id from public.users as u where lower(u.email) = lower(p_q) limit 51)
+          when 'plain' then array(select u.clerk_id from public.users as u where u.email = p_q or u.email = lower(p_q) limit 51)
+        end
+      ),
+      (
+        2, 'name', 'create index on public.users (lower(name));',
+        case clerk_sync.text_index('public.users', 'name')
+          when 'lower' then array(select u.clerk_id from public.users as u where lower(u.name) = lower(p_q) limit 51)
+          when 'plain' then array(select u.clerk_id from public.users as u where u.name = p_q limit 51)
+        end
+      )
+    ) as c(place, name, remedy, ids)
+  ),
+  holders as (
+    select distinct i.id
+    from looked as l
+    cross join unnest(l.ids[1:50]) as i(id)
+    where i.id is not null
+  )
+  select
+    array(select h.id from holders as h order by h.id limit 100),
+    coalesce(array_agg(l.name order by l.place) filter (where l.ids is not null), '{}'),
+    coalesce(
+      jsonb_agg(jsonb_build_object('name', l.name, 'remedy', l.remedy) order by l.place) filter (where l.ids is null), '[]'
+    ),
+    coalesce(bool_or(cardinality(l.ids) > 50), false) or (select count(*) > 100 from holders)
+  into clerk_ids, searched, not_searched, is_cut
+  from looked as l;
+end
+$$;
+
+-- Rows without a Clerk id, through the unique index of the key.
+create or replace function clerk_sync.rows_without_id(p_most integer)
+returns table (row_id text)
+language plpgsql
+stable
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off' -- it collects all there are before the limit
+as $$
+begin
+  return query
+  (select u.id::text from public.users as u where u.clerk_id is null limit p_most);
 end
 $$;
 
@@ -8928,9 +9035,10 @@ create index if not exists records_list_idx
   on clerk_sync.records (kind, (case when deleted_at is null then 'present' else 'deleted' end), id collate "C")
   where case when id is not null then true end;
 
--- {users, next}: the newest users that are p_show, present or deleted. With p_q the first page begins with the users whom
--- it names (as clerk_sync.search_jobs), present or deleted; they need no row, there may be no more than their jobs, or the
--- tombstone. Then come those whose ids begin with p_q.
+-- {users, next, search}: the newest users that are p_show, present or deleted. With p_q the first page begins with the users
+-- whom it names (as clerk_sync.search_jobs), present or deleted; they need no row, there may be no more than their jobs, or the
+-- tombstone. Then come those whose rows hold it (as clerk_sync.find_by_text), then those whose ids begin with it. search:
+-- {searched, not_searched, is_cut} of find_by_text; null without p_q.
 create or replace function public.clerk_sync_admin_users(
   p_q      text default null,
   p_show   text default 'present',
@@ -8941,19 +9049,13 @@ returns jsonb
 language plpgsql
 stable
 set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 as $$
 declare
   v_before text   := clerk_sync.read_cursor('users', p_cursor) ->> 'clerk_id';
-  v_named  text[] := array(
-    select distinct i.clerk_id
-    from clerk_sync.search_jobs(p_q) as f
-    cross join unnest(f.clerk_ids) as i(clerk_id)
-    where exists (select 1 from clerk_sync.user_rows as u where u.clerk_id = i.clerk_id offset 0)
-       or exists (select 1 from clerk_sync.known_users as s where s.clerk_id = i.clerk_id offset 0)
-       or exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id offset 0)
-    order by i.clerk_id
-    limit 100
-  );
+  v_texts  record;
+  v_named  text[];
   v_found  text[] := array(
     select r.id
     from clerk_sync.records as r
@@ -8966,6 +9068,24 @@ declare
     limit p_limit + 1
   );
 begin
+  select t.* into v_texts from (values (p_q)) as q left join clerk_sync.find_by_text(p_q) as t on p_q is not null;
+  v_named := array(
+    select n.clerk_id
+    from (
+      select i.clerk_id, 1 as place
+      from clerk_sync.search_jobs(p_q) as f
+      cross join unnest(f.clerk_ids) as i(clerk_id)
+      where exists (select 1 from clerk_sync.user_rows as u where u.clerk_id = i.clerk_id offset 0)
+         or exists (select 1 from clerk_sync.known_users as s where s.clerk_id = i.clerk_id offset 0)
+         or exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id offset 0)
+      union all
+      select i.clerk_id, 2
+      from unnest(v_texts.clerk_ids) as i(clerk_id)
+    ) as n
+    group by n.clerk_id
+    order by min(n.place), n.clerk_id
+    limit 100
+  );
   return jsonb_build_object(
     'users', public.clerk_sync_users(case when v_before is null then v_named else '{}' end || array(
       select f.clerk_id
@@ -8975,7 +9095,10 @@ begin
     )),
     'next', clerk_sync.write_cursor(
       'users', case when cardinality(v_found) > p_limit then jsonb_build_object('clerk_id', v_found[p_limit]) end
-    )
+    ),
+    'search', case when p_q is not null then jsonb_build_object(
+      'searched', v_texts.searched, 'not_searched', v_texts.not_searched, 'is_cut', v_texts.is_cut
+    ) end
   );
 end
 $$;

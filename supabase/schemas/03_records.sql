@@ -115,6 +115,9 @@ create index if not exists user_state_unlinked_row_idx
 create index if not exists user_state_auth_finding_idx
   on clerk_sync.user_state (clerk_id)
   where auth_finding is not null;
+create index if not exists user_state_ignored_idx
+  on clerk_sync.user_state (clerk_id)
+  where ignored is not null;
 
 -- What the sync knows of each user. Functions read users here, and write the two tables.
 create or replace view clerk_sync.known_users
@@ -286,6 +289,39 @@ begin
   end if;
   return v_payload;
 end
+$$;
+
+-- By which index one text is looked up in a column: lower (on lower(column)), plain (on the column), or null for none. It is
+-- whole and valid, and the column comes first in it. Asked at each lookup, because an owner adds indexes and drops them.
+create or replace function clerk_sync.text_index(p_table regclass, p_column text)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select min(k.kind) -- lower finds all that plain finds
+  from pg_catalog.pg_attribute as a
+  join pg_catalog.pg_index as i on i.indrelid = a.attrelid
+  join pg_catalog.pg_class as c on c.oid = i.indexrelid
+  join pg_catalog.pg_am as m on m.oid = c.relam
+  join pg_catalog.pg_opclass as o on o.oid = i.indclass[0]
+  cross join lateral (
+    select case
+      when i.indkey[0] = a.attnum
+        and o.opcintype = case when a.atttypid = 'varchar'::regtype then 'text'::regtype else a.atttypid end
+        then 'plain'
+      when i.indkey[0] = 0
+        and o.opcintype = 'text'::regtype
+        and pg_get_indexdef(i.indexrelid, 1, false) in (format('lower(%I)', a.attname), format('lower((%I)::text)', a.attname))
+        then 'lower'
+    end as kind
+  ) as k
+  where a.attrelid = p_table
+    and a.attname = p_column
+    and i.indisvalid
+    and i.indpred is null
+    and i.indcollation[0] = a.attcollation
+    and m.amname in ('btree', 'hash');
 $$;
 
 -- Locks records without waiting, and returns the ids of those it got.

@@ -390,6 +390,77 @@ begin
 end
 $$;
 
+-- The users whose rows hold a text in a mapped column of texts: as it is written, or in any case where the index is on
+-- lower(column); an email also in lower case. A column without an index is not read: not_searched has [{name, remedy}]. At most
+-- 50 users of a column and 100 of all; is_cut when more rows hold the text.
+create or replace function clerk_sync.find_by_text(
+  p_q text,
+  out clerk_ids    text[],
+  out searched     text[],
+  out not_searched jsonb,
+  out is_cut       boolean
+)
+language plpgsql
+stable
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set plan_cache_mode = 'force_custom_plan' -- of a table that was empty any index looks as good as the column's own
+as $$
+begin
+  with looked as materialized (
+    select c.place, c.name, c.remedy, c.ids
+    from (values
+      (
+        1, 'email', 'create index on public.users (lower(email));',
+        case clerk_sync.text_index('public.users', 'email')
+          when 'lower' then array(select u.clerk_id from public.users as u where lower(u.email) = lower(p_q) limit 51)
+          when 'plain' then array(select u.clerk_id from public.users as u where u.email = p_q or u.email = lower(p_q) limit 51)
+        end
+      ),
+      (
+        2, 'name', 'create index on public.users (lower(name));',
+        case clerk_sync.text_index('public.users', 'name')
+          when 'lower' then array(select u.clerk_id from public.users as u where lower(u.name) = lower(p_q) limit 51)
+          when 'plain' then array(select u.clerk_id from public.users as u where u.name = p_q limit 51)
+        end
+      )
+    ) as c(place, name, remedy, ids)
+  ),
+  holders as (
+    select distinct i.id
+    from looked as l
+    cross join unnest(l.ids[1:50]) as i(id)
+    where i.id is not null
+  )
+  select
+    array(select h.id from holders as h order by h.id limit 100),
+    coalesce(array_agg(l.name order by l.place) filter (where l.ids is not null), '{}'),
+    coalesce(
+      jsonb_agg(jsonb_build_object('name', l.name, 'remedy', l.remedy) order by l.place) filter (where l.ids is null), '[]'
+    ),
+    coalesce(bool_or(cardinality(l.ids) > 50), false) or (select count(*) > 100 from holders)
+  into clerk_ids, searched, not_searched, is_cut
+  from looked as l;
+end
+$$;
+
+-- Rows without a Clerk id, through the unique index of the key.
+create or replace function clerk_sync.rows_without_id(p_most integer)
+returns table (row_id text)
+language plpgsql
+stable
+set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off' -- it collects all there are before the limit
+as $$
+begin
+  return query
+  (select u.id::text from public.users as u where u.clerk_id is null limit p_most);
+end
+$$;
+
 -- Whether rows of other tables may refer to the row of a user: a foreign key on the table has been made since this function.
 create or replace function clerk_sync.row_is_referenced(p_clerk_id text)
 returns boolean

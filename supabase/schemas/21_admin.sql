@@ -179,9 +179,10 @@ create index if not exists records_list_idx
   on clerk_sync.records (kind, (case when deleted_at is null then 'present' else 'deleted' end), id collate "C")
   where case when id is not null then true end;
 
--- {users, next}: the newest users that are p_show, present or deleted. With p_q the first page begins with the users whom
--- it names (as clerk_sync.search_jobs), present or deleted; they need no row, there may be no more than their jobs, or the
--- tombstone. Then come those whose ids begin with p_q.
+-- {users, next, search}: the newest users that are p_show, present or deleted. With p_q the first page begins with the users
+-- whom it names (as clerk_sync.search_jobs), present or deleted; they need no row, there may be no more than their jobs, or the
+-- tombstone. Then come those whose rows hold it (as clerk_sync.find_by_text), then those whose ids begin with it. search:
+-- {searched, not_searched, is_cut} of find_by_text; null without p_q.
 create or replace function public.clerk_sync_admin_users(
   p_q      text default null,
   p_show   text default 'present',
@@ -192,19 +193,13 @@ returns jsonb
 language plpgsql
 stable
 set search_path = ''
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
 as $$
 declare
   v_before text   := clerk_sync.read_cursor('users', p_cursor) ->> 'clerk_id';
-  v_named  text[] := array(
-    select distinct i.clerk_id
-    from clerk_sync.search_jobs(p_q) as f
-    cross join unnest(f.clerk_ids) as i(clerk_id)
-    where exists (select 1 from clerk_sync.user_rows as u where u.clerk_id = i.clerk_id offset 0)
-       or exists (select 1 from clerk_sync.known_users as s where s.clerk_id = i.clerk_id offset 0)
-       or exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id offset 0)
-    order by i.clerk_id
-    limit 100
-  );
+  v_texts  record;
+  v_named  text[];
   v_found  text[] := array(
     select r.id
     from clerk_sync.records as r
@@ -217,6 +212,24 @@ declare
     limit p_limit + 1
   );
 begin
+  select t.* into v_texts from (values (p_q)) as q left join clerk_sync.find_by_text(p_q) as t on p_q is not null;
+  v_named := array(
+    select n.clerk_id
+    from (
+      select i.clerk_id, 1 as place
+      from clerk_sync.search_jobs(p_q) as f
+      cross join unnest(f.clerk_ids) as i(clerk_id)
+      where exists (select 1 from clerk_sync.user_rows as u where u.clerk_id = i.clerk_id offset 0)
+         or exists (select 1 from clerk_sync.known_users as s where s.clerk_id = i.clerk_id offset 0)
+         or exists (select 1 from public.job_queue as j where j.clerk_id = i.clerk_id offset 0)
+      union all
+      select i.clerk_id, 2
+      from unnest(v_texts.clerk_ids) as i(clerk_id)
+    ) as n
+    group by n.clerk_id
+    order by min(n.place), n.clerk_id
+    limit 100
+  );
   return jsonb_build_object(
     'users', public.clerk_sync_users(case when v_before is null then v_named else '{}' end || array(
       select f.clerk_id
@@ -226,7 +239,10 @@ begin
     )),
     'next', clerk_sync.write_cursor(
       'users', case when cardinality(v_found) > p_limit then jsonb_build_object('clerk_id', v_found[p_limit]) end
-    )
+    ),
+    'search', case when p_q is not null then jsonb_build_object(
+      'searched', v_texts.searched, 'not_searched', v_texts.not_searched, 'is_cut', v_texts.is_cut
+    ) end
   );
 end
 $$;

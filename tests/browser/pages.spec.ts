@@ -53,6 +53,7 @@ test("no page has a serious fault of access, in light and dark, nor is wider tha
     job: { path: `/jobs/${String((await system.jobs(refused.id))[0]?.["id"] ?? examples.deadJob)}`, heading: "Job" },
     "dead-letters": { path: "/dead-letters", heading: "Dead letters" },
     users: { path: "/users", heading: "Users" },
+    "users-search": { path: "/users?q=Ada%20Lovelace", heading: "Users" },
     user: { path: `/users/${ada}`, heading: "User" },
     "user-missing": { path: `/users/${missing}`, heading: "User" },
     "user-dead": { path: `/users/${refused.id}`, heading: "User" },

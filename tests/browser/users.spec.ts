@@ -178,6 +178,24 @@ test("users are listed and found, and the list is read on", async ({ open, syste
   await expect(rows.nth(50)).toBeVisible();
 });
 
+test("a search by name says that no index helps it, and finds the user once one does", async ({
+  open,
+  system,
+  signUp,
+}) => {
+  const id = await signUp({ firstName: "Hedwig", lastName: "Kiesler" });
+  const page = await open("/users?q=hedwig%20KIESLER");
+  await expect(page.getByText("Nobody is found")).toBeVisible();
+  const note = page.getByRole("note", { name: "What was not searched" });
+  const remedy = "create index on public.users (lower(name));";
+  await expect(note).toHaveText(`Not searched, because they have no index: name, image_url, role. For name: ${remedy}`);
+  await system.query(remedy);
+  await page.reload();
+  await expect(page.getByRole("table", { name: "Users" })).toContainText(id);
+  await expect(note).toContainText("no index: image_url, role.");
+  await system.query("drop index public.users_lower_idx");
+});
+
 test("dead letters stand by their error with what to do; all of one error are retried", async ({
   open,
   system,

@@ -54,6 +54,25 @@ describe("a user", () => {
     expect(await system.audited("user_grace")).toEqual(["Ada reveal_user"]);
   });
 
+  it("is found by a column with an index, masked; without one the answer has a note and the statement", async () => {
+    await system.deliver("user_hedy", { firstName: "Hedy", lastName: "Lamarr" });
+    const remedy = "create index on public.users (lower(name));";
+    const without = await system.ask("GET", "/users?q=Hedy%20Lamarr");
+    expect(without.body).toMatchObject({
+      users: [],
+      search: { not_searched: [{ name: "name", remedy }], note: "Not searched, because it has no index: name." },
+    });
+    await system.server.pool.query(remedy);
+    const found = await system.ask("GET", "/users?q=hedy%20lamarr");
+    await system.server.pool.query("drop index users_lower_idx");
+    expect(found.body).toMatchObject({
+      users: [{ clerk_id: "user_hedy", row: { name: "H*** L***" } }],
+      search: { searched: ["email", "name"], not_searched: [], note: null },
+    });
+    expect(JSON.stringify(found.body)).not.toContain("Lamarr");
+    expect((await system.ask("GET", "/users")).body).toMatchObject({ search: null });
+  });
+
   it("whose state does not come from Clerk is found out, and is as at Clerk after a resync", async () => {
     await system.deliver("user_forged", { firstName: "Forged" });
     system.setAtClerk("user_forged", { version: 0 });

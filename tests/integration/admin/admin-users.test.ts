@@ -1,6 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { type UserList, type UserPage, userPageSchema, userRecordSchema } from "#core/admin/contract/users.ts";
+import {
+  type StoredUserPage,
+  storedUserPageSchema,
+  type UserList,
+  userRecordSchema,
+} from "#core/admin/contract/users.ts";
 import { jobSummarySchema } from "#core/database/job.ts";
 import { callAdmin, callRaw, clearQueue, insertJob } from "../../support/admin/admin-calls.ts";
 import { deletedEvent, userEvent } from "../../support/clerk/build-event.ts";
@@ -15,8 +20,8 @@ afterEach(() => clearQueue(queue));
 afterAll(() => queue?.drop());
 
 type Asked = { q?: string; show?: UserList; cursor?: string | null; limit?: number };
-const page = ({ q, show = "present", cursor = null, limit = 50 }: Asked = {}): Promise<UserPage> =>
-  callAdmin(queue, userPageSchema.strict(), "users", {
+const page = ({ q, show = "present", cursor = null, limit = 50 }: Asked = {}): Promise<StoredUserPage> =>
+  callAdmin(queue, storedUserPageSchema.strict(), "users", {
     p_q: q ?? null,
     p_show: show,
     p_cursor: cursor,
@@ -38,7 +43,7 @@ async function walk(asked: Asked): Promise<string[]> {
   const ids: string[] = [];
   let cursor: string | null = null;
   do {
-    const answer: UserPage = await page({ ...asked, cursor });
+    const answer: StoredUserPage = await page({ ...asked, cursor });
     expect(answer.users.length).toBeLessThanOrEqual(asked.limit ?? 50);
     ids.push(...answer.users.map((user) => user.clerk_id));
     cursor = answer.next;

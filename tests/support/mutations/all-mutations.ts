@@ -16,6 +16,7 @@ import { probeRules } from "./probe-mutations.ts";
 import { queuePromises } from "./queue-mutations.ts";
 import { relinkPromises } from "./relink-mutations.ts";
 import { runRules } from "./run-mutations.ts";
+import { searchRules } from "./search-mutations.ts";
 import { supervision } from "./supervision-mutations.ts";
 import { unseenUsers } from "./unseen-mutations.ts";
 import { versionRules } from "./version-mutations.ts";
@@ -41,6 +42,7 @@ export const allMutations: readonly Mutation[] = [
   ...operations,
   ...queuePromises,
   ...applyRules,
+  ...searchRules,
   ...editorNames,
   ...objectRules,
 ];

@@ -52,9 +52,9 @@ function OpenAllTheSame({ path, clerkId }: { path: string; clerkId: string }) {
 function HowToFind() {
   return (
     <Text size="sm">
-      A search finds a Clerk id, the beginning of one, or a whole email. If no event of the user has come, only the
-      Clerk id leads to them: copy it from Clerk's dashboard (Users, it begins with user_), search for it here and open
-      the user; a resync brings them in.
+      A search finds a Clerk id, the beginning of one, a whole email, or the whole text of a mapped column that has an
+      index. If no event of the user has come, only the Clerk id leads to them: copy it from Clerk's dashboard (Users,
+      it begins with user_), search for it here and open the user; a resync brings them in.
     </Text>
   );
 }

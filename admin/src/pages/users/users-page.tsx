@@ -8,6 +8,7 @@ import { PageHeader } from "../../components/page-header.tsx";
 import { Reading } from "../../components/reading.tsx";
 import { useFilters } from "../../components/use-filters.ts";
 import { NobodyFound } from "./nobody-found.tsx";
+import { SearchNote } from "./search-note.tsx";
 import { UsersTable } from "./users-table.tsx";
 
 const filterNames = ["q", "show"] as const;
@@ -27,7 +28,7 @@ export function UsersPage() {
       <Group component="search" mb="md" aria-label="Search users">
         <FilterInput
           label="Find users"
-          placeholder="Clerk id or its beginning, or email"
+          placeholder="Clerk id, email, or the text of a column"
           value={q}
           onChange={(text) => change({ q: text })}
           w={340}
@@ -45,12 +46,17 @@ export function UsersPage() {
       <Reading of={pages}>
         {(data) => {
           const users = data.pages.flatMap((page) => page.users);
-          if (users.length === 0)
-            return <NobodyFound q={q} show={show} onClear={() => change({ q: null, show: null })} />;
           return (
             <div>
-              <UsersTable users={users} />
-              <LoadMore of={pages} shown={users.length} />
+              <SearchNote search={data.pages[0]?.search ?? null} />
+              {users.length === 0 ? (
+                <NobodyFound q={q} show={show} onClear={() => change({ q: null, show: null })} />
+              ) : (
+                <>
+                  <UsersTable users={users} />
+                  <LoadMore of={pages} shown={users.length} />
+                </>
+              )}
             </div>
           );
         }}

@@ -22,7 +22,7 @@ import {
   seriesSchema,
   type Window,
 } from "./contract/overview.ts";
-import { type UserList, userPageSchema, userRecordSchema } from "./contract/users.ts";
+import { storedUserPageSchema, type UserList, userRecordSchema } from "./contract/users.ts";
 
 const storedDeadLettersSchema = z.object({
   groups: z.array(deadLetterGroupSchema.omit({ what: true, remedy: true })),
@@ -65,7 +65,7 @@ function createUserCalls(call: CallFunction) {
   const callAs = createCallAs(call);
   return {
     users: (q: string | null, show: UserList, page: Page) =>
-      callAs(userPageSchema, "clerk_sync_admin_users", { p_q: q, p_show: show, ...pageArguments(page) }),
+      callAs(storedUserPageSchema, "clerk_sync_admin_users", { p_q: q, p_show: show, ...pageArguments(page) }),
     role: (clerkId: string) => callAs(z.string().nullable(), "clerk_sync_role", { p_clerk_id: clerkId }),
     user: (clerkId: string) => callAs(storedUserSchema, "clerk_sync_admin_user", { p_clerk_id: clerkId }),
   };

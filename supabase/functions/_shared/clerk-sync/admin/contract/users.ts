@@ -79,8 +79,32 @@ export const userRecordSchema = z.object({
 /** Two lists: users that are there, and users that are deleted. */
 export const userLists = ["present", "deleted"] as const;
 
-/** The newest sign-up first. */
-export const userPageSchema = z.object({ users: z.array(userRecordSchema), next: z.string().nullable() });
+/** What a search looked at besides ids and jobs: the mapped columns that hold texts. */
+const searchSchema = z.object({
+  searched: z.array(z.string()),
+  /** Columns that no index helps with, which are not read; `remedy` is the statement that makes one. */
+  not_searched: z.array(z.object({ name: z.string(), remedy: z.string() })),
+  /** More rows hold the text than are listed. */
+  is_cut: z.boolean(),
+});
+
+/** A page of users as SQL answers it (clerk_sync_admin_users); the newest sign-up first. */
+export const storedUserPageSchema = z.object({
+  users: z.array(userRecordSchema),
+  next: z.string().nullable(),
+  search: searchSchema.nullable(),
+});
+
+/** The same as the API answers it. */
+export const userPageSchema = storedUserPageSchema.extend({
+  /** Null without `q`. */
+  search: searchSchema
+    .extend({
+      /** What the search left out, in a sentence; null when there is nothing to say. */
+      note: z.string().nullable(),
+    })
+    .nullable(),
+});
 
 /** The same fields at all three places; null: the place has the user, but no value. */
 export const comparedFields = ["email", "name", "role", "phone", "banned", "updated_at"] as const;
@@ -180,6 +204,7 @@ export const resyncedSchema = z.object({ requested: z.number().int() });
 
 export type UserRecord = z.infer<typeof userRecordSchema>;
 export type UserList = (typeof userLists)[number];
+export type StoredUserPage = z.infer<typeof storedUserPageSchema>;
 export type UserPage = z.infer<typeof userPageSchema>;
 export type MappedColumn = z.infer<typeof mappedColumnSchema>;
 export type ComparedLine = z.infer<typeof comparedLineSchema>;

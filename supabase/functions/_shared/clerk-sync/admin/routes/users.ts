@@ -7,6 +7,7 @@ import { resyncedSchema, userLists, userPageSchema, userSchema } from "../contra
 import { type AdminRoute, defineRoute } from "../route.ts";
 import { maskRecord, maskUser } from "../user/mask-user.ts";
 import { type AdminUserOptions, readAdminUser } from "../user/read-admin-user.ts";
+import { describeSearch } from "../user/search-words.ts";
 import { pageQuery } from "./jobs.ts";
 
 type UserRouteOptions = AdminUserOptions & {
@@ -23,7 +24,8 @@ export function createUserRoutes(options: UserRouteOptions): AdminRoute[] {
     defineRoute({
       method: "get",
       path: "/users",
-      summary: "Users by Clerk id, email or the beginning of an id, else the newest; personal values are masked",
+      summary:
+        "Users by Clerk id, its beginning, email, or the text of a mapped column with an index, else the newest; values are masked",
       right: "viewer",
       query: pageQuery
         .extend({ q: z.string().min(1).max(255).optional(), show: z.enum(userLists).default("present") })
@@ -31,7 +33,8 @@ export function createUserRoutes(options: UserRouteOptions): AdminRoute[] {
       answer: userPageSchema,
       handle: async ({ query: { q, show, cursor, limit } }) => {
         const page = await options.database.users(q ?? null, show, { cursor: cursor ?? null, limit });
-        return { ...page, users: page.users.map(maskRecord) };
+        const search = page.search && { ...page.search, note: describeSearch(q ?? "", page) };
+        return { ...page, users: page.users.map(maskRecord), search };
       },
     }),
     defineRoute({
