@@ -116,7 +116,7 @@ const calls: readonly (readonly [string, number])[] = [
   ["users('USER99999@EXAMPLE.com')", 100],
   ["users('user_99999')", 100],
   ["user('user_99999')", 100],
-  ["overview()", 26_000],
+  ["overview()", 27_000],
   ["runs()", 100],
   ["audit()", 500],
   [`audit('{"kind": "operator_action"}')`, 11_000],
