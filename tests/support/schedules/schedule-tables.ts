@@ -15,7 +15,10 @@ export type ScheduleTable = TestDatabase & {
   insert: (id: string | null, email: string) => Promise<void>;
 };
 
-/** A table with its file; null: the table that the root file of this repository maps. */
+/**
+ * A table with its file; null: the table that the root file of this repository maps. Only that one links rows: the key of
+ * the others is the primary key, or may not be null, so that no row without a Clerk id is there.
+ */
 type Definition = { table: { ddl: string; file: UsersFile } | null; insert: string };
 
 const definitions = {

@@ -227,6 +227,18 @@ describe("a deleted user", () => {
     expect([...users.keys()]).toEqual(["bystander"]);
   });
 
+  test("whose mirror another Clerk id has now is left alone in Auth, deleted or not", async () => {
+    const { auth, calls } = createFakeAuthAdmin([{ id: adaId }]);
+    for (const deleted of [true, false]) {
+      expect(await createMirrorUser(auth)(mirrorOrder({ deleted, relinked: true }))).toEqual({
+        outcome: "skipped",
+        reason: "relinked",
+        authUserId: null,
+      });
+    }
+    expect(calls).toEqual([]);
+  });
+
   test("that is not there is deleted already", async () => {
     const { auth, calls } = createFakeAuthAdmin();
     expect(await createMirrorUser(auth)(mirrorOrder({ deleted: true }))).toMatchObject({ outcome: "deleted" });
