@@ -24,7 +24,7 @@ beforeAll(async () => {
     set timezone = 'UTC'; -- the model casts as the functions do
     do $$ begin execute format('alter database %I set timezone = ''UTC''', current_database()); end $$;
     create schema contract; alter table public.users set schema contract;
-    create schema ext; create extension citext schema ext; create type ext."Plan" as enum ('free', 'pro');
+    create schema ext; create extension citext schema ext; create type ext."Plan" as enum ('free');
     grant usage on schema ext to service_role`);
 });
 afterAll(() => opened?.drop());
@@ -51,6 +51,8 @@ async function makeTable(schema: string, random: RandomRun): Promise<Mapping> {
     let users: Pick<Configuration, "users"> = configureUsers({ ...random.file, table: { schema, name: "users" } });
     const lines = random.columns.map(({ name, definition }) => `${quoteIdentifier(name)} ${definition}`);
     await client.query(`
+      alter type ext."Plan" rename to ${schema}; -- the run before may have given it labels
+      create type ext."Plan" as enum ('free', 'pro');
       create schema ${schema};
       create table ${schema}.users (${[`clerk_id text ${random.keyIsPrimary ? "primary key" : "unique"}`, ...lines].join(", ")});
       truncate clerk_sync.records, clerk_sync.user_state, public.job_queue cascade`);

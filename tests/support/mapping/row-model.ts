@@ -93,7 +93,7 @@ export function createRowModel(pool: pg.Pool, mapping: Mapping, { order }: Optio
     if (isMetadataPath(source) && !(Array.isArray(given) && given.includes(source))) return undefined;
     const value = payload[payloadKey(source) ?? source] ?? undefined;
     if (value === undefined || allowed === null) return value;
-    return typeof value === "string" && allowed.includes(value) ? value : undefined;
+    return allowed.includes(typeof value === "string" ? value : JSON.stringify(value)) ? value : undefined;
   };
 
   const valueFrom = (column: MappedColumn, payload: Payload, id: string): string => {
