@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { MappedColumn, UsersMapping } from "./mapping.ts";
 import { quoteIdentifier, quoteLiteral, quoteTable } from "./quote.ts";
 import { commentOfOurs } from "./read-table.ts";
@@ -59,8 +60,12 @@ function defaultOf({ source, default: value, type, sqlType }: MappedColumn): str
   return ` default ${typeof value === "string" ? quoteLiteral(value) : value}`;
 }
 
-/** PostgreSQL cuts a name of more than 63 bytes: then it may choose one. */
+/** PostgreSQL cuts a name of more than 63 bytes, and two may be the same then: such a name has a checksum in it. */
 function constraintName({ table }: UsersMapping, column: string, ending: string): string {
-  const name = ["clerk_sync", table.name, ...(column === "" ? [] : [column]), ending].join("_");
-  return Buffer.byteLength(name) > 63 ? "" : ` constraint ${quoteIdentifier(name)}`;
+  const names = [table.name, ...(column === "" ? [] : [column])];
+  const name = ["clerk_sync", ...names, ending].join("_");
+  const short = ["clerk_sync", createHash("sha256").update(names.join(".")).digest("hex").slice(0, 16), ending].join(
+    "_",
+  );
+  return ` constraint ${quoteIdentifier(Buffer.byteLength(name) > 63 ? short : name)}`;
 }
