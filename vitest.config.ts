@@ -25,6 +25,7 @@ const long = [
   "webhook/load",
   "mirror/native-sign-in",
   "worker/outages",
+  "database/other-tools",
   "cli/package",
   "cli/verify",
   "database/plans",
