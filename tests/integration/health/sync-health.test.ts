@@ -79,7 +79,7 @@ describe("on the Node server", () => {
     await server.pool.query(String(definition).replace(/'\d{14}'/, "'20200101000000'"));
     const reasons = async () =>
       (await ask(url, { headers: { apikey: server.settings.secretKey } })).body.reasons?.map(({ code }) => code);
-    await expect.poll(reasons).toEqual(["schema_mismatch", "instance_unknown"]);
+    await expect.poll(reasons).toEqual(["schema_mismatch", "objects_changed", "instance_unknown"]);
     expect(await ask(url)).toEqual({ status: 503, body: { status: "compromised" } });
     await server.pool.query(String(definition));
     await expect.poll(async () => (await ask(url)).status).toBe(200);
@@ -156,6 +156,20 @@ describe("under Deno", () => {
       .toEqual({ beats: ["processor", "webhook"], kinds: ["delivery_refused", "instance_unknown"] });
     await webhook.stop();
     expect(answers.map(({ status }) => status)).toEqual([202, 200, 401]);
+  });
+
+  it("a lost schema is compromised, and named", async () => {
+    const health = await start(supabase.url);
+    await supabase.pool.query("drop schema clerk_sync cascade");
+    const [anybody, owner] = [
+      await ask(health.url),
+      await ask(health.url, { headers: { apikey: supabase.keys.secret } }),
+    ];
+    await health.stop();
+    expect(anybody).toEqual({ status: 503, body: { status: "compromised" } });
+    expect(owner.body.reasons).toEqual([
+      expect.objectContaining({ code: "objects_missing", what: expect.stringContaining("schema clerk_sync") }),
+    ]);
   });
 
   it("an API that hangs, and one that is not there, are 503", async () => {
