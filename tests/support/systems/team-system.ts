@@ -22,7 +22,7 @@ import {
 import { createEmptyDatabase } from "../database/test-database.ts";
 import type { EdgeHost } from "../edge/edge-host.ts";
 import { configureUsers, type UsersFile } from "../mapping/configure-users.ts";
-import { serveApp } from "../processes/serve-app.ts";
+import { type Served, serveApp } from "../processes/serve-app.ts";
 import type { Target } from "../webhook/post-event.ts";
 
 /** The database of a team and its Clerk instance; nothing works on them yet. */
@@ -100,7 +100,7 @@ export const startNodeHome: StartHome = async (project, { configuration }) => {
 /** The Edge Functions in a project of Supabase, deployed with the mapping.json of this mapping. */
 export function startEdgeHome(host: EdgeHost): StartHome {
   return async (project, { mapping }) => {
-    const supabase = await serveApp(new Hono().route("/rest/v1", createRestStandIn({ pool: project.pool, secretKey })));
+    const supabase = await serveRest(project.pool);
     const env = {
       SUPABASE_URL: supabase.url,
       SUPABASE_SECRET_KEYS: JSON.stringify({ default: secretKey }),
@@ -113,6 +113,29 @@ export function startEdgeHome(host: EdgeHost): StartHome {
       "sync-health": env,
     });
     return { url, ensureUrl: url, webhookSecret, secretKey, stop: supabase.stop };
+  };
+}
+
+/** What functions call of Supabase. They work on in the background: it ends when no request is under way. */
+async function serveRest(pool: pg.Pool): Promise<Served> {
+  const underWay = new Set<Promise<void>>();
+  let isStopping = false;
+  const app = new Hono()
+    .use(async (context, next) => {
+      if (isStopping) return context.body(null, 503);
+      const answered = next();
+      underWay.add(answered);
+      return answered.finally(() => underWay.delete(answered));
+    })
+    .route("/rest/v1", createRestStandIn({ pool, secretKey }));
+  const { url, stop } = await serveApp(app);
+  return {
+    url,
+    stop: async () => {
+      isStopping = true;
+      await Promise.allSettled(underWay);
+      await stop();
+    },
   };
 }
 
