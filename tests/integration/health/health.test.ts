@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { migrateDatabase } from "../../../server/migrate-database.ts";
 import { userEvent } from "../../support/clerk/build-event.ts";
 import { createQueue, type Queue } from "../../support/database/queue.ts";
 
@@ -162,6 +163,16 @@ it("another instance's events degrade for an hour", async () => {
   ]);
   expect(await codes()).toEqual(["degraded", "instance_unknown degraded"]);
   expect(await codes("2 hours")).toEqual(["healthy"]);
+});
+
+it("a threshold that the owner set counts, and the next migration leaves it", async () => {
+  await insertJobs(1, "PENDING", "now() - interval '5 minutes'");
+  expect(await codes()).toEqual(["degraded", "queue_late degraded"]);
+  await queue.pool.query("update clerk_sync.own_thresholds set due_degraded_minutes = 10");
+  expect(await codes()).toEqual(["healthy"]);
+  await queue.pool.query("update clerk_sync_migrations.applied set checksum = 'of another wording'");
+  expect((await migrateDatabase(queue.url)).applied).not.toEqual([]);
+  expect(await codes()).toEqual(["healthy"]);
 });
 
 it("the worst reason comes first and decides", async () => {

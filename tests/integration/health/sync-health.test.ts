@@ -85,6 +85,23 @@ describe("on the Node server", () => {
     await expect.poll(async () => (await ask(url)).status).toBe(200);
   });
 
+  it("a server that was not restarted after the mapping changed is named, and tells it with its heartbeat", async () => {
+    await expect
+      .poll(() => server.one("select array_agg(distinct name) as names from clerk_sync.programs"))
+      .toEqual({ names: ["server"] });
+    const hash = (await server.one("select hash from clerk_sync.mappings"))?.["hash"];
+    const migrate = "update clerk_sync.mappings set hash = $1, changed_at = now() - interval '1 hour'";
+    await server.pool.query(migrate, ["of-a-newer-file"]);
+    await server.pool.query("update clerk_sync.programs set since = since - interval '1 hour'");
+    const reasons = async () =>
+      (await ask(url, { headers: { apikey: server.settings.secretKey } })).body.reasons?.map(({ code }) => code);
+    await expect.poll(reasons).toContain("mapping_differs");
+    const inSql = () => server.one("select clerk_sync_health() ->> 'reasons' ~ 'database: server[.]' as is_named");
+    await expect.poll(inSql).toEqual({ is_named: true });
+    await server.pool.query(migrate, [hash]);
+    await expect.poll(reasons).not.toContain("mapping_differs");
+  });
+
   it("a database that hangs is 503, for a hundred callers at once and within the time", async () => {
     const client = await server.pool.connect();
     await client.query("begin; lock table clerk_sync.delete_brake in access exclusive mode");

@@ -181,6 +181,11 @@ export const supervision: readonly Mutation[] = [
     ],
   },
   {
+    test: "tests/integration/health/health.test.ts",
+    title: "a threshold that the owner set counts, and the next migration leaves it",
+    edits: [{ file: healthSql, find: "coalesce(o.due_degraded_minutes, 2)", replace: "coalesce(null, 2)" }],
+  },
+  {
     test: "tests/integration/health/mapping-differs.test.ts",
     title: "one of several servers that was not restarted is named while it runs",
     edits: [{ file: workSql, find: "where s.seen_at > p_now - interval '2 minutes'", replace: "where false" }],
