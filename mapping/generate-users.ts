@@ -803,9 +803,9 @@ create or replace function clerk_sync.find_by_text(
   if (columns.length === 0) return `${head}\n${nothing("select '{}'::text[], '{}'::text[], '[]'::jsonb, false;")};\n`;
   const id = heldId(users, keyText(users, "u"));
   const find = (condition: string) => `array(select ${id} from ${table} as u where ${condition} limit 51)`;
-  const holdsWritten = (column: MappedColumn) => {
-    const texts = column.source === "email" ? ["p_q", "lower(p_q)"] : ["p_q"];
-    return texts.map((text) => holdsText(column, "u", text)).join(" or ");
+  const findWritten = (column: MappedColumn) => {
+    const texts = column.source === "email" ? ["p_q", "nullif(lower(p_q), p_q)"] : ["p_q"];
+    return texts.map((text) => find(holdsText(column, "u", text))).join("\n      || ");
   };
   const lookups = columns.map((column, place) => {
     const name = quoteIdentifier(column.name);
@@ -814,7 +814,7 @@ create or replace function clerk_sync.find_by_text(
   ${place + 1}, ${quoteLiteral(column.name)}, ${quoteLiteral(`create index on ${table} (${indexed});`)},
   case clerk_sync.text_index(${quoteLiteral(table)}, ${quoteLiteral(column.name)})
     when 'lower' then ${find(`lower(u.${name}) = lower(p_q)`)}
-    when 'plain' then ${find(holdsWritten(column))}
+    when 'plain' then ${findWritten(column)}
   end
 )`;
   });
@@ -824,6 +824,7 @@ stable
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off' -- it collects all that an index finds before the limit
 set plan_cache_mode = 'force_custom_plan' -- of a table that was empty any index looks as good as the column's own
 as $$
 begin
@@ -870,7 +871,7 @@ stable
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-set enable_bitmapscan = 'off' -- it collects all there are before the limit
+set enable_bitmapscan = 'off' -- as clerk_sync.find_by_text
 as $$
 begin
   return query

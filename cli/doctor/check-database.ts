@@ -5,6 +5,7 @@ import { simulatedInstanceId } from "../../local/simulate/build-event.ts";
 import { callRpc, type Rest, type RpcFailure } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
 import { alertStateSchema, explainAlerts } from "./check-alerts.ts";
+import { contentSchema, explainContent } from "./check-content.ts";
 import { explainSchedule, scheduleSchema } from "./check-schedule.ts";
 import type { Finding } from "./finding.ts";
 
@@ -52,6 +53,7 @@ const questions: readonly Question[] = [
   ask("clerk_sync_differing_programs", programsSchema, explainPrograms),
   ask("clerk_sync_blocking_references", referencesSchema, explainReferences),
   ask("clerk_sync_unlinked_rows", unlinkedSchema, explainUnlinked),
+  ask("clerk_sync_table_content", contentSchema, explainContent),
   ask("clerk_sync_privilege_findings", privilegesSchema, explainPrivileges),
   ask("clerk_sync_schedule_state", scheduleSchema, (state, { baseUrl }) => explainSchedule(state, baseUrl)),
   ask("clerk_sync_delete_brake", brakeSchema, explainBrake),

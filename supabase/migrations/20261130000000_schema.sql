@@ -2411,6 +2411,7 @@ stable
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off' -- it collects all that an index finds before the limit
 set plan_cache_mode = 'force_custom_plan' -- of a table that was empty any index looks as good as the column's own
 as $$
 begin
@@ -2421,7 +2422,8 @@ begin
         1, 'email', 'create index on public.users (lower(email));',
         case clerk_sync.text_index('public.users', 'email')
           when 'lower' then array(select u.clerk_id from public.users as u where lower(u.email) = lower(p_q) limit 51)
-          when 'plain' then array(select u.clerk_id from public.users as u where u.email = p_q or u.email = lower(p_q) limit 51)
+          when 'plain' then array(select u.clerk_id from public.users as u where u.email = p_q limit 51)
+            || array(select u.clerk_id from public.users as u where u.email = nullif(lower(p_q), p_q) limit 51)
         end
       ),
       (
@@ -2459,7 +2461,7 @@ stable
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-set enable_bitmapscan = 'off' -- it collects all there are before the limit
+set enable_bitmapscan = 'off' -- as clerk_sync.find_by_text
 as $$
 begin
   return query
@@ -9099,6 +9101,95 @@ begin
     'search', case when p_q is not null then jsonb_build_object(
       'searched', v_texts.searched, 'not_searched', v_texts.not_searched, 'is_cut', v_texts.is_cut
     ) end
+  );
+end
+$$;
+
+-- What the rows of users hold, for doctor: {table, looked_at, unlinked, refused}. No table is read as a whole: the rows of the
+-- newest p_most users are looked at, and p_most of what an index finds. is_all: there are no more.
+--   looked_at  {rows, is_all, empty}; empty has the mapped columns that hold nothing in any of these rows, each as
+--              {name, source, is_written}; a placeholder is nothing
+--   unlinked   {rows, is_all, examples}: rows without a Clerk id
+--   refused    {is_all, values}: values that columns did not take, each as {name, kind, users, example}
+create or replace function public.clerk_sync_table_content(p_most integer default 10000)
+returns jsonb
+language plpgsql
+stable
+set search_path = ''
+set timezone = 'UTC'
+set jit = 'off'
+set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+as $$
+declare
+  v_ids      text[] := array(
+    select r.id
+    from clerk_sync.records as r
+    where case when r.id is not null then true end -- records_list_idx
+      and r.kind = 'user'
+      and case when r.deleted_at is null then 'present' else 'deleted' end = 'present'
+    order by r.id collate "C" desc
+    limit p_most + 1
+  );
+  v_unlinked text[] := array(select u.row_id from clerk_sync.rows_without_id(p_most + 1) as u);
+  v_refusing text[] := array(
+    select s.clerk_id
+    from clerk_sync.user_state as s
+    where s.ignored is not null
+    order by s.clerk_id
+    limit p_most + 1
+  );
+begin
+  return (
+    with looked as materialized (
+      select u.email, u.mapped
+      from unnest(v_ids[1:p_most]) as i(clerk_id)
+      -- offset 0: a lookup each, whatever the statistics say
+      cross join lateral (select r.email, r.mapped from clerk_sync.user_rows as r where r.clerk_id = i.clerk_id offset 0) as u
+    ),
+    held as materialized (
+      select distinct v.key as name
+      from looked as l
+      cross join lateral jsonb_each(l.mapped) as v
+      where v.value not in ('null', '""')
+    ),
+    refused as (
+      select v.key as name, v.value as kind, count(*) as users, min(s.clerk_id) as example
+      from unnest(v_refusing[1:p_most]) as i(clerk_id)
+      cross join lateral (select o.* from clerk_sync.user_state as o where o.clerk_id = i.clerk_id offset 0) as s
+      cross join lateral jsonb_each_text(s.ignored) as v
+      group by v.key, v.value
+    )
+    select jsonb_build_object(
+      'table', m.table_name,
+      'looked_at', jsonb_build_object(
+        'rows', (select count(*) from looked),
+        'is_all', cardinality(v_ids) <= p_most,
+        'empty', (
+          select coalesce(jsonb_agg(jsonb_build_object(
+            'name', c.name, 'source', c.source, 'is_written', c.name = any (m.written)
+          ) order by c.place), '[]')
+          from clerk_sync.mapped_columns() with ordinality as c(name, source, rule, place)
+          where exists (select 1 from looked)
+            and case
+              when c.source = 'email' then not exists (select 1 from looked as l where l.email is not null)
+              else c.name not in (select h.name from held as h)
+            end
+        )
+      ),
+      'unlinked', jsonb_build_object(
+        'rows', cardinality(v_unlinked[1:p_most]), 'is_all', cardinality(v_unlinked) <= p_most, 'examples', v_unlinked[1:3]
+      ),
+      'refused', jsonb_build_object(
+        'is_all', cardinality(v_refusing) <= p_most,
+        'values', (
+          select coalesce(jsonb_agg(to_jsonb(r) order by r.name, r.kind), '[]')
+          from refused as r
+          where m.columns ? r.name -- an earlier mapping may have had others
+        )
+      )
+    )
+    from clerk_sync.mappings as m
+    where m.kind = 'user'
   );
 end
 $$;

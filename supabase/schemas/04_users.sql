@@ -405,6 +405,7 @@ stable
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
+set enable_bitmapscan = 'off' -- it collects all that an index finds before the limit
 set plan_cache_mode = 'force_custom_plan' -- of a table that was empty any index looks as good as the column's own
 as $$
 begin
@@ -415,7 +416,8 @@ begin
         1, 'email', 'create index on public.users (lower(email));',
         case clerk_sync.text_index('public.users', 'email')
           when 'lower' then array(select u.clerk_id from public.users as u where lower(u.email) = lower(p_q) limit 51)
-          when 'plain' then array(select u.clerk_id from public.users as u where u.email = p_q or u.email = lower(p_q) limit 51)
+          when 'plain' then array(select u.clerk_id from public.users as u where u.email = p_q limit 51)
+            || array(select u.clerk_id from public.users as u where u.email = nullif(lower(p_q), p_q) limit 51)
         end
       ),
       (
@@ -453,7 +455,7 @@ stable
 set search_path = ''
 set jit = 'off'
 set enable_seqscan = 'off' -- as clerk_sync_run_jobs
-set enable_bitmapscan = 'off' -- it collects all there are before the limit
+set enable_bitmapscan = 'off' -- as clerk_sync.find_by_text
 as $$
 begin
   return query

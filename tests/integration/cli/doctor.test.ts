@@ -55,6 +55,9 @@ it("everything is looked at, and what is not well has a remedy", async () => {
     ["users table", "ok"],
     ["mapping", "ok"],
     ["foreign keys", "ok"],
+    ["mapped columns", "ok"],
+    ["rows without id", "ok"],
+    ["refused values", "ok"],
     ["privileges", "ok"],
     ["schedule", "skipped"],
     ["queue", "ok"],
@@ -141,6 +144,37 @@ it("objects that are missing or changed are named, with the command that restore
   expect(lines).toContain("✗ objects: row level security of public.job_queue is changed");
   expect(lines).toContain("! objects: trigger record_edit on public.job_queue is changed");
   expect(lines.join()).toContain("clerk-sync migrate --repair");
+});
+
+it("what the table does not hold is a warning each, with what to do", async () => {
+  const event = userEvent("user.created", { id: "user_nameless", version: 1, firstName: null, lastName: null });
+  await postEvent(server.settings, { ...event, data: { ...event.data, public_metadata: { role: "owner" } } });
+  await server.quiet();
+  await server.pool.query("delete from clerk_sync.records where id = 'user_two'");
+  await server.pool.query("insert into public.users (email) values ('app@example.com')");
+  const found = await findings("--secret-key", server.settings.secretKey);
+  expect(found.get("mapped columns")).toEqual({
+    check: "mapped columns",
+    state: "warning",
+    what: "name of public.users is empty in the 1 row of users",
+    remedy:
+      "clerk-sync backfill --columns name fills it where users have name at Clerk. If none has it, nothing is wrong.",
+  });
+  expect(found.get("rows without id")).toMatchObject({
+    state: "warning",
+    what: expect.stringMatching(/^1 row has no Clerk id in public\.users: [0-9a-f-]{36}$/),
+    remedy: expect.stringContaining("clerk-sync users link <clerk id> --row "),
+  });
+  expect(found.get("refused values")).toMatchObject({
+    state: "warning",
+    what: "role did not take a text that 1 user has at Clerk, and has its default there",
+    remedy: expect.stringContaining("clerk-sync users show user_nameless"),
+  });
+  expect(JSON.stringify([...found])).not.toContain("app@example.com");
+  expect((await doctor("--secret-key", server.settings.secretKey)).exitCode).toBe(0);
+  await server.pool.query(
+    "delete from clerk_sync.user_state; delete from public.users; delete from clerk_sync.records; delete from job_queue",
+  );
 });
 
 it("a right that was given away is a failure", async () => {

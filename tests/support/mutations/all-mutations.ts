@@ -2,6 +2,7 @@ import { acceptPromises } from "./accept-mutations.ts";
 import { alertPromises } from "./alert-mutations.ts";
 import { applyRules } from "./apply-mutations.ts";
 import { circuitLaws } from "./circuit-mutations.ts";
+import { contentRules } from "./content-mutations.ts";
 import { editorNames } from "./edit-mutations.ts";
 import { ensurePromises } from "./ensure-mutations.ts";
 import { laws } from "./law-mutations.ts";
@@ -43,6 +44,7 @@ export const allMutations: readonly Mutation[] = [
   ...queuePromises,
   ...applyRules,
   ...searchRules,
+  ...contentRules,
   ...editorNames,
   ...objectRules,
 ];

@@ -76,6 +76,10 @@ export const searchRules: readonly Mutation[] = [
   },
   {
     ...empty,
+    edits: [{ file: generator, find: "set enable_bitmapscan = 'off' -- it collects", replace: "-- it collects" }],
+  },
+  {
+    ...empty,
     edits: [{ file: generator, find: "set plan_cache_mode = 'force_custom_plan'", replace: "" }],
   },
 ];
