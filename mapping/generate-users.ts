@@ -818,6 +818,8 @@ create or replace function clerk_sync.find_by_text(
   end
 )`;
   });
+  const changed = "-- The table has changed. Run: clerk-sync doctor";
+  const unread = JSON.stringify(columns.map(({ name }) => ({ name, remedy: changed })));
   return `${head}
 language plpgsql
 stable
@@ -852,6 +854,10 @@ begin
     coalesce(bool_or(cardinality(l.ids) > 50), false) or (select count(*) > 100 from holders)
   into clerk_ids, searched, not_searched, is_cut
   from looked as l;
+exception
+  when undefined_column then -- a search by id must work all the same
+    select '{}', '{}', ${quoteLiteral(unread)}::jsonb, false
+    into clerk_ids, searched, not_searched, is_cut;
 end
 $$;
 `;

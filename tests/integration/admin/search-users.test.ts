@@ -117,6 +117,18 @@ describe("the table of the contract", () => {
     expect((await find(queue, "_")).ids).toEqual([]);
   });
 
+  it("while a mapped column has another name, users are found by id, and the answer leads to doctor", async () => {
+    await addUsers("Ada");
+    await queue.pool.query("alter table users rename name to full_name");
+    const { ids, not_searched } = await find(queue, "user_1");
+    await queue.pool.query("alter table users rename full_name to name");
+    const remedy = "-- The table has changed. Run: clerk-sync doctor";
+    expect({ ids, not_searched }).toEqual({
+      ids: ["user_1"],
+      not_searched: ["email", "name"].map((name) => ({ name, remedy })),
+    });
+  });
+
   it("a list that is not searched says nothing of a search", async () => {
     const page = await queue.one("select public.clerk_sync_admin_users() as page");
     expect(page?.["page"]).toMatchObject({ search: null });

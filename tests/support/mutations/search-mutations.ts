@@ -58,6 +58,17 @@ export const searchRules: readonly Mutation[] = [
     edits: [{ file: usersSql, within: "clerk_sync.find_by_text", find: "limit 51", replace: "limit 50" }],
   },
   {
+    ...contract("while a mapped column has another name, users are found by id, and the answer leads to doctor"),
+    edits: [
+      {
+        file: usersSql,
+        within: "clerk_sync.find_by_text",
+        find: "when undefined_column then",
+        replace: "when undefined_table then",
+      },
+    ],
+  },
+  {
     ...contract("whom the text names by id or address come first, and each user stands once"),
     edits: [
       {
