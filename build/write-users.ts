@@ -7,5 +7,8 @@ import { rootFacts, rootMapping } from "./root-mapping.ts";
 const schemas = new URL("../supabase/schemas/", import.meta.url);
 const core = new URL("../supabase/functions/_shared/clerk-sync/", import.meta.url);
 await writeFile(new URL("mapping.json", core), formatRuntimeMapping(rootMapping));
-await writeFile(new URL("../clerk-sync.json", schemas), formatSavedMapping(rootMapping, rootFacts, null));
+await writeFile(
+  new URL("../clerk-sync.json", schemas),
+  formatSavedMapping(rootMapping, { facts: rootFacts, origin: { from: null, files: null } }, null),
+);
 for (const { name, sql } of generateSchema(rootMapping)) await writeFile(new URL(name, schemas), sql);

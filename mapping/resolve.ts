@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { canonicalJson } from "./canonical-json.ts";
 import type { ColumnConfiguration, Configuration, UsersConfiguration } from "./configuration.ts";
 import type { ColumnFacts, MappedColumn, Mapping, TableFacts, UsersMapping } from "./mapping.ts";
 import { typeOfSource } from "./source-types.ts";
@@ -152,12 +153,4 @@ function softColumn({ name, type, sqlType }: ColumnFacts): UsersMapping["softDel
 /** Foreign keys of others change without us, and no statement fails when they do: they are left out. */
 function hashOf({ users: { references: _, ...users } }: Omit<Mapping, "hash">): string {
   return createHash("sha256").update(canonicalJson({ users })).digest("hex");
-}
-
-/** The same text for the same value, whatever the order of its keys. A default that is absent is not one that is null. */
-function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_, part: unknown) => {
-    if (typeof part !== "object" || part === null || Array.isArray(part)) return part;
-    return Object.fromEntries(Object.entries(part).sort(([one], [other]) => (one < other ? -1 : 1)));
-  });
 }

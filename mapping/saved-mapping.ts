@@ -18,9 +18,16 @@ const mappingSchema = z.object({
   columns: z.array(z.string()),
   /** Null: the migration makes the table. */
   users: z.custom<TableFacts | null>((value) => value === null || (typeof value === "object" && "columns" in value)),
+  /** The file and the line that the columns were read from; null: a database, or the migration makes the table. */
+  from: z.string().nullable().default(null),
+  /** A hash of what the project's files said of the table at that time; null: nothing. */
+  files: z.string().nullable().default(null),
 });
 
 export type SavedMapping = z.infer<typeof mappingSchema>;
+
+/** Where the columns come from. */
+export type Origin = Pick<SavedMapping, "from" | "files">;
 
 /** What was read last of the table that the configuration names; null: it was never read, or another table was. */
 export function factsOfTable(saved: SavedMapping | null, { users }: Pick<Configuration, "users">): TableFacts | null {
@@ -52,9 +59,15 @@ export function formatRuntimeMapping({ hash, users }: Mapping): string {
 }
 
 /** The file with what `generate` keeps of a mapping, beside what `init` keeps there. `facts` null: the migration makes the table. */
-export function formatSavedMapping({ hash, users }: Mapping, facts: TableFacts | null, before: string | null): string {
+export function formatSavedMapping(
+  { hash, users }: Mapping,
+  { facts, origin }: { facts: TableFacts | null; origin: Origin },
+  before: string | null,
+): string {
   const rest: unknown = before === null ? {} : JSON.parse(before);
-  const mapping = { hash, columns: users.columns.map(({ name }) => name), users: facts };
+  const { from, files } = origin;
+  const known = { ...(from === null ? {} : { from }), ...(files === null ? {} : { files }) };
+  const mapping = { hash, columns: users.columns.map(({ name }) => name), users: facts, ...known };
   return formatJson({ ...(typeof rest === "object" ? rest : {}), mapping });
 }
 

@@ -48,8 +48,9 @@ export type UniqueIndex = {
   /** Columns of the expressions that are keys. */
   ofExpressions: readonly Column[];
   isPartial: boolean;
+  /** What its columns were called when it was made: PostgreSQL names a copy of it by these. */
+  parts: readonly string[];
   isImmediate: boolean;
-  nullsNotDistinct: boolean;
 };
 
 export type Constraint = { name: string } & (

@@ -27,24 +27,37 @@ export function addConstraints(
   constraints: readonly WrittenConstraint[],
   place: Place,
 ): Reason[] {
-  const before = new Set(table.indexes);
   const rank = ({ node: { contype } }: WrittenConstraint) =>
     contype === "CONSTR_PRIMARY" ? 1 : contype === "CONSTR_UNIQUE" ? 2 : contype === "CONSTR_FOREIGN" ? 3 : 0;
-  return constraints
-    .toSorted((one, other) => rank(one) - rank(other))
-    .flatMap((constraint) => addConstraint(catalog, table, constraint, { before, place }));
+  const sorted = constraints.toSorted((one, other) => rank(one) - rank(other));
+  return joinIndexed(sorted).flatMap((constraint) => addConstraint(catalog, table, constraint, place));
 }
 
-function addConstraint(
-  catalog: Catalog,
-  table: Table,
-  { node, column }: WrittenConstraint,
-  { before, place }: { before: ReadonlySet<UniqueIndex>; place: Place },
-): Reason[] {
+/** Within one statement PostgreSQL makes one index of `primary key unique`, under the first name that is given. */
+function joinIndexed(constraints: readonly WrittenConstraint[]): WrittenConstraint[] {
+  const joined = new Map<string, WrittenConstraint>();
+  for (const [place, { node, column }] of constraints.entries()) {
+    const isIndexed = node.contype === "CONSTR_PRIMARY" || node.contype === "CONSTR_UNIQUE";
+    const { deferrable = false, initdeferred = false, nulls_not_distinct: nulls = false, including } = node;
+    const about = [columnsOf({ node, column }), texts(including), deferrable, initdeferred, nulls];
+    const key = isIndexed && node.indexname === undefined ? JSON.stringify(about) : String(place);
+    const before = joined.get(key);
+    const conname = before?.node.conname ?? node.conname;
+    const first = before ?? { node, column };
+    joined.set(key, conname === undefined ? first : { ...first, node: { ...first.node, conname } });
+  }
+  return [...joined.values()];
+}
+
+function columnsOf({ node, column }: WrittenConstraint): string[] {
+  return column === null ? texts(node.keys) : [column.name];
+}
+
+function addConstraint(catalog: Catalog, table: Table, { node, column }: WrittenConstraint, place: Place): Reason[] {
   switch (node.contype) {
     case "CONSTR_PRIMARY":
     case "CONSTR_UNIQUE":
-      return addIndexed(catalog, table, { node, column }, before);
+      return addIndexed(catalog, table, { node, column });
     case "CONSTR_FOREIGN":
       return addForeignKey(catalog, table, node, { column, place });
     case "CONSTR_CHECK":
@@ -74,24 +87,14 @@ function addOther(catalog: Catalog, table: Table, node: ConstraintNode, column: 
   return [];
 }
 
-function addIndexed(
-  catalog: Catalog,
-  table: Table,
-  { node, column }: WrittenConstraint,
-  before: ReadonlySet<UniqueIndex>,
-): Reason[] {
+function addIndexed(catalog: Catalog, table: Table, { node, column }: WrittenConstraint): Reason[] {
   const kind = node.contype === "CONSTR_PRIMARY" ? "primary key" : "unique";
   const isDeferrable = node.deferrable ?? false;
   if (node.indexname !== undefined) return takeIndex(table, { ...node, indexname: node.indexname }, kind);
-  const names = column === null ? texts(node.keys) : [column.name];
+  const names = columnsOf({ node, column });
   const keys = names.flatMap((name) => findColumn(table, name) ?? []);
   if (keys.length < names.length) return ["it names a column that the files do not make"];
   if (kind === "primary key") for (const key of keys) key.isNotNull = true;
-  // within one statement PostgreSQL makes one index of `unique primary key`
-  const isThere = table.indexes.some(
-    (index) => !before.has(index) && index.isImmediate !== isDeferrable && isRedundant(index, keys, node),
-  );
-  if (isThere) return [];
   const name =
     node.conname ?? chooseIndexedConstraintName(catalog, table, names, kind === "primary key" ? "pkey" : "key");
   const index: UniqueIndex = {
@@ -100,22 +103,12 @@ function addIndexed(
     others: texts(node.including).flatMap((each) => findColumn(table, each) ?? []),
     ofExpressions: [],
     isPartial: false,
+    parts: names,
     isImmediate: !isDeferrable,
-    nullsNotDistinct: node.nulls_not_distinct ?? false,
   };
   table.indexes.push(index);
   table.constraints.push({ kind, name, index, isDeferrable });
   return [];
-}
-
-function isRedundant(index: UniqueIndex, keys: readonly Column[], node: ConstraintNode): boolean {
-  return (
-    index.keys.length === keys.length &&
-    index.keys.every((key, place) => key === keys[place]) &&
-    index.others.length === 0 &&
-    (node.including?.length ?? 0) === 0 &&
-    index.nullsNotDistinct === (node.nulls_not_distinct ?? false)
-  );
 }
 
 function takeIndex(
@@ -220,8 +213,8 @@ export function addIndex(catalog: Catalog, table: Table, node: IndexStmt): Reaso
     others: [...ofExpressions, ...columnNames(node.whereClause).flatMap(find), ...included],
     ofExpressions,
     isPartial: node.whereClause !== undefined,
+    parts: nameParts(elements),
     isImmediate: true,
-    nullsNotDistinct: node.nulls_not_distinct ?? false,
   });
   return [];
 }

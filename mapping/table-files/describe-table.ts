@@ -37,8 +37,9 @@ function namesOf(columns: readonly (Column | null)[]): string[] {
 
 function describeColumn({ name, type, isNotNull, default: value, generated }: Column): ColumnFacts {
   const domain = typeof type.base === "object" && type.base.kind === "domain" && !type.isArray ? type.base : null;
-  const expression = generated === "computed" ? null : (value?.print() ?? null);
-  const isFilled = expression !== null && !expression.includes("auth.uid()");
+  const isClear = generated !== "computed" && value !== null && value.isExact;
+  const expression = isClear ? value.print() : null;
+  const isFilled = value !== null && !(expression?.includes("auth.uid()") ?? false);
   return {
     name,
     ...describeType(type),

@@ -10,6 +10,8 @@ export type TableOfFiles = {
   /** Where it is made, and where each of its columns is. */
   place: Place;
   columns: ReadonlyMap<string, Place>;
+  /** Columns with a default whose text PostgreSQL may write otherwise than the files do. */
+  unclearDefaults: readonly string[];
   /** Columns that only the app's ORM fills in a new row. */
   filledByApp: readonly { column: string; how: string }[];
   /** What names the table and could not be read: the facts may lack it. */
@@ -36,6 +38,7 @@ function describe(catalog: Catalog, table: Table, filled: readonly FilledByApp[]
     facts: describeTable(catalog, table),
     place: table.place,
     columns: new Map(table.columns.map(({ name, place }) => [name, place])),
+    unclearDefaults: table.columns.flatMap((column) => (column.default?.isExact === false ? column.name : [])),
     filledByApp: filled
       .filter((each) => (each.table.schema ?? "public") === table.schema && each.table.name === table.name)
       .map(({ column, how }) => ({ column, how })),

@@ -37,7 +37,7 @@ export type PrismaBlock = {
 type Members = { fields: PrismaField[]; attributes: PrismaAttribute[]; settings: Map<string, PrismaValue> };
 
 /** A line that is not as Prisma writes it. */
-export type PrismaProblem = { line: number; text: string };
+export type PrismaProblem = { line: number; text: string /** The block that it stands in. */; block: string | null };
 
 type Token = { kind: "word" | "text" | "number" | "sign" | "line"; text: string; line: number };
 
@@ -101,12 +101,12 @@ export function parsePrisma(text: string): { blocks: PrismaBlock[]; problems: Pr
   }
 
   /** What stands on this line is not understood. */
-  function skipRest(): void {
+  function skipRest(block: string | null): void {
     const line = peek()?.line ?? 0;
     const from = at;
     while (peek() !== undefined && peek()?.kind !== "line") at += 1;
     const rest = tokens.slice(from, at).map((each) => each.text);
-    if (rest.length > 0) problems.push({ line, text: rest.join(" ") });
+    if (rest.length > 0) problems.push({ line, text: rest.join(" "), block });
   }
 
   function takePath(): string | null {
@@ -220,7 +220,7 @@ export function parsePrisma(text: string): { blocks: PrismaBlock[]; problems: Pr
     const settings = new Map<string, PrismaValue>();
     for (skipLines(); peek() !== undefined && !takeSign("}"); skipLines()) {
       takeMember({ fields, attributes, settings });
-      if (!isSign("}")) skipRest();
+      if (!isSign("}")) skipRest(name);
     }
     return { kind, name, fields, attributes, settings, line };
   }
@@ -228,7 +228,7 @@ export function parsePrisma(text: string): { blocks: PrismaBlock[]; problems: Pr
   for (skipLines(); peek() !== undefined; skipLines()) {
     const block = takeBlock();
     if (block !== null) blocks.push(block);
-    else skipRest();
+    else skipRest(null);
   }
   return { blocks, problems };
 }

@@ -34,8 +34,11 @@ function exact(print: () => string, of: DataType | null): Value {
 
 function toColumn(value: Value, column: DataType): Expression | null {
   const below = withoutDomains(column);
-  // a domain checks null as any other value, so that PostgreSQL keeps the default
-  if (value.kind === "null" && below !== column) return { print: () => `NULL::${formatType(below)}`, isExact: true };
+  // a domain checks null, and a length cuts it, as any other value: then PostgreSQL keeps the default
+  const isKept = below !== column || column.modifiers.length > 0;
+  if (value.kind === "null" && isKept) {
+    return { print: () => `NULL::${formatType(below, { plain: true })}`, isExact: true };
+  }
   if (value.kind === "null") return null;
   return value.kind === "text" ? literal(value.text, { ...below, modifiers: [] }) : value;
 }

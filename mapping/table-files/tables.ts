@@ -50,22 +50,21 @@ export function createTable(catalog: Catalog, node: CreateStmt, placeOf: PlaceOf
   };
   // a table that others pointed to keeps what points to it
   const made = known === undefined ? table : Object.assign(known, table);
-  const reasons: Reason[] = [];
-  const parents = (node.inhRelations ?? []).flatMap((each) => ("RangeVar" in each ? [each.RangeVar] : []));
-  for (const parent of parents) {
-    const from = { schema: parent.schemaname ?? null, name: parent.relname ?? "" };
-    const found = findByName(catalog.tables, from, catalog.searchPath);
-    if (found?.isKnown) made.columns.push(...found.columns.map((column) => inherit(column, place)));
-    else reasons.push("it takes columns from a table that the files do not make");
-  }
+  const reasons = inheritColumns(catalog, made, node, place);
   const constraints: WrittenConstraint[] = [];
-  const likes: TableLikeClause[] = [];
+  const likes: Like[] = [];
   for (const element of tableElts) {
     if ("ColumnDef" in element) constraints.push(...addColumn(catalog, made, element.ColumnDef, placeOf, reasons));
     if ("Constraint" in element) constraints.push({ node: element.Constraint, column: null });
     if ("TableLikeClause" in element) {
-      likes.push(element.TableLikeClause);
-      reasons.push(...copyColumns(catalog, made, element.TableLikeClause, place));
+      const from = findLike(catalog, element.TableLikeClause);
+      const like = from && { from, options: element.TableLikeClause.options ?? 0 };
+      if (like === undefined) {
+        reasons.push(notThere);
+      } else {
+        likes.push(like);
+        copyColumns(catalog, made, like, place);
+      }
     }
   }
   if (node.ofTypename !== undefined) reasons.push("its columns are those of a type");
@@ -74,6 +73,19 @@ export function createTable(catalog: Catalog, node: CreateStmt, placeOf: PlaceOf
   for (const like of likes) copyIndexes(catalog, made, like);
   return reasons;
 }
+
+/** The columns of `inherits (…)`, or of the table of which this is a partition. */
+function inheritColumns(catalog: Catalog, table: Table, { inhRelations = [] }: CreateStmt, place: Place): Reason[] {
+  return inhRelations.flatMap((each) => {
+    const parent = "RangeVar" in each ? each.RangeVar : {};
+    const written = { schema: parent.schemaname ?? null, name: parent.relname ?? "" };
+    const found = findByName(catalog.tables, written, catalog.searchPath);
+    if (found?.isKnown) table.columns.push(...found.columns.map((column) => inherit(column, place)));
+    return found?.isKnown ? [] : [notThere];
+  });
+}
+
+const notThere = "it takes columns from a table that the files do not make";
 
 /** An identity stays with the table that has it. */
 function inherit(column: Column, place: Place): Column {
@@ -155,13 +167,13 @@ function setIdentity(catalog: Catalog, table: Table, column: Column, node: Const
   addSequence(catalog, table, column);
 }
 
+/** `like another including …`, and what is copied of that other table. */
+type Like = { from: Table; options: number };
+
 const copies = { defaults: 8, generated: 16, identity: 32, indexes: 64 } as const;
 
-/** `like another including …` */
-function copyColumns(catalog: Catalog, table: Table, like: TableLikeClause, place: Place): Reason[] {
-  const from = findLike(catalog, like);
-  if (from === undefined) return ["it takes columns from a table that the files do not make"];
-  const takes = (what: keyof typeof copies) => ((like.options ?? 0) & copies[what]) !== 0;
+function copyColumns(catalog: Catalog, table: Table, { from, options }: Like, place: Place): void {
+  const takes = (what: keyof typeof copies) => (options & copies[what]) !== 0;
   for (const { name, type, isNotNull, default: value, generated } of from.columns) {
     const isComputed = generated === "computed";
     const isIdentity = generated === "always" || generated === "by default";
@@ -176,7 +188,6 @@ function copyColumns(catalog: Catalog, table: Table, like: TableLikeClause, plac
     if (column.generated === "always" || column.generated === "by default") addSequence(catalog, table, column);
     table.columns.push(column);
   }
-  return [];
 }
 
 function findLike({ tables, searchPath }: Catalog, { relation }: TableLikeClause): Table | undefined {
@@ -184,13 +195,12 @@ function findLike({ tables, searchPath }: Catalog, { relation }: TableLikeClause
   return found?.isKnown ? found : undefined;
 }
 
-function copyIndexes(catalog: Catalog, table: Table, like: TableLikeClause): void {
-  const from = findLike(catalog, like);
-  if (from === undefined || ((like.options ?? 0) & copies.indexes) === 0) return;
+function copyIndexes(catalog: Catalog, table: Table, { from, options }: Like): void {
+  if ((options & copies.indexes) === 0) return;
   const own = (column: Column) => findColumn(table, column.name) ?? column;
   for (const index of from.indexes) {
     const constraint = from.constraints.find((each) => "index" in each && each.index === index);
-    const parts = index.keys.map((key) => key?.name ?? "expr");
+    const { parts } = index;
     const name =
       constraint === undefined
         ? chooseRelationName(catalog, table, parts, "idx")
@@ -322,9 +332,12 @@ function alterColumn(
       column.generated = identityOf(def) ?? column.generated;
       break;
     case "AT_DropIdentity":
-    case "AT_DropExpression":
+      if (column.generated === "computed" || column.generated === "no") break;
       column.generated = "no";
-      catalog.sequences = catalog.sequences.filter(({ owner }) => owner !== column || column.default !== null);
+      catalog.sequences = catalog.sequences.filter(({ owner }) => owner !== column);
+      break;
+    case "AT_DropExpression":
+      if (column.generated === "computed") column.generated = "no";
       break;
     case "AT_AlterColumnType":
       reasons.push(...changeType(catalog, column, def));

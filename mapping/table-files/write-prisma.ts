@@ -26,12 +26,16 @@ export function writePrisma(schema: PrismaSchema): { sql: SqlText; filled: Fille
   const parsed = schema.map(({ file, text }) => ({ file, ...parsePrisma(text) }));
   const blocks = parsed.flatMap(({ file, blocks: each }) => each.map((block) => ({ ...block, file })));
   const unread = parsed.flatMap(({ file, problems }) =>
-    problems.map(({ line, text }) => ({
-      place: { file, line },
-      statement: text.slice(0, 80),
-      reason: "Prisma does not write a schema so",
-      text,
-    })),
+    problems.map(({ line, text, block }) => {
+      const model = blocks.find(({ name }) => name === block);
+      const about = model === undefined ? "" : `${nameOf(model).name} `;
+      return {
+        place: { file, line },
+        statement: text.slice(0, 80),
+        reason: "Prisma does not write a schema so",
+        text: about + text,
+      };
+    }),
   );
   const datasource = blocks.find(({ kind }) => kind === "datasource");
   const provider = textOf(datasource?.settings.get("provider"));
