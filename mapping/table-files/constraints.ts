@@ -7,12 +7,14 @@ import {
   findByName,
   type Place,
   type Reason,
+  type Sequence,
   schemaFor,
   type Table,
   type UniqueIndex,
 } from "./catalog.ts";
 import { chooseConstraintName, chooseIndexedConstraintName, chooseRelationName } from "./names.ts";
 import { columnNames, texts } from "./nodes.ts";
+import { defaultOfSequence } from "./read-default.ts";
 
 /** A constraint as it is written: beside a column, or (null) after them. */
 export type WrittenConstraint = { node: ConstraintNode; column: Column | null };
@@ -95,15 +97,17 @@ function addIndexed(catalog: Catalog, table: Table, { node, column }: WrittenCon
   const keys = names.flatMap((name) => findColumn(table, name) ?? []);
   if (keys.length < names.length) return ["it names a column that the files do not make"];
   if (kind === "primary key") for (const key of keys) key.isNotNull = true;
-  const name =
-    node.conname ?? chooseIndexedConstraintName(catalog, table, names, kind === "primary key" ? "pkey" : "key");
+  // included columns are part of the name, too
+  const parts = [...names, ...texts(node.including)];
+  const label = kind === "primary key" ? "pkey" : "key";
+  const name = node.conname ?? chooseIndexedConstraintName(catalog, table, parts, label);
   const index: UniqueIndex = {
     name,
     keys,
     others: texts(node.including).flatMap((each) => findColumn(table, each) ?? []),
     ofExpressions: [],
     isPartial: false,
-    parts: names,
+    parts,
     isImmediate: !isDeferrable,
   };
   table.indexes.push(index);
@@ -188,10 +192,11 @@ function addUnknownTable(catalog: Catalog, schema: string, name: string, place: 
 
 /** `create unique index`; of others only the name counts. */
 export function addIndex(catalog: Catalog, table: Table, node: IndexStmt): Reason[] {
-  const elements = (node.indexParams ?? []).flatMap((each) => ("IndexElem" in each ? [each.IndexElem] : []));
+  const elements = indexElements(node.indexParams);
   const taken = node.idxname !== undefined && isIndex(catalog, table.schema, node.idxname);
   if (taken) return node.if_not_exists ? [] : ["an index of this name is there already"];
-  const name = node.idxname ?? chooseRelationName(catalog, table, nameParts(elements), "idx");
+  const parts = nameParts([...elements, ...indexElements(node.indexIncludingParams)]);
+  const name = node.idxname ?? chooseRelationName(catalog, table, parts, "idx");
   if (!node.unique) {
     catalog.otherRelations.push({ schema: table.schema, name });
     return [];
@@ -204,19 +209,21 @@ export function addIndex(catalog: Catalog, table: Table, node: IndexStmt): Reaso
     return ["it names a column that the files do not make"];
   }
   const ofExpressions = columnNames(elements.map(({ expr }) => expr)).flatMap(find);
-  const included = (node.indexIncludingParams ?? []).flatMap((each) =>
-    "IndexElem" in each ? find(each.IndexElem.name ?? "") : [],
-  );
+  const included = indexElements(node.indexIncludingParams).flatMap((element) => find(element.name ?? ""));
   table.indexes.push({
     name,
     keys,
     others: [...ofExpressions, ...columnNames(node.whereClause).flatMap(find), ...included],
     ofExpressions,
     isPartial: node.whereClause !== undefined,
-    parts: nameParts(elements),
+    parts,
     isImmediate: true,
   });
   return [];
+}
+
+function indexElements(nodes: readonly Node[] | undefined): IndexElem[] {
+  return (nodes ?? []).flatMap((each) => ("IndexElem" in each ? [each.IndexElem] : []));
 }
 
 function isIndex({ tables, otherRelations }: Catalog, schema: string, name: string): boolean {
@@ -254,9 +261,19 @@ export function dropColumn(catalog: Catalog, table: Table, column: Column): void
   table.columns = table.columns.filter((each) => each !== column);
   const gone = table.indexes.filter(({ keys, others }) => keys.includes(column) || others.includes(column));
   dropIndexes(catalog, table, gone);
-  catalog.sequences = catalog.sequences.filter(({ owner }) => owner !== column);
+  dropSequences(catalog, ({ owner }) => owner === column);
   for (const each of catalog.tables) {
     each.constraints = each.constraints.filter((constraint) => !isOn(constraint, column));
+  }
+}
+
+/** Sequences, and the defaults of other columns that take numbers from them. */
+export function dropSequences(catalog: Catalog, isGone: (sequence: Sequence) => boolean): void {
+  const gone = catalog.sequences.filter(isGone).map((sequence) => defaultOfSequence(sequence).print());
+  catalog.sequences = catalog.sequences.filter((sequence) => !isGone(sequence));
+  for (const column of catalog.tables.flatMap(({ columns }) => columns)) {
+    const written = column.default?.print();
+    if (written !== undefined && gone.some((each) => written.includes(each))) column.default = null;
   }
 }
 

@@ -23,7 +23,7 @@ import {
   type Table,
   type WrittenName,
 } from "./catalog.ts";
-import { addIndex, dropColumn, dropIndexes, findColumn } from "./constraints.ts";
+import { addIndex, dropColumn, dropIndexes, dropSequences, findColumn } from "./constraints.ts";
 import { resolveType } from "./data-types.ts";
 import { constantOf, nameOfObject, qualifiedName, texts } from "./nodes.ts";
 import { readDefault } from "./read-default.ts";
@@ -258,8 +258,7 @@ function drop(catalog: Catalog, { removeType, objects = [], missing_ok: isOption
         return dropIndex(catalog, written, isOptional);
       case "OBJECT_SEQUENCE": {
         const sequence = findByName(catalog.sequences, written, catalog.searchPath);
-        catalog.sequences = catalog.sequences.filter((each) => each !== sequence);
-        if (sequence?.owner?.default) sequence.owner.default = null;
+        dropSequences(catalog, (each) => each === sequence);
         return [];
       }
       case "OBJECT_SCHEMA":
@@ -277,7 +276,7 @@ function drop(catalog: Catalog, { removeType, objects = [], missing_ok: isOption
 
 function dropTable(catalog: Catalog, table: Table): void {
   catalog.tables = catalog.tables.filter((each) => each !== table);
-  catalog.sequences = catalog.sequences.filter(({ owner }) => owner === null || !table.columns.includes(owner));
+  dropSequences(catalog, ({ owner }) => owner !== null && table.columns.includes(owner));
   for (const each of catalog.tables) {
     each.constraints = each.constraints.filter(
       (constraint) => constraint.kind !== "foreign key" || constraint.target !== table,

@@ -18,7 +18,14 @@ import {
   type Table,
   type UniqueIndex,
 } from "./catalog.ts";
-import { addConstraints, dropColumn, dropIndexes, findColumn, type WrittenConstraint } from "./constraints.ts";
+import {
+  addConstraints,
+  dropColumn,
+  dropIndexes,
+  dropSequences,
+  findColumn,
+  type WrittenConstraint,
+} from "./constraints.ts";
 import { resolveType } from "./data-types.ts";
 import { chooseIndexedConstraintName, chooseRelationName } from "./names.ts";
 import { defaultOfSequence, readDefault } from "./read-default.ts";
@@ -334,7 +341,7 @@ function alterColumn(
     case "AT_DropIdentity":
       if (column.generated === "computed" || column.generated === "no") break;
       column.generated = "no";
-      catalog.sequences = catalog.sequences.filter(({ owner }) => owner !== column);
+      dropSequences(catalog, ({ owner }) => owner === column);
       break;
     case "AT_DropExpression":
       if (column.generated === "computed") column.generated = "no";

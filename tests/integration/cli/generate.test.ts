@@ -54,6 +54,29 @@ it("writes the migration, the columns and the fields of the functions; pushed, e
   });
 });
 
+it("takes the same mapping from files as from the database", async () => {
+  await mkdir(path.join(project.path, "supabase/migrations"), { recursive: true });
+  for (const [table, key, columns] of [
+    ["profiles", "id", profiles.users.columns],
+    ["User", "clerkId", { id: "uuid", email: { from: "email", default: "{id}@users.invalid" }, updatedAt: "now" }],
+    [
+      "users",
+      "clerk_user_id",
+      { email: { from: "email", default: "{id}@users.invalid" }, role: "public_metadata.role" },
+    ],
+  ] as const) {
+    const sql = { profiles: teamTables.profiles, User: teamTables.prisma, users: teamTables.drizzle }[table];
+    await configure({ users: { table: `public.${table}`, key, columns } });
+    await queue.pool.query("drop table if exists posts, profiles, users cascade");
+    await queue.pool.query(sql);
+    await writeFile(path.join(project.path, "supabase/migrations/1_own.sql"), sql);
+    const ofFiles = JSON.parse((await generate("--json")).stdout);
+    const ofDatabase = JSON.parse((await generate("--json", "--db-url", queue.url)).stdout);
+    expect({ table, hash: ofFiles.hash, notes: ofDatabase.notes }).toEqual({ table, hash: ofDatabase.hash, notes: [] });
+    expect(ofDatabase.files).toEqual(["supabase/clerk-sync.json"]); // it says where the columns come from
+  }
+});
+
 it("has nothing to do a second time, and names the backfill of a column that is mapped later", async () => {
   await mkdir(path.join(project.path, "supabase"), { recursive: true });
   await generate("--db-url", queue.url);

@@ -97,7 +97,7 @@ const schemas = {
     alter type role add value 'e'; alter type role rename value 'b' to 'bb'; create table users (id int, r role default 'd', l role[] not null);
     alter type role rename to "Role"; create schema app; alter type "Role" set schema app; create type old as enum ('x');
     alter table users add o old; drop type old cascade; create domain d as text; alter domain d set not null; alter domain d set default 'x';
-    alter table users add d d`,
+    alter table users add d d; alter type app."Role" rename value 'd' to 'dd'`,
   "search path": `
     create schema app; set search_path to app, public; create type role as enum ('a'); create table users (id serial primary key, r role default 'a');
     create table notes (u int references users); set search_path to default; create table users (id text); select set_config('search_path', '', false);

@@ -19,6 +19,7 @@ import { relinkPromises } from "./relink-mutations.ts";
 import { runRules } from "./run-mutations.ts";
 import { searchRules } from "./search-mutations.ts";
 import { supervision } from "./supervision-mutations.ts";
+import { tableFileRules } from "./table-file-mutations.ts";
 import { unseenUsers } from "./unseen-mutations.ts";
 import { versionRules } from "./version-mutations.ts";
 
@@ -40,6 +41,7 @@ export const allMutations: readonly Mutation[] = [
   ...quickPlans,
   ...payloadRules,
   ...versionRules,
+  ...tableFileRules,
   ...operations,
   ...queuePromises,
   ...applyRules,
