@@ -21,7 +21,7 @@ export type ColumnFacts = {
   isNotNull: boolean;
   /** A default, an identity or a serial: a row can be made without a value. Not auth.uid(), which is null in the sync. */
   hasDefault: boolean;
-  /** The default as the catalog writes it; null without one, and where a file was read as text. */
+  /** The default as the catalog writes it; null without one, and where a file does not say how PostgreSQL writes it. */
   defaultExpression: string | null;
   /** The sync cannot write a generated column, nor an identity that is generated always. */
   isGenerated: boolean;

@@ -149,6 +149,7 @@ const schemas = {
       posts   Post[]  @relation("written")
       liked   Post[]  @relation("liked")
       tags    Tag[]
+      reviewed Post[] @relation("reviewed")
       boss    User?   @relation("bosses", fields: [bossId], references: [id], onDelete: NoAction, onUpdate: NoAction)
       bossId  String? @map("boss_id")
       team    User[]  @relation("bosses")
@@ -165,6 +166,8 @@ const schemas = {
       author   User   @relation("written", fields: [authorEmail], references: [email])
       authorEmail String
       likedBy  User[] @relation("liked")
+      reviewer User?  @relation("reviewed", fields: [reviewerId], references: [id])
+      reviewerId String?
       editor   Editor? @relation(fields: [editorA, editorB], references: [a, b], onDelete: SetDefault)
       editorA  Int?
       editorB  Int?
