@@ -56,7 +56,10 @@ it("migrations of Supabase, Prisma, Drizzle and of a plain folder are read in th
 it("what the sync generated is left out", async () => {
   const sql =
     "create table users (id text);\ncreate or replace function public.clerk_sync_users_table_problems() returns int language sql as $$ select 1 $$;";
-  await write({ "supabase/migrations/1_a.sql": sql });
+  await write({
+    "supabase/migrations/1_a.sql": sql,
+    "supabase/schemas/a.sql": "create table clerk_sync.records (id text); create table job_queue (id text);",
+  });
   expect(await findTables(folder.path)).toEqual([]);
 });
 

@@ -28,12 +28,17 @@ export async function findTables(folder: string): Promise<FoundTable[]> {
     ...(await readDrizzleSchemas(folder, files, extensionSchema)),
   ];
   const tables = new Map<string, FoundTable>();
-  for (const table of found) {
+  for (const table of found.filter(({ facts }) => !isTableOfSync(facts.table))) {
     const name = quoteTable(table.facts.table);
     const before = tables.get(name);
     tables.set(name, before === undefined ? table : joinSources(before, table));
   }
   return [...tables.values()];
+}
+
+/** Declarative schemas of a project hold the sync's own tables, too. */
+function isTableOfSync({ schema, name }: TableName): boolean {
+  return schema === "clerk_sync" || (schema === "public" && name === "job_queue");
 }
 
 /** The table of this name, or null. */
