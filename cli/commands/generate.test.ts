@@ -88,7 +88,7 @@ it("takes a file that changed since, and says what changed", async () => {
   expect((await saved()).users.columns).toHaveLength(5);
 });
 
-it("notes what changed in a column that is not mapped, without a migration", async () => {
+it("notes a change of a column that is not mapped, without a migration", async () => {
   await write("prisma/schema.prisma", model);
   await generate();
   await write("prisma/schema.prisma", model.replace("firstName", "nickname String?\n  firstName"));
@@ -100,7 +100,7 @@ it("notes what changed in a column that is not mapped, without a migration", asy
   expect((await saved()).users.columns).toHaveLength(5);
 });
 
-it("keeps what a database said where the files said otherwise then, and says that they differ", async () => {
+it("keeps the columns of a database where the files said otherwise then, and says that they differ", async () => {
   await write("prisma/schema.prisma", model);
   await generate();
   const { hash, columns, users } = await saved();

@@ -53,7 +53,7 @@ it("migrations of Supabase, Prisma, Drizzle and of a plain folder are read in th
   expect(tables.flatMap(({ unread }) => unread)).toEqual([]);
 });
 
-it("what the sync generated is left out", async () => {
+it("tables that the sync generated are left out", async () => {
   const sql =
     "create table users (id text);\ncreate or replace function public.clerk_sync_users_table_problems() returns int language sql as $$ select 1 $$;";
   await write({
@@ -114,7 +114,7 @@ export function id() {
   expect(users).toMatchObject({ facts: { uniques: [["clerk_id"], ["id"]], primaryKey: ["id"] }, unread: [] });
 });
 
-it("what does not follow from the text of a Drizzle schema is named with its place", async () => {
+it("parts of a Drizzle schema that do not follow from its text are named with their places", async () => {
   await write({
     ...packageJson,
     "schema.ts": `

@@ -127,7 +127,7 @@ it.each(Object.entries(schemas))("SQL with %s is read as from the database", asy
   expect(tables.flatMap(({ unread }) => unread)).toEqual([]);
 });
 
-describe("what cannot be read", () => {
+describe("a statement that cannot be read", () => {
   const about = (tables: TableOfFiles[], name: string) =>
     tables.find(({ facts }) => facts.table.name === name)?.unread.map(({ place, reason }) => [place.line, reason]);
 

@@ -34,7 +34,7 @@ export const tableFileRules: readonly Mutation[] = [
   },
   {
     test: sqlTest,
-    title: "what cannot be read > is named with its place where it names the table, and hides nothing else",
+    title: "a statement that cannot be read > is named with its place where it names the table, and hides nothing else",
     edits: [
       {
         file: file("read-sql"),
@@ -57,7 +57,7 @@ export const tableFileRules: readonly Mutation[] = [
   },
   {
     test: file("find-tables").replace(".ts", ".test.ts"),
-    title: "what the sync generated is left out",
+    title: "tables that the sync generated are left out",
     edits: [{ file: file("find-tables"), find: "return isOfSync(text) ? [] : ", replace: "return " }],
   },
   {
@@ -69,7 +69,7 @@ export const tableFileRules: readonly Mutation[] = [
   },
   {
     test: generateTest,
-    title: "keeps what a database said where the files said otherwise then, and says that they differ",
+    title: "keeps the columns of a database where the files said otherwise then, and says that they differ",
     edits: [
       { file: file("choose-facts"), find: "if (saved?.files === digest(before)) {", replace: "if (saved !== null) {" },
     ],
