@@ -53,5 +53,6 @@ it("under Deno a queue that cannot be worked on is told of all the same", async 
   await supabase.pool.query("update clerk_sync.incident_check set checked_at = null");
   await isDue(2);
   expect(await callProcessor()).toBe(503);
-  expect(told()).toEqual(["User sync compromised: queue_late"]);
+  expect(told().sort()).toEqual(["User sync compromised: objects_missing", "User sync compromised: queue_late"]);
+  expect(receiver.received.map(({ text }) => text).join()).toContain("function public.clerk_sync_run_jobs(");
 });
