@@ -856,8 +856,10 @@ begin
   from looked as l;
 exception
   when undefined_column then -- a search by id must work all the same
-    select '{}', '{}', ${quoteLiteral(unread)}::jsonb, false
-    into clerk_ids, searched, not_searched, is_cut;
+    clerk_ids := '{}';
+    searched := '{}';
+    not_searched := ${quoteLiteral(unread)};
+    is_cut := false;
 end
 $$;
 `;

@@ -446,8 +446,10 @@ begin
   from looked as l;
 exception
   when undefined_column then -- a search by id must work all the same
-    select '{}', '{}', '[{"name":"email","remedy":"-- The table has changed. Run: clerk-sync doctor"},{"name":"name","remedy":"-- The table has changed. Run: clerk-sync doctor"}]'::jsonb, false
-    into clerk_ids, searched, not_searched, is_cut;
+    clerk_ids := '{}';
+    searched := '{}';
+    not_searched := '[{"name":"email","remedy":"-- The table has changed. Run: clerk-sync doctor"},{"name":"name","remedy":"-- The table has changed. Run: clerk-sync doctor"}]';
+    is_cut := false;
 end
 $$;
 
