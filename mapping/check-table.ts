@@ -265,6 +265,17 @@ function checkEmptyValue(column: Column, facts: TableFacts): TableProblem[] {
   return [{ problem, remedy: proposal === null ? orNull : `${line}\n${comment(`or: ${orNull}`)}` }];
 }
 
+/** The configuration with a default for each column that needs one and has none. */
+export function withMissingDefaults(users: UsersConfiguration, facts: TableFacts): UsersConfiguration {
+  const columns = users.columns.map((column) => {
+    const found = findColumn(facts, column.name);
+    const isWritten = found !== undefined && !found.isGenerated && takesSource(found.type, column.source);
+    const proposal = isWritten ? (findMissingDefault(column, found, facts)?.proposal ?? null) : null;
+    return proposal === null || hasValue(column.default) ? column : { ...column, default: proposal };
+  });
+  return { ...users, columns };
+}
+
 /** Why the default of the file, or its absence, does not do, and one that does; null when all is well. */
 function findMissingDefault(column: Column, found: ColumnFacts, facts: TableFacts) {
   const unique = isUnique(facts, column.name);

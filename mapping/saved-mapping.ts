@@ -58,17 +58,19 @@ export function formatRuntimeMapping({ hash, users }: Mapping): string {
   return formatJson({ hash, users: { fields: mappedFields(users) } });
 }
 
-/** The file with what `generate` keeps of a mapping, beside what `init` keeps there. `facts` null: the migration makes the table. */
-export function formatSavedMapping(
-  { hash, users }: Mapping,
-  { facts, origin }: { facts: TableFacts | null; origin: Origin },
-  before: string | null,
-): string {
-  const rest: unknown = before === null ? {} : JSON.parse(before);
-  const { from, files } = origin;
+/** The columns that a mapping is made of, and where they come from. `facts` null: the migration makes the table. */
+export type Columns = { facts: TableFacts | null; origin: Origin };
+
+/** What is kept of a mapping. */
+export function saveMapping({ hash, users }: Mapping, { facts, origin: { from, files } }: Columns) {
   const known = { ...(from === null ? {} : { from }), ...(files === null ? {} : { files }) };
-  const mapping = { hash, columns: users.columns.map(({ name }) => name), users: facts, ...known };
-  return formatJson({ ...(typeof rest === "object" ? rest : {}), mapping });
+  return { hash, columns: users.columns.map(({ name }) => name), users: facts, ...known };
+}
+
+/** The file with what `generate` keeps of a mapping, beside what `init` keeps there. */
+export function formatSavedMapping(mapping: Mapping, columns: Columns, before: string | null): string {
+  const rest: unknown = before === null ? {} : JSON.parse(before);
+  return formatJson({ ...(typeof rest === "object" ? rest : {}), mapping: saveMapping(mapping, columns) });
 }
 
 const formatJson = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;

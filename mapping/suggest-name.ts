@@ -3,18 +3,19 @@
  * image_url. Otherwise one letter in three may be wrong.
  */
 export function suggestName(found: string, known: readonly string[]): string | null {
-  const wanted = plain(found);
+  const wanted = snakeCase(found);
   let best: { name: string; distance: number } | null = null;
   for (const name of known) {
-    const distance = countEdits(wanted, plain(name));
+    const distance = countEdits(wanted, snakeCase(name));
     if (distance < (best?.distance ?? Number.POSITIVE_INFINITY)) best = { name, distance };
   }
   if (best === null) return null;
-  const tolerance = Math.max(1, Math.floor(Math.max(wanted.length, plain(best.name).length) / 3));
+  const tolerance = Math.max(1, Math.floor(Math.max(wanted.length, snakeCase(best.name).length) / 3));
   return wanted !== "" && best.distance <= tolerance ? best.name : null;
 }
 
-function plain(name: string): string {
+/** `imageUrl`, `Image-Url` and `image url` as `image_url`. */
+export function snakeCase(name: string): string {
   return name
     .replace(/([a-z\d])([A-Z])/g, "$1_$2")
     .replace(/[\s-]+/g, "_")

@@ -215,3 +215,43 @@ test("a functions folder that leads out of the project is refused", async () => 
   expect(await init(["--yes"])).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("path_unusable") });
   expect(await readdir(path.join(given.project, "../elsewhere"))).toEqual([]);
 });
+
+test("in a project without supabase/ the configuration alone is written, after one question", async () => {
+  await rm(path.join(given.project, "supabase"), { recursive: true });
+  await write("package.json", "{}\n");
+  expect(await init(["--dry-run"])).toMatchObject({ exitCode: 0, asked: [] });
+  expect(await init([])).toMatchObject({
+    exitCode: 1,
+    stderr: "Nothing was changed. Run it again with --yes to do this.",
+  });
+  const refused = await init([], { answers: [false] });
+  expect(refused).toMatchObject({ exitCode: 1, stderr: "Nothing was changed." });
+  expect(await readdir(given.project)).toEqual(["package.json"]);
+  const done = await init([], { answers: [true] });
+  expect(done).toMatchObject({ exitCode: 0, asked: [`Write clerk-sync.config.json into ${given.project}?`] });
+  expect(done.stdout).toContain("1. DATABASE_URL=postgres://… npx clerk-sync migrate");
+  expect(await read("clerk-sync.config.json")).toContain('"table": "public.users"');
+  expect((await init([])).stdout).toContain("clerk-sync.config.json is there.");
+});
+
+test("a configuration that is there is followed, and options that contradict it are refused", async () => {
+  await write("clerk-sync.config.json", '{ "users": { "table": "public.people", "key": "id", "columns": {} } }');
+  const done = await init(["--yes"]);
+  expect(done.stdout).not.toContain("No table of users was found");
+  expect(JSON.parse(await read("supabase/clerk-sync.json"))).toMatchObject({ mapping: { columns: [], users: null } });
+  expect(await init(["--yes", "--table", "public.users"])).toMatchObject({
+    exitCode: 2,
+    stderr: expect.stringContaining("clerk-sync.config.json says which table and which key"),
+  });
+});
+
+test("the configuration that init wrote stays through upgrades, and on --remove once it was changed", async () => {
+  await init(["--yes"]);
+  const text = await read("clerk-sync.config.json");
+  await writeSource("package.json", '{"name":"clerk-supabase-sync","version":"1.3.0"}');
+  await init(["--yes"]);
+  expect(await read("clerk-sync.config.json")).toBe(text);
+  await write("clerk-sync.config.json", text.replace('"name": "name",', '"full_name": "name",'));
+  expect((await init(["--yes", "--remove"])).stdout).toMatch(/^keep +clerk-sync\.config\.json: changed by you$/m);
+  expect(await readdir(given.project)).toContain("clerk-sync.config.json");
+});

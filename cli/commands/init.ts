@@ -4,17 +4,24 @@ import { z } from "zod";
 import { SyncError } from "#core/errors.ts";
 import type { CommandIo } from "../command-io.ts";
 import type { Outcome } from "../init/carry-out.ts";
+import { configureServer } from "../init/configure-server.ts";
 import { install, type Report, uninstall } from "../init/install.ts";
-import { findProject } from "../init/read-project.ts";
+import { findProject, isServerProject } from "../init/read-project.ts";
 import { listChanges } from "../init/report-plan.ts";
 
 const explanation = `
 Examples:
   $ clerk-sync init
+  $ clerk-sync init --table public.profiles --key id
+  $ clerk-sync init --db-url postgres://…
   $ clerk-sync init --dry-run
   $ clerk-sync init --yes --overwrite supabase/functions/clerk-webhook
   $ clerk-sync init --yes --keep supabase/functions/_shared/clerk-sync/logger.ts
   $ clerk-sync init --remove
+
+It looks for the table of your users in the migrations, Prisma schemas and Drizzle schemas of the folder, or in the database
+at --db-url, proposes what goes into which column, and writes clerk-sync.config.json. Where that file is there, it is
+followed. In a project without supabase/ it writes that file only, for a server of your own.
 
 Run it again after an upgrade of clerk-supabase-sync: files you have not touched are replaced, migrations that changed
 come as new ones, and nothing that was pushed is rewritten. What it put in is kept in supabase/clerk-sync.json; commit
@@ -38,6 +45,9 @@ const optionsSchema = z.object({
   verbose: z.boolean().default(false),
   remove: z.boolean().default(false),
   migrations: z.boolean().default(false),
+  table: z.string().optional(),
+  key: z.string().optional(),
+  dbUrl: z.string().optional(),
   json: z.boolean().default(false),
 });
 
@@ -49,6 +59,9 @@ export function addInitCommand(program: Command, io: CommandIo): void {
     .command("init")
     .description("Install the migrations and functions into a Supabase project, upgrade them, or take them out.")
     .option("--project <folder>", "the folder that holds supabase/ (default: the working directory)")
+    .option("--table <table>", "the table of your users, where it is not found by its name: schema.table")
+    .option("--key <column>", "its column with Clerk's id")
+    .option("--db-url <url>", "look for the table in this database, not in the files; nothing is changed there")
     .option("--yes", "do what the plan says without asking")
     .option("--dry-run", "print the plan and change nothing")
     .option("--github", "also install the GitHub workflows")
@@ -83,14 +96,23 @@ function readOptions(given: unknown): z.infer<typeof optionsSchema> {
 }
 
 async function init(options: z.infer<typeof optionsSchema>, io: CommandIo): Promise<void> {
-  const folder = await findProject(path.resolve(io.folder, options.project ?? "."));
+  const place = path.resolve(io.folder, options.project ?? ".");
+  if (!options.remove && !options.github && isServerProject(place)) return configure(place, options, io);
+  const folder = await findProject(place);
   const report = options.remove ? await uninstall(folder, options, io) : await install(folder, options, io);
   if (options.json) io.print(JSON.stringify(formatJson(folder, report)));
   else printReport(report, io);
   io.setExitCode(successes.has(report.outcome) ? 0 : 1);
 }
 
-function printReport({ outcome, message, next }: Report, io: CommandIo): void {
+async function configure(folder: string, options: z.infer<typeof optionsSchema>, io: CommandIo): Promise<void> {
+  const configured = await configureServer(folder, options, io);
+  if (options.json) io.print(JSON.stringify({ project: folder, ...configured }));
+  else printReport(configured, io);
+  io.setExitCode(successes.has(configured.outcome) ? 0 : 1);
+}
+
+function printReport({ outcome, message, next }: Pick<Report, "outcome" | "message" | "next">, io: CommandIo): void {
   if (successes.has(outcome)) io.print(message);
   else io.note(message);
   if (next.length > 0) io.print("\nNext:");

@@ -2,11 +2,12 @@ import path from "node:path";
 import type { CommandIo } from "../command-io.ts";
 import { carryOut, type Result, type RunOptions, type Work } from "./carry-out.ts";
 import { describeConflicts, listConflicts } from "./list-conflicts.ts";
-import { mapSources, planMapping } from "./map-sources.ts";
+import { mapSources } from "./map-sources.ts";
 import { listNextSteps, listRemovalSteps } from "./next-steps.ts";
 import { millisecondsAhead } from "./number-migrations.ts";
 import { parseDecisions } from "./parse-decisions.ts";
 import { type Plan, planInstallation } from "./plan-installation.ts";
+import { type MappingOptions, planMapping } from "./plan-mapping.ts";
 import { planRemoval } from "./plan-removal.ts";
 import { configPath, migrationsPath, readProject } from "./read-project.ts";
 import { readDropSql, readSources } from "./read-sources.ts";
@@ -17,7 +18,7 @@ type InstallOptions = RunOptions & {
   keep?: string[] | undefined;
   /** The folder as the user named it, to name it again in the commands that are printed. */
   project?: string | undefined;
-};
+} & Pick<MappingOptions, "table" | "key" | "dbUrl">;
 
 /** A result, what to do next, and what to say of an outcome that is not `done`. */
 export type Report = Result & { next: string[]; message: string };
@@ -26,17 +27,19 @@ export type Report = Result & { next: string[]; message: string };
 export async function install(folder: string, options: InstallOptions, io: CommandIo): Promise<Report> {
   const before = await readProject(folder, []);
   const hasWorkflows = before.manifest?.files.some(({ path }) => path.startsWith(".github/")) ?? false;
-  const sources = mapSources(
-    await readSources(io.findPackageRoot(), options.github || hasWorkflows),
-    await planMapping(folder, io.environment),
-  );
+  const isInstalled = before.manifest !== null;
+  const isSilent = options.json || options.dryRun;
+  const planned = await planMapping(folder, { isInstalled }, { ...options, isSilent }, io);
+  if (planned === null) return { ...stopped, next: [], message: "Nothing was changed." };
+  if (!options.json) for (const line of planned.lines) io.print(line);
+  const sources = mapSources(await readSources(io.findPackageRoot(), options.github || hasWorkflows), planned.mapping);
   const targets = sources.files.map(({ path }) => path);
   const now = io.clock.now();
   const work: Work = {
     folder,
     question: `Install clerk-supabase-sync ${sources.version} into ${folder}?`,
     read: () => readProject(folder, targets),
-    plan: (project, decide) => planInstallation(sources, project, now, decide),
+    plan: (project, decide) => planInstallation(sources, project, planned, now, decide),
     decide: parseDecisions({ ...options, kept: before.manifest?.kept ?? [] }, [...targets, configPath]),
   };
   const result = await carryOut(work, options, io);
@@ -52,6 +55,13 @@ export async function install(folder: string, options: InstallOptions, io: Comma
     ),
   };
 }
+
+const stopped: Result = {
+  outcome: "declined",
+  plan: { files: [], sections: [], writes: [], deletes: [], folders: [] },
+  written: [],
+  removed: [],
+};
 
 const longestWait = 120_000;
 

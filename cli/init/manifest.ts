@@ -17,6 +17,7 @@ const manifestSchema = z.object({
   sections: z.array(z.object({ name: z.string(), text: z.string() })),
   folders: z.array(z.string()),
   kept: z.array(z.string()).default([]),
+  configuration: installedFileSchema.omit({ source: true }).optional(),
   /** What `generate` keeps here (mapping/saved-mapping.ts). */
   mapping: z.unknown().optional(),
 });
@@ -27,7 +28,8 @@ export type InstalledFile = z.infer<typeof installedFileSchema>;
 /**
  * What `init` has put into a project, kept there in supabase/clerk-sync.json. A migration may have been installed
  * several times, the last entry of a source counts. `sections` holds the text as it was put into config.toml,
- * `folders` those that did not exist before, `kept` the paths that the user keeps as they are.
+ * `folders` those that did not exist before, `kept` the paths that the user keeps as they are, `configuration` the file as it
+ * was proposed: it is the user's own, and goes with the installation where it was never changed.
  */
 export type Manifest = z.infer<typeof manifestSchema>;
 

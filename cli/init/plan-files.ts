@@ -28,7 +28,7 @@ export function planFiles(sources: readonly SourceFile[], project: Project, deci
 }
 
 /** Takes a file out if it is still what was installed. */
-export function planDeletion({ path, sha256 }: InstalledFile, project: Project): PlannedFile {
+export function planDeletion({ path, sha256 }: Omit<InstalledFile, "source">, project: Project): PlannedFile {
   const isOurs = hashContent(project.files.get(path) ?? "") === sha256;
   return isOurs ? { path, state: "remove" } : { path, state: "keep", why: "changed by you" };
 }

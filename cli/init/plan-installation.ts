@@ -1,5 +1,7 @@
-import { formatManifest, hashContent, type Manifest, manifestPath, mappingOf } from "./manifest.ts";
+import { saveMapping } from "../../mapping/saved-mapping.ts";
+import { formatManifest, hashContent, type Manifest, manifestPath } from "./manifest.ts";
 import { type Decide, type PlannedFile, planFiles } from "./plan-files.ts";
+import type { PlannedMapping } from "./plan-mapping.ts";
 import { planMigrations } from "./plan-migrations.ts";
 import { type PlannedSection, planSections } from "./plan-sections.ts";
 import { configPath, listFoldersAbove, type Project } from "./read-project.ts";
@@ -14,13 +16,26 @@ export type Plan = {
   folders: string[];
 };
 
-/** Plans an installation, a repeated one or an upgrade. Throws SyncError `project_invalid`. */
-export function planInstallation(sources: Sources, project: Project, now: number, decide: Decide): Plan {
+/**
+ * Plans an installation, a repeated one or an upgrade. The configuration that was proposed is written once, and is the
+ * project's own from then on. Throws SyncError `project_invalid`.
+ */
+export function planInstallation(
+  sources: Sources,
+  project: Project,
+  { mapping, facts, file: configuration }: Pick<PlannedMapping, "mapping" | "facts" | "file">,
+  now: number,
+  decide: Decide,
+): Plan {
   const migrations = planMigrations(sources.migrations, project, now);
   const files = [...migrations.files, ...planFiles(sources.files, project, decide)];
   const config = planSections(project.config, sources.sections, project.manifest?.sections ?? [], decide(configPath));
   const writes = files.flatMap(({ path, content }) => (content === undefined ? [] : [{ path, content }]));
   if (config.text !== project.config) writes.push({ path: configPath, content: config.text });
+  if (configuration !== null) {
+    writes.push(configuration);
+    files.push({ path: configuration.path, state: "add" });
+  }
 
   const manifest: Manifest = {
     version: sources.version,
@@ -29,7 +44,8 @@ export function planInstallation(sources: Sources, project: Project, now: number
     sections: config.installed,
     folders: listNewFolders(writes, project),
     kept: [...sources.files.map(({ path }) => path), configPath].filter((path) => decide(path) === "keep"),
-    ...mappingOf(project.files.get(manifestPath)),
+    configuration: noteConfiguration(configuration, project),
+    mapping: saveMapping(mapping, facts),
   };
   const text = formatManifest(manifest);
   // The manifest comes last: a file that was written without it is recognised by its content.
@@ -39,6 +55,11 @@ export function planInstallation(sources: Sources, project: Project, now: number
   }
   const deletes = files.flatMap(({ path, state }) => (state === "remove" ? [path] : []));
   return { files, sections: config.sections, writes, deletes, folders: listFoldersOf(deletes, manifest.folders) };
+}
+
+function noteConfiguration(written: PlannedMapping["file"], { manifest }: Project): Manifest["configuration"] {
+  if (written === null) return manifest?.configuration;
+  return { path: written.path, sha256: hashContent(written.content) };
 }
 
 /** The folders of ours above those files, the innermost first. */

@@ -17,6 +17,7 @@ export function planRemoval(project: Project, withMigrations: boolean): Plan {
   const files = [
     ...manifest.migrations.map((entry) => (withMigrations ? planDeletion(entry, project) : keepMigration(entry.path))),
     ...manifest.files.map((entry) => planDeletion(entry, project)),
+    ...(manifest.configuration === undefined ? [] : [planDeletion(manifest.configuration, project)]),
   ].filter((file) => project.files.has(file.path));
   files.push({ path: manifestPath, state: "remove" });
 

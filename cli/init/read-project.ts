@@ -22,6 +22,12 @@ export type Project = {
   ref: string | null;
 };
 
+/** Whether this is a project without supabase/: its server is one of its own. */
+export function isServerProject(folder: string): boolean {
+  const isSupabase = existsSync(path.join(folder, configPath)) || existsSync(path.join(folder, "config.toml"));
+  return !isSupabase && existsSync(path.join(folder, "package.json"));
+}
+
 /** The folder that holds supabase/config.toml, by its real path. Throws SyncError `project_not_found`. */
 export async function findProject(folder: string): Promise<string> {
   const isInsideSupabase = path.basename(folder) === "supabase" && existsSync(path.join(folder, "config.toml"));
@@ -40,7 +46,7 @@ export async function findProject(folder: string): Promise<string> {
 export async function readProject(folder: string, paths: readonly string[]): Promise<Project> {
   const manifestText = await readText(folder, manifestPath);
   const manifest = manifestText === null ? null : parseManifest(manifestText);
-  const known = manifest === null ? [] : [...manifest.files, ...manifest.migrations].map((file) => file.path);
+  const known = manifest === null ? [] : listInstalled(manifest);
   const all = [...new Set([...paths, ...known, ...(await listMigrations(folder)), manifestPath])].sort();
   const files = new Map<string, string>();
   for (const file of all) {
@@ -50,6 +56,10 @@ export async function readProject(folder: string, paths: readonly string[]): Pro
   const folders = [...new Set(all.flatMap(listFoldersAbove))].filter((each) => existsSync(path.join(folder, each)));
   const [config, ref] = [await readText(folder, configPath), await readText(folder, refPath)];
   return { config: config ?? "", manifest, files, folders: new Set(folders), ref: ref?.trim() || null };
+}
+
+function listInstalled({ files, migrations, configuration }: Manifest): string[] {
+  return [...files, ...migrations, ...(configuration === undefined ? [] : [configuration])].map((file) => file.path);
 }
 
 /** The folders above a relative path, the outermost first. */

@@ -1,3 +1,4 @@
+import { configurationName } from "../../mapping/read-configuration.ts";
 import type { Plan } from "./plan-installation.ts";
 import { configPath, migrationsPath } from "./read-project.ts";
 
@@ -13,6 +14,7 @@ const kinds: readonly (readonly [string, string, string])[] = [
   ["supabase/tests/", "test", "tests"],
   [".github/", "workflow", "workflows"],
   [configPath, "section in config.toml", "sections in config.toml"],
+  [configurationName, "configuration", "configurations"],
 ];
 
 /** What a summary says of all that have a state; every other state is told by name. */

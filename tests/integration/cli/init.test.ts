@@ -81,7 +81,7 @@ it("without --yes nothing is written, and the plan says what would be", async ()
   const done = await project.init();
   expect(done).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("--yes") });
   expect(done.stdout).toMatch(
-    /^1 migration, \d+ function files, \d+ tests, \d+ sections in config\.toml would be added$/m,
+    /^1 migration, \d+ function files, \d+ tests, \d+ sections in config\.toml, 1 configuration would be added$/m,
   );
   const listed = await project.init("--verbose");
   expect(listed.stdout).toMatch(/^add +supabase\/functions\/clerk-webhook\/index\.ts$/m);

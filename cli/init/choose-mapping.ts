@@ -1,0 +1,179 @@
+import { SyncError } from "#core/errors.ts";
+import { adviseTable, checkTable, formatProblems } from "../../mapping/check-table.ts";
+import type { Configuration } from "../../mapping/configuration.ts";
+import { plainConfiguration } from "../../mapping/expand-configuration.ts";
+import { findUsersTables } from "../../mapping/find-users-tables.ts";
+import type { TableFacts } from "../../mapping/mapping.ts";
+import { formatConfigurationFile, type Proposal, proposeUsers } from "../../mapping/propose-users.ts";
+import type { RowFacts } from "../../mapping/read-rows.ts";
+import { formatTableName } from "../../mapping/table-name.ts";
+import type { CommandIo } from "../command-io.ts";
+import { describeProposal, listCascades } from "./describe-proposal.ts";
+
+/** A table that was found, where it is made, and what its rows say where a database was read. */
+export type FoundTable = {
+  facts: TableFacts;
+  place: string;
+  rows?: RowFacts | undefined;
+  /** Columns that only the app fills in a new row. */
+  filledByApp: readonly string[];
+};
+
+export type MappingAnswers = {
+  /** The table and the key, as options name them. */
+  table?: string | undefined;
+  key?: string | undefined;
+  /** Takes what is proposed, and refuses where a guess could hurt. */
+  yes: boolean;
+  /** Nobody can be asked, or nothing is to be changed. */
+  isSilent: boolean;
+};
+
+/** What was chosen; `text`: the file to write. */
+export type ChosenMapping = { configuration: Configuration; facts: TableFacts | null; text: string; lines: string[] };
+
+/**
+ * Proposes a mapping of the users table that was found, and asks what it cannot know: which table, which column has
+ * Clerk's id, whether deleted users keep their rows. Null: the person stopped. Without a table the migration makes one.
+ * Throws SyncError `usage_invalid` where an option names what is not there, or a guess could hurt and nobody can be asked,
+ * and `migration_refused` where the table has to be changed first.
+ */
+export async function chooseMapping(
+  tables: readonly FoundTable[],
+  answers: MappingAnswers,
+  io: Pick<CommandIo, "choose">,
+): Promise<ChosenMapping | null> {
+  const choose = answers.yes || answers.isSilent ? null : io.choose;
+  const table = await chooseTable(tables, answers, choose);
+  if (table === "stop") return null;
+  if (table === null) return plainTable();
+  const key = await chooseKey(table, answers, choose);
+  if (key === "stop") return null;
+  const proposal = proposeUsers(table.facts, {
+    key: key ?? undefined,
+    rows: table.rows,
+    filledByApp: table.filledByApp,
+  });
+  if (proposal.problems.length > 0) throw refuseTable(proposal, table); // before a question is asked for nothing
+  if (choose === null && proposal.guesses.length > 0) throw refuseGuess(proposal, table);
+  const users = await chooseDeletion(proposal, table.facts, choose);
+  if (users === "stop") return null;
+  const chosen = { ...proposal, users };
+  const problems = checkTable(chosen, table.facts, table.rows);
+  if (problems.length > 0) throw refuseTable({ users, problems }, table);
+  return {
+    configuration: { ...plainConfiguration, users },
+    facts: table.facts,
+    text: formatConfigurationFile(chosen),
+    lines: [...describeProposal(chosen, table.facts, table.place), ...describeRefused(chosen, table)],
+  };
+}
+
+type Choose = CommandIo["choose"];
+
+async function chooseTable(
+  tables: readonly FoundTable[],
+  { table: named }: MappingAnswers,
+  choose: Choose,
+): Promise<FoundTable | null | "stop"> {
+  const nameOf = ({ facts }: FoundTable) => formatTableName(facts.table);
+  if (named !== undefined) {
+    const wanted = named.includes(".") ? named : `public.${named}`;
+    const found = tables.find((each) => nameOf(each) === wanted);
+    if (found !== undefined) return found;
+    const known = tables.length === 0 ? "No table was found" : `These were found: ${tables.map(nameOf).join(", ")}`;
+    throw new SyncError(
+      "usage_invalid",
+      `--table names ${named}, which no migration, Prisma schema or Drizzle schema of this folder makes. ${known}. Pass --db-url to look in a database.`,
+    );
+  }
+  const likely = findUsersTables(tables);
+  const [first, ...more] = likely;
+  if (first === undefined) return null;
+  if (more.length === 0) return first;
+  if (choose === null) {
+    const list = likely.map((each) => `${nameOf(each)} (${each.place})`).join(", ");
+    throw new SyncError(
+      "usage_invalid",
+      `Several tables may be the one of your users: ${list}. Say which: add --table ${nameOf(first)}`,
+    );
+  }
+  const choices = likely.map((each) => ({ value: nameOf(each), label: `${nameOf(each)} (${each.place})` }));
+  const answer = await choose("Which table has your users?", choices);
+  return likely.find((each) => nameOf(each) === answer) ?? "stop";
+}
+
+/** Null: the table has none, and the proposal says so. */
+async function chooseKey(
+  { facts, rows, filledByApp }: FoundTable,
+  { key: named }: MappingAnswers,
+  choose: Choose,
+): Promise<string | null | "stop"> {
+  if (named !== undefined) {
+    if (facts.columns.some(({ name }) => name === named)) return named;
+    const known = facts.columns.map(({ name }) => name).join(", ");
+    const message = `--key names ${named}, and ${formatTableName(facts.table)} has no such column. It has: ${known}.`;
+    throw new SyncError("usage_invalid", message);
+  }
+  const { keys } = proposeUsers(facts, { rows, filledByApp });
+  if (keys.length < 2) return keys[0] ?? null;
+  if (choose === null) {
+    const message = `Several columns of ${formatTableName(facts.table)} may hold Clerk's id: ${keys.join(", ")}. Say which: add --key ${keys[0]}`;
+    throw new SyncError("usage_invalid", message);
+  }
+  const choices = keys.map((value) => ({ value, label: value }));
+  return (await choose("Which column holds Clerk's id of the user?", choices)) ?? "stop";
+}
+
+/** Asked only where other rows go with a user's: an accident at Clerk would take them. */
+async function chooseDeletion(
+  { users }: Proposal,
+  facts: TableFacts,
+  choose: Choose,
+): Promise<Proposal["users"] | "stop"> {
+  const cascades = listCascades(facts);
+  if (users.softDelete !== null || cascades.length === 0 || choose === null) return users;
+  const answer = await choose(
+    `When a user is deleted at Clerk, the row goes, and with it the user's rows of ${cascades.join(", ")} (on delete cascade). Is that right?`,
+    [
+      { value: "hard", label: "Yes, delete them" },
+      { value: "soft", label: "No, keep the row and mark it (needs a column deleted_at)" },
+    ],
+  );
+  if (answer === null) return "stop";
+  return answer === "hard" ? users : { ...users, softDelete: "deleted_at" };
+}
+
+/** The table of a project that has none. */
+function plainTable(): ChosenMapping {
+  const { users } = plainConfiguration;
+  const table = formatTableName(users.table);
+  return {
+    configuration: plainConfiguration,
+    facts: null,
+    text: formatConfigurationFile({ users, unmapped: [] }),
+    lines: [
+      `No table of users was found, so the migration makes ${table}: ${[users.key, ...users.columns.map(({ name }) => name)].join(", ")}.`,
+      "A signed-in user may read the own row. If your users are in a table already, name it: --table <table>, or --db-url to look in a database.",
+    ],
+  };
+}
+
+/** Values that stay, although Clerk may give no such value: a person decides whether they are allowed. */
+function describeRefused({ users }: Proposal, { rows }: FoundTable): string[] {
+  if (rows === undefined) return [];
+  const advice = adviseTable({ users }, rows);
+  return advice.length === 0 ? [] : formatProblems(advice).split("\n");
+}
+
+function refuseTable({ users, problems }: Pick<Proposal, "users" | "problems">, { place }: FoundTable): SyncError {
+  const table = formatTableName(users.table);
+  const message = `The sync cannot write ${table} (${place}) as it is. Put these statements into a migration of yours, then run clerk-sync init again:\n${formatProblems(problems)}\n-- Nothing was changed.`;
+  return new SyncError("migration_refused", message);
+}
+
+function refuseGuess({ users, guesses }: Proposal, { place }: FoundTable): SyncError {
+  const table = formatTableName(users.table);
+  const message = `What goes into ${table} (${place}) where Clerk has no value is a guess, which a person has to confirm. Run it on a terminal, or write clerk-sync.config.json with these lines:\n${formatProblems(guesses)}`;
+  return new SyncError("usage_invalid", message);
+}

@@ -1,0 +1,45 @@
+import type { ClientBase } from "pg";
+import { findUsersTables } from "../../mapping/find-users-tables.ts";
+import { listAppTables } from "../../mapping/list-app-tables.ts";
+import type { TableFacts, TableName } from "../../mapping/mapping.ts";
+import { proposeUsers } from "../../mapping/propose-users.ts";
+import { type RowFacts, readRows } from "../../mapping/read-rows.ts";
+import { readTable } from "../../mapping/read-table.ts";
+import type { FoundTable } from "./choose-mapping.ts";
+
+/** The tables of a project: those of the database at `dbUrl`, else those that its files make. */
+export async function findTables(folder: string, { dbUrl }: { dbUrl?: string | undefined }): Promise<FoundTable[]> {
+  if (dbUrl === undefined) return findInFiles(folder);
+  const { withConnection } = await import("../../server/with-connection.ts");
+  return withConnection(dbUrl, readAll, "--db-url");
+}
+
+/** One table of the database at `dbUrl`; null: it has none of this name. */
+export async function readTableAt(dbUrl: string, table: TableName): Promise<TableFacts | null> {
+  const { withConnection } = await import("../../server/with-connection.ts");
+  return withConnection(dbUrl, (client) => readTable(client, table), "--db-url");
+}
+
+/** Rows are read only of tables that may be the one of the users. */
+async function readAll(client: ClientBase): Promise<FoundTable[]> {
+  const found: FoundTable[] = [];
+  for (const table of await listAppTables(client)) {
+    const facts = await readTable(client, table);
+    if (facts !== null) found.push({ facts, place: "the database at --db-url", filledByApp: [] });
+  }
+  const likely = new Set(findUsersTables(found));
+  for (const table of likely) table.rows = await readAllRows(client, table.facts);
+  return found;
+}
+
+/** What the rows say: which columns hold ids of Clerk, and then how they fit what is proposed. */
+async function readAllRows(client: ClientBase, facts: TableFacts): Promise<RowFacts> {
+  const { users } = proposeUsers(facts);
+  const { clerkIdColumns } = await readRows(client, { users: { ...users, key: "", columns: [] } }, facts);
+  const rows = { clerkIdColumns, hasRepeatedKeys: false, refused: [] };
+  return { ...(await readRows(client, { users: proposeUsers(facts, { rows }).users }, facts)), clerkIdColumns };
+}
+
+async function findInFiles(_folder: string): Promise<FoundTable[]> {
+  return [];
+}

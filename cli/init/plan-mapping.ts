@@ -1,0 +1,71 @@
+import { SyncError } from "#core/errors.ts";
+import type { Configuration } from "../../mapping/configuration.ts";
+import type { Mapping, TableFacts } from "../../mapping/mapping.ts";
+import { configurationName, readConfiguration } from "../../mapping/read-configuration.ts";
+import { mapTable } from "../../mapping/read-mapping.ts";
+import { factsOfTable, readSavedMapping } from "../../mapping/saved-mapping.ts";
+import { refuseUnsupported } from "../../mapping/unsupported.ts";
+import type { CommandIo } from "../command-io.ts";
+import { chooseMapping, type MappingAnswers } from "./choose-mapping.ts";
+import { findTables, readTableAt } from "./find-tables.ts";
+
+export type MappingOptions = MappingAnswers & {
+  /** A database to look for tables in, instead of the files of the folder. */
+  dbUrl?: string | undefined;
+};
+
+/** What is installed for: the mapping, the columns that it is made of, and the file that says so, where there is none yet. */
+export type PlannedMapping = {
+  mapping: Mapping;
+  facts: TableFacts | null;
+  file: { path: string; content: string } | null;
+  lines: readonly string[];
+};
+
+/**
+ * The mapping of the project in `folder`: that of its configuration, else one that is proposed from the tables it has.
+ * A project in which the sync is installed without the file keeps the plain table. Null: the person stopped.
+ * Throws SyncError `config_invalid`, `migration_refused` where the table does not fit, and as chooseMapping.
+ */
+export async function planMapping(
+  folder: string,
+  { isInstalled }: { isInstalled: boolean },
+  options: MappingOptions,
+  io: Pick<CommandIo, "choose" | "environment">,
+): Promise<PlannedMapping | null> {
+  const { configuration, file } = await readConfiguration(folder, { environment: io.environment });
+  if (file === null && !(isInstalled && options.table === undefined)) return propose(folder, options, io);
+  if (options.table !== undefined || options.key !== undefined) {
+    const message = `${configurationName} says which table and which key: change it there, or remove the file to have one proposed. --table and --key answer before there is one.`;
+    throw new SyncError("usage_invalid", message);
+  }
+  refuseUnsupported(configuration, configurationName);
+  const facts = await readFacts(folder, configuration, options.dbUrl);
+  return { mapping: mapTable(configuration, facts), facts, file: null, lines: [] };
+}
+
+async function propose(
+  folder: string,
+  options: MappingOptions,
+  io: Pick<CommandIo, "choose">,
+): Promise<PlannedMapping | null> {
+  const chosen = await chooseMapping(await findTables(folder, options), options, io);
+  if (chosen === null) return null;
+  const { configuration, facts, text, lines } = chosen;
+  return {
+    mapping: mapTable(configuration, facts),
+    facts,
+    file: { path: configurationName, content: text },
+    lines,
+  };
+}
+
+/** The columns as the database has them, else as they were the last time. */
+async function readFacts(
+  folder: string,
+  configuration: Configuration,
+  dbUrl: string | undefined,
+): Promise<TableFacts | null> {
+  if (dbUrl === undefined) return factsOfTable(await readSavedMapping(folder), configuration);
+  return readTableAt(dbUrl, configuration.users.table);
+}
