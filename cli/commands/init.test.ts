@@ -120,7 +120,7 @@ test("a users table of the project's own is pointed out before the push, ours is
   await init(["--remove", "--migrations", "--yes"]);
   await write("supabase/migrations/20260101000000_own.sql", "create table users (id int);\n");
   const done = await init(["--yes"]);
-  expect(done.stdout).toMatch(/1\. You have a users table already: docs\/existing-users\.md[\s\S]*db push/);
+  expect(done.stdout).toMatch(/1\. You have a users table already: docs\/your-table\.md[\s\S]*db push/);
 });
 
 test("the first installation names every secret, and one processor secret for both places", async () => {

@@ -35,7 +35,7 @@ function listUsersTableStep(plan: Plan, project: Project): string[] {
   const files = new Map([...project.files].filter(([path]) => !ours.has(path)));
   return findUsersTable({ ...project, files }) === null
     ? []
-    : ["You have a users table already: docs/existing-users.md says what becomes of it. Read it before you push"];
+    : ["You have a users table already: docs/your-table.md says what becomes of it. Read it before you push"];
 }
 
 function listSecretSteps(url: string): string[] {
