@@ -107,20 +107,17 @@ test("what a commit before the first release installed is refused, nothing is wr
   ]);
 });
 
-test("a users table of the project's own is pointed out before the push, ours is not", async () => {
-  await writeSource(
-    "supabase/migrations/20261124000002_users.sql",
-    "create table if not exists public.users (id int);\n",
-  );
-  const without = await init(["--yes"]);
-  expect(without.stdout).not.toContain("users table");
-  await rm(path.join(given.project, "supabase/clerk-sync.json")); // as after a run that broke off
-  await rm(path.join(given.project, "supabase/migrations/20261231235958_clerk_sync_schema.sql"));
-  expect((await init(["--yes"])).stdout).toMatch(/^(?![\s\S]*users table)[\s\S]*db push/);
-  await init(["--remove", "--migrations", "--yes"]);
+test("a users table in a migration of one's own is proposed, and one that cannot take Clerk's id is refused", async () => {
   await write("supabase/migrations/20260101000000_own.sql", "create table users (id int);\n");
+  const refused = await init(["--yes"]);
+  expect(refused.stderr).toContain("alter table public.users add column clerk_id text unique;");
+  expect(await readdir(path.join(given.project, "supabase"))).toEqual(["config.toml", "migrations"]);
+  await write("supabase/migrations/20260102000000_key.sql", "alter table users add column clerk_id text unique;\n");
   const done = await init(["--yes"]);
-  expect(done.stdout).toMatch(/1\. You have a users table already: docs\/your-table\.md[\s\S]*db push/);
+  expect(done.stdout).toContain("Your users are in public.users (supabase/migrations/20260101000000_own.sql:1).");
+  expect(JSON.parse(await read("supabase/clerk-sync.json"))).toMatchObject({
+    mapping: { users: { table: { name: "users" }, isOurs: false } },
+  });
 });
 
 test("the first installation names every secret, and one processor secret for both places", async () => {

@@ -33,7 +33,7 @@ function table(name: string, columns: readonly Given[], rest: Partial<TableFacts
     hasRowLevelSecurity: false,
     ...rest,
   };
-  return { facts, place: `${name}.sql:1`, filledByApp: [] };
+  return { facts, place: `${name}.sql:1`, filledByApp: [], unread: [] };
 }
 
 /** Answers each question with the given value; a question more than that is an error. */

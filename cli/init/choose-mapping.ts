@@ -17,6 +17,8 @@ export type FoundTable = {
   rows?: RowFacts | undefined;
   /** Columns that only the app fills in a new row. */
   filledByApp: readonly string[];
+  /** What names the table and could not be read, and why: the facts may lack it. */
+  unread: readonly string[];
 };
 
 export type MappingAnswers = {
@@ -65,7 +67,11 @@ export async function chooseMapping(
     configuration: { ...plainConfiguration, users },
     facts: table.facts,
     text: formatConfigurationFile(chosen),
-    lines: [...describeProposal(chosen, table.facts, table.place), ...describeRefused(chosen, table)],
+    lines: [
+      ...describeProposal(chosen, table.facts, table.place),
+      ...table.unread.map((each) => `Not read, so look whether it changes the table: ${each}`),
+      ...describeRefused(chosen, table),
+    ],
   };
 }
 

@@ -25,7 +25,7 @@ async function readAll(client: ClientBase): Promise<FoundTable[]> {
   const found: FoundTable[] = [];
   for (const table of await listAppTables(client)) {
     const facts = await readTable(client, table);
-    if (facts !== null) found.push({ facts, place: "the database at --db-url", filledByApp: [] });
+    if (facts !== null) found.push({ facts, place: "the database at --db-url", filledByApp: [], unread: [] });
   }
   const likely = new Set(findUsersTables(found));
   for (const table of likely) table.rows = await readAllRows(client, table.facts);
@@ -40,6 +40,16 @@ async function readAllRows(client: ClientBase, facts: TableFacts): Promise<RowFa
   return { ...(await readRows(client, { users: proposeUsers(facts, { rows }).users }, facts)), clerkIdColumns };
 }
 
-async function findInFiles(_folder: string): Promise<FoundTable[]> {
-  return [];
+async function findInFiles(folder: string): Promise<FoundTable[]> {
+  const { findTables: readFiles } = await import("../../mapping/table-files/find-tables.ts");
+  return (await readFiles(folder)).map(({ facts, place, filledByApp, unread }) => ({
+    facts,
+    place: formatPlace(place),
+    filledByApp: filledByApp.map(({ column }) => column),
+    unread: unread.map((each) => `${formatPlace(each.place)}: ${each.reason}`),
+  }));
+}
+
+function formatPlace({ file, line }: { file: string; line: number }): string {
+  return `${file}:${line}`;
 }

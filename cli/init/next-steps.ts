@@ -1,4 +1,3 @@
-import { findUsersTable } from "./find-users-table.ts";
 import type { Plan } from "./plan-installation.ts";
 import { configPath, migrationsPath, type Project } from "./read-project.ts";
 
@@ -14,7 +13,6 @@ export function listNextSteps(plan: Plan, project: Project, functions: readonly 
   const isDeployNeeded = written.some((path) => path.startsWith(functionsPath) || path === configPath);
   const url = `https://${project.ref ?? "<project>"}.supabase.co`;
   return [
-    ...(isPushNeeded ? listUsersTableStep(plan, project) : []),
     ...(project.ref === null ? ["npx supabase link"] : []),
     ...(isPushNeeded ? ["npx supabase db push --remote"] : []),
     ...(isFirst ? listSecretSteps(url) : []),
@@ -27,15 +25,6 @@ export function listNextSteps(plan: Plan, project: Project, functions: readonly 
     `npx clerk-sync doctor --env-file ${environmentFile}, then npx clerk-sync verify --env-file ${environmentFile}`,
     ...(isFirst ? [`For users who signed up before: npx clerk-sync backfill --env-file ${environmentFile}`] : []),
   ];
-}
-
-/** Before the database is touched. A first installation that broke off has left files of ours that no manifest names. */
-function listUsersTableStep(plan: Plan, project: Project): string[] {
-  const ours = new Set(plan.files.map(({ path }) => path));
-  const files = new Map([...project.files].filter(([path]) => !ours.has(path)));
-  return findUsersTable({ ...project, files }) === null
-    ? []
-    : ["You have a users table already: docs/your-table.md says what becomes of it. Read it before you push"];
 }
 
 function listSecretSteps(url: string): string[] {

@@ -360,7 +360,8 @@ begin
         ),
         (1, d.kind = 'index' and d.state = 'changed', format('drop index %s', d.name)),
         (
-          1, d.kind = 'row level security', -- before the check of the mapped table
+          -- before the check of the mapped table; one that was mapped before may have another name now
+          1, d.kind = 'row level security' and to_regclass(d.relation) is not null,
           format('alter table %s enable row level security', d.relation)
         ),
         (
