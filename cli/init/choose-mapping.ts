@@ -17,8 +17,6 @@ export type FoundTable = {
   rows?: RowFacts | undefined;
   /** Columns that only the app fills in a new row. */
   filledByApp: readonly string[];
-  /** What names the table and could not be read, and why: the facts may lack it. */
-  unread: readonly string[];
 };
 
 export type MappingAnswers = {
@@ -32,7 +30,7 @@ export type MappingAnswers = {
 };
 
 /** What was chosen; `text`: the file to write. */
-export type ChosenMapping = { configuration: Configuration; facts: TableFacts | null; text: string; lines: string[] };
+export type ChosenMapping = { configuration: Configuration; text: string; lines: string[] };
 
 /**
  * Proposes a mapping of the users table that was found, and asks what it cannot know: which table, which column has
@@ -65,13 +63,8 @@ export async function chooseMapping(
   if (problems.length > 0) throw refuseTable({ users, problems }, table);
   return {
     configuration: { ...plainConfiguration, users },
-    facts: table.facts,
     text: formatConfigurationFile(chosen),
-    lines: [
-      ...describeProposal(chosen, table.facts, table.place),
-      ...table.unread.map((each) => `Not read, so look whether it changes the table: ${each}`),
-      ...describeRefused(chosen, table),
-    ],
+    lines: [...describeProposal(chosen, table.facts, table.place), ...describeRefused(chosen, table)],
   };
 }
 
@@ -156,7 +149,6 @@ function plainTable(): ChosenMapping {
   const table = formatTableName(users.table);
   return {
     configuration: plainConfiguration,
-    facts: null,
     text: formatConfigurationFile({ users, unmapped: [] }),
     lines: [
       `No table of users was found, so the migration makes ${table}: ${[users.key, ...users.columns.map(({ name }) => name)].join(", ")}.`,

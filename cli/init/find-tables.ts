@@ -25,7 +25,7 @@ async function readAll(client: ClientBase): Promise<FoundTable[]> {
   const found: FoundTable[] = [];
   for (const table of await listAppTables(client)) {
     const facts = await readTable(client, table);
-    if (facts !== null) found.push({ facts, place: "the database at --db-url", filledByApp: [], unread: [] });
+    if (facts !== null) found.push({ facts, place: "the database at --db-url", filledByApp: [] });
   }
   const likely = new Set(findUsersTables(found));
   for (const table of likely) table.rows = await readAllRows(client, table.facts);
@@ -42,14 +42,9 @@ async function readAllRows(client: ClientBase, facts: TableFacts): Promise<RowFa
 
 async function findInFiles(folder: string): Promise<FoundTable[]> {
   const { findTables: readFiles } = await import("../../mapping/table-files/find-tables.ts");
-  return (await readFiles(folder)).map(({ facts, place, filledByApp, unread }) => ({
+  return (await readFiles(folder)).map(({ facts, place, filledByApp }) => ({
     facts,
-    place: formatPlace(place),
+    place: `${place.file}:${place.line}`,
     filledByApp: filledByApp.map(({ column }) => column),
-    unread: unread.map((each) => `${formatPlace(each.place)}: ${each.reason}`),
   }));
-}
-
-function formatPlace({ file, line }: { file: string; line: number }): string {
-  return `${file}:${line}`;
 }

@@ -23,7 +23,7 @@ export type Plan = {
 export function planInstallation(
   sources: Sources,
   project: Project,
-  { mapping, facts, file: configuration }: Pick<PlannedMapping, "mapping" | "facts" | "file">,
+  { mapping, columns, file: configuration }: Omit<PlannedMapping, "lines">,
   now: number,
   decide: Decide,
 ): Plan {
@@ -45,7 +45,7 @@ export function planInstallation(
     folders: listNewFolders(writes, project),
     kept: [...sources.files.map(({ path }) => path), configPath].filter((path) => decide(path) === "keep"),
     configuration: noteConfiguration(configuration, project),
-    mapping: saveMapping(mapping, facts),
+    mapping: saveMapping(mapping, columns),
   };
   const text = formatManifest(manifest);
   // The manifest comes last: a file that was written without it is recognised by its content.

@@ -1,9 +1,11 @@
 import { SyncError } from "#core/errors.ts";
 import type { Configuration } from "../../mapping/configuration.ts";
-import type { Mapping, TableFacts } from "../../mapping/mapping.ts";
+import type { Mapping } from "../../mapping/mapping.ts";
 import { configurationName, readConfiguration } from "../../mapping/read-configuration.ts";
 import { mapTable } from "../../mapping/read-mapping.ts";
-import { factsOfTable, readSavedMapping } from "../../mapping/saved-mapping.ts";
+import { resolveMapping } from "../../mapping/resolve.ts";
+import { type Columns, readSavedMapping } from "../../mapping/saved-mapping.ts";
+import { chooseFacts, compareWithFiles, refuseUnclearDefaults } from "../../mapping/table-files/choose-facts.ts";
 import { refuseUnsupported } from "../../mapping/unsupported.ts";
 import type { CommandIo } from "../command-io.ts";
 import { chooseMapping, type MappingAnswers } from "./choose-mapping.ts";
@@ -17,7 +19,7 @@ export type MappingOptions = MappingAnswers & {
 /** What is installed for: the mapping, the columns that it is made of, and the file that says so, where there is none yet. */
 export type PlannedMapping = {
   mapping: Mapping;
-  facts: TableFacts | null;
+  columns: Columns;
   file: { path: string; content: string } | null;
   lines: readonly string[];
 };
@@ -25,7 +27,7 @@ export type PlannedMapping = {
 /**
  * The mapping of the project in `folder`: that of its configuration, else one that is proposed from the tables it has.
  * A project in which the sync is installed without the file keeps the plain table. Null: the person stopped.
- * Throws SyncError `config_invalid`, `migration_refused` where the table does not fit, and as chooseMapping.
+ * Throws SyncError `config_invalid`, `migration_refused` where a proposed table does not fit, and as chooseMapping.
  */
 export async function planMapping(
   folder: string,
@@ -40,8 +42,7 @@ export async function planMapping(
     throw new SyncError("usage_invalid", message);
   }
   refuseUnsupported(configuration, configurationName);
-  const facts = await readFacts(folder, configuration, options.dbUrl);
-  return { mapping: mapTable(configuration, facts), facts, file: null, lines: [] };
+  return { ...(await mapProject(folder, configuration, options.dbUrl)), file: null };
 }
 
 async function propose(
@@ -51,21 +52,29 @@ async function propose(
 ): Promise<PlannedMapping | null> {
   const chosen = await chooseMapping(await findTables(folder, options), options, io);
   if (chosen === null) return null;
-  const { configuration, facts, text, lines } = chosen;
+  const { configuration, text, lines } = chosen;
+  const planned = await mapProject(folder, configuration, options.dbUrl);
+  mapTable(configuration, planned.columns.facts);
   return {
-    mapping: mapTable(configuration, facts),
-    facts,
+    ...planned,
     file: { path: configurationName, content: text },
-    lines,
+    lines: [...lines, ...planned.lines],
   };
 }
 
-/** The columns as the database has them, else as they were the last time. */
-async function readFacts(
+/** The columns as the database at `dbUrl` has them, else as files of the project or the last time say. */
+async function mapProject(
   folder: string,
   configuration: Configuration,
   dbUrl: string | undefined,
-): Promise<TableFacts | null> {
-  if (dbUrl === undefined) return factsOfTable(await readSavedMapping(folder), configuration);
-  return readTableAt(dbUrl, configuration.users.table);
+): Promise<Pick<PlannedMapping, "mapping" | "columns" | "lines">> {
+  if (dbUrl !== undefined) {
+    const facts = await readTableAt(dbUrl, configuration.users.table);
+    const { origin, notes } = await compareWithFiles(folder, configuration, facts);
+    return { mapping: mapTable(configuration, facts), columns: { facts, origin }, lines: notes };
+  }
+  const chosen = await chooseFacts(folder, configuration, await readSavedMapping(folder));
+  const mapping = resolveMapping(configuration, chosen.facts); // one that does not fit stops the migration, which says so
+  refuseUnclearDefaults(mapping, chosen);
+  return { mapping, columns: chosen, lines: chosen.notes };
 }

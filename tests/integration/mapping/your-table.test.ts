@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { fieldsOf } from "#core/config/mapping.ts";
 import { userEvent } from "../../support/clerk/build-event.ts";
 import { createQueue, type Queue, toJob } from "../../support/database/queue.ts";
+import { createEmptyDatabase } from "../../support/database/test-database.ts";
 import { teamTables } from "../../support/mapping/team-tables.ts";
 import { runCommand } from "../../support/processes/run-command.ts";
 import { createTestFolder } from "../../support/processes/test-folder.ts";
@@ -66,7 +67,10 @@ describe.each(cases)("$section", ({ section, language, file, table, row, expecte
   it("init writes the configuration of the page, and an event makes a row", async () => {
     await write("package.json", '{ "dependencies": { "drizzle-orm": "0.45.4" } }');
     await write(file, blockOf(section, language));
-    await write("drizzle.config.ts", 'export default { dialect: "postgresql", schema: "./src/db/schema.ts", out: "./drizzle" };');
+    await write(
+      "drizzle.config.ts",
+      'export default { dialect: "postgresql", schema: "./src/db/schema.ts", out: "./drizzle" };',
+    );
     expect(await runCommand(["init", "--yes"], { folder: project.path })).toMatchObject({ exitCode: 0, stderr: "" });
     expect(await readFile(path.join(project.path, "clerk-sync.config.json"), "utf8")).toBe(blockOf(section, "jsonc"));
     await queue.pool.query(`create schema contract; alter table public.users set schema contract; ${table}`);
@@ -79,3 +83,39 @@ describe.each(cases)("$section", ({ section, language, file, table, row, expecte
     expect(await queue.one(row)).toMatchObject(expected);
   });
 });
+
+it.each(["a table of the contract", "no table"])(
+  "a project with %s answers one question, and events make rows",
+  async (kind) => {
+    const database = await createEmptyDatabase();
+    try {
+      await write("package.json", "{}");
+      if (kind !== "no table") {
+        const sql = await readFile(new URL("../../../local/contract-users.sql", import.meta.url), "utf8");
+        await write("migrations/0001_users.sql", sql);
+        await database.pool.query(sql);
+      }
+      const asked: string[] = [];
+      const confirm = async (question: string) => asked.push(question) > 0;
+      const choose = async (question: string) => {
+        asked.push(question);
+        return null;
+      };
+      const done = await runCommand(["init"], { folder: project.path, confirm, choose });
+      expect([done.exitCode, done.stderr, asked.length]).toEqual([0, "", 1]);
+      const environment = { DATABASE_URL: database.url };
+      expect(await runCommand(["migrate"], { folder: project.path, environment })).toMatchObject({ exitCode: 0 });
+      const { rows: mappings } = await database.pool.query("select public.clerk_sync_mapping() as mapping");
+      const job = toJob(
+        userEvent("user.created", { id: "user_new", version: 1 }),
+        "msg_1",
+        fieldsOf(mappings[0].mapping, false),
+      );
+      await database.pool.query("select public.clerk_sync_accept($1)", [JSON.stringify([job])]);
+      const { rows } = await database.pool.query("select email, name from public.users where clerk_id = 'user_new'");
+      expect(rows).toEqual([{ email: "user_new@example.com", name: "Ada Lovelace" }]);
+    } finally {
+      await database.drop();
+    }
+  },
+);
