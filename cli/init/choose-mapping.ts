@@ -30,7 +30,7 @@ export type MappingAnswers = {
 };
 
 /** What was chosen; `text`: the file to write. */
-export type ChosenMapping = { configuration: Configuration; text: string; lines: string[] };
+type ChosenMapping = { configuration: Configuration; text: string; lines: string[] };
 
 /**
  * Proposes a mapping of the users table that was found, and asks what it cannot know: which table, which column has

@@ -5,7 +5,7 @@ import type { CommandIo } from "../command-io.ts";
 import type { Outcome, RunOptions } from "./carry-out.ts";
 import { type MappingOptions, planMapping } from "./plan-mapping.ts";
 
-export type Configured = { outcome: Outcome; message: string; written: string[]; next: string[] };
+type Configured = { outcome: Outcome; message: string; written: string[]; next: string[] };
 
 /**
  * Proposes the configuration of a project without supabase/, whose server of its own brings everything else, and writes it.

@@ -49,13 +49,6 @@ function isMappingOnly(value: unknown): value is { mapping: unknown } {
   return typeof value === "object" && value !== null && Object.keys(value).join() === "mapping";
 }
 
-/** What `generate` keeps in the manifest's text. */
-export function mappingOf(text: string | undefined): Pick<Manifest, "mapping"> {
-  const value: unknown = text === undefined ? null : JSON.parse(text);
-  const isThere = typeof value === "object" && value !== null && "mapping" in value;
-  return isThere ? { mapping: value.mapping } : {};
-}
-
 export function formatManifest(manifest: Manifest): string {
   return `${JSON.stringify(manifest, null, 2)}\n`;
 }
