@@ -337,13 +337,11 @@ begin
     order by s.clerk_id -- one order for all: two calls that share users do not wait for each other in a circle
   ),
   record as ( -- the guard and the tombstone: only what it returns is written
-    insert into clerk_sync.records as r (id, version, last_synced_at, first_seen_at, given${ungiven.length > 0 ? ", ungiven" : ""})
+    insert into clerk_sync.records as r (id, version, last_synced_at, first_seen_at, row_made_at, given${ungiven.length > 0 ? ", ungiven" : ""})
     select
       f.clerk_id, f.version, p_now,
-      case
-        when coalesce(f.source, 'webhook') = 'webhook'
-          and (select true from ${table} as u where u.${key} = f.clerk_id) is null then p_now
-      end,
+      case when coalesce(f.source, 'webhook') = 'webhook' and n.makes_row then p_now end,
+      case when n.makes_row then p_now end,
       array(select jsonb_array_elements_text(f.payload -> 'given'))${
         ungiven.length === 0
           ? ""
@@ -353,7 +351,7 @@ begin
           ungiven.map(
             (column) => `case
           when ${hasValue(column, "f.payload")} then null
-          when (select true from ${table} as u where u.${key} = f.clerk_id) is null or ${isUngiven(column, "f")}
+          when n.makes_row or ${isUngiven(column, "f")}
             then ${quoteLiteral(column.name)}
         end`,
           ),
@@ -362,10 +360,15 @@ begin
       ], null), '{}')`
       }
     from fit as f
+    cross join lateral (
+      select (select true from ${table} as u where u.${key} = f.clerk_id) is null as makes_row
+      offset 0 -- one lookup each
+    ) as n
     on conflict (id) do update
       set version = excluded.version,
           last_synced_at = excluded.last_synced_at,
           first_seen_at = case when r.version = 0 then coalesce(r.first_seen_at, excluded.first_seen_at) else r.first_seen_at end,
+          row_made_at = coalesce(excluded.row_made_at, r.row_made_at),
           given = case
             when excluded.given <@ r.given then r.given
             else array(select distinct g from unnest(r.given || excluded.given) as g order by g)
@@ -912,8 +915,8 @@ create index clerk_sync_unlinked_email_idx
   where ${isUnlinked(users)};
 
 -- Links rows without a Clerk id (the app made them before the sync, or by its own sign-up) to the Clerk users who have proved
--- the address. The case of an address does not count. A user who has a row by then keeps the older one, when no row of
--- another table references the newer. Else nothing is deleted or moved, and the user's state names the row.
+-- the address. The case of an address does not count. A user who has a row by then keeps the older one, when the sync made
+-- the newer one and no row of another table references it. Else nothing is deleted or moved, and the user's state names the row.
 ${head}
 language plpgsql
 set search_path = ''
@@ -936,7 +939,10 @@ begin
     for update;
     continue when not found;
     if exists (select 1 from ${table} as u where u.${key} = v_link.clerk_id)
-      and clerk_sync.row_is_referenced(v_link.clerk_id)
+      and (
+        (select r.row_made_at from clerk_sync.records as r where r.id = v_link.clerk_id) is null
+        or clerk_sync.row_is_referenced(v_link.clerk_id)
+      )
     then
       insert into clerk_sync.user_state as s (clerk_id, unlinked_row)
       values (v_link.clerk_id, v_row.row_id)
@@ -950,7 +956,8 @@ begin
     set ${key} = v_link.clerk_id
     where u.ctid = v_row.place;
     update clerk_sync.records as r
-    set ungiven = null
+    set ungiven = null,
+        row_made_at = null
     where r.id = v_link.clerk_id;
     update clerk_sync.user_state as s
     set unlinked_row = null

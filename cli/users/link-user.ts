@@ -204,8 +204,8 @@ async function settle(
   client: pg.ClientBase,
   { clerkId, actor, row, newer }: { clerkId: string; actor: string; row: string; newer: string | null },
 ): Promise<void> {
-  // a row that was there keeps what is written once
-  await client.query("update clerk_sync.records set ungiven = null where id = $1", [clerkId]);
+  // a row that was there keeps what is written once, and is never deleted for another
+  await client.query("update clerk_sync.records set ungiven = null, row_made_at = null where id = $1", [clerkId]);
   await client.query("update clerk_sync.user_state set unlinked_row = null where clerk_id = $1", [clerkId]);
   await client.query("select public.clerk_sync_request_refresh(array[$1::text], 'linked')", [clerkId]);
   await client.query("select public.clerk_sync_note_action($1, 'link_user', $2, 1, $3::jsonb)", [

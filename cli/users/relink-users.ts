@@ -145,6 +145,7 @@ const moveRecords = `
 update clerk_sync.records as n
 set given = array(select distinct g from unnest(n.given || o.given) as g order by g),
     ungiven = o.ungiven,
+    row_made_at = o.row_made_at,
     first_seen_at = coalesce(n.first_seen_at, o.first_seen_at),
     deleted_at = null,
     refresh_reason = null

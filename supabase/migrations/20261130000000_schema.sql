@@ -792,6 +792,7 @@ create table if not exists clerk_sync.records (
   refresh_due_at    timestamptz null,
   refresh_attempts  integer     not null default 0,
   first_seen_at     timestamptz null,
+  row_made_at       timestamptz null,
   last_synced_at    timestamptz null,
   delete_counted_at timestamptz null,
   constraint records_pkey primary key (id),
@@ -820,6 +821,8 @@ comment on column clerk_sync.records.refresh_due_at is
   'when the fresh read is to be queued; null after that';
 comment on column clerk_sync.records.first_seen_at is
   'when a webhook (or the sign-up that ensure-user found) brought a record that was unknown; null for records that were there before';
+comment on column clerk_sync.records.row_made_at is
+  'when the sync made the row; null where the row was there or was linked: it may hold what only the app knows';
 comment on column clerk_sync.records.delete_counted_at is
   'when the delete brake counted the deletion';
 
@@ -2150,19 +2153,22 @@ begin
     order by s.clerk_id -- one order for all: two calls that share users do not wait for each other in a circle
   ),
   record as ( -- the guard and the tombstone: only what it returns is written
-    insert into clerk_sync.records as r (id, version, last_synced_at, first_seen_at, given)
+    insert into clerk_sync.records as r (id, version, last_synced_at, first_seen_at, row_made_at, given)
     select
       f.clerk_id, f.version, p_now,
-      case
-        when coalesce(f.source, 'webhook') = 'webhook'
-          and (select true from public.users as u where u.clerk_id = f.clerk_id) is null then p_now
-      end,
+      case when coalesce(f.source, 'webhook') = 'webhook' and n.makes_row then p_now end,
+      case when n.makes_row then p_now end,
       array(select jsonb_array_elements_text(f.payload -> 'given'))
     from fit as f
+    cross join lateral (
+      select (select true from public.users as u where u.clerk_id = f.clerk_id) is null as makes_row
+      offset 0 -- one lookup each
+    ) as n
     on conflict (id) do update
       set version = excluded.version,
           last_synced_at = excluded.last_synced_at,
           first_seen_at = case when r.version = 0 then coalesce(r.first_seen_at, excluded.first_seen_at) else r.first_seen_at end,
+          row_made_at = coalesce(excluded.row_made_at, r.row_made_at),
           given = case
             when excluded.given <@ r.given then r.given
             else array(select distinct g from unnest(r.given || excluded.given) as g order by g)
@@ -2494,8 +2500,8 @@ create index clerk_sync_unlinked_email_idx
   where clerk_id is null;
 
 -- Links rows without a Clerk id (the app made them before the sync, or by its own sign-up) to the Clerk users who have proved
--- the address. The case of an address does not count. A user who has a row by then keeps the older one, when no row of
--- another table references the newer. Else nothing is deleted or moved, and the user's state names the row.
+-- the address. The case of an address does not count. A user who has a row by then keeps the older one, when the sync made
+-- the newer one and no row of another table references it. Else nothing is deleted or moved, and the user's state names the row.
 create or replace function clerk_sync.link_users(p_emails text[], p_clerk_ids text[])
 returns void
 language plpgsql
@@ -2519,7 +2525,10 @@ begin
     for update;
     continue when not found;
     if exists (select 1 from public.users as u where u.clerk_id = v_link.clerk_id)
-      and clerk_sync.row_is_referenced(v_link.clerk_id)
+      and (
+        (select r.row_made_at from clerk_sync.records as r where r.id = v_link.clerk_id) is null
+        or clerk_sync.row_is_referenced(v_link.clerk_id)
+      )
     then
       insert into clerk_sync.user_state as s (clerk_id, unlinked_row)
       values (v_link.clerk_id, v_row.row_id)
@@ -2533,7 +2542,8 @@ begin
     set clerk_id = v_link.clerk_id
     where u.ctid = v_row.place;
     update clerk_sync.records as r
-    set ungiven = null
+    set ungiven = null,
+        row_made_at = null
     where r.id = v_link.clerk_id;
     update clerk_sync.user_state as s
     set unlinked_row = null

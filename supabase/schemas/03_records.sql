@@ -19,6 +19,7 @@ create table if not exists clerk_sync.records (
   refresh_due_at    timestamptz null,
   refresh_attempts  integer     not null default 0,
   first_seen_at     timestamptz null,
+  row_made_at       timestamptz null,
   last_synced_at    timestamptz null,
   delete_counted_at timestamptz null,
   constraint records_pkey primary key (id),
@@ -47,6 +48,8 @@ comment on column clerk_sync.records.refresh_due_at is
   'when the fresh read is to be queued; null after that';
 comment on column clerk_sync.records.first_seen_at is
   'when a webhook (or the sign-up that ensure-user found) brought a record that was unknown; null for records that were there before';
+comment on column clerk_sync.records.row_made_at is
+  'when the sync made the row; null where the row was there or was linked: it may hold what only the app knows';
 comment on column clerk_sync.records.delete_counted_at is
   'when the delete brake counted the deletion';
 

@@ -404,6 +404,28 @@ describe("rows from before without a Clerk id", () => {
     await queue.pool.query("drop table later");
   });
 
+  it.each(["was linked", "was there with the Clerk id"])(
+    "are left alone, and named, when the row of the user %s",
+    async (kind) => {
+      const [id, first, second] = [`user_${kind.length}`, `a${kind.length}@example.com`, `b${kind.length}@example.com`];
+      await queue.pool.query("insert into users (clerk_id, email) values ($1, $2)", [
+        kind === "was linked" ? null : id,
+        first,
+      ]);
+      await queue.accept(created({ id, version: 1, email: first }));
+      await queue.run();
+      const own = await idOf(first);
+      expect(await find("clerk_id", id)).toMatchObject({ id: own });
+      await queue.pool.query("insert into users (email) values ($1)", [second]);
+      const other = await idOf(second);
+      await queue.accept(updated({ id, version: 2, email: second }));
+      await queue.run();
+      expect(await find("clerk_id", id)).toEqual({ id: own, clerk_id: id, email: null });
+      expect(await find("id", other)).toEqual({ id: other, clerk_id: null, email: second });
+      expect(await queue.state(id)).toMatchObject({ unlinked_row: other });
+    },
+  );
+
   it("are linked when the user has no row yet, although another table has a foreign key that is new", async () => {
     const old = await idOf("w@example.com");
     await queue.pool.query("create table later (buyer uuid references users (id))");

@@ -167,4 +167,15 @@ export const applyRules: readonly Mutation[] = [
       move("when p_status = 'CANCELLED' and j.status = 'PROCESSING' then 'PROCESSING'", "when false then 'PROCESSING'"),
     ],
   },
+  {
+    test: file("mapping/apply-tables"),
+    title: "rows from before without a Clerk id > are left alone, and named, when the row of the user was linked",
+    edits: [
+      {
+        file: "mapping/generate-users.ts",
+        find: "(select r.row_made_at from clerk_sync.records as r where r.id = v_link.clerk_id) is null\n",
+        replace: "false\n",
+      },
+    ],
+  },
 ];
