@@ -1,14 +1,21 @@
 import { generateCheck } from "./generate-check.ts";
-import { generateUsers } from "./generate-users.ts";
+import { generateUsers, payloadKeys } from "./generate-users.ts";
 import type { Mapping } from "./mapping.ts";
 import { quoteLiteral } from "./quote.ts";
 
 /** The files of supabase/schemas that a mapping generates, by their names. */
 export function generateSchema(mapping: Mapping): { name: string; sql: string }[] {
   return [
-    { name: "01_users_table.sql", sql: `${header}${generateCheck(mapping)}` },
+    { name: "01_users_table.sql", sql: `${header}${generateCheck(mapping)}\n${payloadKeys(mapping.users)}` },
     { name: "04_users.sql", sql: `${header}${generateUsers(mapping)}` },
   ];
+}
+
+/** What a mapping generates, as one script. */
+export function generateScript(mapping: Mapping): string {
+  return generateSchema(mapping)
+    .map(({ sql }) => sql)
+    .join("\n");
 }
 
 const header = "-- Generated from clerk-sync.config.json.\n\n";

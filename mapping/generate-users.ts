@@ -1203,6 +1203,50 @@ on conflict (kind) do update
 `;
 }
 
+/** Beside the mapping: what the mirror uses, and what the sync decides by (law 10). */
+const otherKeys = [
+  ...[
+    "clerk_id",
+    "email",
+    "email_verified",
+    "phone",
+    "phone_verified",
+    "name",
+    "user_role",
+    "external_id",
+    "created_at",
+  ],
+  ...[
+    "banned",
+    "locked",
+    "deprovisioned",
+    "ignored_email",
+    "given",
+    "absent",
+    "reason",
+    "original_event",
+    "retry_count",
+  ],
+];
+
+/** For the queue, which comes before what writes the rows. */
+export function payloadKeys(users: UsersMapping): string {
+  const keys = [...new Set([...otherKeys, ...mappedFields(users)])];
+  return `-- The keys that the payload of a job about a user may have: those of the mapping and of the mirror, and what the sync
+-- decides by. The function is immutable, so that a plan holds what it returns.
+create or replace function clerk_sync.payload_keys()
+returns text[]
+language sql
+immutable
+set search_path = ''
+as $$
+  select array[
+    ${lines(keys.map(quoteLiteral), 4)}
+  ];
+$$;
+`;
+}
+
 /** Why a column may hold something else than Clerk says, by column; columns without a reason are left out. */
 function rulesOf(users: UsersMapping): Record<string, Record<string, unknown>> {
   const rules = users.columns.map((column) => {

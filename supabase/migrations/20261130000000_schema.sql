@@ -769,6 +769,36 @@ begin
 end
 $$;
 
+-- The keys that the payload of a job about a user may have: those of the mapping and of the mirror, and what the sync
+-- decides by. The function is immutable, so that a plan holds what it returns.
+create or replace function clerk_sync.payload_keys()
+returns text[]
+language sql
+immutable
+set search_path = ''
+as $$
+  select array[
+    'clerk_id',
+    'email',
+    'email_verified',
+    'phone',
+    'phone_verified',
+    'name',
+    'user_role',
+    'external_id',
+    'created_at',
+    'banned',
+    'locked',
+    'deprovisioned',
+    'ignored_email',
+    'given',
+    'absent',
+    'reason',
+    'original_event',
+    'retry_count'
+  ];
+$$;
+
 -- ---- 03_records.sql ----
 
 -- clerk_sync.records: every record of Clerk that was ever seen, of any kind, and the locks of records.
@@ -1015,22 +1045,6 @@ stable
 set search_path = ''
 as $$
   select jsonb_build_object('hash', m.hash, 'users', jsonb_build_object('fields', m.fields))
-  from clerk_sync.mappings as m
-  where m.kind = 'user';
-$$;
-
--- The keys that the payload of a job about a user may have: those of the mapping and of the mirror, and what the sync
--- decides by (law 10).
-create or replace function clerk_sync.payload_keys()
-returns text[]
-language sql
-stable
-set search_path = ''
-as $$
-  select m.fields || (
-    '{clerk_id,email,email_verified,phone,phone_verified,name,user_role,external_id,created_at,banned,locked,deprovisioned,'
-      || 'ignored_email,given,absent,reason,original_event,retry_count}'
-  )::text[]
   from clerk_sync.mappings as m
   where m.kind = 'user';
 $$;

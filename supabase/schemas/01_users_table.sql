@@ -292,3 +292,33 @@ begin
   end if;
 end
 $$;
+
+-- The keys that the payload of a job about a user may have: those of the mapping and of the mirror, and what the sync
+-- decides by. The function is immutable, so that a plan holds what it returns.
+create or replace function clerk_sync.payload_keys()
+returns text[]
+language sql
+immutable
+set search_path = ''
+as $$
+  select array[
+    'clerk_id',
+    'email',
+    'email_verified',
+    'phone',
+    'phone_verified',
+    'name',
+    'user_role',
+    'external_id',
+    'created_at',
+    'banned',
+    'locked',
+    'deprovisioned',
+    'ignored_email',
+    'given',
+    'absent',
+    'reason',
+    'original_event',
+    'retry_count'
+  ];
+$$;

@@ -246,22 +246,6 @@ as $$
   where m.kind = 'user';
 $$;
 
--- The keys that the payload of a job about a user may have: those of the mapping and of the mirror, and what the sync
--- decides by (law 10).
-create or replace function clerk_sync.payload_keys()
-returns text[]
-language sql
-stable
-set search_path = ''
-as $$
-  select m.fields || (
-    '{clerk_id,email,email_verified,phone,phone_verified,name,user_role,external_id,created_at,banned,locked,deprovisioned,'
-      || 'ignored_email,given,absent,reason,original_event,retry_count}'
-  )::text[]
-  from clerk_sync.mappings as m
-  where m.kind = 'user';
-$$;
-
 -- What is kept of a payload: these keys, and the names of absent fields among them. A function that was deployed with
 -- another mapping may send more; what the database does not map is not stored, and its absence asks for no read.
 create or replace function clerk_sync.known_payload(p_payload jsonb, p_keys text[])

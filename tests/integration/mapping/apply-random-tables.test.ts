@@ -2,8 +2,7 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { checkTable } from "../../../mapping/check-table.ts";
 import type { Configuration } from "../../../mapping/configuration.ts";
-import { generateCheck } from "../../../mapping/generate-check.ts";
-import { generateUsers } from "../../../mapping/generate-users.ts";
+import { generateScript } from "../../../mapping/generate-schema.ts";
 import type { Mapping } from "../../../mapping/mapping.ts";
 import { quoteIdentifier, quoteLiteral, quoteTable } from "../../../mapping/quote.ts";
 import { readRows } from "../../../mapping/read-rows.ts";
@@ -62,7 +61,7 @@ async function makeTable(schema: string, random: RandomRun): Promise<Mapping> {
       const problems = checkTable(users, facts, await readRows(client, users, facts));
       const mapping = resolveMapping(users, facts);
       if (problems.length === 0) {
-        await client.query(`begin; ${generateCheck(mapping)} ${generateUsers(mapping)} commit`);
+        await client.query(`begin; ${generateScript(mapping)} commit`);
         return mapping;
       }
       if (round > 3) throw new Error(JSON.stringify(problems));

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { rootConfiguration, rootFacts, rootMapping } from "../../../build/root-mapping.ts";
 import type { Configuration } from "../../../mapping/configuration.ts";
-import { generateUsers } from "../../../mapping/generate-users.ts";
+import { generateUsers, payloadKeys } from "../../../mapping/generate-users.ts";
 import type { Mapping } from "../../../mapping/mapping.ts";
 import { resolveMapping } from "../../../mapping/resolve.ts";
 import type { UserSource } from "../../../mapping/sources.ts";
@@ -22,7 +22,7 @@ export function mapMore(sources: Readonly<Record<string, UserSource>>): Mapping 
 
 /** Makes the functions of a mapping in a database. */
 export async function applyMapping(pool: pg.Pool, mapping: Mapping): Promise<void> {
-  await pool.query(generateUsers(mapping));
+  await pool.query(`${payloadKeys(mapping.users)} ${generateUsers(mapping)}`);
 }
 
 /** Runs the work while the rows of deleted users stay, marked. */

@@ -6,8 +6,7 @@ import { fieldsOf, type UserFields } from "#core/config/mapping.ts";
 import { createDatabase } from "#core/database/database.ts";
 import { createAcceptEvents } from "#core/webhook/accept-events.ts";
 import { checkTable } from "../../../mapping/check-table.ts";
-import { generateCheck } from "../../../mapping/generate-check.ts";
-import { generateUsers } from "../../../mapping/generate-users.ts";
+import { generateScript } from "../../../mapping/generate-schema.ts";
 import type { Mapping } from "../../../mapping/mapping.ts";
 import { readRows } from "../../../mapping/read-rows.ts";
 import { readTable } from "../../../mapping/read-table.ts";
@@ -74,7 +73,7 @@ export async function applyFile(pool: pg.Pool, file: UsersFile): Promise<Mapping
     const problems = checkTable(configuration, facts, await readRows(client, configuration, facts));
     if (problems.length > 0) throw new Error(JSON.stringify(problems));
     const mapping = resolveMapping(configuration, facts);
-    await client.query(`begin; ${generateCheck(mapping)} ${generateUsers(mapping)}; commit`);
+    await client.query(`begin; ${generateScript(mapping)}; commit`);
     return mapping;
   } finally {
     client.release();
