@@ -15,6 +15,7 @@ const optionsSchema = z.object({
     .transform(Number)
     .refine((value) => value >= 1 && value <= 100, percent),
   apply: z.boolean().default(false),
+  dryRun: z.boolean().default(false),
   recent: z.boolean().default(false),
   deleteForeign: z.boolean().default(false),
   showValues: z.boolean().default(false),

@@ -147,3 +147,17 @@ it("names the column in a dead letter when it does not take a value", async () =
   const { rows: jobs } = await system.server.pool.query("select error from job_queue where status = 'DEAD'");
   expect(jobs[0].error).toContain("column badge does not take what Clerk has");
 });
+
+it("--dry-run names who would lose a role, and changes nothing", async () => {
+  const pool = system.server.pool;
+  const makeAdmin = "update users set role = 'admin' where clerk_id = $1";
+  await system.change(0, { version: 20, role: "user" });
+  for (const place of [0, 2]) await pool.query(makeAdmin, [clerkIdOf(place)]);
+  const { exitCode, stdout } = await backfill("--dry-run");
+  expect(exitCode).toBe(1);
+  expect(stdout).toContain(`  ${clerkIdOf(0)} differs: role`);
+  expect(stdout).not.toMatch(new RegExp(`${clerkIdOf(2)} .*role`)); // Clerk never gave that user a role
+  const { rows: roles } = await pool.query("select role from users order by clerk_id");
+  expect(roles.map(({ role }) => role)).toEqual(["admin", "user", "admin"]);
+  expect((await backfill("--dry-run", "--columns", "plan")).stderr).toContain("leave --columns out");
+});
