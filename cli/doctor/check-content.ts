@@ -55,7 +55,7 @@ function explainUnlinked({ table, unlinked: { rows, is_all, examples } }: Conten
   if (rows === 0) return { check, state: "ok", what: `each row of ${table} has a Clerk id` };
   const count = `${is_all ? "" : "more than "}${rows.toLocaleString("en-US")}`;
   const [have, each] = rows === 1 ? ["row has", "it"] : ["rows have", "each"];
-  const remedy = `"link_by": "email" in clerk-sync.config.json gives ${each} to the user who has verified its address at Clerk: clerk-sync generate, then clerk-sync backfill. By hand: clerk-sync users link <clerk id> --row ${examples[0] ?? "<row>"}. A row of somebody who is not at Clerk stays as it is (docs/existing-users.md).`;
+  const remedy = `"link_by": "email" in clerk-sync.config.json gives ${each} to the user who has verified its address at Clerk: clerk-sync generate, then clerk-sync backfill. By hand: clerk-sync users link <clerk id> --row ${examples[0] ?? "<row>"}. A row of somebody who is not at Clerk stays as it is (docs/your-table.md).`;
   const what = `${count} ${have} no Clerk id in ${table}: ${examples.join(", ")}${rows > examples.length ? ", …" : ""}`;
   return { check, state: "warning", what, remedy };
 }
