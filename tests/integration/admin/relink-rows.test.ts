@@ -66,7 +66,7 @@ function createWorker(auth: ReturnType<typeof createFakeAuthAdmin>, users: reado
   return () =>
     processQueue(
       { database, readUser, mirrorUser: createMirrorUser(auth.auth), now: () => Date.now(), ...rules },
-      { budgetMilliseconds: 1 },
+      { budgetMilliseconds: 60_000 },
     );
 }
 

@@ -1,4 +1,4 @@
-import type pg from "pg";
+import pg from "pg";
 import { rootConfiguration, rootFacts, rootMapping } from "../../../build/root-mapping.ts";
 import type { Configuration } from "../../../mapping/configuration.ts";
 import { generateUsers, payloadKeys } from "../../../mapping/generate-users.ts";
@@ -20,9 +20,17 @@ export function mapMore(sources: Readonly<Record<string, UserSource>>): Mapping 
   return changeMapping({ columns: [...rootConfiguration.users.columns, ...more] });
 }
 
-/** Makes the functions of a mapping in a database. */
+/** Makes the functions of a mapping in a database. A server that works there may be in the way: then it is tried again. */
 export async function applyMapping(pool: pg.Pool, mapping: Mapping): Promise<void> {
-  await pool.query(`${payloadKeys(mapping.users)} ${generateUsers(mapping)}`);
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await pool.query(`${payloadKeys(mapping.users)} ${generateUsers(mapping)}`);
+      return;
+    } catch (error) {
+      const isDeadlock = error instanceof pg.DatabaseError && error.code === "40P01";
+      if (!isDeadlock || attempt === 5) throw error;
+    }
+  }
 }
 
 /** Runs the work while the rows of deleted users stay, marked. */

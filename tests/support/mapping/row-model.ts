@@ -173,7 +173,8 @@ export function createRowModel(pool: pg.Pool, mapping: Mapping, { order }: Optio
     },
     /**
      * Looks which users have the rows that had no Clerk id: the order of arrival decides between users who proved the
-     * address of such a row. No other user may have it, and no living one who has proved it may be without.
+     * address of such a row. No other user may have it, and no living one who has proved it may be without, but for those
+     * who had a row before.
      */
     followLinks: async () => {
       const rows = await readTable();
@@ -184,12 +185,15 @@ export function createRowModel(pool: pg.Pool, mapping: Mapping, { order }: Optio
         if (now === undefined) {
           expect(provers.some(([, { isDeleted }]) => isDeleted)).toBe(true);
         } else if (now.id === null) {
-          const holders = provers.filter(([, state]) => !state.isDeleted && isProof(claimOf(state), address));
+          const holders = provers.filter(
+            ([, state]) => !state.isDeleted && state.own === null && isProof(claimOf(state), address),
+          );
           expect(users.linkBy === null ? [] : holders.map(([id]) => id)).toEqual([]);
           expect(now).toEqual(row);
           if (address != null) kept.add(address);
         } else {
           expect(users.linkBy === null ? [] : provers.map(([id]) => id)).toContain(now.id);
+          expect(stateOf(now.id).own).toBeNull(); // a row that was there is kept
           stateOf(now.id).own = row;
         }
       }
