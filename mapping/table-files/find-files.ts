@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 
@@ -110,6 +111,18 @@ async function groupPrisma(folder: string, all: readonly string[]): Promise<Proj
   });
 }
 
+/** A package of a workspace may have its dependencies above. */
+const packagesAbove = ["../package.json", "../../package.json", "../../../package.json"];
+const configName = /(?:^|\/)drizzle\.config\.\w+$/;
+
+/** The text of a package.json that names workspaces, or has a pnpm-workspace.yaml beside it; else empty. */
+async function readWorkspace(folder: string, file: string): Promise<string> {
+  if (!existsSync(path.join(folder, file))) return "";
+  const text = await readProjectFile(folder, file);
+  const isOfPnpm = existsSync(path.join(folder, path.dirname(file), "pnpm-workspace.yaml"));
+  return isOfPnpm || text.includes('"workspaces"') ? text : "";
+}
+
 async function groupDrizzle(
   folder: string,
   all: readonly string[],
@@ -117,10 +130,12 @@ async function groupDrizzle(
 ): Promise<ProjectFiles["drizzle"]> {
   const packages = all.filter((file) => path.posix.basename(file) === "package.json");
   const described = await Promise.all(packages.map((file) => readProjectFile(folder, file)));
-  if (!described.some((text) => text.includes('"drizzle-orm"'))) return [];
+  const above = await Promise.all(packagesAbove.map((file) => readWorkspace(folder, file)));
+  const isUsed = [...described, ...above].some((text) => text.includes('"drizzle-orm"'));
+  if (!isUsed && !modules.some((file) => configName.test(file))) return [];
   const texts = await Promise.all(modules.map((file) => readProjectFile(folder, file)));
   const files = modules.filter((_, index) => /["']drizzle-orm\/pg-core["']/.test(texts[index] ?? ""));
-  const configs = modules.filter((file) => /(?:^|\/)drizzle\.config\.\w+$/.test(file));
+  const configs = modules.filter((file) => configName.test(file));
   const groups = new Map<string | null, string[]>();
   for (const file of files) {
     const config =

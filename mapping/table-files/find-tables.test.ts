@@ -142,6 +142,16 @@ export const notes = pgTable("notes", { id: text() });`,
   ]);
 });
 
+it("a package of a workspace may have its dependencies above", async () => {
+  await write({
+    "package.json": '{"workspaces": ["apps/*"], "dependencies": {"drizzle-orm": "1"}}',
+    "apps/web/package.json": "{}",
+    "apps/web/schema.ts":
+      'import { pgTable, text } from "drizzle-orm/pg-core";\nexport const users = pgTable("users", { id: text() });',
+  });
+  expect(names(await findTables(path.join(folder.path, "apps/web")))).toEqual(["public.users"]);
+});
+
 it("modules are not read in a project without Drizzle", async () => {
   await write({
     "schema.ts": 'import { pgTable } from "drizzle-orm/pg-core";\nexport const users = pgTable("users", {});',
