@@ -15,10 +15,7 @@ const usualNames = [
  */
 export function findUsersTables<Table extends { facts: TableFacts }>(tables: readonly Table[]): Table[] {
   const candidates = tables.filter(({ facts }) => facts.isTable);
-  const withClerkIds = candidates.filter(({ facts }) => {
-    const [key] = proposeUsers(facts).keys;
-    return key !== undefined && /clerk/i.test(key) && isUnique(facts, key);
-  });
+  const withClerkIds = candidates.filter(({ facts }) => hasClerkIds(facts));
   const named = (of: readonly Table[]) =>
     usualNames
       .map((names) => of.filter(({ facts }) => names.includes(snakeCase(facts.table.name))))
@@ -28,4 +25,19 @@ export function findUsersTables<Table extends { facts: TableFacts }>(tables: rea
     return usual.length === 1 ? usual : withClerkIds;
   }
   return named(candidates);
+}
+
+/** Tables that may be meant as well, where one was chosen: each has each of Clerk's ids once, or is called like one of users. */
+export function findOtherTables<Table extends { facts: TableFacts }>(tables: readonly Table[], chosen: Table): Table[] {
+  return tables.filter(
+    (each) =>
+      each !== chosen &&
+      each.facts.isTable &&
+      (hasClerkIds(each.facts) || usualNames.flat().includes(snakeCase(each.facts.table.name))),
+  );
+}
+
+function hasClerkIds(facts: TableFacts): boolean {
+  const [key] = proposeUsers(facts).keys;
+  return key !== undefined && /clerk/i.test(key) && isUnique(facts, key);
 }

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import type { Command } from "commander";
@@ -71,6 +72,11 @@ async function generate(options: z.infer<typeof optionsSchema>, io: CommandIo): 
       ? []
       : [{ file: options.types, text: generateTypes(mapping.users, facts ?? planTable(configuration.users)) }];
   await writeFiles(io.folder, types);
+  const isTypesOnly = types.length > 0 && !existsSync(path.join(io.folder, "supabase"));
+  if (isTypesOnly) {
+    if (options.json) return io.print(JSON.stringify({ files: types.map(({ file }) => file), hash: mapping.hash }));
+    return io.print(`wrote ${types.map(({ file }) => file).join(", ")}`);
+  }
   if (saved?.hash === mapping.hash) {
     const files = [...(await keepFacts(io.folder, mapping, { facts, origin })), ...types.map(({ file }) => file)];
     const written: Generated = { files, addedColumns: [], hash: mapping.hash, notes };
@@ -156,7 +162,7 @@ async function writeFiles(folder: string, files: readonly { file: string; text: 
 function describe({ files, addedColumns }: Generated, { users }: Mapping): string[] {
   return [
     ...files.map((file) => `wrote ${file}`),
-    `Apply it: npx supabase db push, then npx supabase functions deploy. It writes ${quoteTable(users.table)}${users.isMade ? ", which the migration makes" : ""}.`,
+    `Apply it: npx supabase db push --remote, then npx supabase functions deploy. It writes ${quoteTable(users.table)}${users.isMade ? ", which the migration makes" : ""}.`,
     ...(users.access.kind === "leave" && !users.isMade
       ? [
           `It grants service_role what the sync needs on ${quoteTable(users.table)}, and changes no policy and no grant of others.`,

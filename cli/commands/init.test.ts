@@ -190,7 +190,7 @@ test.each([
   [["--remove", "--keep", "supabase/config.toml"], 2, "do not fit"],
   [["--keep", "nowhere"], 2, "nothing is installed there"],
   [["--overwrite", "nowhere"], 2, "nothing is installed there"],
-  [["--project", "nowhere"], 1, "Run it in the folder that holds supabase/, or name it with --project. For a new"],
+  [["--project", "nowhere"], 1, "Run it in the folder of your app, or name it with --project. For a new Supabase"],
   [["--github"], 1, "error package_incomplete:"],
 ])("%j ends with %i: %s", async (args, exitCode, message) => {
   expect(await init(args)).toMatchObject({ exitCode, stderr: expect.stringContaining(message) });

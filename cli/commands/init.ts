@@ -1,5 +1,5 @@
 import path from "node:path";
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { z } from "zod";
 import { SyncError } from "#core/errors.ts";
 import type { CommandIo } from "../command-io.ts";
@@ -47,6 +47,7 @@ const optionsSchema = z.object({
   migrations: z.boolean().default(false),
   table: z.string().optional(),
   key: z.string().optional(),
+  delete: z.enum(["hard", "soft"]).optional(),
   dbUrl: z.string().optional(),
   json: z.boolean().default(false),
 });
@@ -61,6 +62,12 @@ export function addInitCommand(program: Command, io: CommandIo): void {
     .option("--project <folder>", "the folder that holds supabase/ (default: the working directory)")
     .option("--table <table>", "the table of your users, where it is not found by its name: schema.table")
     .option("--key <column>", "its column with Clerk's id")
+    .addOption(
+      new Option("--delete <how>", "what a deletion at Clerk does to the row: soft marks it in deleted_at").choices([
+        "hard",
+        "soft",
+      ]),
+    )
     .option("--db-url <url>", "look for the table in this database, not in the files; nothing is changed there")
     .option("--yes", "do what the plan says without asking")
     .option("--dry-run", "print the plan and change nothing")
@@ -119,6 +126,6 @@ function printReport({ outcome, message, next }: Pick<Report, "outcome" | "messa
   for (const [index, step] of next.entries()) io.print(`  ${index + 1}. ${step}`);
 }
 
-function formatJson(project: string, { outcome, message, plan, written, removed, next }: Report) {
-  return { project, outcome, message, changes: listChanges(plan), written, removed, next };
+function formatJson(project: string, { outcome, message, plan, written, removed, next, proposed }: Report) {
+  return { project, outcome, message, proposed, changes: listChanges(plan), written, removed, next };
 }

@@ -48,8 +48,8 @@ function answering(...values: (string | null)[]): { io: Pick<CommandIo, "choose"
   return { io: { choose }, asked };
 }
 
-const onTerminal: MappingAnswers = { yes: false, isSilent: false };
-const unasked: MappingAnswers = { yes: true, isSilent: false };
+const onTerminal: MappingAnswers = { yes: false, isSilent: false, dryRun: false };
+const unasked: MappingAnswers = { yes: true, isSilent: false, dryRun: false };
 
 const profiles = table("profiles", [text("id"), text("full_name"), text("bio")]);
 const users = table("users", [text("id", { hasDefault: true }), text("clerk_id"), text("email")]);
@@ -154,11 +154,49 @@ describe("--yes refuses to guess", () => {
       text("username", { isNotNull: true }),
     ]);
     await expect(chooseMapping([strict], unasked, answering().io)).rejects.toThrow(
-      '-- In clerk-sync.config.json: "username": {"from": "username", "default": ""}',
+      '"username": { "from": "username", "default": "" }',
     );
     const chosen = await chooseMapping([strict], onTerminal, answering().io);
     expect(chosen?.lines).toContain('  username  username, else ""');
   });
+});
+
+test("--yes refuses to decide that other rows go with a user's; --delete decides", async () => {
+  const found = table("users", [text("id", { hasDefault: true }), text("clerk_id"), text("deleted")], {
+    references: [cascade],
+  });
+  await expect(chooseMapping([found], unasked, answering().io)).rejects.toThrow("add --delete hard, or --delete soft");
+  const hard = await chooseMapping([found], { ...unasked, delete: "hard" }, answering().io);
+  expect(hard?.configuration.users.softDelete).toBeNull();
+  await expect(chooseMapping([found], { ...unasked, delete: "soft" }, answering().io)).rejects.toThrow(
+    "add column deleted_at timestamptz",
+  );
+});
+
+test("--dry-run shows what a person would be asked to confirm", async () => {
+  const columns = [text("id", { hasDefault: true }), text("clerk_id"), text("username", { isNotNull: true })];
+  const found = table("users", columns, { references: [cascade] });
+  const chosen = await chooseMapping([found], { ...onTerminal, dryRun: true }, answering().io);
+  expect(chosen?.lines).toEqual(
+    expect.arrayContaining([
+      '  username  username, else ""',
+      "A deletion at Clerk deletes the row, and with it its rows of public.posts.",
+    ]),
+  );
+});
+
+test("another table that may be meant is named, with the option that takes it", async () => {
+  const chosen = await chooseMapping([users, profiles, posts], unasked, answering().io);
+  expect(chosen?.lines).toContain("If your users are in public.profiles instead: --table public.profiles");
+  expect(chosen?.lines.join()).not.toContain("--table public.posts");
+});
+
+test("a table of Supabase Auth's users without an address is told what it lacks", async () => {
+  const pointsTo = [{ constraint: "profiles_id_fkey", columns: ["id"], table: { schema: "auth", name: "users" } }];
+  const id = { name: "id", type: { kind: "uuid" }, sqlType: "uuid" } as const;
+  await expect(
+    chooseMapping([table("profiles", [id, text("full_name")], { pointsTo })], unasked, answering().io),
+  ).rejects.toThrow(/has no column for the email address[\s\S]*From Supabase Auth to Clerk/);
 });
 
 test("a table that has to be changed first is refused, with the statements", async () => {

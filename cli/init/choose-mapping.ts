@@ -2,7 +2,7 @@ import { SyncError } from "#core/errors.ts";
 import { adviseTable, checkTable, formatProblems } from "../../mapping/check-table.ts";
 import type { Configuration } from "../../mapping/configuration.ts";
 import { plainConfiguration } from "../../mapping/expand-configuration.ts";
-import { findUsersTables } from "../../mapping/find-users-tables.ts";
+import { findOtherTables, findUsersTables } from "../../mapping/find-users-tables.ts";
 import type { TableFacts } from "../../mapping/mapping.ts";
 import { formatConfigurationFile, type Proposal, proposeUsers } from "../../mapping/propose-users.ts";
 import type { RowFacts } from "../../mapping/read-rows.ts";
@@ -23,10 +23,14 @@ export type MappingAnswers = {
   /** The table and the key, as options name them. */
   table?: string | undefined;
   key?: string | undefined;
+  /** What becomes of the rows of deleted users. */
+  delete?: "hard" | "soft" | undefined;
   /** Takes what is proposed, and refuses where a guess could hurt. */
   yes: boolean;
-  /** Nobody can be asked, or nothing is to be changed. */
+  /** Nobody can be asked. */
   isSilent: boolean;
+  /** Shows what a person would be asked to confirm, and asks nothing. */
+  dryRun: boolean;
 };
 
 /** What was chosen; `text`: the file to write. */
@@ -43,7 +47,7 @@ export async function chooseMapping(
   answers: MappingAnswers,
   io: Pick<CommandIo, "choose">,
 ): Promise<ChosenMapping | null> {
-  const choose = answers.yes || answers.isSilent ? null : io.choose;
+  const choose = answers.yes || answers.isSilent || answers.dryRun ? null : io.choose;
   const table = await chooseTable(tables, answers, choose);
   if (table === "stop") return null;
   if (table === null) return plainTable();
@@ -55,16 +59,21 @@ export async function chooseMapping(
     filledByApp: table.filledByApp,
   });
   if (proposal.problems.length > 0) throw refuseTable(proposal, table); // before a question is asked for nothing
-  if (choose === null && proposal.guesses.length > 0) throw refuseGuess(proposal, table);
-  const users = await chooseDeletion(proposal, table.facts, choose);
+  if (choose === null && !answers.dryRun && proposal.guesses.length > 0) throw refuseGuess(proposal, table);
+  const users = await chooseDeletion(proposal, table.facts, answers, choose);
   if (users === "stop") return null;
   const chosen = { ...proposal, users };
   const problems = checkTable(chosen, table.facts, table.rows);
   if (problems.length > 0) throw refuseTable({ users, problems }, table);
+  const others = findOtherTables(tables, table).map((each) => formatTableName(each.facts.table));
   return {
     configuration: { ...plainConfiguration, users },
     text: formatConfigurationFile(chosen),
-    lines: [...describeProposal(chosen, table.facts, table.place), ...describeRefused(chosen, table)],
+    lines: [
+      ...describeProposal(chosen, table.facts, table.place),
+      ...others.map((name) => `If your users are in ${name} instead: --table ${name}`),
+      ...describeRefused(chosen, table),
+    ],
   };
 }
 
@@ -128,19 +137,24 @@ async function chooseKey(
 async function chooseDeletion(
   { users }: Proposal,
   facts: TableFacts,
+  { delete: named, dryRun }: MappingAnswers,
   choose: Choose,
 ): Promise<Proposal["users"] | "stop"> {
+  const softly = { ...users, softDelete: users.softDelete ?? "deleted_at" };
+  if (named !== undefined) return named === "soft" ? softly : { ...users, softDelete: null };
   const cascades = listCascades(facts);
-  if (users.softDelete !== null || cascades.length === 0 || choose === null) return users;
-  const answer = await choose(
-    `When a user is deleted at Clerk, the row goes, and with it the user's rows of ${cascades.join(", ")} (on delete cascade). Is that right?`,
-    [
-      { value: "hard", label: "Yes, delete them" },
-      { value: "soft", label: "No, keep the row and mark it (needs a column deleted_at)" },
-    ],
-  );
+  if (users.softDelete !== null || cascades.length === 0 || dryRun) return users;
+  const question = `When a user is deleted at Clerk, the row goes, and with it the user's rows of ${cascades.join(", ")} (on delete cascade).`;
+  if (choose === null) {
+    const message = `${question} Say whether that is right: add --delete hard, or --delete soft to keep the row and mark it in a column deleted_at.`;
+    throw new SyncError("usage_invalid", message);
+  }
+  const answer = await choose(`${question} Is that right?`, [
+    { value: "hard", label: "Yes, delete them" },
+    { value: "soft", label: "No, keep the row and mark it in a column deleted_at" },
+  ]);
   if (answer === null) return "stop";
-  return answer === "hard" ? users : { ...users, softDelete: "deleted_at" };
+  return answer === "hard" ? users : softly;
 }
 
 /** The table of a project that has none. */
@@ -164,14 +178,29 @@ function describeRefused({ users }: Proposal, { rows }: FoundTable): string[] {
   return advice.length === 0 ? [] : formatProblems(advice).split("\n");
 }
 
-function refuseTable({ users, problems }: Pick<Proposal, "users" | "problems">, { place }: FoundTable): SyncError {
+function refuseTable(
+  { users, problems }: Pick<Proposal, "users" | "problems">,
+  { facts, place }: FoundTable,
+): SyncError {
   const table = formatTableName(users.table);
-  const message = `The sync cannot write ${table} (${place}) as it is. Put these statements into a migration of yours, then run clerk-sync init again:\n${formatProblems(problems)}\n-- Nothing was changed.`;
-  return new SyncError("migration_refused", message);
+  const isOfSupabaseAuth = facts.pointsTo.some(({ table: other }) => other.schema === "auth" && other.name === "users");
+  const lines = [
+    `The sync cannot write ${table} (${place}) as it is. Put these statements into a migration of yours, then run clerk-sync init again:`,
+    formatProblems(problems),
+    ...(isOfSupabaseAuth && !users.columns.some(({ source }) => source === "email")
+      ? [
+          `-- ${table} has no column for the email address, so no row that is there can be linked to its user. Add one first.`,
+        ]
+      : []),
+    ...(isOfSupabaseAuth ? ["-- docs/your-table.md has the whole way: From Supabase Auth to Clerk."] : []),
+    "-- Nothing was changed.",
+  ];
+  return new SyncError("migration_refused", lines.join("\n"));
 }
 
-function refuseGuess({ users, guesses }: Proposal, { place }: FoundTable): SyncError {
-  const table = formatTableName(users.table);
-  const message = `What goes into ${table} (${place}) where Clerk has no value is a guess, which a person has to confirm. Run it on a terminal, or write clerk-sync.config.json with these lines:\n${formatProblems(guesses)}`;
+function refuseGuess(proposal: Proposal, { place }: FoundTable): SyncError {
+  const table = formatTableName(proposal.users.table);
+  const why = proposal.guesses.map(({ problem }) => `  ${problem}`).join("\n");
+  const message = `A person has to confirm what goes into ${table} (${place}) where Clerk has no value:\n${why}\nRun it on a terminal, or write this into clerk-sync.config.json, with defaults of your own:\n${formatConfigurationFile(proposal)}`;
   return new SyncError("usage_invalid", message);
 }

@@ -18,19 +18,23 @@ type InstallOptions = RunOptions & {
   keep?: string[] | undefined;
   /** The folder as the user named it, to name it again in the commands that are printed. */
   project?: string | undefined;
-} & Pick<MappingOptions, "table" | "key" | "dbUrl">;
+} & Pick<MappingOptions, "table" | "key" | "delete" | "dbUrl">;
 
 /** A result, what to do next, and what to say of an outcome that is not `done`. */
-export type Report = Result & { next: string[]; message: string };
+export type Report = Result & {
+  next: string[];
+  message: string;
+  /** The text of the configuration that is proposed; null: there is one. */
+  proposed: string | null;
+};
 
 /** Installs this version into the project in `folder`, or brings it there to this version. */
 export async function install(folder: string, options: InstallOptions, io: CommandIo): Promise<Report> {
   const before = await readProject(folder, []);
   const hasWorkflows = before.manifest?.files.some(({ path }) => path.startsWith(".github/")) ?? false;
   const isInstalled = before.manifest !== null;
-  const isSilent = options.json || options.dryRun;
-  const planned = await planMapping(folder, { isInstalled }, { ...options, isSilent }, io);
-  if (planned === null) return { ...stopped, next: [], message: "Nothing was changed." };
+  const planned = await planMapping(folder, { isInstalled }, { ...options, isSilent: options.json }, io);
+  if (planned === null) return { ...stopped, proposed: null, next: [], message: "Nothing was changed." };
   if (!options.json) for (const line of planned.lines) io.print(line);
   const sources = mapSources(await readSources(io.findPackageRoot(), options.github || hasWorkflows), planned.mapping);
   const targets = sources.files.map(({ path }) => path);
@@ -47,6 +51,7 @@ export async function install(folder: string, options: InstallOptions, io: Comma
   const functions = sources.sections.map(({ name }) => name);
   return {
     ...result,
+    proposed: planned.file?.content ?? null,
     next: result.outcome === "done" ? listNextSteps(result.plan, before, functions) : [],
     message: describeOutcome(
       result,
@@ -111,6 +116,7 @@ export async function uninstall(
   const result = await carryOut(work, options, io);
   return {
     ...result,
+    proposed: null,
     next:
       result.outcome === "done" ? listRemovalSteps(result.plan, options, await readDropSql(io.findPackageRoot())) : [],
     message: describeOutcome(result, `clerk-supabase-sync is not in ${folder}`, "npx clerk-sync init --remove"),

@@ -37,8 +37,8 @@ export async function planMapping(
 ): Promise<PlannedMapping | null> {
   const { configuration, file } = await readConfiguration(folder, { environment: io.environment });
   if (file === null && !(isInstalled && options.table === undefined)) return propose(folder, options, io);
-  if (options.table !== undefined || options.key !== undefined) {
-    const message = `${configurationName} says which table and which key: change it there, or remove the file to have one proposed. --table and --key answer before there is one.`;
+  if (options.table !== undefined || options.key !== undefined || options.delete !== undefined) {
+    const message = `${configurationName} says which table and which key: change it there, or remove the file to have one proposed. --table, --key and --delete answer before there is one.`;
     throw new SyncError("usage_invalid", message);
   }
   refuseUnsupported(configuration, configurationName);

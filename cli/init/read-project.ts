@@ -35,7 +35,7 @@ export async function findProject(folder: string): Promise<string> {
   if (existsSync(path.join(found, configPath))) return realpath(found);
   throw new SyncError(
     "project_not_found",
-    `There is no ${configPath} in ${folder}. Run it in the folder that holds supabase/, or name it with --project. For a new project run \`npx supabase init\` first.`,
+    `There is no ${configPath} in ${folder}, and no package.json. Run it in the folder of your app, or name it with --project. For a new Supabase project run \`npx supabase init\` first.`,
   );
 }
 

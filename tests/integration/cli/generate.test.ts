@@ -119,3 +119,9 @@ it("--types writes the row's TypeScript, also when there is no migration to writ
   );
   expect(await migrations()).toHaveLength(1);
 });
+
+it("--types writes nothing else in a project without supabase/, whose server migrates", async () => {
+  const done = await generate("--db-url", queue.url, "--types", "src/profiles-row.ts");
+  expect(done).toMatchObject({ exitCode: 0, stdout: "wrote src/profiles-row.ts" });
+  expect(await readdir(project.path)).toEqual(["clerk-sync.config.json", "src"]);
+});
