@@ -6,6 +6,7 @@ import { checkClerk } from "../doctor/check-clerk.ts";
 import { checkDatabase } from "../doctor/check-database.ts";
 import { checkEndpoint } from "../doctor/check-endpoint.ts";
 import { checkEnvironment } from "../doctor/check-environment.ts";
+import { checkMappingFile } from "../doctor/check-mapping-file.ts";
 import { checkProcessor } from "../doctor/check-processor.ts";
 import { exitCodeOf, type Finding, formatFindings } from "../doctor/finding.ts";
 import { findTarget, targetOptionsSchema } from "../read-target.ts";
@@ -58,6 +59,7 @@ async function examine(options: Options, io: CommandIo): Promise<Finding[]> {
     ...(await checkEndpoint({ ...target, secretName: nameOfSecret(options, environment) }, io)),
     await checkProcessor(target.webhookUrl, io),
     ...(await checkClerk(environment, target.webhookUrl, io)),
+    ...(await checkMappingFile(target.rest, io)),
     ...(await checkDatabase(target.rest, io)),
   ];
 }
