@@ -2599,6 +2599,8 @@ language plpgsql
 stable
 set search_path = ''
 set timezone = 'UTC'
+set jit = 'off'
+set plan_cache_mode = 'force_generic_plan' -- a plan for this payload would evaluate the casts while it is made, also those that a case guards
 as $$
 declare
   v_given text[] := (select r.given from clerk_sync.records as r where r.id = p_clerk_id);

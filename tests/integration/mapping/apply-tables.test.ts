@@ -435,3 +435,22 @@ describe("rows from before without a Clerk id", () => {
     expect(await find("clerk_id", "user_w")).toMatchObject({ id: old });
   });
 });
+
+describe("an enum that may not be null and has a default of its own", () => {
+  it("is compared also with a value that is none of its labels", async () => {
+    const plans = `
+      create type plan as enum ('free', 'pro');
+      create table users (clerk_id text primary key, plan plan not null default 'free');`;
+    queue = await createMappedQueue(plans, { key: "clerk_id", columns: { plan: "public_metadata.plan" } });
+    try {
+      const event = created({ id: "user_plan", version: 1 });
+      const other = { ...event, data: { ...event.data, public_metadata: { plan: "other" } } };
+      await queue.accept(other);
+      await queue.run();
+      expect(await queue.rows()).toEqual([{ clerk_id: "user_plan", plan: "free" }]);
+      expect(await queue.compare(other)).toEqual([]);
+    } finally {
+      await queue.drop();
+    }
+  });
+});
