@@ -27,7 +27,7 @@ export type MappingAnswers = {
   delete?: "hard" | "soft" | undefined;
   /** Takes what is proposed, and refuses where a guess could hurt. */
   yes: boolean;
-  /** Nobody can be asked. */
+  /** Asks nothing: there is no person to answer. */
   isSilent: boolean;
   /** Shows what a person would be asked to confirm, and asks nothing. */
   dryRun: boolean;
@@ -39,7 +39,7 @@ type ChosenMapping = { configuration: Configuration; text: string; lines: string
 /**
  * Proposes a mapping of the users table that was found, and asks what it cannot know: which table, which column has
  * Clerk's id, whether deleted users keep their rows. Null: the person stopped. Without a table the migration makes one.
- * Throws SyncError `usage_invalid` where an option names what is not there, or a guess could hurt and nobody can be asked,
+ * Throws SyncError `usage_invalid` where an option names what is not there, or a guess could hurt and no person can answer,
  * and `migration_refused` where the table has to be changed first.
  */
 export async function chooseMapping(

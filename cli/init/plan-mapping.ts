@@ -54,7 +54,6 @@ async function propose(
   if (chosen === null) return null;
   const { configuration, text, lines } = chosen;
   const planned = await mapProject(folder, configuration, options.dbUrl);
-  mapTable(configuration, planned.columns.facts);
   return {
     ...planned,
     file: { path: configurationName, content: text },
