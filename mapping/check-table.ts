@@ -1,8 +1,9 @@
 import type { ColumnConfiguration, Configuration, UsersConfiguration } from "./configuration.ts";
 import type { ColumnFacts, ColumnType, DefaultValue, TableFacts } from "./mapping.ts";
+import { planTable } from "./plan-table.ts";
 import { quoteIdentifier, quoteLiteral, quoteTable } from "./quote.ts";
 import type { RowFacts } from "./read-rows.ts";
-import { findColumn, isUnique, planTable } from "./resolve.ts";
+import { findColumn, isUnique } from "./resolve.ts";
 import { mayBeEmpty, pointsToUser, takesSource, typeOfSource, valueKind } from "./source-types.ts";
 import type { UserSource } from "./sources.ts";
 import { suggestName } from "./suggest-name.ts";

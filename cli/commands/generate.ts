@@ -7,9 +7,9 @@ import type { Configuration } from "../../mapping/configuration.ts";
 import { generateScript } from "../../mapping/generate-schema.ts";
 import { generateTypes } from "../../mapping/generate-types.ts";
 import type { Mapping, TableFacts } from "../../mapping/mapping.ts";
+import { planTable } from "../../mapping/plan-table.ts";
 import { quoteTable } from "../../mapping/quote.ts";
 import { readConfiguration } from "../../mapping/read-configuration.ts";
-import { planTable } from "../../mapping/resolve.ts";
 import {
   formatRuntimeMapping,
   formatSavedMapping,
