@@ -15,4 +15,4 @@ const saved = JSON.parse(await readFile(new URL("../supabase/clerk-sync.json", i
 export const rootFacts: TableFacts = saved.mapping.users;
 
 /** The mapping that supabase/schemas and supabase/migrations hold. */
-export const rootMapping: Mapping = resolveMapping(rootConfiguration, rootFacts);
+export const rootMapping: Mapping = resolveMapping(rootConfiguration, { users: rootFacts });

@@ -27,6 +27,7 @@ const plainTypes: Readonly<Record<string, ColumnType>> = {
   timestamptz: { kind: "timestamptz" },
   json: { kind: "json" },
   jsonb: { kind: "jsonb" },
+  _text: { kind: "text[]" },
 };
 
 export function typeOf(type: CatalogType): ColumnType {

@@ -51,6 +51,8 @@ function typeOf(type: ColumnType): string {
       return "Json";
     case "enum":
       return type.labels.map((label) => JSON.stringify(label)).join(" | ");
+    case "text[]":
+      return "string[]";
     case "other":
       return type.name.endsWith("[]") ? "unknown[]" : "unknown";
     default:

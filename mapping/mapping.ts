@@ -1,4 +1,10 @@
-import type { UserSource } from "#core/config/sources.ts";
+import type {
+  InvitationSource,
+  MembershipSource,
+  OrganizationSource,
+  RoleSource,
+  UserSource,
+} from "#core/config/sources.ts";
 
 /** The name of a table as the catalog has it, without quotes. */
 export type TableName = { schema: string; name: string };
@@ -6,7 +12,7 @@ export type TableName = { schema: string; name: string };
 /** What the sync can write into: a type of PostgreSQL that a source can be cast to. */
 export type ColumnType =
   | { kind: "text" | "citext" | "boolean" | "integer" | "bigint" | "smallint" | "double precision" | "uuid" }
-  | { kind: "numeric" | "date" | "timestamp" | "timestamptz" | "json" | "jsonb" }
+  | { kind: "numeric" | "date" | "timestamp" | "timestamptz" | "json" | "jsonb" | "text[]" }
   | { kind: "varchar"; length: number | null }
   | { kind: "enum"; schema: string; name: string; labels: readonly string[] }
   /** Anything else, as format_type writes it: the sync does not write it. */
@@ -58,6 +64,9 @@ export type TableFacts = {
   hasRowLevelSecurity: boolean;
 };
 
+/** What is known of each table; null: the migration makes it. */
+export type KnownTables = { users: TableFacts | null } & Partial<Record<KindSection, TableFacts | null>>;
+
 /** A default as the configuration gives it; a text may contain {id}, which stands for the Clerk id. */
 export type DefaultValue = string | number | boolean | null;
 
@@ -83,7 +92,7 @@ export type MappedColumn = {
   allowed: readonly string[] | null;
 };
 
-/** One kind of record, its table, and what goes where: all that the generated SQL is made of. */
+/** The table of users, and what goes where: all that the generated SQL is made of. */
 export type UsersMapping = {
   table: TableName;
   key: {
@@ -106,7 +115,38 @@ export type UsersMapping = {
   references: readonly Reference[];
 };
 
-export type Mapping = {
+/** A kind of record besides users, as job_queue.kind has it. */
+export type KindName = "organization" | "membership" | "role" | "invitation";
+
+/** The name of a kind in the configuration. */
+export type KindSection = `${KindName}s`;
+
+export type KindSource = OrganizationSource | MembershipSource | RoleSource | InvitationSource;
+
+export type MappedKindColumn = Omit<MappedColumn, "source"> & {
+  source: KindSource;
+  /** The column of the table of users, or of organizations, whose value is written; null: Clerk's id. */
+  as: string | null;
+};
+
+/** The table of a kind besides users, and what goes where. */
+export type KindMapping = {
+  kind: KindName;
+  table: TableName;
+  /** The column with Clerk's id of the record. */
+  key: { name: string; type: ColumnType; sqlType: string; isPrimaryKey: boolean };
+  /** In the order of the file, without the key. */
+  columns: readonly MappedKindColumn[];
+  softDelete: UsersMapping["softDelete"];
+  access: "leave" | "none" | "members";
+  /** Whether the migration makes the table. */
+  isMade: boolean;
+};
+
+/** Null: the kind is off. */
+export type KindMappings = Record<KindSection, KindMapping | null>;
+
+export type Mapping = KindMappings & {
   /**
    * Of the configuration and the column facts, not of the foreign keys of others: the database, the functions and the
    * file agree when it is the same.

@@ -35,7 +35,7 @@ export function mapTable(
   { rows, place = "" }: { rows?: RowFacts | undefined; place?: string } = {},
 ): Mapping {
   const problems = checkTable(configuration, facts, rows);
-  if (problems.length === 0) return resolveMapping(configuration, facts);
+  if (problems.length === 0) return resolveMapping(configuration, { users: facts });
   throw new SyncError(
     "migration_refused",
     `${quoteTable(configuration.users.table)} does not fit clerk-sync.config.json${place}. These statements correct it:\n${formatProblems(problems)}\n-- Nothing was changed.`,

@@ -1,16 +1,36 @@
 import { createHash } from "node:crypto";
 import { canonicalJson } from "./canonical-json.ts";
-import type { ColumnConfiguration, Configuration, UsersConfiguration } from "./configuration.ts";
-import type { ColumnFacts, MappedColumn, Mapping, TableFacts, UsersMapping } from "./mapping.ts";
-import { planTable, textColumn } from "./plan-table.ts";
-import { payloadKey, type UserSource } from "./sources.ts";
+import type { ColumnConfiguration, Configuration, KindConfiguration, UsersConfiguration } from "./configuration.ts";
+import type {
+  ColumnFacts,
+  KindMapping,
+  KindName,
+  KindSection,
+  KindSource,
+  KnownTables,
+  Mapping,
+  TableFacts,
+  UsersMapping,
+} from "./mapping.ts";
+import { planKind, planTable, textColumn } from "./plan-table.ts";
+import type { Source } from "./source-types.ts";
+import { payloadKey } from "./sources.ts";
+
+export type MappedConfiguration = Pick<Configuration, "users"> & Partial<Pick<Configuration, KindSection>>;
 
 /**
- * What the SQL is generated from: the configuration, and what the catalog says of its table. Without facts the table is
- * one that we make. A column that the facts lack has the type of its source: checkTable says whether that is right.
+ * What the SQL is generated from: the configuration, and what the catalog says of its tables. Without facts a table is one
+ * that we make. A column that the facts lack has the type of its source: checkTables says whether that is right.
  */
-export function resolveMapping({ users }: Pick<Configuration, "users">, facts: TableFacts | null): Mapping {
-  const content = { users: resolveUsers(users, facts) };
+export function resolveMapping(configuration: MappedConfiguration, tables: KnownTables): Mapping {
+  const kind = (name: KindName) => resolveKind(name, configuration, tables);
+  const content = {
+    users: resolveUsers(configuration.users, tables.users),
+    organizations: kind("organization"),
+    memberships: kind("membership"),
+    roles: kind("role"),
+    invitations: kind("invitation"),
+  };
   return { hash: hashOf(content), ...content };
 }
 
@@ -75,7 +95,7 @@ function literalOf(expression: string | null): string | null {
   return text?.replaceAll("''", "'") ?? null;
 }
 
-function mapColumn(column: ColumnConfiguration<UserSource>, facts: ColumnFacts, table: TableFacts): MappedColumn {
+function mapColumn<Of extends Source>(column: ColumnConfiguration<Of>, facts: ColumnFacts, table: TableFacts) {
   const { type, sqlType, isNotNull, hasDefault, defaultExpression } = facts;
   const usesOwnDefault = isNotNull && hasDefault && (column.default ?? null) === null && !isMadeHere(column.source);
   return {
@@ -92,7 +112,7 @@ function mapColumn(column: ColumnConfiguration<UserSource>, facts: ColumnFacts, 
 }
 
 /** The sync always has a value for these. */
-function isMadeHere(source: UserSource): boolean {
+function isMadeHere(source: Source): boolean {
   return source === "id" || source === "uuid" || source === "now";
 }
 
@@ -100,7 +120,49 @@ function softColumn({ name, type, sqlType }: ColumnFacts): UsersMapping["softDel
   return { column: name, type, sqlType };
 }
 
-/** Foreign keys of others change without us, and no statement fails when they do: they are left out. */
-function hashOf({ users: { references: _, ...users } }: Omit<Mapping, "hash">): string {
-  return createHash("sha256").update(canonicalJson({ users })).digest("hex");
+function resolveKind(kind: KindName, configuration: MappedConfiguration, tables: KnownTables): KindMapping | null {
+  const section = configuration[`${kind}s`] ?? null;
+  if (section === null) return null;
+  const { table: name, key, columns, softDelete, access }: KindConfiguration<KindColumn> = section;
+  const planned = planKind({ table: name, key, columns, softDelete, access }, (column) =>
+    findLocal(column, configuration, tables),
+  );
+  const table = tables[`${kind}s`] ?? planned;
+  const find = (name: string) => findColumn(table, name) ?? findColumn(planned, name) ?? { ...textColumn, name };
+  const { type, sqlType } = find(key);
+  return {
+    kind,
+    table: name,
+    key: { name: key, type, sqlType, isPrimaryKey: table.primaryKey.length === 1 && table.primaryKey[0] === key },
+    columns: columns.map(({ as = null, ...column }) => ({
+      ...mapColumn(column, find(column.name), findColumn(table, column.name) ? table : planned),
+      as,
+    })),
+    softDelete: softDelete === null ? null : softColumn(find(softDelete)),
+    access: access ?? (table.isOurs ? "none" : "leave"),
+    isMade: table.isOurs,
+  };
+}
+
+type KindColumn = ColumnConfiguration<KindSource> & { as?: string | null };
+
+/** The column of the table of users, or of organizations, that `as` names. */
+function findLocal({ source, as }: KindColumn, { users, organizations }: MappedConfiguration, tables: KnownTables) {
+  const local =
+    source === "organization"
+      ? (tables.organizations ?? (organizations && planKind(organizations, () => textColumn)))
+      : (tables.users ?? planTable(users));
+  const { type, sqlType } = (local && findColumn(local, as ?? "")) ?? textColumn;
+  return { type, sqlType };
+}
+
+/**
+ * Foreign keys of others change without us, and no statement fails when they do: they are left out. A kind that is off is
+ * left out, too.
+ */
+function hashOf({ users: { references: _, ...users }, ...kinds }: Omit<Mapping, "hash">): string {
+  const on = Object.fromEntries(Object.entries(kinds).filter(([, kind]) => kind !== null));
+  return createHash("sha256")
+    .update(canonicalJson({ users, ...on }))
+    .digest("hex");
 }

@@ -1,11 +1,23 @@
 import type { ColumnConfiguration } from "./configuration.ts";
-import type { ColumnType } from "./mapping.ts";
+import type { ColumnType, KindName, KindSource } from "./mapping.ts";
 import { isMetadataPath, type UserSource } from "./sources.ts";
 
-/** What a source's value is. A value of metadata may be anything; external_id is a text that the app chose. */
-export type ValueKind = "text" | "external id" | "boolean" | "time" | "uuid" | "object" | "anything";
+/** A source of any kind: one that two kinds have is the same kind of value in both. */
+export type Source = UserSource | KindSource;
 
-const kindOfValue: Partial<Record<UserSource, ValueKind>> = {
+/** What a source's value is. A value of metadata may be anything; external_id is a text that the app chose. */
+export type ValueKind =
+  | "text"
+  | "external id"
+  | "boolean"
+  | "whole number"
+  | "time"
+  | "uuid"
+  | "object"
+  | "list of texts"
+  | "anything";
+
+const kindOfValue: Partial<Record<Source, ValueKind>> = {
   external_id: "external id",
   email_verified: "boolean",
   phone_verified: "boolean",
@@ -16,12 +28,15 @@ const kindOfValue: Partial<Record<UserSource, ValueKind>> = {
   created_at: "time",
   updated_at: "time",
   last_sign_in_at: "time",
+  expires_at: "time",
   now: "time",
   uuid: "uuid",
   public_metadata: "object",
+  max_allowed_memberships: "whole number",
+  permissions: "list of texts",
 };
 
-export function valueKind(source: UserSource): ValueKind {
+export function valueKind(source: Source): ValueKind {
   return isMetadataPath(source) ? "anything" : (kindOfValue[source] ?? "text");
 }
 
@@ -34,20 +49,25 @@ const columnTypes: Readonly<Record<ValueKind, readonly ColumnType["kind"][]>> = 
   text: texts,
   "external id": [...texts, "uuid", ...numbers],
   boolean: ["boolean", ...texts],
+  "whole number": ["integer", ...numbers, "double precision", ...texts],
   time: ["timestamptz", ...times, ...texts],
   uuid: ["uuid", ...texts],
   object: ["jsonb", "json", ...texts],
+  "list of texts": ["text[]", "jsonb", "json"],
   anything: [...texts, "boolean", "uuid", "enum", "json", "jsonb", "double precision", ...numbers, ...times],
 };
 
-/** Whether the sync can write the source into a column of this type. A locale may be an enum: it is one of a list. */
-export function takesSource(type: ColumnType, source: UserSource): boolean {
-  if (source === "locale" && type.kind === "enum") return true;
+/** Texts that are one of a list, so that an enum may hold them. */
+const ofLists: readonly Source[] = ["locale", "role", "status"];
+
+/** Whether the sync can write the source into a column of this type. */
+export function takesSource(type: ColumnType, source: Source): boolean {
+  if (ofLists.includes(source) && type.kind === "enum") return true;
   return columnTypes[valueKind(source)].includes(type.kind);
 }
 
 /** The type of a source in a table that we make. A value of metadata has the type of its default. */
-export function typeOfSource({ source, default: value }: Pick<ColumnConfiguration<UserSource>, "source" | "default">) {
+export function typeOfSource({ source, default: value }: Pick<ColumnConfiguration<Source>, "source" | "default">) {
   if (isMetadataPath(source) && typeof value === "number") return { kind: "numeric" } as const;
   if (isMetadataPath(source) && typeof value === "boolean") return { kind: "boolean" } as const;
   const [kind] = columnTypes[valueKind(source)];
@@ -72,6 +92,18 @@ const alwaysThere: readonly UserSource[] = [
 
 export function mayBeEmpty(source: UserSource): boolean {
   return !alwaysThere.includes(source);
+}
+
+/** What Clerk may leave out of these; it says anything else of every one, but for the keys of metadata. */
+const mayBeLeftOut: Readonly<Record<KindName, readonly KindSource[]>> = {
+  organization: ["slug", "image_url", "created_by"],
+  membership: [],
+  role: ["description"],
+  invitation: ["inviter", "user", "expires_at"],
+};
+
+export function mayBeEmptyOf(kind: KindName, source: KindSource): boolean {
+  return isMetadataPath(source) || mayBeLeftOut[kind].includes(source);
 }
 
 /** Whether a foreign key on such a column would ask another table for the user; a locale and metadata ask for a list. */

@@ -22,7 +22,7 @@ export async function checkMappingFile(
     const saved = await readSavedMapping(io.folder);
     if (saved === null) return [];
     const { configuration } = await readConfiguration(io.folder, { environment: io.environment });
-    const { hash } = resolveMapping(configuration, factsOfTable(saved, configuration));
+    const { hash } = resolveMapping(configuration, { users: factsOfTable(saved, configuration) });
     if (hash !== saved.hash) {
       const what = `${configurationName} has changed since the last migration was written`;
       return [{ check, state: "warning", what, remedy: "Run: npx clerk-sync generate" }];

@@ -73,7 +73,7 @@ async function mapProject(
     return { mapping: mapTable(configuration, facts), columns: { facts, origin }, lines: notes };
   }
   const chosen = await chooseFacts(folder, configuration, await readSavedMapping(folder));
-  const mapping = resolveMapping(configuration, chosen.facts); // one that does not fit stops the migration, which says so
+  const mapping = resolveMapping(configuration, { users: chosen.facts }); // one that does not fit stops the migration, which says so
   refuseUnclearDefaults(mapping, chosen);
   return { mapping, columns: chosen, lines: chosen.notes };
 }

@@ -202,7 +202,7 @@ it("changes a Clerk id that is the primary key, once the foreign keys on it foll
   const file = configureUsers({ table: "profiles", key: "id", columns: { email: "email" } });
   const facts = await readTable(client, { schema: "public", name: "profiles" });
   client.release();
-  await applyMapping(pool, resolveMapping(file, facts));
+  await applyMapping(pool, resolveMapping(file, { users: facts }));
   const refused = await relink();
   expect(refused.stderr.split("\n").slice(1)).toEqual([
     "  alter table public.articles drop constraint articles_author_fkey, add constraint articles_author_fkey FOREIGN KEY (author) REFERENCES public.profiles(id) ON UPDATE CASCADE;",

@@ -59,7 +59,7 @@ async function makeTable(schema: string, random: RandomRun): Promise<Mapping> {
       const facts = await readTable(client, users.users.table);
       if (facts === null) throw new Error("no table");
       const problems = checkTable(users, facts, await readRows(client, users, facts));
-      const mapping = resolveMapping(users, facts);
+      const mapping = resolveMapping(users, { users: facts });
       if (problems.length === 0) {
         await client.query(`begin; ${generateScript(mapping)} commit`);
         return mapping;

@@ -67,6 +67,8 @@ const samples: Readonly<Record<ValueKind, string>> = {
   time: "'2026-01-01T00:00:00Z'::timestamptz",
   uuid: "gen_random_uuid()",
   object: `'{"plan": "pro"}'::jsonb`,
+  "whole number": "7",
+  "list of texts": "array['org:a:read']",
   anything: "'7'::text",
 };
 
@@ -179,7 +181,7 @@ it("whatever the table and the file, the remedies are enough; the check of the m
       }
       const { facts } = await check(users);
       expect(problems).toEqual([]);
-      const resolved = resolveMapping(users, facts);
+      const resolved = resolveMapping(users, { users: facts });
       const { users: mapping } = resolved;
       await client.query(generateCheck(resolved));
       // two users who are both not banned do not fit into a unique column, which nobody has

@@ -22,7 +22,7 @@ afterEach(async () => {
 
 async function resolve(file: UsersFile) {
   const { users } = configureUsers(file);
-  return resolveMapping({ users }, await readTable(client, users.table));
+  return resolveMapping({ users }, { users: await readTable(client, users.table) });
 }
 
 /** The lines of the error with which the check stops; none when it passes. */

@@ -49,7 +49,7 @@ async function compile(types: string, rows: Readonly<Record<string, unknown>>): 
 
 function typesOf(file: UsersFile, facts: TableFacts | null): string {
   const { users } = configureUsers(file);
-  return generateTypes(resolveMapping({ users }, facts).users, facts ?? planTable(users));
+  return generateTypes(resolveMapping({ users }, { users: facts }).users, facts ?? planTable(users));
 }
 
 const everyKind = `
@@ -91,7 +91,7 @@ it("the types of a table that the migration makes are those of the table it made
   };
   const types = typesOf(file, null);
   await client.query("create schema app");
-  await client.query(generateTable(resolveMapping(configureUsers(file), null).users));
+  await client.query(generateTable(resolveMapping(configureUsers(file), { users: null }).users));
   const made = await readTable(client, { schema: "app", name: "people" });
   expect(types).toBe(typesOf(file, made));
   expect(types).toContain("/** From Clerk: public_metadata.plan. */\n  plan: string | null;\n");

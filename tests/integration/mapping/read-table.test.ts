@@ -105,7 +105,7 @@ it("every type has its kind, and a name that a cast takes with an empty search p
     ["jsonb", { kind: "jsonb" }],
     ['"Other"."Role""s"', { kind: "enum", schema: "Other", name: 'Role"s', labels: ["b", "a"] }],
     ["public.short", { kind: "other", name: "public.short" }],
-    ["text[]", { kind: "other", name: "text[]" }],
+    ["text[]", { kind: "text[]" }],
     ["character(3)", { kind: "other", name: "character(3)" }],
     ['"Other"."_Role""s"', { kind: "other", name: '"Other"."_Role""s"' }],
     ["real", { kind: "other", name: "real" }],

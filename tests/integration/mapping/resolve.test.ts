@@ -19,7 +19,7 @@ afterEach(async () => {
 
 async function resolve(file: UsersFile) {
   const { users } = configureUsers(file);
-  return resolveMapping({ users }, await readTable(client, users.table));
+  return resolveMapping({ users }, { users: await readTable(client, users.table) });
 }
 
 it("Prisma's model: the key is a column of its own, and the address is unique", async () => {

@@ -11,7 +11,10 @@ export { rootMapping as contractMapping };
 
 /** The same with other lines for the users. */
 export function changeMapping(users: Partial<Configuration["users"]>): Mapping {
-  return resolveMapping({ ...rootConfiguration, users: { ...rootConfiguration.users, ...users } }, rootFacts);
+  return resolveMapping(
+    { ...rootConfiguration, users: { ...rootConfiguration.users, ...users } },
+    { users: rootFacts },
+  );
 }
 
 /** The same with more columns, each written whenever Clerk says it. */

@@ -72,7 +72,7 @@ export async function applyFile(pool: pg.Pool, file: UsersFile): Promise<Mapping
     if (facts === null) throw new Error("no table");
     const problems = checkTable(configuration, facts, await readRows(client, configuration, facts));
     if (problems.length > 0) throw new Error(JSON.stringify(problems));
-    const mapping = resolveMapping(configuration, facts);
+    const mapping = resolveMapping(configuration, { users: facts });
     await client.query(`begin; ${generateScript(mapping)}; commit`);
     return mapping;
   } finally {
