@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import { mapEvent } from "#core/clerk/map-user.ts";
+import { mapEvent } from "#core/clerk/map-event.ts";
 import { parseEvent } from "#core/clerk/parse-event.ts";
 import type { NewJob } from "#core/database/database.ts";
 import { storedFields } from "../../tests/support/clerk/root-fields.ts";

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import { serve } from "@hono/node-server";
 import { Hono } from "hono";
-import { mapEvent } from "#core/clerk/map-user.ts";
+import { mapEvent } from "#core/clerk/map-event.ts";
 import { parseEvent } from "#core/clerk/parse-event.ts";
 import type { NewJob } from "#core/database/database.ts";
 import { createVerifySignature } from "#core/webhook/verify-signature.ts";

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type pg from "pg";
-import { mapEvent } from "#core/clerk/map-user.ts";
+import { mapEvent } from "#core/clerk/map-event.ts";
 import { parseEvent } from "#core/clerk/parse-event.ts";
 import { type AcceptedEvent, createDatabase, type Database, type NewJob } from "#core/database/database.ts";
 import { createCallFunction } from "../../../server/call-function.ts";

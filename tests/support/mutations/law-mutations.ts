@@ -189,7 +189,7 @@ export const laws: readonly Mutation[] = [
     title: "a job keeps what is applied, and of its event only kind, ids and times",
     edits: [
       {
-        file: "supabase/functions/_shared/clerk-sync/clerk/map-user.ts",
+        file: "supabase/functions/_shared/clerk-sync/clerk/map-event.ts",
         find: "summariseEvent(event.original)",
         replace: "event.original",
       },

@@ -106,7 +106,7 @@ export const knownFailures: readonly Mutation[] = [
     title: "a repeated delivery makes no second job",
     edits: [
       {
-        file: `${core}/clerk/map-user.ts`,
+        file: `${core}/clerk/map-event.ts`,
         find: "event_id: eventId,",
         replace: "event_id: eventId + crypto.randomUUID(),",
       },
@@ -149,7 +149,7 @@ export const knownFailures: readonly Mutation[] = [
         find: 'readMetadata(user, "public_metadata.role"',
         replace: 'readMetadata(user, "unsafe_metadata.role"',
       },
-      { file: `${core}/clerk/user-fields.ts`, find: "given: path", replace: 'given: "public_metadata.role"' },
+      { file: `${core}/clerk/read-field.ts`, find: "given: path", replace: 'given: "public_metadata.role"' },
     ],
   },
   {

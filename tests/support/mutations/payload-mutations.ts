@@ -32,7 +32,7 @@ export const payloadRules: readonly Mutation[] = [
     title: 'the id "user_1\\u0000" is refused, not changed into another',
     edits: [
       {
-        file: core("clerk/parse-event"),
+        file: core("clerk/clerk-values"),
         find: "const exact = z.string().refine(isStorable, ",
         replace: "const exact = z.string().overwrite(sanitiseText).refine(isStorable, ",
       },

@@ -3,7 +3,8 @@ import { SyncError } from "../errors.ts";
 import { networkReason } from "../http/network-reason.ts";
 import type { Retry } from "../http/retry-requests.ts";
 import { clerkUnavailable, readFailure } from "./clerk-failure.ts";
-import { type ClerkUser, parseUser, toMilliseconds } from "./parse-event.ts";
+import { toMilliseconds } from "./clerk-values.ts";
+import { type ClerkUser, parseUser } from "./parse-event.ts";
 import { parsePage, type UserPage } from "./parse-page.ts";
 
 /** What Clerk's API says of a user now. `version` is its updated_at in Unix milliseconds. */

@@ -1,12 +1,8 @@
 import type { UserFields } from "../config/mapping.ts";
 import type { MetadataPath, UserField } from "../config/sources.ts";
-import type { NewJob } from "../database/database.ts";
 import type { Json } from "../sanitise.ts";
-import type { ClerkEvent, ClerkUser } from "./parse-event.ts";
-import { summariseEvent } from "./summarise-event.ts";
+import type { ClerkUser } from "./parse-event.ts";
 import { emailOf, type FieldValues, readField } from "./user-fields.ts";
-
-export type HandledEvent = Exclude<ClerkEvent, { type: "unhandled" }>;
 
 /**
  * What of a Clerk user goes into the payload of its job, by the keys of config/sources.ts. What Clerk did not say is not
@@ -23,35 +19,6 @@ export type MappedUser = {
   /** The fields of which nothing is known: the event, or the answer, was trimmed on its way. */
   absent?: string[];
 } & Partial<FieldValues> & { [path: MetadataPath]: Json };
-
-/** Maps a handled event to the job that applies it. `eventId` is the delivery's svix-id; `fields`: see mapUser. */
-export function mapEvent(event: HandledEvent, eventId: string, fields: UserFields): NewJob {
-  if (event.type === "user.deleted") return mapDeletion(event, eventId);
-  return {
-    event_id: eventId,
-    job_type: event.type === "user.created" ? "USER_CREATED" : "USER_UPDATED",
-    clerk_id: event.user.id,
-    version: event.version,
-    payload: { ...mapUser(event.user, fields), original_event: summariseEvent(event.original), retry_count: 0 },
-  };
-}
-
-function mapDeletion(event: Extract<ClerkEvent, { type: "user.deleted" }>, eventId: string): NewJob {
-  const names = event.clerkId !== null || event.externalId !== null;
-  return {
-    event_id: eventId,
-    job_type: "USER_DELETED",
-    clerk_id: event.clerkId,
-    version: event.version,
-    payload: {
-      clerk_id: event.clerkId,
-      external_id: event.externalId,
-      original_event: summariseEvent(event.original),
-      retry_count: 0,
-    },
-    ...(names ? {} : { dead_reason: "user_unknown: user.deleted came with neither id nor external_id" }),
-  };
-}
 
 /**
  * Maps a Clerk user, of an event, a list or a single read, to what is stored: the fields asked for and no others (law 10),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { fixtureBytes, fixtureNames, jsonBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
-import { type ClerkEvent, parseEvent, toMilliseconds } from "./parse-event.ts";
+import { toMilliseconds } from "./clerk-values.ts";
+import { type ClerkEvent, parseEvent } from "./parse-event.ts";
 
 function parseUser(data: Record<string, unknown>, envelope: Record<string, unknown> = {}) {
   const event = parseEvent(jsonBytes({ type: "user.updated", data: { id: "user_1", ...data }, ...envelope }));

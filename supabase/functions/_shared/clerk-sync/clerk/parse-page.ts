@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { isStorable } from "../sanitise.ts";
-import { type ClerkUser, parseUser, toMilliseconds } from "./parse-event.ts";
+import { toMilliseconds } from "./clerk-values.ts";
+import { type ClerkUser, parseUser } from "./parse-event.ts";
 
 /** One user of a page; version and createdAt are Unix milliseconds, 0 when Clerk does not say. */
 export type PageUser = { version: number; createdAt: number; user: ClerkUser };

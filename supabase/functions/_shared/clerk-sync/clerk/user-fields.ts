@@ -1,6 +1,7 @@
 import { isMetadataPath, type MetadataPath, type UserField } from "../config/sources.ts";
-import { isKeptKey, isStorable, type Json, sanitise } from "../sanitise.ts";
-import { type ClerkUser, toMilliseconds } from "./parse-event.ts";
+import { type Json, sanitise } from "../sanitise.ts";
+import type { ClerkUser } from "./parse-event.ts";
+import { flagOf, optional, type Reading, readPath, required, type Said, textOf, timeOf } from "./read-field.ts";
 import { userUuid } from "./user-uuid.ts";
 
 /** What a payload holds of a user, metadata paths and the role aside. */
@@ -28,22 +29,12 @@ export type FieldValues = {
   uuid: string;
 };
 
-type Reading<Value> = {
-  /** Undefined: the user says nothing of it. */
-  read: (user: ClerkUser) => Value | undefined;
-  /** What it is where the user says nothing of it; undefined: Clerk should have said it. */
-  empty: Value | undefined;
-};
-
-const required = <Value>(read: Reading<Value>["read"]): Reading<Value> => ({ read, empty: undefined });
-const optional = <Value>(read: Reading<Value>["read"], empty: Value): Reading<Value> => ({ read, empty });
-
 /**
  * How each field is read of a Clerk user. Required is what Clerk's OpenAPI description (webhooks/2025-04-15.yml, User and
  * EmailAddress, `required`) has in every event and answer: where it is not, it was taken out on its way (law 11). What is
  * optional there is empty when it is absent.
  */
-const readings: { readonly [Name in keyof FieldValues]: Reading<FieldValues[Name]> } = {
+const readings: { readonly [Name in keyof FieldValues]: Reading<ClerkUser, FieldValues[Name]> } = {
   email: required((user) => emailOf(user)?.email),
   email_verified: required((user) => emailOf(user)?.isVerified),
   phone: required((user) => phoneOf(user)?.number),
@@ -66,12 +57,6 @@ const readings: { readonly [Name in keyof FieldValues]: Reading<FieldValues[Name
   uuid: required(({ id }) => userUuid(id)),
 };
 
-/**
- * What a user says of a field. `value` is undefined when it is nothing; then `empty` is what the field is, or undefined when
- * Clerk should have said it. `given` is the source whose key is there in metadata.
- */
-type Said = { value: Json | undefined; empty: Json | undefined; given?: string };
-
 /** Reads a field of a Clerk user. */
 export function readField(user: ClerkUser, field: UserField): Said {
   if (field === "user_role") return readMetadata(user, "public_metadata.role", "user");
@@ -80,34 +65,11 @@ export function readField(user: ClerkUser, field: UserField): Said {
   return { value: read(user), empty };
 }
 
-/**
- * A value of metadata as jsonb can store it. It may decide by equality (a role, a plan), so a text that would have to be
- * changed to be stored becomes the empty one, and no other that is allowed.
- */
-function cleanMetadata(value: unknown): Json {
-  return typeof value === "string" && !isStorable(value) ? "" : sanitise(value);
-}
-
-/**
- * Reads `public_metadata.plan` and the like; dots walk objects. `missing`: what the field is when the metadata has no such
- * key. Clerk's description requires public_metadata, and not unsafe_metadata.
- */
+/** Clerk's description requires public_metadata, and not unsafe_metadata. */
 function readMetadata(user: ClerkUser, path: MetadataPath, missing: Json): Said {
-  const [root, ...keys] = path.split(".");
-  const isPublic = root === "public_metadata";
-  let value: unknown = isPublic ? user.public_metadata : user.unsafe_metadata;
-  if (value === undefined) return { value, empty: isPublic ? undefined : missing };
-  for (const key of keys) {
-    if (!hasKey(value, key)) return { value: missing, empty: missing };
-    value = value[key];
-  }
-  return { value: cleanMetadata(value), empty: missing, given: path };
-}
-
-function hasKey(value: unknown, key: string): value is Record<string, unknown> {
-  return (
-    typeof value === "object" && value !== null && !Array.isArray(value) && isKeptKey(key) && Object.hasOwn(value, key)
-  );
+  const isPublic = path.startsWith("public_metadata.");
+  const said = readPath(isPublic ? user.public_metadata : user.unsafe_metadata, path, missing);
+  return said.value === undefined && isPublic ? { ...said, empty: undefined } : said;
 }
 
 /** 64 of the local part, the @, 255 of the domain (RFC 5321, 4.5.3.1). PostgreSQL's index takes no more than 2,704 bytes. */
@@ -154,21 +116,4 @@ function nameOf({ first_name, last_name }: ClerkUser): string | null | undefined
   const [first, last] = [textOf(first_name), textOf(last_name)];
   if (first === undefined || last === undefined) return undefined;
   return [first, last].filter((part) => part !== null).join(" ") || null;
-}
-
-function textOf(text: string | null | undefined): string | null | undefined {
-  return text === undefined ? undefined : text?.trim() || null;
-}
-
-function flagOf(flag: boolean | null | undefined): boolean | undefined {
-  return flag === undefined ? undefined : (flag ?? false);
-}
-
-/** The year 10000 in ms: later times have an ISO form that PostgreSQL does not read. */
-const endOfCalendar = 253_402_300_800_000;
-
-function timeOf(time: number | null | undefined): string | null | undefined {
-  if (time === undefined) return undefined;
-  const milliseconds = toMilliseconds(time);
-  return milliseconds > 0 && milliseconds < endOfCalendar ? new Date(milliseconds).toISOString() : null;
 }

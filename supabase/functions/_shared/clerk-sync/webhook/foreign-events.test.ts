@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { fixtureBytes, fixtureNames, jsonBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
-import type { HandledEvent } from "../clerk/map-user.ts";
+import type { HandledEvent } from "../clerk/map-event.ts";
 import { parseEvent } from "../clerk/parse-event.ts";
 import { checkOrigin } from "./foreign-events.ts";
 

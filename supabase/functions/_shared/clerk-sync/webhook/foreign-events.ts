@@ -1,4 +1,4 @@
-import type { HandledEvent } from "../clerk/map-user.ts";
+import type { HandledEvent } from "../clerk/map-event.ts";
 import { json } from "../http/json-response.ts";
 import { logger } from "../logger.ts";
 import { type DeliveryHooks, notify } from "./notify-hook.ts";

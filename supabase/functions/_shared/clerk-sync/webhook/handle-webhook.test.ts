@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { fixtureBytes, fixtureNames, jsonBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
 import { rootFields } from "../../../../../tests/support/clerk/root-fields.ts";
 import { deliver, webhookWith } from "../../../../../tests/support/webhook/webhook.ts";
-import { mapEvent } from "../clerk/map-user.ts";
+import { mapEvent } from "../clerk/map-event.ts";
 import { parseEvent } from "../clerk/parse-event.ts";
 import type { AcceptedEvent } from "../database/database.ts";
 import { handleWebhook } from "./handle-webhook.ts";

@@ -1,4 +1,4 @@
-import { type HandledEvent, mapEvent } from "../clerk/map-user.ts";
+import { type HandledEvent, mapEvent } from "../clerk/map-event.ts";
 import { parseEvent } from "../clerk/parse-event.ts";
 import type { UserFields } from "../config/mapping.ts";
 import type { AcceptedEvent, NewJob } from "../database/database.ts";

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { fixtureBytes, jsonBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
 import { rootFields } from "../../../../../tests/support/clerk/root-fields.ts";
-import { mapEvent } from "./map-user.ts";
+import { mapEvent } from "./map-event.ts";
 import { parseEvent } from "./parse-event.ts";
 
 function jobOf(body: Uint8Array, eventId = "msg_1") {
