@@ -4,6 +4,21 @@ export const typeWords: Readonly<Record<NonNullable<JobFilter["job_type"]>, stri
   USER_CREATED: "user created",
   USER_UPDATED: "user updated",
   USER_DELETED: "user deleted",
+  ORGANIZATION_CREATED: "organization created",
+  ORGANIZATION_UPDATED: "organization updated",
+  ORGANIZATION_DELETED: "organization deleted",
+  MEMBERSHIP_CREATED: "membership created",
+  MEMBERSHIP_UPDATED: "membership updated",
+  MEMBERSHIP_DELETED: "membership deleted",
+  ROLE_CREATED: "role created",
+  ROLE_UPDATED: "role updated",
+  ROLE_DELETED: "role deleted",
+  PERMISSION_CREATED: "permission created",
+  PERMISSION_UPDATED: "permission updated",
+  PERMISSION_DELETED: "permission deleted",
+  INVITATION_CREATED: "invitation created",
+  INVITATION_UPDATED: "invitation updated",
+  INVITATION_DELETED: "invitation deleted",
 };
 
 /** Where jobs come from. Source: the migration job_queue. */

@@ -7,6 +7,7 @@ import type { CommandIo } from "../command-io.ts";
 import { alertStateSchema, explainAlerts } from "./check-alerts.ts";
 import { contentSchema, explainContent } from "./check-content.ts";
 import { explainSchedule, scheduleSchema } from "./check-schedule.ts";
+import { explainSkipped, skippedKindsSchema } from "./check-skipped.ts";
 import type { Finding } from "./finding.ts";
 
 type Io = Pick<CommandIo, "fetch">;
@@ -21,7 +22,7 @@ const unlinkedSchema = z.array(
 const programsSchema = z.array(z.string());
 const instancesSchema = z.array(z.object({ instance_id: z.string(), jobs: z.number() }));
 
-/** Asks the database, through its API, for schema, table of users, mapping, rights, schedule, delete brake, dead letters, instances and alerts. */
+/** Asks the database, through its API, for schema, table of users, mapping, rights, schedule, delete brake, dead letters, instances, skipped kinds and alerts. */
 export async function checkDatabase(rest: Rest | null, io: Io): Promise<Finding[]> {
   if (rest === null) {
     const remedy = "Set SUPABASE_SECRET_KEY or pass --secret-key to have database, schedule and queue looked at.";
@@ -60,6 +61,7 @@ const questions: readonly Question[] = [
   ask("clerk_sync_count_jobs", z.number(), explainDead, { p_filter: { status: "DEAD" } }),
   ask("clerk_sync_held_addresses", z.number(), explainHeld),
   ask("clerk_sync_instances", instancesSchema, explainInstances),
+  ask("clerk_sync_skipped_kinds", skippedKindsSchema, explainSkipped),
   ask("clerk_sync_alert_state", alertStateSchema, explainAlerts),
 ];
 

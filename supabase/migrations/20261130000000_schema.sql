@@ -6959,6 +6959,84 @@ as $$
   ) as e;
 $$;
 
+-- ---- 16_skipped_kinds.sql ----
+
+-- Events of kinds that are not stored: how many came, by kind and day.
+
+-- kind is the first word of the event's type: organizationMembership of organizationMembership.created. Days are UTC.
+create table if not exists clerk_sync.skipped_events (
+  kind    text        not null,
+  day     date        not null,
+  count   bigint      not null,
+  last_at timestamptz not null,
+  constraint skipped_events_pkey primary key (kind, day)
+);
+
+-- Adds what the webhook passed over, of p_counts: [{name: skipped, value: kind, count}]. A day has 50 kinds at most; the rest
+-- is counted as "(other)".
+create or replace function clerk_sync.count_skipped(p_counts jsonb, p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_day date := (p_now at time zone 'UTC')::date;
+begin
+  insert into clerk_sync.skipped_events as s (kind, day, count, last_at)
+  select n.kind, v_day, sum(n.count), p_now
+  from (
+    select
+      case
+        when d.kind is not null then d.kind
+        when row_number() over (partition by d.kind is null order by c.value) + d.kinds <= 50 then left(c.value, 100)
+        else '(other)'
+      end as kind,
+      c.count
+    from jsonb_to_recordset(p_counts) as c(name text, value text, count bigint)
+    cross join lateral (
+      select
+        max(k.kind) filter (where k.kind = left(c.value, 100)) as kind,
+        count(*) as kinds
+      from clerk_sync.skipped_events as k
+      where k.day = v_day
+    ) as d
+    where c.name = 'skipped'
+  ) as n
+  group by n.kind
+  order by n.kind -- two writers take the rows in one order
+  on conflict (kind, day) do update
+    set count = s.count + excluded.count,
+        last_at = greatest(s.last_at, excluded.last_at);
+end
+$$;
+
+-- The kinds of which events came within seven days and are not stored, the most frequent first: [{kind, events, last_at,
+-- setting}], where setting is the section of the configuration that would store them; null when none does.
+create or replace function public.clerk_sync_skipped_kinds(p_now timestamptz default clock_timestamp())
+returns jsonb
+language sql
+stable
+set search_path = ''
+as $$
+  with settings (kind, setting, mapped) as (
+    values
+      ('organization', 'organizations', 'organization'),
+      ('organizationMembership', 'memberships', 'membership'),
+      ('role', 'roles', 'role'),
+      ('permission', 'roles', 'role'),
+      ('organizationInvitation', 'invitations', 'invitation')
+  )
+  select coalesce(jsonb_agg(to_jsonb(k) order by k.events desc, k.kind), '[]')
+  from (
+    select s.kind, sum(s.count) as events, max(s.last_at) as last_at, t.setting
+    from clerk_sync.skipped_events as s
+    left join settings as t on t.kind = s.kind
+    where s.day > (p_now at time zone 'UTC')::date - 7
+      and not exists (select 1 from clerk_sync.mappings as m where m.kind = t.mapped)
+    group by s.kind, t.setting
+  ) as k;
+$$;
+
 -- ---- 17_health.sql ----
 
 -- How healthy the sync is: what is known of its parts, and the judgement with its reasons.
@@ -7019,7 +7097,8 @@ left join clerk_sync.own_thresholds as o on true;
 
 -- What the webhook saw since its last word: when it last took a delivery (p_accepted_at, null if it took none),
 -- p_entries for the audit: [{kind, at, source, subject?, code?, count}], of which the first 200 are kept, and what it
--- answered, p_counts: [{name: answers | signature_failures, value: status | code, count}]. p_program: as note_program takes it.
+-- answered, p_counts: [{name: answers | signature_failures | skipped, value: status | code | kind, count}]. p_program: as
+-- note_program takes it.
 create or replace function public.clerk_sync_record_deliveries(
   p_accepted_at timestamptz,
   p_entries     jsonb default '[]',
@@ -7071,6 +7150,7 @@ begin
   from jsonb_to_recordset(p_counts) as c(name text, value text, count bigint)
   where c.name in ('answers', 'signature_failures')
   limit 100;
+  perform clerk_sync.count_skipped(p_counts, p_now);
   perform clerk_sync.note_program(p_program, p_now);
 end
 $$;
@@ -9656,7 +9736,8 @@ $$;
 -- Deletes finished jobs older than p_days, at most p_limit of them; answers how many. Dead letters stay until a person has
 -- seen them. No job goes that is not counted. With them go entries of the audit that are as old, or not among its newest
 -- 100,000; minutes of the metrics that the chart of a day does not read, and hours as old as the jobs, after eight days at
--- the earliest; and programs that differing_programs looks at no more. Totals stay, so that no counter goes back.
+-- the earliest; days of skipped events that are as old as these hours; and programs that differing_programs looks at no more.
+-- Totals stay, so that no counter goes back.
 create or replace function public.clerk_sync_purge_jobs(
   p_days  integer,
   p_limit integer default 5000,
@@ -9691,6 +9772,8 @@ begin
     p_now - make_interval(days => p_days),
     (select o.at from clerk_sync.audit as o order by o.at desc offset 100000 limit 1)
   );
+  delete from clerk_sync.skipped_events as s
+  where s.day < (p_now - make_interval(days => greatest(p_days, 8)))::date;
   delete from clerk_sync.programs as p
   where p.seen_at < p_now - interval '1 day';
   delete from clerk_sync.metric_counts as m

@@ -56,7 +56,8 @@ left join clerk_sync.own_thresholds as o on true;
 
 -- What the webhook saw since its last word: when it last took a delivery (p_accepted_at, null if it took none),
 -- p_entries for the audit: [{kind, at, source, subject?, code?, count}], of which the first 200 are kept, and what it
--- answered, p_counts: [{name: answers | signature_failures, value: status | code, count}]. p_program: as note_program takes it.
+-- answered, p_counts: [{name: answers | signature_failures | skipped, value: status | code | kind, count}]. p_program: as
+-- note_program takes it.
 create or replace function public.clerk_sync_record_deliveries(
   p_accepted_at timestamptz,
   p_entries     jsonb default '[]',
@@ -108,6 +109,7 @@ begin
   from jsonb_to_recordset(p_counts) as c(name text, value text, count bigint)
   where c.name in ('answers', 'signature_failures')
   limit 100;
+  perform clerk_sync.count_skipped(p_counts, p_now);
   perform clerk_sync.note_program(p_program, p_now);
 end
 $$;

@@ -168,7 +168,8 @@ $$;
 -- Deletes finished jobs older than p_days, at most p_limit of them; answers how many. Dead letters stay until a person has
 -- seen them. No job goes that is not counted. With them go entries of the audit that are as old, or not among its newest
 -- 100,000; minutes of the metrics that the chart of a day does not read, and hours as old as the jobs, after eight days at
--- the earliest; and programs that differing_programs looks at no more. Totals stay, so that no counter goes back.
+-- the earliest; days of skipped events that are as old as these hours; and programs that differing_programs looks at no more.
+-- Totals stay, so that no counter goes back.
 create or replace function public.clerk_sync_purge_jobs(
   p_days  integer,
   p_limit integer default 5000,
@@ -203,6 +204,8 @@ begin
     p_now - make_interval(days => p_days),
     (select o.at from clerk_sync.audit as o order by o.at desc offset 100000 limit 1)
   );
+  delete from clerk_sync.skipped_events as s
+  where s.day < (p_now - make_interval(days => greatest(p_days, 8)))::date;
   delete from clerk_sync.programs as p
   where p.seen_at < p_now - interval '1 day';
   delete from clerk_sync.metric_counts as m

@@ -73,12 +73,12 @@ test("a second create for the same user says that the user exists", async ({ sys
 });
 
 test("an event of another kind is accepted and stored nowhere", async ({ system }) => {
-  const event = await fixture("organization.created");
-  expect(await system.send(event, "msg_organization")).toEqual({
+  const event = await fixture("session.created");
+  expect(await system.send(event, "msg_session")).toEqual({
     status: 200,
     body: { success: true, message: "Event type not handled" },
   });
-  expect(await system.query("select 1 from job_queue where event_id = 'msg_organization'")).toEqual([]);
+  expect(await system.query("select 1 from job_queue where event_id = 'msg_session'")).toEqual([]);
 });
 
 test("an unsigned request is refused and stored nowhere", async ({ request, system }) => {

@@ -133,7 +133,7 @@ export function createRowModel(pool: pg.Pool, mapping: Mapping, { order }: Optio
   /** Notes what an event brings, whatever becomes of it. */
   function note(event: unknown): { id: string; version: number; payload: Payload | null } {
     const parsed = parseEvent(new TextEncoder().encode(JSON.stringify(event)));
-    if (parsed.type === "unhandled") throw new Error("unhandled");
+    if (parsed.type === "unhandled" || "kind" in parsed) throw new Error("no event of a user");
     if (parsed.type === "user.deleted") return { id: parsed.clerkId ?? "", version: parsed.version, payload: null };
     const payload: Payload = mapUser(parsed.user, fields);
     const { id } = parsed.user;

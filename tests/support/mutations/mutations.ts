@@ -181,8 +181,8 @@ export const knownFailures: readonly Mutation[] = [
     edits: [
       {
         file: `${core}/webhook/handle-webhook.ts`,
-        find: "json(503, { error: failedMessages",
-        replace: "json(200, { error: failedMessages",
+        find: "json(503, { error: describe(event).failed",
+        replace: "json(200, { error: describe(event).failed",
       },
     ],
   },

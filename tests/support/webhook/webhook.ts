@@ -29,6 +29,7 @@ export function webhookWith(answer: Partial<AcceptedEvent>) {
     onAccepted: () => void notes.push("accepted"),
     onRefused: (refusal) => void notes.push(refusal),
     onIgnored: (note) => void notes.push(note),
+    onSkipped: (skipped) => void notes.push({ skipped }),
     onQueued: () => {
       calls.wakes += 1;
     },

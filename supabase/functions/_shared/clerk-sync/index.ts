@@ -25,7 +25,14 @@
 // Settings, errors, log
 
 export { type Config, type DeleteBrake, type Environment, readConfig } from "./config/config.ts";
-export { fieldsOf, parseMapping, type RuntimeMapping, type UserFields } from "./config/mapping.ts";
+export {
+  fieldsOf,
+  parseMapping,
+  type RecordFields,
+  type RuntimeMapping,
+  recordFieldsOf,
+  type UserFields,
+} from "./config/mapping.ts";
 export { type ErrorCode, errorMessage, SyncError, type SyncErrorOptions } from "./errors.ts";
 export { type LogLevel, startLogging } from "./logger.ts";
 

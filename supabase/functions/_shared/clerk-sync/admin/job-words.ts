@@ -99,6 +99,11 @@ const errorWords: Readonly<Record<string, Advice>> = {
     what: "The deletion names no user that is known here, so nothing was deleted.",
     remedy: "Find out at Clerk which user is gone and resync that user. Then cancel the job.",
   },
+  record_unknown: {
+    what: "The event does not say which organization, membership, role or invitation it is about, or a membership does not say whose it is.",
+    remedy:
+      "Look for a transformation at the sender that takes fields out of events. Run a compare, then cancel the job.",
+  },
   user_ambiguous: {
     what: "The deletion names its user by an external_id that several users have. None of them was deleted.",
     remedy: "Search Clerk for the external_id and resync the user who is gone. Then cancel the job.",

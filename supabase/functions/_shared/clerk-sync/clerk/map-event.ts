@@ -1,13 +1,20 @@
-import type { UserFields } from "../config/mapping.ts";
+import { noRecords, type RecordFields, type UserFields } from "../config/mapping.ts";
 import type { NewJob } from "../database/database.ts";
+import { mapRecordEvent } from "./map-record.ts";
 import { mapUser } from "./map-user.ts";
 import type { ClerkEvent } from "./parse-event.ts";
 import { summariseEvent } from "./summarise-event.ts";
 
 export type HandledEvent = Exclude<ClerkEvent, { type: "unhandled" }>;
 
-/** Maps a handled event to the job that applies it. `eventId` is the delivery's svix-id; `fields`: see mapUser. */
-export function mapEvent(event: HandledEvent, eventId: string, fields: UserFields): NewJob {
+/** Maps a handled event to the job that applies it. `eventId` is the delivery's svix-id; `fields` and `records` say what is stored. */
+export function mapEvent(
+  event: HandledEvent,
+  eventId: string,
+  fields: UserFields,
+  records: RecordFields = noRecords,
+): NewJob {
+  if ("kind" in event) return mapRecordEvent(event, eventId, records);
   if (event.type === "user.deleted") return mapDeletion(event, eventId);
   return {
     event_id: eventId,

@@ -2,6 +2,7 @@ import type { UserFields } from "../config/mapping.ts";
 import type { MetadataPath, UserField } from "../config/sources.ts";
 import type { Json } from "../sanitise.ts";
 import type { ClerkUser } from "./parse-event.ts";
+import { collectFields } from "./read-field.ts";
 import { emailOf, type FieldValues, readField } from "./user-fields.ts";
 
 /**
@@ -23,25 +24,16 @@ export type MappedUser = {
 /**
  * Maps a Clerk user, of an event, a list or a single read, to what is stored: the fields asked for and no others (law 10),
  * and beside them `external_id`, by which a deletion may name the user, and `created_at`. With an address or a number comes
- * whether Clerk has verified it.
- * Where a field is absent that Clerk's description requires, an optional one that is absent may have been taken out, too:
- * both are named in `absent`. Else what is optional and absent is empty.
+ * whether Clerk has verified it. What is absent: see collectFields.
  */
 export function mapUser(user: ClerkUser, fields: UserFields): MappedUser {
-  const mapped: { [field: string]: Json } = { clerk_id: user.id };
-  const given: string[] = [];
-  const absent: UserField[] = [];
-  const empty: { [field: string]: Json } = {};
-  for (const field of new Set<UserField>([...fields, ...besides(fields), "external_id", "created_at"])) {
-    const said = readField(user, field);
-    if (said.value !== undefined) mapped[field] = said.value;
-    else if (said.empty !== undefined) empty[field] = said.empty;
-    else if (field === "external_id" || fields.has(field)) absent.push(field);
-    if (said.given !== undefined) given.push(said.given);
-  }
-  if (fields.has("email") && emailOf(user)?.isTooLong) mapped["ignored_email"] = "too_long";
-  const rest = absent.length > 0 ? { absent: [...absent, ...Object.keys(empty)] } : empty;
-  return { ...mapped, ...rest, clerk_id: user.id, ...(given.length > 0 ? { given } : {}) };
+  const mapped = collectFields<UserField>(
+    [...fields, ...besides(fields), "external_id", "created_at"],
+    (field) => readField(user, field),
+    (field) => field === "external_id" || fields.has(field),
+  );
+  const isTooLong = fields.has("email") && emailOf(user)?.isTooLong === true;
+  return { ...mapped, ...(isTooLong ? { ignored_email: "too_long" } : {}), clerk_id: user.id };
 }
 
 /** An address or a number is worth what its verification is. */

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { RecordKind } from "../config/sources.ts";
 import { SyncError } from "../errors.ts";
 import { type Json, sanitise } from "../sanitise.ts";
 import {
@@ -14,6 +15,7 @@ import {
   toMilliseconds,
   verification,
 } from "./clerk-values.ts";
+import { type ClerkRecord, type DeletedRecord, parseDeletedRecord, parseRecord } from "./parse-record.ts";
 
 /**
  * What the sync reads of a Clerk user. Strict on nothing but the id: Clerk adds and drops fields. A field that is not
@@ -56,30 +58,64 @@ export type ClerkUser = z.infer<typeof userSchema>;
 export type ClerkEvent =
   | (Envelope & { type: "user.created" | "user.updated"; user: ClerkUser })
   | (Envelope & { type: "user.deleted"; clerkId: string | null; externalId: string | null })
+  | RecordEvent
   | { type: "unhandled"; name: string };
+
+/** An event of an organization, or of what belongs to organizations. Of a deletion the version is the event's time. */
+export type RecordEvent = Envelope & { type: RecordEventType; kind: RecordKind } & (
+    | { action: "created" | "updated"; record: ClerkRecord }
+    | { action: "deleted"; record: DeletedRecord }
+  );
+type RecordEventType = keyof typeof recordEvents;
 
 /** instanceId is the Clerk instance that sent it, null when the event does not say. */
 type Envelope = { version: number; instanceId: string | null; original: Json };
 
+/** Clerk sends no other events of these kinds. An invitation that is accepted or revoked changes its status. */
+const recordEvents = {
+  "organization.created": ["organization", "created"],
+  "organization.updated": ["organization", "updated"],
+  "organization.deleted": ["organization", "deleted"],
+  "organizationMembership.created": ["membership", "created"],
+  "organizationMembership.updated": ["membership", "updated"],
+  "organizationMembership.deleted": ["membership", "deleted"],
+  "role.created": ["role", "created"],
+  "role.updated": ["role", "updated"],
+  "role.deleted": ["role", "deleted"],
+  "permission.created": ["permission", "created"],
+  "permission.updated": ["permission", "updated"],
+  "permission.deleted": ["permission", "deleted"],
+  "organizationInvitation.created": ["invitation", "created"],
+  "organizationInvitation.accepted": ["invitation", "updated"],
+  "organizationInvitation.revoked": ["invitation", "updated"],
+} as const satisfies { [type: string]: readonly [RecordKind, "created" | "updated" | "deleted"] };
+
+const noKinds: Kinds = new Set();
+
+/** The kinds besides users whose events are handled. */
+type Kinds = Pick<ReadonlySet<RecordKind>, "has">;
+
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * Parses the raw body of a webhook whose signature was checked.
+ * Parses the raw body of a webhook whose signature was checked. Events of `kinds` are handled besides those of users; of any
+ * other event the content is not looked at.
  * Throws SyncError `event_malformed` with the reason when it is not UTF-8, not JSON, or not a Clerk event.
  */
-export function parseEvent(body: Uint8Array): ClerkEvent {
+export function parseEvent(body: Uint8Array, kinds: Kinds = noKinds): ClerkEvent {
   const sent = parseJson(body);
   const original = sanitise(sent);
   const envelope = parseAs(envelopeSchema, sent, "The event");
   const timestamp = toMilliseconds(envelope.timestamp);
   const instanceId = envelope.instance_id || null;
-  if (envelope.type === "user.deleted")
-    return parseDeleted(envelope.data, { version: timestamp, instanceId, original });
-  if (envelope.type !== "user.created" && envelope.type !== "user.updated") {
-    return { type: "unhandled", name: envelope.type };
+  const { type, data } = envelope;
+  if (isRecordEvent(type) && kinds.has(recordEvents[type][0])) {
+    return parseRecordEvent(type, data, { version: timestamp, instanceId, original });
   }
-  const user = parseAs(userSchema, envelope.data, "data");
-  return { type: envelope.type, version: toMilliseconds(user.updated_at) || timestamp, instanceId, user, original };
+  if (type === "user.deleted") return parseDeleted(data, { version: timestamp, instanceId, original });
+  if (type !== "user.created" && type !== "user.updated") return { type: "unhandled", name: type };
+  const user = parseAs(userSchema, data, "data");
+  return { type, version: toMilliseconds(user.updated_at) || timestamp, instanceId, user, original };
 }
 
 /** Parses a Clerk user as it stands in an event or in an answer of Clerk's API. Throws as parseEvent does. */
@@ -91,6 +127,17 @@ export function parseUser(value: unknown): ClerkUser {
 function parseDeleted(data: unknown, envelope: Envelope): ClerkEvent {
   const { id, external_id } = parseAs(deletedUserSchema, data, "data");
   return { ...envelope, type: "user.deleted", clerkId: id ?? null, externalId: external_id || null };
+}
+
+function isRecordEvent(type: string): type is RecordEventType {
+  return Object.hasOwn(recordEvents, type);
+}
+
+function parseRecordEvent(type: RecordEventType, data: unknown, envelope: Envelope): RecordEvent {
+  const [kind, action] = recordEvents[type];
+  if (action === "deleted") return { ...envelope, type, kind, action, record: parseDeletedRecord(data) };
+  const record = parseRecord(kind, data);
+  return { ...envelope, version: record.version || envelope.version, type, kind, action, record };
 }
 
 function parseJson(body: Uint8Array): unknown {

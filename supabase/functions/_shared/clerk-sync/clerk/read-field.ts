@@ -25,6 +25,30 @@ export const optional = <Item, Value>(read: Reading<Item, Value>["read"], empty:
 export type Said = { value: Json | undefined; empty: Json | undefined; given?: string };
 
 /**
+ * What goes into a payload of these fields. Where a field is absent that Clerk should have said (and that `isNeeded`), an
+ * optional one that is absent may have been taken out, too: both are named in `absent`. Else what is optional and absent is
+ * empty.
+ */
+export function collectFields<Field extends string>(
+  fields: Iterable<Field>,
+  read: (field: Field) => Said,
+  isNeeded: (field: Field) => boolean,
+): { [field: string]: Json } {
+  const said: { [field: string]: Json } = {};
+  const empty: { [field: string]: Json } = {};
+  const [given, absent]: [string[], string[]] = [[], []];
+  for (const field of new Set(fields)) {
+    const reading = read(field);
+    if (reading.value !== undefined) said[field] = reading.value;
+    else if (reading.empty !== undefined) empty[field] = reading.empty;
+    else if (isNeeded(field)) absent.push(field);
+    if (reading.given !== undefined) given.push(reading.given);
+  }
+  const rest = absent.length > 0 ? { absent: [...absent, ...Object.keys(empty)] } : empty;
+  return { ...said, ...rest, ...(given.length > 0 ? { given } : {}) };
+}
+
+/**
  * Reads `public_metadata.plan` and the like of the metadata that the path begins with; dots walk objects. `missing`: what the
  * field is when the metadata has no such key.
  */

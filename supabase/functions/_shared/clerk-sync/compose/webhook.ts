@@ -1,3 +1,4 @@
+import { recordFieldsOf } from "../config/mapping.ts";
 import type { ErrorCode } from "../errors.ts";
 import { watchStores } from "../health/watch-stores.ts";
 import type { CreateHmac } from "../http/sign-webhook.ts";
@@ -26,12 +27,13 @@ export function composeWebhook(
   system: System,
   { webhookSecrets, recorder, onQueued, createHmac }: WebhookHost,
 ): { webhook: WebhookDependencies; refusal: () => ErrorCode | null } {
-  const { config, call, now } = system;
+  const { config, mapping, call, now } = system;
   const { acceptEvents, refusal } = watchStores(createAcceptEvents({ call, apply: applyRules(config) }), now);
   const webhook: WebhookDependencies = {
     acceptEvents,
     onQueued,
     fields: composeFields(system),
+    records: recordFieldsOf(mapping),
     verifySignature: webhookSecrets.length === 0 ? null : createVerifySignature(webhookSecrets, now, createHmac),
     loadLimit: createLoadLimit({ ...mostUnderWay, now }),
     rateLimit: createRateLimit({ ...config.webhookRate, now }),

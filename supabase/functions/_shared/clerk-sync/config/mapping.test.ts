@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { SyncError } from "../errors.ts";
-import { fieldsOf, parseMapping } from "./mapping.ts";
+import { fieldsOf, parseMapping, recordFieldsOf } from "./mapping.ts";
 
 function refusalOf(value: unknown): SyncError {
   try {
@@ -14,7 +14,7 @@ function refusalOf(value: unknown): SyncError {
 
 test("a mapping is its hash and the fields of users, whatever else a later version writes", () => {
   const users = { fields: ["email", "public_metadata.plan"], later: true };
-  expect(parseMapping({ hash: "abc", users, organizations: { fields: [] } })).toEqual({
+  expect(parseMapping({ hash: "abc", users, changes: { fields: [] } })).toEqual({
     hash: "abc",
     users: { fields: ["email", "public_metadata.plan"] },
   });
@@ -33,4 +33,36 @@ test("payloads hold the mapped fields, and while the mirror is on those that it 
   expect(fieldsOf(mapping, false)).toEqual(new Set(["username", "email"]));
   const mirrored = ["email", "phone", "name", "user_role", "banned", "locked", "deprovisioned"];
   expect(fieldsOf(mapping, true)).toEqual(new Set(["username", ...mirrored]));
+});
+
+test("a kind that is mapped has its fields; one that is not is not stored", () => {
+  const users = { fields: [] };
+  expect(recordFieldsOf(parseMapping({ hash: "abc", users }))).toEqual(new Map());
+  const memberships = { fields: ["organization_id", "user_id", "role", "public_metadata.team"] };
+  const mapping = parseMapping({ hash: "abc", users, organizations: { fields: ["name", "slug"] }, memberships });
+  expect(recordFieldsOf(mapping)).toEqual(
+    new Map([
+      ["organization", new Set(["name", "slug"])],
+      ["membership", new Set(memberships.fields)],
+    ]),
+  );
+});
+
+test("permissions are looked at where roles are stored", () => {
+  const mapping = parseMapping({ hash: "abc", users: { fields: [] }, roles: { fields: ["key", "permissions"] } });
+  expect(recordFieldsOf(mapping).get("permission")).toEqual(new Set(["key"]));
+});
+
+test.each([
+  ["organizations", "members_count"],
+  ["organizations", "private_metadata"],
+  ["organizations", "public_metadata.private_metadata.key"],
+  ["memberships", "permissions"],
+  ["memberships", "organization"],
+  ["memberships", "unsafe_metadata.theme"],
+  ["roles", "public_metadata.level"],
+  ["invitations", "url"],
+])("of %s %s is no field", (kind, field) => {
+  const refusal = refusalOf({ hash: "abc", users: { fields: [] }, [kind]: { fields: [field] } });
+  expect(refusal.message).toContain(`  ${kind}.fields.0: `);
 });

@@ -1,5 +1,16 @@
 import { expect, test } from "vitest";
-import { isUserField, payloadKey, type UserSource, userSources } from "./sources.ts";
+import {
+  invitationSources,
+  isRecordField,
+  isUserField,
+  kindPayloadKey,
+  membershipSources,
+  organizationSources,
+  payloadKey,
+  roleSources,
+  type UserSource,
+  userSources,
+} from "./sources.ts";
 
 const paths: UserSource[] = ["public_metadata.role", "public_metadata.a.b", "unsafe_metadata.role"];
 
@@ -30,4 +41,15 @@ test.each([
   "__proto__",
 ])("%j is no key of payloads", (text) => {
   expect(isUserField(text)).toBe(false);
+});
+
+test.each([
+  ["organization", [...organizationSources, "public_metadata.plan" as const]],
+  ["membership", [...membershipSources, "public_metadata.team.size" as const]],
+  ["role", roleSources],
+  ["invitation", invitationSources],
+] as const)("each source of a kind that an event brings has a key of its own in payloads: %s", (kind, sources) => {
+  const keys = sources.map(kindPayloadKey).filter((key) => key !== null);
+  expect(keys.every((key) => isRecordField(kind, key))).toBe(true);
+  expect(new Set(keys).size).toBe(sources.length - 2);
 });

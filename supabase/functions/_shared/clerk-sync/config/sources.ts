@@ -112,6 +112,18 @@ export function payloadKey(source: UserSource): UserField | null {
   return source === "public_metadata.role" ? "user_role" : source;
 }
 
+/**
+ * The key under which the payload of a job about an organization, a membership, a role or an invitation has a source. Null
+ * for a source that no event brings.
+ */
+export function kindPayloadKey(
+  source: OrganizationSource | MembershipSource | RoleSource | InvitationSource,
+): string | null {
+  if (source === "now" || source === "id") return null;
+  if (source === "organization" || source === "user" || source === "inviter") return `${source}_id`;
+  return source;
+}
+
 /** Whether a text is a key of payloads: what payloadKey gives for some source. private_metadata is part of no source. */
 export function isUserField(text: string): text is UserField {
   if (text === "user_role") return true;
@@ -119,4 +131,24 @@ export function isUserField(text: string): text is UserField {
   const [root = "", ...path] = text.split(".");
   const isReadable = path.every((key) => key !== "" && key !== "private_metadata");
   return ["public_metadata", "unsafe_metadata"].includes(root) && isReadable && text !== "public_metadata.role";
+}
+
+/** What Clerk has events of besides users, in the words of job_queue.kind. A permission has no table: roles have permissions. */
+export type RecordKind = "organization" | "membership" | "role" | "permission" | "invitation";
+
+const recordSources = {
+  organization: organizationSources,
+  membership: membershipSources,
+  role: roleSources,
+  permission: ["key"],
+  invitation: invitationSources,
+} as const;
+
+/** Whether a text is a key of payloads of this kind: what kindPayloadKey gives for one of its sources. */
+export function isRecordField(kind: RecordKind, text: string): boolean {
+  const sources = recordSources[kind];
+  if (!text.includes(".")) return sources.some((source) => kindPayloadKey(source) === text);
+  const [root = "", ...path] = text.split(".");
+  const isReadable = path.every((key) => key !== "" && key !== "private_metadata");
+  return root === "public_metadata" && sources.some((source) => source === root) && isReadable;
 }

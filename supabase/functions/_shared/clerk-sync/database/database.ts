@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { DeleteBrake } from "../config/config.ts";
 import { parseMapping, type RuntimeMapping } from "../config/mapping.ts";
+import type { RecordKind } from "../config/sources.ts";
 import { type ErrorCode, SyncError } from "../errors.ts";
 import type { Json } from "../sanitise.ts";
 import { type JobType, jobSchema } from "./job.ts";
@@ -28,7 +29,10 @@ export type CircuitCalls = {
 /** A job to enqueue; see clerk_sync_enqueue. With a dead_reason it becomes a dead letter at once. */
 export type NewJob = {
   event_id: string;
+  /** What it is about; a user when it is not given. */
+  kind?: RecordKind;
   job_type: JobType;
+  /** Clerk's id of the user, or of the other record. */
   clerk_id: string | null;
   version: number;
   payload: { [key: string]: Json };

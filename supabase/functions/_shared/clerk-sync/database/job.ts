@@ -3,7 +3,26 @@ import { z } from "zod";
 // A job as SQL describes it: one shape for the worker, the command line and the page.
 
 export const jobStatuses = ["PENDING", "PROCESSING", "COMPLETED", "FAILED", "DEAD", "CANCELLED"] as const;
-export const jobTypes = ["USER_CREATED", "USER_UPDATED", "USER_DELETED"] as const;
+export const jobTypes = [
+  "USER_CREATED",
+  "USER_UPDATED",
+  "USER_DELETED",
+  "ORGANIZATION_CREATED",
+  "ORGANIZATION_UPDATED",
+  "ORGANIZATION_DELETED",
+  "MEMBERSHIP_CREATED",
+  "MEMBERSHIP_UPDATED",
+  "MEMBERSHIP_DELETED",
+  "ROLE_CREATED",
+  "ROLE_UPDATED",
+  "ROLE_DELETED",
+  "PERMISSION_CREATED",
+  "PERMISSION_UPDATED",
+  "PERMISSION_DELETED",
+  "INVITATION_CREATED",
+  "INVITATION_UPDATED",
+  "INVITATION_DELETED",
+] as const;
 
 /** A point in time, ISO 8601 with offset, as PostgreSQL writes it in jsonb. */
 export const time = z.string();

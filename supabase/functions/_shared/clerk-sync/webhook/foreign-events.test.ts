@@ -1,11 +1,12 @@
 import { expect, test } from "vitest";
 import { fixtureBytes, fixtureNames, jsonBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
+import { allRecords } from "../../../../../tests/support/clerk/record-fields.ts";
 import type { HandledEvent } from "../clerk/map-event.ts";
 import { parseEvent } from "../clerk/parse-event.ts";
 import { checkOrigin } from "./foreign-events.ts";
 
 const own = "ins_2fQk3sYb7nWc0dLh5VtRzE8uJmA";
-const parse = (bytes: Uint8Array) => parseEvent(bytes) as HandledEvent;
+const parse = (bytes: Uint8Array) => parseEvent(bytes, allRecords) as HandledEvent;
 
 test.each(["user.created", "user.updated", "user.deleted", "user.deleted.no-id"])("%s is of its instance", (name) => {
   const event = parse(fixtureBytes(name));
@@ -44,4 +45,21 @@ const kinds = ["user.created", "user.updated", "user.deleted"];
 
 test.each(kinds.flatMap((type) => sampleIds.map((id) => [type, id])))("%s of %s is a sample", (type, id) => {
   expect(checkOrigin(parse(jsonBytes({ type, data: { id } })), [])).toBe("sample");
+});
+
+/** Of Clerk's event catalog and of its OpenAPI description. */
+const sampleRecords = [
+  ["organization.created", "org_29w9IfBrPmcpi0IeBVaKtA7R94W"],
+  ["organization.deleted", "org_2g7np7Hrk0SN6kj5EDMLDaKNL0S"],
+  ["organizationMembership.created", "orgmem_29w9IptNja3mP8GDXpquBwN2qR9"],
+  ["organizationMembership.deleted", "orgmem_29wAbjiJs6aZuPq7AzmkW9dwmyl"],
+  ["organizationInvitation.accepted", "orginv_29wBIniWYy0slasTNQlmHD9HeN1"],
+  ["role.created", "role_2Ym4Iu9JcfMpa4wsTmsRgnY83MX"],
+  ["role.deleted", "role_2g7np7Hrk0SN6kj5EDMLDaKNL0S"],
+  ["permission.deleted", "perm_2Ym16qDMKg37umUxkqDlizY7dfi"],
+];
+
+test.each(sampleRecords)("%s of %s is a sample", (type, id) => {
+  expect(checkOrigin(parse(jsonBytes({ type, data: { id } })), [own])).toBe("sample");
+  expect(checkOrigin(parse(jsonBytes({ type, instance_id: own, data: { id: `${id}x` } })), [own])).toBe("instance");
 });

@@ -4,15 +4,21 @@ import { logger } from "../logger.ts";
 import { type DeliveryHooks, notify } from "./notify-hook.ts";
 
 /**
- * What Clerk's dashboard sends by "Send Example": events signed with the real secret about users there are not. The
- * ids are those of Clerk's event catalog, where user.deleted has another user than user.created and user.updated, and of
- * Clerk's OpenAPI description (webhooks/2025-04-15.yml).
+ * What Clerk's dashboard sends by "Send Example": events signed with the real secret about users and records there are not.
+ * The ids are those of Clerk's event catalog, where user.deleted has another user than user.created and user.updated; those
+ * of Clerk's OpenAPI description (webhooks/2025-04-15.yml) have one ending.
  */
-const sampleUsers = new Set([
+const sampleIds = new Set([
   "user_29w83sxmDNGwOuEthce5gg56FcC",
   "user_29wBMCtzATuFJut8jO2VNTVekS4",
-  "user_2g7np7Hrk0SN6kj5EDMLDaKNL0S",
+  "org_29w9IfBrPmcpi0IeBVaKtA7R94W",
+  "orgmem_29w9IptNja3mP8GDXpquBwN2qR9",
+  "orgmem_29wAbjiJs6aZuPq7AzmkW9dwmyl",
+  "orginv_29wBIniWYy0slasTNQlmHD9HeN1",
+  "role_2Ym4Iu9JcfMpa4wsTmsRgnY83MX",
+  "perm_2Ym16qDMKg37umUxkqDlizY7dfi",
 ]);
+const sampleEnding = "_2g7np7Hrk0SN6kj5EDMLDaKNL0S";
 /** Of Clerk's docs ("Webhooks overview") and of the same description. */
 const sampleInstances = new Set(["ins_123", "ins_2g7np7Hrk0SN6kj5EDMLDaKNL0S"]);
 
@@ -29,14 +35,16 @@ type Origin = "instance" | "other_instance" | "sample";
 
 /** Without instance ids (CLERK_INSTANCE_ID) every instance is ours; with them, an event that names none is not. */
 export function checkOrigin(event: HandledEvent, instanceIds: readonly string[]): Origin {
-  const clerkId = clerkIdOf(event);
+  const clerkId = clerkIdOf(event) ?? "";
   const { instanceId } = event;
-  if (sampleUsers.has(clerkId ?? "") || sampleInstances.has(instanceId ?? "")) return "sample";
+  if (sampleIds.has(clerkId) || clerkId.endsWith(sampleEnding) || sampleInstances.has(instanceId ?? ""))
+    return "sample";
   if (instanceIds.length === 0 || instanceIds.includes(instanceId ?? "")) return "instance";
   return "other_instance";
 }
 
 function clerkIdOf(event: HandledEvent): string | null {
+  if ("kind" in event) return event.record.id;
   return event.type === "user.deleted" ? event.clerkId : event.user.id;
 }
 

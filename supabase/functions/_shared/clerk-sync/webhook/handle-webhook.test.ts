@@ -1,6 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { fixtureBytes, fixtureNames, jsonBytes } from "../../../../../tests/support/clerk/clerk-fixture.ts";
+import { allRecords } from "../../../../../tests/support/clerk/record-fields.ts";
 import { rootFields } from "../../../../../tests/support/clerk/root-fields.ts";
 import { deliver, webhookWith } from "../../../../../tests/support/webhook/webhook.ts";
 import { mapEvent } from "../clerk/map-event.ts";
@@ -105,7 +106,7 @@ describe("200", () => {
 
   const others = fixtureNames().filter((name) => !name.includes("user."));
 
-  test("is answered to every other event, of which nothing is stored", async () => {
+  test("is answered to every event of a kind that is not stored, of which nothing is kept", async () => {
     expect(others.length).toBeGreaterThan(0);
     for (const name of others) {
       const { dependencies, calls } = webhookWith({ outcome: "queued" });
@@ -114,6 +115,58 @@ describe("200", () => {
       expect(await response.json()).toEqual({ success: true, message: "Event type not handled" });
       expect(calls).toEqual({ accepted: [], wakes: 0 });
     }
+  });
+});
+
+describe("events of organizations, where they are stored", () => {
+  const stored = [
+    ["organization.created", "Organization creation job queued"],
+    ["organization.deleted", "Organization deletion job queued"],
+    ["organizationMembership.updated", "Membership update job queued"],
+    ["role.updated", "Role update job queued"],
+    ["permission.deleted", "Permission deletion job queued"],
+    ["organizationInvitation.accepted", "Invitation update job queued"],
+  ] as const;
+
+  test.each(stored)("%s is stored and answered 202: %s", async (name, message) => {
+    const { dependencies, calls, notes } = webhookWith({ outcome: "queued", job_id: "job_1" });
+    const response = await deliver(fixtureBytes(name), { ...dependencies, records: allRecords }, { id: "msg_7" });
+    expect(response.status).toBe(202);
+    expect(await response.json()).toEqual({ success: true, message, jobId: "job_1" });
+    const event = parseEvent(fixtureBytes(name), allRecords);
+    if (event.type === "unhandled") throw new Error("the fixture is not handled");
+    expect(calls.accepted[0]?.jobs).toEqual([mapEvent(event, "msg_7", rootFields, allRecords)]);
+    expect(notes).toEqual(["accepted"]);
+  });
+
+  test("session.created is of no interest, and counted", async () => {
+    const { dependencies, calls, notes } = webhookWith({ outcome: "queued" });
+    const response = await deliver(fixtureBytes("session.created"), { ...dependencies, records: allRecords });
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({ success: true, message: "Event type not handled" });
+    expect(calls.accepted).toEqual([]);
+    expect(notes).toEqual(["accepted", { skipped: "session" }]);
+  });
+
+  test("a membership that names no user is answered 202, and is a dead letter", async () => {
+    const { dependencies, calls } = webhookWith({ outcome: "dead", job_id: "job_1" });
+    const event = { type: "organizationMembership.created", data: { id: "orgmem_1", organization: { id: "org_1" } } };
+    const response = await deliver(jsonBytes(event), { ...dependencies, records: allRecords });
+    expect(response.status).toBe(202);
+    expect(await response.json()).toMatchObject({ message: "Event names no record; stored as a dead letter" });
+    expect(calls.accepted[0]?.jobs[0]?.dead_reason).toMatch(/^record_unknown: .*names no user$/);
+  });
+
+  test("one that cannot be stored is answered 503 with what was not queued", async () => {
+    const { dependencies } = webhookWith({});
+    const acceptEvents = () => Promise.reject(new Error("no database"));
+    const response = await deliver(fixtureBytes("organizationMembership.deleted"), {
+      ...dependencies,
+      acceptEvents,
+      records: allRecords,
+    });
+    expect(response.status).toBe(503);
+    expect(await response.json()).toMatchObject({ error: "Failed to queue membership deletion" });
   });
 });
 
@@ -139,8 +192,17 @@ describe("what is noted of a delivery", () => {
   test("one that was taken is noted as taken, whatever it brought", async () => {
     const { dependencies, notes } = webhookWith({});
     await deliver(fixtureBytes("user.created"), dependencies);
-    await deliver(fixtureBytes("organization.created"), dependencies);
-    expect(notes).toEqual(["accepted", "accepted"]);
+    await deliver(fixtureBytes("session.created"), dependencies);
+    expect(notes).toEqual(["accepted", "accepted", { skipped: "session" }]);
+  });
+
+  test("one of a kind that is not stored is counted by its kind", async () => {
+    const { dependencies, notes } = webhookWith({});
+    for (const name of ["organization.created", "organizationMembership.deleted", "role.updated"])
+      await deliver(fixtureBytes(name), dependencies);
+    expect(notes).toEqual(
+      ["organization", "organizationMembership", "role"].flatMap((skipped) => ["accepted", { skipped }]),
+    );
   });
 
   test("one that could not be stored is not, and neither are the doctor's probe and a canary of verify", async () => {

@@ -1,6 +1,6 @@
 import { type HandledEvent, mapEvent } from "../clerk/map-event.ts";
 import { parseEvent } from "../clerk/parse-event.ts";
-import type { UserFields } from "../config/mapping.ts";
+import { noRecords, type RecordFields, type UserFields } from "../config/mapping.ts";
 import type { AcceptedEvent, NewJob } from "../database/database.ts";
 import { errorCode, errorMessage, SyncError } from "../errors.ts";
 import { json } from "../http/json-response.ts";
@@ -20,6 +20,8 @@ export type WebhookDependencies = DeliveryHooks & {
   verifySignature: VerifySignature | null;
   /** What is stored of a user: fieldsOf the mapping. */
   fields: UserFields;
+  /** What is stored of organizations and what belongs to them: recordFieldsOf the mapping. Without it nothing is. */
+  records?: RecordFields;
   loadLimit: LoadLimit;
   rateLimit: RateLimit;
   maxAttempts: number;
@@ -32,19 +34,27 @@ export type WebhookDependencies = DeliveryHooks & {
 /** One request in hand, and what is known of it so far. */
 type Delivery = { request: Request; source: string; account: LoadAccount; eventId?: string };
 
-type EventType = HandledEvent["type"];
+const nouns = {
+  user: "User",
+  organization: "Organization",
+  membership: "Membership",
+  role: "Role",
+  permission: "Permission",
+  invitation: "Invitation",
+} as const;
 
-const queuedMessages: Readonly<Record<EventType, string>> = {
-  "user.created": "User creation job queued",
-  "user.updated": "User update job queued",
-  "user.deleted": "User deletion job queued",
-};
+/** What the answers say of an event: in the words of the endpoint that this one replaces. */
+function describe(event: HandledEvent): { queued: string; failed: string } {
+  const noun = nouns["kind" in event ? event.kind : "user"];
+  const work = { created: "creation", updated: "update", deleted: "deletion" }[actionOf(event)];
+  return { queued: `${noun} ${work} job queued`, failed: `Failed to queue ${noun.toLowerCase()} ${work}` };
+}
 
-const failedMessages: Readonly<Record<EventType, string>> = {
-  "user.created": "Failed to queue user creation",
-  "user.updated": "Failed to queue user update",
-  "user.deleted": "Failed to queue user deletion",
-};
+function actionOf(event: HandledEvent): "created" | "updated" | "deleted" {
+  if ("kind" in event) return event.action;
+  if (event.type === "user.created") return "created";
+  return event.type === "user.updated" ? "updated" : "deleted";
+}
 
 /**
  * Answers one delivery of Clerk's webhook. 2xx is said only of an event that is durable in the queue, known
@@ -87,13 +97,14 @@ async function acceptEvent(delivery: Delivery, dependencies: WebhookDependencies
     throw error;
   });
   delivery.eventId = eventId;
-  const event = parseEvent(body);
-  if (event.type === "unhandled") return passOver(event.name, dependencies.onAccepted);
+  const records = dependencies.records ?? noRecords;
+  const event = parseEvent(body, records);
+  if (event.type === "unhandled") return passOver(event.name, dependencies);
   const origin = checkOrigin(event, dependencies.instanceIds ?? []);
   if (origin !== "instance") return answerForeignEvent(event, origin, source, dependencies);
   rateLimit.addEvent();
   account.addEvent();
-  const job = mapEvent(event, eventId, dependencies.fields);
+  const job = mapEvent(event, eventId, dependencies.fields, records);
   const response = await storeEvent(event, job, dependencies);
   if (response.ok) noteTrimmed(event.type, job, source, dependencies.onTrimmed);
   return response;
@@ -101,7 +112,7 @@ async function acceptEvent(delivery: Delivery, dependencies: WebhookDependencies
 
 /** Something between Clerk and here took fields out (a transformation at the sender, say): law 11, absent is not null. */
 function noteTrimmed(
-  code: EventType,
+  code: HandledEvent["type"],
   { payload: { absent } }: NewJob,
   source: string,
   onTrimmed: DeliveryHooks["onTrimmed"],
@@ -111,9 +122,15 @@ function noteTrimmed(
   notify("delivery.not_noted", () => onTrimmed?.(note));
 }
 
-/** An event of no interest. Whatever its type, it shows that Clerk delivers; a probe of the doctor's does not. */
-function passOver(type: string, onAccepted: DeliveryHooks["onAccepted"]): Response {
-  if (!type.startsWith("clerk_sync.")) notify("delivery.not_noted", () => onAccepted?.());
+/**
+ * An event of a kind that is not stored. Whatever its type, it shows that Clerk delivers, and it is counted, so that somebody
+ * learns of it; a probe of the doctor's does not, and is not.
+ */
+function passOver(type: string, { onAccepted, onSkipped }: DeliveryHooks): Response {
+  if (!type.startsWith("clerk_sync.")) {
+    notify("delivery.not_noted", () => onAccepted?.());
+    notify("delivery.not_noted", () => onSkipped?.(type.split(".", 1)[0] ?? type));
+  }
   return json(200, { success: true, message: "Event type not handled" });
 }
 
@@ -125,30 +142,31 @@ async function storeEvent(event: HandledEvent, job: NewJob, dependencies: Webhoo
       throw new SyncError("database_answer_invalid", "The database answered nothing for the event.");
     logger.debug("webhook.stored", { event_id: eventId, event_type: event.type, outcome: accepted.outcome });
     if (isFromClerk(event)) notify("delivery.not_noted", () => dependencies.onAccepted?.());
-    return answer(accepted, event.type, dependencies.onQueued);
+    return answer(accepted, job, describe(event).queued, dependencies.onQueued);
   } catch (error) {
     const code = error instanceof SyncError ? error.code : "database_unavailable";
     logger.error("webhook.not_stored", { event_id: eventId, event_type: event.type, code });
-    return json(503, { error: failedMessages[event.type], code }, { "retry-after": "5" });
+    return json(503, { error: describe(event).failed, code }, { "retry-after": "5" });
   }
 }
 
-function answer(accepted: AcceptedEvent, type: EventType, onQueued: () => void): Response {
+function answer(accepted: AcceptedEvent, job: NewJob, message: string, onQueued: () => void): Response {
   if (accepted.outcome === "exists") return json(200, { message: "User already exists", user: accepted.user });
   if (accepted.outcome === "duplicate") {
     notify("worker.not_woken", onQueued); // while the repetition was looked up it held the job's lock, and a worker passes over locked jobs
     return json(200, { message: "Duplicate event" });
   }
   if (accepted.outcome === "dead") {
-    logger.error("job.dead", { job_id: accepted.job_id, code: "user_unknown" });
+    const isRecord = job.kind !== undefined;
+    logger.error("job.dead", { job_id: accepted.job_id, code: isRecord ? "record_unknown" : "user_unknown" });
     return json(202, {
       success: true,
-      message: "Event names no user; stored as a dead letter",
+      message: `Event names no ${isRecord ? "record" : "user"}; stored as a dead letter`,
       jobId: accepted.job_id,
     });
   }
   if (accepted.applied !== "all") notify("worker.not_woken", onQueued);
-  return json(202, { success: true, message: queuedMessages[type], jobId: accepted.job_id });
+  return json(202, { success: true, message, jobId: accepted.job_id });
 }
 
 function isSignatureError(error: unknown): error is SyncError {

@@ -22,6 +22,8 @@ export type DeliveryHooks = {
   onRefused?: (refusal: Refusal) => void;
   /** Called for each event that is signed and yet not applied. */
   onIgnored?: (note: DeliveryNote) => void;
+  /** Called for each event of a kind that is not stored, with the first word of its type: organizationMembership, say. */
+  onSkipped?: (kind: string) => void;
   /** Called for each event that was taken and lacks fields which Clerk's events have. */
   onTrimmed?: (note: DeliveryNote) => void;
 };

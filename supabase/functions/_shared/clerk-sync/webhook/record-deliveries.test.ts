@@ -59,6 +59,16 @@ test("refusals that are alike are one entry with their number", async () => {
   );
 });
 
+test("events of kinds that are not stored are counted by kind", async () => {
+  const { recorder, written, done } = recorderWith();
+  for (const kind of ["organizationMembership", "session", "organizationMembership"]) recorder.hooks.onSkipped(kind);
+  await done();
+  expect(written.flatMap(({ p_counts }) => p_counts)).toEqual([
+    { name: "skipped", value: "organizationMembership", count: 2 },
+    { name: "skipped", value: "session", count: 1 },
+  ]);
+});
+
 test("a flood from a hundred thousand sources is a hundred entries and the number of the rest", async () => {
   const { recorder, written, done } = recorderWith();
   for (let place = 0; place < 100_000; place++) recorder.hooks.onRefused(refusal(`${place}`));

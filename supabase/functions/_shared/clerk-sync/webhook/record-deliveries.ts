@@ -8,8 +8,8 @@ import type { DeliveryHooks, DeliveryNote } from "./notify-hook.ts";
 /** So many that are alike; `at` is the last of them. */
 type DeliveryEntry = DeliveryNote & { at: string; count: number };
 
-/** Answers of a status, or signature failures of a code; for metrics. */
-type DeliveryCount = { name: "answers" | "signature_failures"; value: string; count: number };
+/** Answers of a status and signature failures of a code, for metrics, and events of a kind that is not stored. */
+type DeliveryCount = { name: "answers" | "signature_failures" | "skipped"; value: string; count: number };
 
 export type DeliveryRecorder = {
   /** What the webhook calls. */
@@ -70,9 +70,14 @@ export function createDeliveryRecorder(options: DeliveryRecorderOptions): Delive
     kept.count("answers", String(status));
     start();
   };
+  const skip = (kind: string) => {
+    kept.count("skipped", kind);
+    start();
+  };
   return {
     hooks: {
       onAccepted: accept,
+      onSkipped: skip,
       onAnswered: answer,
       onRefused: ({ code, source }) => {
         if (code.startsWith("signature_")) kept.count("signature_failures", code);
