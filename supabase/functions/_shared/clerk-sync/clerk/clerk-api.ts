@@ -1,8 +1,7 @@
 import { z } from "zod";
 import { SyncError } from "../errors.ts";
-import { networkReason } from "../http/network-reason.ts";
-import type { Retry } from "../http/retry-requests.ts";
-import { clerkUnavailable, readFailure } from "./clerk-failure.ts";
+import { clerkUnavailable } from "./clerk-failure.ts";
+import { type ClerkApiOptions, get, idsPerRequest, notAnId } from "./clerk-requests.ts";
 import { toMilliseconds } from "./clerk-values.ts";
 import { type ClerkUser, parseUser } from "./parse-event.ts";
 import { parsePage, type UserPage } from "./parse-page.ts";
@@ -28,26 +27,8 @@ export type ClerkApi = {
   countUsers: () => Promise<number>;
 };
 
-type ClerkApiOptions = {
-  secretKey: string;
-  /** With or without /v1 at its end. */
-  apiUrl?: string;
-  fetch?: typeof fetch;
-  timeoutMilliseconds?: number;
-  /** Waits until the instance's rate allows one more request; see limit-clerk-rate.ts. */
-  takeRequest?: () => Promise<void>;
-  /** Tries failed requests again; without it a failure is the caller's at once. */
-  retry?: Retry;
-};
-
-/** The version this client was written for (Clerk docs, "Versioning"). */
-const apiVersion = "2026-05-12";
-
 /** Clerk's largest page (OpenAPI, LimitParameter). A larger limit is answered with ten users and no error. */
 export const pageSize = 500;
-
-/** Most ids of one `user_id=` filter (OpenAPI, GetUserList). */
-const idsPerRequest = 100;
 
 const countSchema = z.object({ total_count: z.number().int().nonnegative() });
 
@@ -104,10 +85,6 @@ async function readInParts(
   };
 }
 
-function notAnId(): SyncError {
-  return new SyncError("clerk_rejected", "Clerk's API is not asked for an id of dots.");
-}
-
 /** `starting_after` costs the same wherever it stands, an offset ever more (OpenAPI, GetUserList). */
 function cursorOf(after?: { id: string } | { createdAfter: number }): [string, string][] {
   if (after === undefined) return [];
@@ -119,47 +96,6 @@ async function getExisting<Output>(options: ClerkApiOptions, path: string, read:
   if (output !== null) return output;
   if (path.includes("starting_after=")) throw new SyncError("clerk_rejected", "Clerk's API does not know the cursor.");
   throw clerkUnavailable("does not know the list of users. Is CLERK_API_URL right?");
-}
-
-/** Null when Clerk says that what was asked for does not exist. */
-async function get<Output>(
-  options: ClerkApiOptions,
-  path: string,
-  read: (body: unknown) => Output,
-): Promise<Output | null> {
-  const attempt = async () => {
-    await options.takeRequest?.();
-    const response = await send(options, path);
-    return response.ok ? await readBody(response, read) : await readFailure(response);
-  };
-  return await (options.retry === undefined ? attempt() : options.retry(attempt));
-}
-
-/** The one place where a request goes out. */
-async function send(options: ClerkApiOptions, path: string): Promise<Response> {
-  const { apiUrl = "https://api.clerk.com", secretKey, timeoutMilliseconds = 10_000 } = options;
-  const base = apiUrl.replace(/\/+$/, "").replace(/\/v1$/, "");
-  try {
-    return await (options.fetch ?? fetch)(`${base}/v1${path}`, {
-      headers: { authorization: `Bearer ${secretKey}`, "clerk-api-version": apiVersion, accept: "application/json" },
-      redirect: "error",
-      signal: AbortSignal.timeout(timeoutMilliseconds),
-    });
-  } catch (cause) {
-    throw clerkUnavailable(`cannot be reached at ${originOf(base)}: ${networkReason(cause)}.`, cause);
-  }
-}
-
-function originOf(base: string): string {
-  return URL.canParse(base) ? new URL(base).origin : base;
-}
-
-async function readBody<Output>(response: Response, read: (body: unknown) => Output): Promise<Output> {
-  try {
-    return read(await response.json());
-  } catch (cause) {
-    throw clerkUnavailable("answered in an unknown form.", cause);
-  }
 }
 
 function readFresh(clerkId: string, body: unknown): FreshUser {
