@@ -1,10 +1,13 @@
 import { z } from "zod";
 import { SyncError } from "../errors.ts";
 import { clerkUnavailable } from "./clerk-failure.ts";
-import { type ClerkApiOptions, get, idsPerRequest, notAnId } from "./clerk-requests.ts";
+import { type ClerkApiOptions, get, notAnId, readInParts } from "./clerk-requests.ts";
 import { toMilliseconds } from "./clerk-values.ts";
 import { type ClerkUser, parseUser } from "./parse-event.ts";
 import { parsePage, type UserPage } from "./parse-page.ts";
+
+/** Most ids of one `user_id=` filter (OpenAPI, GetUserList). */
+const idsPerRequest = 100;
 
 /** What Clerk's API says of a user now. `version` is its updated_at in Unix milliseconds. */
 export type FreshUser = { deleted: true } | { deleted: false; version: number; user: ClerkUser };
@@ -54,30 +57,21 @@ export function createClerkApi(options: ClerkApiOptions): ClerkApi {
         ["order_by", "-updated_at"],
       ]),
     readUsers: (clerkIds) =>
-      readInParts(clerkIds, (ids) =>
-        listPage([["limit", `${idsPerRequest}`], ...ids.map((id): [string, string] => ["user_id", id])]),
+      readInParts(
+        clerkIds,
+        (ids) => listPage([["limit", `${idsPerRequest}`], ...ids.map((id): [string, string] => ["user_id", id])]),
+        unreadablePage,
+        joinPages,
       ),
     countUsers: () => getExisting(options, "/users/count", (body) => countSchema.parse(body).total_count),
   };
 }
 
-/**
- * Clerk answers 422 for a whole batch when one of its ids is not to its liking, and does not say which: the batch is
- * halved until that one is alone.
- */
-async function readInParts(
-  clerkIds: readonly string[],
-  read: (clerkIds: readonly string[]) => Promise<UserPage>,
-): Promise<UserPage> {
-  try {
-    return await read(clerkIds);
-  } catch (error) {
-    if (!(error instanceof SyncError && error.code === "clerk_rejected")) throw error;
-    if (clerkIds.length <= 1) return { users: [], unreadable: [...clerkIds], last: null };
-  }
-  const half = Math.ceil(clerkIds.length / 2);
-  const first = await readInParts(clerkIds.slice(0, half), read);
-  const second = await readInParts(clerkIds.slice(half), read);
+function unreadablePage(clerkIds: readonly string[]): UserPage {
+  return { users: [], unreadable: [...clerkIds], last: null };
+}
+
+function joinPages(first: UserPage, second: UserPage): UserPage {
   return {
     users: [...first.users, ...second.users],
     unreadable: [...first.unreadable, ...second.unreadable],

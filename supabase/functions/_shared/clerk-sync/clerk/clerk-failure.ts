@@ -15,7 +15,7 @@ export async function readFailure(response: Response): Promise<null> {
   const { status } = response;
   if (status === 404 && code === "resource_not_found") return null;
   if (status === 404) throw clerkUnavailable("answered 404 in a form that is not Clerk's. Is CLERK_API_URL right?");
-  if (status === 401 || status === 403) throw unauthorized(status);
+  if (status === 401 || status === 403) throw unauthorized(status, code);
   if (status === 429) throw clerkRateLimited(readRetryAfter(response.headers));
   if (status >= 500 || code === undefined) throw clerkUnavailable(`answered ${status}.`);
   throw new SyncError("clerk_rejected", `Clerk's API refused the request: ${status} ${code}.`);
@@ -29,8 +29,9 @@ function clerkRateLimited(retryAfter: { retryAfterSeconds?: number }): SyncError
   return new SyncError("clerk_rate_limited", "Clerk's API asks to slow down.", { retryable: true, ...retryAfter });
 }
 
-function unauthorized(status: number): SyncError {
-  return new SyncError("clerk_unauthorized", `Clerk's API refused the key (${status}). Check CLERK_SECRET_KEY.`, {
-    retryable: true,
-  });
+/** 403 also says that the instance has no organizations. */
+function unauthorized(status: number, code: string | undefined): SyncError {
+  const answer = status === 403 && code !== undefined ? `${status} ${code}` : `${status}`;
+  const remedy = `Check CLERK_SECRET_KEY${status === 403 ? ", and whether organizations are on at Clerk" : ""}.`;
+  return new SyncError("clerk_unauthorized", `Clerk's API refused the key (${answer}). ${remedy}`, { retryable: true });
 }

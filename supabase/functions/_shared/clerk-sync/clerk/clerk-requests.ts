@@ -18,11 +18,29 @@ export type ClerkApiOptions = {
 /** The version this client was written for (Clerk docs, "Versioning"). */
 const apiVersion = "2026-05-12";
 
-/** Most ids of one `user_id=` filter (OpenAPI, GetUserList). */
-export const idsPerRequest = 100;
-
 export function notAnId(): SyncError {
   return new SyncError("clerk_rejected", "Clerk's API is not asked for an id of dots.");
+}
+
+/**
+ * Clerk answers 422 for a whole batch when one of its ids is not to its liking, and does not say which: the batch is
+ * halved until that one is alone, and `refused` makes the page of it.
+ */
+export async function readInParts<Page>(
+  ids: readonly string[],
+  read: (ids: readonly string[]) => Promise<Page>,
+  refused: (ids: readonly string[]) => Page,
+  join: (first: Page, second: Page) => Page,
+): Promise<Page> {
+  try {
+    return await read(ids);
+  } catch (error) {
+    if (!(error instanceof SyncError && error.code === "clerk_rejected")) throw error;
+    if (ids.length <= 1) return refused(ids);
+  }
+  const half = Math.ceil(ids.length / 2);
+  const first = await readInParts(ids.slice(0, half), read, refused, join);
+  return join(first, await readInParts(ids.slice(half), read, refused, join));
 }
 
 /** Null when Clerk says that what was asked for does not exist. */

@@ -11,7 +11,7 @@ import { summariseEvent } from "./summarise-event.ts";
  * What of a record goes into the payload of its job; `given` and `absent` are as in MappedUser. A membership's has
  * `organization`: the version and the payload of its organization as it was then.
  */
-export type MappedRecord = { clerk_id: string; [field: string]: Json };
+type MappedRecord = { clerk_id: string; [field: string]: Json };
 
 /** What a payload holds besides the mapped fields: what the sync decides by. */
 const decisive: { readonly [Kind in RecordKind]: readonly string[] } = {
@@ -64,7 +64,7 @@ export function mapRecordEvent(event: RecordEvent, eventId: string, fields: Reco
  * Maps a record, of an event, a list or a single read, to what is stored: the fields asked for and no others (law 10), and
  * beside them what the sync decides by. What is absent: see collectFields.
  */
-export function mapRecord(record: ClerkRecord, fields: RecordFields): MappedRecord {
+function mapRecord(record: ClerkRecord, fields: RecordFields): MappedRecord {
   const { kind, organization } = record;
   const mapped = fields.get(kind) ?? new Set();
   const payload = collectFields(
