@@ -3,7 +3,7 @@ import type { Context } from "hono";
 /** Clerk's error body (Backend API reference, "Errors"): a list of errors and the id to give to its support. */
 export function clerkError(
   context: Context,
-  status: 400 | 401 | 404 | 422 | 429,
+  status: 400 | 401 | 403 | 404 | 422 | 429,
   code: string,
   message: string,
   retryAfter?: number,

@@ -1,20 +1,19 @@
 import { Hono } from "hono";
 import { answer, clerkError } from "./error-response.ts";
 import { listUsers, type UnknownCursor } from "./list-users.ts";
-import type { UserStore } from "./user-store.ts";
+import { addOrganizationRoutes, type Instance } from "./organization-routes.ts";
 
 /** An answer given instead of the right one. */
 export type Failure = { status: number; headers?: Record<string, string>; body?: string };
 
-export type StandInState = {
+export type StandInState = Instance & {
   secretKey: string;
-  users: UserStore;
   requests: string[];
   failures: Failure[];
   /** Seconds the next request has to wait; 0: it may pass. */
   checkRate: () => number;
   /** Runs before each answer: time passes, users change. */
-  beforeAnswer: (request: string, cursor: string | undefined) => void | Promise<void>;
+  beforeAnswer: (request: string, cursor: string | undefined, offset: string | undefined) => void | Promise<void>;
   unknownCursor: UnknownCursor;
 };
 
@@ -31,7 +30,7 @@ export function createRoutes(state: StandInState): Hono {
     }
     const wait = state.checkRate();
     if (wait > 0) return clerkError(context, 429, "too_many_requests", "Too many requests.", wait);
-    await state.beforeAnswer(request, context.req.query("starting_after"));
+    await state.beforeAnswer(request, context.req.query("starting_after"), context.req.query("offset"));
     return next();
   });
   app.get("/v1/users", (context) => listUsers(context, state.users, state.unknownCursor));
@@ -44,6 +43,7 @@ export function createRoutes(state: StandInState): Hono {
     if (user === undefined) return clerkError(context, 404, "resource_not_found", `No user was found with id ${id}.`);
     return answer(context, 200, user);
   });
+  addOrganizationRoutes(app, state);
   app.notFound((context) => context.text("404 page not found", 404)); // as a Go server says it [inferred]
   return app;
 }

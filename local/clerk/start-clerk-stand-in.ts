@@ -2,12 +2,13 @@ import { once } from "node:events";
 import type { Server } from "node:http";
 import { serve } from "@hono/node-server";
 import { findFreePort } from "../postgres/embedded-postgres.ts";
+import type { UserStore } from "./item-store.ts";
 import { createRateLimit, type Rate } from "./limit-rate.ts";
 import type { UnknownCursor } from "./list-users.ts";
+import { createInstanceStores, type OrganizationStore } from "./organization-store.ts";
 import { createRoutes, type Failure, type StandInState } from "./routes.ts";
-import { createUserStore, type UserStore } from "./user-store.ts";
 
-export type ClerkStandIn = {
+export type ClerkStandIn = OrganizationStore & {
   url: string;
   secretKey: string;
   /** The users of the instance; a test changes them as Clerk would. */
@@ -28,6 +29,8 @@ export type ClerkStandInOptions = {
   /** Requests it allows; without one, any number. */
   rate?: Rate;
   unknownCursor?: UnknownCursor;
+  /** False: organizations are switched off. */
+  hasOrganizations?: boolean;
 };
 
 /** Starts a stand-in of Clerk's Backend API on 127.0.0.1, on a free port unless one is named. */
@@ -36,7 +39,9 @@ export async function startClerkStandIn(options: ClerkStandInOptions = {}): Prom
   const port = options.port ?? (await findFreePort());
   const server = serve({ fetch: createRoutes(state).fetch, port, hostname: "127.0.0.1" }) as Server;
   if (!server.listening) await once(server, "listening");
+  const { organizations, memberships, roles, permissions, invitations, membershipsOf } = state;
   return {
+    ...{ organizations, memberships, roles, permissions, invitations, membershipsOf },
     url: `http://127.0.0.1:${port}`,
     secretKey: state.secretKey,
     users: state.users,
@@ -55,10 +60,11 @@ export async function startClerkStandIn(options: ClerkStandInOptions = {}): Prom
 
 /** An instance without users. */
 export function createState(options: Omit<ClerkStandInOptions, "port"> = {}): StandInState {
-  const { secretKey = "sk_test_stand_in", rate, unknownCursor = "rejected" } = options;
+  const { secretKey = "sk_test_stand_in", rate, unknownCursor = "rejected", hasOrganizations = true } = options;
   return {
+    ...createInstanceStores(),
     secretKey,
-    users: createUserStore(),
+    hasOrganizations,
     requests: [],
     failures: [],
     checkRate: rate === undefined ? () => 0 : createRateLimit(rate, Date.now),

@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { ClerkApiUser } from "../../../local/clerk/user-store.ts";
+import type { ClerkApiUser } from "../../../local/clerk/item-store.ts";
 import { runCli } from "../processes/run-cli.ts";
 import { waitFor } from "../processes/wait-for.ts";
 import {
