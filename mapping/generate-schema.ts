@@ -1,5 +1,6 @@
 import { generateCheck } from "./generate-check.ts";
-import { generateUsers, payloadKeys } from "./generate-users.ts";
+import { generatePolicyHelpers } from "./generate-policy-helpers.ts";
+import { generateUsers, noteObjects, payloadKeys } from "./generate-users.ts";
 import type { Mapping } from "./mapping.ts";
 import { quoteLiteral } from "./quote.ts";
 
@@ -8,6 +9,7 @@ export function generateSchema(mapping: Mapping): { name: string; sql: string }[
   return [
     { name: "01_users_table.sql", sql: `${header}${generateCheck(mapping)}\n${payloadKeys(mapping.users)}` },
     { name: "04_users.sql", sql: `${header}${generateUsers(mapping)}` },
+    { name: "22_policy_helpers.sql", sql: `${header}${generatePolicyHelpers(mapping)}\n${noteObjects}` },
   ];
 }
 

@@ -47,7 +47,7 @@ export function generateUsers({ users, hash }: Mapping): string {
 }
 
 /** A migration of a changed mapping alone changes objects, too. */
-const noteObjects = `do $$
+export const noteObjects = `do $$
 begin
   perform clerk_sync.note_objects();
 end

@@ -153,4 +153,6 @@ export type Mapping = KindMappings & {
    */
   hash: string;
   users: UsersMapping;
+  /** The schema of the helpers for policies. isShared: the configuration names it, so what else is in it may stay. */
+  helpers: { schema: string; isShared: boolean };
 };

@@ -16,7 +16,7 @@ import { planKind, planTable, textColumn } from "./plan-table.ts";
 import type { Source } from "./source-types.ts";
 import { payloadKey } from "./sources.ts";
 
-export type MappedConfiguration = Pick<Configuration, "users"> & Partial<Pick<Configuration, KindSection>>;
+export type MappedConfiguration = Pick<Configuration, "users"> & Partial<Pick<Configuration, KindSection | "helpers">>;
 
 /**
  * What the SQL is generated from: the configuration, and what the catalog says of its tables. Without facts a table is one
@@ -30,6 +30,7 @@ export function resolveMapping(configuration: MappedConfiguration, tables: Known
     memberships: kind("membership"),
     roles: kind("role"),
     invitations: kind("invitation"),
+    helpers: { schema: configuration.helpers?.schema ?? "clerk", isShared: (configuration.helpers ?? null) !== null },
   };
   return { hash: hashOf(content), ...content };
 }
@@ -160,8 +161,8 @@ function findLocal({ source, as }: KindColumn, { users, organizations }: MappedC
  * Foreign keys of others change without us, and no statement fails when they do: they are left out. A kind that is off is
  * left out, too.
  */
-function hashOf({ users: { references: _, ...users }, ...kinds }: Omit<Mapping, "hash">): string {
-  const on = Object.fromEntries(Object.entries(kinds).filter(([, kind]) => kind !== null));
+function hashOf({ users: { references: _, ...users }, ...rest }: Omit<Mapping, "hash">): string {
+  const on = Object.fromEntries(Object.entries(rest).filter(([, section]) => section !== null));
   return createHash("sha256")
     .update(canonicalJson({ users, ...on }))
     .digest("hex");

@@ -3,7 +3,7 @@ import type { Configuration } from "./configuration.ts";
 
 /** What this version reads and does not do yet, by the names of the file. */
 export function unsupported(configuration: Configuration): string[] {
-  const { organizations, memberships, roles, invitations, changes, hooks, helpers } = configuration;
+  const { organizations, memberships, roles, invitations, changes, hooks } = configuration;
   const isOn = {
     organizations: organizations !== null,
     memberships: memberships !== null,
@@ -11,7 +11,6 @@ export function unsupported(configuration: Configuration): string[] {
     invitations: invitations !== null,
     changes,
     hooks: hooks.length > 0,
-    helpers: helpers !== null,
   };
   return Object.entries(isOn).flatMap(([name, on]) => (on ? [name] : []));
 }

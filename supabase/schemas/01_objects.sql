@@ -12,8 +12,8 @@ create table if not exists clerk_sync.objects (
   constraint objects_pkey primary key (kind, relation, name)
 );
 
--- The objects that are there now. All of schema clerk_sync is ours, public.job_queue, and what begins with clerk_sync_ in
--- public. Of a mapped table ours are indexes of such a name, the policies whose comment says so, and, where the configuration hands access over, row level security. Of rights
+-- The objects that are there now. All of schema clerk_sync is ours, public.job_queue, what begins with clerk_sync_ in public,
+-- and the helpers for policies, whose comments say so. Of a mapped table ours are indexes of such a name, the policies whose comment says so, and, where the configuration hands access over, row level security. Of rights
 -- those count that we grant. Its columns are looked at by clerk_sync_users_table_problems. What an owner may set without harm is left out:
 -- storage parameters, owners, comments, publications, the schedule, rights of other roles.
 create or replace function clerk_sync.describe_objects()
@@ -49,11 +49,18 @@ begin
     where (c.relnamespace = v_schema or c.oid = to_regclass('public.job_queue'))
       and c.relkind in ('r', 'p', 'v', 'm', 'S', 'c')
   ),
+  helpers as materialized (
+    select d.objoid as oid
+    from pg_catalog.pg_description as d
+    where d.classoid = 'pg_catalog.pg_proc'::regclass
+      and starts_with(d.description, 'Made by clerk-sync.')
+  ),
   functions as materialized (
     select p.oid::regprocedure::text as name, p.*
     from pg_catalog.pg_proc as p
     where p.pronamespace = v_schema
        or (p.pronamespace = 'public'::regnamespace and starts_with(p.proname, 'clerk_sync_'))
+       or p.oid in (select h.oid from helpers as h)
   ),
   roles (oid, name) as (
     select 0::oid, 'public'
@@ -67,6 +74,10 @@ begin
     from pg_catalog.pg_namespace as n
     where n.oid = v_schema
        or n.oid in (select c.relnamespace from pg_catalog.pg_class as c where c.oid = any (v_mapped))
+    union all
+    select n.oid::regnamespace::text, n.nspacl, true, true
+    from pg_catalog.pg_namespace as n
+    where n.oid in (select p.pronamespace from functions as p where p.oid in (select h.oid from helpers as h))
     union all
     select r.name, r.relacl, false, false
     from relations as r
@@ -227,6 +238,9 @@ begin
     from noted as o
     full join now as n on (n.kind, n.relation, n.name) = (o.kind, o.relation, o.name)
   ),
+  helpers as (
+    select p.name from pairs as p where p.kind = 'function' and p.name !~ '^(clerk_sync[.]|public[.]clerk_sync_)'
+  ),
   differing as (
     select p.*, p.present is null and p.kind not in ('right', 'row level security') as is_missing
     from pairs as p
@@ -259,6 +273,7 @@ begin
     end,
     case when d.is_missing then 'missing' else 'changed' end,
     case
+      when coalesce(nullif(d.relation, ''), d.name) in (select h.name from helpers as h) then 'degraded' -- no event needs them
       when d.is_missing and d.kind not in ('constraint', 'index', 'trigger', 'policy') then 'compromised'
       -- the sync inserts "on conflict", which fails without them
       when d.noted ~ '^(PRIMARY KEY|UNIQUE|CREATE UNIQUE)' then 'compromised'

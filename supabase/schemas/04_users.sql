@@ -10,7 +10,7 @@ values (
   '{"role":{"allowed":["user","admin"],"default":"user"},"createdAt":{"own_default":true,"once":true},"created_at":{"once":true}}'::jsonb,
   array['email', 'name', 'user_role', 'created_at']::text[],
   array['name', 'preferences', 'medical_profile']::text[],
-  'e42259685c61f5406a202164bdc80ba4706bf1ab662088e1c113db02e326154d'
+  'dfd2a232727f28b38b53238288419f3f17c8170a01f42d7d4922a60b5a7ff08c'
 )
 on conflict (kind) do update
   set table_name = excluded.table_name,

@@ -1,9 +1,9 @@
 -- Who may use our objects, and a search for rights that are wrong.
 
 -- What is wrong with the rights of our objects: they are closed to the API roles but for the own row in users, open
--- to the service role, under row level security, and pin their search_path. `clerk-sync doctor` and supabase/tests ask.
--- Answers [{object, what}]. Ours are schema clerk_sync, public.job_queue, clerk_sync_* in public, and a mapped table whose
--- access the configuration hands over.
+-- to the service role, under row level security, and pin their search_path. The helpers for policies are open to signed-in
+-- users, too. `clerk-sync doctor` and supabase/tests ask. Answers [{object, what}]. Ours are schema clerk_sync,
+-- public.job_queue, clerk_sync_* in public, the helpers, and a mapped table whose access the configuration hands over.
 create or replace function public.clerk_sync_privilege_findings()
 returns jsonb
 language sql
@@ -31,11 +31,20 @@ as $$
     where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
       and (c.relnamespace = 'clerk_sync'::regnamespace or c.oid = 'public.job_queue'::regclass or m.oid is not null)
   ),
+  helpers as (
+    select d.objoid as oid
+    from pg_catalog.pg_description as d
+    where d.classoid = 'pg_catalog.pg_proc'::regclass
+      and starts_with(d.description, 'Made by clerk-sync.')
+  ),
   functions as (
-    select p.oid, coalesce(p.proconfig @> array['search_path=""'], false) as is_pinned
+    select
+      p.oid, p.pronamespace, coalesce(p.proconfig @> array['search_path=""'], false) as is_pinned,
+      p.oid in (select h.oid from helpers as h) as is_helper
     from pg_catalog.pg_proc as p
     where p.pronamespace = 'clerk_sync'::regnamespace
        or (p.pronamespace = 'public'::regnamespace and starts_with(p.proname, 'clerk_sync_'))
+       or p.oid in (select h.oid from helpers as h)
   ),
   roles (role, is_service) as (
     values ('anon', false), ('authenticated', false), ('service_role', true)
@@ -87,7 +96,16 @@ as $$
     where g.privilege = 'usage'
        or not r.is_service
     union all
-    select p.oid::regprocedure::text, r.role, 'call it', has_function_privilege(r.role, p.oid, 'execute'), r.is_service
+    -- who else may use the schema of the helpers is the business of its owner
+    select distinct format('schema %s', p.pronamespace::regnamespace), r.role, 'usage', has_schema_privilege(r.role, p.pronamespace, 'usage'), true
+    from functions as p
+    cross join roles as r
+    where p.is_helper
+      and r.role <> 'anon'
+    union all
+    select
+      p.oid::regprocedure::text, r.role, 'call it', has_function_privilege(r.role, p.oid, 'execute'),
+      r.is_service or (p.is_helper and r.role = 'authenticated')
     from functions as p
     cross join (table roles union all select 'public', false) as r
   ),

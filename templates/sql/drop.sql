@@ -1,7 +1,10 @@
--- Drops all of clerk-supabase-sync from the database. public.users stays, with its rows, rights and policies.
+-- Drops all of clerk-supabase-sync from the database. public.users stays, with its rows, rights and policies. A policy of
+-- yours that uses a helper like clerk.user_id() stops this script, which then drops nothing: change such policies first.
 do $$
 declare
   v_function regprocedure;
+  v_schemas regnamespace[];
+  v_schema regnamespace;
 begin
   if to_regprocedure('public.clerk_sync_unschedule()') is not null then
     perform public.clerk_sync_unschedule();
@@ -19,6 +22,29 @@ begin
       and p.proname like 'clerk\_sync\_%'
   loop
     execute format('drop function %s', v_function);
+  end loop;
+
+  -- The helpers for policies. Their schema goes when we made it and nothing else is in it.
+  v_schemas := array(
+    select n.oid
+    from pg_catalog.pg_namespace as n
+    where obj_description(n.oid, 'pg_namespace') = 'Made by clerk-sync. Helpers for policies.'
+  );
+  for v_function in
+    select d.objoid
+    from pg_catalog.pg_description as d
+    where d.classoid = 'pg_catalog.pg_proc'::regclass
+      and starts_with(d.description, 'Made by clerk-sync.')
+  loop
+    execute format('drop function %s', v_function);
+  end loop;
+  foreach v_schema in array v_schemas loop
+    if not exists (select 1 from pg_catalog.pg_class as c where c.relnamespace = v_schema)
+      and not exists (select 1 from pg_catalog.pg_proc as p where p.pronamespace = v_schema)
+      and not exists (select 1 from pg_catalog.pg_type as t where t.typnamespace = v_schema)
+    then
+      execute format('drop schema %s', v_schema);
+    end if;
   end loop;
 end
 $$;

@@ -43,6 +43,14 @@ describe.each(Object.entries(defaultPrivileges))(
       }
     });
 
+    it("the helpers for policies have no name in the API", async () => {
+      for (const { client } of callers) {
+        expect(await client.rpc("my_org_ids")).toMatchObject({ status: 404, error: { code: "PGRST202" } });
+        const inSchema = await client.schema("clerk").rpc("my_org_ids");
+        expect(inSchema).toMatchObject({ status: 406, error: { code: "PGRST106" } });
+      }
+    });
+
     it("the queue is refused for every verb", async () => {
       for (const { client, status } of callers) {
         const queue = () => client.from("job_queue");

@@ -105,6 +105,16 @@ describe.skipIf(!hasPgtap).each([
     ],
     ["a schema open to all", "07_no_way_around_test.sql", "grant create on schema public to public"],
     [
+      "a helper for policies that anon may call",
+      "09_policy_helpers_test.sql",
+      "grant usage on schema clerk to anon; grant execute on function clerk.my_org_ids to anon",
+    ],
+    [
+      "a helper for policies that raises on wrong claims",
+      "09_policy_helpers_test.sql",
+      "create or replace function clerk.claims() returns jsonb language sql stable as 'select auth.jwt()'",
+    ],
+    [
       "a queue that is published",
       "08_realtime_test.sql",
       "create publication supabase_realtime for table public.users, public.job_queue",

@@ -71,6 +71,7 @@ describe.skipIf(!hasExtensions).each([
   it("supabase db lint finds nothing", async () => {
     const { code, output } = await runCli(lint, database.url);
     expect(output).toContain("Linting schema: clerk_sync\n");
+    expect(output).toContain("Linting schema: clerk\n");
     expect(output).toContain("No schema errors found");
     expect(code).toBe(0);
   });
