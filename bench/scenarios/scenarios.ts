@@ -9,6 +9,7 @@ import { ingest } from "./ingest.ts";
 import { latency } from "./latency.ts";
 import { memory } from "./memory.ts";
 import { mirror } from "./mirror.ts";
+import { policiesScenario } from "./policies.ts";
 import { scale } from "./scale.ts";
 import { size } from "./size.ts";
 
@@ -26,4 +27,5 @@ export const scenarios: readonly Scenario[] = [
   scale,
   size,
   admin,
+  policiesScenario,
 ];
