@@ -201,7 +201,9 @@ ${users.isMade ? problemOfAnother : ""}${labels.length > 0 ? problemOfLabels(lab
     where u.is_table
       and case
         when t.attnum is null then ${users.isMade ? "p_is_migrated or not u.is_ours or e.type = 'any'" : "true"}
-        else t.is_generated or (e.type <> 'any' and e.type <> t.type)
+        -- the primary key names a row to a person: nothing is written there
+        when e.type = 'any' then t.is_generated and t.is_key is not true
+        else t.is_generated or e.type <> t.type
       end
 
     union all

@@ -635,7 +635,9 @@ as $$
     where u.is_table
       and case
         when t.attnum is null then true
-        else t.is_generated or (e.type <> 'any' and e.type <> t.type)
+        -- the primary key names a row to a person: nothing is written there
+        when e.type = 'any' then t.is_generated and t.is_key is not true
+        else t.is_generated or e.type <> t.type
       end
 
     union all

@@ -158,7 +158,9 @@ function createTable({ columns, primaryKey }: typeof table extends fc.Arbitrary<
         !(text.startsWith("references") && !["text", "varchar", "varchar(20)", "varchar(64)", "short"].includes(type)),
     );
     const isKey = primaryKey === index && !isKeyless;
-    return `${quoteIdentifier(each)} ${type} ${constraints.join(" ")}${isKey ? " primary key" : ""}`;
+    const isCounted = isKey && ["integer", "bigint"].includes(type) && constraints.join("") === "";
+    const identity = isCounted ? " generated always as identity" : "";
+    return `${quoteIdentifier(each)} ${type} ${constraints.join(" ")}${identity}${isKey ? " primary key" : ""}`;
   });
   return `drop table if exists users cascade; create table users (${lines.join(", ")})`;
 }
