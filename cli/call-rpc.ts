@@ -13,6 +13,8 @@ export type RpcFailure = {
   retryable: boolean;
   /** Something answered that is not Supabase's API: its status says nothing of keys and functions. */
   isForeign?: true;
+  /** It is a server of clerk-sync, which has no such API. */
+  isOwnServer?: true;
 };
 
 /** What every command says of a key that is refused. */
@@ -43,12 +45,19 @@ export async function callRpc<Value>(
       return { reason, status, retryable: false, isForeign: true };
     }
     if (response.ok) return parseValue(call, text, status);
+    if (status === 404 && ownServerSchema.safeParse(parseJson(text)).success) {
+      const reason = `${baseUrl} is a server of your own: it has no Supabase API.`;
+      return { reason, status, retryable: false, isForeign: true, isOwnServer: true };
+    }
     const reason = `${url} answered ${status} ${text.slice(0, shownCharacters)}`;
     return { reason, status, retryable: status >= 500 || status === 429 };
   } catch (error) {
     return { reason: `${url}: ${networkReason(error)}`, status: null, retryable: true };
   }
 }
+
+/** What server/app.ts answers where nothing is served; codes of PostgREST are in capitals. */
+const ownServerSchema = z.object({ code: z.literal("not_found") });
 
 /** PostgREST neither redirects nor answers with a page; the gateway before it does so when it is in trouble (5xx). */
 function isForeign({ status, headers }: Response): boolean {

@@ -8,6 +8,7 @@ import type { CommandIo } from "./command-io.ts";
 /** They name an installation and open it: a file that is named says all of them, or the key of one would go to another. */
 const targetVariables: readonly string[] = [
   "CLERK_SYNC_URL",
+  "DATABASE_URL",
   "SUPABASE_URL",
   "SUPABASE_SECRET_KEY",
   "SUPABASE_SERVICE_ROLE_KEY",

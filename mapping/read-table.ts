@@ -20,7 +20,7 @@ type CatalogTable = Pick<
 > & { comment: string | null; columns: CatalogColumn[] };
 
 /** What the catalog says of a table; null when there is none of this name. Views are read too (isTable: false). */
-export async function readTable(client: pg.ClientBase, table: TableName): Promise<TableFacts | null> {
+export async function readTable(client: Pick<pg.ClientBase, "query">, table: TableName): Promise<TableFacts | null> {
   const { rows } = await client.query<{ facts: CatalogTable; path: string }>(statement, [table.schema, table.name]);
   const [{ facts, path } = {}] = rows;
   if (path !== undefined) await client.query("select set_config('search_path', $1, true)", [path]);

@@ -88,6 +88,11 @@ export async function readVersion(client: pg.ClientBase): Promise<string | null>
   return versionOf(client, await readState(client));
 }
 
+/** Whether the Supabase CLI keeps the list of migrations of this database. */
+export async function isSupabaseDatabase(client: pg.ClientBase): Promise<boolean> {
+  return isSupabase(await readState(client));
+}
+
 async function plan(client: pg.ClientBase, options: MigrateOptions) {
   const state = await readState(client);
   const from = await versionOf(client, state);

@@ -9,6 +9,7 @@ import { checkEnvironment } from "../doctor/check-environment.ts";
 import { checkMappingFile } from "../doctor/check-mapping-file.ts";
 import { checkProcessor } from "../doctor/check-processor.ts";
 import { exitCodeOf, type Finding, formatFindings } from "../doctor/finding.ts";
+import { withDatabase } from "../doctor/reach-database.ts";
 import { findTarget, targetOptionsSchema } from "../read-target.ts";
 
 const examples = `
@@ -16,13 +17,16 @@ Examples:
   $ clerk-sync doctor
   $ clerk-sync doctor --env-file .env.production
   $ clerk-sync doctor --url https://abc.supabase.co --secret whsec_… --secret-key sb_secret_…
+  $ DATABASE_URL=postgres://… clerk-sync doctor --url https://sync.example.com
   $ clerk-sync doctor --json
 
 Where no option says otherwise, CLERK_SYNC_URL, CLERK_WEBHOOK_SECRET and SUPABASE_SECRET_KEY are used, from the file
-or from the environment: there they do not end in the shell's history.
+or from the environment: there they do not end in the shell's history. A server of your own without a Supabase project has no
+API of the database: it is looked at on a connection to DATABASE_URL.
 Nothing is changed. Exits with 1 when a check failed; warnings do not count.`;
 
 const optionsSchema = targetOptionsSchema.extend({
+  databaseUrl: z.string().optional(),
   json: z.boolean().default(false),
 });
 
@@ -37,6 +41,10 @@ export function addDoctorCommand(program: Command, io: CommandIo): void {
     .option("--supabase-url <url>", "the project, where the webhook is not one of its functions")
     .option("--secret <whsec_…>", "the webhook's signing secret (default: the local server's)")
     .option("--secret-key <key>", "the project's secret key, to look at the database (default: the local server's)")
+    .option(
+      "--db-url, --database-url <url>",
+      "look at this database, not over the API of a Supabase project: postgres://…",
+    )
     .option("--env-file <file>", "variables to check and to use, as the functions or the server will have them")
     .option("--json", "print one JSON array and nothing else")
     .addHelpText("after", examples)
@@ -59,8 +67,11 @@ async function examine(options: Options, io: CommandIo): Promise<Finding[]> {
     ...(await checkEndpoint({ ...target, secretName: nameOfSecret(options, environment) }, io)),
     await checkProcessor(target.webhookUrl, io),
     ...(await checkClerk(environment, target.webhookUrl, io)),
-    ...(await checkMappingFile(target.rest, io)),
-    ...(await checkDatabase(target.rest, io)),
+    ...(await withDatabase({ ...target, databaseUrl: options.databaseUrl, environment }, io, async (database) =>
+      "check" in database
+        ? [...(await checkMappingFile(null, io)), database]
+        : [...(await checkMappingFile(database, io)), ...(await checkDatabase(database))],
+    )),
   ];
 }
 

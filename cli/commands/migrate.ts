@@ -36,7 +36,7 @@ export function addMigrateCommand(program: Command, io: CommandIo): void {
   program
     .command("migrate")
     .description("Bring a plain PostgreSQL to this version.")
-    .option("--database-url <url>", "postgres://… (default: DATABASE_URL, where a password is seen by fewer)")
+    .option("--db-url, --database-url <url>", "postgres://… (default: DATABASE_URL, where a password is seen by fewer)")
     .option("--config <file>", "what goes into which column (default: clerk-sync.config.json of this folder)")
     .option("--dry-run", "list what would be applied, and change nothing")
     .option("--repair", "put back objects of the sync that are missing or changed")

@@ -9,7 +9,7 @@ const well: Content = {
   unlinked: { rows: 0, is_all: true, examples: [] },
   refused: { is_all: true, values: [] },
 };
-const explain = (changes: Partial<Content>) => explainContent({ ...well, ...changes });
+const explain = (changes: Partial<Content>) => explainContent({ ...well, ...changes }, { isSupabase: true });
 
 test("a table that holds what the mapping is for is well", () => {
   expect(explain({}).map(({ check, state, what }) => [check, state, what])).toEqual([

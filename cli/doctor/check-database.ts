@@ -2,15 +2,12 @@ import { z } from "zod";
 import { type ObjectFinding, objectFindingSchema, repairRemedy } from "#core/database/object-findings.ts";
 import { schemaVersion } from "#core/database/schema-version.ts";
 import { simulatedInstanceId } from "../../local/simulate/build-event.ts";
-import { callRpc, type Rest, type RpcFailure } from "../call-rpc.ts";
-import type { CommandIo } from "../command-io.ts";
 import { alertStateSchema, explainAlerts } from "./check-alerts.ts";
 import { contentSchema, explainContent } from "./check-content.ts";
 import { explainSchedule, scheduleSchema } from "./check-schedule.ts";
 import { explainSkipped, skippedKindsSchema } from "./check-skipped.ts";
 import type { Finding } from "./finding.ts";
-
-type Io = Pick<CommandIo, "fetch">;
+import { type Database, migrateCommand } from "./reach-database.ts";
 
 const brakeSchema = z.object({ engaged_at: z.string().nullable(), reason: z.string().nullable(), waiting: z.number() });
 const problemsSchema = z.array(z.object({ problem: z.string(), remedy: z.string() }));
@@ -22,29 +19,29 @@ const unlinkedSchema = z.array(
 const programsSchema = z.array(z.string());
 const instancesSchema = z.array(z.object({ instance_id: z.string(), jobs: z.number() }));
 
-/** Asks the database, through its API, for schema, table of users, mapping, rights, schedule, delete brake, dead letters, instances, skipped kinds and alerts. */
-export async function checkDatabase(rest: Rest | null, io: Io): Promise<Finding[]> {
-  if (rest === null) {
-    const remedy = "Set SUPABASE_SECRET_KEY or pass --secret-key to have database, schedule and queue looked at.";
-    return [{ check: "database", state: "skipped", what: "no secret key is known for this address", remedy }];
-  }
-  const version = await checkVersion(rest, io);
+/** Asks the database for schema, table of users, mapping, rights, schedule, delete brake, dead letters, instances, skipped kinds and alerts. */
+export async function checkDatabase(database: Database): Promise<Finding[]> {
+  const version = await checkVersion(database);
   if (version.state === "failed") return [version];
-  return [version, ...(await Promise.all(questions.map((question) => question(rest, io)))).flat()];
+  return [version, ...(await Promise.all(questions.map((question) => question(database)))).flat()];
 }
 
-type Question = (rest: Rest, io: Io) => Promise<Finding[]>;
+type Question = (database: Database) => Promise<Finding[]>;
 
 /** A function without arguments, or with these, and what its value says. */
 function ask<Value>(
   name: string,
   schema: z.ZodType<Value>,
-  explain: (value: Value, rest: Rest) => Finding | Finding[],
+  explain: (value: Value, database: Database) => Finding | Finding[],
   args: Readonly<Record<string, unknown>> = {},
 ): Question {
-  return async (rest, io) => {
-    const answer = await callRpc(rest, { name, args, schema }, io);
-    return ["reason" in answer ? explainFailure(name, answer) : explain(answer.value, rest)].flat();
+  return async (database) => {
+    const answer = await database.ask({ name, args, schema });
+    return [
+      "value" in answer
+        ? explain(answer.value, database)
+        : ({ check: "database", state: "failed", ...answer } as const),
+    ].flat();
   };
 }
 
@@ -56,7 +53,7 @@ const questions: readonly Question[] = [
   ask("clerk_sync_unlinked_rows", unlinkedSchema, explainUnlinked),
   ask("clerk_sync_table_content", contentSchema, explainContent),
   ask("clerk_sync_privilege_findings", privilegesSchema, explainPrivileges),
-  ask("clerk_sync_schedule_state", scheduleSchema, (state, { baseUrl }) => explainSchedule(state, baseUrl)),
+  ask("clerk_sync_schedule_state", scheduleSchema, (state, { isHosted }) => explainSchedule(state, isHosted)),
   ask("clerk_sync_delete_brake", brakeSchema, explainBrake),
   ask("clerk_sync_count_jobs", z.number(), explainDead, { p_filter: { status: "DEAD" } }),
   ask("clerk_sync_held_addresses", z.number(), explainHeld),
@@ -66,35 +63,17 @@ const questions: readonly Question[] = [
 ];
 
 /** Of two versions the one that sorts last is the newer (schema-version.ts). */
-async function checkVersion(rest: Rest, io: Io): Promise<Finding> {
+async function checkVersion(database: Database): Promise<Finding> {
   const check = "database";
-  const call = { name: "clerk_sync_schema_version", args: {}, schema: z.string() };
-  const answer = await callRpc(rest, call, io);
-  if ("reason" in answer) return explainFailure(call.name, answer);
+  const answer = await database.ask({ name: "clerk_sync_schema_version", args: {}, schema: z.string() });
+  if (!("value" in answer)) return { check, state: "failed", ...answer };
   if (answer.value === schemaVersion) return { check, state: "ok", what: "reached; the migrations are applied" };
   const what = `the schema is ${answer.value}, this clerk-sync is written for ${schemaVersion}`;
   const isOlder = answer.value < schemaVersion;
   const remedy = isOlder
-    ? "Apply the migrations. Run: npx supabase db push --remote"
+    ? `Apply the migrations. Run: ${migrateCommand(database)}`
     : "Upgrade clerk-sync: the database is newer.";
   return { check, state: "failed", what, remedy };
-}
-
-const refusals: Readonly<Record<number, { what: string; remedy: string }>> = {
-  401: { what: "the secret key is refused", remedy: "Take sb_secret_… or the service role key of this project." },
-  403: { what: "the key may not call the functions", remedy: "Take the secret key, not the publishable or anon key." },
-  404: {
-    what: "the functions are missing, or older than this clerk-sync",
-    remedy: "Apply the migrations. Run: npx supabase db push --remote",
-  },
-};
-
-function explainFailure(name: string, { status, reason, isForeign }: RpcFailure): Finding {
-  const check = "database";
-  if (isForeign) return { check, state: "failed", what: reason, remedy: "Is the URL (--url, --supabase-url) right?" };
-  const known = status === null ? undefined : refusals[status];
-  const remedy = status === null ? "Is the URL right, and is the API up?" : "Look at the log of the API.";
-  return { check, state: "failed", ...(known ?? { what: `${name}: ${reason}`, remedy }) };
 }
 
 /** drizzle-kit push, for instance, drops what it does not know. */
@@ -117,13 +96,14 @@ function explainUsersTable(problems: z.infer<typeof problemsSchema>): Finding[] 
 }
 
 /** Functions are deployed one by one, and a server runs on while the database is migrated. */
-function explainPrograms(programs: z.infer<typeof programsSchema>): Finding {
+function explainPrograms(programs: z.infer<typeof programsSchema>, { isSupabase }: Database): Finding {
   const check = "mapping";
   if (programs.length === 0)
     return { check, state: "ok", what: "the database and what was seen of its programs agree" };
   const what = `the database was migrated with another mapping than these run with: ${programs.join(", ")}`;
-  const remedy =
-    "Deploy the functions, and restart each server. Run: npx clerk-sync generate, then npx supabase db push --remote, then npx supabase functions deploy. A program that was deployed is named until it was called, and for two minutes after that.";
+  const remedy = isSupabase
+    ? "Deploy the functions, and restart each server. Run: npx clerk-sync generate, then npx supabase db push --remote, then npx supabase functions deploy. A program that was deployed is named until it was called, and for two minutes after that."
+    : "Run: npx clerk-sync migrate, then restart each server. A server that was restarted is named for two minutes after that.";
   return { check, state: "warning", what, remedy };
 }
 

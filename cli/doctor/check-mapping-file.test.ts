@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { createTestFolder } from "../../tests/support/processes/test-folder.ts";
 import { main } from "../main.ts";
 import { checkMappingFile } from "./check-mapping-file.ts";
+import type { Database } from "./reach-database.ts";
 
 let folder: Awaited<ReturnType<typeof createTestFolder>>;
 beforeEach(async () => {
@@ -11,7 +12,6 @@ beforeEach(async () => {
 });
 afterEach(() => folder.remove());
 
-const rest = { baseUrl: "http://127.0.0.1:1", secretKey: "sb_secret_test" };
 const configuration = (table: string) =>
   JSON.stringify({ users: { table: `public.${table}`, key: "id", columns: { full_name: "name" } } });
 
@@ -22,8 +22,13 @@ async function write(file: string, text: string): Promise<void> {
 
 /** What is found while the database has this hash. */
 async function look(hash: string | null) {
-  const fetch = async () => Response.json(hash === null ? null : { hash, users: { fields: [] } });
-  return checkMappingFile(rest, { fetch, folder: folder.path, environment: {} });
+  const answer = hash === null ? null : { hash, users: { fields: [] } };
+  const database: Database = {
+    ask: async ({ schema }) => ({ value: schema.parse(answer) }),
+    isSupabase: true,
+    isHosted: true,
+  };
+  return checkMappingFile(database, { folder: folder.path, environment: {} });
 }
 
 /** Writes the migration for the file, and returns the hash of its mapping. */

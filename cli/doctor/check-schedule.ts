@@ -39,9 +39,9 @@ const patienceMilliseconds = 60_000;
 const longestWaitMilliseconds = 120_000;
 
 /** Whether the schedule is set up, runs, and reaches the processor; and whether anybody does the work. */
-export function explainSchedule(state: Schedule, projectUrl: string): Finding[] {
+export function explainSchedule(state: Schedule, isHosted: boolean): Finding[] {
   return [
-    explainSetUp(state, projectUrl) ?? explainRun(state) ?? explainAnswer(state) ?? healthy(state),
+    explainSetUp(state, isHosted) ?? explainRun(state) ?? explainAnswer(state) ?? healthy(state),
     explainQueue(state),
   ];
 }
@@ -51,9 +51,9 @@ function healthy({ last_run, now }: Schedule): Finding {
   return { check, state: "ok", what: `set up; pg_cron ran it ${seconds} s ago` };
 }
 
-function explainNoCron(projectUrl: string): Finding {
+function explainNoCron(isHosted: boolean): Finding {
   const what = "there is no pg_cron in this database";
-  if (URL.parse(projectUrl)?.hostname.endsWith(".supabase.co")) {
+  if (isHosted) {
     const remedy = "Enable pg_cron and pg_net (Database, Extensions), then: select clerk_sync_schedule();";
     return { check, state: "warning", what, remedy };
   }
@@ -62,8 +62,8 @@ function explainNoCron(projectUrl: string): Finding {
   return { check, state: "skipped", what, remedy };
 }
 
-function explainSetUp(state: Schedule, projectUrl: string): Finding | null {
-  if (!state.cron) return explainNoCron(projectUrl);
+function explainSetUp(state: Schedule, isHosted: boolean): Finding | null {
+  if (!state.cron) return explainNoCron(isHosted);
   const missing = [
     state.net ? null : "pg_net",
     state.project_url ? null : "Vault secret clerk_sync_project_url",

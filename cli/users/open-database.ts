@@ -21,7 +21,7 @@ type DatabaseOptions = z.infer<typeof databaseOptionsSchema>;
 /** Adds them to a command. */
 export function addDatabaseOptions(command: Command): Command {
   return command
-    .option("--database-url <url>", "postgres://… (default: DATABASE_URL, else the local server's)")
+    .option("--db-url, --database-url <url>", "postgres://… (default: DATABASE_URL, else the local server's)")
     .option("--env-file <file>", "variables to use, as the functions or the server have them")
     .option("--yes", "do not ask")
     .option("--json", "print one JSON value and nothing else");
