@@ -1,6 +1,7 @@
 import type { Page } from "@playwright/test";
 import { expect, newClerkId, test } from "./support/admin-page.ts";
 import { findPart } from "./support/find-part.ts";
+import { takeScreenshot } from "./support/take-screenshot.ts";
 
 /** An alert while something is wrong, else a status. */
 const verdict = (page: Page) =>
@@ -193,6 +194,38 @@ test("a search by name says that no index helps it, and finds the user once one 
   await page.reload();
   await expect(page.getByRole("table", { name: "Users" })).toContainText(id);
   await expect(note).toContainText("no index: image_url, role.");
+  await system.query("drop index public.users_lower_idx");
+});
+
+test("a text in the search on top leads to the users whose column holds it, and to what it was not searched in", async ({
+  open,
+  system,
+  signUp,
+}) => {
+  const lonely = await signUp({ firstName: "Grete", lastName: "Hermann" });
+  const both = [
+    await signUp({ firstName: "Emmy", lastName: "Noether" }),
+    await signUp({ firstName: "Emmy", lastName: "Noether" }),
+  ];
+  const page = await open("/");
+  const enter = async (text: string) => {
+    await page.getByRole("textbox", { name: /^Search by/ }).fill(text);
+    await page.keyboard.press("Enter");
+  };
+  await enter("emmy noether");
+  await expect(page.getByRole("heading", { level: 1, name: "Users" })).toBeVisible();
+  await expect(page.getByRole("note", { name: "What was not searched" })).toContainText("no index: name");
+  await takeScreenshot(page, "search-no-index");
+  await system.query("create index on public.users (lower(name))");
+  await enter("emmy NOETHER");
+  const rows = page.getByRole("table", { name: "Users" }).getByRole("row");
+  await expect(rows).toHaveCount(3);
+  for (const id of both) await expect(rows.filter({ hasText: id })).toBeVisible();
+  await expect(page).toHaveURL(/\/users\?q=emmy%20NOETHER$/);
+  await takeScreenshot(page, "search-text");
+  await enter("Grete Hermann");
+  await expect(page.getByRole("heading", { level: 1, name: "User", exact: true })).toBeVisible();
+  await expect(page).toHaveURL(new RegExp(`/users/${lonely}$`));
   await system.query("drop index public.users_lower_idx");
 });
 

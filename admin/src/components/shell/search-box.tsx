@@ -9,11 +9,11 @@ import type { Client } from "../../api/client.ts";
 import { showFailure } from "../../api/use-action.ts";
 import { useClient } from "../../api/use-client.ts";
 import { Icon } from "../icon.tsx";
-import { findTarget, type SearchTarget } from "./search-target.ts";
+import { findTarget, listPath, type SearchTarget } from "./search-target.ts";
 import classes from "./shell.module.css";
 import { searchId } from "./use-shortcuts.ts";
 
-/** Leads from an id or an email straight to the job or user. */
+/** Leads from an id straight to the user or job, and from a text to the users that have it. */
 export function SearchBox() {
   const client = useClient();
   const navigate = useNavigate();
@@ -39,8 +39,8 @@ export function SearchBox() {
           size="xs"
           value={text}
           onChange={(event) => setText(event.currentTarget.value)}
-          placeholder="Clerk id, email, event id or job id"
-          aria-label="Search by Clerk id, email, event id or job id"
+          placeholder="Clerk id, email, name, event or job id"
+          aria-label="Search by Clerk id, email, text of a column, event id or job id"
           leftSection={<Icon name="search" size={14} />}
           rightSection={text === "" ? <Kbd size="xs">/</Kbd> : null}
           rightSectionPointerEvents="none"
@@ -54,11 +54,19 @@ export function SearchBox() {
   );
 }
 
+/** An id leads to what it is of; a text to the users whose columns hold it, or else to what jobs hold it. */
 async function resolve(client: Client, target: SearchTarget, text: string): Promise<string> {
-  if (target.kind === "user") return target.path;
-  if (target.kind === "job") return (await hasJob(client, target.id)) ? `/jobs/${target.id}` : target.path;
-  const found = await findOnly(client, target.of, text);
-  return found ?? target.path;
+  switch (target.kind) {
+    case "job":
+      if (await hasJob(client, target.id)) return `/jobs/${target.id}`;
+      return (await findUsers(client, text)) ?? target.path;
+    case "event":
+      return (await findJobs(client, text)) ?? target.path;
+    case "user":
+      return (await findUsers(client, text)) ?? target.path;
+    case "text":
+      return (await findUsers(client, text)) ?? (await findJobs(client, text)) ?? target.path;
+  }
 }
 
 async function hasJob(client: Client, id: string): Promise<boolean> {
@@ -71,12 +79,16 @@ async function hasJob(client: Client, id: string): Promise<boolean> {
   );
 }
 
-/** The page of the one that was found; null when there are none or several. */
-async function findOnly(client: Client, of: "jobs" | "users", q: string): Promise<string | null> {
-  if (of === "jobs") {
-    const [first, second] = (await client.get<JobPage>("/jobs", { q, limit: 2 })).jobs;
-    return first && !second ? `/jobs/${first.id}` : null;
-  }
+/** The page of the one user that is found, the list of several; null: nobody. */
+async function findUsers(client: Client, q: string): Promise<string | null> {
   const [first, second] = (await client.get<UserPage>("/users", { q, limit: 2 })).users;
-  return first && !second ? `/users/${encodeURIComponent(first.clerk_id)}` : null;
+  if (first === undefined) return null;
+  return second === undefined ? `/users/${encodeURIComponent(first.clerk_id)}` : listPath("users", q);
+}
+
+/** The same of jobs. */
+async function findJobs(client: Client, q: string): Promise<string | null> {
+  const [first, second] = (await client.get<JobPage>("/jobs", { q, limit: 2 })).jobs;
+  if (first === undefined) return null;
+  return second === undefined ? `/jobs/${first.id}` : listPath("jobs", q);
 }

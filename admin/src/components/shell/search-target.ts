@@ -1,19 +1,28 @@
+/** What was entered, and the page that it leads to where nothing is found. */
 export type SearchTarget =
+  /** A Clerk id or its beginning. Its page says why a user is missing. */
   | { kind: "user"; path: string }
-  /** A job if there is one of this id, else a list. */
   | { kind: "job"; id: string; path: string }
-  /** A list; its only entry if there is one. */
-  | { kind: "list"; of: "jobs" | "users"; path: string };
+  /** An id of an event, or of a record of Clerk's that is no user: the jobs that carry it. */
+  | { kind: "event"; path: string }
+  /** What the columns of users hold. */
+  | { kind: "text"; path: string };
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+/** Clerk's ids have 27 characters after the prefix; a role's key or a username is shorter. */
+const recordId = /^(org|orgmem|orginv|role|perm)_[a-z0-9]{20,}$/i;
 
-/** Where what was entered leads: a Clerk id to the user, a job id to the job, an email to users, all else to jobs. */
+/** Tells ids from texts. Null: nothing was entered. */
 export function findTarget(entered: string): SearchTarget | null {
   const text = entered.trim();
   if (text === "") return null;
-  const query = `?q=${encodeURIComponent(text)}`;
-  if (/^user_[a-z0-9]+$/i.test(text)) return { kind: "user", path: `/users/${text}` };
-  if (uuid.test(text)) return { kind: "job", id: text.toLowerCase(), path: `/jobs${query}` };
-  if (text.includes("@")) return { kind: "list", of: "users", path: `/users${query}` };
-  return { kind: "list", of: "jobs", path: `/jobs${query}` };
+  if (/^user_[a-z0-9_]+$/i.test(text)) return { kind: "user", path: `/users/${text}` };
+  if (uuid.test(text)) return { kind: "job", id: text.toLowerCase(), path: listPath("jobs", text) };
+  if (/^msg_\S+$/i.test(text) || recordId.test(text)) return { kind: "event", path: listPath("jobs", text) };
+  return { kind: "text", path: listPath("users", text) };
+}
+
+/** The list of those that a search finds. */
+export function listPath(of: "jobs" | "users", text: string): string {
+  return `/${of}?q=${encodeURIComponent(text)}`;
 }
