@@ -56,3 +56,16 @@ test("an unforeseen error keeps its stack", async () => {
   expect(await main(args, { note: (line) => notes.push(line), drawSeed, folder: tmpdir() })).toBe(1);
   expect(notes.join()).toMatch(/error unexpected: TypeError: a bug\n\s+at /);
 });
+
+test.each([
+  [["init", "--json", "--key", "id", "--project", "/nowhere/at/all"], 1, "project_not_found"],
+  [["generate", "--json", "--print-sql", "--config", "none.json"], 1, "config_invalid"],
+  [["init", "--json", "--migrations"], 2, "usage_invalid"],
+  [["init", "--json", "--projekt"], 2, "usage_invalid"],
+  [["status", "--json"], 2, "usage_invalid"],
+])("with --json the error of %j is the one value on standard output", async (args, exitCode, code) => {
+  const { stdout, stderr, ...rest } = await run(...args);
+  expect(rest.exitCode).toBe(exitCode);
+  expect(JSON.parse(stdout)).toEqual({ error: { code, message: expect.stringMatching(/\S/) } });
+  expect(stderr).not.toMatch(/^error [a-z_]+: /);
+});

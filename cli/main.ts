@@ -37,7 +37,7 @@ export async function main(args: readonly string[], changes: Partial<CommandIo> 
     await createProgram(io).parseAsync([...args], { from: "user" });
     return exitCode;
   } catch (error) {
-    return reportError(error, io);
+    return reportError(error, args.includes("--json"), io);
   }
 }
 
@@ -72,15 +72,24 @@ function createProgram(io: CommandIo): Command {
   return program;
 }
 
-/** The one catch of the command line. An error we did not foresee keeps its stack. */
-function reportError(error: unknown, io: CommandIo): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usageExitCode;
-  if (error instanceof SyncError) {
-    io.note(`error ${error.code}: ${error.message}`);
-    return error.code === "usage_invalid" ? usageExitCode : 1;
-  }
-  io.note(`error unexpected: ${error instanceof Error ? error.stack : errorMessage(error)}`);
-  return 1;
+/**
+ * The one catch of the command line. With --json the error is the one value on standard output, for who parses it. An error
+ * we did not foresee keeps its stack.
+ */
+function reportError(error: unknown, isJson: boolean, io: CommandIo): number {
+  if (error instanceof CommanderError && error.exitCode === 0) return 0;
+  const { code, message } = describeError(error);
+  if (isJson) io.print(JSON.stringify({ error: { code, message } }));
+  else if (error instanceof SyncError) io.note(`error ${code}: ${message}`);
+  // commander has said what it does not take
+  if (code === "unexpected") io.note(`error unexpected: ${error instanceof Error ? error.stack : message}`);
+  return code === "usage_invalid" ? usageExitCode : 1;
+}
+
+function describeError(error: unknown): { code: string; message: string } {
+  if (error instanceof SyncError) return { code: error.code, message: error.message };
+  if (error instanceof CommanderError) return { code: "usage_invalid", message: error.message };
+  return { code: "unexpected", message: errorMessage(error) };
 }
 
 function readVersion(): string {
