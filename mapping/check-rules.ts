@@ -31,7 +31,8 @@ function checkKind(kind: Kind, section: unknown): Problem[] {
   const mapped = isObject(section["columns"]) ? Object.keys(columns) : Object.keys(plain?.columns ?? {});
   const problems = Object.entries(columns).flatMap(([name, column]) => checkColumn([kind, "columns", name], column));
   if (typeof key === "string" && Object.hasOwn(columns, key)) {
-    const advice = "this is the key, which always holds Clerk's id: remove it from columns";
+    const advice =
+      "this is the key, which always holds Clerk's id: remove it from columns, or name another column as the key";
     problems.push({ path: [kind, "columns", key], found: null, advice });
   }
   const soft = isObject(section["delete"]) ? section["delete"]["soft"] : undefined;

@@ -6,7 +6,7 @@ import type { RowFacts } from "./read-rows.ts";
 import { findColumn, isUnique } from "./resolve.ts";
 import { mayBeEmpty, pointsToUser, takesSource, typeOfSource, valueKind } from "./source-types.ts";
 import type { UserSource } from "./sources.ts";
-import { suggestName } from "./suggest-name.ts";
+import { snakeCase, suggestName } from "./suggest-name.ts";
 
 /** Remedy: lines of SQL; what a person must do otherwise, like a change of the file, is a comment in it. */
 export type TableProblem = { problem: string; remedy: string };
@@ -16,7 +16,7 @@ type Column = ColumnConfiguration<UserSource>;
 /** Clerk's ids have 32 characters today (`user_` and 27 more). A longer one fails its job, which names the column. */
 const idLength = 32;
 
-const noRows: RowFacts = { clerkIdColumns: [], hasRepeatedKeys: false, refused: [] };
+const noRows: RowFacts = { clerkIdColumns: [], addressColumns: [], hasRepeatedKeys: false, refused: [] };
 
 /**
  * Why the sync could not write to the table, and what solves it: every problem, in the order in which the statements can
@@ -30,6 +30,7 @@ export function checkTable(
   if (facts === null) {
     const planned = planTable(users);
     return [
+      ...doubtKey(users, planned, rows),
       ...users.columns.flatMap((column) => checkEmptyValue(column, planned)),
       ...checkLinking(users, planned),
       ...checkEditable(users, null),
@@ -118,6 +119,8 @@ function checkKey(users: UsersConfiguration, facts: TableFacts, rows: RowFacts):
       { problem: `${problem}; is ${quoteIdentifier(meant)} meant${why}?`, remedy: inFile(`"key": ${json(meant)}`) },
     ];
   }
+  const doubts = doubtKey(users, facts, rows);
+  if (doubts.length > 0) return doubts;
   const { type } = key;
   const isLongEnough = type.kind === "text" || (type.kind === "varchar" && (type.length ?? idLength) >= idLength);
   if (isLongEnough && !key.isGenerated) return [];
@@ -128,13 +131,39 @@ function checkKey(users: UsersConfiguration, facts: TableFacts, rows: RowFacts):
   return [{ problem, remedy: isText ? alter(facts, `alter column ${quoted} type text`) : addKey(users, facts) }];
 }
 
+/** Addresses in the place of ids: each user would have a second row. */
+function doubtKey(users: UsersConfiguration, facts: TableFacts, rows: RowFacts): TableProblem[] {
+  if (!isOfAddresses(users.key, rows)) return [];
+  const quoted = quoteIdentifier(users.key);
+  const why = rows.addressColumns.includes(users.key)
+    ? "its rows have email addresses"
+    : "its name says that it is for email addresses";
+  const problem = `${quoted} cannot be the key: ${why}, and the key holds Clerk's ids (user_…)`;
+  const meant = findIdColumn(users, facts, rows);
+  const remedy =
+    meant !== undefined || facts.isOurs ? inFile(`"key": ${json(meant ?? "clerk_id")}`) : addKey(users, facts);
+  return [{ problem, remedy }];
+}
+
+/** Whether a column is for email addresses, by its rows or its name. */
+export function isOfAddresses(name: string, { addressColumns }: Pick<RowFacts, "addressColumns">): boolean {
+  return addressColumns.includes(name) || /(^|_)e?_?mail(_address)?$/.test(snakeCase(name));
+}
+
 /** A column that holds ids of Clerk, or is called like one that does. */
-function suggestKey(users: UsersConfiguration, facts: TableFacts, { clerkIdColumns }: RowFacts): string | null {
-  const free = facts.columns
+function suggestKey(users: UsersConfiguration, facts: TableFacts, rows: RowFacts): string | null {
+  return findIdColumn(users, facts, rows) ?? suggestName(users.key, freeTexts(users, facts));
+}
+
+function findIdColumn(users: UsersConfiguration, facts: TableFacts, { clerkIdColumns }: RowFacts): string | undefined {
+  const free = freeTexts(users, facts);
+  return free.find((name) => clerkIdColumns.includes(name)) ?? free.find((name) => /clerk.*id/i.test(name));
+}
+
+function freeTexts(users: UsersConfiguration, facts: TableFacts): string[] {
+  return facts.columns
     .filter(({ name, type }) => (type.kind === "text" || type.kind === "varchar") && !isMapped(users, name))
     .map(({ name }) => name);
-  const filled = free.find((name) => clerkIdColumns.includes(name));
-  return filled ?? free.find((name) => /clerk.*id/i.test(name)) ?? suggestName(users.key, free);
 }
 
 function addKey(users: UsersConfiguration, facts: TableFacts): string {
@@ -263,7 +292,9 @@ function checkEmptyValue(column: Column, facts: TableFacts): TableProblem[] {
   if (hasValue(column.default)) {
     return [{ problem, remedy: proposal === null ? inFile(`remove the default of ${json(column.name)}`) : line }];
   }
-  return [{ problem, remedy: proposal === null ? orNull : `${line}\n${comment(`or: ${orNull}`)}` }];
+  const isOneForAll = !found.hasDefault && !isUnique(facts, found.name) && column.source !== "email";
+  const ownDefault = isOneForAll ? [comment(`or: ${setDefault(facts, found)}`)] : [];
+  return [{ problem, remedy: proposal === null ? orNull : [line, ...ownDefault, comment(`or: ${orNull}`)].join("\n") }];
 }
 
 /** The configuration with a default for each column that needs one and has none. */
@@ -311,12 +342,17 @@ function proposeDefault(column: Column, type: ColumnType, unique: boolean): Defa
   if (isText && column.source === "email") return "{id}@users.invalid";
   if (isText && unique) return "{id}";
   if (unique) return null;
-  if (isText) return column.allowed?.[0] ?? "";
-  if (kind === "enum") return column.allowed?.[0] ?? type.labels[0] ?? null;
-  if (kind === "boolean") return false;
-  if (["smallint", "integer", "bigint", "numeric", "double precision"].includes(kind)) return 0;
   if (kind === "timestamp" || kind === "timestamptz" || kind === "date") return "1970-01-01";
-  return null;
+  return (isText || kind === "enum" ? column.allowed?.[0] : undefined) ?? exampleValue(type);
+}
+
+/** Some value of the type; null where none is plain enough to be proposed. */
+function exampleValue(type: ColumnType): DefaultValue {
+  const { kind } = type;
+  if (kind === "text" || kind === "varchar" || kind === "citext") return "";
+  if (kind === "enum") return type.labels[0] ?? null;
+  if (kind === "boolean") return false;
+  return ["smallint", "integer", "bigint", "numeric", "double precision"].includes(kind) ? 0 : null;
 }
 
 const uuidPattern = /^[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}$/i;
@@ -362,9 +398,34 @@ function isWhole(text: string, limit: bigint): boolean {
 function checkUnmapped(users: UsersConfiguration, column: ColumnFacts, facts: TableFacts): TableProblem[] {
   if (isMapped(users, column.name) || !column.isNotNull || column.hasDefault) return [];
   const quoted = quoteIdentifier(column.name);
-  const problem = `${quoted} is not null and has no default that gives it a value, and the sync gives it none`;
+  const problem = `${quoted} may not be null, nothing is mapped to it, and it has no default that the sync can use`;
   if (facts.primaryKey.includes(column.name)) return [{ problem, remedy: fillKey(facts, column) }];
-  return [{ problem, remedy: dropNotNull(facts, column) }];
+  const others = [setDefault(facts, column), ...lineFor(column)];
+  return [
+    { problem, remedy: [dropNotNull(facts, column), ...others.map((other) => comment(`or: ${other}`))].join("\n") },
+  ];
+}
+
+/** A line of columns that a person is to change; none where Clerk has nothing of the kind. */
+function lineFor({ name, type }: ColumnFacts): string[] {
+  const isTime = type.kind === "timestamp" || type.kind === "timestamptz" || type.kind === "date";
+  if (isTime) return [`in clerk-sync.config.json: ${json(name)}: "now"`];
+  const value = exampleValue(type);
+  if (value === null) return [];
+  const line = `${json(name)}: { "from": ${json(`public_metadata.${name}`)}, "default": ${json(value)} }`;
+  return [`in clerk-sync.config.json, with a source and a default of your own: ${line}`];
+}
+
+function setDefault(facts: TableFacts, { name, type }: ColumnFacts): string {
+  return alter(facts, `alter column ${quoteIdentifier(name)} set default ${defaultFor(type)}`);
+}
+
+function defaultFor(type: ColumnType): string {
+  const value = exampleValue(type);
+  if (type.kind === "uuid") return "gen_random_uuid()";
+  if (type.kind === "timestamp" || type.kind === "timestamptz" || type.kind === "date") return "now()";
+  if (type.kind === "json" || type.kind === "jsonb") return "'{}'";
+  return typeof value === "string" ? quoteLiteral(value) : value === null ? "…" : String(value);
 }
 
 /** A number counts on from what is there. */

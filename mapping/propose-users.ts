@@ -1,4 +1,4 @@
-import { checkTable, type TableProblem, withMissingDefaults } from "./check-table.ts";
+import { checkTable, isOfAddresses, type TableProblem, withMissingDefaults } from "./check-table.ts";
 import type { ColumnConfiguration, UsersConfiguration } from "./configuration.ts";
 import type { ColumnFacts, DefaultValue, TableFacts } from "./mapping.ts";
 import type { RowFacts } from "./read-rows.ts";
@@ -77,7 +77,7 @@ export function proposeUsers(
     filledByApp = [],
   }: { key?: string | undefined; rows?: RowFacts | undefined; filledByApp?: readonly string[] } = {},
 ): Proposal {
-  const keys = findKeys(facts, rows?.clerkIdColumns ?? [], filledByApp);
+  const keys = findKeys(facts, rows ?? { clerkIdColumns: [], addressColumns: [] }, filledByApp);
   const key = named ?? keys[0] ?? "clerk_id";
   const softDelete = facts.columns.find(
     ({ name, type, isNotNull, hasDefault }) =>
@@ -116,16 +116,19 @@ export function proposeUsers(
 /** By its name, else by its rows, else the text that is the primary key and that no default fills. */
 function findKeys(
   { columns, primaryKey }: TableFacts,
-  clerkIdColumns: readonly string[],
+  rows: Pick<RowFacts, "clerkIdColumns" | "addressColumns">,
   filledByApp: readonly string[],
 ): string[] {
   const texts = columns.filter(
     ({ name, type, isGenerated }) =>
-      ["text", "varchar"].includes(type.kind) && !isGenerated && !filledByApp.includes(name),
+      ["text", "varchar"].includes(type.kind) &&
+      !isGenerated &&
+      !filledByApp.includes(name) &&
+      !isOfAddresses(name, rows),
   );
   const usual = texts.filter(({ name }) => keyNames.includes(snakeCase(name)));
   const alike = texts.filter((column) => !usual.includes(column) && /clerk.*id/i.test(column.name));
-  const filled = texts.filter(({ name }) => clerkIdColumns.includes(name));
+  const filled = texts.filter(({ name }) => rows.clerkIdColumns.includes(name));
   const [onlyKey, ...more] = primaryKey;
   const primary = texts.filter(({ name, hasDefault }) => name === onlyKey && more.length === 0 && !hasDefault);
   const likely = [filled, usual, alike, primary].find((found) => found.length > 0) ?? [];

@@ -8,6 +8,8 @@ import { findColumn } from "./resolve.ts";
 export type RowFacts = {
   /** Text columns in which ids of Clerk users stand; looked for when the table lacks the key. */
   clerkIdColumns: readonly string[];
+  /** Text columns in which email addresses stand: of all when the table lacks the key, else of the key. */
+  addressColumns: readonly string[];
   /** Whether two rows have the same key; looked for when it is not unique. */
   hasRepeatedKeys: boolean;
   /** Values that rows have and the file does not allow, at most 20 of a column. */
@@ -20,26 +22,36 @@ export async function readRows(
   { users }: Pick<Configuration, "users">,
   facts: TableFacts,
 ): Promise<RowFacts> {
-  if (!facts.isTable) return { clerkIdColumns: [], hasRepeatedKeys: false, refused: [] };
+  if (!facts.isTable) return { clerkIdColumns: [], addressColumns: [], hasRepeatedKeys: false, refused: [] };
   const key = findColumn(facts, users.key);
   const isKeyUnique = facts.uniques.some((columns) => columns.length === 1 && columns[0] === users.key);
   // a key of another type is not kept
   const isText = key !== undefined && ["text", "varchar", "citext"].includes(key.type.kind);
   return {
-    clerkIdColumns: key === undefined ? await findClerkIds(client, facts) : [],
+    clerkIdColumns: key === undefined ? await findTexts(client, facts, "user\\_%") : [],
+    addressColumns: await findTexts(client, facts, "%_@_%._%", key?.name),
     hasRepeatedKeys: isText && !isKeyUnique && (await hasRepeated(client, facts, users.key)),
     refused: await findRefused(client, users, facts),
   };
 }
 
-async function findClerkIds(client: pg.ClientBase, facts: TableFacts): Promise<string[]> {
-  const texts = facts.columns.filter(({ type }) => type.kind === "text" || type.kind === "varchar");
+/** The text columns whose values are all like the pattern, as far as some of them are looked at; `only`: of these this one. */
+async function findTexts(
+  client: pg.ClientBase,
+  facts: TableFacts,
+  pattern: string,
+  only?: string | undefined,
+): Promise<string[]> {
+  const texts = facts.columns.filter(
+    ({ name, type }) => (type.kind === "text" || type.kind === "varchar") && (only === undefined || name === only),
+  );
   const found: string[] = [];
   for (const { name } of texts) {
     const column = quoteIdentifier(name);
     const sample = `select ${column} as value from ${quoteTable(facts.table)} where ${column} is not null limit 1000`;
     const { rows } = await client.query<{ found: boolean | null }>(
-      `select bool_and(s.value like 'user\\_%') as found from (${sample}) as s`,
+      `select bool_and(s.value like $1) as found from (${sample}) as s`,
+      [pattern],
     );
     if (rows[0]?.found === true) found.push(name);
   }

@@ -35,9 +35,10 @@ async function readAll(client: ClientBase): Promise<FoundTable[]> {
 /** What the rows say: which columns hold ids of Clerk, and then how they fit what is proposed. */
 async function readAllRows(client: ClientBase, facts: TableFacts): Promise<RowFacts> {
   const { users } = proposeUsers(facts);
-  const { clerkIdColumns } = await readRows(client, { users: { ...users, key: "", columns: [] } }, facts);
-  const rows = { clerkIdColumns, hasRepeatedKeys: false, refused: [] };
-  return { ...(await readRows(client, { users: proposeUsers(facts, { rows }).users }, facts)), clerkIdColumns };
+  const rows = await readRows(client, { users: { ...users, key: "", columns: [] } }, facts);
+  const { clerkIdColumns, addressColumns } = rows;
+  const proposed = proposeUsers(facts, { rows }).users;
+  return { ...(await readRows(client, { users: proposed }, facts)), clerkIdColumns, addressColumns };
 }
 
 async function findInFiles(folder: string): Promise<FoundTable[]> {

@@ -647,13 +647,18 @@ as $$
         case
           when e.empty = 'null' then '%I is not null, but the sync writes null for a user without one'
           when e.empty = 'default' then '%I has no default any more, and the sync needs it for a user without a value'
-          else '%I is not null and has no default that gives it a value, and the sync gives it none'
+          else '%I may not be null, nothing is mapped to it, and it has no default that the sync can use'
         end,
         t.name
       ),
       case
-        when not t.is_key or e.empty in ('null', 'default') then
+        when e.empty in ('null', 'default') then
           format('alter table %s alter column %I drop not null;', u.name, t.name)
+        when not t.is_key then
+          format(
+            E'alter table %1$s alter column %2$I drop not null;\n-- or: alter table %1$s alter column %2$I set default …;',
+            u.name, t.name
+          )
         when t.type = 'uuid' then
           format('alter table %s alter column %I set default gen_random_uuid();', u.name, t.name)
         -- a number counts on from what is there

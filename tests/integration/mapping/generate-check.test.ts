@@ -110,7 +110,7 @@ const changes: [title: string, table: string, file: UsersFile, change: string, p
     [
       "-- email is not null, but the sync writes null for a user without one",
       "-- role has no default any more, and the sync needs it for a user without a value",
-      "-- n is not null and has no default that gives it a value, and the sync gives it none",
+      "-- n may not be null, nothing is mapped to it, and it has no default that the sync can use",
       "-- id has no unique constraint or whole unique index",
       "-- email is unique, and was not when this migration was generated",
       "-- Generate the migration again: two users may claim one address.",

@@ -114,10 +114,18 @@ it("a column that may not be null gets a default that a person confirms, or is a
   ]);
   expect(problems).toEqual([
     {
-      problem: "plan is not null and has no default that gives it a value, and the sync gives it none",
-      remedy: "alter table public.people alter column plan drop not null;",
+      problem: "plan may not be null, nothing is mapped to it, and it has no default that the sync can use",
+      remedy: `alter table public.people alter column plan drop not null;
+-- or: alter table public.people alter column plan set default '';
+-- or: in clerk-sync.config.json, with a source and a default of your own: "plan": { "from": "public_metadata.plan", "default": "" }`,
     },
   ]);
+});
+
+it("a column of addresses is never taken for the key, also where it is the primary key", async () => {
+  const { keys, users, problems } = await propose("create table people (email text primary key, name text)", "people");
+  expect({ keys, key: users.key }).toEqual({ keys: [], key: "clerk_id" });
+  expect(problems[0]?.remedy).toBe("alter table public.people add column clerk_id text unique;");
 });
 
 it("a name counts only where the column takes what Clerk has", async () => {
