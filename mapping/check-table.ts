@@ -1,4 +1,5 @@
 import type { ColumnConfiguration, Configuration, UsersConfiguration } from "./configuration.ts";
+import { formatColumn } from "./format-column.ts";
 import type { ColumnFacts, ColumnType, DefaultValue, TableFacts } from "./mapping.ts";
 import { planTable } from "./plan-table.ts";
 import { quoteIdentifier, quoteLiteral, quoteTable } from "./quote.ts";
@@ -584,18 +585,6 @@ function freeName(users: UsersConfiguration, facts: TableFacts, wanted: string, 
 
 function inFile(change: string): string {
   return comment(`In clerk-sync.config.json: ${change}`);
-}
-
-/** As the file has it: the source alone, or an object when there is more to say. */
-function formatColumn({ source, default: value, write, allowed }: Column): string {
-  const settings = [
-    `"from": ${json(source)}`,
-    ...(value === undefined ? [] : [`"default": ${json(value)}`]),
-    ...(write === "once" ? ['"write": "once"'] : []),
-    ...(allowed === null ? [] : [`"allowed": [${allowed.map(json).join(", ")}]`]),
-    ...(source.startsWith("unsafe_metadata.") ? ['"allow_unsafe": true'] : []),
-  ];
-  return settings.length === 1 ? json(source) : `{${settings.join(", ")}}`;
 }
 
 function json(value: unknown): string {

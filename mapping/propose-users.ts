@@ -1,5 +1,6 @@
 import { checkTable, isOfAddresses, type TableProblem, withMissingDefaults } from "./check-table.ts";
 import type { ColumnConfiguration, UsersConfiguration } from "./configuration.ts";
+import { formatColumn } from "./format-column.ts";
 import type { ColumnFacts, DefaultValue, TableFacts } from "./mapping.ts";
 import type { RowFacts } from "./read-rows.ts";
 import { takesSource } from "./source-types.ts";
@@ -187,14 +188,4 @@ ${others}${settings.join(",\n")}
   }
 }
 `;
-}
-
-function formatColumn({ source, default: value, write, allowed }: Column): string {
-  const settings = [
-    `"from": ${JSON.stringify(source)}`,
-    ...(value === undefined ? [] : [`"default": ${JSON.stringify(value)}`]),
-    ...(write === "once" ? ['"write": "once"'] : []),
-    ...(allowed === null ? [] : [`"allowed": ${JSON.stringify(allowed)}`]),
-  ];
-  return settings.length === 1 ? JSON.stringify(source) : `{ ${settings.join(", ")} }`;
 }

@@ -12,11 +12,11 @@ export type Applied = { written: string[]; removed: string[] };
  * Carries out a plan in a project's folder. Throws SyncError `install_incomplete`, naming what was done before, where
  * the disk refuses; the same command again goes on from there.
  */
-export async function applyPlan(folder: string, plan: Plan): Promise<Applied> {
+export async function applyPlan(folder: string, plan: Pick<Plan, "writes" | "deletes" | "folders">): Promise<Applied> {
   const applied: Applied = { written: [], removed: [] };
   try {
     for (const { path: file, content } of plan.writes) {
-      await write(await resolveInside(folder, file), content);
+      await writeWithFolder(await resolveInside(folder, file), content);
       applied.written.push(file);
     }
     for (const file of plan.deletes) {
@@ -33,7 +33,8 @@ export async function applyPlan(folder: string, plan: Plan): Promise<Applied> {
   }
 }
 
-async function write(target: string, content: string): Promise<void> {
+/** Writes a file, and makes its folder where there is none. */
+export async function writeWithFolder(target: string, content: string): Promise<void> {
   await mkdir(path.dirname(target), { recursive: true });
   await writeFile(target, content);
 }

@@ -1,7 +1,7 @@
 import type { ClientBase } from "pg";
 import { findUsersTables } from "../../mapping/find-users-tables.ts";
 import { listAppTables } from "../../mapping/list-app-tables.ts";
-import type { TableFacts, TableName } from "../../mapping/mapping.ts";
+import type { TableFacts } from "../../mapping/mapping.ts";
 import { proposeUsers } from "../../mapping/propose-users.ts";
 import { type RowFacts, readRows } from "../../mapping/read-rows.ts";
 import { readTable } from "../../mapping/read-table.ts";
@@ -12,12 +12,6 @@ export async function findTables(folder: string, { dbUrl }: { dbUrl?: string | u
   if (dbUrl === undefined) return findInFiles(folder);
   const { withConnection } = await import("../../server/with-connection.ts");
   return withConnection(dbUrl, readAll, "--db-url");
-}
-
-/** One table of the database at `dbUrl`; null: it has none of this name. */
-export async function readTableAt(dbUrl: string, table: TableName): Promise<TableFacts | null> {
-  const { withConnection } = await import("../../server/with-connection.ts");
-  return withConnection(dbUrl, (client) => readTable(client, table), "--db-url");
 }
 
 /** Rows are read only of tables that may be the one of the users. */

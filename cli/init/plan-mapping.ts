@@ -1,15 +1,12 @@
 import { SyncError } from "#core/errors.ts";
-import type { Configuration } from "../../mapping/configuration.ts";
 import type { Mapping } from "../../mapping/mapping.ts";
 import { configurationName, readConfiguration } from "../../mapping/read-configuration.ts";
-import { mapTable } from "../../mapping/read-mapping.ts";
-import { resolveMapping } from "../../mapping/resolve.ts";
-import { type Columns, readSavedMapping } from "../../mapping/saved-mapping.ts";
-import { chooseFacts, compareWithFiles, refuseUnclearDefaults } from "../../mapping/table-files/choose-facts.ts";
+import type { Columns } from "../../mapping/saved-mapping.ts";
 import { refuseUnsupported } from "../../mapping/unsupported.ts";
 import type { CommandIo } from "../command-io.ts";
+import { mapProject } from "../map-project.ts";
 import { chooseMapping, type MappingAnswers } from "./choose-mapping.ts";
-import { findTables, readTableAt } from "./find-tables.ts";
+import { findTables } from "./find-tables.ts";
 
 export type MappingOptions = MappingAnswers & {
   /** A database to look for tables in, instead of the files of the folder. */
@@ -42,7 +39,8 @@ export async function planMapping(
     throw new SyncError("usage_invalid", message);
   }
   refuseUnsupported(configuration, configurationName);
-  return { ...(await mapProject(folder, configuration, options.dbUrl)), file: null };
+  const { notes, ...planned } = await mapProject(folder, configuration, options.dbUrl);
+  return { ...planned, file: null, lines: notes };
 }
 
 async function propose(
@@ -53,27 +51,6 @@ async function propose(
   const chosen = await chooseMapping(await findTables(folder, options), options, io);
   if (chosen === null) return null;
   const { configuration, text, lines } = chosen;
-  const planned = await mapProject(folder, configuration, options.dbUrl);
-  return {
-    ...planned,
-    file: { path: configurationName, content: text },
-    lines: [...lines, ...planned.lines],
-  };
-}
-
-/** The columns as the database at `dbUrl` has them, else as files of the project or the last time say. */
-async function mapProject(
-  folder: string,
-  configuration: Configuration,
-  dbUrl: string | undefined,
-): Promise<Pick<PlannedMapping, "mapping" | "columns" | "lines">> {
-  if (dbUrl !== undefined) {
-    const facts = await readTableAt(dbUrl, configuration.users.table);
-    const { origin, notes } = await compareWithFiles(folder, configuration, facts);
-    return { mapping: mapTable(configuration, facts), columns: { facts, origin }, lines: notes };
-  }
-  const chosen = await chooseFacts(folder, configuration, await readSavedMapping(folder));
-  const mapping = resolveMapping(configuration, { users: chosen.facts }); // one that does not fit stops the migration, which says so
-  refuseUnclearDefaults(mapping, chosen);
-  return { mapping, columns: chosen, lines: chosen.notes };
+  const { notes, ...planned } = await mapProject(folder, configuration, options.dbUrl);
+  return { ...planned, file: { path: configurationName, content: text }, lines: [...lines, ...notes] };
 }

@@ -208,19 +208,19 @@ const shapes: [title: string, table: string, file: UsersFile, problems: [problem
       ],
       [
         "email is not null and has no default, and Clerk has users without a value",
-        `${inFile('"email": {"from": "email", "default": "{id}@users.invalid"}')}\n-- or: ${alterUsers("alter column email drop not null")}`,
+        `${inFile('"email": { "from": "email", "default": "{id}@users.invalid" }')}\n-- or: ${alterUsers("alter column email drop not null")}`,
       ],
       [
         "username is not null and has no default, and Clerk has users without a value",
-        `${inFile('"username": {"from": "username", "default": "{id}"}')}\n-- or: ${alterUsers("alter column username drop not null")}`,
+        `${inFile('"username": { "from": "username", "default": "{id}" }')}\n-- or: ${alterUsers("alter column username drop not null")}`,
       ],
       [
         "name is not null and has no default, and Clerk has users without a value",
-        `${inFile('"name": {"from": "name", "default": ""}')}\n-- or: ${alterUsers("alter column name set default ''")}\n-- or: ${alterUsers("alter column name drop not null")}`,
+        `${inFile('"name": { "from": "name", "default": "" }')}\n-- or: ${alterUsers("alter column name set default ''")}\n-- or: ${alterUsers("alter column name drop not null")}`,
       ],
       [
         "points is not null and has no default, and Clerk has users without a value",
-        `${inFile('"points": {"from": "public_metadata.points", "default": 0}')}\n-- or: ${alterUsers("alter column points set default 0")}\n-- or: ${alterUsers("alter column points drop not null")}`,
+        `${inFile('"points": { "from": "public_metadata.points", "default": 0 }')}\n-- or: ${alterUsers("alter column points set default 0")}\n-- or: ${alterUsers("alter column points drop not null")}`,
       ],
     ],
   ],
@@ -248,11 +248,11 @@ const shapes: [title: string, table: string, file: UsersFile, problems: [problem
       ],
       [
         `the default of plan, "free", is none of type integer`,
-        inFile('"plan": {"from": "public_metadata.plan", "default": 0}'),
+        inFile('"plan": { "from": "public_metadata.plan", "default": 0 }'),
       ],
       [
         `the default of is_member, "perhaps", is none of type boolean`,
-        inFile('"is_member": {"from": "public_metadata.member", "default": false}'),
+        inFile('"is_member": { "from": "public_metadata.member", "default": false }'),
       ],
       [`the default of external, "none", is none of type uuid`, inFile('remove the default of "external"')],
     ],
@@ -264,11 +264,11 @@ const shapes: [title: string, table: string, file: UsersFile, problems: [problem
     [
       [
         'email is unique, and two users without a value would both have the default "none@example.com"',
-        inFile('"email": {"from": "email", "default": "{id}@users.invalid"}'),
+        inFile('"email": { "from": "email", "default": "{id}@users.invalid" }'),
       ],
       [
         "phone is unique and not null, and two users without a value would both have its default",
-        `${inFile('"phone": {"from": "phone", "default": "{id}"}')}\n-- or: ${alterUsers("alter column phone drop not null")}`,
+        `${inFile('"phone": { "from": "phone", "default": "{id}" }')}\n-- or: ${alterUsers("alter column phone drop not null")}`,
       ],
     ],
   ],
@@ -451,7 +451,7 @@ it("values that rows have and the file does not allow are named, and are no obst
     {
       problem: "rows have values of role that the file does not allow: editor",
       remedy: inFile(
-        '"role": {"from": "public_metadata.role", "default": "viewer", "allowed": ["viewer","admin", "editor"]}'.replace(
+        '"role": { "from": "public_metadata.role", "default": "viewer", "allowed": ["viewer", "admin", "editor"] }'.replace(
           '","',
           '", "',
         ),
