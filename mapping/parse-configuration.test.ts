@@ -167,7 +167,8 @@ describe("problems of a file", () => {
       {
         path: ["users", "columns", "id"],
         found: null,
-        advice: "this is the key, which always holds Clerk's id: remove it from columns, or name another column as the key",
+        advice:
+          "this is the key, which always holds Clerk's id: remove it from columns, or name another column as the key",
         line: 5,
         column: 49,
       },

@@ -4,6 +4,7 @@ import { errorMessage, SyncError } from "#core/errors.ts";
 import type { Configuration } from "./configuration.ts";
 import { plainConfiguration } from "./expand-configuration.ts";
 import { configurationError, parseConfiguration } from "./parse-configuration.ts";
+import { quoteTable } from "./quote.ts";
 
 /** The name of the file, in the folder that holds package.json. */
 export const configurationName = "clerk-sync.config.json";
@@ -33,6 +34,13 @@ export async function readConfiguration(folder: string, place: ConfigurationPlac
   const parsed = parseConfiguration(text);
   if ("problems" in parsed) throw configurationError(named ?? configurationName, parsed.problems);
   return { configuration: parsed.configuration, file };
+}
+
+/** What a command says that takes the plain table because there is no file; null: there is one. */
+export function noteOfMissingFile({ configuration, file }: ReadConfiguration, folder: string): string | null {
+  if (file !== null) return null;
+  const table = quoteTable(configuration.users.table);
+  return `There is no ${configurationName} in ${folder}, so the sync has a plain table of its own, ${table}. For a table of yours run: npx clerk-sync init`;
 }
 
 /** The text of the file; null where it is missing and nobody named it. */

@@ -242,6 +242,21 @@ test("a configuration that is there is followed, and options that contradict it 
   });
 });
 
+test("a table of the files that the configuration does not fit is refused with the statements, before anything is written", async () => {
+  await write("clerk-sync.config.json", '{ "users": { "table": "public.people", "key": "id", "columns": {} } }');
+  await write(
+    "supabase/migrations/20261201000000_people.sql",
+    "create table people (id text primary key, plan text not null);\n",
+  );
+  const refused = await init(["--json", "--yes"]);
+  expect(refused.exitCode).toBe(1);
+  expect(JSON.parse(refused.stdout).error).toMatchObject({
+    code: "migration_refused",
+    message: expect.stringContaining("alter table public.people alter column plan set default '';"),
+  });
+  expect(await readdir(path.join(given.project, "supabase"))).not.toContain("clerk-sync.json");
+});
+
 test("the configuration that init wrote stays through upgrades, and on --remove once it was changed", async () => {
   await init(["--yes"]);
   const text = await read("clerk-sync.config.json");

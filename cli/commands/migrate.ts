@@ -50,8 +50,10 @@ export function addMigrateCommand(program: Command, io: CommandIo): void {
 async function migrate(options: MigrateCommandOptions, io: CommandIo): Promise<void> {
   const { url, urlName } = readDatabaseUrl(options, io);
   const { migrateDatabase } = await import("../../server/migrate-database.ts");
-  const { readConfiguration } = await import("../../mapping/read-configuration.ts");
-  const { configuration } = await readConfiguration(io.folder, { path: options.config, environment: io.environment });
+  const { noteOfMissingFile, readConfiguration } = await import("../../mapping/read-configuration.ts");
+  const found = await readConfiguration(io.folder, { path: options.config, environment: io.environment });
+  const note = noteOfMissingFile(found, io.folder);
+  if (note !== null) io.note(note);
   const onWait = (holder: string) => io.note(`Waiting for another migration of this database: ${holder} …`);
   const migrated = await migrateDatabase(url, {
     dryRun: options.dryRun,
@@ -59,7 +61,7 @@ async function migrate(options: MigrateCommandOptions, io: CommandIo): Promise<v
     force: options.force,
     urlName,
     onWait,
-    configuration,
+    configuration: found.configuration,
   });
   if (options.json) io.print(formatJson(migrated, options));
   else for (const line of formatLines(migrated, options)) io.print(line);
