@@ -62,7 +62,12 @@ export function checkTable(
 function takeAsMeant(users: UsersConfiguration, facts: TableFacts, rows: RowFacts): UsersConfiguration {
   if (facts.isOurs) return users;
   const isThere = (name: string) => findColumn(facts, name) !== undefined;
-  const key = isThere(users.key) ? users.key : (suggestKey(users, facts, rows) ?? users.key);
+  const meant = !isThere(users.key)
+    ? suggestKey(users, facts, rows)
+    : isOfAddresses(users.key, rows)
+      ? findIdColumn(users, facts, rows)
+      : users.key;
+  const key = meant ?? users.key;
   const columns = users.columns.map((column) =>
     isThere(column.name) ? column : { ...column, name: suggestColumn(users, column, facts) ?? column.name },
   );
@@ -348,7 +353,7 @@ function proposeDefault(column: Column, type: ColumnType, unique: boolean): Defa
 }
 
 /** Some value of the type; null where none is plain enough to be proposed. */
-function exampleValue(type: ColumnType): DefaultValue {
+export function exampleValue(type: ColumnType): DefaultValue {
   const { kind } = type;
   if (kind === "text" || kind === "varchar" || kind === "citext") return "";
   if (kind === "enum") return type.labels[0] ?? null;

@@ -1,8 +1,9 @@
-import { checkTable, isOfAddresses, type TableProblem, withMissingDefaults } from "./check-table.ts";
+import { checkTable, exampleValue, isOfAddresses, type TableProblem, withMissingDefaults } from "./check-table.ts";
 import type { ColumnConfiguration, UsersConfiguration } from "./configuration.ts";
 import { formatColumn } from "./format-column.ts";
 import type { ColumnFacts, DefaultValue, TableFacts } from "./mapping.ts";
 import type { RowFacts } from "./read-rows.ts";
+import { isUnique } from "./resolve.ts";
 import { takesSource } from "./source-types.ts";
 import type { UserSource } from "./sources.ts";
 import { snakeCase } from "./suggest-name.ts";
@@ -102,13 +103,16 @@ export function proposeUsers(
     softDelete: softDelete?.name ?? null,
     access: null,
   };
-  const users = withMissingDefaults(plain, facts);
+  const filled = free
+    .filter((column) => !sources.has(column) && !keys.includes(column.name))
+    .flatMap((column) => fillColumn(column, facts));
+  const users = withMissingDefaults({ ...plain, columns: [...columns, ...filled] }, facts);
   const before = checkTable({ users: plain }, facts, rows);
   const problems = checkTable({ users }, facts, rows);
   return {
     users,
     keys,
-    unmapped: free.filter((column) => !sources.has(column)).map(({ name }) => name),
+    unmapped: free.map(({ name }) => name).filter((name) => users.columns.every((column) => column.name !== name)),
     guesses: before.filter(({ problem }) => !problems.some((each) => each.problem === problem)),
     problems,
   };
@@ -167,6 +171,14 @@ function proposeColumn({ name, isNotNull, hasDefault }: ColumnFacts, source: Use
   const value: DefaultValue | undefined = needsPlaceholder ? "{id}@users.invalid" : undefined;
   const write = source === "created_at" ? "once" : "always";
   return { name, source, default: value, write, allowed: null };
+}
+
+/** A column that needs a value and that Clerk has nothing for: each row gets a default, until metadata has the key. */
+function fillColumn({ name, type, isNotNull, hasDefault }: ColumnFacts, facts: TableFacts): Column[] {
+  const value = exampleValue(type);
+  const isPlain = !isUnique(facts, name) && !facts.primaryKey.includes(name) && /^[a-z_]\w*$/i.test(name);
+  if (!isNotNull || hasDefault || value === null || !isPlain) return [];
+  return [{ name, source: `public_metadata.${name}`, default: value, write: "always", allowed: null }];
 }
 
 /** The configuration as a person would write it. */

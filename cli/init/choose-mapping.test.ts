@@ -209,6 +209,18 @@ test("a table that has to be changed first is refused, with the statements", asy
   );
 });
 
+test("a column of addresses is not taken for the key, and the one that is meant is named", async () => {
+  const choose = (key: string) => chooseMapping([users], { ...unasked, key }, answering().io);
+  await expect(choose("email")).rejects.toThrow(
+    "--key names email, a column of email addresses, and the key holds Clerk's ids (user_…): each user would get a second row. Is clerk_id meant? --key clerk_id",
+  );
+  const rows = { clerkIdColumns: [], addressColumns: ["login"], hasRepeatedKeys: false, refused: [] };
+  const logins = { ...table("logins", [text("id", { hasDefault: true }), text("login")]), rows };
+  await expect(chooseMapping([logins], { ...unasked, table: "logins", key: "login" }, answering().io)).rejects.toThrow(
+    "--key names login, a column of email addresses",
+  );
+});
+
 test("a table that is not there is an error that names those that are", async () => {
   await expect(chooseMapping([users], { ...unasked, table: "user" }, answering().io)).rejects.toThrow(
     "These were found: public.users.",

@@ -1,5 +1,5 @@
 import { SyncError } from "#core/errors.ts";
-import { adviseTable, checkTable, formatProblems } from "../../mapping/check-table.ts";
+import { adviseTable, checkTable, formatProblems, isOfAddresses } from "../../mapping/check-table.ts";
 import type { Configuration } from "../../mapping/configuration.ts";
 import { plainConfiguration } from "../../mapping/expand-configuration.ts";
 import { findOtherTables, findUsersTables } from "../../mapping/find-users-tables.ts";
@@ -118,7 +118,15 @@ async function chooseKey(
   choose: Choose,
 ): Promise<string | null | "stop"> {
   if (named !== undefined) {
-    if (facts.columns.some(({ name }) => name === named)) return named;
+    const isThere = facts.columns.some(({ name }) => name === named);
+    if (isThere && isOfAddresses(named, { addressColumns: rows?.addressColumns ?? [] })) {
+      const [meant] = proposeUsers(facts, { rows, filledByApp }).keys;
+      const remedy =
+        meant === undefined ? "Leave --key out to see what the table lacks." : `Is ${meant} meant? --key ${meant}`;
+      const message = `--key names ${named}, a column of email addresses, and the key holds Clerk's ids (user_…): each user would get a second row. ${remedy}`;
+      throw new SyncError("usage_invalid", message);
+    }
+    if (isThere) return named;
     const known = facts.columns.map(({ name }) => name).join(", ");
     const message = `--key names ${named}, and ${formatTableName(facts.table)} has no such column. It has: ${known}.`;
     throw new SyncError("usage_invalid", message);
@@ -201,6 +209,6 @@ function refuseTable(
 function refuseGuess(proposal: Proposal, { place }: FoundTable): SyncError {
   const table = formatTableName(proposal.users.table);
   const why = proposal.guesses.map(({ problem }) => `  ${problem}`).join("\n");
-  const message = `A person has to confirm what goes into ${table} (${place}) where Clerk has no value:\n${why}\nRun it on a terminal, or write this into clerk-sync.config.json, with defaults of your own:\n${formatConfigurationFile(proposal)}`;
+  const message = `A person has to confirm what goes into ${table} (${place}) where Clerk has no value:\n${why}\nRun it on a terminal, or write this into clerk-sync.config.json, with defaults of your own:\n${formatConfigurationFile(proposal)}Or give the column a default in the table, or drop its not null, and run it again.`;
   return new SyncError("usage_invalid", message);
 }

@@ -318,7 +318,7 @@ const shapes: [title: string, table: string, file: UsersFile, problems: [problem
   ],
   [
     "whose key is a column of addresses by its name",
-    `create table users ("emailAddress" text unique, clerk_user_id text unique, name text)`,
+    `create table users ("emailAddress" text unique, clerk_user_id text unique not null, name text)`,
     { key: "emailAddress", columns: { name: "name" } },
     [
       [

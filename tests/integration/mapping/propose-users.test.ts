@@ -103,21 +103,29 @@ it("a table without a column for Clerk's id gets the statement that adds one", a
   ]);
 });
 
-it("a column that may not be null gets a default that a person confirms, or is a problem with its statement", async () => {
-  const { guesses, problems, users } = await propose(
-    "create table people (id text primary key, username text not null unique, plan text not null)",
+it("a column that may not be null gets a default that a person confirms, also where Clerk has nothing for it", async () => {
+  const { guesses, problems, users, unmapped } = await propose(
+    `create table people (id text primary key, username text not null unique, plan text not null, seats int not null,
+       since timestamptz not null, note text)`,
     "people",
   );
-  expect(users.columns).toMatchObject([{ name: "username", default: "{id}" }]);
+  expect(users.columns.map(({ name, source, default: value }) => [name, source, value])).toEqual([
+    ["username", "username", "{id}"],
+    ["plan", "public_metadata.plan", ""],
+    ["seats", "public_metadata.seats", 0],
+  ]);
+  expect(unmapped).toEqual(["since", "note"]);
   expect(guesses.map(({ problem }) => problem)).toEqual([
     "username is not null and has no default, and Clerk has users without a value",
+    "plan may not be null, nothing is mapped to it, and it has no default that the sync can use",
+    "seats may not be null, nothing is mapped to it, and it has no default that the sync can use",
   ]);
   expect(problems).toEqual([
     {
-      problem: "plan may not be null, nothing is mapped to it, and it has no default that the sync can use",
-      remedy: `alter table public.people alter column plan drop not null;
--- or: alter table public.people alter column plan set default '';
--- or: in clerk-sync.config.json, with a source and a default of your own: "plan": { "from": "public_metadata.plan", "default": "" }`,
+      problem: "since may not be null, nothing is mapped to it, and it has no default that the sync can use",
+      remedy: `alter table public.people alter column since drop not null;
+-- or: alter table public.people alter column since set default now();
+-- or: in clerk-sync.config.json: "since": "now"`,
     },
   ]);
 });
