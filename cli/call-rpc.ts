@@ -56,6 +56,12 @@ export async function callRpc<Value>(
   }
 }
 
+/** Whether a server of clerk-sync answers, which has no API of the database. */
+export async function isOwnServer(rest: Rest, io: Pick<CommandIo, "fetch">): Promise<boolean> {
+  const answer = await callRpc(rest, { name: "clerk_sync_schema_version", args: {}, schema: z.string() }, io);
+  return "reason" in answer && answer.isOwnServer === true;
+}
+
 /** What server/app.ts answers where nothing is served; codes of PostgREST are in capitals. */
 const ownServerSchema = z.object({ code: z.literal("not_found") });
 

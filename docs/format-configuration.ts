@@ -23,7 +23,7 @@ const commands = `## For the commands
 \`doctor\`, \`verify\`, \`simulate\`, \`backfill\`, \`reconcile\`, \`audit\` and \`alerts\` look for the installation in \`CLERK_SYNC_URL\` (of the project, or of the webhook), and for
 its secrets in \`CLERK_WEBHOOK_SECRET\` and \`SUPABASE_SECRET_KEY\`; \`SUPABASE_URL\` is the project where the webhook is on a server of yours. Options say the same;
 in a file (\`--env-file\`) or the environment they do not end in the shell's history. Without any of it they take the server that
-\`clerk-sync serve --local\` started in this folder.
+\`clerk-sync serve --local\` started in this folder. Without a Supabase project \`doctor\`, \`backfill\` and \`reconcile\` connect to \`DATABASE_URL\`.
 `;
 
 /** The text of docs/configuration.md. */

@@ -9,6 +9,7 @@ Examples:
   $ CLERK_SECRET_KEY=sk_live_… clerk-sync backfill
   $ CLERK_SECRET_KEY=sk_live_… clerk-sync backfill --url https://abc.supabase.co --secret-key sb_secret_…
   $ clerk-sync backfill --env-file .env.production
+  $ DATABASE_URL=postgres://… CLERK_SECRET_KEY=sk_live_… clerk-sync backfill
   $ clerk-sync backfill --env-file .env.production --dry-run
   $ clerk-sync backfill --env-file .env.production --columns image_url,plan
 

@@ -1,11 +1,10 @@
-import type pg from "pg";
 import { z } from "zod";
 import type { Environment } from "#core/config/config.ts";
-import { environmentSchema } from "#core/config/environment-schema.ts";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import type { TableFacts, TableName } from "../../mapping/mapping.ts";
-import { callRpc, type Rest, type RpcFailure } from "../call-rpc.ts";
+import { callRpc, isOwnServer, type Rest, type RpcFailure } from "../call-rpc.ts";
 import type { CommandIo } from "../command-io.ts";
+import { type DatabasePlace, type OpenPool, withPool } from "../with-pool.ts";
 import type { Finding } from "./finding.ts";
 
 /** A call of a SQL function, and what its answer must be. */
@@ -41,11 +40,11 @@ export async function withDatabase<Result>(
   io: Pick<CommandIo, "fetch" | "note">,
   use: (database: Database | Finding) => Promise<Result>,
 ): Promise<Result> {
-  if (databaseUrl !== undefined) return await connect(databaseUrl, "--database-url", use);
+  if (databaseUrl !== undefined) return await connect({ url: databaseUrl, name: "--database-url" }, io, use);
   if (rest !== null && !(await isOwnServer(rest, io))) return await use(overApi(rest, io));
   const url = environment["DATABASE_URL"]?.trim() || undefined;
   if (url === undefined) return await use(notReached(rest));
-  return await connect(url, "DATABASE_URL", use, io);
+  return await connect({ url, name: "DATABASE_URL" }, io, use);
 }
 
 function notReached(rest: Rest | null): Finding {
@@ -58,13 +57,6 @@ function notReached(rest: Rest | null): Finding {
   }
   const what = `${rest.baseUrl} is a server of your own, and its database is not known`;
   return { check, state: "skipped", what, remedy: `To have database and queue looked at, ${named}.` };
-}
-
-const versionCall = { name: "clerk_sync_schema_version", args: {}, schema: z.string() };
-
-async function isOwnServer(rest: Rest, io: Pick<CommandIo, "fetch">): Promise<boolean> {
-  const answer = await callRpc(rest, versionCall, io);
-  return "reason" in answer && answer.isOwnServer === true;
 }
 
 function overApi(rest: Rest, io: Pick<CommandIo, "fetch">): Database {
@@ -98,49 +90,25 @@ function explainFailure(name: string, { status, reason, isForeign }: RpcFailure)
   return known ?? { what: `${name}: ${reason}`, remedy };
 }
 
-/** `io`: who is told which database it is, where no option says it. */
 async function connect<Result>(
-  given: string,
-  name: string,
+  place: DatabasePlace,
+  io: Pick<CommandIo, "note">,
   use: (database: Database | Finding) => Promise<Result>,
-  io?: Pick<CommandIo, "note">,
 ): Promise<Result> {
-  const parsed = environmentSchema.shape.DATABASE_URL.safeParse(given);
-  const url = parsed.data;
-  if (url === undefined) throw new SyncError("usage_invalid", `${name} ${parsed.error?.issues[0]?.message}.`);
-  io?.note(`Asking the database ${describeUrl(url)} (${name}).`);
-  const { createPool } = await import("../../server/database.ts");
-  const { isSupabaseDatabase } = await import("../../server/migrate-database.ts");
-  const { withConnection } = await import("../../server/with-connection.ts");
-  const isSupabase = await withConnection(url, isSupabaseDatabase, name).catch(toFinding);
-  if (typeof isSupabase !== "boolean") return await use(isSupabase);
-  const pool = createPool(url);
   try {
-    return await use(await onPool(pool, isSupabase));
-  } finally {
-    await pool.end();
+    return await withPool(place, io, async (open) => use(await onPool(open)));
+  } catch (cause) {
+    if (!(cause instanceof SyncError) || cause.code !== "database_unavailable") throw cause;
+    const remedy = "Look at everything else that is named here, then run it again.";
+    return await use({ check: "database", state: "failed", what: cause.message, remedy });
   }
 }
 
-/** Host and name, and nothing that opens it. */
-function describeUrl(url: string): string {
-  const { host, pathname } = new URL(url);
-  return `${host}${pathname}`;
-}
-
-function toFinding(cause: unknown): Finding {
-  if (!(cause instanceof SyncError)) throw cause;
-  const remedy = "Look at everything else that is named here, then run it again.";
-  return { check: "database", state: "failed", what: cause.message, remedy };
-}
-
-async function onPool(pool: pg.Pool, isSupabase: boolean): Promise<Database> {
-  const { createCallFunction, sqlState } = await import("../../server/call-function.ts");
+async function onPool({ pool, call, isSupabase }: OpenPool): Promise<Database> {
   const { readTable } = await import("../../mapping/read-table.ts");
-  const call = createCallFunction(pool);
   const explain = (error: unknown): Failure => {
     if (!(error instanceof SyncError)) throw error;
-    if (sqlState(error.cause) === undefinedFunction) return missing({ isSupabase });
+    if (isUndefinedFunction(error.cause)) return missing({ isSupabase });
     const reason = error.cause === undefined ? "" : ` (${errorMessage(error.cause)})`;
     return { what: `${error.message}${reason}`, remedy: "Look at the log of the database." };
   };
@@ -161,4 +129,6 @@ async function onPool(pool: pg.Pool, isSupabase: boolean): Promise<Database> {
   };
 }
 
-const undefinedFunction = "42883";
+function isUndefinedFunction(cause: unknown): boolean {
+  return cause instanceof Error && "code" in cause && cause.code === "42883";
+}

@@ -48,5 +48,5 @@ const nextSteps = [
   "DATABASE_URL=postgres://… npx clerk-sync migrate",
   "At Clerk, Webhooks, Add Endpoint: https://<your server>/functions/v1/clerk-webhook with the events user.created, user.updated, user.deleted",
   "DATABASE_URL=postgres://… CLERK_WEBHOOK_SECRET=whsec_… AUTH_MIRROR=off npx clerk-sync serve",
-  "For users who signed up before: npx clerk-sync backfill; npx clerk-sync backfill --help says what it needs",
+  "For users who signed up before: DATABASE_URL=postgres://… CLERK_SECRET_KEY=sk_… npx clerk-sync backfill",
 ];

@@ -22,7 +22,8 @@ export function createProjectCall(rest: Rest, io: Pick<CommandIo, "fetch">): Cal
   };
 }
 
-function toError({ reason, status, retryable, isForeign }: RpcFailure): SyncError {
+function toError({ reason, status, retryable, isForeign, isOwnServer }: RpcFailure): SyncError {
+  if (isOwnServer) return new SyncError("usage_invalid", `${reason} Set DATABASE_URL, or pass --database-url.`);
   if (status === null) return new SyncError("endpoint_unreachable", `Nothing answers at ${reason}`, { retryable });
   if (isForeign) return new SyncError("database_rejected", reason);
   if (status === 401 || status === 403) return new SyncError("caller_unauthorized", refusals[status] ?? reason);

@@ -6,6 +6,7 @@ const percent = "--max-unknown must be a whole number from 1 to 100.";
 const optionsSchema = z.object({
   url: z.string().optional(),
   secretKey: z.string().optional(),
+  databaseUrl: z.string().optional(),
   envFile: z.string().optional(),
   json: z.boolean().default(false),
   cancel: z.boolean().default(false),
@@ -36,6 +37,7 @@ export function addRunOptions(command: Command): Command {
     .option("--cancel", "end the run that is under way instead; what it queued stays")
     .option("--url <url>", "the base URL of the project (default: the local server)")
     .option("--secret-key <key>", "the project's secret key (default: the local server's)")
+    .option("--db-url, --database-url <url>", "a database without Supabase's API (default there: DATABASE_URL)")
     .option("--env-file <file>", "variables to use, as the functions or the server have them")
     .option("--json", "print one JSON object and nothing else");
 }

@@ -8,9 +8,8 @@ import { createRunsDatabase, type Run, type RunKind } from "#core/reconcile/runs
 import { type SliceDependencies, walkSlice } from "#core/reconcile/walk-run.ts";
 import type { CommandIo } from "../command-io.ts";
 import { chooseProgress } from "../progress.ts";
-import { findRest } from "../read-target.ts";
-import { createProjectCall } from "./call-project.ts";
 import { checkColumns } from "./check-columns.ts";
+import { type Installation, withInstallation } from "./find-installation.ts";
 import type { RunOptions } from "./run-options.ts";
 import { type RunFindings, watchRun } from "./watch-run.ts";
 
@@ -18,7 +17,7 @@ import { type RunFindings, watchRun } from "./watch-run.ts";
 export type RunReport = RunFindings & { run: Run; isComplete: boolean; seconds: number };
 
 /**
- * Takes or starts a run of `kind` and walks it to its end over the project's API.
+ * Takes or starts a run of `kind` and walks it to its end.
  * Throws SyncError: `usage_invalid`, `config_invalid`, `run_active`, and what walkSlice throws.
  */
 export async function walkRun(kind: RunKind, applies: boolean, options: RunOptions, io: CommandIo): Promise<RunReport> {
@@ -37,12 +36,14 @@ export async function walkRun(kind: RunKind, applies: boolean, options: RunOptio
   try {
     const sleep = (milliseconds: number) => sleepUnlessAborted(milliseconds, signal, io);
     const watcher = watchRun(found, progress, io);
-    const { slices, call } = await openSlices(options, io, { fetch: fetchCounted, watcher, sleep });
-    const { columns } = options;
-    if (columns !== undefined) await checkColumns(columns, call);
-    const { state, run } = await walkSlice(slices, { kind, applies, columns, budgetMilliseconds, signal });
-    if (state === "busy" || run === null) throw active(run);
-    return { ...found, run, isComplete: state === "done", seconds: (io.clock.now() - start) / 1000 };
+    return await withInstallation(options, io, async (installation) => {
+      const { slices, call } = await openSlices(installation, options, io, { fetch: fetchCounted, watcher, sleep });
+      const { columns } = options;
+      if (columns !== undefined) await checkColumns(columns, call);
+      const { state, run } = await walkSlice(slices, { kind, applies, columns, budgetMilliseconds, signal });
+      if (state === "busy" || run === null) throw active(run);
+      return { ...found, run, isComplete: state === "done", seconds: (io.clock.now() - start) / 1000 };
+    });
   } finally {
     release();
     progress.stop();
@@ -69,24 +70,23 @@ async function sleepUnlessAborted(milliseconds: number, signal: AbortSignal, io:
 
 /** Ends the run that is under way, whoever has it; null when there is none. */
 export async function cancelRun(options: RunOptions, io: CommandIo): Promise<Run | null> {
-  const { rest } = await findRest(options, io);
-  return await createRunsDatabase(createProjectCall(rest, io), 1).cancel();
+  return await withInstallation(options, io, ({ call }) => createRunsDatabase(call, 1).cancel());
 }
 
 async function openSlices(
+  { call, environment, auth }: Installation,
   options: RunOptions,
   io: CommandIo,
   changes: Pick<SliceChanges, "fetch" | "watcher" | "sleep">,
 ): Promise<{ slices: SliceDependencies; call: CallFunction }> {
-  const { rest, environment } = await findRest(options, io);
-  const config = readConfig(environment);
-  const call = createProjectCall(rest, io);
+  const given = readConfig(environment);
+  const config = { ...given, authMirror: given.authMirror && auth !== null };
   const slices = createSlices(config, call, fieldsOf(await createDatabase(call).mapping(), config.authMirror), {
     now: io.clock.now,
     withValues: options.showValues,
     mostUnknownPercent: options.maxUnknown,
     deletesForeign: options.deleteForeign,
-    auth: createAuthAdmin({ supabaseUrl: rest.baseUrl, secretKey: rest.secretKey, fetch: io.fetch }),
+    ...(auth === null ? {} : { auth: createAuthAdmin({ ...auth, fetch: io.fetch }) }),
     ...changes,
   });
   if (slices !== null) return { slices, call };
