@@ -73,6 +73,7 @@ describe("without a question", () => {
       "  full_name  name",
       "The sync never writes bio.",
       "A deletion at Clerk deletes the row.",
+      "Rows that have a Clerk id get Clerk's values with their user's next event; a value from metadata stays until Clerk gives one. clerk-sync backfill --dry-run names each row that would change, and each role.",
       "Policies and grants of public.profiles stay as they are. One thing is added: service_role may read and write it.",
     ]);
   });

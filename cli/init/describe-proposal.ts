@@ -18,6 +18,7 @@ export function describeProposal({ users, unmapped }: Proposal, facts: TableFact
     ...(unmapped.length === 0 ? [] : [`The sync never writes ${unmapped.join(", ")}.`]),
     ...describeDeletion(users, facts),
     ...(users.linkBy === null ? [] : ["Rows without a Clerk id are linked by the verified email address."]),
+    "Rows that have a Clerk id get Clerk's values with their user's next event; a value from metadata stays until Clerk gives one. clerk-sync backfill --dry-run names each row that would change, and each role.",
     `Policies and grants of ${table} stay as they are. One thing is added: service_role may read and write it.`,
   ];
 }

@@ -1,6 +1,7 @@
 import type { Page } from "@playwright/test";
 import { expect, test } from "./support/admin-page.ts";
 import { countReadings, findPart } from "./support/find-part.ts";
+import { takeScreenshot } from "./support/take-screenshot.ts";
 import { holdDeletions, openCircuit } from "./support/troubles.ts";
 
 test("each reason of health has its remedy and leads to where it is seen", async ({ open, system }) => {
@@ -13,6 +14,22 @@ test("each reason of health has its remedy and leads to where it is seen", async
   await reason.getByRole("link", { name: "Show the circuits" }).click();
   await expect(page).toHaveURL(/#circuits$/);
   await expect(findPart(page, "Circuits")).toBeInViewport();
+});
+
+test("an object of the sync that another tool changed is named, with the command that restores it", async ({
+  open,
+  system,
+}) => {
+  await system.query("alter table public.job_queue disable trigger record_edit");
+  try {
+    const page = await open("/");
+    const reason = findPart(page, "Health").getByRole("listitem").filter({ hasText: "objects_changed" });
+    await expect(reason).toContainText("trigger record_edit on public.job_queue");
+    await expect(reason).toContainText("clerk-sync migrate --repair");
+    await takeScreenshot(page, "objects-changed");
+  } finally {
+    await system.query("alter table public.job_queue enable trigger record_edit");
+  }
 });
 
 test("a circuit that is open is reset, after a question", async ({ open, system }) => {
