@@ -8,18 +8,22 @@ import { chooseFacts, compareWithFiles, refuseUnclearDefaults } from "../mapping
 type MappedProject = { mapping: Mapping; columns: Columns; notes: readonly string[] };
 
 /**
- * The mapping of a configuration onto the table as the database at `dbUrl` has it; else as the files of the folder say, or
+ * The mapping of a configuration onto the table as the database at `databaseUrl` has it; else as the files of the folder say, or
  * as it was the last time; a table that none of them knows is made by the migration.
  * Throws SyncError `migration_refused` where the table does not fit, `config_invalid`, and `database_unavailable`.
  */
 export async function mapProject(
   folder: string,
   configuration: Configuration,
-  dbUrl: string | undefined,
+  databaseUrl: string | undefined,
 ): Promise<MappedProject> {
-  if (dbUrl !== undefined) {
+  if (databaseUrl !== undefined) {
     const { withConnection } = await import("../server/with-connection.ts");
-    const { mapping, facts } = await withConnection(dbUrl, (client) => readMapping(client, configuration), "--db-url");
+    const { mapping, facts } = await withConnection(
+      databaseUrl,
+      (client) => readMapping(client, configuration),
+      "--db-url",
+    );
     const { origin, notes } = await compareWithFiles(folder, configuration, facts);
     return { mapping, columns: { facts, origin }, notes };
   }

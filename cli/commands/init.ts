@@ -48,7 +48,7 @@ const optionsSchema = z.object({
   table: z.string().optional(),
   key: z.string().optional(),
   delete: z.enum(["hard", "soft"]).optional(),
-  dbUrl: z.string().optional(),
+  databaseUrl: z.string().optional(),
   json: z.boolean().default(false),
 });
 
@@ -68,7 +68,10 @@ export function addInitCommand(program: Command, io: CommandIo): void {
         "soft",
       ]),
     )
-    .option("--db-url <url>", "look for the table in this database, not in the files; nothing is changed there")
+    .option(
+      "--db-url, --database-url <url>",
+      "look for the table in this database, not in the files; nothing is changed there",
+    )
     .option("--yes", "do what the plan says without asking")
     .option("--dry-run", "print the plan and change nothing")
     .option("--github", "also install the GitHub workflows")

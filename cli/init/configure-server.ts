@@ -20,7 +20,7 @@ type Configured = {
  */
 export async function configureServer(
   folder: string,
-  options: RunOptions & Pick<MappingOptions, "table" | "key" | "delete" | "dbUrl">,
+  options: RunOptions & Pick<MappingOptions, "table" | "key" | "delete" | "databaseUrl">,
   io: CommandIo,
 ): Promise<Configured> {
   const isSilent = options.json || options.dryRun;

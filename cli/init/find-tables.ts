@@ -7,11 +7,14 @@ import { type RowFacts, readRows } from "../../mapping/read-rows.ts";
 import { readTable } from "../../mapping/read-table.ts";
 import type { FoundTable } from "./choose-mapping.ts";
 
-/** The tables of a project: those of the database at `dbUrl`, else those that its files make. */
-export async function findTables(folder: string, { dbUrl }: { dbUrl?: string | undefined }): Promise<FoundTable[]> {
-  if (dbUrl === undefined) return findInFiles(folder);
+/** The tables of a project: those of the database at `databaseUrl`, else those that its files make. */
+export async function findTables(
+  folder: string,
+  { databaseUrl }: { databaseUrl?: string | undefined },
+): Promise<FoundTable[]> {
+  if (databaseUrl === undefined) return findInFiles(folder);
   const { withConnection } = await import("../../server/with-connection.ts");
-  return withConnection(dbUrl, readAll, "--db-url");
+  return withConnection(databaseUrl, readAll, "--db-url");
 }
 
 /** Rows are read only of tables that may be the one of the users. */

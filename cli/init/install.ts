@@ -18,7 +18,7 @@ type InstallOptions = RunOptions & {
   keep?: string[] | undefined;
   /** The folder as the user named it, to name it again in the commands that are printed. */
   project?: string | undefined;
-} & Pick<MappingOptions, "table" | "key" | "delete" | "dbUrl">;
+} & Pick<MappingOptions, "table" | "key" | "delete" | "databaseUrl">;
 
 /** A result, what to do next, and what to say of an outcome that is not `done`. */
 export type Report = Result & {

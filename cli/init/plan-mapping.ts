@@ -10,7 +10,7 @@ import { findTables } from "./find-tables.ts";
 
 export type MappingOptions = MappingAnswers & {
   /** A database to look for tables in, instead of the files of the folder. */
-  dbUrl?: string | undefined;
+  databaseUrl?: string | undefined;
 };
 
 /** What is installed for: the mapping, the columns that it is made of, and the file that says so, where there is none yet. */
@@ -39,7 +39,7 @@ export async function planMapping(
     throw new SyncError("usage_invalid", message);
   }
   refuseUnsupported(configuration, configurationName);
-  const { notes, ...planned } = await mapProject(folder, configuration, options.dbUrl);
+  const { notes, ...planned } = await mapProject(folder, configuration, options.databaseUrl);
   return { ...planned, file: null, lines: notes };
 }
 
@@ -51,6 +51,6 @@ async function propose(
   const chosen = await chooseMapping(await findTables(folder, options), options, io);
   if (chosen === null) return null;
   const { configuration, text, lines } = chosen;
-  const { notes, ...planned } = await mapProject(folder, configuration, options.dbUrl);
+  const { notes, ...planned } = await mapProject(folder, configuration, options.databaseUrl);
   return { ...planned, file: { path: configurationName, content: text }, lines: [...lines, ...notes] };
 }

@@ -36,7 +36,7 @@ const generate = (...args: string[]) => runCommand(["generate", ...args], { fold
 const migrations = async () => (await readdir(path.join(project.path, "supabase/migrations"))).sort();
 
 it("writes the migration, the columns and the fields of the functions; pushed, events go into the table", async () => {
-  expect(await generate("--db-url", queue.url)).toMatchObject({
+  expect(await generate("--database-url", queue.url)).toMatchObject({
     exitCode: 0,
     stdout: expect.stringContaining("It grants service_role what the sync needs on public.profiles"),
   });
