@@ -78,7 +78,7 @@ it("changes nothing when the answer is no, and asks first", async () => {
   expect(await queue.one("select from clerk_sync.audit where code = 'link_user'")).toBeUndefined();
   expect(await link("--json")).toMatchObject({
     exitCode: 2,
-    stderr: expect.stringContaining("Nobody can answer here: pass --yes."),
+    stdout: expect.stringContaining("Nobody can answer here: pass --yes."),
   });
 });
 
