@@ -35,8 +35,9 @@ const long = [
   "health/sync-health",
 ].map((name) => `tests/integration/${name}.test.ts`);
 
-/** So long that no busy machine reaches it: a limit is for what hangs. */
-const patience = { testTimeout: 600_000, hookTimeout: 600_000, expect: { poll: { timeout: 120_000 } } };
+/** So long that no busy machine reaches it: a limit is for what hangs. A soak has larger numbers. */
+const limit = 600_000 * Number(process.env["SOAK"] ?? 1);
+const patience = { testTimeout: limit, hookTimeout: limit, expect: { poll: { timeout: 120_000 } } };
 
 const integration = {
   maxWorkers: 3, // half of the time a test waits for a process or a clock

@@ -108,7 +108,7 @@ function checkLabels(column: Column, facts: TableFacts): TableProblem[] {
     .filter((label) => !type.labels.includes(label) && !label.includes("{id}"))
     .map((label) => ({
       problem: `${name}, the type of ${quoteIdentifier(column.name)}, has no label ${label} (commit this one before the others)`,
-      remedy: `alter type ${name} add value ${quoteLiteral(label)};`,
+      remedy: `alter type ${name} add value if not exists ${quoteLiteral(label)};`,
     }));
 }
 

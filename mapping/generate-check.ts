@@ -356,7 +356,7 @@ function problemOfLabels(labels: readonly { type: string; label: string }[]): st
     select distinct
       2, 0,
       format('%s has no label %s (commit this one before the others)', l.type, l.label),
-      format('alter type %s add value %L;', l.type, l.label)
+      format('alter type %s add value if not exists %L;', l.type, l.label)
     from (
       values
         ${[...new Set(rows)].join(",\n        ")}

@@ -1,14 +1,17 @@
 import { generateCheck } from "./generate-check.ts";
+import { generateKindRows, payloadKeys } from "./generate-kind-rows.ts";
+import { generateKinds } from "./generate-kinds.ts";
 import { generatePolicyHelpers } from "./generate-policy-helpers.ts";
-import { generateUsers, noteObjects, payloadKeys } from "./generate-users.ts";
+import { generateUsers, noteObjects } from "./generate-users.ts";
 import type { Mapping } from "./mapping.ts";
 import { quoteLiteral } from "./quote.ts";
 
 /** The files of supabase/schemas that a mapping generates, by their names. */
 export function generateSchema(mapping: Mapping): { name: string; sql: string }[] {
   return [
-    { name: "01_users_table.sql", sql: `${header}${generateCheck(mapping)}\n${payloadKeys(mapping.users)}` },
+    { name: "01_users_table.sql", sql: `${header}${generateCheck(mapping)}\n${payloadKeys(mapping)}` },
     { name: "04_users.sql", sql: `${header}${generateUsers(mapping)}` },
+    { name: "05_kinds.sql", sql: `${header}${generateKindRows(mapping)}\n${generateKinds(mapping)}` },
     { name: "22_policy_helpers.sql", sql: `${header}${generatePolicyHelpers(mapping)}\n${noteObjects}` },
   ];
 }

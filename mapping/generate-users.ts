@@ -13,6 +13,7 @@ import {
   textOf,
   timeAs,
   typedDefault,
+  type ValueColumn,
   valueFor,
   waitsForValue,
 } from "./column-values.ts";
@@ -38,7 +39,7 @@ export function generateUsers({ users, hash }: Mapping): string {
     findByText(users),
     findUnlinked(users),
     linkUsers(users),
-    refusedColumn(users),
+    refusedColumn("user", users.columns),
     compareUsers(users),
     readableRow(users),
     giveAccess(users),
@@ -55,7 +56,7 @@ $$;
 `;
 
 /** The rest of a function that has nothing to do with this mapping; what it answers is one statement. */
-const nothing = (answer = "") => `language sql
+export const nothing = (answer = "") => `language sql
 set search_path = ''
 as $$
 ${answer === "" ? "" : `  ${answer}\n`}$$`;
@@ -154,7 +155,7 @@ begin
       e.*,
       row_number() over (
         partition by e.clerk_id
-        order by (e.job_type = 'USER_DELETED') desc, e.version desc, e.applied_at is not null, e.created_at desc, e.id
+        order by e.deletes desc, e.version desc, e.applied_at is not null, e.created_at desc, e.id
       ) as place,
       bool_and(e.applied_at is not null) over (partition by e.clerk_id) as are_all_applied
     from unnest(p_events) as e
@@ -170,7 +171,7 @@ begin
       }
     from event as e
     where e.place = 1
-      and e.job_type <> 'USER_DELETED'
+      and not e.deletes
       and e.applied_at is null
       and e.erased_at is null
       and not ( -- no news, but perhaps a reason to answer that the user exists
@@ -324,7 +325,7 @@ begin
         when e.are_all_applied then (
           select case
             when e.place > 1 then true
-            when e.job_type = 'USER_DELETED' then r.deleted_at is not null
+            when e.deletes then r.deleted_at is not null
             else r.deleted_at is null and r.version = e.version and r.absent_version is null
           end
           from clerk_sync.records as r
@@ -461,8 +462,8 @@ function ignoredColumns(users: UsersMapping, keeps = false): string {
   const refusable = users.columns.filter((column) => allowedOf(column) !== null);
   if (refusable.length === 0) return "null::jsonb";
   const kinds = refusable.map((column) => {
-    const key = keyOf(column.source);
-    const given = isGivenBy(column.source, "w.payload");
+    const key = keyOf(column);
+    const given = isGivenBy(column, "w.payload");
     return `${quoteLiteral(column.name)}, case
     when ${given}w.payload ->> ${key} <> all (${allowedOf(column)})
       then clerk_sync.kind_of(w.payload -> ${key})${keeps ? `\n    when not w.payload ? ${key} then k.ignored ->> ${quoteLiteral(column.name)}` : ""}
@@ -485,7 +486,7 @@ function defaultColumns(users: UsersMapping): string {
   const statements = metadata.map((column) => {
     const name = quoteIdentifier(column.name);
     const fallback = typedDefault(column, `u.${key}`);
-    return `  if p_source = ${quoteLiteral(column.source)} and ${keyOf(column.source)} <> all (p_absent) then
+    return `  if p_source = ${quoteLiteral(column.source)} and ${keyOf(column)} <> all (p_absent) then
     update ${table} as u
     set ${lines([`${name} = ${fallback}`, ...touches(users)], 8)}
     where u.${key} = p_clerk_id
@@ -494,7 +495,7 @@ function defaultColumns(users: UsersMapping): string {
   });
   return `-- Gives the columns of a metadata key their default. Called when an event that was passed over is the first to have the
 -- key: the newest event, which was written before, has metadata without it, unless the key is among what was absent there.
-create or replace function clerk_sync.default_columns(p_clerk_id text, p_source text, p_absent text[], p_now timestamptz)
+create or replace function clerk_sync.default_user_columns(p_clerk_id text, p_source text, p_absent text[], p_now timestamptz)
 returns void
 ${
   statements.length === 0
@@ -881,7 +882,7 @@ $$;
 }
 
 /** Whether Clerk may have a value that the column does not take. */
-function mayBeRefused(column: MappedColumn): boolean {
+function mayBeRefused(column: ValueColumn): boolean {
   return (
     !["now", "id", "uuid"].includes(column.source) &&
     allowedOf(column) === null &&
@@ -890,10 +891,10 @@ function mayBeRefused(column: MappedColumn): boolean {
 }
 
 /** Which column does not take a value, in words for the job; PostgreSQL's own message quotes the value. */
-function refusedColumn(users: UsersMapping): string {
-  const tried = users.columns.filter(mayBeRefused);
+export function refusedColumn(kind: string, columns: readonly ValueColumn[]): string {
+  const tried = columns.filter(mayBeRefused);
   const tries = tried.map((column) => {
-    const key = keyOf(column.source);
+    const key = keyOf(column);
     const text = `p_payload ->> ${key}`;
     const refuse = `return format('column %s does not take what Clerk has, %s', ${quoteLiteral(column.name)}, clerk_sync.describe_value(p_payload -> ${key}));`;
     if (column.type.kind === "varchar" && column.type.length !== null) {
@@ -909,7 +910,7 @@ function refusedColumn(users: UsersMapping): string {
   end;`;
   });
   const head = `-- Names the column that does not take what an event brings, and of what kind the value is; null when each takes it.
-create or replace function clerk_sync.refused_column(p_payload jsonb)
+create or replace function clerk_sync.refused_${kind}_column(p_payload jsonb)
 returns text`;
   if (tries.length === 0) return `${head}\n${nothing("select null::text;")};\n`;
   return `${head}
@@ -943,7 +944,7 @@ function compareUsers(users: UsersMapping): string {
   };
   const rows = compared.map((column) => {
     const source = quoteLiteral(column.source);
-    const key = keyOf(column.source);
+    const key = keyOf(column);
     const name = quoteIdentifier(column.name);
     const values = [quoteLiteral(column.name), key, textValue(`n.${name}`, column), textValue(`u.${name}`, column)];
     const isSaid = `p_payload ? ${key}${isComputed(column) ? ` and ${hasValue(column, "p_payload")}` : ""}`;
@@ -1082,23 +1083,8 @@ const otherKeys = [
   ],
 ];
 
-/** For the queue, which comes before what writes the rows. */
-export function payloadKeys(users: UsersMapping): string {
-  const keys = [...new Set([...otherKeys, ...mappedFields(users)])];
-  return `-- The keys that the payload of a job about a user may have: those of the mapping and of the mirror, and what the sync
--- decides by. The function is immutable, so that a plan holds what it returns.
-create or replace function clerk_sync.payload_keys()
-returns text[]
-language sql
-immutable
-set search_path = ''
-as $$
-  select array[
-    ${lines(keys.map(quoteLiteral), 4)}
-  ];
-$$;
-`;
-}
+/** The keys that the payload of a job about a user may have. */
+export const userPayloadKeys = (users: UsersMapping): string[] => [...new Set([...otherKeys, ...mappedFields(users)])];
 
 /** Why a column may hold something else than Clerk says, by column; columns without a reason are left out. */
 function rulesOf(users: UsersMapping): Record<string, Record<string, unknown>> {

@@ -580,7 +580,7 @@ as $$
     select distinct
       2, 0,
       format('%s has no label %s (commit this one before the others)', l.type, l.label),
-      format('alter type %s add value %L;', l.type, l.label)
+      format('alter type %s add value if not exists %L;', l.type, l.label)
     from (
       values
         ('public."UserRole"', 'user'),
@@ -791,34 +791,21 @@ begin
 end
 $$;
 
--- The keys that the payload of a job about a user may have: those of the mapping and of the mirror, and what the sync
--- decides by. The function is immutable, so that a plan holds what it returns.
-create or replace function clerk_sync.payload_keys()
+-- The keys that the payload of a job about a record of this kind may have.
+create or replace function clerk_sync.payload_keys(p_kind text)
 returns text[]
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select array[
-    'clerk_id',
-    'email',
-    'email_verified',
-    'phone',
-    'phone_verified',
-    'name',
-    'user_role',
-    'external_id',
-    'created_at',
-    'banned',
-    'locked',
-    'deprovisioned',
-    'ignored_email',
-    'given',
-    'absent',
-    'reason',
-    'original_event',
-    'retry_count'
-  ];
+begin
+  case p_kind
+    when 'user' then
+      return array['clerk_id', 'email', 'email_verified', 'phone', 'phone_verified', 'name', 'user_role', 'external_id', 'created_at', 'banned', 'locked', 'deprovisioned', 'ignored_email', 'given', 'absent', 'reason', 'original_event', 'retry_count'];
+    else
+      return array['clerk_id', 'key', 'original_event', 'retry_count'];
+  end case;
+end
 $$;
 
 -- ---- 03_records.sql ----
@@ -848,7 +835,7 @@ create table if not exists clerk_sync.records (
   last_synced_at    timestamptz null,
   delete_counted_at timestamptz null,
   constraint records_pkey primary key (id),
-  constraint kind_is_known check (kind in ('user')),
+  constraint kind_is_known check (kind in ('user', 'organization', 'membership', 'role', 'permission', 'invitation')),
   constraint due_refresh_has_reason check (refresh_due_at is null or refresh_reason is not null),
   constraint absent_has_version check ((absent is null) = (absent_version is null))
 );
@@ -884,6 +871,30 @@ create index if not exists records_refresh_idx
 create index if not exists records_delete_counted_idx
   on clerk_sync.records (delete_counted_at)
   where delete_counted_at is not null;
+
+-- The memberships that were ever seen, also those that ended: of two of one user in one organization the one that Clerk made
+-- later has the row, and the other never comes back, in whatever order their events arrive.
+create table if not exists clerk_sync.membership_state (
+  id              text        not null,
+  organization_id text        not null,
+  user_id         text        not null,
+  created_at      timestamptz not null,
+  has_row         boolean     not null,
+  constraint membership_state_pkey primary key (id)
+);
+
+comment on column clerk_sync.membership_state.created_at is
+  'when Clerk made the membership';
+comment on column clerk_sync.membership_state.has_row is
+  'false: the membership was deleted, its organization or user was, or a later one of the two took its place';
+
+create unique index if not exists membership_state_living_key
+  on clerk_sync.membership_state (organization_id, user_id)
+  where has_row;
+create index if not exists membership_state_pair_idx
+  on clerk_sync.membership_state (organization_id, user_id);
+create index if not exists membership_state_user_idx
+  on clerk_sync.membership_state (user_id);
 
 -- Most users have no row here. A user without one has a verified address (if any), and none of the rest.
 create table if not exists clerk_sync.user_state (
@@ -985,6 +996,26 @@ select
 from clerk_sync.records as r
 left join clerk_sync.user_state as s on s.clerk_id = r.id
 where r.kind = 'user';
+
+-- A deletion, or what one event brings to one record once it is settled. payload: the fields as an event has them.
+-- Like other types it is made again by each migration, and the functions that take it go with it: with the fields of
+-- an earlier version every job would be dead with 42846.
+drop type if exists clerk_sync.record_change cascade;
+create type clerk_sync.record_change as (
+  clerk_id        text,
+  job_id          uuid,
+  source          text,
+  deletes         boolean,
+  mirror_only     boolean,
+  fresh           boolean,
+  version         bigint,
+  payload         jsonb,
+  refresh_reason  text,
+  withheld_email  text,
+  trusted_version bigint,
+  absent          text[],
+  absent_version  bigint
+);
 
 -- A version is a time of Clerk's clock, in ms. One that lies more than five minutes ahead of the database's clock is not
 -- believed: a leaked secret or a wrong clock is behind it, and no true event would ever be newer. Answers the latest that
@@ -1164,7 +1195,7 @@ $$;
 
 -- Locks records in one order for all, and waits for the functions that hold them. A record that was never seen gets its
 -- row. p_first_seen_at: when such a record signed up, for a caller that brings it.
-create or replace function clerk_sync.lock_records(p_ids text[], p_first_seen_at timestamptz default null)
+create or replace function clerk_sync.lock_records(p_ids text[], p_kind text default 'user', p_first_seen_at timestamptz default null)
 returns void
 language plpgsql
 set search_path = ''
@@ -1179,8 +1210,8 @@ declare
   );
 begin
   perform pg_advisory_xact_lock(hashtextextended(i, 7461203)) from unnest(v_unseen) as i;
-  insert into clerk_sync.records as r (id, first_seen_at)
-  select i, p_first_seen_at
+  insert into clerk_sync.records as r (id, kind, first_seen_at)
+  select i, p_kind, p_first_seen_at
   from unnest(v_unseen) as i
   on conflict (id) do nothing;
 
@@ -1289,7 +1320,7 @@ alter table public.job_queue
   add column if not exists lease_until  timestamptz,
   add column if not exists history      jsonb       not null default '[]',
   add column if not exists cancel_requested_at timestamptz,
-  add column if not exists kind         text        not null default 'user',
+  add column if not exists kind         text        not null generated always as (lower(split_part(job_type, '_', 1))) stored,
   add column if not exists applied_at   timestamptz,
   add column if not exists read_at      timestamptz,
   add column if not exists erased_at    timestamptz,
@@ -1300,7 +1331,7 @@ alter table public.job_queue
   add column if not exists runs_alone   boolean     not null default false;
 
 comment on column public.job_queue.kind is
-  'the kind of record that the job is about';
+  'the kind of record that the job is about: user, organization, membership, role, permission or invitation';
 comment on column public.job_queue.applied_at is
   'when the change was written; a job that comes again after that only has its mirror pending';
 comment on column public.job_queue.read_at is
@@ -1308,7 +1339,7 @@ comment on column public.job_queue.read_at is
 comment on column public.job_queue.erased_at is
   'when the job lost what it held of a deleted person';
 comment on column public.job_queue.waits_for is
-  'the service (auth, clerk) whose circuit was open when the job came to need it; null again when the job is due';
+  'what the job needs: the service (auth, clerk) whose circuit was open, or the row of the organization or user of a membership; null again when the job is due';
 comment on column public.job_queue.is_held is
   'the delete brake holds this deletion until an operator decides';
 comment on column public.job_queue.is_confirmed is
@@ -1335,23 +1366,28 @@ alter table public.job_queue
   drop constraint if exists only_deletions_are_confirmed;
 alter table public.job_queue
   add constraint job_type_is_known
-    check (job_type in ('USER_CREATED', 'USER_UPDATED', 'USER_DELETED')),
+    check (job_type in (
+      'USER_CREATED', 'USER_UPDATED', 'USER_DELETED',
+      'ORGANIZATION_CREATED', 'ORGANIZATION_UPDATED', 'ORGANIZATION_DELETED',
+      'MEMBERSHIP_CREATED', 'MEMBERSHIP_UPDATED', 'MEMBERSHIP_DELETED',
+      'ROLE_CREATED', 'ROLE_UPDATED', 'ROLE_DELETED',
+      'PERMISSION_CREATED', 'PERMISSION_UPDATED', 'PERMISSION_DELETED',
+      'INVITATION_CREATED', 'INVITATION_UPDATED', 'INVITATION_DELETED'
+    )),
   add constraint status_is_known
     check (status in ('PENDING', 'PROCESSING', 'COMPLETED', 'FAILED', 'DEAD', 'CANCELLED')),
   add constraint leased_iff_processing
     check ((status = 'PROCESSING') = (lease_token is not null and lease_until is not null)),
   add constraint processed_iff_final
     check ((status in ('COMPLETED', 'DEAD', 'CANCELLED')) = (processed_at is not null)),
-  add constraint kind_is_known
-    check (kind in ('user')),
   add constraint source_is_known
     check (source <> ''),
   add constraint waits_only_while_open
-    check (waits_for is null or (waits_for in ('auth', 'clerk') and status in ('PENDING', 'FAILED'))),
+    check (waits_for is null or (waits_for in ('auth', 'clerk', 'organization', 'user') and status in ('PENDING', 'FAILED'))),
   add constraint held_is_a_pending_deletion
-    check (not is_held or (status = 'PENDING' and job_type = 'USER_DELETED')),
+    check (not is_held or (status = 'PENDING' and job_type like '%DELETED')),
   add constraint only_deletions_are_confirmed
-    check (not (is_confirmed or for_auth_only) or job_type = 'USER_DELETED');
+    check (not (is_confirmed or for_auth_only) or job_type like '%DELETED');
 
 -- One delivery, one job: svix-id is the same on every retry of an event.
 create unique index if not exists job_queue_event_id_key
@@ -1530,6 +1566,8 @@ select
   j.id,
   j.event_id,
   j.job_type,
+  j.kind,
+  j.job_type like '%DELETED' as deletes,
   j.clerk_id,
   j.version,
   j.payload,
@@ -1556,20 +1594,21 @@ declare
   v_time   text := overlay(
     lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0') placing '-' from 9 for 0
   ) || '-7';
-  v_keys   text[] := clerk_sync.payload_keys();
   v_events clerk_sync.events[] := array(
     select row( -- the columns of clerk_sync.events in their order
       overlay(gen_random_uuid()::text placing v_time || lpad(to_hex(i.ordinality & 4095), 3, '0') from 1 for 18)::uuid,
       i.value ->> 'event_id',
       i.value ->> 'job_type',
+      k.kind,
+      i.value ->> 'job_type' like '%DELETED',
       case when i.value ? 'clerk_id' then i.value ->> 'clerk_id' else nullif(i.value -> 'payload' ->> 'clerk_id', '') end,
       (i.value ->> 'version')::bigint,
       case -- almost every payload is kept as it is
         when jsonb_typeof(i.value -> 'payload') = 'object'
-          and (i.value -> 'payload') - v_keys = '{}'
+          and (i.value -> 'payload') - clerk_sync.payload_keys(k.kind) = '{}'
           and not i.value -> 'payload' ? 'absent'
         then i.value -> 'payload'
-        else clerk_sync.known_payload(i.value -> 'payload', v_keys)
+        else clerk_sync.known_payload(i.value -> 'payload', clerk_sync.payload_keys(k.kind))
       end,
       i.value ->> 'source',
       null,
@@ -1580,6 +1619,7 @@ declare
       i.value ->> 'dead_reason'
     )::clerk_sync.events
     from jsonb_array_elements(p_jobs) with ordinality as i
+    cross join lateral (select lower(split_part(i.value ->> 'job_type', '_', 1)) as kind) as k
   );
 begin
   if (cardinality(v_events) <> 1 or v_events[1].event_id is null)
@@ -1652,7 +1692,7 @@ begin
       end,
       case when p_status is null or m.status = 'CANCELLED' then coalesce(p_error, j.error) else p_error end,
       case
-        when p_applied and (j.applied_at is null or j.job_type = 'USER_DELETED') then case
+        when p_applied and (j.applied_at is null or j.job_type like '%DELETED') then case
           when j.payload ? 'ignored_email' then jsonb_build_object('applied', true, 'ignored_email', j.payload -> 'ignored_email')
           else '{"applied": true}'
         end
@@ -1736,13 +1776,14 @@ begin
       end,
       error = null,
       result = case
-        when p_applied and (j.applied_at is null or j.job_type = 'USER_DELETED') then case
+        when p_applied and (j.applied_at is null or j.job_type like '%DELETED') then case
           when j.payload ? 'ignored_email' then jsonb_build_object('applied', true, 'ignored_email', j.payload -> 'ignored_email')
           else '{"applied": true}'
         end
-        when not p_applied and j.applied_at is null then ( -- a newer change of the user is known
+        when not p_applied and j.applied_at is null and p_notes ? j.id::text then '{"applied": false}'
+        when not p_applied and j.applied_at is null then ( -- a newer change of the record is known
           select case
-            when r.deleted_at is not null then '{"applied": false, "reason": "user_deleted"}'
+            when r.deleted_at is not null then jsonb_build_object('applied', false, 'reason', r.kind || '_deleted')
             else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', r.version)
           end
           from clerk_sync.records as r
@@ -1824,9 +1865,9 @@ begin
           when e.payload ? 'ignored_email' then jsonb_build_object('applied', true, 'ignored_email', e.payload -> 'ignored_email')
           else '{"applied": true}'
         end || case when p_notes ? e.id::text then p_notes -> e.id::text else '{}' end
-        when s.status = 'COMPLETED' then ( -- a newer change of the user is known
+        when s.status = 'COMPLETED' then ( -- a newer change of the record is known
           select case
-            when r.deleted_at is not null then '{"applied": false, "reason": "user_deleted"}'
+            when r.deleted_at is not null then jsonb_build_object('applied', false, 'reason', r.kind || '_deleted')
             else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', r.version)
           end
           from clerk_sync.records as r
@@ -2111,7 +2152,7 @@ begin
       e.*,
       row_number() over (
         partition by e.clerk_id
-        order by (e.job_type = 'USER_DELETED') desc, e.version desc, e.applied_at is not null, e.created_at desc, e.id
+        order by e.deletes desc, e.version desc, e.applied_at is not null, e.created_at desc, e.id
       ) as place,
       bool_and(e.applied_at is not null) over (partition by e.clerk_id) as are_all_applied
     from unnest(p_events) as e
@@ -2123,7 +2164,7 @@ begin
       count(*) over (partition by e.payload ->> 'email') as claims
     from event as e
     where e.place = 1
-      and e.job_type <> 'USER_DELETED'
+      and not e.deletes
       and e.applied_at is null
       and e.erased_at is null
       and not ( -- no news, but perhaps a reason to answer that the user exists
@@ -2319,7 +2360,7 @@ begin
         when e.are_all_applied then (
           select case
             when e.place > 1 then true
-            when e.job_type = 'USER_DELETED' then r.deleted_at is not null
+            when e.deletes then r.deleted_at is not null
             else r.deleted_at is null and r.version = e.version and r.absent_version is null
           end
           from clerk_sync.records as r
@@ -2352,7 +2393,7 @@ $$;
 
 -- Gives the columns of a metadata key their default. Called when an event that was passed over is the first to have the
 -- key: the newest event, which was written before, has metadata without it, unless the key is among what was absent there.
-create or replace function clerk_sync.default_columns(p_clerk_id text, p_source text, p_absent text[], p_now timestamptz)
+create or replace function clerk_sync.default_user_columns(p_clerk_id text, p_source text, p_absent text[], p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
@@ -2589,7 +2630,7 @@ end
 $$;
 
 -- Names the column that does not take what an event brings, and of what kind the value is; null when each takes it.
-create or replace function clerk_sync.refused_column(p_payload jsonb)
+create or replace function clerk_sync.refused_user_column(p_payload jsonb)
 returns text
 language plpgsql
 stable
@@ -2734,6 +2775,153 @@ do $$
 begin
   perform clerk_sync.note_objects();
 end
+$$;
+
+-- ---- 05_kinds.sql ----
+
+-- Generated from clerk-sync.config.json.
+
+create or replace view clerk_sync.organization_rows
+with (security_invoker = true)
+as
+select
+  null::text as id,
+  null::text as name,
+  null::text as slug,
+  null::timestamptz as deleted_at
+where false;
+
+create or replace view clerk_sync.membership_rows
+with (security_invoker = true)
+as
+select
+  null::text as id,
+  null::text as organization_id,
+  null::text as user_id,
+  null::text as role,
+  null::timestamptz as deleted_at
+where false;
+
+create or replace view clerk_sync.role_rows
+with (security_invoker = true)
+as
+select
+  null::text as id,
+  null::text as key,
+  null::text[] as permissions,
+  null::timestamptz as deleted_at
+where false;
+
+create or replace view clerk_sync.invitation_rows
+with (security_invoker = true)
+as
+select
+  null::text as id,
+  null::text as organization_id,
+  null::text as email,
+  null::text as role,
+  null::text as status,
+  null::timestamptz as deleted_at
+where false;
+
+-- Applies the newest event of each record of this kind where only the version decides: see apply_users. Nothing is done for
+-- a kind that no table is mapped for.
+create or replace function clerk_sync.apply_plain(
+  p_kind       text,
+  p_events     clerk_sync.events[],
+  p_is_settled boolean,
+  p_now        timestamptz,
+  out carries    uuid[],
+  out superseded uuid[],
+  out notes      jsonb
+)
+language plpgsql
+set search_path = ''
+as $$
+begin
+  case p_kind
+    when 'user' then
+      select a.* into carries, superseded, notes from clerk_sync.apply_users(p_events, p_is_settled, p_now) as a;
+    else
+      carries := array[]::uuid[];
+      superseded := array[]::uuid[];
+  end case;
+end
+$$;
+
+-- What becomes of the rows of deleted records of this kind.
+create or replace function clerk_sync.delete_rows(p_kind text, p_ids text[], p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  case p_kind
+    when 'user' then
+      perform clerk_sync.delete_users(p_ids, p_now);
+    else
+      null;
+  end case;
+end
+$$;
+
+-- Names the column of a record of this kind that does not take what an event brings; null when each takes it.
+create or replace function clerk_sync.refused_column(p_kind text, p_payload jsonb)
+returns text
+language plpgsql
+set search_path = ''
+as $$
+begin
+  case p_kind
+    when 'user' then
+      return clerk_sync.refused_user_column(p_payload);
+    else
+      return null;
+  end case;
+end
+$$;
+
+-- Gives the columns of a metadata key of a record of this kind their default: see default_user_columns.
+create or replace function clerk_sync.default_columns(p_kind text, p_id text, p_source text, p_absent text[], p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  case p_kind
+    when 'user' then
+      perform clerk_sync.default_user_columns(p_id, p_source, p_absent, p_now);
+    else
+      null;
+  end case;
+end
+$$;
+
+-- Takes a permission that was deleted at Clerk from the rows of roles.
+create or replace function clerk_sync.withdraw_permission(p_key text, p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+set timezone = 'UTC'
+as $$
+$$;
+
+-- Of which row, organization or user, a membership needs the id and does not find it; null when it finds all.
+create or replace function clerk_sync.missing_parent(p_payload jsonb)
+returns text
+language sql
+stable
+set search_path = ''
+as $$
+  select null::text;
+$$;
+
+-- Jobs of memberships that wait for these organizations or users are due.
+create or replace function clerk_sync.wake_members(p_kind text, p_ids text[], p_now timestamptz)
+returns void
+language sql
+set search_path = ''
+as $$
 $$;
 
 -- ---- 05_mirror.sql ----
@@ -3318,38 +3506,271 @@ begin
 end
 $$;
 
+-- ---- 07_memberships.sql ----
+
+-- What only memberships dispute: a member who left and joined again, and an organization or a user who is deleted.
+
+-- Locks the organizations and users of memberships, so that none is deleted while a membership of it is written, and the
+-- pairs, so that two memberships of one pair are written one after the other. Waits for nothing: returns the changes whose
+-- locks this transaction did not get. A record that was never seen gets its row: it is the lock.
+create or replace function clerk_sync.lock_parents(p_changes clerk_sync.record_change[])
+returns text[]
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_organizations text[] := array(select c.payload ->> 'organization_id' from unnest(p_changes) as c where not c.deletes);
+  v_parents       text[] := array(
+    select distinct i
+    from unnest(v_organizations || array(select c.payload ->> 'user_id' from unnest(p_changes) as c where not c.deletes)) as i
+  );
+  v_unseen        text[] := array(
+    select i
+    from unnest(v_parents) as i
+    where (select true from clerk_sync.records as r where r.id = i) is null -- a lookup each, whatever the statistics say
+      and pg_try_advisory_xact_lock(hashtextextended(i, 7461203)) -- as claim_records
+  );
+  v_locked        text[];
+begin
+  insert into clerk_sync.records as r (id, kind)
+  select i, case when i = any (v_organizations) then 'organization' else 'user' end
+  from unnest(v_unseen) as i
+  on conflict (id) do nothing;
+  v_locked := array(select r.id from clerk_sync.records as r where r.id = any (v_parents) for share skip locked);
+  return array(
+    select c.clerk_id
+    from unnest(p_changes) as c
+    where not c.deletes
+      and not (
+        c.payload ->> 'organization_id' = any (v_locked)
+        and c.payload ->> 'user_id' = any (v_locked)
+        and pg_try_advisory_xact_lock(
+          hashtextextended((c.payload ->> 'organization_id') || ' ' || (c.payload ->> 'user_id'), 7461204)
+        )
+      )
+  );
+end
+$$;
+
+-- Settles which memberships have a row. One of a deleted organization or user stays out. Of two of one pair the later one
+-- has the row: by created_at, then the version, then the id; also where the later one has ended since. Returns the changes
+-- that are left, the jobs that have to wait (for the row of an organization or a user, or for a lock that another
+-- transaction holds), and the jobs of what stays out, each with its reason. The records of the memberships are locked.
+create or replace function clerk_sync.settle_memberships(
+  p_changes clerk_sync.record_change[],
+  p_now     timestamptz,
+  out changes   clerk_sync.record_change[],
+  out waiting   jsonb,
+  out stays_out jsonb
+)
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_held     text[] := clerk_sync.lock_parents(p_changes);
+  v_changes  clerk_sync.record_change[] := p_changes;
+  v_replaced text[];
+begin
+  if cardinality(v_held) > 0 then
+    v_changes := array(select c from unnest(p_changes) as c where c.clerk_id <> all (v_held));
+  end if;
+  stays_out := (
+    select jsonb_object_agg(c.job_id, jsonb_build_object('reason', k.reason))
+    from unnest(v_changes) as c
+    cross join lateral (
+      select case
+        when (select r.deleted_at is not null from clerk_sync.records as r where r.id = c.payload ->> 'organization_id')
+          then 'organization_deleted'
+        when (select r.deleted_at is not null from clerk_sync.records as r where r.id = c.payload ->> 'user_id')
+          then 'user_deleted'
+        when exists (
+          select 1
+          from clerk_sync.membership_state as o
+          where o.organization_id = c.payload ->> 'organization_id'
+            and o.user_id = c.payload ->> 'user_id'
+            and o.id <> c.clerk_id
+            and (o.created_at, coalesce((select r.version from clerk_sync.records as r where r.id = o.id), 0), o.id)
+              > ((c.payload ->> 'created_at')::timestamptz, c.version, c.clerk_id)
+        ) or exists (
+          select 1
+          from unnest(v_changes) as o
+          where o.payload ->> 'organization_id' = c.payload ->> 'organization_id'
+            and o.payload ->> 'user_id' = c.payload ->> 'user_id'
+            and o.clerk_id <> c.clerk_id
+            and ((o.payload ->> 'created_at')::timestamptz, o.version, o.clerk_id)
+              > ((c.payload ->> 'created_at')::timestamptz, c.version, c.clerk_id)
+        ) then 'replaced'
+      end as reason
+    ) as k
+    where not c.deletes
+      and k.reason is not null
+  );
+  changes := array(select c from unnest(v_changes) as c where not coalesce(stays_out, '{}') ? c.job_id::text);
+
+  -- Those that are seen for the first time are remembered, also where they stay out: the pair and the time decide later.
+  insert into clerk_sync.membership_state as s (id, organization_id, user_id, created_at, has_row)
+  select
+    c.clerk_id, c.payload ->> 'organization_id', c.payload ->> 'user_id', (c.payload ->> 'created_at')::timestamptz, false
+  from unnest(v_changes) as c
+  where c.payload ->> 'organization_id' is not null
+    and c.payload ->> 'user_id' is not null
+    and c.payload ->> 'created_at' is not null
+  on conflict (id) do nothing;
+
+  v_replaced := array(
+    select distinct s.id
+    from unnest(v_changes) as c
+    cross join lateral ( -- a lookup each, whatever the statistics say
+      select k.id
+      from clerk_sync.membership_state as k
+      where k.organization_id = c.payload ->> 'organization_id'
+        and k.user_id = c.payload ->> 'user_id'
+        and k.has_row
+      offset 0
+    ) as s
+    where case
+      when stays_out ? c.job_id::text then s.id = c.clerk_id
+      else not c.deletes and s.id <> c.clerk_id
+    end
+  );
+  perform clerk_sync.remove_memberships(v_replaced, p_now);
+
+  waiting := (
+    select jsonb_object_agg(c.job_id, p.reason)
+    from unnest(p_changes) as c
+    cross join lateral (
+      select case when c.clerk_id = any (v_held) then 'lock' else clerk_sync.missing_parent(c.payload) end as reason
+    ) as p
+    where not c.deletes
+      and p.reason is not null
+      and not coalesce(stays_out, '{}') ? c.job_id::text
+  );
+  changes := case
+    when waiting is null then changes
+    else array(select c from unnest(changes) as c where not waiting ? c.job_id::text)
+  end;
+end
+$$;
+
+-- Removes the rows of memberships that ended without an event of their own.
+create or replace function clerk_sync.remove_memberships(p_ids text[], p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if cardinality(p_ids) = 0 then
+    return;
+  end if;
+  perform clerk_sync.delete_rows('membership', p_ids, p_now);
+  update clerk_sync.membership_state as s
+  set has_row = false
+  where s.id = any (p_ids);
+end
+$$;
+
+-- Ends the memberships of what was deleted: of organizations or users, or themselves. The deleted records are locked, and
+-- each transaction that writes a membership holds them too, so that none is missed. Memberships that end with their
+-- organization or user get no tombstone: while that is deleted they stay out, and a read brings them back when it returns.
+create or replace function clerk_sync.end_memberships(p_kind text, p_ids text[], p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if p_kind = 'membership' then
+    update clerk_sync.membership_state as s
+    set has_row = false
+    where s.id = any (p_ids);
+  elsif p_kind = 'user' then
+    perform clerk_sync.remove_memberships(
+      array(select s.id from clerk_sync.membership_state as s where s.user_id = any (p_ids) and s.has_row), p_now
+    );
+  elsif p_kind = 'organization' then
+    perform clerk_sync.remove_memberships(
+      array(select s.id from clerk_sync.membership_state as s where s.organization_id = any (p_ids) and s.has_row), p_now
+    );
+    perform clerk_sync.delete_rows(
+      'invitation', array(select i.id from clerk_sync.invitation_rows as i where i.organization_id = any (p_ids)), p_now
+    );
+  end if;
+end
+$$;
+
+-- Asks for a read of the memberships of organizations or users who are there again: their memberships ended with them.
+create or replace function clerk_sync.queue_members(p_kind text, p_ids text[], p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+begin
+  if cardinality(p_ids) = 0 or not exists (select 1 from clerk_sync.mappings as m where m.kind = 'membership') then
+    return;
+  end if;
+  perform clerk_sync.insert_jobs(clerk_sync.new_events((
+    select jsonb_agg(jsonb_build_object(
+      'event_id', 'members_' || gen_random_uuid(),
+      'job_type', upper(p_kind) || '_UPDATED',
+      'clerk_id', i,
+      'source', 'members',
+      'payload', jsonb_build_object('clerk_id', i, 'retry_count', 0)
+    ))
+    from unnest(p_ids) as i
+  )), p_now);
+end
+$$;
+
+-- Writes the organizations that come with events of memberships, where they are newer than what is known. An organization
+-- that the database refuses keeps no membership out: its own event says why.
+create or replace function clerk_sync.apply_embedded(p_events clerk_sync.events[], p_now timestamptz)
+returns void
+language plpgsql
+set search_path = ''
+as $$
+declare
+  v_events clerk_sync.events[] := array(
+    select jsonb_populate_record(e, jsonb_build_object(
+      'job_type', 'ORGANIZATION_UPDATED',
+      'kind', 'organization',
+      'deletes', false,
+      'clerk_id', o.value #>> '{payload,clerk_id}',
+      'version', o.value -> 'version',
+      'payload', o.value -> 'payload'
+    ))
+    from unnest(p_events) as e
+    cross join lateral (select e.payload -> 'organization' as value) as o
+    where e.applied_at is null
+      and e.erased_at is null
+      and o.value #>> '{payload,clerk_id}' is not null
+      -- a lookup each, whatever the statistics say
+      and coalesce((
+        select r.version < (o.value ->> 'version')::bigint from clerk_sync.records as r where r.id = o.value #>> '{payload,clerk_id}'
+      ), true)
+  );
+begin
+  if cardinality(v_events) > 0 then
+    perform clerk_sync.apply_plain('organization', v_events, false, p_now);
+  end if;
+exception
+  when others or assert_failure then
+    raise log 'clerk_sync: % organizations that came with memberships are left to their own events, because of SQLSTATE %',
+      cardinality(v_events), sqlstate;
+end
+$$;
+
 -- ---- 08_apply.sql ----
 
--- How events become rows. An event is plain when only its version decides; apply_users writes those of a whole call in one
--- statement. What is disputed (a deletion, a time in the future, an event that was trimmed, an address that two users
--- claim) is settled first: apply_disputed decides, prepares the record, and hands the settled event to apply_users.
+-- How events become rows. An event is plain when only its version decides; one statement of each kind (apply_users,
+-- apply_memberships …) writes those of a whole call. What is disputed (a deletion, a time in the future, an event that was
+-- trimmed, an address that two users claim, a member who left and joined again) is settled first: apply_disputed decides,
+-- prepares the record, and hands the settled event to the statement of its kind.
 --
---   apply_batch ─> apply_jobs (together, else apply_job one by one) ─> apply_users
+--   apply_batch ─> apply_jobs (together, else apply_job one by one) ─> apply_plain: apply_users, apply_organizations …
 --                                                                  └─> apply_disputed: newest_changes ─> complete_change
---                                                                                      settle_emails ─> apply_users
+--                                                                       settle_emails, settle_memberships ─> apply_plain
 --
 -- "offset 0", scalar subqueries and "in" within a "case" stand where a row is to be looked up by its key whatever the
 -- statistics say. A connection keeps its plans: one that was made while a table was empty would read all of it later.
-
--- A deletion, or what one event brings to one user once it is settled. payload: the fields as an event has them.
--- Like the next type it is made again by each migration, and the functions that take it go with it: with the fields of
--- an earlier version every job would be dead with 42846.
-drop type if exists clerk_sync.user_change cascade;
-create type clerk_sync.user_change as (
-  clerk_id        text,
-  job_id          uuid,
-  source          text,
-  deletes         boolean,
-  mirror_only     boolean,
-  fresh           boolean,
-  version         bigint,
-  payload         jsonb,
-  refresh_reason  text,
-  withheld_email  text,
-  trusted_version bigint,
-  absent          text[],
-  absent_version  bigint
-);
 
 -- Whether a read from Clerk's API settles the state of a user although it brings a lower version: what is known lies in
 -- the future, comes from an event of the future while the read is as new as what was known before it, or was there for
@@ -3387,8 +3808,8 @@ as $$
   select case when p_payload ? 'absent' then array(select jsonb_array_elements_text(p_payload -> 'absent')) end;
 $$;
 
--- What an event may say of a user: what the mapping, the mirror and the sync itself use.
-create or replace function clerk_sync.user_fields()
+-- What an event may say of a record of this kind: what the mapping, the mirror and the sync itself use.
+create or replace function clerk_sync.fields_of(p_kind text)
 returns text[]
 language sql
 stable
@@ -3397,16 +3818,16 @@ as $$
   select array(
     select f from unnest(m.fields) as f
     union
-    select unnest('{email,phone,name,user_role,external_id,banned,locked,deprovisioned}'::text[])
+    select unnest('{email,phone,name,user_role,external_id,banned,locked,deprovisioned}'::text[]) where p_kind = 'user'
   )
   from clerk_sync.mappings as m
-  where m.kind = 'user';
+  where m.kind = p_kind;
 $$;
 
 -- Takes down which metadata events gave (what Clerk never gave is not taken away). Where an event that was passed over is the
 -- first to have a key, the newest one, which was written before, had metadata without it: its column takes the default, as it
 -- would have in the order of the versions.
-create or replace function clerk_sync.add_given(p_events clerk_sync.events[], p_now timestamptz)
+create or replace function clerk_sync.add_given(p_kind text, p_events clerk_sync.events[], p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
@@ -3431,7 +3852,7 @@ begin
     set given = array(select distinct g from unnest(r.given || v_record.given) as g order by g)
     where r.id = v_record.id;
     if v_record.deleted_at is null and v_record.version > 0 then
-      perform clerk_sync.default_columns(v_record.id, g, v_record.absent, p_now)
+      perform clerk_sync.default_columns(p_kind, v_record.id, g, v_record.absent, p_now)
       from unnest(v_record.given) as g;
     end if;
   end loop;
@@ -3445,50 +3866,56 @@ $$;
 -- that is older than what was applied brings absent fields only, and only while nothing newer brought them. When Clerk's own
 -- event leaves fields absent, the user is read again; a read that does so asks for nothing more. The record is locked.
 create or replace function clerk_sync.complete_change(
-  p_change clerk_sync.user_change,
+  p_kind   text,
+  p_change clerk_sync.record_change,
   p_events clerk_sync.events[],
   p_now    timestamptz
 )
-returns clerk_sync.user_change
+returns clerk_sync.record_change
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_change clerk_sync.user_change := p_change;
-  v_user   clerk_sync.known_users;
-  v_email  text;
+  v_change clerk_sync.record_change := p_change;
+  v_fields text[] := clerk_sync.fields_of(p_kind);
+  v_record clerk_sync.records;
   v_event  clerk_sync.events;
   v_said   text[];
   v_keys   text[];
   v_absent text[];
 begin
-  select k.* into v_user from clerk_sync.known_users as k where k.clerk_id = p_change.clerk_id;
-  select u.email into v_email from clerk_sync.user_rows as u where u.clerk_id = p_change.clerk_id;
-  v_change.payload := jsonb_build_object( -- an address is settled with the others, also when it stays
-    'email', coalesce(v_email, v_user.email), 'email_verified', coalesce(v_user.email_verified, false)
-  );
-  v_change.refresh_reason := v_user.refresh_reason;
-  v_change.withheld_email := v_user.withheld_email;
-  -- Everything is absent of a user of whom nothing was applied, who is deleted, or whose record this change replaces
-  -- although its version is lower (absent_version 0).
-  if p_change.absent_version = 0 or v_user.deleted_at is not null or coalesce(v_user.version, 0) = 0 then
+  select r.* into v_record from clerk_sync.records as r where r.id = p_change.clerk_id;
+  v_change.payload := '{}';
+  if p_kind = 'user' then -- an address is settled with the others, also when it stays
+    select
+      jsonb_build_object('email', coalesce(u.email, k.email), 'email_verified', coalesce(k.email_verified, false)),
+      k.withheld_email
+    into v_change.payload, v_change.withheld_email
+    from (values (p_change.clerk_id)) as i(id)
+    left join clerk_sync.known_users as k on k.clerk_id = i.id
+    left join clerk_sync.user_rows as u on u.clerk_id = i.id;
+  end if;
+  v_change.refresh_reason := v_record.refresh_reason;
+  -- Everything is absent of a record of which nothing was applied, that is deleted, or that this change replaces although
+  -- its version is lower (absent_version 0).
+  if p_change.absent_version = 0 or v_record.deleted_at is not null or coalesce(v_record.version, 0) = 0 then
     v_change.version        := 0;
-    v_change.absent         := clerk_sync.user_fields();
+    v_change.absent         := v_fields;
     v_change.absent_version := 0;
   else
-    v_change.version        := v_user.version;
-    v_change.absent         := coalesce(v_user.absent, '{}');
-    v_change.absent_version := coalesce(v_user.absent_version, v_user.version);
+    v_change.version        := v_record.version;
+    v_change.absent         := coalesce(v_record.absent, '{}');
+    v_change.absent_version := coalesce(v_record.absent_version, v_record.version);
   end if;
 
   foreach v_event in array array(
     select e
     from unnest(p_events) as e
     where e.clerk_id = p_change.clerk_id
-      and e.job_type <> 'USER_DELETED'
+      and not e.deletes
       and e.erased_at is null
       and e.applied_at is null
-      and (v_user.deleted_at is null or e.read_at > v_user.deleted_at)
+      and (v_record.deleted_at is null or e.read_at > v_record.deleted_at)
       and (not p_change.fresh or p_change.absent_version is null or e.read_at is not null) -- a read that settles the record
       and (e.id = p_change.job_id or e.version <= clerk_sync.latest_version(coalesce(e.created_at, p_now)))
     order by case when e.id = p_change.job_id then p_change.version else e.version end, e.created_at, e.id
@@ -3496,7 +3923,7 @@ begin
     if v_event.id = p_change.job_id then
       v_event.version := p_change.version; -- the one that is believed
     end if;
-    v_said := array(select f from unnest(clerk_sync.user_fields()) as f where v_event.payload ? f);
+    v_said := array(select f from unnest(v_fields) as f where v_event.payload ? f);
     if v_event.version >= v_change.version then
       v_absent := array(
         select f
@@ -3523,7 +3950,7 @@ begin
     v_change.payload := (v_change.payload - v_keys) || (
       select coalesce(jsonb_object_agg(p.key, p.value), '{}')
       from jsonb_each(v_event.payload) as p
-      where p.key = any (v_keys || array['given'])
+      where p.key = any (v_keys || array['given'] || case when p_kind = 'membership' then array['organization_id', 'user_id', 'created_at'] end)
     );
     if 'email' = any (v_said) then
       v_change.withheld_email := null;
@@ -3538,26 +3965,26 @@ begin
 end
 $$;
 
--- Decides which change each user gets (law 3, newest wins and deletions are final): the deletion if there is one, else the
--- newest snapshot, and only where it is not older than what was applied and the user has no tombstone. A snapshot that was
--- read from Clerk's API after the tombstone was set revives the user.
+-- Decides which change each record gets (law 3, newest wins and deletions are final): the deletion if there is one, else
+-- the newest snapshot, and only where it is not older than what was applied and the record has no tombstone. A snapshot
+-- that was read from Clerk's API after the tombstone was set revives the record. The events are of one kind.
 -- A job that was applied before and comes again (its mirror failed) is mirror_only: a row may have changed since at the same
 -- version, or been edited by its user, and must not be set back.
 -- The version of an event from the future becomes the time when it arrived, what it brings is doubted, and its user is
 -- read again from Clerk's API. It comes after the other events of its batch. Without that read, an event that is as new as
 -- what was known before (trusted_version) replaces it. Any event replaces a stored version that lies in the future.
 -- Law 11, absent is not null: what the newest one does not carry comes from the next older one, else from what is here.
-create or replace function clerk_sync.newest_changes(p_events clerk_sync.events[], p_now timestamptz)
-returns clerk_sync.user_change[]
+create or replace function clerk_sync.newest_changes(p_kind text, p_events clerk_sync.events[], p_now timestamptz)
+returns clerk_sync.record_change[]
 language plpgsql
 set search_path = ''
 as $$
 declare
   v_latest  bigint := clerk_sync.latest_version(p_now);
-  v_changes clerk_sync.user_change[];
+  v_changes clerk_sync.record_change[];
 begin
   v_changes := (
-    select coalesce(array_agg(jsonb_populate_record(null::clerk_sync.user_change, jsonb_build_object(
+    select coalesce(array_agg(jsonb_populate_record(null::clerk_sync.record_change, jsonb_build_object(
       'clerk_id', n.clerk_id,
       'job_id', n.id,
       'source', n.source,
@@ -3580,7 +4007,7 @@ begin
         not r.is_fresh and v.believed <> e.version as is_doubted,
         case when s.version > v_latest then 0 else coalesce(s.trusted_version, s.version, 0) end as trusted_version,
         not r.is_fresh and coalesce(s.trusted_version is not null or s.version > v_latest, false) as replaces_doubted,
-        e.job_type = 'USER_DELETED' as deletes,
+        e.deletes,
         e.applied_at is not null as was_applied,
         s.deleted_at is null and s.absent_version is not null as is_late,
         v.believed < s.version and coalesce(
@@ -3611,7 +4038,7 @@ begin
       ) as s on true
       where case
           -- One that was applied before comes for the mirror alone; a read may have revived its user since.
-          when e.job_type = 'USER_DELETED' then s.deleted_at is not null or e.applied_at is null
+          when e.deletes then s.deleted_at is not null or e.applied_at is null
           when e.erased_at is not null then false
           when s.deleted_at > p_now + interval '5 minutes' then r.is_fresh
           when s.deleted_at is not null then e.read_at > s.deleted_at
@@ -3625,7 +4052,7 @@ begin
   );
   for v_place in 1 .. cardinality(v_changes) loop
     if v_changes[v_place].absent is not null then
-      v_changes[v_place] := clerk_sync.complete_change(v_changes[v_place], p_events, p_now);
+      v_changes[v_place] := clerk_sync.complete_change(p_kind, v_changes[v_place], p_events, p_now);
     end if;
   end loop;
   return v_changes;
@@ -3633,14 +4060,14 @@ end
 $$;
 
 -- The changes, without the email of these users, who are read again for it.
-create or replace function clerk_sync.without_emails(p_changes clerk_sync.user_change[], p_clerk_ids text[])
-returns clerk_sync.user_change[]
+create or replace function clerk_sync.without_emails(p_changes clerk_sync.record_change[], p_clerk_ids text[])
+returns clerk_sync.record_change[]
 language plpgsql
 immutable
 set search_path = ''
 as $$
 declare
-  v_changes clerk_sync.user_change[] := p_changes;
+  v_changes clerk_sync.record_change[] := p_changes;
 begin
   for v_place in 1 .. cardinality(v_changes) loop
     if v_changes[v_place].payload ->> 'email' is not null and v_changes[v_place].clerk_id = any (p_clerk_ids) then
@@ -3658,13 +4085,13 @@ $$;
 -- is not, then the newest by (version, clerk_id): it holds the address. Every other user has none, and is read again from
 -- Clerk's API, also when the holder gives the address up later. Users whose records are not of this batch are locked
 -- without waiting. Returns the changes, the email of every loser null.
-create or replace function clerk_sync.settle_emails(p_changes clerk_sync.user_change[], p_now timestamptz)
-returns clerk_sync.user_change[]
+create or replace function clerk_sync.settle_emails(p_changes clerk_sync.record_change[], p_now timestamptz)
+returns clerk_sync.record_change[]
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_changes clerk_sync.user_change[] := p_changes;
+  v_changes clerk_sync.record_change[] := p_changes;
   v_given   text[]; -- addresses that these changes give up
   v_users   text[];
   v_losers  text[];
@@ -3798,38 +4225,53 @@ begin
 end
 $$;
 
--- Applies the events of jobs that are not plain: it decides what is disputed, prepares the records, and hands the settled
--- events to apply_users. p_with_email false: no user gets an address. Returns as apply_users does.
+-- Applies the events of jobs that are not plain, all of one kind: it decides what is disputed, prepares the records, and
+-- hands the settled events to apply_plain. p_with_email false: no user gets an address. Returns as apply_plain does, and in
+-- waiting the jobs that need something first: the row of an organization or a user, or a lock.
 create or replace function clerk_sync.apply_disputed(
-  p_events      clerk_sync.events[],
+  p_kind       text,
+  p_events     clerk_sync.events[],
   p_with_email boolean,
   p_now        timestamptz,
   out carries    uuid[],
   out superseded uuid[],
+  out waiting    jsonb,
   out notes      jsonb
 )
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_changes clerk_sync.user_change[];
+  v_changes clerk_sync.record_change[];
   v_deleted text[];
+  v_revived text[];
   v_plain   record;
+  v_stays   jsonb; -- what stays out, and why, by job
 begin
-  perform clerk_sync.lock_records(array(select e.clerk_id from unnest(p_events) as e));
-  v_changes := clerk_sync.newest_changes(p_events, p_now);
+  perform clerk_sync.lock_records(array(select e.clerk_id from unnest(p_events) as e), p_kind);
+  v_changes := clerk_sync.newest_changes(p_kind, p_events, p_now);
+  if p_kind = 'membership' then
+    select m.changes, m.waiting, m.stays_out
+    into v_changes, waiting, v_stays
+    from clerk_sync.settle_memberships(v_changes, p_now) as m;
+  end if;
   carries := array(select c.job_id from unnest(v_changes) as c);
-  superseded := array(select e.id from unnest(p_events) as e except select i from unnest(carries) as i);
+  superseded := array(
+    select e.id from unnest(p_events) as e where not coalesce(waiting, '{}') ? e.id::text except select i from unnest(carries) as i
+  );
 
   v_changes := array(select c from unnest(v_changes) as c where not c.mirror_only);
-  if not p_with_email then
-    v_changes := clerk_sync.without_emails(v_changes, array(select c.clerk_id from unnest(v_changes) as c));
+  if p_kind = 'user' then
+    if not p_with_email then
+      v_changes := clerk_sync.without_emails(v_changes, array(select c.clerk_id from unnest(v_changes) as c));
+    end if;
+    v_changes := clerk_sync.settle_emails(v_changes, p_now);
   end if;
-  v_changes := clerk_sync.settle_emails(v_changes, p_now);
 
   v_deleted := array(select c.clerk_id from unnest(v_changes) as c where c.deletes);
   if cardinality(v_deleted) > 0 then
-    perform clerk_sync.delete_users(v_deleted, p_now);
+    perform clerk_sync.delete_rows(p_kind, v_deleted, p_now);
+    perform clerk_sync.end_memberships(p_kind, v_deleted, p_now);
     -- A tombstone keeps the external_id by which the deletion may come again and, until the mirror is gone too, the Auth id.
     update clerk_sync.records as r
     set version = greatest(r.version, c.version),
@@ -3858,6 +4300,16 @@ begin
     where s.clerk_id = any (v_deleted);
   end if;
 
+  if p_kind in ('organization', 'user') then
+    v_revived := array(
+      select r.id
+      from clerk_sync.records as r
+      where r.id = any (array(select c.clerk_id from unnest(v_changes) as c where not c.deletes))
+        and r.deleted_at is not null
+    );
+    perform clerk_sync.queue_members(p_kind, v_revived, p_now);
+  end if;
+
   -- Settled is settled: the version, the tombstone and the doubt of the record do not stand in the way any more.
   update clerk_sync.records as r
   set version = least(r.version, c.version),
@@ -3869,10 +4321,12 @@ begin
   where r.id = c.clerk_id
     and not c.deletes;
 
-  v_plain := clerk_sync.apply_users(array(
+  v_plain := clerk_sync.apply_plain(p_kind, array(
     select jsonb_populate_record(null::clerk_sync.events, jsonb_build_object(
       'id', c.job_id,
-      'job_type', 'USER_UPDATED',
+      'job_type', upper(p_kind) || '_UPDATED',
+      'kind', p_kind,
+      'deletes', false,
       'clerk_id', c.clerk_id,
       'version', c.version,
       'source', c.source,
@@ -3914,10 +4368,44 @@ begin
     )
     from unnest(v_changes) as c
   );
+  notes := case when v_stays is null then notes else coalesce(notes, '{}') || v_stays end;
 end
 $$;
 
 -- From events to rows, and their jobs moved.
+
+-- The kinds of these events in the order in which they are applied: memberships come after organizations and users, so that
+-- both are there.
+create or replace function clerk_sync.kinds_of(p_events clerk_sync.events[])
+returns text[]
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return array(
+    select e.kind
+    from unnest(p_events) as e
+    group by e.kind
+    order by array_position('{organization,role,permission,user,membership,invitation}', e.kind)
+  );
+end
+$$;
+
+-- Those of a kind; all of them where there is only that kind.
+create or replace function clerk_sync.events_of(p_kind text, p_kinds text[], p_events clerk_sync.events[])
+returns clerk_sync.events[]
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  if cardinality(p_kinds) = 1 then
+    return p_events;
+  end if;
+  return array(select e from unnest(p_events) as e where e.kind = p_kind);
+end
+$$;
 
 -- Who mirrors what is written, and under which lease.
 drop type if exists clerk_sync.apply_rules cascade;
@@ -3926,9 +4414,9 @@ create type clerk_sync.apply_rules as (
   lease_until  timestamptz
 );
 
--- Applies jobs whose users are locked: writes what they bring and moves them to COMPLETED, or, with a mirror_token, the one
--- of each user that carries the change to PROCESSING under that token. While the circuit of Supabase Auth is open it
--- waits for that instead, and the attempt does not count.
+-- Applies jobs whose records are locked, kind by kind: writes what they bring and moves them to COMPLETED, or, with a
+-- mirror_token, the one of each user that carries the change to PROCESSING under that token. While the circuit of Supabase
+-- Auth is open it waits for that instead, and the attempt does not count.
 -- Constraints that wait for the commit are checked here, within the caller's savepoint: at the commit their error would
 -- take everything back, the record of the failed job as well. Before that they wait again, should another savepoint of
 -- the transaction have ended their waiting.
@@ -3943,52 +4431,80 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_events     clerk_sync.events[] := array(select e from clerk_sync.events as e where e.id = any (p_ids));
+  v_all        clerk_sync.events[] := array(select e from clerk_sync.events as e where e.id = any (p_ids));
+  v_kinds      text[] := clerk_sync.kinds_of(v_all);
+  v_kind       text;
+  v_mirrors    boolean; -- the jobs of this kind wait for the mirror
   v_waits      boolean := p_rules.mirror_token is not null and clerk_sync.circuit_is_open('auth');
+  v_events     clerk_sync.events[];
+  v_is_disputed boolean;
   v_done       record;
-  v_carries    uuid[] := array[]::uuid[];
-  v_superseded uuid[] := array[]::uuid[];
-  v_ended      uuid[] := array[]::uuid[]; -- jobs of users who may be deleted, and that no call to the outside keeps open
+  v_waiting    jsonb;
+  v_carries    uuid[];
+  v_superseded uuid[];
+  v_ended      uuid[]; -- jobs of records that may be deleted, and that no call to the outside keeps open
   v_notes      jsonb;
 begin
   set constraints all deferred;
-  if p_with_email then
-    select * into v_carries, v_superseded, v_notes from clerk_sync.apply_users(v_events, false, p_now);
-  end if;
-  if cardinality(v_carries) + cardinality(v_superseded) < cardinality(v_events) then
-    v_done := clerk_sync.apply_disputed(
-      array(
-        select e
-        from unnest(v_events) as e
-        where case when e.id in (select i from unnest(v_carries || v_superseded) as i) then false else true end
-      ),
-      p_with_email, p_now
-    );
-    v_ended := v_done.superseded || case when p_rules.mirror_token is null then v_done.carries end;
-    v_carries := v_carries || v_done.carries;
-    v_superseded := v_superseded || v_done.superseded;
-    v_notes := coalesce(v_notes, '{}') || coalesce(v_done.notes, '{}');
-  end if;
-  if p_rules.mirror_token is null then
-    perform clerk_sync.complete_jobs(v_carries, p_now, p_applied => true, p_notes => v_notes);
-  else
+  foreach v_kind in array v_kinds loop
+    v_events := clerk_sync.events_of(v_kind, v_kinds, v_all);
+    v_mirrors := v_kind = 'user' and p_rules.mirror_token is not null;
+    v_carries := array[]::uuid[];
+    v_superseded := array[]::uuid[];
+    v_ended := array[]::uuid[];
+    v_notes := null;
+    v_waiting := null;
+    v_is_disputed := false;
+    if p_with_email then
+      select * into v_carries, v_superseded, v_notes from clerk_sync.apply_plain(v_kind, v_events, false, p_now);
+    end if;
+    if cardinality(v_carries) + cardinality(v_superseded) < cardinality(v_events) then
+      v_done := clerk_sync.apply_disputed(
+        v_kind,
+        array(
+          select e
+          from unnest(v_events) as e
+          where case when e.id in (select i from unnest(v_carries || v_superseded) as i) then false else true end
+        ),
+        p_with_email, p_now
+      );
+      v_is_disputed := true;
+      v_waiting := v_done.waiting;
+      v_ended := v_done.superseded || case when not v_mirrors then v_done.carries end;
+      v_carries := v_carries || v_done.carries;
+      v_superseded := v_superseded || v_done.superseded;
+      v_notes := coalesce(v_notes, '{}') || coalesce(v_done.notes, '{}');
+    end if;
+    if not v_mirrors then
+      perform clerk_sync.complete_jobs(v_carries, p_now, p_applied => true, p_notes => v_notes);
+    else
+      perform clerk_sync.move_jobs(
+        v_carries,
+        case when v_waits then 'PENDING' else 'PROCESSING' end,
+        p_now,
+        p_applied => true,
+        p_runs_alone => false, -- whatever hindered it is over
+        p_notes => v_notes,
+        p_waits_for => case when v_waits then 'auth' end,
+        p_token => p_rules.mirror_token,
+        p_lease_until => p_rules.lease_until
+      );
+    end if;
+    perform clerk_sync.complete_jobs(v_superseded, p_now, p_applied => false, p_notes => v_notes);
     perform clerk_sync.move_jobs(
-      v_carries,
-      case when v_waits then 'PENDING' else 'PROCESSING' end,
-      p_now,
-      p_applied => true,
-      p_runs_alone => false, -- whatever hindered it is over
-      p_notes => v_notes,
-      p_waits_for => case when v_waits then 'auth' end,
-      p_token => p_rules.mirror_token,
-      p_lease_until => p_rules.lease_until
-    );
-  end if;
-  perform clerk_sync.complete_jobs(v_superseded, p_now, p_applied => false);
-  perform clerk_sync.erase_deleted(v_ended, p_now);
-  if v_done is not null or cardinality(v_superseded) > 0 then
-    perform clerk_sync.add_given(v_events, p_now);
-  end if;
+      array[w.key::uuid], null, p_now,
+      p_waits_for => nullif(w.value, 'lock'),
+      p_run_at => case w.value when 'lock' then p_now + interval '1 second' end
+    )
+    from jsonb_each_text(v_waiting) as w;
+    if v_kind in ('organization', 'user') then
+      perform clerk_sync.wake_members(v_kind, array(select e.clerk_id from unnest(v_events) as e), p_now);
+    end if;
+    perform clerk_sync.erase_deleted(v_ended, p_now);
+    if v_is_disputed or cardinality(v_superseded) > 0 then
+      perform clerk_sync.add_given(v_kind, v_events, p_now);
+    end if;
+  end loop;
   set constraints all immediate;
 end
 $$;
@@ -4091,13 +4607,13 @@ exception
       return clerk_sync.apply_job(p_id, p_rules, p_now, false);
     end if;
     if sqlstate like '22%' then -- the message of PostgreSQL may quote the value
-      select coalesce(clerk_sync.refused_column(j.payload), v_message)
+      select coalesce(clerk_sync.refused_column(j.kind, j.payload), v_message)
       into v_message
       from public.job_queue as j
       where j.id = p_id;
     end if;
     select
-      j.job_type = 'USER_DELETED' and sqlstate in ('23503', '23001'),
+      j.job_type like '%DELETED' and sqlstate in ('23503', '23001'),
       j.attempts >= case j.status when 'PROCESSING' then 2 else 1 end
     into v_is_blocked, v_is_again
     from public.job_queue as j
@@ -4149,7 +4665,7 @@ begin
     select j.id, j.clerk_id
     from public.job_queue as j
     where j.id = any (p_ids)
-    order by j.clerk_id, (j.job_type = 'USER_DELETED') desc, j.version desc, j.created_at desc, j.id
+    order by j.clerk_id, (j.job_type like '%DELETED') desc, j.version desc, j.created_at desc, j.id
   loop
     exit when clock_timestamp() > v_deadline;
     continue when exists ( -- a newer job of the user carries the change to the mirror
@@ -4288,27 +4804,29 @@ $$;
 
 -- ---- 10_delete_brake.sql ----
 
--- The delete brake: when too many users are deleted within a window, deletions wait for an operator.
+-- The delete brake: when too many users, organizations or memberships are deleted within a window, deletions wait for an
+-- operator. Each kind is counted, and held, apart.
 
 -- Clerk has no bulk delete, so a burst of deletions is an accident: a script gone wrong, another instance's key. A burst
--- engages the brake: from then on deletions wait in the queue, with the reason, until an operator calls
--- clerk_sync_release_delete_brake. No other job waits.
+-- engages the brake: from then on deletions of the kind wait in the queue, with the reason, until an operator calls
+-- clerk_sync_release_delete_brake. No other job waits. Memberships that end with their organization or user are not
+-- counted: that was one deletion.
 create table if not exists clerk_sync.delete_brake (
-  is_only_row boolean     not null default true,
+  kind        text        not null,
   engaged_at  timestamptz null,
   reason      text        null,
   released_at timestamptz null,
-  constraint delete_brake_pkey primary key (is_only_row),
-  constraint one_row check (is_only_row),
+  constraint delete_brake_pkey primary key (kind),
+  constraint kind_is_known check (kind in ('user', 'organization', 'membership')),
   constraint engaged_with_reason check ((engaged_at is null) = (reason is null))
 );
 
-insert into clerk_sync.delete_brake (is_only_row)
-values (true)
-on conflict (is_only_row) do nothing;
+insert into clerk_sync.delete_brake (kind)
+values ('user'), ('organization'), ('membership')
+on conflict (kind) do nothing;
 
--- How many users there are, counted as far as p_most.
-create or replace function clerk_sync.count_users(p_most integer)
+-- How many rows of this kind there are, counted as far as p_most.
+create or replace function clerk_sync.count_rows(p_kind text, p_most integer)
 returns integer
 language sql
 stable
@@ -4316,18 +4834,35 @@ set search_path = ''
 as $$
   select count(*)::integer
   from (
-    select 1
-    from clerk_sync.user_rows as u
-    where u.deleted_at is null
-    limit p_most
+    (select 1 from clerk_sync.user_rows as u where p_kind = 'user' and u.deleted_at is null limit p_most)
+    union all
+    (select 1 from clerk_sync.organization_rows as o where p_kind = 'organization' and o.deleted_at is null limit p_most)
+    union all
+    (select 1 from clerk_sync.membership_state as m where p_kind = 'membership' and m.has_row limit p_most)
   ) as counted;
+$$;
+
+-- Whether a record of this kind has a row that a deletion would take; null when it has none.
+create or replace function clerk_sync.has_row(p_kind text, p_id text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  return case p_kind
+    when 'user' then (select u.deleted_at is null from clerk_sync.user_rows as u where u.clerk_id = p_id)
+    when 'organization' then (select o.deleted_at is null from clerk_sync.organization_rows as o where o.id = p_id)
+    when 'membership' then (select m.has_row from clerk_sync.membership_state as m where m.id = p_id)
+  end;
+end
 $$;
 
 -- The reason why these deletions have to wait. Null when they may be applied; they are counted then. A user that came by
 -- a webhook within the window is not counted: test users and waves of bots are deleted soon after they came. A canary is
 -- never counted. Up to ten deletions the share of all users does not count: in a small project every deletion is a large
 -- share. The lock makes workers count one by one. p_brake: {count, percent, minutes}
-create or replace function clerk_sync.brake_reason(p_deletes uuid[], p_brake jsonb, p_now timestamptz)
+create or replace function clerk_sync.brake_reason(p_kind text, p_deletes uuid[], p_brake jsonb, p_now timestamptz)
 returns text
 language plpgsql
 set search_path = ''
@@ -4337,11 +4872,11 @@ declare
   v_percent  numeric     := (p_brake ->> 'percent')::numeric;
   v_minutes  integer     := (p_brake ->> 'minutes')::integer;
   v_since    timestamptz := p_now - make_interval(mins => v_minutes);
-  v_reason   text        := (select b.reason from clerk_sync.delete_brake as b for update);
+  v_reason   text        := (select b.reason from clerk_sync.delete_brake as b where b.kind = p_kind for update);
   v_counting text[];
   v_counted  integer; -- deletions within the window, as far as it matters
   v_total    integer;
-  v_users    integer;
+  v_rows     integer;
 begin
   if v_reason is not null then
     return v_reason;
@@ -4356,26 +4891,29 @@ begin
   );
   v_counted := (
     select count(*)
-    from (select 1 from clerk_sync.records as r where r.delete_counted_at > v_since limit v_most + 1) as counted
+    from (
+      select 1 from clerk_sync.records as r where r.delete_counted_at > v_since and r.kind = p_kind limit v_most + 1
+    ) as counted
   );
   v_total := v_counted + cardinality(v_counting);
   if v_total > v_most then
-    v_reason := format('more than %s deletions within %s minutes', v_most, v_minutes);
+    v_reason := format('more than %s deletions of %ss within %s minutes', v_most, p_kind, v_minutes);
   elsif v_total > 10 then
-    v_users := v_counted + clerk_sync.count_users(ceil(v_total * 100 / v_percent)::integer + 1);
-    if v_total > v_users * v_percent / 100 then
-      v_reason := format('%s deletions within %s minutes, more than %s %% of %s users', v_total, v_minutes, v_percent, v_users);
+    v_rows := v_counted + clerk_sync.count_rows(p_kind, ceil(v_total * 100 / v_percent)::integer + 1);
+    if v_total > v_rows * v_percent / 100 then
+      v_reason := format('%s deletions within %s minutes, more than %s %% of %s %ss', v_total, v_minutes, v_percent, v_rows, p_kind);
     end if;
   end if;
 
   if v_reason is not null and cardinality(v_counting) > 0 then
     update clerk_sync.delete_brake as b
     set engaged_at = p_now,
-        reason = v_reason;
+        reason = v_reason
+    where b.kind = p_kind;
     return v_reason;
   end if;
-  insert into clerk_sync.records as r (id, delete_counted_at)
-  select i, p_now
+  insert into clerk_sync.records as r (id, kind, delete_counted_at)
+  select i, p_kind, p_now
   from unnest(v_counting) as i
   on conflict (id) do update
     set delete_counted_at = excluded.delete_counted_at;
@@ -4391,37 +4929,42 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_deletes uuid[] := array(
-    select j.id
+  v_ids    uuid[] := p_ids;
+  v_brake  record;
+  v_reason text;
+begin
+  if p_brake is null then
+    return p_ids;
+  end if;
+  for v_brake in
+    select j.kind, array_agg(j.id) as deletes
     from public.job_queue as j
-    where p_brake is not null
-      and j.id = any (p_ids)
-      and j.job_type = 'USER_DELETED'
+    where j.id = any (p_ids)
+      and j.kind in ('user', 'organization', 'membership')
+      and j.job_type like '%DELETED'
       and not j.is_confirmed
       and (
         j.for_auth_only
         -- subqueries: they stay index lookups, whatever the statistics say
         or (
           coalesce((select r.deleted_at is null from clerk_sync.records as r where r.id = j.clerk_id), true)
-          and (select u.deleted_at is null from clerk_sync.user_rows as u where u.clerk_id = j.clerk_id)
+          and clerk_sync.has_row(j.kind, j.clerk_id)
         )
       )
-  );
-  v_reason  text;
-begin
-  if cardinality(v_deletes) > 0 then
-    v_reason := clerk_sync.brake_reason(v_deletes, p_brake, p_now);
-  end if;
-  if v_reason is null then
-    return p_ids;
-  end if;
-  perform clerk_sync.move_jobs(
-    v_deletes, 'PENDING', p_now,
-    p_error => 'delete_brake: ' || v_reason,
-    p_run_at => p_now + interval '1 hour',
-    p_is_held => true
-  );
-  return array(select i from unnest(p_ids) as i where i <> all (v_deletes));
+    group by j.kind
+    order by j.kind
+  loop
+    v_reason := clerk_sync.brake_reason(v_brake.kind, v_brake.deletes, p_brake, p_now);
+    continue when v_reason is null;
+    perform clerk_sync.move_jobs(
+      v_brake.deletes, 'PENDING', p_now,
+      p_error => 'delete_brake: ' || v_reason,
+      p_run_at => p_now + interval '1 hour',
+      p_is_held => true
+    );
+    v_ids := array(select i from unnest(v_ids) as i where i <> all (v_brake.deletes));
+  end loop;
+  return v_ids;
 end
 $$;
 
@@ -4438,9 +4981,9 @@ stable
 set search_path = ''
 as $$
   select jsonb_build_object(
-    'engaged_at', b.engaged_at,
-    'reason', b.reason,
-    'released_at', b.released_at,
+    'engaged_at', min(b.engaged_at),
+    'reason', string_agg(b.reason, '; ' order by b.engaged_at),
+    'released_at', max(b.released_at),
     'waiting', (
       select count(*)
       from (
@@ -4530,7 +5073,7 @@ $$;
 
 -- Applies new events before they are stored, so that each job is stored once, as it then stands. Events that are known, and
 -- users whom a worker has in flight or whose jobs run alone, are left to workers. The function waits for no lock longer
--- than a sender notices. Returns as apply_users does.
+-- than a sender notices. Returns as apply_plain does.
 create or replace function clerk_sync.apply_new(
   p_events clerk_sync.events[],
   p_now    timestamptz,
@@ -4542,10 +5085,15 @@ language plpgsql
 set search_path = ''
 set lock_timeout = '100ms'
 as $$
+declare
+  v_new   clerk_sync.events[];
+  v_kinds text[];
+  v_kind  text;
+  v_done  record;
 begin
-  select a.carries, a.superseded, a.notes
-  into carries, superseded, notes
-  from clerk_sync.apply_users(array(
+  carries := array[]::uuid[];
+  superseded := array[]::uuid[];
+  v_new := array(
     select e
     from unnest(p_events) as e
     where e.dead_reason is null
@@ -4556,10 +5104,20 @@ begin
       and ( -- as runs_alone
         select true from public.job_queue as j where j.clerk_id = e.clerk_id and j.runs_alone and j.status <> 'COMPLETED' limit 1
       ) is null
-  ), false, p_now) as a;
-  if cardinality(superseded) > 0 then
-    perform clerk_sync.add_given(p_events, p_now);
-  end if;
+  );
+  v_kinds := clerk_sync.kinds_of(v_new);
+  foreach v_kind in array v_kinds loop
+    v_done := clerk_sync.apply_plain(v_kind, clerk_sync.events_of(v_kind, v_kinds, v_new), false, p_now);
+    carries := carries || v_done.carries;
+    superseded := superseded || v_done.superseded;
+    if v_kind in ('organization', 'user') then
+      perform clerk_sync.wake_members(v_kind, array(select e.clerk_id from unnest(v_new) as e where e.kind = v_kind), p_now);
+    end if;
+    notes := case when notes is null then v_done.notes else notes || coalesce(v_done.notes, '{}') end;
+    if cardinality(v_done.superseded) > 0 then
+      perform clerk_sync.add_given(v_kind, clerk_sync.events_of(v_kind, v_kinds, v_new), p_now);
+    end if;
+  end loop;
   set constraints all immediate; -- as apply_jobs
 end
 $$;
@@ -4576,7 +5134,7 @@ declare
     select coalesce(jsonb_object_agg(e.event_id, case
       when p_refused = '57014' then 'timeout'
       when p_refused is not null then 'refused ' || p_refused
-      when e.job_type = 'USER_DELETED' then 'deletion'
+      when e.deletes then 'deletion'
       when clerk_sync.absent_fields(e.payload) is not null then 'trimmed'
       when e.version > clerk_sync.latest_version(p_now) then 'future'
       when exists (select 1 from public.job_queue as j where j.clerk_id = e.clerk_id and j.status = 'PROCESSING') then 'in_flight'
@@ -4724,11 +5282,11 @@ as $$
 begin
   perform set_config('clerk_sync.actor', 'sync', true);
   update public.job_queue as j
-  set job_type = case when r.deleted then 'USER_DELETED' else 'USER_UPDATED' end,
+  set job_type = upper(j.kind) || case when r.deleted then '_DELETED' else '_UPDATED' end,
       version = coalesce(r.version, j.version),
       payload = jsonb_build_object('clerk_id', j.clerk_id, 'retry_count', coalesce(j.payload -> 'retry_count', '0'))
         || jsonb_strip_nulls(jsonb_build_object('reason', j.payload -> 'reason', 'original_event', j.payload -> 'original_event'))
-        || coalesce(clerk_sync.known_payload(r.payload, clerk_sync.payload_keys()), '{}'),
+        || coalesce(clerk_sync.known_payload(r.payload, clerk_sync.payload_keys(j.kind)), '{}'),
       read_at = coalesce(r.read_at, j.read_at),
       applied_at = null,
       erased_at = null,
@@ -4808,7 +5366,7 @@ declare
   v_own jsonb;
   v_job uuid;
 begin
-  perform clerk_sync.lock_records(array[p_clerk_id], (p_payload ->> 'created_at')::timestamptz);
+  perform clerk_sync.lock_records(array[p_clerk_id], 'user', (p_payload ->> 'created_at')::timestamptz);
   v_own := public.clerk_sync_own_row(p_clerk_id);
   if v_own ->> 'state' = 'present' then
     return v_own;
@@ -4885,7 +5443,7 @@ begin
   perform clerk_sync.insert_jobs(clerk_sync.new_events((
     select coalesce(jsonb_agg(jsonb_build_object(
       'event_id', 'refresh_' || gen_random_uuid(),
-      'job_type', 'USER_UPDATED',
+      'job_type', upper(r.kind) || '_UPDATED',
       'clerk_id', r.id,
       'version', r.version,
       'source', 'refresh',
@@ -4947,7 +5505,7 @@ begin
     select j.id
     from public.job_queue as j
     where j.id = any (v_ids)
-      and j.job_type <> 'USER_DELETED'
+      and j.job_type not like '%DELETED'
       and (
         select r.deleted_at is null
           and j.version < r.version
@@ -4999,7 +5557,10 @@ begin
     order by j.id
     for update
   );
-  perform clerk_sync.lock_records(array(select j.clerk_id from public.job_queue as j where j.id = any (v_leased)));
+  perform clerk_sync.lock_records(array_agg(j.clerk_id), j.kind)
+  from public.job_queue as j
+  where j.id = any (v_leased)
+  group by j.kind;
   v_ids := clerk_sync.pass_brake(clerk_sync.store_reads(v_leased, p_reads, p_now), p_delete_brake, p_now);
   v_lease_until := (select max(j.lease_until) from public.job_queue as j where j.id = any (v_ids));
   perform clerk_sync.apply_batch(
@@ -5012,7 +5573,9 @@ begin
 end
 $$;
 
--- The users whom a worker reads from Clerk's API for the jobs that it has leased: [{job_id, clerk_id}].
+-- What a worker reads from Clerk's API for the jobs that it has leased: [{job_id, clerk_id, kind, members, organization_id,
+-- user_id}]. members: not the record is to be read, but the memberships of the organization or user. The last two name
+-- where Clerk lists a membership, as far as they are known.
 create or replace function clerk_sync.describe_reads(p_ids uuid[])
 returns jsonb
 language plpgsql
@@ -5024,8 +5587,14 @@ begin
     return '[]'::jsonb;
   end if;
   return (
-    select coalesce(jsonb_agg(jsonb_build_object('job_id', j.id, 'clerk_id', j.clerk_id)), '[]')
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'job_id', j.id, 'clerk_id', j.clerk_id, 'kind', j.kind, 'members', j.source = 'members',
+      'organization_id', s.organization_id, 'user_id', s.user_id
+    )), '[]')
     from public.job_queue as j
+    left join lateral ( -- a lookup each, whatever the statistics say
+      select m.organization_id, m.user_id from clerk_sync.membership_state as m where m.id = j.clerk_id offset 0
+    ) as s on true
     where j.id = any (p_ids)
   );
 end
@@ -5204,7 +5773,8 @@ begin
         select 1
         from public.job_queue as o
         where o.id = any (p_ids)
-          and o.job_type <> 'USER_DELETED'
+          and o.kind = 'user'
+          and o.job_type not like '%DELETED'
           and (
             o.payload ->> 'external_id' = j.payload ->> 'external_id'
             or o.clerk_id = any (clerk_sync.users_with_external_id(j.payload ->> 'external_id', j.version))
@@ -5284,13 +5854,13 @@ begin
   select array_agg(d.id), array_agg(d.clerk_id), bool_and(d.is_plain)
   into v_due, v_users, are_plain
   from (
-    select j.id, j.clerk_id, j.source <> 'refresh' and j.job_type <> 'USER_DELETED' as is_plain
+    select j.id, j.clerk_id, j.source not in ('refresh', 'members') and j.kind <> 'permission' and j.job_type not like '%DELETED' as is_plain
     from public.job_queue as j
     where j.status in ('PENDING', 'FAILED')
       and j.waits_for is null
       and j.run_at <= p_now
       and not j.runs_alone
-      and (p_can_read or j.source <> 'refresh')
+      and (p_can_read or j.source not in ('refresh', 'members'))
       and (
         select true from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING'
       ) is null
@@ -5337,7 +5907,7 @@ begin
       and j.waits_for is null
       and j.run_at <= p_now
       and not j.runs_alone
-      and (p_can_read or j.source <> 'refresh')
+      and (p_can_read or j.source not in ('refresh', 'members'))
       and case when j.id not in (select i from unnest(ids) as i) then true end
     limit p_limit * 3
     for update of j skip locked
@@ -5345,14 +5915,36 @@ begin
 end
 $$;
 
+-- Whether a deletion ends more memberships than a call with other jobs may take time for.
+create or replace function clerk_sync.is_large(p_kind text, p_id text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if p_kind <> 'organization' then
+    return false;
+  end if;
+  return 1000 < (
+    select count(*)
+    from (
+      select 1 from clerk_sync.membership_state as m where m.organization_id = p_id and m.has_row limit 1001
+    ) as counted
+  );
+end
+$$;
+
 -- Where each claimed job goes next:
 --   fail   it names no user
 --   wait   its user is to be read from Clerk's API, whose circuit is open
---   read   its user is to be read from Clerk's API; one of a user, and none of a user with other work in the batch
+--   read   its user (or organization, or what a permission or a restored organization changed) is to be read from Clerk's
+--          API; one of a user, and none of a user with other work in the batch
 --   later  the other jobs whose user is to be read
---   brake  it deletes a user; the delete brake may hold it (pass_brake)
+--   alone  it deletes an organization of so many members that it needs a call of its own
+--   brake  it deletes a record; the delete brake may hold it (pass_brake)
 --   apply  everything else
-create or replace function clerk_sync.route_jobs(p_ids uuid[])
+create or replace function clerk_sync.route_jobs(p_ids uuid[], p_can_read boolean)
 returns table (id uuid, route text)
 language plpgsql
 stable
@@ -5364,7 +5956,11 @@ begin
     j.id,
     case
       when j.clerk_id is null then 'fail'
-      when not j.needs_read then case j.job_type when 'USER_DELETED' then 'brake' else 'apply' end
+      when not j.needs_read then case
+        when j.job_type not like '%DELETED' then 'apply'
+        when j.runs_alone or not clerk_sync.is_large(j.kind, j.clerk_id) then 'brake'
+        else 'alone'
+      end
       when clerk_sync.circuit_is_open('clerk') then 'wait'
       when j.reads < j.jobs or j.place > 1 then 'later'
       else 'read'
@@ -5373,14 +5969,18 @@ begin
     select
       k.id,
       k.clerk_id,
+      k.kind,
       k.job_type,
+      k.runs_alone,
       n.needs_read,
       count(*) over u as jobs,
       count(*) filter (where n.needs_read) over u as reads,
       row_number() over (partition by k.clerk_id order by n.needs_read desc, k.run_at, k.id) as place
     from public.job_queue as k
     cross join lateral (
-      select k.source = 'refresh' and k.applied_at is null and k.status <> 'PROCESSING' as needs_read
+      select (k.source in ('refresh', 'members') or (k.kind = 'permission' and p_can_read))
+        and k.applied_at is null
+        and k.status <> 'PROCESSING' as needs_read
     ) as n
     where k.id = any (p_ids)
     window u as (partition by k.clerk_id)
@@ -5426,6 +6026,7 @@ declare
   v_reads       uuid[] := array[]::uuid[];
   v_waits       uuid[] := array[]::uuid[];
   v_nameless    uuid[] := array[]::uuid[];
+  v_alone       uuid[] := array[]::uuid[];
   v_deletions   uuid[] := array[]::uuid[];
   v_probes      uuid[] := array[]::uuid[];
 begin
@@ -5451,11 +6052,13 @@ begin
       coalesce(array_agg(r.id) filter (where r.route = 'read'), '{}'),
       array_agg(r.id) filter (where r.route = 'brake'),
       array_agg(r.id) filter (where r.route = 'wait'),
-      array_agg(r.id) filter (where r.route = 'fail')
-    into v_apply, v_reads, v_deletions, v_waits, v_nameless
-    from clerk_sync.route_jobs(v_claimed) as r;
+      array_agg(r.id) filter (where r.route = 'fail'),
+      array_agg(r.id) filter (where r.route = 'alone')
+    into v_apply, v_reads, v_deletions, v_waits, v_nameless, v_alone
+    from clerk_sync.route_jobs(v_claimed, p_can_read) as r;
     perform clerk_sync.fail_nameless(v_nameless, p_now);
     perform clerk_sync.move_jobs(v_waits, null, p_now, p_waits_for => 'clerk');
+    perform clerk_sync.move_jobs(v_alone, null, p_now, p_runs_alone => true);
     perform clerk_sync.move_jobs(
       v_reads, 'PROCESSING', p_now, p_token => v_token, p_lease_until => v_lease_until, p_read_at => p_now
     );
@@ -5490,7 +6093,7 @@ begin
       ) as a
       where a.waits_for is null
         and a.run_at <= p_now
-        and (p_can_read or a.source <> 'refresh')
+        and (p_can_read or a.source not in ('refresh', 'members'))
     )
   );
 end
@@ -5502,6 +6105,7 @@ $$;
 --   completed     the user is mirrored; the id of the Auth user is remembered, in one commit with the job
 --   waiting       the worker did not call the service any more: the job waits for its circuit
 --   released      the job was not tried; another worker takes it
+--   read          what was read are other records, and their events are in the queue
 --   locked        the user is to take over an Auth user that is locked now, when its last access token has run out
 --   retry, dead   the attempt failed. While the circuit of the service is open, a retry waits for it instead, and does not
 --                 count; but it counts for a job that is a day old: when the job fails and not the service, the job must end
@@ -5555,6 +6159,8 @@ begin
       );
     elsif v_job.outcome = 'released' then
       perform clerk_sync.move_jobs(array[v_job.job_id], 'PENDING', p_now);
+    elsif v_job.outcome = 'read' then
+      perform clerk_sync.complete_jobs(array[v_job.job_id], p_now, p_applied => true);
     elsif v_job.outcome = 'locked' then
       insert into clerk_sync.user_state as s (clerk_id, auth_holder_id, auth_locked_at)
       values (v_job.clerk_id, v_job.auth_holder_id, v_job.auth_locked_at)
@@ -5582,7 +6188,7 @@ $$;
 
 -- Ends the attempts of a leased batch. Outcomes of jobs whose lease was lost are counted as stale and
 -- settle nothing: another worker has them (the token is the fence). Their users are mirrored again.
--- p_outcomes: [{job_id, outcome: completed|retry|dead|released|waiting|locked, error?, retry_after?, circuit?,
+-- p_outcomes: [{job_id, outcome: completed|read|retry|dead|released|waiting|locked, error?, retry_after?, circuit?,
 -- auth_user_id?, auth_holder_id?, auth_locked_at?, mirror?}]. released, waiting and locked give the attempt back.
 -- p_calls: see record_calls.
 -- Answers {jobs (as describe_jobs), stale: n, circuits: [those that opened or closed]}.
@@ -5723,8 +6329,8 @@ $$;
 
 -- Leases one due job that runs alone. The lease, and with it the attempt, is committed before the job is applied: it counts
 -- even if the call that applies it never comes back, and no other job waits for the locks of that call.
--- Answers {token, jobs (as describe_jobs), leased: [job_id], reads: [{job_id, clerk_id}]}; reads: the user
--- is to be read from Clerk's API first.
+-- Answers {token, jobs (as describe_jobs), leased: [job_id], is_large, reads (as describe_reads)}; is_large: the job is for
+-- clerk_sync_apply_large.
 create or replace function public.clerk_sync_lease_alone(
   p_lease_seconds integer default 60,
   p_can_read      boolean default false,
@@ -5757,7 +6363,7 @@ begin
       ))
       and j.waits_for is null
       and j.run_at <= p_now
-      and (p_can_read or j.source <> 'refresh')
+      and (p_can_read or j.source not in ('refresh', 'members'))
       and not exists (select 1 from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING')
     order by j.attempts, j.run_at, j.id -- first the job that perhaps only others kept from being applied
     limit 10 -- the first of them may be another worker's user
@@ -5775,7 +6381,7 @@ begin
     order by j.attempts, j.run_at, j.id
     limit 1
   );
-  v_route := (select r.route from clerk_sync.route_jobs(v_claimed) as r);
+  v_route := (select r.route from clerk_sync.route_jobs(v_claimed, p_can_read) as r);
   if v_route = 'fail' then
     perform clerk_sync.fail_nameless(v_claimed, p_now);
   elsif v_route = 'wait' then
@@ -5793,6 +6399,9 @@ begin
     'token', v_token,
     'jobs', clerk_sync.describe_jobs(v_claimed),
     'leased', to_jsonb(v_ids),
+    'is_large', coalesce((
+      select clerk_sync.is_large(j.kind, j.clerk_id) from public.job_queue as j where j.id = v_ids[1] and j.job_type like '%DELETED'
+    ), false),
     'reads', clerk_sync.describe_reads(case when v_route = 'read' then v_ids else '{}' end)
   );
 end
@@ -5833,7 +6442,10 @@ begin
     for update
   );
   v_ids := v_leased;
-  perform clerk_sync.lock_records(array(select j.clerk_id from public.job_queue as j where j.id = any (v_leased)));
+  perform clerk_sync.lock_records(array_agg(j.clerk_id), j.kind)
+  from public.job_queue as j
+  where j.id = any (v_leased)
+  group by j.kind;
   if p_read is not null then
     v_ids := clerk_sync.pass_brake(
       clerk_sync.store_reads(v_ids, jsonb_build_array(p_read), p_now), p_delete_brake, p_now
@@ -5865,6 +6477,26 @@ returns jsonb
 language plpgsql
 set search_path = ''
 set statement_timeout = '500ms'
+as $$
+begin
+  return public.clerk_sync_apply_alone(p_token, p_job_id, p_read, p_mirror, p_delete_brake, p_now);
+end
+$$;
+
+-- As clerk_sync_apply_alone, but in a minute: for the deletion of an organization with very many members, which is one
+-- transaction.
+create or replace function public.clerk_sync_apply_large(
+  p_token        uuid,
+  p_job_id       uuid,
+  p_read         jsonb default null,
+  p_mirror       boolean default false,
+  p_delete_brake jsonb default null,
+  p_now          timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+set search_path = ''
+set statement_timeout = '60s'
 as $$
 begin
   return public.clerk_sync_apply_alone(p_token, p_job_id, p_read, p_mirror, p_delete_brake, p_now);
@@ -6500,7 +7132,7 @@ as $$
         when r.version = i.version and (
           i.payload ?| '{created_at,updated_at}'
           or exists (select 1 from clerk_sync.differing_columns(i.clerk_id, i.payload))
-          or clerk_sync.refused_column(i.payload) is not null -- the job says which
+          or clerk_sync.refused_column('user', i.payload) is not null -- the job says which
         ) then 'fill'
       end as does
     from jsonb_to_recordset(p_users) as i(clerk_id text, version bigint, payload jsonb)
@@ -7445,7 +8077,7 @@ begin
     ),
     'users', (
       select greatest(u.counted, case when u.counted >= 10000 then c.reltuples end)::bigint
-      from clerk_sync.count_users(10000) as u(counted)
+      from clerk_sync.count_rows('user', 10000) as u(counted)
       join pg_catalog.pg_class as c on c.oid = (
         select to_regclass(m.table_name) from clerk_sync.mappings as m where m.kind = 'user'
       )
@@ -7460,7 +8092,8 @@ begin
       ) as k
     ),
     'delete_brake', (
-      select jsonb_build_object('engaged_at', b.engaged_at, 'reason', b.reason) from clerk_sync.delete_brake as b
+      select jsonb_build_object('engaged_at', min(b.engaged_at), 'reason', string_agg(b.reason, '; ' order by b.engaged_at))
+      from clerk_sync.delete_brake as b
     ),
     'circuits', (
       select jsonb_object_agg(c.name, jsonb_build_object('state', c.state, 'since', c.since, 'code', c.last_error))
@@ -8577,7 +9210,7 @@ begin
   if p_decision is null or p_decision not in ('apply', 'cancel') then
     raise exception 'p_decision is %, it must be apply or cancel', p_decision using errcode = 'SY002';
   end if;
-  perform 1 from clerk_sync.delete_brake as b for update;
+  perform 1 from clerk_sync.delete_brake as b order by b.kind for update;
   v_changed := clerk_sync.change_jobs(
     p_decision,
     array(select j.id from public.job_queue as j where j.is_held limit p_limit for update skip locked),

@@ -89,7 +89,7 @@ as $$
     select distinct
       2, 0,
       format('%s has no label %s (commit this one before the others)', l.type, l.label),
-      format('alter type %s add value %L;', l.type, l.label)
+      format('alter type %s add value if not exists %L;', l.type, l.label)
     from (
       values
         ('public."UserRole"', 'user'),
@@ -300,32 +300,19 @@ begin
 end
 $$;
 
--- The keys that the payload of a job about a user may have: those of the mapping and of the mirror, and what the sync
--- decides by. The function is immutable, so that a plan holds what it returns.
-create or replace function clerk_sync.payload_keys()
+-- The keys that the payload of a job about a record of this kind may have.
+create or replace function clerk_sync.payload_keys(p_kind text)
 returns text[]
-language sql
+language plpgsql
 immutable
 set search_path = ''
 as $$
-  select array[
-    'clerk_id',
-    'email',
-    'email_verified',
-    'phone',
-    'phone_verified',
-    'name',
-    'user_role',
-    'external_id',
-    'created_at',
-    'banned',
-    'locked',
-    'deprovisioned',
-    'ignored_email',
-    'given',
-    'absent',
-    'reason',
-    'original_event',
-    'retry_count'
-  ];
+begin
+  case p_kind
+    when 'user' then
+      return array['clerk_id', 'email', 'email_verified', 'phone', 'phone_verified', 'name', 'user_role', 'external_id', 'created_at', 'banned', 'locked', 'deprovisioned', 'ignored_email', 'given', 'absent', 'reason', 'original_event', 'retry_count'];
+    else
+      return array['clerk_id', 'key', 'original_event', 'retry_count'];
+  end case;
+end
 $$;

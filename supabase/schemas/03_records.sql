@@ -23,7 +23,7 @@ create table if not exists clerk_sync.records (
   last_synced_at    timestamptz null,
   delete_counted_at timestamptz null,
   constraint records_pkey primary key (id),
-  constraint kind_is_known check (kind in ('user')),
+  constraint kind_is_known check (kind in ('user', 'organization', 'membership', 'role', 'permission', 'invitation')),
   constraint due_refresh_has_reason check (refresh_due_at is null or refresh_reason is not null),
   constraint absent_has_version check ((absent is null) = (absent_version is null))
 );
@@ -59,6 +59,30 @@ create index if not exists records_refresh_idx
 create index if not exists records_delete_counted_idx
   on clerk_sync.records (delete_counted_at)
   where delete_counted_at is not null;
+
+-- The memberships that were ever seen, also those that ended: of two of one user in one organization the one that Clerk made
+-- later has the row, and the other never comes back, in whatever order their events arrive.
+create table if not exists clerk_sync.membership_state (
+  id              text        not null,
+  organization_id text        not null,
+  user_id         text        not null,
+  created_at      timestamptz not null,
+  has_row         boolean     not null,
+  constraint membership_state_pkey primary key (id)
+);
+
+comment on column clerk_sync.membership_state.created_at is
+  'when Clerk made the membership';
+comment on column clerk_sync.membership_state.has_row is
+  'false: the membership was deleted, its organization or user was, or a later one of the two took its place';
+
+create unique index if not exists membership_state_living_key
+  on clerk_sync.membership_state (organization_id, user_id)
+  where has_row;
+create index if not exists membership_state_pair_idx
+  on clerk_sync.membership_state (organization_id, user_id);
+create index if not exists membership_state_user_idx
+  on clerk_sync.membership_state (user_id);
 
 -- Most users have no row here. A user without one has a verified address (if any), and none of the rest.
 create table if not exists clerk_sync.user_state (
@@ -160,6 +184,26 @@ select
 from clerk_sync.records as r
 left join clerk_sync.user_state as s on s.clerk_id = r.id
 where r.kind = 'user';
+
+-- A deletion, or what one event brings to one record once it is settled. payload: the fields as an event has them.
+-- Like other types it is made again by each migration, and the functions that take it go with it: with the fields of
+-- an earlier version every job would be dead with 42846.
+drop type if exists clerk_sync.record_change cascade;
+create type clerk_sync.record_change as (
+  clerk_id        text,
+  job_id          uuid,
+  source          text,
+  deletes         boolean,
+  mirror_only     boolean,
+  fresh           boolean,
+  version         bigint,
+  payload         jsonb,
+  refresh_reason  text,
+  withheld_email  text,
+  trusted_version bigint,
+  absent          text[],
+  absent_version  bigint
+);
 
 -- A version is a time of Clerk's clock, in ms. One that lies more than five minutes ahead of the database's clock is not
 -- believed: a leaked secret or a wrong clock is behind it, and no true event would ever be newer. Answers the latest that
@@ -339,7 +383,7 @@ $$;
 
 -- Locks records in one order for all, and waits for the functions that hold them. A record that was never seen gets its
 -- row. p_first_seen_at: when such a record signed up, for a caller that brings it.
-create or replace function clerk_sync.lock_records(p_ids text[], p_first_seen_at timestamptz default null)
+create or replace function clerk_sync.lock_records(p_ids text[], p_kind text default 'user', p_first_seen_at timestamptz default null)
 returns void
 language plpgsql
 set search_path = ''
@@ -354,8 +398,8 @@ declare
   );
 begin
   perform pg_advisory_xact_lock(hashtextextended(i, 7461203)) from unnest(v_unseen) as i;
-  insert into clerk_sync.records as r (id, first_seen_at)
-  select i, p_first_seen_at
+  insert into clerk_sync.records as r (id, kind, first_seen_at)
+  select i, p_kind, p_first_seen_at
   from unnest(v_unseen) as i
   on conflict (id) do nothing;
 

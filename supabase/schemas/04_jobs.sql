@@ -62,7 +62,7 @@ alter table public.job_queue
   add column if not exists lease_until  timestamptz,
   add column if not exists history      jsonb       not null default '[]',
   add column if not exists cancel_requested_at timestamptz,
-  add column if not exists kind         text        not null default 'user',
+  add column if not exists kind         text        not null generated always as (lower(split_part(job_type, '_', 1))) stored,
   add column if not exists applied_at   timestamptz,
   add column if not exists read_at      timestamptz,
   add column if not exists erased_at    timestamptz,
@@ -73,7 +73,7 @@ alter table public.job_queue
   add column if not exists runs_alone   boolean     not null default false;
 
 comment on column public.job_queue.kind is
-  'the kind of record that the job is about';
+  'the kind of record that the job is about: user, organization, membership, role, permission or invitation';
 comment on column public.job_queue.applied_at is
   'when the change was written; a job that comes again after that only has its mirror pending';
 comment on column public.job_queue.read_at is
@@ -81,7 +81,7 @@ comment on column public.job_queue.read_at is
 comment on column public.job_queue.erased_at is
   'when the job lost what it held of a deleted person';
 comment on column public.job_queue.waits_for is
-  'the service (auth, clerk) whose circuit was open when the job came to need it; null again when the job is due';
+  'what the job needs: the service (auth, clerk) whose circuit was open, or the row of the organization or user of a membership; null again when the job is due';
 comment on column public.job_queue.is_held is
   'the delete brake holds this deletion until an operator decides';
 comment on column public.job_queue.is_confirmed is
@@ -108,23 +108,28 @@ alter table public.job_queue
   drop constraint if exists only_deletions_are_confirmed;
 alter table public.job_queue
   add constraint job_type_is_known
-    check (job_type in ('USER_CREATED', 'USER_UPDATED', 'USER_DELETED')),
+    check (job_type in (
+      'USER_CREATED', 'USER_UPDATED', 'USER_DELETED',
+      'ORGANIZATION_CREATED', 'ORGANIZATION_UPDATED', 'ORGANIZATION_DELETED',
+      'MEMBERSHIP_CREATED', 'MEMBERSHIP_UPDATED', 'MEMBERSHIP_DELETED',
+      'ROLE_CREATED', 'ROLE_UPDATED', 'ROLE_DELETED',
+      'PERMISSION_CREATED', 'PERMISSION_UPDATED', 'PERMISSION_DELETED',
+      'INVITATION_CREATED', 'INVITATION_UPDATED', 'INVITATION_DELETED'
+    )),
   add constraint status_is_known
     check (status in ('PENDING', 'PROCESSING', 'COMPLETED', 'FAILED', 'DEAD', 'CANCELLED')),
   add constraint leased_iff_processing
     check ((status = 'PROCESSING') = (lease_token is not null and lease_until is not null)),
   add constraint processed_iff_final
     check ((status in ('COMPLETED', 'DEAD', 'CANCELLED')) = (processed_at is not null)),
-  add constraint kind_is_known
-    check (kind in ('user')),
   add constraint source_is_known
     check (source <> ''),
   add constraint waits_only_while_open
-    check (waits_for is null or (waits_for in ('auth', 'clerk') and status in ('PENDING', 'FAILED'))),
+    check (waits_for is null or (waits_for in ('auth', 'clerk', 'organization', 'user') and status in ('PENDING', 'FAILED'))),
   add constraint held_is_a_pending_deletion
-    check (not is_held or (status = 'PENDING' and job_type = 'USER_DELETED')),
+    check (not is_held or (status = 'PENDING' and job_type like '%DELETED')),
   add constraint only_deletions_are_confirmed
-    check (not (is_confirmed or for_auth_only) or job_type = 'USER_DELETED');
+    check (not (is_confirmed or for_auth_only) or job_type like '%DELETED');
 
 -- One delivery, one job: svix-id is the same on every retry of an event.
 create unique index if not exists job_queue_event_id_key
@@ -303,6 +308,8 @@ select
   j.id,
   j.event_id,
   j.job_type,
+  j.kind,
+  j.job_type like '%DELETED' as deletes,
   j.clerk_id,
   j.version,
   j.payload,
@@ -329,20 +336,21 @@ declare
   v_time   text := overlay(
     lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0') placing '-' from 9 for 0
   ) || '-7';
-  v_keys   text[] := clerk_sync.payload_keys();
   v_events clerk_sync.events[] := array(
     select row( -- the columns of clerk_sync.events in their order
       overlay(gen_random_uuid()::text placing v_time || lpad(to_hex(i.ordinality & 4095), 3, '0') from 1 for 18)::uuid,
       i.value ->> 'event_id',
       i.value ->> 'job_type',
+      k.kind,
+      i.value ->> 'job_type' like '%DELETED',
       case when i.value ? 'clerk_id' then i.value ->> 'clerk_id' else nullif(i.value -> 'payload' ->> 'clerk_id', '') end,
       (i.value ->> 'version')::bigint,
       case -- almost every payload is kept as it is
         when jsonb_typeof(i.value -> 'payload') = 'object'
-          and (i.value -> 'payload') - v_keys = '{}'
+          and (i.value -> 'payload') - clerk_sync.payload_keys(k.kind) = '{}'
           and not i.value -> 'payload' ? 'absent'
         then i.value -> 'payload'
-        else clerk_sync.known_payload(i.value -> 'payload', v_keys)
+        else clerk_sync.known_payload(i.value -> 'payload', clerk_sync.payload_keys(k.kind))
       end,
       i.value ->> 'source',
       null,
@@ -353,6 +361,7 @@ declare
       i.value ->> 'dead_reason'
     )::clerk_sync.events
     from jsonb_array_elements(p_jobs) with ordinality as i
+    cross join lateral (select lower(split_part(i.value ->> 'job_type', '_', 1)) as kind) as k
   );
 begin
   if (cardinality(v_events) <> 1 or v_events[1].event_id is null)
@@ -425,7 +434,7 @@ begin
       end,
       case when p_status is null or m.status = 'CANCELLED' then coalesce(p_error, j.error) else p_error end,
       case
-        when p_applied and (j.applied_at is null or j.job_type = 'USER_DELETED') then case
+        when p_applied and (j.applied_at is null or j.job_type like '%DELETED') then case
           when j.payload ? 'ignored_email' then jsonb_build_object('applied', true, 'ignored_email', j.payload -> 'ignored_email')
           else '{"applied": true}'
         end
@@ -509,13 +518,14 @@ begin
       end,
       error = null,
       result = case
-        when p_applied and (j.applied_at is null or j.job_type = 'USER_DELETED') then case
+        when p_applied and (j.applied_at is null or j.job_type like '%DELETED') then case
           when j.payload ? 'ignored_email' then jsonb_build_object('applied', true, 'ignored_email', j.payload -> 'ignored_email')
           else '{"applied": true}'
         end
-        when not p_applied and j.applied_at is null then ( -- a newer change of the user is known
+        when not p_applied and j.applied_at is null and p_notes ? j.id::text then '{"applied": false}'
+        when not p_applied and j.applied_at is null then ( -- a newer change of the record is known
           select case
-            when r.deleted_at is not null then '{"applied": false, "reason": "user_deleted"}'
+            when r.deleted_at is not null then jsonb_build_object('applied', false, 'reason', r.kind || '_deleted')
             else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', r.version)
           end
           from clerk_sync.records as r
@@ -597,9 +607,9 @@ begin
           when e.payload ? 'ignored_email' then jsonb_build_object('applied', true, 'ignored_email', e.payload -> 'ignored_email')
           else '{"applied": true}'
         end || case when p_notes ? e.id::text then p_notes -> e.id::text else '{}' end
-        when s.status = 'COMPLETED' then ( -- a newer change of the user is known
+        when s.status = 'COMPLETED' then ( -- a newer change of the record is known
           select case
-            when r.deleted_at is not null then '{"applied": false, "reason": "user_deleted"}'
+            when r.deleted_at is not null then jsonb_build_object('applied', false, 'reason', r.kind || '_deleted')
             else jsonb_build_object('applied', false, 'reason', 'newer_known', 'version', r.version)
           end
           from clerk_sync.records as r

@@ -65,7 +65,7 @@ begin
       e.*,
       row_number() over (
         partition by e.clerk_id
-        order by (e.job_type = 'USER_DELETED') desc, e.version desc, e.applied_at is not null, e.created_at desc, e.id
+        order by e.deletes desc, e.version desc, e.applied_at is not null, e.created_at desc, e.id
       ) as place,
       bool_and(e.applied_at is not null) over (partition by e.clerk_id) as are_all_applied
     from unnest(p_events) as e
@@ -77,7 +77,7 @@ begin
       count(*) over (partition by e.payload ->> 'email') as claims
     from event as e
     where e.place = 1
-      and e.job_type <> 'USER_DELETED'
+      and not e.deletes
       and e.applied_at is null
       and e.erased_at is null
       and not ( -- no news, but perhaps a reason to answer that the user exists
@@ -273,7 +273,7 @@ begin
         when e.are_all_applied then (
           select case
             when e.place > 1 then true
-            when e.job_type = 'USER_DELETED' then r.deleted_at is not null
+            when e.deletes then r.deleted_at is not null
             else r.deleted_at is null and r.version = e.version and r.absent_version is null
           end
           from clerk_sync.records as r
@@ -306,7 +306,7 @@ $$;
 
 -- Gives the columns of a metadata key their default. Called when an event that was passed over is the first to have the
 -- key: the newest event, which was written before, has metadata without it, unless the key is among what was absent there.
-create or replace function clerk_sync.default_columns(p_clerk_id text, p_source text, p_absent text[], p_now timestamptz)
+create or replace function clerk_sync.default_user_columns(p_clerk_id text, p_source text, p_absent text[], p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
@@ -543,7 +543,7 @@ end
 $$;
 
 -- Names the column that does not take what an event brings, and of what kind the value is; null when each takes it.
-create or replace function clerk_sync.refused_column(p_payload jsonb)
+create or replace function clerk_sync.refused_user_column(p_payload jsonb)
 returns text
 language plpgsql
 stable

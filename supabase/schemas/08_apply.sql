@@ -1,33 +1,14 @@
--- How events become rows. An event is plain when only its version decides; apply_users writes those of a whole call in one
--- statement. What is disputed (a deletion, a time in the future, an event that was trimmed, an address that two users
--- claim) is settled first: apply_disputed decides, prepares the record, and hands the settled event to apply_users.
+-- How events become rows. An event is plain when only its version decides; one statement of each kind (apply_users,
+-- apply_memberships …) writes those of a whole call. What is disputed (a deletion, a time in the future, an event that was
+-- trimmed, an address that two users claim, a member who left and joined again) is settled first: apply_disputed decides,
+-- prepares the record, and hands the settled event to the statement of its kind.
 --
---   apply_batch ─> apply_jobs (together, else apply_job one by one) ─> apply_users
+--   apply_batch ─> apply_jobs (together, else apply_job one by one) ─> apply_plain: apply_users, apply_organizations …
 --                                                                  └─> apply_disputed: newest_changes ─> complete_change
---                                                                                      settle_emails ─> apply_users
+--                                                                       settle_emails, settle_memberships ─> apply_plain
 --
 -- "offset 0", scalar subqueries and "in" within a "case" stand where a row is to be looked up by its key whatever the
 -- statistics say. A connection keeps its plans: one that was made while a table was empty would read all of it later.
-
--- A deletion, or what one event brings to one user once it is settled. payload: the fields as an event has them.
--- Like the next type it is made again by each migration, and the functions that take it go with it: with the fields of
--- an earlier version every job would be dead with 42846.
-drop type if exists clerk_sync.user_change cascade;
-create type clerk_sync.user_change as (
-  clerk_id        text,
-  job_id          uuid,
-  source          text,
-  deletes         boolean,
-  mirror_only     boolean,
-  fresh           boolean,
-  version         bigint,
-  payload         jsonb,
-  refresh_reason  text,
-  withheld_email  text,
-  trusted_version bigint,
-  absent          text[],
-  absent_version  bigint
-);
 
 -- Whether a read from Clerk's API settles the state of a user although it brings a lower version: what is known lies in
 -- the future, comes from an event of the future while the read is as new as what was known before it, or was there for
@@ -65,8 +46,8 @@ as $$
   select case when p_payload ? 'absent' then array(select jsonb_array_elements_text(p_payload -> 'absent')) end;
 $$;
 
--- What an event may say of a user: what the mapping, the mirror and the sync itself use.
-create or replace function clerk_sync.user_fields()
+-- What an event may say of a record of this kind: what the mapping, the mirror and the sync itself use.
+create or replace function clerk_sync.fields_of(p_kind text)
 returns text[]
 language sql
 stable
@@ -75,16 +56,16 @@ as $$
   select array(
     select f from unnest(m.fields) as f
     union
-    select unnest('{email,phone,name,user_role,external_id,banned,locked,deprovisioned}'::text[])
+    select unnest('{email,phone,name,user_role,external_id,banned,locked,deprovisioned}'::text[]) where p_kind = 'user'
   )
   from clerk_sync.mappings as m
-  where m.kind = 'user';
+  where m.kind = p_kind;
 $$;
 
 -- Takes down which metadata events gave (what Clerk never gave is not taken away). Where an event that was passed over is the
 -- first to have a key, the newest one, which was written before, had metadata without it: its column takes the default, as it
 -- would have in the order of the versions.
-create or replace function clerk_sync.add_given(p_events clerk_sync.events[], p_now timestamptz)
+create or replace function clerk_sync.add_given(p_kind text, p_events clerk_sync.events[], p_now timestamptz)
 returns void
 language plpgsql
 set search_path = ''
@@ -109,7 +90,7 @@ begin
     set given = array(select distinct g from unnest(r.given || v_record.given) as g order by g)
     where r.id = v_record.id;
     if v_record.deleted_at is null and v_record.version > 0 then
-      perform clerk_sync.default_columns(v_record.id, g, v_record.absent, p_now)
+      perform clerk_sync.default_columns(p_kind, v_record.id, g, v_record.absent, p_now)
       from unnest(v_record.given) as g;
     end if;
   end loop;
@@ -123,50 +104,56 @@ $$;
 -- that is older than what was applied brings absent fields only, and only while nothing newer brought them. When Clerk's own
 -- event leaves fields absent, the user is read again; a read that does so asks for nothing more. The record is locked.
 create or replace function clerk_sync.complete_change(
-  p_change clerk_sync.user_change,
+  p_kind   text,
+  p_change clerk_sync.record_change,
   p_events clerk_sync.events[],
   p_now    timestamptz
 )
-returns clerk_sync.user_change
+returns clerk_sync.record_change
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_change clerk_sync.user_change := p_change;
-  v_user   clerk_sync.known_users;
-  v_email  text;
+  v_change clerk_sync.record_change := p_change;
+  v_fields text[] := clerk_sync.fields_of(p_kind);
+  v_record clerk_sync.records;
   v_event  clerk_sync.events;
   v_said   text[];
   v_keys   text[];
   v_absent text[];
 begin
-  select k.* into v_user from clerk_sync.known_users as k where k.clerk_id = p_change.clerk_id;
-  select u.email into v_email from clerk_sync.user_rows as u where u.clerk_id = p_change.clerk_id;
-  v_change.payload := jsonb_build_object( -- an address is settled with the others, also when it stays
-    'email', coalesce(v_email, v_user.email), 'email_verified', coalesce(v_user.email_verified, false)
-  );
-  v_change.refresh_reason := v_user.refresh_reason;
-  v_change.withheld_email := v_user.withheld_email;
-  -- Everything is absent of a user of whom nothing was applied, who is deleted, or whose record this change replaces
-  -- although its version is lower (absent_version 0).
-  if p_change.absent_version = 0 or v_user.deleted_at is not null or coalesce(v_user.version, 0) = 0 then
+  select r.* into v_record from clerk_sync.records as r where r.id = p_change.clerk_id;
+  v_change.payload := '{}';
+  if p_kind = 'user' then -- an address is settled with the others, also when it stays
+    select
+      jsonb_build_object('email', coalesce(u.email, k.email), 'email_verified', coalesce(k.email_verified, false)),
+      k.withheld_email
+    into v_change.payload, v_change.withheld_email
+    from (values (p_change.clerk_id)) as i(id)
+    left join clerk_sync.known_users as k on k.clerk_id = i.id
+    left join clerk_sync.user_rows as u on u.clerk_id = i.id;
+  end if;
+  v_change.refresh_reason := v_record.refresh_reason;
+  -- Everything is absent of a record of which nothing was applied, that is deleted, or that this change replaces although
+  -- its version is lower (absent_version 0).
+  if p_change.absent_version = 0 or v_record.deleted_at is not null or coalesce(v_record.version, 0) = 0 then
     v_change.version        := 0;
-    v_change.absent         := clerk_sync.user_fields();
+    v_change.absent         := v_fields;
     v_change.absent_version := 0;
   else
-    v_change.version        := v_user.version;
-    v_change.absent         := coalesce(v_user.absent, '{}');
-    v_change.absent_version := coalesce(v_user.absent_version, v_user.version);
+    v_change.version        := v_record.version;
+    v_change.absent         := coalesce(v_record.absent, '{}');
+    v_change.absent_version := coalesce(v_record.absent_version, v_record.version);
   end if;
 
   foreach v_event in array array(
     select e
     from unnest(p_events) as e
     where e.clerk_id = p_change.clerk_id
-      and e.job_type <> 'USER_DELETED'
+      and not e.deletes
       and e.erased_at is null
       and e.applied_at is null
-      and (v_user.deleted_at is null or e.read_at > v_user.deleted_at)
+      and (v_record.deleted_at is null or e.read_at > v_record.deleted_at)
       and (not p_change.fresh or p_change.absent_version is null or e.read_at is not null) -- a read that settles the record
       and (e.id = p_change.job_id or e.version <= clerk_sync.latest_version(coalesce(e.created_at, p_now)))
     order by case when e.id = p_change.job_id then p_change.version else e.version end, e.created_at, e.id
@@ -174,7 +161,7 @@ begin
     if v_event.id = p_change.job_id then
       v_event.version := p_change.version; -- the one that is believed
     end if;
-    v_said := array(select f from unnest(clerk_sync.user_fields()) as f where v_event.payload ? f);
+    v_said := array(select f from unnest(v_fields) as f where v_event.payload ? f);
     if v_event.version >= v_change.version then
       v_absent := array(
         select f
@@ -201,7 +188,7 @@ begin
     v_change.payload := (v_change.payload - v_keys) || (
       select coalesce(jsonb_object_agg(p.key, p.value), '{}')
       from jsonb_each(v_event.payload) as p
-      where p.key = any (v_keys || array['given'])
+      where p.key = any (v_keys || array['given'] || case when p_kind = 'membership' then array['organization_id', 'user_id', 'created_at'] end)
     );
     if 'email' = any (v_said) then
       v_change.withheld_email := null;
@@ -216,26 +203,26 @@ begin
 end
 $$;
 
--- Decides which change each user gets (law 3, newest wins and deletions are final): the deletion if there is one, else the
--- newest snapshot, and only where it is not older than what was applied and the user has no tombstone. A snapshot that was
--- read from Clerk's API after the tombstone was set revives the user.
+-- Decides which change each record gets (law 3, newest wins and deletions are final): the deletion if there is one, else
+-- the newest snapshot, and only where it is not older than what was applied and the record has no tombstone. A snapshot
+-- that was read from Clerk's API after the tombstone was set revives the record. The events are of one kind.
 -- A job that was applied before and comes again (its mirror failed) is mirror_only: a row may have changed since at the same
 -- version, or been edited by its user, and must not be set back.
 -- The version of an event from the future becomes the time when it arrived, what it brings is doubted, and its user is
 -- read again from Clerk's API. It comes after the other events of its batch. Without that read, an event that is as new as
 -- what was known before (trusted_version) replaces it. Any event replaces a stored version that lies in the future.
 -- Law 11, absent is not null: what the newest one does not carry comes from the next older one, else from what is here.
-create or replace function clerk_sync.newest_changes(p_events clerk_sync.events[], p_now timestamptz)
-returns clerk_sync.user_change[]
+create or replace function clerk_sync.newest_changes(p_kind text, p_events clerk_sync.events[], p_now timestamptz)
+returns clerk_sync.record_change[]
 language plpgsql
 set search_path = ''
 as $$
 declare
   v_latest  bigint := clerk_sync.latest_version(p_now);
-  v_changes clerk_sync.user_change[];
+  v_changes clerk_sync.record_change[];
 begin
   v_changes := (
-    select coalesce(array_agg(jsonb_populate_record(null::clerk_sync.user_change, jsonb_build_object(
+    select coalesce(array_agg(jsonb_populate_record(null::clerk_sync.record_change, jsonb_build_object(
       'clerk_id', n.clerk_id,
       'job_id', n.id,
       'source', n.source,
@@ -258,7 +245,7 @@ begin
         not r.is_fresh and v.believed <> e.version as is_doubted,
         case when s.version > v_latest then 0 else coalesce(s.trusted_version, s.version, 0) end as trusted_version,
         not r.is_fresh and coalesce(s.trusted_version is not null or s.version > v_latest, false) as replaces_doubted,
-        e.job_type = 'USER_DELETED' as deletes,
+        e.deletes,
         e.applied_at is not null as was_applied,
         s.deleted_at is null and s.absent_version is not null as is_late,
         v.believed < s.version and coalesce(
@@ -289,7 +276,7 @@ begin
       ) as s on true
       where case
           -- One that was applied before comes for the mirror alone; a read may have revived its user since.
-          when e.job_type = 'USER_DELETED' then s.deleted_at is not null or e.applied_at is null
+          when e.deletes then s.deleted_at is not null or e.applied_at is null
           when e.erased_at is not null then false
           when s.deleted_at > p_now + interval '5 minutes' then r.is_fresh
           when s.deleted_at is not null then e.read_at > s.deleted_at
@@ -303,7 +290,7 @@ begin
   );
   for v_place in 1 .. cardinality(v_changes) loop
     if v_changes[v_place].absent is not null then
-      v_changes[v_place] := clerk_sync.complete_change(v_changes[v_place], p_events, p_now);
+      v_changes[v_place] := clerk_sync.complete_change(p_kind, v_changes[v_place], p_events, p_now);
     end if;
   end loop;
   return v_changes;
@@ -311,14 +298,14 @@ end
 $$;
 
 -- The changes, without the email of these users, who are read again for it.
-create or replace function clerk_sync.without_emails(p_changes clerk_sync.user_change[], p_clerk_ids text[])
-returns clerk_sync.user_change[]
+create or replace function clerk_sync.without_emails(p_changes clerk_sync.record_change[], p_clerk_ids text[])
+returns clerk_sync.record_change[]
 language plpgsql
 immutable
 set search_path = ''
 as $$
 declare
-  v_changes clerk_sync.user_change[] := p_changes;
+  v_changes clerk_sync.record_change[] := p_changes;
 begin
   for v_place in 1 .. cardinality(v_changes) loop
     if v_changes[v_place].payload ->> 'email' is not null and v_changes[v_place].clerk_id = any (p_clerk_ids) then
@@ -336,13 +323,13 @@ $$;
 -- is not, then the newest by (version, clerk_id): it holds the address. Every other user has none, and is read again from
 -- Clerk's API, also when the holder gives the address up later. Users whose records are not of this batch are locked
 -- without waiting. Returns the changes, the email of every loser null.
-create or replace function clerk_sync.settle_emails(p_changes clerk_sync.user_change[], p_now timestamptz)
-returns clerk_sync.user_change[]
+create or replace function clerk_sync.settle_emails(p_changes clerk_sync.record_change[], p_now timestamptz)
+returns clerk_sync.record_change[]
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_changes clerk_sync.user_change[] := p_changes;
+  v_changes clerk_sync.record_change[] := p_changes;
   v_given   text[]; -- addresses that these changes give up
   v_users   text[];
   v_losers  text[];
@@ -476,38 +463,53 @@ begin
 end
 $$;
 
--- Applies the events of jobs that are not plain: it decides what is disputed, prepares the records, and hands the settled
--- events to apply_users. p_with_email false: no user gets an address. Returns as apply_users does.
+-- Applies the events of jobs that are not plain, all of one kind: it decides what is disputed, prepares the records, and
+-- hands the settled events to apply_plain. p_with_email false: no user gets an address. Returns as apply_plain does, and in
+-- waiting the jobs that need something first: the row of an organization or a user, or a lock.
 create or replace function clerk_sync.apply_disputed(
-  p_events      clerk_sync.events[],
+  p_kind       text,
+  p_events     clerk_sync.events[],
   p_with_email boolean,
   p_now        timestamptz,
   out carries    uuid[],
   out superseded uuid[],
+  out waiting    jsonb,
   out notes      jsonb
 )
 language plpgsql
 set search_path = ''
 as $$
 declare
-  v_changes clerk_sync.user_change[];
+  v_changes clerk_sync.record_change[];
   v_deleted text[];
+  v_revived text[];
   v_plain   record;
+  v_stays   jsonb; -- what stays out, and why, by job
 begin
-  perform clerk_sync.lock_records(array(select e.clerk_id from unnest(p_events) as e));
-  v_changes := clerk_sync.newest_changes(p_events, p_now);
+  perform clerk_sync.lock_records(array(select e.clerk_id from unnest(p_events) as e), p_kind);
+  v_changes := clerk_sync.newest_changes(p_kind, p_events, p_now);
+  if p_kind = 'membership' then
+    select m.changes, m.waiting, m.stays_out
+    into v_changes, waiting, v_stays
+    from clerk_sync.settle_memberships(v_changes, p_now) as m;
+  end if;
   carries := array(select c.job_id from unnest(v_changes) as c);
-  superseded := array(select e.id from unnest(p_events) as e except select i from unnest(carries) as i);
+  superseded := array(
+    select e.id from unnest(p_events) as e where not coalesce(waiting, '{}') ? e.id::text except select i from unnest(carries) as i
+  );
 
   v_changes := array(select c from unnest(v_changes) as c where not c.mirror_only);
-  if not p_with_email then
-    v_changes := clerk_sync.without_emails(v_changes, array(select c.clerk_id from unnest(v_changes) as c));
+  if p_kind = 'user' then
+    if not p_with_email then
+      v_changes := clerk_sync.without_emails(v_changes, array(select c.clerk_id from unnest(v_changes) as c));
+    end if;
+    v_changes := clerk_sync.settle_emails(v_changes, p_now);
   end if;
-  v_changes := clerk_sync.settle_emails(v_changes, p_now);
 
   v_deleted := array(select c.clerk_id from unnest(v_changes) as c where c.deletes);
   if cardinality(v_deleted) > 0 then
-    perform clerk_sync.delete_users(v_deleted, p_now);
+    perform clerk_sync.delete_rows(p_kind, v_deleted, p_now);
+    perform clerk_sync.end_memberships(p_kind, v_deleted, p_now);
     -- A tombstone keeps the external_id by which the deletion may come again and, until the mirror is gone too, the Auth id.
     update clerk_sync.records as r
     set version = greatest(r.version, c.version),
@@ -536,6 +538,16 @@ begin
     where s.clerk_id = any (v_deleted);
   end if;
 
+  if p_kind in ('organization', 'user') then
+    v_revived := array(
+      select r.id
+      from clerk_sync.records as r
+      where r.id = any (array(select c.clerk_id from unnest(v_changes) as c where not c.deletes))
+        and r.deleted_at is not null
+    );
+    perform clerk_sync.queue_members(p_kind, v_revived, p_now);
+  end if;
+
   -- Settled is settled: the version, the tombstone and the doubt of the record do not stand in the way any more.
   update clerk_sync.records as r
   set version = least(r.version, c.version),
@@ -547,10 +559,12 @@ begin
   where r.id = c.clerk_id
     and not c.deletes;
 
-  v_plain := clerk_sync.apply_users(array(
+  v_plain := clerk_sync.apply_plain(p_kind, array(
     select jsonb_populate_record(null::clerk_sync.events, jsonb_build_object(
       'id', c.job_id,
-      'job_type', 'USER_UPDATED',
+      'job_type', upper(p_kind) || '_UPDATED',
+      'kind', p_kind,
+      'deletes', false,
       'clerk_id', c.clerk_id,
       'version', c.version,
       'source', c.source,
@@ -592,10 +606,44 @@ begin
     )
     from unnest(v_changes) as c
   );
+  notes := case when v_stays is null then notes else coalesce(notes, '{}') || v_stays end;
 end
 $$;
 
 -- From events to rows, and their jobs moved.
+
+-- The kinds of these events in the order in which they are applied: memberships come after organizations and users, so that
+-- both are there.
+create or replace function clerk_sync.kinds_of(p_events clerk_sync.events[])
+returns text[]
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  return array(
+    select e.kind
+    from unnest(p_events) as e
+    group by e.kind
+    order by array_position('{organization,role,permission,user,membership,invitation}', e.kind)
+  );
+end
+$$;
+
+-- Those of a kind; all of them where there is only that kind.
+create or replace function clerk_sync.events_of(p_kind text, p_kinds text[], p_events clerk_sync.events[])
+returns clerk_sync.events[]
+language plpgsql
+immutable
+set search_path = ''
+as $$
+begin
+  if cardinality(p_kinds) = 1 then
+    return p_events;
+  end if;
+  return array(select e from unnest(p_events) as e where e.kind = p_kind);
+end
+$$;
 
 -- Who mirrors what is written, and under which lease.
 drop type if exists clerk_sync.apply_rules cascade;
@@ -604,9 +652,9 @@ create type clerk_sync.apply_rules as (
   lease_until  timestamptz
 );
 
--- Applies jobs whose users are locked: writes what they bring and moves them to COMPLETED, or, with a mirror_token, the one
--- of each user that carries the change to PROCESSING under that token. While the circuit of Supabase Auth is open it
--- waits for that instead, and the attempt does not count.
+-- Applies jobs whose records are locked, kind by kind: writes what they bring and moves them to COMPLETED, or, with a
+-- mirror_token, the one of each user that carries the change to PROCESSING under that token. While the circuit of Supabase
+-- Auth is open it waits for that instead, and the attempt does not count.
 -- Constraints that wait for the commit are checked here, within the caller's savepoint: at the commit their error would
 -- take everything back, the record of the failed job as well. Before that they wait again, should another savepoint of
 -- the transaction have ended their waiting.
@@ -621,52 +669,80 @@ language plpgsql
 set search_path = ''
 as $$
 declare
-  v_events     clerk_sync.events[] := array(select e from clerk_sync.events as e where e.id = any (p_ids));
+  v_all        clerk_sync.events[] := array(select e from clerk_sync.events as e where e.id = any (p_ids));
+  v_kinds      text[] := clerk_sync.kinds_of(v_all);
+  v_kind       text;
+  v_mirrors    boolean; -- the jobs of this kind wait for the mirror
   v_waits      boolean := p_rules.mirror_token is not null and clerk_sync.circuit_is_open('auth');
+  v_events     clerk_sync.events[];
+  v_is_disputed boolean;
   v_done       record;
-  v_carries    uuid[] := array[]::uuid[];
-  v_superseded uuid[] := array[]::uuid[];
-  v_ended      uuid[] := array[]::uuid[]; -- jobs of users who may be deleted, and that no call to the outside keeps open
+  v_waiting    jsonb;
+  v_carries    uuid[];
+  v_superseded uuid[];
+  v_ended      uuid[]; -- jobs of records that may be deleted, and that no call to the outside keeps open
   v_notes      jsonb;
 begin
   set constraints all deferred;
-  if p_with_email then
-    select * into v_carries, v_superseded, v_notes from clerk_sync.apply_users(v_events, false, p_now);
-  end if;
-  if cardinality(v_carries) + cardinality(v_superseded) < cardinality(v_events) then
-    v_done := clerk_sync.apply_disputed(
-      array(
-        select e
-        from unnest(v_events) as e
-        where case when e.id in (select i from unnest(v_carries || v_superseded) as i) then false else true end
-      ),
-      p_with_email, p_now
-    );
-    v_ended := v_done.superseded || case when p_rules.mirror_token is null then v_done.carries end;
-    v_carries := v_carries || v_done.carries;
-    v_superseded := v_superseded || v_done.superseded;
-    v_notes := coalesce(v_notes, '{}') || coalesce(v_done.notes, '{}');
-  end if;
-  if p_rules.mirror_token is null then
-    perform clerk_sync.complete_jobs(v_carries, p_now, p_applied => true, p_notes => v_notes);
-  else
+  foreach v_kind in array v_kinds loop
+    v_events := clerk_sync.events_of(v_kind, v_kinds, v_all);
+    v_mirrors := v_kind = 'user' and p_rules.mirror_token is not null;
+    v_carries := array[]::uuid[];
+    v_superseded := array[]::uuid[];
+    v_ended := array[]::uuid[];
+    v_notes := null;
+    v_waiting := null;
+    v_is_disputed := false;
+    if p_with_email then
+      select * into v_carries, v_superseded, v_notes from clerk_sync.apply_plain(v_kind, v_events, false, p_now);
+    end if;
+    if cardinality(v_carries) + cardinality(v_superseded) < cardinality(v_events) then
+      v_done := clerk_sync.apply_disputed(
+        v_kind,
+        array(
+          select e
+          from unnest(v_events) as e
+          where case when e.id in (select i from unnest(v_carries || v_superseded) as i) then false else true end
+        ),
+        p_with_email, p_now
+      );
+      v_is_disputed := true;
+      v_waiting := v_done.waiting;
+      v_ended := v_done.superseded || case when not v_mirrors then v_done.carries end;
+      v_carries := v_carries || v_done.carries;
+      v_superseded := v_superseded || v_done.superseded;
+      v_notes := coalesce(v_notes, '{}') || coalesce(v_done.notes, '{}');
+    end if;
+    if not v_mirrors then
+      perform clerk_sync.complete_jobs(v_carries, p_now, p_applied => true, p_notes => v_notes);
+    else
+      perform clerk_sync.move_jobs(
+        v_carries,
+        case when v_waits then 'PENDING' else 'PROCESSING' end,
+        p_now,
+        p_applied => true,
+        p_runs_alone => false, -- whatever hindered it is over
+        p_notes => v_notes,
+        p_waits_for => case when v_waits then 'auth' end,
+        p_token => p_rules.mirror_token,
+        p_lease_until => p_rules.lease_until
+      );
+    end if;
+    perform clerk_sync.complete_jobs(v_superseded, p_now, p_applied => false, p_notes => v_notes);
     perform clerk_sync.move_jobs(
-      v_carries,
-      case when v_waits then 'PENDING' else 'PROCESSING' end,
-      p_now,
-      p_applied => true,
-      p_runs_alone => false, -- whatever hindered it is over
-      p_notes => v_notes,
-      p_waits_for => case when v_waits then 'auth' end,
-      p_token => p_rules.mirror_token,
-      p_lease_until => p_rules.lease_until
-    );
-  end if;
-  perform clerk_sync.complete_jobs(v_superseded, p_now, p_applied => false);
-  perform clerk_sync.erase_deleted(v_ended, p_now);
-  if v_done is not null or cardinality(v_superseded) > 0 then
-    perform clerk_sync.add_given(v_events, p_now);
-  end if;
+      array[w.key::uuid], null, p_now,
+      p_waits_for => nullif(w.value, 'lock'),
+      p_run_at => case w.value when 'lock' then p_now + interval '1 second' end
+    )
+    from jsonb_each_text(v_waiting) as w;
+    if v_kind in ('organization', 'user') then
+      perform clerk_sync.wake_members(v_kind, array(select e.clerk_id from unnest(v_events) as e), p_now);
+    end if;
+    perform clerk_sync.erase_deleted(v_ended, p_now);
+    if v_is_disputed or cardinality(v_superseded) > 0 then
+      perform clerk_sync.add_given(v_kind, v_events, p_now);
+    end if;
+  end loop;
   set constraints all immediate;
 end
 $$;
@@ -769,13 +845,13 @@ exception
       return clerk_sync.apply_job(p_id, p_rules, p_now, false);
     end if;
     if sqlstate like '22%' then -- the message of PostgreSQL may quote the value
-      select coalesce(clerk_sync.refused_column(j.payload), v_message)
+      select coalesce(clerk_sync.refused_column(j.kind, j.payload), v_message)
       into v_message
       from public.job_queue as j
       where j.id = p_id;
     end if;
     select
-      j.job_type = 'USER_DELETED' and sqlstate in ('23503', '23001'),
+      j.job_type like '%DELETED' and sqlstate in ('23503', '23001'),
       j.attempts >= case j.status when 'PROCESSING' then 2 else 1 end
     into v_is_blocked, v_is_again
     from public.job_queue as j
@@ -827,7 +903,7 @@ begin
     select j.id, j.clerk_id
     from public.job_queue as j
     where j.id = any (p_ids)
-    order by j.clerk_id, (j.job_type = 'USER_DELETED') desc, j.version desc, j.created_at desc, j.id
+    order by j.clerk_id, (j.job_type like '%DELETED') desc, j.version desc, j.created_at desc, j.id
   loop
     exit when clock_timestamp() > v_deadline;
     continue when exists ( -- a newer job of the user carries the change to the mirror

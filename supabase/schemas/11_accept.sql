@@ -72,7 +72,7 @@ $$;
 
 -- Applies new events before they are stored, so that each job is stored once, as it then stands. Events that are known, and
 -- users whom a worker has in flight or whose jobs run alone, are left to workers. The function waits for no lock longer
--- than a sender notices. Returns as apply_users does.
+-- than a sender notices. Returns as apply_plain does.
 create or replace function clerk_sync.apply_new(
   p_events clerk_sync.events[],
   p_now    timestamptz,
@@ -84,10 +84,15 @@ language plpgsql
 set search_path = ''
 set lock_timeout = '100ms'
 as $$
+declare
+  v_new   clerk_sync.events[];
+  v_kinds text[];
+  v_kind  text;
+  v_done  record;
 begin
-  select a.carries, a.superseded, a.notes
-  into carries, superseded, notes
-  from clerk_sync.apply_users(array(
+  carries := array[]::uuid[];
+  superseded := array[]::uuid[];
+  v_new := array(
     select e
     from unnest(p_events) as e
     where e.dead_reason is null
@@ -98,10 +103,20 @@ begin
       and ( -- as runs_alone
         select true from public.job_queue as j where j.clerk_id = e.clerk_id and j.runs_alone and j.status <> 'COMPLETED' limit 1
       ) is null
-  ), false, p_now) as a;
-  if cardinality(superseded) > 0 then
-    perform clerk_sync.add_given(p_events, p_now);
-  end if;
+  );
+  v_kinds := clerk_sync.kinds_of(v_new);
+  foreach v_kind in array v_kinds loop
+    v_done := clerk_sync.apply_plain(v_kind, clerk_sync.events_of(v_kind, v_kinds, v_new), false, p_now);
+    carries := carries || v_done.carries;
+    superseded := superseded || v_done.superseded;
+    if v_kind in ('organization', 'user') then
+      perform clerk_sync.wake_members(v_kind, array(select e.clerk_id from unnest(v_new) as e where e.kind = v_kind), p_now);
+    end if;
+    notes := case when notes is null then v_done.notes else notes || coalesce(v_done.notes, '{}') end;
+    if cardinality(v_done.superseded) > 0 then
+      perform clerk_sync.add_given(v_kind, clerk_sync.events_of(v_kind, v_kinds, v_new), p_now);
+    end if;
+  end loop;
   set constraints all immediate; -- as apply_jobs
 end
 $$;
@@ -118,7 +133,7 @@ declare
     select coalesce(jsonb_object_agg(e.event_id, case
       when p_refused = '57014' then 'timeout'
       when p_refused is not null then 'refused ' || p_refused
-      when e.job_type = 'USER_DELETED' then 'deletion'
+      when e.deletes then 'deletion'
       when clerk_sync.absent_fields(e.payload) is not null then 'trimmed'
       when e.version > clerk_sync.latest_version(p_now) then 'future'
       when exists (select 1 from public.job_queue as j where j.clerk_id = e.clerk_id and j.status = 'PROCESSING') then 'in_flight'
@@ -266,11 +281,11 @@ as $$
 begin
   perform set_config('clerk_sync.actor', 'sync', true);
   update public.job_queue as j
-  set job_type = case when r.deleted then 'USER_DELETED' else 'USER_UPDATED' end,
+  set job_type = upper(j.kind) || case when r.deleted then '_DELETED' else '_UPDATED' end,
       version = coalesce(r.version, j.version),
       payload = jsonb_build_object('clerk_id', j.clerk_id, 'retry_count', coalesce(j.payload -> 'retry_count', '0'))
         || jsonb_strip_nulls(jsonb_build_object('reason', j.payload -> 'reason', 'original_event', j.payload -> 'original_event'))
-        || coalesce(clerk_sync.known_payload(r.payload, clerk_sync.payload_keys()), '{}'),
+        || coalesce(clerk_sync.known_payload(r.payload, clerk_sync.payload_keys(j.kind)), '{}'),
       read_at = coalesce(r.read_at, j.read_at),
       applied_at = null,
       erased_at = null,
@@ -350,7 +365,7 @@ declare
   v_own jsonb;
   v_job uuid;
 begin
-  perform clerk_sync.lock_records(array[p_clerk_id], (p_payload ->> 'created_at')::timestamptz);
+  perform clerk_sync.lock_records(array[p_clerk_id], 'user', (p_payload ->> 'created_at')::timestamptz);
   v_own := public.clerk_sync_own_row(p_clerk_id);
   if v_own ->> 'state' = 'present' then
     return v_own;

@@ -58,7 +58,7 @@ begin
   perform clerk_sync.insert_jobs(clerk_sync.new_events((
     select coalesce(jsonb_agg(jsonb_build_object(
       'event_id', 'refresh_' || gen_random_uuid(),
-      'job_type', 'USER_UPDATED',
+      'job_type', upper(r.kind) || '_UPDATED',
       'clerk_id', r.id,
       'version', r.version,
       'source', 'refresh',
@@ -120,7 +120,7 @@ begin
     select j.id
     from public.job_queue as j
     where j.id = any (v_ids)
-      and j.job_type <> 'USER_DELETED'
+      and j.job_type not like '%DELETED'
       and (
         select r.deleted_at is null
           and j.version < r.version
@@ -172,7 +172,10 @@ begin
     order by j.id
     for update
   );
-  perform clerk_sync.lock_records(array(select j.clerk_id from public.job_queue as j where j.id = any (v_leased)));
+  perform clerk_sync.lock_records(array_agg(j.clerk_id), j.kind)
+  from public.job_queue as j
+  where j.id = any (v_leased)
+  group by j.kind;
   v_ids := clerk_sync.pass_brake(clerk_sync.store_reads(v_leased, p_reads, p_now), p_delete_brake, p_now);
   v_lease_until := (select max(j.lease_until) from public.job_queue as j where j.id = any (v_ids));
   perform clerk_sync.apply_batch(
@@ -185,7 +188,9 @@ begin
 end
 $$;
 
--- The users whom a worker reads from Clerk's API for the jobs that it has leased: [{job_id, clerk_id}].
+-- What a worker reads from Clerk's API for the jobs that it has leased: [{job_id, clerk_id, kind, members, organization_id,
+-- user_id}]. members: not the record is to be read, but the memberships of the organization or user. The last two name
+-- where Clerk lists a membership, as far as they are known.
 create or replace function clerk_sync.describe_reads(p_ids uuid[])
 returns jsonb
 language plpgsql
@@ -197,8 +202,14 @@ begin
     return '[]'::jsonb;
   end if;
   return (
-    select coalesce(jsonb_agg(jsonb_build_object('job_id', j.id, 'clerk_id', j.clerk_id)), '[]')
+    select coalesce(jsonb_agg(jsonb_build_object(
+      'job_id', j.id, 'clerk_id', j.clerk_id, 'kind', j.kind, 'members', j.source = 'members',
+      'organization_id', s.organization_id, 'user_id', s.user_id
+    )), '[]')
     from public.job_queue as j
+    left join lateral ( -- a lookup each, whatever the statistics say
+      select m.organization_id, m.user_id from clerk_sync.membership_state as m where m.id = j.clerk_id offset 0
+    ) as s on true
     where j.id = any (p_ids)
   );
 end

@@ -169,7 +169,8 @@ begin
         select 1
         from public.job_queue as o
         where o.id = any (p_ids)
-          and o.job_type <> 'USER_DELETED'
+          and o.kind = 'user'
+          and o.job_type not like '%DELETED'
           and (
             o.payload ->> 'external_id' = j.payload ->> 'external_id'
             or o.clerk_id = any (clerk_sync.users_with_external_id(j.payload ->> 'external_id', j.version))
@@ -249,13 +250,13 @@ begin
   select array_agg(d.id), array_agg(d.clerk_id), bool_and(d.is_plain)
   into v_due, v_users, are_plain
   from (
-    select j.id, j.clerk_id, j.source <> 'refresh' and j.job_type <> 'USER_DELETED' as is_plain
+    select j.id, j.clerk_id, j.source not in ('refresh', 'members') and j.kind <> 'permission' and j.job_type not like '%DELETED' as is_plain
     from public.job_queue as j
     where j.status in ('PENDING', 'FAILED')
       and j.waits_for is null
       and j.run_at <= p_now
       and not j.runs_alone
-      and (p_can_read or j.source <> 'refresh')
+      and (p_can_read or j.source not in ('refresh', 'members'))
       and (
         select true from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING'
       ) is null
@@ -302,7 +303,7 @@ begin
       and j.waits_for is null
       and j.run_at <= p_now
       and not j.runs_alone
-      and (p_can_read or j.source <> 'refresh')
+      and (p_can_read or j.source not in ('refresh', 'members'))
       and case when j.id not in (select i from unnest(ids) as i) then true end
     limit p_limit * 3
     for update of j skip locked
@@ -310,14 +311,36 @@ begin
 end
 $$;
 
+-- Whether a deletion ends more memberships than a call with other jobs may take time for.
+create or replace function clerk_sync.is_large(p_kind text, p_id text)
+returns boolean
+language plpgsql
+stable
+set search_path = ''
+as $$
+begin
+  if p_kind <> 'organization' then
+    return false;
+  end if;
+  return 1000 < (
+    select count(*)
+    from (
+      select 1 from clerk_sync.membership_state as m where m.organization_id = p_id and m.has_row limit 1001
+    ) as counted
+  );
+end
+$$;
+
 -- Where each claimed job goes next:
 --   fail   it names no user
 --   wait   its user is to be read from Clerk's API, whose circuit is open
---   read   its user is to be read from Clerk's API; one of a user, and none of a user with other work in the batch
+--   read   its user (or organization, or what a permission or a restored organization changed) is to be read from Clerk's
+--          API; one of a user, and none of a user with other work in the batch
 --   later  the other jobs whose user is to be read
---   brake  it deletes a user; the delete brake may hold it (pass_brake)
+--   alone  it deletes an organization of so many members that it needs a call of its own
+--   brake  it deletes a record; the delete brake may hold it (pass_brake)
 --   apply  everything else
-create or replace function clerk_sync.route_jobs(p_ids uuid[])
+create or replace function clerk_sync.route_jobs(p_ids uuid[], p_can_read boolean)
 returns table (id uuid, route text)
 language plpgsql
 stable
@@ -329,7 +352,11 @@ begin
     j.id,
     case
       when j.clerk_id is null then 'fail'
-      when not j.needs_read then case j.job_type when 'USER_DELETED' then 'brake' else 'apply' end
+      when not j.needs_read then case
+        when j.job_type not like '%DELETED' then 'apply'
+        when j.runs_alone or not clerk_sync.is_large(j.kind, j.clerk_id) then 'brake'
+        else 'alone'
+      end
       when clerk_sync.circuit_is_open('clerk') then 'wait'
       when j.reads < j.jobs or j.place > 1 then 'later'
       else 'read'
@@ -338,14 +365,18 @@ begin
     select
       k.id,
       k.clerk_id,
+      k.kind,
       k.job_type,
+      k.runs_alone,
       n.needs_read,
       count(*) over u as jobs,
       count(*) filter (where n.needs_read) over u as reads,
       row_number() over (partition by k.clerk_id order by n.needs_read desc, k.run_at, k.id) as place
     from public.job_queue as k
     cross join lateral (
-      select k.source = 'refresh' and k.applied_at is null and k.status <> 'PROCESSING' as needs_read
+      select (k.source in ('refresh', 'members') or (k.kind = 'permission' and p_can_read))
+        and k.applied_at is null
+        and k.status <> 'PROCESSING' as needs_read
     ) as n
     where k.id = any (p_ids)
     window u as (partition by k.clerk_id)
@@ -391,6 +422,7 @@ declare
   v_reads       uuid[] := array[]::uuid[];
   v_waits       uuid[] := array[]::uuid[];
   v_nameless    uuid[] := array[]::uuid[];
+  v_alone       uuid[] := array[]::uuid[];
   v_deletions   uuid[] := array[]::uuid[];
   v_probes      uuid[] := array[]::uuid[];
 begin
@@ -416,11 +448,13 @@ begin
       coalesce(array_agg(r.id) filter (where r.route = 'read'), '{}'),
       array_agg(r.id) filter (where r.route = 'brake'),
       array_agg(r.id) filter (where r.route = 'wait'),
-      array_agg(r.id) filter (where r.route = 'fail')
-    into v_apply, v_reads, v_deletions, v_waits, v_nameless
-    from clerk_sync.route_jobs(v_claimed) as r;
+      array_agg(r.id) filter (where r.route = 'fail'),
+      array_agg(r.id) filter (where r.route = 'alone')
+    into v_apply, v_reads, v_deletions, v_waits, v_nameless, v_alone
+    from clerk_sync.route_jobs(v_claimed, p_can_read) as r;
     perform clerk_sync.fail_nameless(v_nameless, p_now);
     perform clerk_sync.move_jobs(v_waits, null, p_now, p_waits_for => 'clerk');
+    perform clerk_sync.move_jobs(v_alone, null, p_now, p_runs_alone => true);
     perform clerk_sync.move_jobs(
       v_reads, 'PROCESSING', p_now, p_token => v_token, p_lease_until => v_lease_until, p_read_at => p_now
     );
@@ -455,7 +489,7 @@ begin
       ) as a
       where a.waits_for is null
         and a.run_at <= p_now
-        and (p_can_read or a.source <> 'refresh')
+        and (p_can_read or a.source not in ('refresh', 'members'))
     )
   );
 end
@@ -467,6 +501,7 @@ $$;
 --   completed     the user is mirrored; the id of the Auth user is remembered, in one commit with the job
 --   waiting       the worker did not call the service any more: the job waits for its circuit
 --   released      the job was not tried; another worker takes it
+--   read          what was read are other records, and their events are in the queue
 --   locked        the user is to take over an Auth user that is locked now, when its last access token has run out
 --   retry, dead   the attempt failed. While the circuit of the service is open, a retry waits for it instead, and does not
 --                 count; but it counts for a job that is a day old: when the job fails and not the service, the job must end
@@ -520,6 +555,8 @@ begin
       );
     elsif v_job.outcome = 'released' then
       perform clerk_sync.move_jobs(array[v_job.job_id], 'PENDING', p_now);
+    elsif v_job.outcome = 'read' then
+      perform clerk_sync.complete_jobs(array[v_job.job_id], p_now, p_applied => true);
     elsif v_job.outcome = 'locked' then
       insert into clerk_sync.user_state as s (clerk_id, auth_holder_id, auth_locked_at)
       values (v_job.clerk_id, v_job.auth_holder_id, v_job.auth_locked_at)
@@ -547,7 +584,7 @@ $$;
 
 -- Ends the attempts of a leased batch. Outcomes of jobs whose lease was lost are counted as stale and
 -- settle nothing: another worker has them (the token is the fence). Their users are mirrored again.
--- p_outcomes: [{job_id, outcome: completed|retry|dead|released|waiting|locked, error?, retry_after?, circuit?,
+-- p_outcomes: [{job_id, outcome: completed|read|retry|dead|released|waiting|locked, error?, retry_after?, circuit?,
 -- auth_user_id?, auth_holder_id?, auth_locked_at?, mirror?}]. released, waiting and locked give the attempt back.
 -- p_calls: see record_calls.
 -- Answers {jobs (as describe_jobs), stale: n, circuits: [those that opened or closed]}.
@@ -688,8 +725,8 @@ $$;
 
 -- Leases one due job that runs alone. The lease, and with it the attempt, is committed before the job is applied: it counts
 -- even if the call that applies it never comes back, and no other job waits for the locks of that call.
--- Answers {token, jobs (as describe_jobs), leased: [job_id], reads: [{job_id, clerk_id}]}; reads: the user
--- is to be read from Clerk's API first.
+-- Answers {token, jobs (as describe_jobs), leased: [job_id], is_large, reads (as describe_reads)}; is_large: the job is for
+-- clerk_sync_apply_large.
 create or replace function public.clerk_sync_lease_alone(
   p_lease_seconds integer default 60,
   p_can_read      boolean default false,
@@ -722,7 +759,7 @@ begin
       ))
       and j.waits_for is null
       and j.run_at <= p_now
-      and (p_can_read or j.source <> 'refresh')
+      and (p_can_read or j.source not in ('refresh', 'members'))
       and not exists (select 1 from public.job_queue as r where r.clerk_id = j.clerk_id and r.status = 'PROCESSING')
     order by j.attempts, j.run_at, j.id -- first the job that perhaps only others kept from being applied
     limit 10 -- the first of them may be another worker's user
@@ -740,7 +777,7 @@ begin
     order by j.attempts, j.run_at, j.id
     limit 1
   );
-  v_route := (select r.route from clerk_sync.route_jobs(v_claimed) as r);
+  v_route := (select r.route from clerk_sync.route_jobs(v_claimed, p_can_read) as r);
   if v_route = 'fail' then
     perform clerk_sync.fail_nameless(v_claimed, p_now);
   elsif v_route = 'wait' then
@@ -758,6 +795,9 @@ begin
     'token', v_token,
     'jobs', clerk_sync.describe_jobs(v_claimed),
     'leased', to_jsonb(v_ids),
+    'is_large', coalesce((
+      select clerk_sync.is_large(j.kind, j.clerk_id) from public.job_queue as j where j.id = v_ids[1] and j.job_type like '%DELETED'
+    ), false),
     'reads', clerk_sync.describe_reads(case when v_route = 'read' then v_ids else '{}' end)
   );
 end
@@ -798,7 +838,10 @@ begin
     for update
   );
   v_ids := v_leased;
-  perform clerk_sync.lock_records(array(select j.clerk_id from public.job_queue as j where j.id = any (v_leased)));
+  perform clerk_sync.lock_records(array_agg(j.clerk_id), j.kind)
+  from public.job_queue as j
+  where j.id = any (v_leased)
+  group by j.kind;
   if p_read is not null then
     v_ids := clerk_sync.pass_brake(
       clerk_sync.store_reads(v_ids, jsonb_build_array(p_read), p_now), p_delete_brake, p_now
@@ -830,6 +873,26 @@ returns jsonb
 language plpgsql
 set search_path = ''
 set statement_timeout = '500ms'
+as $$
+begin
+  return public.clerk_sync_apply_alone(p_token, p_job_id, p_read, p_mirror, p_delete_brake, p_now);
+end
+$$;
+
+-- As clerk_sync_apply_alone, but in a minute: for the deletion of an organization with very many members, which is one
+-- transaction.
+create or replace function public.clerk_sync_apply_large(
+  p_token        uuid,
+  p_job_id       uuid,
+  p_read         jsonb default null,
+  p_mirror       boolean default false,
+  p_delete_brake jsonb default null,
+  p_now          timestamptz default clock_timestamp()
+)
+returns jsonb
+language plpgsql
+set search_path = ''
+set statement_timeout = '60s'
 as $$
 begin
   return public.clerk_sync_apply_alone(p_token, p_job_id, p_read, p_mirror, p_delete_brake, p_now);

@@ -84,7 +84,7 @@ as $$
         when r.version = i.version and (
           i.payload ?| '{created_at,updated_at}'
           or exists (select 1 from clerk_sync.differing_columns(i.clerk_id, i.payload))
-          or clerk_sync.refused_column(i.payload) is not null -- the job says which
+          or clerk_sync.refused_column('user', i.payload) is not null -- the job says which
         ) then 'fill'
       end as does
     from jsonb_to_recordset(p_users) as i(clerk_id text, version bigint, payload jsonb)

@@ -382,7 +382,7 @@ begin
     ),
     'users', (
       select greatest(u.counted, case when u.counted >= 10000 then c.reltuples end)::bigint
-      from clerk_sync.count_users(10000) as u(counted)
+      from clerk_sync.count_rows('user', 10000) as u(counted)
       join pg_catalog.pg_class as c on c.oid = (
         select to_regclass(m.table_name) from clerk_sync.mappings as m where m.kind = 'user'
       )
@@ -397,7 +397,8 @@ begin
       ) as k
     ),
     'delete_brake', (
-      select jsonb_build_object('engaged_at', b.engaged_at, 'reason', b.reason) from clerk_sync.delete_brake as b
+      select jsonb_build_object('engaged_at', min(b.engaged_at), 'reason', string_agg(b.reason, '; ' order by b.engaged_at))
+      from clerk_sync.delete_brake as b
     ),
     'circuits', (
       select jsonb_object_agg(c.name, jsonb_build_object('state', c.state, 'since', c.since, 'code', c.last_error))

@@ -74,7 +74,7 @@ begin
   if p_decision is null or p_decision not in ('apply', 'cancel') then
     raise exception 'p_decision is %, it must be apply or cancel', p_decision using errcode = 'SY002';
   end if;
-  perform 1 from clerk_sync.delete_brake as b for update;
+  perform 1 from clerk_sync.delete_brake as b order by b.kind for update;
   v_changed := clerk_sync.change_jobs(
     p_decision,
     array(select j.id from public.job_queue as j where j.is_held limit p_limit for update skip locked),

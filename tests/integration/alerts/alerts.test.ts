@@ -40,7 +40,7 @@ describe("an incident is told once when it opens and once when it is over", () =
     ],
     [
       "delete_brake",
-      "update clerk_sync.delete_brake set engaged_at = now(), reason = '120 deletions within 60 minutes'",
+      "update clerk_sync.delete_brake set engaged_at = now(), reason = '120 deletions within 60 minutes' where kind = 'user'",
       "update clerk_sync.delete_brake set engaged_at = null, reason = null",
     ],
   ])("%s", async (code, begin, end) => {

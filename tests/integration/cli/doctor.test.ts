@@ -237,7 +237,9 @@ it("dead letters and an engaged delete brake are warnings that say what to do", 
   await server.pool.query(
     "insert into job_queue (job_type, clerk_id, status) values ('USER_CREATED', 'user_x', 'DEAD')",
   );
-  await server.pool.query("update clerk_sync.delete_brake set engaged_at = now(), reason = 'more than 5 deletions'");
+  await server.pool.query(
+    "update clerk_sync.delete_brake set engaged_at = now(), reason = 'more than 5 deletions' where kind = 'user'",
+  );
   const found = await findings("--secret-key", server.settings.secretKey);
   expect(found.get("dead letters")).toMatchObject({ state: "warning", what: "1 job gave up and waits for a person" });
   expect(found.get("delete brake")).toMatchObject({

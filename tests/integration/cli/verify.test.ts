@@ -196,7 +196,9 @@ describe("an installation that is broken", () => {
 
   it("an engaged delete brake is the reason that is named", async () => {
     system.faults.brake = { count: 100, percent: 10, minutes: 60 };
-    await system.pool.query("update clerk_sync.delete_brake set engaged_at = now(), reason = 'more than 1 deletions'");
+    await system.pool.query(
+      "update clerk_sync.delete_brake set engaged_at = now(), reason = 'more than 1 deletions' where kind = 'user'",
+    );
     const done = await report(system);
     expect(failedStep(done)).toMatchObject({
       step: "deleted",

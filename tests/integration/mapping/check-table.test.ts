@@ -132,17 +132,21 @@ const shapes: [title: string, table: string, file: UsersFile, problems: [problem
       key: "id",
       columns: {
         plan: { from: "public_metadata.plan", default: "it's free", allowed: ["it's free", "pro"] },
-        role: { from: "public_metadata.role", default: "free" },
+        role: { from: "public_metadata.role", default: "pro" },
       },
     },
     [
       [
         'app."Plan", the type of plan, has no label it\'s free (commit this one before the others)',
-        `alter type app."Plan" add value 'it''s free';`,
+        `alter type app."Plan" add value if not exists 'it''s free';`,
       ],
       [
         'app."Plan", the type of plan, has no label pro (commit this one before the others)',
-        `alter type app."Plan" add value 'pro';`,
+        `alter type app."Plan" add value if not exists 'pro';`,
+      ],
+      [
+        'app."Plan", the type of role, has no label pro (commit this one before the others)',
+        `alter type app."Plan" add value if not exists 'pro';`,
       ],
     ],
   ],

@@ -129,7 +129,9 @@ describe("from the database", () => {
 
   it("circuit, brake, silence and drift are shown as they are", async () => {
     await queue.pool.query("update clerk_sync.circuits set probe_at = now() + interval '1 hour' where name = 'auth'");
-    await queue.pool.query("update clerk_sync.delete_brake set engaged_at = now(), reason = 'too many'");
+    await queue.pool.query(
+      "update clerk_sync.delete_brake set engaged_at = now(), reason = 'too many' where kind = 'user'",
+    );
     await queue.pool.query("update clerk_sync.silence set changed_at = now() - interval '20 minutes'");
     await queue.pool.query(
       `insert into clerk_sync.sync_runs (kind, status, counts, finished_at)

@@ -54,7 +54,7 @@ it("as many deletions as allowed are applied, one more waits with its reason, an
   await work();
   expect(await countUsers()).toBe(5);
   expect(await queue.user(idOf(5))).toMatchObject({ name: "Grace Lovelace" });
-  const reason = "more than 5 deletions within 60 minutes";
+  const reason = "more than 5 deletions of users within 60 minutes";
   expect(
     await queue.one("select status, attempts, error, run_at > now() as later from job_queue where error is not null"),
   ).toEqual({ status: "PENDING", attempts: 0, error: `delete_brake: ${reason}`, later: true });
@@ -76,7 +76,7 @@ it("the log says once a batch that deletions are held, and why", async () => {
   await work();
   const held = lines.filter((line) => line.text.includes("delete_brake.engaged"));
   expect(held.map((line) => [line.method, JSON.parse(line.text)])).toMatchObject([
-    ["error", { held: 10, reason: "delete_brake: more than 5 deletions within 60 minutes" }],
+    ["error", { held: 10, reason: "delete_brake: more than 5 deletions of users within 60 minutes" }],
   ]);
 });
 
@@ -140,7 +140,9 @@ it("while it is engaged every further deletion waits, also past the window", asy
   await establish(12);
   await sendDeletes(0, 10);
   await work();
-  await queue.pool.query("update clerk_sync.delete_brake set engaged_at = now() - interval '2 hours'");
+  await queue.pool.query(
+    "update clerk_sync.delete_brake set engaged_at = now() - interval '2 hours' where kind = 'user'",
+  );
   await sendDeletes(10, 11);
   await work();
   expect(await state()).toMatchObject({ waiting: 11 });

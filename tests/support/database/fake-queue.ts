@@ -24,6 +24,7 @@ export type Settlement = { token: string; outcomes: readonly JobOutcome[]; calls
 
 const statusOfOutcome = {
   completed: "COMPLETED",
+  read: "COMPLETED",
   retry: "FAILED",
   dead: "DEAD",
   released: "PENDING",
@@ -100,7 +101,13 @@ export function createFakeQueue(batches: readonly (readonly FakeJob[])[], alone:
     leaseAlone: async () => {
       const [id] = alone.splice(0, 1);
       const leased = id === undefined ? [] : [id];
-      return { token: `alone_${id}`, jobs: leased.map((name) => job(name, "PROCESSING", null)), leased, reads: [] };
+      return {
+        token: `alone_${id}`,
+        jobs: leased.map((name) => job(name, "PROCESSING", null)),
+        leased,
+        is_large: false,
+        reads: [],
+      };
     },
     applyAlone: async ({ jobId }, mirror) => ({
       jobs: [job(jobId, mirror ? "PROCESSING" : "COMPLETED", null)],
@@ -118,7 +125,16 @@ function claim(jobs: readonly FakeJob[], number: number, options: RunJobsArgumen
     jobs: jobs.map((entry) =>
       job(entry.id, isLeased(entry) ? "PROCESSING" : (entry.status ?? "COMPLETED"), entry.error ?? null),
     ),
-    reads: jobs.filter((entry) => entry.owesRead).map(({ id }) => ({ job_id: id, clerk_id: `user_${id}` })),
+    reads: jobs
+      .filter((entry) => entry.owesRead)
+      .map(({ id }) => ({
+        job_id: id,
+        clerk_id: `user_${id}`,
+        kind: "user",
+        members: false,
+        organization_id: null,
+        user_id: null,
+      })),
     mirror: jobs.filter(owes).map(({ id }) => orderOf(id)),
     alone: false,
   };

@@ -1,7 +1,8 @@
 import pg from "pg";
 import { rootConfiguration, rootFacts, rootMapping } from "../../../build/root-mapping.ts";
 import type { Configuration } from "../../../mapping/configuration.ts";
-import { generateUsers, payloadKeys } from "../../../mapping/generate-users.ts";
+import { payloadKeys } from "../../../mapping/generate-kind-rows.ts";
+import { generateUsers } from "../../../mapping/generate-users.ts";
 import type { Mapping } from "../../../mapping/mapping.ts";
 import { resolveMapping } from "../../../mapping/resolve.ts";
 import type { UserSource } from "../../../mapping/sources.ts";
@@ -27,7 +28,7 @@ export function mapMore(sources: Readonly<Record<string, UserSource>>): Mapping 
 export async function applyMapping(pool: pg.Pool, mapping: Mapping): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      await pool.query(`${payloadKeys(mapping.users)} ${generateUsers(mapping)}`);
+      await pool.query(`${payloadKeys(mapping)} ${generateUsers(mapping)}`);
       return;
     } catch (error) {
       const isDeadlock = error instanceof pg.DatabaseError && error.code === "40P01";

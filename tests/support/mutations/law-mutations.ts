@@ -166,7 +166,7 @@ export const laws: readonly Mutation[] = [
   {
     test: file("worker/delete-brake"),
     title: "a share of all users engages it, from ten deletions on",
-    edits: [{ file: brakeSql, find: "if v_total > v_users * v_percent / 100 then", replace: "if false then" }],
+    edits: [{ file: brakeSql, find: "if v_total > v_rows * v_percent / 100 then", replace: "if false then" }],
   },
   {
     test: file("worker/delete-brake"),
@@ -174,8 +174,8 @@ export const laws: readonly Mutation[] = [
     edits: [
       {
         file: brakeSql,
-        find: "(select b.reason from clerk_sync.delete_brake as b for update)",
-        replace: "(select b.reason from clerk_sync.delete_brake as b)",
+        find: "(select b.reason from clerk_sync.delete_brake as b where b.kind = p_kind for update)",
+        replace: "(select b.reason from clerk_sync.delete_brake as b where b.kind = p_kind)",
       },
     ],
   },

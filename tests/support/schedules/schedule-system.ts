@@ -1,6 +1,7 @@
 import type pg from "pg";
 import type { ReadUser } from "#core/clerk/read-user.ts";
 import type { UserFields } from "#core/config/mapping.ts";
+import type { ReadOrder } from "#core/database/database.ts";
 import {
   createDatabase,
   type Database,
@@ -15,8 +16,6 @@ import { createFakeAuthAdmin } from "../supabase/fake-auth-admin.ts";
 import { type Model, readAt } from "./clerk-model.ts";
 import { type Fault, type Schedule, workerCount } from "./schedule.ts";
 import type { ScheduleTable } from "./schedule-tables.ts";
-
-type ReadOrder = { job_id: string; clerk_id: string };
 
 /** What a worker has in hand between its steps. */
 export type Worker = {

@@ -4,7 +4,7 @@ import { parseMapping, type RuntimeMapping } from "../config/mapping.ts";
 import type { RecordKind } from "../config/sources.ts";
 import { type ErrorCode, SyncError } from "../errors.ts";
 import type { Json } from "../sanitise.ts";
-import { type JobType, jobSchema } from "./job.ts";
+import { type JobType, jobKinds, jobSchema } from "./job.ts";
 import { type ObjectFinding, objectFindingSchema } from "./object-findings.ts";
 
 /** A service behind a circuit breaker; its state is in clerk_sync.circuits. */
@@ -50,7 +50,7 @@ export type NewJob = {
  */
 export type JobOutcome = {
   job_id: string;
-  outcome: "completed" | "retry" | "dead" | "released" | "waiting" | "locked";
+  outcome: "completed" | "read" | "retry" | "dead" | "released" | "waiting" | "locked";
   error?: string;
   retry_after?: number;
   circuit?: CircuitName;
@@ -94,7 +94,16 @@ const mirrorOrderSchema = z.object({
   attempts: z.number(),
 });
 
-const readOrderSchema = z.object({ job_id: z.string(), clerk_id: z.string() });
+const readOrderSchema = z.object({
+  job_id: z.string(),
+  clerk_id: z.string(),
+  kind: z.enum(jobKinds),
+  /** Not the record itself is to be read, but the memberships of this organization or user. */
+  members: z.boolean(),
+  /** Where Clerk lists a membership, as far as it is known. */
+  organization_id: z.string().nullable(),
+  user_id: z.string().nullable(),
+});
 
 const batchSchema = z.object({
   token: z.string(),
@@ -107,6 +116,7 @@ const leasedAloneSchema = z.object({
   token: z.string(),
   jobs: z.array(jobSchema),
   leased: z.array(z.string()),
+  is_large: z.boolean(),
   reads: z.array(readOrderSchema),
 });
 const appliedSchema = z.object({ jobs: z.array(jobSchema), mirror: z.array(mirrorOrderSchema) });
@@ -134,7 +144,7 @@ const ownRowSchema = z
 export type AcceptedEvent = z.infer<typeof acceptedEventSchema>;
 /** One user as it is now in the database, owed to Supabase Auth. */
 export type MirrorOrder = z.infer<typeof mirrorOrderSchema>;
-/** One user to be read from Clerk's API. */
+/** What is to be read from Clerk's API for a job. */
 export type ReadOrder = z.infer<typeof readOrderSchema>;
 export type Batch = z.infer<typeof batchSchema>;
 /** The one job of a lease that runs alone, if one was due; `reads`: its user is to be read first. */
@@ -155,8 +165,11 @@ export type RunJobsArguments = DeleteRules & { limit: number; leaseSeconds: numb
 /** What Clerk's API said of the user of a refresh job; version and payload are absent when it is deleted. */
 export type Read = { job_id: string; deleted: boolean; version?: number; payload?: { [key: string]: Json } };
 
-/** `read`: what was read of the user, if that was asked for. `isFirst`: it is the job's first attempt, and short. */
-type AloneLease = { token: string; jobId: string; read: Read | null; isFirst: boolean };
+/** `read`: what was read of the user, if that was asked for. `limit`: how long the job may take. */
+type AloneLease = { token: string; jobId: string; read: Read | null; limit: AloneLimit };
+
+/** Of a job's first attempt, of the next ones, and of the deletion of an organization with very many members. */
+type AloneLimit = "short" | "usual" | "large";
 
 /** What Clerk's API said of a user who has no row; `readAt` is `at` of the look before the read. */
 export type EnsureUserArguments = {
@@ -216,6 +229,12 @@ export type CallFunction = (
 /** A call that applies several jobs. PostgreSQL cuts it then, and they run alone; see clerk_sync_run_jobs. */
 const sharedLimit = { limitMilliseconds: 2000 };
 
+const aloneCalls = {
+  short: { name: "clerk_sync_try_alone", limitMilliseconds: 500 },
+  usual: { name: "clerk_sync_apply_alone", limitMilliseconds: 8000 },
+  large: { name: "clerk_sync_apply_large", limitMilliseconds: 60_000 },
+} as const;
+
 /** Makes the door over one way of calling SQL functions, and checks what comes back. */
 export function createDatabase(call: CallFunction): Database {
   const callAs = createCallAs(call);
@@ -243,11 +262,10 @@ export function createDatabase(call: CallFunction): Database {
         p_can_read: canRead,
         p_delete_brake: deleteBrake,
       }),
-    applyAlone: ({ token, jobId, read, isFirst }, mirror, rules) => {
+    applyAlone: ({ token, jobId, read, limit }, mirror, rules) => {
       const args = { p_token: token, p_job_id: jobId, p_read: read, p_mirror: mirror, ...ruleArguments(rules) };
-      return isFirst
-        ? callAs(appliedSchema, "clerk_sync_try_alone", args, { limitMilliseconds: 500 })
-        : callAs(appliedSchema, "clerk_sync_apply_alone", args, { limitMilliseconds: 8000 });
+      const { name, ...rest } = aloneCalls[limit];
+      return callAs(appliedSchema, name, args, rest);
     },
     settleJobs: (token, outcomes, calls = []) =>
       callAs(settledSchema, "clerk_sync_settle_jobs", { p_token: token, p_outcomes: outcomes, p_calls: calls }),

@@ -24,6 +24,9 @@ export const jobTypes = [
   "INVITATION_DELETED",
 ] as const;
 
+/** What a job is about. */
+export const jobKinds = ["user", "organization", "membership", "role", "permission", "invitation"] as const;
+
 /** A point in time, ISO 8601 with offset, as PostgreSQL writes it in jsonb. */
 export const time = z.string();
 

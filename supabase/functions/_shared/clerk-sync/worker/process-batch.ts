@@ -109,11 +109,19 @@ async function claimBatch(dependencies: BatchDependencies, limit: number, isRepe
 export async function processJobAlone(dependencies: BatchDependencies): Promise<Job[]> {
   const { database, mirrorUser, readUser, now } = dependencies;
   const leaseEnd = now() + leaseSeconds * 1000 - leaseReserveMilliseconds;
-  const { token, jobs, leased, reads } = await database.leaseAlone(leaseSeconds, readUser !== null, dependencies);
+  const { token, jobs, leased, is_large, reads } = await database.leaseAlone(
+    leaseSeconds,
+    readUser !== null,
+    dependencies,
+  );
   const [jobId] = leased;
   if (jobId === undefined) return jobs;
   const bounds = { hasTime: () => now() < leaseEnd, auth: watchCircuit("auth"), clerk: watchCircuit("clerk") };
-  const { outcomes, ...applied } = await applyAlone(dependencies, { token, jobs, leased: jobId, reads }, bounds);
+  const { outcomes, ...applied } = await applyAlone(
+    dependencies,
+    { token, jobs, leased: jobId, is_large, reads },
+    bounds,
+  );
   outcomes.push(...(await mirrorAll(applied.mirror, mirrorUser, bounds)));
   return settle(database, token, outcomes, bounds, [...jobs, ...applied.jobs]);
 }
@@ -121,7 +129,7 @@ export async function processJobAlone(dependencies: BatchDependencies): Promise<
 /** Reads the user of a job that runs alone, if that is asked for, and applies the job. */
 async function applyAlone(
   { database, mirrorUser, readUser, fields, ...rules }: BatchDependencies,
-  { token, jobs, leased: jobId, reads: [order] }: Omit<LeasedAlone, "leased"> & { leased: string },
+  { token, jobs, leased: jobId, is_large: isLarge, reads: [order] }: Omit<LeasedAlone, "leased"> & { leased: string },
   { clerk }: Bounds,
 ): Promise<{ outcomes: JobOutcome[]; jobs: Job[]; mirror: MirrorOrder[] }> {
   const nothing = { jobs: [], mirror: [] };
@@ -133,7 +141,8 @@ async function applyAlone(
   }
   try {
     const isFirst = jobs.every(({ attempts }) => attempts <= 1);
-    const applied = await database.applyAlone({ token, jobId, read, isFirst }, mirrorUser !== null, rules);
+    const limit = isLarge ? "large" : isFirst ? "short" : "usual";
+    const applied = await database.applyAlone({ token, jobId, read, limit }, mirrorUser !== null, rules);
     return { ...applied, outcomes: applied.jobs.length === 0 ? [released({ job_id: jobId })] : [] };
   } catch (error) {
     return { ...nothing, outcomes: [outcomeOfError(jobId, error)] };
