@@ -5,6 +5,7 @@ import { circuitLaws } from "./circuit-mutations.ts";
 import { contentRules } from "./content-mutations.ts";
 import { editorNames } from "./edit-mutations.ts";
 import { ensurePromises } from "./ensure-mutations.ts";
+import { kindRules } from "./kind-mutations.ts";
 import { laws } from "./law-mutations.ts";
 import { counting } from "./metric-mutations.ts";
 import { mirrorPromises } from "./mirror-mutations.ts";
@@ -28,6 +29,7 @@ export const allMutations: readonly Mutation[] = [
   ...knownFailures,
   ...laws,
   ...circuitLaws,
+  ...kindRules,
   ...ensurePromises,
   ...relinkPromises,
   ...runRules,

@@ -52,7 +52,7 @@ export const ensurePromises: readonly Mutation[] = [
   ),
   rows(
     "the time of the sign-up counts for the delete brake, as if a webhook had brought the user",
-    "lock_records(array[p_clerk_id], (p_payload ->> 'created_at')::timestamptz)",
+    "lock_records(array[p_clerk_id], 'user', (p_payload ->> 'created_at')::timestamptz)",
     "lock_records(array[p_clerk_id])",
   ),
   races(

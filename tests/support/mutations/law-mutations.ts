@@ -202,7 +202,7 @@ export const laws: readonly Mutation[] = [
       {
         file: applySql,
         within: "clerk_sync.apply_jobs",
-        find: "v_done.superseded || case when p_rules.mirror_token is null then v_done.carries end",
+        find: "v_done.superseded || case when not v_mirrors then v_done.carries end",
         replace: "array[]::uuid[]",
       },
     ],

@@ -76,7 +76,13 @@ export const payloadRules: readonly Mutation[] = [
     test: "tests/integration/mapping/other-mapping.test.ts",
     title:
       "a function that was deployed before the database is migrated to its columns > finds its other fields in no job, however it hands them over",
-    edits: [{ file: jobsSql, find: "and (i.value -> 'payload') - v_keys = '{}'", replace: "and true" }],
+    edits: [
+      {
+        file: jobsSql,
+        find: "and (i.value -> 'payload') - clerk_sync.payload_keys(k.kind) = '{}'",
+        replace: "and true",
+      },
+    ],
   },
   {
     test: "tests/integration/mapping/other-mapping.test.ts",
@@ -85,7 +91,7 @@ export const payloadRules: readonly Mutation[] = [
     edits: [
       {
         file: acceptSql,
-        find: "clerk_sync.known_payload(r.payload, clerk_sync.payload_keys())",
+        find: "clerk_sync.known_payload(r.payload, clerk_sync.payload_keys(j.kind))",
         replace: "r.payload",
       },
     ],

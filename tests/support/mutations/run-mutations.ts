@@ -62,8 +62,8 @@ export const runRules: readonly Mutation[] = [
       {
         file: brakeSql,
         within: "clerk_sync.pass_brake",
-        find: "and j.job_type = 'USER_DELETED'\n",
-        replace: "and j.job_type = 'USER_DELETED' and j.source = 'webhook'\n",
+        find: "and j.job_type like '%DELETED'\n",
+        replace: "and j.job_type like '%DELETED' and j.source = 'webhook'\n",
       },
     ],
   },
