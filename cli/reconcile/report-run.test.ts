@@ -122,3 +122,36 @@ describe("a reconcile", () => {
     expect(lines).toContain("  … and 15 more; --json prints up to 10,000");
   });
 });
+
+describe("organizations and what belongs to them", () => {
+  const users = { read: 20, users_here: 20 };
+  const found = {
+    organization_read: 10,
+    membership_read: 1200,
+    membership_extra: 2,
+    membership_missing: 1,
+    role_read: 1,
+  };
+
+  test("have a line of their own for each kind that was walked", () => {
+    const compare = report(["compare", { users_at_clerk: 20, applies: true, counts: { ...users, ...found } }]);
+    expect(formatRun(compare).slice(2, 5)).toEqual([
+      "  10 organizations read, 0 out of step",
+      "  1,200 memberships read, 3 out of step: 1 missing, 2 extra",
+      "  1 role read, 0 out of step",
+    ]);
+    const backfill = report(["backfill", { users_at_clerk: 20, counts: { ...users, organization_read: 10 } }]);
+    expect(formatRun(backfill)[2]).toBe("  10 organizations read");
+  });
+
+  test("that differ are not in step after a dry run, and those that cannot be read never are", () => {
+    const dry = (counts: Record<string, number>) =>
+      isInStep(report(["compare", { users_at_clerk: 20, applies: false, counts: { ...users, ...counts } }]));
+    expect(dry({ organization_read: 10 })).toBe(true);
+    expect(dry(found)).toBe(false);
+    const counts = { ...users, membership_read: 5, membership_unreadable: 1 };
+    const summary = report(["backfill", { users_at_clerk: 20, counts }]);
+    expect(isInStep(summary)).toBe(false);
+    expect(formatRun(summary)[2]).toBe("  5 memberships read; 1 could not be read");
+  });
+});

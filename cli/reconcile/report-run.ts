@@ -28,6 +28,9 @@ export function summariseRun({ run, isComplete, seconds, readSeconds, requests, 
     usersHere: run.applies ? here : null,
     unexplained: run.applies && run.kind !== "sweep" ? atClerk - here - explained : 0,
     drift: driftKinds.reduce((sum, kind) => sum + count(kind), 0),
+    records: recordKinds
+      .filter(({ kind }) => run.counts[`${kind}_read`] !== undefined)
+      .map(({ kind }) => sumRecords(kind, run.counts)),
     ...found,
   };
 }
@@ -46,13 +49,36 @@ const driftKinds = [
   "auth_extra",
 ] as const;
 
+/** What a run walks besides users, where it is stored. */
+const recordKinds = [
+  { kind: "organization", one: "organization", many: "organizations" },
+  { kind: "membership", one: "membership", many: "memberships" },
+  { kind: "role", one: "role", many: "roles" },
+  { kind: "invitation", one: "invitation", many: "invitations" },
+] as const;
+const recordDrift = ["missing", "stale", "ahead", "differs", "extra"] as const;
+
+/** The counts of one kind of records, whose names in a run begin with the kind. */
+function sumRecords(kind: (typeof recordKinds)[number]["kind"], counts: RunReport["run"]["counts"]) {
+  const count = (name: string) => counts[`${kind}_${name}`] ?? 0;
+  const found = [...recordDrift, "foreign", "pending"].map((name) => ({ name, count: count(name) }));
+  return {
+    kind,
+    read: count("read"),
+    unreadable: count("unreadable"),
+    drift: recordDrift.reduce((sum, name) => sum + count(name), 0),
+    found: found.filter((each) => each.count > 0),
+  };
+}
+
 /** Counts of what a run could not bring in order. */
 const leftKinds = ["unreadable", "dead", "retrying", "held", "auth_deleted", "auth_unreadable", "auth_unread"] as const;
 
 /** True when a person has nothing left to do or to look at. */
-export function isInStep({ status, applied, drift, unexplained, counts }: RunSummary): boolean {
-  const left = leftKinds.reduce((sum, name) => sum + (counts[name] ?? 0), 0);
-  return status === "COMPLETED" && left === 0 && unexplained === 0 && (applied || drift === 0);
+export function isInStep({ status, applied, drift, unexplained, counts, records }: RunSummary): boolean {
+  const left = [...leftKinds.map((name) => counts[name] ?? 0), ...records.map(({ unreadable }) => unreadable)];
+  const all = records.reduce((sum, each) => sum + each.drift, drift);
+  return status === "COMPLETED" && left.every((count) => count === 0) && unexplained === 0 && (applied || all === 0);
 }
 
 /** The summary for a person. */
@@ -63,6 +89,7 @@ export function formatRun(summary: RunSummary): string[] {
     `${name[0]?.toUpperCase()}${name.slice(1)} ${summary.run}: ${format(counts["read"] ?? 0)} users read in ${readSeconds.toFixed(1)} s ` +
       `(${format(usersPerSecond)}/s, ${format(requests)} requests to Clerk), ended after ${seconds.toFixed(1)} s`,
     ...(kind === "backfill" ? formatQueued(summary) : formatDrift(summary)),
+    ...formatRecords(summary),
     ...formatLeft(summary),
     ...(status === "COMPLETED" ? formatTotals(summary) : [interrupted(summary.applied)]),
   ];
@@ -94,6 +121,17 @@ function formatDrift(summary: RunSummary): string[] {
     `  ${format(drift)} users out of step${named.length === 0 ? "" : `: ${named.map((kind) => `${format(counts[kind] ?? 0)} ${kind}`).join(", ")}`}`,
     ...(drift > 0 && !applied ? ["Nothing was changed. --apply mends it."] : []),
   ];
+}
+
+/** A line for each kind of records that was walked. */
+function formatRecords({ kind, records }: RunSummary): string[] {
+  return records.map(({ kind: of, read, unreadable, drift, found }) => {
+    const names = recordKinds.find((each) => each.kind === of);
+    const named = found.map(({ name, count }) => `${format(count)} ${name}`).join(", ");
+    const outOfStep = kind === "backfill" ? "" : `, ${format(drift)} out of step${named === "" ? "" : `: ${named}`}`;
+    const left = unreadable === 0 ? "" : `; ${format(unreadable)} could not be read`;
+    return `  ${format(read)} ${read === 1 ? names?.one : names?.many} read${outOfStep}${left}`;
+  });
 }
 
 function formatDifference({ clerk_id, kind, fields }: Difference): string {

@@ -1,5 +1,5 @@
 import { readConfig } from "#core/config/config.ts";
-import { fieldsOf } from "#core/config/mapping.ts";
+import { fieldsOf, recordFieldsOf } from "#core/config/mapping.ts";
 import { type CallFunction, createDatabase } from "#core/database/database.ts";
 import { SyncError } from "#core/errors.ts";
 import { createAuthAdmin } from "#core/mirror/auth-admin.ts";
@@ -81,7 +81,9 @@ async function openSlices(
 ): Promise<{ slices: SliceDependencies; call: CallFunction }> {
   const given = readConfig(environment);
   const config = { ...given, authMirror: given.authMirror && auth !== null };
-  const slices = createSlices(config, call, fieldsOf(await createDatabase(call).mapping(), config.authMirror), {
+  const mapping = await createDatabase(call).mapping();
+  const slices = createSlices(config, call, fieldsOf(mapping, config.authMirror), {
+    records: recordFieldsOf(mapping),
     now: io.clock.now,
     withValues: options.showValues,
     mostUnknownPercent: options.maxUnknown,

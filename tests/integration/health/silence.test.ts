@@ -10,6 +10,7 @@ import { type ClerkStandIn, startClerkStandIn } from "../../../local/clerk/start
 import { createCallFunction } from "../../../server/call-function.ts";
 import { at, type UserFacts, userEvent } from "../../support/clerk/build-event.ts";
 import { rootFields } from "../../support/clerk/root-fields.ts";
+import { noFakeRecords } from "../../support/database/fake-runs-database.ts";
 import { createQueue, type Queue } from "../../support/database/queue.ts";
 import { waitFor } from "../../support/processes/wait-for.ts";
 
@@ -74,6 +75,7 @@ async function walk(minutes: number, { kind = "sweep", idleSeconds = 0, before }
   const slices = {
     runs: createRunsDatabase(clocked, 15),
     clerk: createClerkApi({ secretKey: clerk.secretKey, apiUrl: clerk.url }),
+    records: noFakeRecords,
     fields: rootFields,
     auth: null,
     mirrors: false,

@@ -1,6 +1,8 @@
 import type { ClerkApi } from "../../../supabase/functions/_shared/clerk-sync/clerk/clerk-api.ts";
+import type { ClerkRecordsApi } from "../../../supabase/functions/_shared/clerk-sync/clerk/clerk-records-api.ts";
 import type { PageUser, UserPage } from "../../../supabase/functions/_shared/clerk-sync/clerk/parse-page.ts";
 import { parsePage } from "../../../supabase/functions/_shared/clerk-sync/clerk/parse-page.ts";
+import { noRecords } from "../../../supabase/functions/_shared/clerk-sync/config/mapping.ts";
 import type {
   JobsState,
   Run,
@@ -73,6 +75,8 @@ export function createFakeRuns(open: Run | null) {
     cancel: async () => null,
     compareUsers: async () => [],
     compareColumns: async (users) => users.map(({ clerk_id }) => ({ clerk_id, does: "fill" as const })),
+    compareRecords: async () => ({ seen: 0, found: [] }),
+    unmarkedRecords: async () => ({ records: [], next: null }),
     unmarkedUsers: async () => ({ clerk_ids: [], foreign: [], next: null }),
     compareAuthUsers: async () => ({ mirrors: [], found: [] }),
     unlistedAuthUsers: async () => ({ users: [], held: [], next: null }),
@@ -104,11 +108,35 @@ export function createFakeClerk(pages: UserPage[], changes: Partial<ClerkApi> = 
   };
 }
 
+/** Clerk's API with an instance that has no organizations. */
+export function createFakeRecords(changes: Partial<ClerkRecordsApi> = {}): ClerkRecordsApi {
+  const empty = async () => ({ records: [], unreadable: [], length: 0, total: 0 });
+  return {
+    readOrganization: async () => ({ deleted: true }),
+    listOrganizations: empty,
+    readOrganizations: empty,
+    countOrganizations: async () => 0,
+    listMemberships: empty,
+    countMemberships: async () => 0,
+    readMembershipsOf: async () => null,
+    listMembershipsOf: async () => null,
+    listMembershipsOfUser: async () => null,
+    listRoles: empty,
+    readRole: async () => ({ deleted: true }),
+    listInvitations: empty,
+    ...changes,
+  };
+}
+
+/** Nothing of organizations is stored. */
+export const noFakeRecords = { clerk: createFakeRecords(), fields: noRecords };
+
 /** What walks runs, with Clerk's API empty; such a slice never waits. */
 export function createFakeSlices(runs: RunsDatabase, changes: Partial<SliceDependencies> = {}): SliceDependencies {
   return {
     runs,
     clerk: createFakeClerk([]),
+    records: noFakeRecords,
     fields: rootFields,
     auth: null,
     mostUnknownPercent: 20,

@@ -73,9 +73,16 @@ const driftKinds = [
 const phaseWords: Readonly<Record<string, string>> = {
   check: "checks the Clerk instance",
   walk: "reads the users of Clerk",
+  read_organization: "reads the organizations of Clerk",
+  read_membership: "reads the memberships of Clerk",
+  read_role: "reads the roles of Clerk",
+  read_invitation: "reads the invitations of Clerk",
   deleted: "looks for users deleted at Clerk",
   auth: "reads the users of Supabase Auth",
   auth_missing: "looks for users missing in Supabase Auth",
+  ended_organization: "looks for organizations deleted at Clerk",
+  ended_membership: "looks for memberships that ended at Clerk",
+  ended_role: "looks for roles deleted at Clerk",
   settle: "waits for the jobs it queued",
 };
 

@@ -6,9 +6,9 @@ import { exact } from "./clerk-values.ts";
 import { type ClerkRecord, parseRecord } from "./parse-record.ts";
 
 /** What Clerk's API says of a record now. */
-type FreshRecord = { deleted: true } | { deleted: false; record: ClerkRecord };
+export type FreshRecord = { deleted: true } | { deleted: false; record: ClerkRecord };
 
-type RecordPage = {
+export type RecordPage = {
   records: ClerkRecord[];
   /** Ids of records that could not be read; an id that could not be read either is "unknown". */
   unreadable: string[];
@@ -19,13 +19,13 @@ type RecordPage = {
 };
 
 /** A part of a list. Lists have no cursor: a record that goes while a list is walked moves all after it one place up. */
-type Range = { offset: number; limit: number };
+export type Range = { offset: number; limit: number };
 
 /**
  * The door to what Clerk's Backend API says of organizations and what belongs to them. Lists are in the order of creation, the
  * oldest first, so that new records come at the end.
  */
-type ClerkRecordsApi = {
+export type ClerkRecordsApi = {
   readOrganization: (id: string) => Promise<FreshRecord>;
   listOrganizations: (range: Range) => Promise<RecordPage>;
   /** Those of at most 100 organizations that exist; as readUsers. */

@@ -1,6 +1,7 @@
 import type { RecordFields } from "../config/mapping.ts";
 import type { RecordKind } from "../config/sources.ts";
 import type { NewJob } from "../database/database.ts";
+import type { JobType } from "../database/job.ts";
 import type { Json } from "../sanitise.ts";
 import type { RecordEvent } from "./parse-event.ts";
 import type { ClerkRecord, DeletedRecord } from "./parse-record.ts";
@@ -11,7 +12,7 @@ import { summariseEvent } from "./summarise-event.ts";
  * What of a record goes into the payload of its job; `given` and `absent` are as in MappedUser. A membership's has
  * `organization`: the version and the payload of its organization as it was then.
  */
-type MappedRecord = { clerk_id: string; [field: string]: Json };
+export type MappedRecord = { clerk_id: string; [field: string]: Json };
 
 /** What a payload holds besides the mapped fields: what the sync decides by. */
 const decisive: { readonly [Kind in RecordKind]: readonly string[] } = {
@@ -52,7 +53,7 @@ export function mapRecordEvent(event: RecordEvent, eventId: string, fields: Reco
   return {
     event_id: eventId,
     kind,
-    job_type: `${kindNames[kind]}_${actionNames[action]}`,
+    job_type: recordJobType(kind, action),
     clerk_id: event.record.id,
     version,
     payload: { ...mapped, original_event: summariseEvent(event.original), retry_count: 0 },
@@ -64,7 +65,7 @@ export function mapRecordEvent(event: RecordEvent, eventId: string, fields: Reco
  * Maps a record, of an event, a list or a single read, to what is stored: the fields asked for and no others (law 10), and
  * beside them what the sync decides by. What is absent: see collectFields.
  */
-function mapRecord(record: ClerkRecord, fields: RecordFields): MappedRecord {
+export function mapRecord(record: ClerkRecord, fields: RecordFields): MappedRecord {
   const { kind, organization } = record;
   const mapped = fields.get(kind) ?? new Set();
   const payload = collectFields(
@@ -100,6 +101,15 @@ function mapDeletion({ id, fields }: DeletedRecord, kind: RecordKind): { [field:
 
 function nameless({ id }: DeletedRecord): string | null {
   return id === null ? "an id" : null;
+}
+
+export function recordJobType(kind: RecordKind, action: keyof typeof actionNames): JobType {
+  return `${kindNames[kind]}_${actionNames[action]}`;
+}
+
+/** Whether a record says what the sync must know of it. */
+export function isComplete(record: ClerkRecord): boolean {
+  return incomplete(record) === null;
 }
 
 /** A membership must say who is a member of what; there is no way to read one by its id. */

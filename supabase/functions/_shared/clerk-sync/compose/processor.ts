@@ -1,3 +1,4 @@
+import { recordFieldsOf } from "../config/mapping.ts";
 import type { Supervision } from "../health/supervise-sync.ts";
 import { createCheckCaller } from "../http/check-caller.ts";
 import { createSlices } from "../reconcile/create-slices.ts";
@@ -6,8 +7,8 @@ import type { ProcessorDependencies } from "../worker/handle-processor.ts";
 import type { System, Work } from "./work.ts";
 
 /** What walks runs of backfill and reconcile; null without CLERK_SECRET_KEY. */
-export function composeSlices({ config, call }: System, { auth, fields }: Work): SliceDependencies | null {
-  return createSlices(config, call, fields, auth === null ? {} : { auth });
+export function composeSlices({ config, mapping, call }: System, { auth, fields }: Work): SliceDependencies | null {
+  return createSlices(config, call, fields, { records: recordFieldsOf(mapping), ...(auth === null ? {} : { auth }) });
 }
 
 type ProcessorHost = { supervision: Supervision; budgetMilliseconds: number };

@@ -1,6 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { rootFields } from "../../../../../tests/support/clerk/root-fields.ts";
-import { createFakeClerk, createFakeRuns, newRun } from "../../../../../tests/support/database/fake-runs-database.ts";
+import {
+  createFakeClerk,
+  createFakeRuns,
+  newRun,
+  noFakeRecords,
+} from "../../../../../tests/support/database/fake-runs-database.ts";
 import { createFakeAuthAdmin } from "../../../../../tests/support/supabase/fake-auth-admin.ts";
 import { SyncError } from "../errors.ts";
 import { authUserIdOf } from "../mirror/mirror-user.ts";
@@ -33,6 +38,7 @@ function compareOver(changes: Partial<AuthReader> = {}, wrong: Record<string, Au
       }),
     },
     clerk: createFakeClerk([]),
+    records: noFakeRecords,
     fields: rootFields,
     auth: {
       ...reader,

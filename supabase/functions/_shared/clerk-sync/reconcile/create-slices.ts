@@ -1,7 +1,8 @@
 import { createClerkApi } from "../clerk/clerk-api.ts";
+import { createClerkRecordsApi } from "../clerk/clerk-records-api.ts";
 import { createClerkRateLimit } from "../clerk/limit-clerk-rate.ts";
 import type { Config } from "../config/config.ts";
-import type { UserFields } from "../config/mapping.ts";
+import { noRecords, type RecordFields, type UserFields } from "../config/mapping.ts";
 import type { CallFunction } from "../database/database.ts";
 import { createRetry } from "../http/retry-requests.ts";
 import { type AuthAdmin, createAuthAdmin } from "../mirror/auth-admin.ts";
@@ -19,6 +20,8 @@ const mostUnknownPercent = 20;
 export type SliceChanges = Partial<
   Pick<SliceDependencies, "sleep" | "watcher" | "withValues" | "mostUnknownPercent" | "deletesForeign" | "now"> & {
     fetch: typeof fetch;
+    /** What is stored of organizations and what belongs to them: recordFieldsOf the mapping. Without it nothing is. */
+    records: RecordFields;
     /** Supabase Auth; without it that of SUPABASE_URL, if there is one. */
     auth: Pick<AuthAdmin, "listUsers" | "getUser" | "isEmailTaken">;
   }
@@ -29,7 +32,7 @@ export function createSlices(
   config: Pick<Config, "clerkSecretKey" | "clerkApiUrl" | "maxAttempts" | "authMirror" | "supabaseUrl" | "secretKeys">,
   call: CallFunction,
   fields: UserFields,
-  { fetch, auth = authOf(config), ...changes }: SliceChanges = {},
+  { fetch, records = noRecords, auth = authOf(config), ...changes }: SliceChanges = {},
 ): SliceDependencies | null {
   const { clerkSecretKey, clerkApiUrl, maxAttempts, authMirror } = config;
   if (clerkSecretKey === null) return null;
@@ -43,15 +46,17 @@ export function createSlices(
     ...(changes.sleep ? { sleep: changes.sleep } : {}),
   });
   const retry = createRetry({ retries: 2, longestWaitMilliseconds });
+  const api = {
+    secretKey: clerkSecretKey,
+    apiUrl: clerkApiUrl,
+    takeRequest,
+    retry,
+    ...(fetch === undefined ? {} : { fetch }),
+  };
   return {
     runs: createRunsDatabase(call, maxAttempts),
-    clerk: createClerkApi({
-      secretKey: clerkSecretKey,
-      apiUrl: clerkApiUrl,
-      takeRequest,
-      retry,
-      ...(fetch === undefined ? {} : { fetch }),
-    }),
+    clerk: createClerkApi(api),
+    records: { clerk: createClerkRecordsApi(api), fields: records },
     fields,
     auth: authMirror && auth !== undefined ? createAuthReader(auth, retry) : null,
     mirrors: authMirror,

@@ -3,6 +3,7 @@ import {
   createFakeClerk,
   createFakeRuns,
   newRun,
+  noFakeRecords,
   pageOf,
 } from "../../../../../tests/support/database/fake-runs-database.ts";
 import { keepLease } from "./keep-lease.ts";
@@ -19,7 +20,12 @@ function holdRun(seconds: number) {
   };
   const clerk = createFakeClerk([pageOf("user_a")], { readUser });
   const run: LeasedRun = { ...open, token: "token-1", readAt: "before", mirrors: false, openJobs: 0 };
-  return { state, clock, run, kept: keepLease({ runs, clerk, auth: null, now: () => clock.now }, run) };
+  return {
+    state,
+    clock,
+    run,
+    kept: keepLease({ runs, clerk, records: noFakeRecords, auth: null, now: () => clock.now }, run),
+  };
 }
 
 test("a step of many slow requests renews the lease between them, and what it read stays as old as it is", async () => {
@@ -51,4 +57,11 @@ test("a run that another runner has taken meanwhile asks Clerk nothing more", as
   state.isHeld = false;
   clock.now += 6000;
   await expect(kept.clerk.readUser("user_a")).rejects.toMatchObject({ code: "run_lost" });
+});
+
+test("a request about organizations renews the lease as well", async () => {
+  const { kept, state, clock } = holdRun(0);
+  clock.now += 20_000;
+  await kept.records.clerk.listOrganizations({ offset: 0, limit: 500 });
+  expect(state.steps).toEqual([{}]);
 });

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import type { MappedRecord } from "../clerk/map-record.ts";
 import type { MappedUser } from "../clerk/map-user.ts";
 import { type CallFunction, createCallAs, type NewJob } from "../database/database.ts";
 import type { AuthRow } from "../mirror/read-auth-users.ts";
@@ -58,6 +59,13 @@ const differenceSchema = z.object({
   kind: z.enum([...userKinds, ...authKinds, "auth_foreign", "auth_unreadable"]),
   fields: fieldsSchema,
 });
+const comparedRecordsSchema = z.object({ seen: z.number(), found: z.array(differenceSchema) });
+const unmarkedRecordsSchema = z.object({
+  records: z.array(
+    z.object({ id: z.string(), organization_id: z.string(), user_id: z.string().nullable(), foreign: z.boolean() }),
+  ),
+  next: z.tuple([z.string(), z.string()]).nullable(),
+});
 const comparedAuthSchema = z.object({
   mirrors: z.array(z.string()),
   found: z.array(
@@ -90,6 +98,10 @@ const jobsStateSchema = z.object({
   dead: z.number(),
 });
 
+/** Kinds of records, besides users, whose lists at Clerk a run walks. */
+export type WalkedKind = "organization" | "membership" | "role" | "invitation";
+/** Those whose ends a compare finds. */
+export type EndedKind = Exclude<WalkedKind, "invitation">;
 export type RunKind = z.infer<typeof kindSchema>;
 export type Run = z.infer<typeof runSchema>;
 type Taken = z.infer<typeof takenSchema>;
@@ -101,7 +113,10 @@ type Advanced = z.infer<typeof advancedSchema>;
  * `auth_unreadable`: Auth cannot read the row; where the list alone
  * has shown that, the Clerk id is unknown, and the fields say which row it is.
  */
-export type Difference = z.infer<typeof differenceSchema>;
+export type Difference = z.infer<typeof differenceSchema> & {
+  /** What it is, when it is no user. */
+  of?: WalkedKind;
+};
 export type AuthDifference = z.infer<typeof comparedAuthSchema>["found"][number];
 export type JobsState = z.infer<typeof jobsStateSchema>;
 
@@ -132,7 +147,13 @@ export type RunStep = {
 /** A user as read from Clerk's API, to be compared. */
 export type ReadUserRow = { clerk_id: string; version: number; payload: MappedUser };
 
-/** The door to runs: one method per SQL function, see 14_runs.sql and 15_compare.sql in supabase/schemas. */
+/** A record as read from Clerk's API, to be compared. */
+export type ReadRecordRow = { clerk_id: string; version: number; payload: MappedRecord };
+
+/** One of our records that Clerk did not show. */
+export type UnmarkedRecord = z.infer<typeof unmarkedRecordsSchema>["records"][number];
+
+/** The door to runs: one method per SQL function, see 14_runs.sql, 15_compare.sql and 15_compare_records.sql in supabase/schemas. */
 export type RunsDatabase = {
   take: (options: TakeOptions) => Promise<Taken>;
   advance: (id: string, token: string, step: RunStep) => Promise<Advanced>;
@@ -154,6 +175,17 @@ export type RunsDatabase = {
     withValues: boolean,
   ) => Promise<z.infer<typeof comparedAuthSchema>>;
   unlistedAuthUsers: (after: string, limit: number) => Promise<z.infer<typeof unlistedSchema>>;
+  compareRecords: (
+    kind: WalkedKind,
+    records: readonly ReadRecordRow[],
+    withValues: boolean,
+  ) => Promise<z.infer<typeof comparedRecordsSchema>>;
+  /** After a place, which is an organization and an id; null: from the first. */
+  unmarkedRecords: (
+    kind: EndedKind,
+    after: readonly [string, string] | null,
+    limit: number,
+  ) => Promise<z.infer<typeof unmarkedRecordsSchema>>;
   countUnmarked: () => Promise<z.infer<typeof unmarkedCountSchema>>;
   sampleUsers: (limit: number) => Promise<string[]>;
   jobsState: (id: string) => Promise<JobsState>;
@@ -207,6 +239,14 @@ export function createRunsDatabase(call: CallFunction, maxAttempts: number): Run
       }),
     unlistedAuthUsers: (after, limit) =>
       callAs(unlistedSchema, "clerk_sync_unlisted_auth_users", { p_after: after, p_limit: limit }),
+    compareRecords: (kind, records, withValues) =>
+      callAs(comparedRecordsSchema, "clerk_sync_compare_records", {
+        p_kind: kind,
+        p_records: records,
+        p_with_values: withValues,
+      }),
+    unmarkedRecords: (kind, after, limit) =>
+      callAs(unmarkedRecordsSchema, "clerk_sync_unmarked_records", { p_kind: kind, p_after: after, p_limit: limit }),
     countUnmarked: () => callAs(unmarkedCountSchema, "clerk_sync_count_unmarked", {}),
     sampleUsers: (limit) => callAs(z.array(z.string()), "clerk_sync_sample_users", { p_limit: limit }),
     jobsState: (id) => callAs(jobsStateSchema, "clerk_sync_run_progress", { p_id: id }),

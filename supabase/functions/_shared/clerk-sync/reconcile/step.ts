@@ -1,7 +1,8 @@
 import type { ClerkApi } from "../clerk/clerk-api.ts";
+import type { ClerkRecordsApi } from "../clerk/clerk-records-api.ts";
 import { mapUser } from "../clerk/map-user.ts";
 import type { PageUser } from "../clerk/parse-page.ts";
-import type { UserFields } from "../config/mapping.ts";
+import type { RecordFields, UserFields } from "../config/mapping.ts";
 import type { SyncError } from "../errors.ts";
 import type { AuthReader } from "../mirror/read-auth-users.ts";
 import type { Difference, JobsState, ReadUserRow, Run, RunStep, RunsDatabase } from "./runs-database.ts";
@@ -21,7 +22,7 @@ export type LeasedRun = Run & {
 export type RunWatcher = {
   onStep?: (run: Run) => void;
   onDifferences?: (differences: readonly Difference[]) => void;
-  /** Ids of users that Clerk's API shows and that could not be read. */
+  /** Ids of users, or of records, that Clerk's API shows and that could not be read. */
   onUnreadable?: (clerkIds: readonly string[]) => void;
   onJobs?: (state: JobsState) => void;
   /** Clerk's API or the database does not answer, or asks to slow down; it is asked again after so many seconds. */
@@ -33,6 +34,8 @@ export type StepDependencies = {
   clerk: ClerkApi;
   /** What is stored of a user, and compared: fieldsOf the mapping. */
   fields: UserFields;
+  /** Organizations and what belongs to them: how they are read, and what is stored of them; without fields nothing is. */
+  records: { clerk: ClerkRecordsApi; fields: RecordFields };
   /** Supabase Auth, where a compare looks for the mirrors; null: nowhere. */
   auth: AuthReader | null;
   /** A run that finds a larger share of our users unknown to Clerk stops: it is another instance, most likely. */

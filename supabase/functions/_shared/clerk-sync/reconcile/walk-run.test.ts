@@ -4,6 +4,7 @@ import {
   createFakeClerk,
   createFakeRuns,
   newRun,
+  noFakeRecords,
   pageOf,
 } from "../../../../../tests/support/database/fake-runs-database.ts";
 import type { ClerkApi } from "../clerk/clerk-api.ts";
@@ -18,6 +19,7 @@ function sliceOver(open: Run | null, clerk: ClerkApi, changes: Partial<SliceDepe
   const dependencies: SliceDependencies = {
     runs: fake.runs,
     clerk,
+    records: noFakeRecords,
     fields: rootFields,
     auth: null,
     mostUnknownPercent: 20,

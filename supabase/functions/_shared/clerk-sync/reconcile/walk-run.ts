@@ -4,8 +4,11 @@ import { backfillUsers } from "./backfill-users.ts";
 import { checkInstance } from "./check-instance.ts";
 import { compareNextAuthPage, findMissingAuthUsers } from "./compare-auth-users.ts";
 import { findDeletedUsers } from "./find-deleted-users.ts";
+import { findEndedMemberships, findEndedOrganizations, findEndedRoles } from "./find-ended-records.ts";
 import { keepLease, runLost } from "./keep-lease.ts";
+import { readNextRecords } from "./read-records.ts";
 import { compareNextPage, sweepChanges } from "./reconcile-users.ts";
+import { withRecordPhases } from "./record-phases.ts";
 import { mostOpenJobs, type Run, type RunKind, type RunStep, type TakeOptions } from "./runs-database.ts";
 import type { LeasedRun, Step, StepDependencies } from "./step.ts";
 
@@ -62,9 +65,19 @@ const phases: Readonly<Record<string, Step>> = {
   deleted: findDeletedUsers,
   auth: compareNextAuthPage,
   auth_missing: findMissingAuthUsers,
+  read_organization: readNextRecords("organization"),
+  read_membership: readNextRecords("membership"),
+  read_role: readNextRecords("role"),
+  read_invitation: readNextRecords("invitation"),
+  ended_organization: findEndedOrganizations,
+  ended_membership: findEndedMemberships,
+  ended_role: findEndedRoles,
   settle: settleRun,
   settled: settleRun,
 };
+
+/** Phases whose steps may queue many jobs, besides the walk over users. */
+const isWalk = (phase: string) => phase.startsWith("read_");
 
 const waitMilliseconds = 500;
 /** A schedule that finds Clerk's API down asks again after a minute at the earliest. */
@@ -131,9 +144,10 @@ async function takeStep(run: LeasedRun, dependencies: SliceDependencies): Return
   if (isUnchecked(run, dependencies)) await checkInstance(run, dependencies);
   dependencies.checked.runId = run.id;
   const step = phases[phase];
-  if (step !== undefined) return await step(run, dependencies);
-  if (run.applies && run.openJobs >= mostOpenJobs) return "wait";
-  return await walks[kind](run, dependencies);
+  const isWalking = step === undefined || isWalk(phase);
+  if (isWalking && run.applies && run.openJobs >= mostOpenJobs) return "wait";
+  const result = await (step ?? walks[kind])(run, dependencies);
+  return typeof result === "string" ? result : withRecordPhases(run, result, dependencies.records.fields);
 }
 
 /** Who carries a run on may have the key of another instance than who began it. */

@@ -5,6 +5,7 @@ import {
   createFakeClerk,
   createFakeRuns,
   newRun,
+  noFakeRecords,
   pageOf,
 } from "../../../../../tests/support/database/fake-runs-database.ts";
 import { SyncError } from "../errors.ts";
@@ -18,6 +19,7 @@ function workOver(batches: FakeJob[][], open: Run | null, changes: Partial<Slice
   const slices: SliceDependencies = {
     runs: fake.runs,
     clerk: createFakeClerk([pageOf("user_a")]),
+    records: noFakeRecords,
     fields: rootFields,
     auth: null,
     mostUnknownPercent: 20,
