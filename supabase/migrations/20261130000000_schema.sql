@@ -4248,6 +4248,12 @@ declare
   v_plain   record;
   v_stays   jsonb; -- what stays out, and why, by job
 begin
+  if p_kind = 'permission' then -- it has no row of its own; created and updated ones say nothing without a read of the roles
+    perform clerk_sync.withdraw_permission(e.payload ->> 'key', p_now) from unnest(p_events) as e where e.deletes;
+    carries := array(select e.id from unnest(p_events) as e);
+    superseded := array[]::uuid[];
+    return;
+  end if;
   perform clerk_sync.lock_records(array(select e.clerk_id from unnest(p_events) as e), p_kind);
   v_changes := clerk_sync.newest_changes(p_kind, p_events, p_now);
   if p_kind = 'membership' then
@@ -5574,7 +5580,7 @@ end
 $$;
 
 -- What a worker reads from Clerk's API for the jobs that it has leased: [{job_id, clerk_id, kind, members, organization_id,
--- user_id}]. members: not the record is to be read, but the memberships of the organization or user. The last two name
+-- user_id, read_at}]. members: not the record is to be read, but the memberships of the organization or user. The last two name
 -- where Clerk lists a membership, as far as they are known.
 create or replace function clerk_sync.describe_reads(p_ids uuid[])
 returns jsonb
@@ -5589,7 +5595,7 @@ begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object(
       'job_id', j.id, 'clerk_id', j.clerk_id, 'kind', j.kind, 'members', j.source = 'members',
-      'organization_id', s.organization_id, 'user_id', s.user_id
+      'organization_id', s.organization_id, 'user_id', s.user_id, 'read_at', j.read_at
     )), '[]')
     from public.job_queue as j
     left join lateral ( -- a lookup each, whatever the statistics say

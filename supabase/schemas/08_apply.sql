@@ -486,6 +486,12 @@ declare
   v_plain   record;
   v_stays   jsonb; -- what stays out, and why, by job
 begin
+  if p_kind = 'permission' then -- it has no row of its own; created and updated ones say nothing without a read of the roles
+    perform clerk_sync.withdraw_permission(e.payload ->> 'key', p_now) from unnest(p_events) as e where e.deletes;
+    carries := array(select e.id from unnest(p_events) as e);
+    superseded := array[]::uuid[];
+    return;
+  end if;
   perform clerk_sync.lock_records(array(select e.clerk_id from unnest(p_events) as e), p_kind);
   v_changes := clerk_sync.newest_changes(p_kind, p_events, p_now);
   if p_kind = 'membership' then

@@ -189,7 +189,7 @@ end
 $$;
 
 -- What a worker reads from Clerk's API for the jobs that it has leased: [{job_id, clerk_id, kind, members, organization_id,
--- user_id}]. members: not the record is to be read, but the memberships of the organization or user. The last two name
+-- user_id, read_at}]. members: not the record is to be read, but the memberships of the organization or user. The last two name
 -- where Clerk lists a membership, as far as they are known.
 create or replace function clerk_sync.describe_reads(p_ids uuid[])
 returns jsonb
@@ -204,7 +204,7 @@ begin
   return (
     select coalesce(jsonb_agg(jsonb_build_object(
       'job_id', j.id, 'clerk_id', j.clerk_id, 'kind', j.kind, 'members', j.source = 'members',
-      'organization_id', s.organization_id, 'user_id', s.user_id
+      'organization_id', s.organization_id, 'user_id', s.user_id, 'read_at', j.read_at
     )), '[]')
     from public.job_queue as j
     left join lateral ( -- a lookup each, whatever the statistics say

@@ -134,6 +134,7 @@ function claim(jobs: readonly FakeJob[], number: number, options: RunJobsArgumen
         members: false,
         organization_id: null,
         user_id: null,
+        read_at: null,
       })),
     mirror: jobs.filter(owes).map(({ id }) => orderOf(id)),
     alone: false,

@@ -1,12 +1,20 @@
-import { createReadUser } from "../clerk/read-user.ts";
+import { createClerkRecordsApi } from "../clerk/clerk-records-api.ts";
+import { clerkRequests, createReadUser } from "../clerk/read-user.ts";
 import type { Config } from "../config/config.ts";
-import { fieldsOf, type RuntimeMapping, type UserFields } from "../config/mapping.ts";
+import {
+  fieldsOf,
+  type RecordFields,
+  type RuntimeMapping,
+  recordFieldsOf,
+  type UserFields,
+} from "../config/mapping.ts";
 import { type CallFunction, createDatabase, type Database } from "../database/database.ts";
 import type { Program } from "../database/program.ts";
 import { adoptionOf } from "../mirror/adopt-holder.ts";
 import { type AuthAdmin, createAuthAdmin } from "../mirror/auth-admin.ts";
 import { createMirrorUser } from "../mirror/mirror-user.ts";
 import type { QueueDependencies } from "../worker/process-queue.ts";
+import { createReadRecord, type ReadRecord } from "../worker/read-record.ts";
 
 /** What a host gives to every part: a Node server, or an Edge Function. */
 export type System = {
@@ -28,6 +36,19 @@ export function composeFields({ config, mapping }: System): UserFields {
   return fieldsOf(mapping, config.authMirror);
 }
 
+/** What payloads hold of organizations and what belongs to them. */
+export function composeRecordFields({ mapping }: System): RecordFields {
+  return recordFieldsOf(mapping);
+}
+
+/** Null without CLERK_SECRET_KEY, and where only users are stored. */
+function createRecordReads(system: System, database: Database): ReadRecord | null {
+  const fields = composeRecordFields(system);
+  const requests = clerkRequests(system.config, system.call);
+  if (requests === null || fields.size === 0) return null;
+  return createReadRecord(createClerkRecordsApi(requests), fields, database.enqueue, system.config.maxAttempts);
+}
+
 /** What works through the queue. */
 export function composeWork(system: System): Work {
   const { config, call, auth, now } = system;
@@ -38,6 +59,7 @@ export function composeWork(system: System): Work {
     auth: authAdmin,
     mirrorUser: authAdmin && createMirrorUser(authAdmin, adoptionOf(config, database, now)),
     readUser: createReadUser(config, call),
+    readRecord: createRecordReads(system, database),
     fields: composeFields(system),
     deleteBrake: config.deleteBrake,
     now,

@@ -103,6 +103,8 @@ const readOrderSchema = z.object({
   /** Where Clerk lists a membership, as far as it is known. */
   organization_id: z.string().nullable(),
   user_id: z.string().nullable(),
+  /** When the read began, by the database's clock. */
+  read_at: z.string().nullable(),
 });
 
 const batchSchema = z.object({

@@ -13,11 +13,12 @@ import type {
 } from "../database/database.ts";
 import { mayBeJobsFault } from "../database/database.ts";
 import type { Job } from "../database/job.ts";
-import { errorCode } from "../errors.ts";
+import { errorCode, SyncError } from "../errors.ts";
 import { inParallel } from "../http/async.ts";
 import { logger } from "../logger.ts";
 import { type MirrorUser, mirrorMilliseconds } from "../mirror/mirror-user.ts";
 import { outcomeOfError, outcomeOfMirror, outcomeOfRead } from "./job-outcome.ts";
+import type { ReadRecord } from "./read-record.ts";
 import { type CircuitWatch, watchCircuit } from "./watch-circuit.ts";
 
 export type BatchDependencies = DeleteRules & {
@@ -26,6 +27,8 @@ export type BatchDependencies = DeleteRules & {
   mirrorUser: MirrorUser | null;
   /** Reads a user from Clerk's API; null without CLERK_SECRET_KEY, refreshes wait then. */
   readUser: ReadUser | null;
+  /** Reads records of other kinds; absent where only users are stored. */
+  readRecord?: ReadRecord | null;
   /** What is stored of a user who is read: fieldsOf the mapping. */
   fields: UserFields;
   /** Unix milliseconds. */
@@ -128,14 +131,16 @@ export async function processJobAlone(dependencies: BatchDependencies): Promise<
 
 /** Reads the user of a job that runs alone, if that is asked for, and applies the job. */
 async function applyAlone(
-  { database, mirrorUser, readUser, fields, ...rules }: BatchDependencies,
+  { database, mirrorUser, readUser, readRecord = null, fields, ...rules }: BatchDependencies,
   { token, jobs, leased: jobId, is_large: isLarge, reads: [order] }: Omit<LeasedAlone, "leased"> & { leased: string },
   { clerk }: Bounds,
 ): Promise<{ outcomes: JobOutcome[]; jobs: Job[]; mirror: MirrorOrder[] }> {
   const nothing = { jobs: [], mirror: [] };
   let read: Read | null = null;
   if (order !== undefined && readUser !== null) {
-    const result = await outcomeOfRead(order, (clerkId) => clerk.run(() => readUser(clerkId), clerkId), fields);
+    const result = isOfUser(order)
+      ? await outcomeOfRead(order, (clerkId) => clerk.run(() => readUser(clerkId), clerkId), fields)
+      : await outcomeOfRecord(order, readRecord, clerk);
     if ("outcome" in result) return { ...nothing, outcomes: [result] };
     read = result;
   }
@@ -175,20 +180,43 @@ async function mirrorOne(order: MirrorOrder, mirrorUser: MirrorUser, auth: Circu
 
 /** Reads the users of a batch from Clerk's API, applies what it said, and mirrors them. */
 async function readAll(dependencies: BatchDependencies, batch: Batch, bounds: Bounds): Promise<Outcome> {
-  const { readUser, mirrorUser, fields } = dependencies;
+  const { readUser, readRecord = null, mirrorUser, fields } = dependencies;
   if (readUser === null || batch.reads.length === 0) return { outcomes: [], jobs: [] };
   const reads: Read[] = [];
   const outcomes: JobOutcome[] = [];
   const { hasTime, clerk } = bounds;
   const watchedRead: ReadUser = (clerkId) => clerk.run(() => readUser(clerkId), clerkId);
   await inParallel(batch.reads, concurrency, async (order) => {
-    const result = outcomeIfNotCalled(order, hasTime, clerk) ?? (await outcomeOfRead(order, watchedRead, fields));
+    const result =
+      outcomeIfNotCalled(order, hasTime, clerk) ??
+      (isOfUser(order)
+        ? await outcomeOfRead(order, watchedRead, fields)
+        : await outcomeOfRecord(order, readRecord, clerk));
     if ("outcome" in result) outcomes.push(result);
     else reads.push(result);
   });
   const applied = await applyReads(dependencies, batch.token, reads);
   outcomes.push(...applied.outcomes, ...(await mirrorAll(applied.mirror, mirrorUser, bounds)));
   return { outcomes, jobs: applied.jobs };
+}
+
+const isOfUser = ({ kind, members }: ReadOrder) => kind === "user" && !members;
+
+/** Reads a record of another kind: what is to be applied, or how the attempt ends. */
+async function outcomeOfRecord(
+  order: ReadOrder,
+  readRecord: ReadRecord | null,
+  clerk: CircuitWatch,
+): Promise<Read | JobOutcome> {
+  try {
+    if (readRecord !== null) return await clerk.run(() => readRecord(order), order.clerk_id);
+    throw new SyncError(
+      "clerk_rejected",
+      `This program does not store a record of kind ${order.kind}. Deploy the functions of the new mapping, then retry the job.`,
+    );
+  } catch (error) {
+    return outcomeOfError(order.job_id, error);
+  }
 }
 
 /** Writes what was read. A job it was not written for (its cancel was asked for meanwhile) is given back. */
