@@ -1,13 +1,7 @@
 import { createClerkRecordsApi } from "../clerk/clerk-records-api.ts";
 import { clerkRequests, createReadUser } from "../clerk/read-user.ts";
 import type { Config } from "../config/config.ts";
-import {
-  fieldsOf,
-  type RecordFields,
-  type RuntimeMapping,
-  recordFieldsOf,
-  type UserFields,
-} from "../config/mapping.ts";
+import { fieldsOf, type RuntimeMapping, recordFieldsOf, type UserFields } from "../config/mapping.ts";
 import { type CallFunction, createDatabase, type Database } from "../database/database.ts";
 import type { Program } from "../database/program.ts";
 import { adoptionOf } from "../mirror/adopt-holder.ts";
@@ -36,14 +30,9 @@ export function composeFields({ config, mapping }: System): UserFields {
   return fieldsOf(mapping, config.authMirror);
 }
 
-/** What payloads hold of organizations and what belongs to them. */
-export function composeRecordFields({ mapping }: System): RecordFields {
-  return recordFieldsOf(mapping);
-}
-
 /** Null without CLERK_SECRET_KEY, and where only users are stored. */
 function createRecordReads(system: System, database: Database): ReadRecord | null {
-  const fields = composeRecordFields(system);
+  const fields = recordFieldsOf(system.mapping);
   const requests = clerkRequests(system.config, system.call);
   if (requests === null || fields.size === 0) return null;
   return createReadRecord(createClerkRecordsApi(requests), fields, database.enqueue, system.config.maxAttempts);
