@@ -6,6 +6,7 @@ import { refuseUnsupported } from "../../mapping/unsupported.ts";
 import type { CommandIo } from "../command-io.ts";
 import { mapProject } from "../map-project.ts";
 import { chooseMapping, type MappingAnswers } from "./choose-mapping.ts";
+import { describeTakenSchema, findTakenSchema, nameHelpersSchema, refuseTakenSchema } from "./find-helpers-schema.ts";
 import { findTables } from "./find-tables.ts";
 
 export type MappingOptions = MappingAnswers & {
@@ -39,8 +40,10 @@ export async function planMapping(
     throw new SyncError("usage_invalid", message);
   }
   refuseUnsupported(configuration, configurationName);
+  const taken = await findTakenSchema(folder, configuration, { databaseUrl: options.databaseUrl, isInstalled });
+  if (taken !== null && configuration.helpers === null) throw refuseTakenSchema(taken);
   const { notes, ...planned } = await mapProject(folder, configuration, options.databaseUrl);
-  return { ...planned, file: null, lines: notes };
+  return { ...planned, file: null, lines: [...notes, ...(taken === null ? [] : [describeTakenSchema(taken)])] };
 }
 
 async function propose(
@@ -50,7 +53,15 @@ async function propose(
 ): Promise<PlannedMapping | null> {
   const chosen = await chooseMapping(await findTables(folder, options), options, io);
   if (chosen === null) return null;
-  const { configuration, text, lines } = chosen;
+  const taken = await findTakenSchema(folder, chosen.configuration, {
+    databaseUrl: options.databaseUrl,
+    isInstalled: false,
+  });
+  const { configuration, text } = taken === null ? chosen : nameHelpersSchema(chosen, taken);
   const { notes, ...planned } = await mapProject(folder, configuration, options.databaseUrl);
-  return { ...planned, file: { path: configurationName, content: text }, lines: [...lines, ...notes] };
+  return {
+    ...planned,
+    file: { path: configurationName, content: text },
+    lines: [...chosen.lines, ...notes, ...(taken === null ? [] : [describeTakenSchema(taken)])],
+  };
 }

@@ -1,11 +1,15 @@
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type pg from "pg";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
 import { rootConfiguration, rootFacts } from "../../../build/root-mapping.ts";
 import { readDropSql } from "../../../cli/init/read-sources.ts";
 import { generateScript } from "../../../mapping/generate-schema.ts";
 import { resolveMapping } from "../../../mapping/resolve.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/database/test-database.ts";
+import { runCommand } from "../../support/processes/run-command.ts";
+import { createTestFolder } from "../../support/processes/test-folder.ts";
 
 const dropSql = await readDropSql(fileURLToPath(new URL("../../../", import.meta.url)));
 
@@ -100,6 +104,38 @@ describe("a schema clerk that is there already", () => {
     await client.query("create table clerk.users (id text)");
     await generate();
     expect(await findings()).toEqual([]);
+  });
+});
+
+describe("clerk-sync init --db-url", () => {
+  async function init(files: Readonly<Record<string, string>> = {}) {
+    const folder = await createTestFolder();
+    onTestFinished(folder.remove);
+    await writeFile(path.join(folder.path, "package.json"), "{}");
+    for (const [name, text] of Object.entries(files)) await writeFile(path.join(folder.path, name), text);
+    const done = await runCommand(["init", "--yes", "--db-url", database.url], { folder: folder.path });
+    const written = await readFile(path.join(folder.path, "clerk-sync.config.json"), "utf8");
+    return { ...done, written };
+  }
+  const holds = "function clerk.refresh, table clerk.users, view clerk.organizations";
+
+  it("names what is in the schema, and writes that the helpers go there", async () => {
+    await client.query(wrapper);
+    const { exitCode, stdout, written } = await init();
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain(`Schema clerk holds ${holds}. They stay as they are`);
+    expect(written).toContain('"helpers": { "schema": "clerk" }');
+  });
+
+  it("stops where the file is there and does not say so", async () => {
+    await client.query(wrapper);
+    const { exitCode, stderr } = await init({ "clerk-sync.config.json": "{}" });
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining(`which holds ${holds}.`)]);
+  });
+
+  it("asks nothing where the helpers are in it already", async () => {
+    await client.query("create table clerk.users (id text)");
+    expect((await init({ "clerk-sync.config.json": "{}" })).stderr).not.toContain("schema clerk");
   });
 });
 
