@@ -14,34 +14,9 @@ export function generatePolicyHelpers({ helpers }: Pick<Mapping, "helpers">): st
       helpers,
       functions.map(({ signature }) => signature.slice(0, signature.indexOf("("))),
     ),
-    viewsUntilKindsHaveTables,
     ...functions.map(({ signature, sql }) => `${sql}\n${giveRights(`${schema}.${signature}`)}`),
   ].join("\n");
 }
-
-/** What the helpers read, empty, until the kinds have tables of their own. */
-const viewsUntilKindsHaveTables = `do $$
-begin
-  if to_regclass('clerk_sync.organization_rows') is null then
-    create view clerk_sync.organization_rows with (security_invoker = true) as
-    select null::text as id, null::text as name, null::text as slug, null::timestamptz as deleted_at, null::jsonb as mapped
-    where false;
-  end if;
-  if to_regclass('clerk_sync.membership_rows') is null then
-    create view clerk_sync.membership_rows with (security_invoker = true) as
-    select
-      null::text as id, null::text as organization_id, null::text as user_id, null::text as role,
-      null::timestamptz as deleted_at, null::jsonb as mapped
-    where false;
-  end if;
-  if to_regclass('clerk_sync.role_rows') is null then
-    create view clerk_sync.role_rows with (security_invoker = true) as
-    select null::text as id, null::text as key, null::text[] as permissions, null::timestamptz as deleted_at, null::jsonb as mapped
-    where false;
-  end if;
-end
-$$;
-`;
 
 type HelperFunction = { signature: string; sql: string };
 

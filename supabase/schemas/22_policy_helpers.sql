@@ -82,28 +82,6 @@ $$;
 
 grant usage on schema clerk to authenticated, service_role;
 
-do $$
-begin
-  if to_regclass('clerk_sync.organization_rows') is null then
-    create view clerk_sync.organization_rows with (security_invoker = true) as
-    select null::text as id, null::text as name, null::text as slug, null::timestamptz as deleted_at, null::jsonb as mapped
-    where false;
-  end if;
-  if to_regclass('clerk_sync.membership_rows') is null then
-    create view clerk_sync.membership_rows with (security_invoker = true) as
-    select
-      null::text as id, null::text as organization_id, null::text as user_id, null::text as role,
-      null::timestamptz as deleted_at, null::jsonb as mapped
-    where false;
-  end if;
-  if to_regclass('clerk_sync.role_rows') is null then
-    create view clerk_sync.role_rows with (security_invoker = true) as
-    select null::text as id, null::text as key, null::text[] as permissions, null::timestamptz as deleted_at, null::jsonb as mapped
-    where false;
-  end if;
-end
-$$;
-
 -- What the token says, as auth.jwt() has it; null where there is none, and where that raises: what is no JSON is no token.
 create or replace function clerk.claims()
 returns jsonb
