@@ -40,6 +40,7 @@ const copied = [
   "server",
   "local",
   "mapping",
+  "templates",
   "cli",
   "tests",
 ];

@@ -107,6 +107,13 @@ it("anon may call none of them, and nobody in the name of public", async () => {
     "clerk.org_slug()",
     "clerk.user_id()",
   ]);
+  const { rows: open } = await client.query(`
+    select p.oid::regprocedure::text, r.role
+    from pg_catalog.pg_proc as p
+    cross join unnest(array['anon', 'public']) as r(role)
+    where p.pronamespace = 'clerk'::regnamespace
+      and has_function_privilege(r.role, p.oid, 'execute')`);
+  expect(open).toEqual([]);
   for (const { proname, pronargs } of rows) {
     const call = `select clerk.${proname}(${Array(pronargs).fill("'org_1'")})`;
     await expect(as("anon", { sub: "user_ada" }, call), call).rejects.toMatchObject({ code: "42501" });

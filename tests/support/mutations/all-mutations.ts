@@ -14,6 +14,7 @@ import { objectRules } from "./object-mutations.ts";
 import { operations } from "./operations-mutations.ts";
 import { payloadRules } from "./payload-mutations.ts";
 import { quickPlans } from "./plan-mutations.ts";
+import { policyRules } from "./policy-mutations.ts";
 import { probeRules } from "./probe-mutations.ts";
 import { queuePromises } from "./queue-mutations.ts";
 import { relinkPromises } from "./relink-mutations.ts";
@@ -51,4 +52,5 @@ export const allMutations: readonly Mutation[] = [
   ...contentRules,
   ...editorNames,
   ...objectRules,
+  ...policyRules,
 ];
