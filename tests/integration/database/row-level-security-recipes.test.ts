@@ -71,7 +71,7 @@ it("an organization is found in claims of both versions", async () => {
     create policy boards_of_org on boards for select to authenticated ${organization};
     insert into boards values ('org_1', 'ours'), ('org_2', 'theirs')`);
   for (const claims of [
-    { sub: "user_ada", o: { id: "org_1" } },
+    { sub: "user_ada", v: 2, o: { id: "org_1" } },
     { sub: "user_ada", org_id: "org_1" },
   ]) {
     expect((await as(claims, "select title from boards")).rows).toEqual([{ title: "ours" }]);
