@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { generateSchema } from "../mapping/generate-schema.ts";
 import { formatRuntimeMapping, formatSavedMapping } from "../mapping/saved-mapping.ts";
-import { rootFacts, rootMapping } from "./root-mapping.ts";
+import { rootMapping, rootTables } from "./root-mapping.ts";
 
 // npm run users
 const schemas = new URL("../supabase/schemas/", import.meta.url);
@@ -9,6 +9,6 @@ const core = new URL("../supabase/functions/_shared/clerk-sync/", import.meta.ur
 await writeFile(new URL("mapping.json", core), formatRuntimeMapping(rootMapping));
 await writeFile(
   new URL("../clerk-sync.json", schemas),
-  formatSavedMapping(rootMapping, { facts: rootFacts, origin: { from: null, files: null } }, null),
+  formatSavedMapping(rootMapping, { tables: rootTables, origins: {} }, null),
 );
 for (const { name, sql } of generateSchema(rootMapping)) await writeFile(new URL(name, schemas), sql);

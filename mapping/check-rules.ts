@@ -57,7 +57,15 @@ function checkColumn(path: Path, column: unknown): Problem[] {
     ...checkPlaceholder(path, column["default"]),
     ...(from === "now" || from === "uuid" ? checkMade(path, from, column) : []),
     ...checkAs(path, column),
+    ...(from === "permissions" ? checkList(path, column) : []),
   ];
+}
+
+/** A list has no text that could stand for it. */
+function checkList(path: Path, column: Values): Problem[] {
+  return ["default", "allowed"]
+    .filter((setting) => column[setting] !== undefined)
+    .map((setting) => problemAt([...path, setting], column[setting], `permissions are a list: remove ${setting}`));
 }
 
 function checkUnsafe(path: Path, { from, allow_unsafe: isAllowed }: Values): Problem[] {

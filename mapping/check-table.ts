@@ -1,23 +1,41 @@
 import type { ColumnConfiguration, Configuration, UsersConfiguration } from "./configuration.ts";
 import { formatColumn } from "./format-column.ts";
-import type { ColumnFacts, ColumnType, DefaultValue, TableFacts } from "./mapping.ts";
+import type { ColumnFacts, ColumnType, DefaultValue, Reference, TableFacts } from "./mapping.ts";
 import { planTable } from "./plan-table.ts";
 import { quoteIdentifier, quoteLiteral, quoteTable } from "./quote.ts";
 import type { RowFacts } from "./read-rows.ts";
+import { inWords, type RecordKind } from "./record-words.ts";
 import { findColumn, isUnique } from "./resolve.ts";
-import { mayBeEmpty, pointsToUser, takesSource, typeOfSource, valueKind } from "./source-types.ts";
-import type { UserSource } from "./sources.ts";
+import {
+  isSameFamily,
+  mayBeEmpty,
+  pointsToRecord,
+  type Source,
+  takesSource,
+  typeOfSource,
+  valueKind,
+} from "./source-types.ts";
 import { snakeCase, suggestName } from "./suggest-name.ts";
+import { sectionOfUsers, type TableSection } from "./table-section.ts";
 
 /** Remedy: lines of SQL; what a person must do otherwise, like a change of the file, is a comment in it. */
 export type TableProblem = { problem: string; remedy: string };
 
-type Column = ColumnConfiguration<UserSource>;
+type Column = ColumnConfiguration<Source>;
 
-/** Clerk's ids have 32 characters today (`user_` and 27 more). A longer one fails its job, which names the column. */
-const idLength = 32;
+/**
+ * The length of Clerk's ids today: `user_` and 27 characters more, or another word before them. A longer one fails its job,
+ * which names the column.
+ */
+const idLengths: Readonly<Record<RecordKind, number>> = {
+  user: 32,
+  organization: 31,
+  membership: 34,
+  role: 32,
+  invitation: 34,
+};
 
-const noRows: RowFacts = { clerkIdColumns: [], addressColumns: [], hasRepeatedKeys: false, refused: [] };
+export const noRows: RowFacts = { clerkIdColumns: [], addressColumns: [], hasRepeatedKeys: false, refused: [] };
 
 /**
  * Why the sync could not write to the table, and what solves it: every problem, in the order in which the statements can
@@ -28,50 +46,62 @@ export function checkTable(
   facts: TableFacts | null,
   rows: RowFacts = noRows,
 ): TableProblem[] {
+  const section = sectionOfUsers(users);
   if (facts === null) {
     const planned = planTable(users);
     return [
-      ...doubtKey(users, planned, rows),
-      ...users.columns.flatMap((column) => checkEmptyValue(column, planned)),
+      ...doubtKey(section, planned, rows),
+      ...users.columns.flatMap((column) => checkEmptyValue(section, column, planned)),
       ...checkLinking(users, planned),
       ...checkEditable(users, null),
     ];
   }
+  return [
+    ...checkSection(section, facts, rows),
+    ...(facts.isTable
+      ? [
+          ...checkLinking({ ...users, key: takeAsMeant(section, facts, rows).key }, facts),
+          ...checkOwnRow(users, facts),
+          ...checkEditable(users, facts),
+        ]
+      : []),
+  ];
+}
+
+/** What holds for the table of every kind. */
+export function checkSection(section: TableSection, facts: TableFacts, rows: RowFacts): TableProblem[] {
   if (!facts.isTable) {
     const problem = `${quoteTable(facts.table)} is not a table`;
     return [{ problem, remedy: inFile('name the table behind it: "table"') }];
   }
-  const meant = takeAsMeant(users, facts, rows);
+  const meant = takeAsMeant(section, facts, rows);
   return [
     ...meant.columns.flatMap((column) => checkLabels(column, facts)),
-    ...checkKey(users, facts, rows),
-    ...users.columns.flatMap((column) => checkColumn(users, column, facts)),
-    ...meant.columns.flatMap((column) => checkLength(column, facts)),
-    ...checkSoftDelete(users, facts),
-    ...meant.columns.flatMap((column) => checkEmptyValue(column, facts)),
+    ...checkKey(section, facts, rows),
+    ...section.columns.flatMap((column) => checkColumn(section, column, facts)),
+    ...meant.columns.flatMap((column) => checkLength(meant, column, facts)),
+    ...checkSoftDelete(section, facts),
+    ...meant.columns.flatMap((column) => checkEmptyValue(meant, column, facts)),
     ...facts.columns.flatMap((column) => checkUnmapped(meant, column, facts)),
     ...checkUniqueKey(meant, facts, rows),
     ...checkForeignKeys(meant, facts),
-    ...checkLinking(meant, facts),
-    ...checkOwnRow(users, facts),
-    ...checkEditable(users, facts),
   ];
 }
 
 /** The configuration with the names that were probably meant, so that one wrong name does not hide what is wrong beside it. */
-function takeAsMeant(users: UsersConfiguration, facts: TableFacts, rows: RowFacts): UsersConfiguration {
-  if (facts.isOurs) return users;
+export function takeAsMeant(section: TableSection, facts: TableFacts, rows: RowFacts): TableSection {
+  if (facts.isOurs) return section;
   const isThere = (name: string) => findColumn(facts, name) !== undefined;
-  const meant = !isThere(users.key)
-    ? suggestKey(users, facts, rows)
-    : isOfAddresses(users.key, rows)
-      ? findIdColumn(users, facts, rows)
-      : users.key;
-  const key = meant ?? users.key;
-  const columns = users.columns.map((column) =>
-    isThere(column.name) ? column : { ...column, name: suggestColumn(users, column, facts) ?? column.name },
+  const meant = !isThere(section.key)
+    ? suggestKey(section, facts, rows)
+    : isOfAddresses(section.key, rows)
+      ? findIdColumn(section, facts, rows)
+      : section.key;
+  const key = meant ?? section.key;
+  const columns = section.columns.map((column) =>
+    isThere(column.name) ? column : { ...column, name: suggestColumn(section, column, facts) ?? column.name },
   );
-  return { ...users, key, columns };
+  return { ...section, key, columns };
 }
 
 /** The problems as a script: a comment and its statements each, and nothing that psql would not take. */
@@ -80,7 +110,7 @@ export function formatProblems(problems: readonly TableProblem[]): string {
 }
 
 /** A name may have a line break, which would end the comment. */
-function comment(text: string): string {
+export function comment(text: string): string {
   return `-- ${text.replace(/[\r\n]/g, " ")}`;
 }
 
@@ -112,42 +142,43 @@ function checkLabels(column: Column, facts: TableFacts): TableProblem[] {
     }));
 }
 
-function checkKey(users: UsersConfiguration, facts: TableFacts, rows: RowFacts): TableProblem[] {
-  const key = findColumn(facts, users.key);
-  const quoted = quoteIdentifier(users.key);
+function checkKey(section: TableSection, facts: TableFacts, rows: RowFacts): TableProblem[] {
+  const key = findColumn(facts, section.key);
+  const quoted = quoteIdentifier(section.key);
   if (key === undefined) {
     if (facts.isOurs) return [];
     const problem = `there is no column ${quoted}, the key`;
-    const meant = suggestKey(users, facts, rows);
+    const meant = suggestKey(section, facts, rows);
     if (meant === null) return [{ problem, remedy: alter(facts, `add column ${quoted} text unique`) }];
     const why = rows.clerkIdColumns.includes(meant) ? ", which holds ids of Clerk" : "";
     return [
       { problem: `${problem}; is ${quoteIdentifier(meant)} meant${why}?`, remedy: inFile(`"key": ${json(meant)}`) },
     ];
   }
-  const doubts = doubtKey(users, facts, rows);
+  const doubts = doubtKey(section, facts, rows);
   if (doubts.length > 0) return doubts;
   const { type } = key;
+  const idLength = idLengths[section.kind];
   const isLongEnough = type.kind === "text" || (type.kind === "varchar" && (type.length ?? idLength) >= idLength);
   if (isLongEnough && !key.isGenerated) return [];
-  if (isLongEnough) return [{ problem: isGenerated(key), remedy: addKey(users, facts) }];
+  if (isLongEnough) return [{ problem: isGenerated(key), remedy: addKey(section, facts) }];
   const problem = `${quoted}, the key, is of type ${key.sqlType}, and Clerk's ids need text or varchar of ${idLength} or more`;
   // a citext takes two ids that differ in case for one
   const isText = type.kind === "citext" || type.kind === "varchar";
-  return [{ problem, remedy: isText ? alter(facts, `alter column ${quoted} type text`) : addKey(users, facts) }];
+  return [{ problem, remedy: isText ? alter(facts, `alter column ${quoted} type text`) : addKey(section, facts) }];
 }
 
 /** Addresses in the place of ids: each user would have a second row. */
-function doubtKey(users: UsersConfiguration, facts: TableFacts, rows: RowFacts): TableProblem[] {
-  if (!isOfAddresses(users.key, rows)) return [];
-  const quoted = quoteIdentifier(users.key);
-  const why = rows.addressColumns.includes(users.key)
+function doubtKey(section: TableSection, facts: TableFacts, rows: RowFacts): TableProblem[] {
+  if (!isOfAddresses(section.key, rows)) return [];
+  const quoted = quoteIdentifier(section.key);
+  const why = rows.addressColumns.includes(section.key)
     ? "its rows have email addresses"
     : "its name says that it is for email addresses";
   const problem = `${quoted} cannot be the key: ${why}, and the key holds Clerk's ids (user_…)`;
-  const meant = findIdColumn(users, facts, rows);
+  const meant = findIdColumn(section, facts, rows);
   const remedy =
-    meant !== undefined || facts.isOurs ? inFile(`"key": ${json(meant ?? "clerk_id")}`) : addKey(users, facts);
+    meant !== undefined || facts.isOurs ? inFile(`"key": ${json(meant ?? "clerk_id")}`) : addKey(section, facts);
   return [{ problem, remedy }];
 }
 
@@ -157,35 +188,35 @@ export function isOfAddresses(name: string, { addressColumns }: Pick<RowFacts, "
 }
 
 /** A column that holds ids of Clerk, or is called like one that does. */
-function suggestKey(users: UsersConfiguration, facts: TableFacts, rows: RowFacts): string | null {
-  return findIdColumn(users, facts, rows) ?? suggestName(users.key, freeTexts(users, facts));
+function suggestKey(section: TableSection, facts: TableFacts, rows: RowFacts): string | null {
+  return findIdColumn(section, facts, rows) ?? suggestName(section.key, freeTexts(section, facts));
 }
 
-function findIdColumn(users: UsersConfiguration, facts: TableFacts, { clerkIdColumns }: RowFacts): string | undefined {
-  const free = freeTexts(users, facts);
+function findIdColumn(section: TableSection, facts: TableFacts, { clerkIdColumns }: RowFacts): string | undefined {
+  const free = freeTexts(section, facts);
   return free.find((name) => clerkIdColumns.includes(name)) ?? free.find((name) => /clerk.*id/i.test(name));
 }
 
-function freeTexts(users: UsersConfiguration, facts: TableFacts): string[] {
+function freeTexts(section: TableSection, facts: TableFacts): string[] {
   return facts.columns
-    .filter(({ name, type }) => (type.kind === "text" || type.kind === "varchar") && !isMapped(users, name))
+    .filter(({ name, type }) => (type.kind === "text" || type.kind === "varchar") && !isMapped(section, name))
     .map(({ name }) => name);
 }
 
-function addKey(users: UsersConfiguration, facts: TableFacts): string {
-  const name = freeName(users, facts, "clerk_id");
+function addKey(section: TableSection, facts: TableFacts): string {
+  const name = freeName(section, facts, "clerk_id");
   return `${inFile(`"key": ${json(name)}`)}\n${alter(facts, `add column ${quoteIdentifier(name)} text unique`)}`;
 }
 
-function checkColumn(users: UsersConfiguration, column: Column, facts: TableFacts): TableProblem[] {
+function checkColumn(section: TableSection, column: Column, facts: TableFacts): TableProblem[] {
   const found = findColumn(facts, column.name);
-  const own = typeOfSource(column).kind;
+  const own = typeNameOf(section, column);
   const quoted = quoteIdentifier(column.name);
   if (found === undefined) {
     if (facts.isOurs) return [];
     const problem = `there is no column ${quoted}`;
     const add = alter(facts, `add column ${quoted} ${own}`);
-    const meant = suggestColumn(users, column, facts);
+    const meant = suggestColumn(section, column, facts);
     if (meant === null) return [{ problem, remedy: add }];
     const line = `${json(meant)}: ${formatColumn(column)}`;
     return [
@@ -195,30 +226,49 @@ function checkColumn(users: UsersConfiguration, column: Column, facts: TableFact
       },
     ];
   }
-  if (found.isGenerated) return [{ problem: isGenerated(found), remedy: setAside(users, facts, found, own) }];
-  if (!takesSource(found.type, column.source)) {
-    const problem = `${quoted} is of type ${found.sqlType}, which ${column.source} cannot be cast to`;
-    return [{ problem, remedy: own === "text" ? toText(facts, found) : setAside(users, facts, found, own) }];
+  if (found.isGenerated) return [{ problem: isGenerated(found), remedy: setAside(section, facts, found, own) }];
+  if (!takes(section, column, found.type)) {
+    const problem = `${quoted} is of type ${found.sqlType}, which ${describeSource(section, column)} cannot be cast to`;
+    return [{ problem, remedy: own === "text" ? toText(facts, found) : setAside(section, facts, found, own) }];
   }
   return [];
 }
 
-function suggestColumn(users: UsersConfiguration, { name, source }: Column, facts: TableFacts): string | null {
+function suggestColumn(section: TableSection, column: Column, facts: TableFacts): string | null {
   const free = facts.columns.filter(
-    (column) => !isMapped(users, column.name) && takesSource(column.type, source) && !column.isGenerated,
+    (other) => !isMapped(section, other.name) && takes(section, column, other.type) && !other.isGenerated,
   );
   return suggestName(
-    name,
-    free.map((column) => column.name),
+    column.name,
+    free.map(({ name }) => name),
   );
 }
 
+/** The type of a column that is added. */
+function typeNameOf({ locals }: TableSection, column: Column): string {
+  return locals[column.name]?.sqlType ?? typeOfSource(column).kind;
+}
+
+/** Whether the sync can write what the line says into a column of this type. */
+function takes({ locals }: TableSection, column: Column, type: ColumnType): boolean {
+  const local = locals[column.name];
+  return local === undefined ? takesSource(type, column.source) : isSameFamily(type, local.type);
+}
+
+function describeSource({ locals }: TableSection, { name, source }: Column): string {
+  const local = locals[name];
+  return local === undefined
+    ? source
+    : `${quoteTable(local.table)}.${quoteIdentifier(local.name)}, of type ${local.sqlType},`;
+}
+
 /** A default is cast without limits, and a text of our own has a known length: each must fit. */
-function checkLength(column: Column, facts: TableFacts): TableProblem[] {
+function checkLength(section: TableSection, column: Column, facts: TableFacts): TableProblem[] {
   const found = findColumn(facts, column.name);
   if (found?.type.kind !== "varchar" || found.type.length === null || found.isGenerated) return [];
-  const proposed = findMissingDefault(column, found, facts)?.proposal ?? column.default;
-  const needed = Math.max(...ownTexts({ ...column, default: proposed }).map(lengthOf));
+  const proposed = findMissingDefault(section, column, found, facts)?.proposal ?? column.default;
+  const texts = ownTexts(section, { ...column, default: proposed });
+  const needed = Math.max(...texts.map((text) => lengthOf(text, section.kind)));
   if (needed <= found.type.length) return [];
   const quoted = quoteIdentifier(found.name);
   const problem = `${quoted} is of type ${found.sqlType}, and what the sync writes has up to ${needed} characters`;
@@ -226,7 +276,16 @@ function checkLength(column: Column, facts: TableFacts): TableProblem[] {
 }
 
 /** Texts that come from the file or from the sync itself. */
-function ownTexts({ source, default: value, allowed }: Column): string[] {
+/** Sources that are ids of other records, and how long these are. */
+const idsOf = {
+  organization: idLengths.organization,
+  user: idLengths.user,
+  inviter: idLengths.user,
+  created_by: idLengths.user,
+};
+
+function ownTexts({ kind: record, locals }: TableSection, { name, source, default: value, allowed }: Column): string[] {
+  if (locals[name] !== undefined) return [""];
   const kind = valueKind(source);
   return [
     "",
@@ -236,15 +295,16 @@ function ownTexts({ source, default: value, allowed }: Column): string[] {
     ...(kind === "uuid" ? ["00000000-0000-0000-0000-000000000000"] : []),
     ...(kind === "time" ? ["2026-01-01T00:00:00.000000+00:00"] : []),
     ...(source === "id" ? ["{id}"] : []),
+    ...(record !== "user" && source in idsOf ? ["x".repeat(idsOf[source as keyof typeof idsOf])] : []),
   ];
 }
 
-function lengthOf(text: string): number {
-  return [...text.replaceAll("{id}", "x".repeat(idLength))].length;
+function lengthOf(text: string, kind: RecordKind): number {
+  return [...text.replaceAll("{id}", "x".repeat(idLengths[kind]))].length;
 }
 
-function checkSoftDelete(users: UsersConfiguration, facts: TableFacts): TableProblem[] {
-  const { softDelete } = users;
+function checkSoftDelete(section: TableSection, facts: TableFacts): TableProblem[] {
+  const { softDelete } = section;
   if (softDelete === null) return [];
   const column = findColumn(facts, softDelete);
   const quoted = quoteIdentifier(softDelete);
@@ -255,16 +315,16 @@ function checkSoftDelete(users: UsersConfiguration, facts: TableFacts): TablePro
   }
   if (facts.primaryKey.includes(softDelete)) {
     const problem = `${quoted} is the primary key, and a row that is not deleted has null in the column that marks it`;
-    const name = freeName(users, facts, "deleted_at");
+    const name = freeName(section, facts, "deleted_at");
     const add = facts.isOurs ? "" : `\n${alter(facts, `add column ${quoteIdentifier(name)} timestamptz`)}`;
     return [{ problem, remedy: `${inFile(`"delete": {"soft": ${json(name)}}`)}${add}` }];
   }
   if (column.isGenerated)
-    return [{ problem: isGenerated(column), remedy: setAside(users, facts, column, "timestamptz") }];
+    return [{ problem: isGenerated(column), remedy: setAside(section, facts, column, "timestamptz") }];
   const isTime = ["timestamp", "timestamptz", "date"].includes(column.type.kind);
   if (!isTime) {
     const problem = `${quoted} is of type ${column.sqlType}, and a deleted row is marked with the time`;
-    return [{ problem, remedy: setAside(users, facts, column, "timestamptz") }];
+    return [{ problem, remedy: setAside(section, facts, column, "timestamptz") }];
   }
   return [
     ...(column.isNotNull
@@ -287,10 +347,10 @@ function checkSoftDelete(users: UsersConfiguration, facts: TableFacts): TablePro
 }
 
 /** What stands in the column where Clerk has no value: null, the default of the file, or that of the column. */
-function checkEmptyValue(column: Column, facts: TableFacts): TableProblem[] {
+export function checkEmptyValue(section: TableSection, column: Column, facts: TableFacts): TableProblem[] {
   const found = findColumn(facts, column.name);
-  if (found === undefined || found.isGenerated || !takesSource(found.type, column.source)) return [];
-  const missing = findMissingDefault(column, found, facts);
+  if (found === undefined || found.isGenerated || !takes(section, column, found.type)) return [];
+  const missing = findMissingDefault(section, column, found, facts);
   if (missing === null) return [];
   const { problem, proposal } = missing;
   const orNull = facts.primaryKey.includes(found.name) ? unmap(found) : dropNotNull(facts, found);
@@ -305,36 +365,52 @@ function checkEmptyValue(column: Column, facts: TableFacts): TableProblem[] {
 
 /** The configuration with a default for each column that needs one and has none. */
 export function withMissingDefaults(users: UsersConfiguration, facts: TableFacts): UsersConfiguration {
+  const section = sectionOfUsers(users);
   const columns = users.columns.map((column) => {
     const found = findColumn(facts, column.name);
     const isWritten = found !== undefined && !found.isGenerated && takesSource(found.type, column.source);
-    const proposal = isWritten ? (findMissingDefault(column, found, facts)?.proposal ?? null) : null;
+    const proposal = isWritten ? (findMissingDefault(section, column, found, facts)?.proposal ?? null) : null;
     return proposal === null || hasValue(column.default) ? column : { ...column, default: proposal };
   });
   return { ...users, columns };
 }
 
 /** Why the default of the file, or its absence, does not do, and one that does; null when all is well. */
-function findMissingDefault(column: Column, found: ColumnFacts, facts: TableFacts) {
+function findMissingDefault(section: TableSection, column: Column, found: ColumnFacts, facts: TableFacts) {
   const unique = isUnique(facts, column.name);
   const problem = hasValue(column.default)
-    ? judgeDefault(column, column.default, found, unique)
-    : judgeAbsence(column, found, unique);
+    ? judgeDefault(section.kind, column, column.default, found, unique)
+    : judgeAbsence(section.kind, column, found, unique);
   return problem === null ? null : { problem, proposal: proposeDefault(column, found.type, unique) };
 }
 
-function judgeDefault({ name, source }: Column, value: string | number | boolean, found: ColumnFacts, unique: boolean) {
-  const quoted = quoteIdentifier(name);
+function judgeDefault(
+  kind: RecordKind,
+  column: Column,
+  value: string | number | boolean,
+  found: ColumnFacts,
+  unique: boolean,
+) {
+  const quoted = quoteIdentifier(column.name);
   if (!fits(value, found.type)) return `the default of ${quoted}, ${json(value)}, is none of type ${found.sqlType}`;
-  if (!unique || !mayBeEmpty(source) || String(value).includes("{id}")) return null;
-  return `${quoted} is unique, and two users without a value would both have the default ${json(value)}`;
+  if (!unique || !isEverEmpty(kind, column, found.type) || String(value).includes("{id}")) return null;
+  return `${quoted} is unique, and two ${inWords[kind][1]} without a value would both have the default ${json(value)}`;
 }
 
-function judgeAbsence({ name, source }: Column, { isNotNull, hasDefault }: ColumnFacts, unique: boolean) {
-  if (!isNotNull || !mayBeEmpty(source)) return null;
-  const quoted = quoteIdentifier(name);
-  if (!hasDefault) return `${quoted} is not null and has no default, and Clerk has users without a value`;
-  return unique ? `${quoted} is unique and not null, and two users without a value would both have its default` : null;
+function judgeAbsence(kind: RecordKind, column: Column, found: ColumnFacts, unique: boolean) {
+  const { isNotNull, hasDefault } = found;
+  if (!isNotNull || !isEverEmpty(kind, column, found.type)) return null;
+  const [, many] = inWords[kind];
+  const quoted = quoteIdentifier(column.name);
+  if (!hasDefault) return `${quoted} is not null and has no default, and Clerk has ${many} without a value`;
+  return unique
+    ? `${quoted} is unique and not null, and two ${many} without a value would both have its default`
+    : null;
+}
+
+/** A value that is none of those that the column takes counts as none; of users only what may be absent has such a list. */
+function isEverEmpty(kind: RecordKind, { source, allowed }: Column, type: ColumnType): boolean {
+  return mayBeEmpty(kind, source) || (kind !== "user" && (allowed !== null || type.kind === "enum"));
 }
 
 function hasValue(value: DefaultValue | undefined): value is string | number | boolean {
@@ -401,23 +477,23 @@ function isWhole(text: string, limit: bigint): boolean {
 }
 
 /** A column that is not mapped gets no value from the sync. */
-function checkUnmapped(users: UsersConfiguration, column: ColumnFacts, facts: TableFacts): TableProblem[] {
-  if (isMapped(users, column.name) || !column.isNotNull || column.hasDefault) return [];
+function checkUnmapped(section: TableSection, column: ColumnFacts, facts: TableFacts): TableProblem[] {
+  if (isMapped(section, column.name) || !column.isNotNull || column.hasDefault) return [];
   const quoted = quoteIdentifier(column.name);
   const problem = `${quoted} may not be null, nothing is mapped to it, and it has no default that the sync can use`;
-  if (facts.primaryKey.includes(column.name)) return [{ problem, remedy: fillKey(facts, column) }];
-  const others = [setDefault(facts, column), ...lineFor(column)];
+  if (facts.primaryKey.includes(column.name)) return [{ problem, remedy: fillKey(section, facts, column) }];
+  const others = [setDefault(facts, column), ...lineFor(section, column)];
   return [
     { problem, remedy: [dropNotNull(facts, column), ...others.map((other) => comment(`or: ${other}`))].join("\n") },
   ];
 }
 
 /** A line of columns that a person is to change; none where Clerk has nothing of the kind. */
-function lineFor({ name, type }: ColumnFacts): string[] {
+function lineFor({ kind }: TableSection, { name, type }: ColumnFacts): string[] {
   const isTime = type.kind === "timestamp" || type.kind === "timestamptz" || type.kind === "date";
   if (isTime) return [`in clerk-sync.config.json: ${json(name)}: "now"`];
   const value = exampleValue(type);
-  if (value === null) return [];
+  if (value === null || kind === "role") return []; // a role has no metadata
   const line = `${json(name)}: { "from": ${json(`public_metadata.${name}`)}, "default": ${json(value)} }`;
   return [`in clerk-sync.config.json, with a source and a default of your own: ${line}`];
 }
@@ -435,7 +511,7 @@ function defaultFor(type: ColumnType): string {
 }
 
 /** A number counts on from what is there. */
-function fillKey(facts: TableFacts, column: ColumnFacts): string {
+function fillKey({ kind }: TableSection, facts: TableFacts, column: ColumnFacts): string {
   const quoted = quoteIdentifier(column.name);
   const table = quoteTable(facts.table);
   const { type } = column;
@@ -451,19 +527,20 @@ function fillKey(facts: TableFacts, column: ColumnFacts): string {
     type.kind === "text" || type.kind === "citext" || (type.kind === "varchar" && (type.length ?? 36) >= 36);
   const fill = alter(facts, `alter column ${quoted} set default gen_random_uuid()::text`);
   // the key of an ORM, which makes its values itself
+  if (hasRoom && kind !== "user") return fill;
   if (hasRoom) return `${inFile(`${json(column.name)}: "uuid"`)}\n${comment(`or: ${fill}`)}`;
   return `${toText(facts, column)}\n${fill}`;
 }
 
 /** The sync upserts by the key: without a unique index, or with a deferrable one, that fails at the first event. */
-function checkUniqueKey(users: UsersConfiguration, facts: TableFacts, { hasRepeatedKeys }: RowFacts): TableProblem[] {
-  const key = findColumn(facts, users.key);
+function checkUniqueKey(section: TableSection, facts: TableFacts, { hasRepeatedKeys }: RowFacts): TableProblem[] {
+  const key = findColumn(facts, section.key);
   // a column of another type does not stay the key
   if (key === undefined || key.isGenerated || !["text", "varchar", "citext"].includes(key.type.kind)) return [];
-  const quoted = quoteIdentifier(users.key);
+  const quoted = quoteIdentifier(section.key);
   const table = quoteTable(facts.table);
-  const isKeyUnique = facts.uniques.some((columns) => columns.length === 1 && columns[0] === users.key);
-  const deferrable = facts.deferrables.find(({ column }) => column === users.key);
+  const isKeyUnique = facts.uniques.some((columns) => columns.length === 1 && columns[0] === section.key);
+  const deferrable = facts.deferrables.find(({ column }) => column === section.key);
   const problems: TableProblem[] = [];
   if (hasRepeatedKeys) {
     problems.push({
@@ -473,7 +550,7 @@ function checkUniqueKey(users: UsersConfiguration, facts: TableFacts, { hasRepea
   }
   if (deferrable !== undefined) {
     const name = quoteIdentifier(deferrable.constraint);
-    const kind = facts.primaryKey.includes(users.key) ? "primary key" : "unique";
+    const kind = facts.primaryKey.includes(section.key) ? "primary key" : "unique";
     const again = isKeyUnique ? "" : `, add constraint ${name} ${kind} (${quoted})`;
     problems.push({
       problem: `${name} is deferrable, which an upsert by ${quoted} does not take`,
@@ -490,21 +567,41 @@ function checkUniqueKey(users: UsersConfiguration, facts: TableFacts, { hasRepea
 }
 
 /**
- * A row is made before any other table, auth.users included, has the user. What metadata and locales point to is a list
- * of the app's: a value that it lacks fails its job.
+ * A row is made before any other table, auth.users included, has the record. What metadata, locales and roles point to is a
+ * list of the app's: a value that it lacks fails its job. A row with a value of another table waits for the row there.
  */
-function checkForeignKeys(users: UsersConfiguration, facts: TableFacts): TableProblem[] {
-  const ofUsers = [
-    users.key,
+function checkForeignKeys(section: TableSection, facts: TableFacts): TableProblem[] {
+  const ofRecord = [
+    section.key,
     ...facts.primaryKey,
-    ...users.columns.filter(({ source }) => pointsToUser(source)).map(({ name }) => name),
+    ...section.columns.filter(({ source }) => pointsToRecord(source)).map(({ name }) => name),
   ];
+  const waitsFor = (columns: readonly string[]) =>
+    columns.flatMap((name) => (section.locals[name] === undefined ? [] : quoteTable(section.locals[name].table)));
   return facts.pointsTo
-    .filter(({ columns }) => columns.some((name) => ofUsers.includes(name)))
-    .map(({ constraint, table }) => ({
-      problem: `${quoteIdentifier(constraint)} refuses rows of users that ${quoteTable(table)} does not have`,
-      remedy: alter(facts, `drop constraint ${quoteIdentifier(constraint)}`),
-    }));
+    .filter(({ columns }) => columns.some((name) => ofRecord.includes(name)))
+    .filter(({ columns, table }) => !waitsFor(columns).includes(quoteTable(table)))
+    .map((found) => ({ problem: refusesRows(section, found), remedy: dropReference(section, facts, found) }));
+}
+
+type ForeignKey = TableFacts["pointsTo"][number];
+
+function refusesRows({ kind }: TableSection, { constraint, table }: ForeignKey): string {
+  const name = quoteIdentifier(constraint);
+  if (kind === "user") return `${name} refuses rows of users that ${quoteTable(table)} does not have`;
+  return `${name} refuses ${inWords[kind][1]} that come before their row of ${quoteTable(table)}`;
+}
+
+/** A membership can wait for its user. */
+function dropReference(section: TableSection, facts: TableFacts, { constraint, columns }: ForeignKey): string {
+  const drop = alter(facts, `drop constraint ${quoteIdentifier(constraint)}`);
+  const column = section.columns.find(({ name, source }) => columns.includes(name) && source === "user");
+  const isHere = ({ table }: Reference) => quoteTable(table) === quoteTable(facts.table);
+  const reference = section.references.find((each) => each.constraint === constraint && isHere(each));
+  const [as, ...more] = reference?.references ?? [];
+  if (section.kind !== "membership" || column === undefined || as === undefined || more.length > 0) return drop;
+  const line = `${json(column.name)}: {"from": "user", "as": ${json(as)}}`;
+  return `${drop}\n${comment(`or, so that a membership waits for its user: in clerk-sync.config.json: ${line}`)}`;
 }
 
 function checkLinking(users: UsersConfiguration, facts: TableFacts): TableProblem[] {
@@ -539,15 +636,15 @@ function checkEditable(users: UsersConfiguration, facts: TableFacts | null): Tab
     });
 }
 
-function isMapped(users: UsersConfiguration, name: string): boolean {
-  return name === users.key || name === users.softDelete || users.columns.some((column) => column.name === name);
+function isMapped(section: TableSection, name: string): boolean {
+  return name === section.key || name === section.softDelete || section.columns.some((column) => column.name === name);
 }
 
 function isGenerated({ name }: ColumnFacts): string {
   return `${quoteIdentifier(name)} is generated, the sync cannot write it`;
 }
 
-function alter({ table }: TableFacts, action: string): string {
+export function alter({ table }: TableFacts, action: string): string {
   return `alter table ${quoteTable(table)} ${action};`;
 }
 
@@ -566,10 +663,10 @@ function unmap({ name }: ColumnFacts): string {
 }
 
 /** What a column of another type holds may mean anything: it is kept under another name. */
-function setAside(users: UsersConfiguration, facts: TableFacts, column: ColumnFacts, type: string): string {
+export function setAside(section: TableSection, facts: TableFacts, column: ColumnFacts, type: string): string {
   if (facts.primaryKey.includes(column.name)) return unmap(column);
   const quoted = quoteIdentifier(column.name);
-  const before = quoteIdentifier(freeName(users, facts, column.name, "_before"));
+  const before = quoteIdentifier(freeName(section, facts, column.name, "_before"));
   return [
     ...(column.isNotNull ? [dropNotNull(facts, column)] : []),
     alter(facts, `rename column ${quoted} to ${before}`),
@@ -578,17 +675,17 @@ function setAside(users: UsersConfiguration, facts: TableFacts, column: ColumnFa
 }
 
 /** A name that neither the table nor the file has. PostgreSQL cuts names of more than 63 bytes. */
-function freeName(users: UsersConfiguration, facts: TableFacts, wanted: string, ending = ""): string {
+function freeName(section: TableSection, facts: TableFacts, wanted: string, ending = ""): string {
   for (let number = 1; ; number += 1) {
     const suffix = number === 1 ? ending : `${ending}_${number}`;
     const letters = [...wanted];
     while (Buffer.byteLength(letters.join("") + suffix) > 63) letters.pop();
     const name = letters.join("") + suffix;
-    if (findColumn(facts, name) === undefined && !isMapped(users, name)) return name;
+    if (findColumn(facts, name) === undefined && !isMapped(section, name)) return name;
   }
 }
 
-function inFile(change: string): string {
+export function inFile(change: string): string {
   return comment(`In clerk-sync.config.json: ${change}`);
 }
 

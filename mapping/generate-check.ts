@@ -1,115 +1,243 @@
+import { generateKindTable, pairColumns } from "./generate-kind-table.ts";
 import { generateTable } from "./generate-table.ts";
-import type { MappedColumn, Mapping, TableName, UsersMapping } from "./mapping.ts";
+import type { ColumnType, KindMapping, MappedColumn, MappedKindColumn, Mapping, UsersMapping } from "./mapping.ts";
+
 import { quoteBody, quoteLiteral, quoteTable } from "./quote.ts";
 import { commentOfOurs } from "./read-table.ts";
-import { mayBeEmpty, pointsToUser } from "./source-types.ts";
+import { inWords, type RecordKind } from "./record-words.ts";
+import { listKinds } from "./resolve.ts";
+import { mayBeEmpty, pointsToRecord } from "./source-types.ts";
 
 /**
- * The first statements of a migration: the function that compares the real table with what the mapping was resolved
- * from, the do block that stops the migration when they differ, and the table itself where it is ours.
+ * The first statements of a migration: the function that compares the real tables with what the mapping was resolved
+ * from, the do block that stops the migration when they differ, and the tables themselves where they are ours.
  */
-export function generateCheck({ users }: Mapping): string {
-  const blocks = [generateProblems(users), generateRefusal(users.table)];
-  if (users.isMade) blocks.push(generateTable(users));
+export function generateCheck(mapping: Mapping): string {
+  const blocks = [generateProblems(listChecked(mapping)), refusal];
+  if (mapping.users.isMade) blocks.push(generateTable(mapping.users));
+  for (const kind of listKinds(mapping)) if (kind.isMade) blocks.push(generateKindTable(kind));
   return `${blocks.join("\n\n")}\n`;
 }
 
-function generateRefusal(table: TableName): string {
-  const name = quoteTable(table);
-  const message = `${name} is not as it was when this migration was generated. Generate it again (npx clerk-sync generate), or run these statements:\\n%`;
-  return `do ${quoteBody(`
+const refusal = `do ${quoteBody(`
 declare
-  v_problems jsonb := public.clerk_sync_users_table_problems(p_is_migrated => false);
+  v_problems jsonb := public.clerk_sync_table_problems(p_is_migrated => false);
+  v_tables text[] := array(
+    select translate(p.value ->> 'table', E'\\r\\n', '  ')
+    from jsonb_array_elements(v_problems) with ordinality as p
+    group by 1
+    order by min(p.ordinality)
+  );
 begin
   if v_problems <> '[]' then
-    raise exception ${raiseText(message)}, (
-      select string_agg(format(E'-- %s\\n%s', p.value ->> 'problem', p.value ->> 'remedy'), E'\\n' order by p.ordinality)
-      from jsonb_array_elements(v_problems) with ordinality as p
-    )
+    raise exception E'% when this migration was generated. Generate it again (npx clerk-sync generate), or run these statements:\\n%',
+      array_to_string(v_tables, ', ')
+        || case when cardinality(v_tables) = 1 then ' is not as it was' else ' are not as they were' end,
+      (
+        select string_agg(
+          concat(
+            '-- ',
+            case when cardinality(v_tables) > 1 then translate(p.value ->> 'table', E'\\r\\n', '  ') || ': ' end,
+            p.value ->> 'problem', E'\\n', p.value ->> 'remedy'
+          ),
+          E'\\n' order by p.ordinality
+        )
+        from jsonb_array_elements(v_problems) with ordinality as p
+      )
       using errcode = 'SY001',
             hint = '-- Nothing was changed.';
   end if;
 end
 `)};`;
-}
 
-/** A format of raise, in which a % of a name is doubled; the last one stands for the problems. */
-function raiseText(message: string): string {
-  const text = message.slice(0, -3).replaceAll("\\", "\\\\").replaceAll("'", "''").replaceAll("%", "%%");
-  return `E'${text.replace(/[\r\n]/g, " ")}\\n%'`;
-}
+/** A table that the check looks at. */
+type Checked = {
+  kind: RecordKind;
+  table: string;
+  isMade: boolean;
+  /** What lets users of the app reach the table, or keeps them out by row level security; null: that is the owner's. */
+  secured: string | null;
+  columns: readonly Expected[];
+  types: readonly { type: ColumnType; allowed: readonly string[] | null }[];
+  pair: KindPair | null;
+};
+
+/** Two columns that no two rows may have alike, or, where deleted rows stay, may have. */
+type KindPair = { columns: readonly [string, string]; isUnique: boolean };
 
 type Expected = {
   name: string;
   type: string;
   empty: "null" | "default" | "value";
   uniqueness: "key" | "unique" | "not unique" | "any";
-  isOfUsers: boolean;
+  /** A foreign key would ask another table for the record first. */
+  isOfRecord: boolean;
+  /** The table whose rows are waited for, so that a foreign key may point to it. */
+  waitsFor: string | null;
 };
 
-/** What the generated statements rely on, of each column that they name. */
-function expectColumns(users: UsersMapping): Expected[] {
-  const named = [
-    { name: users.key.name, type: users.key.sqlType, empty: "value", uniqueness: "key", isOfUsers: true } as const,
-    ...users.columns.map(expectColumn),
-    ...(users.softDelete === null
-      ? []
-      : [{ name: users.softDelete.column, type: users.softDelete.sqlType, ...ofNoSource, empty: "null" } as const]),
+function listChecked(mapping: Mapping): Checked[] {
+  const kinds = listKinds(mapping);
+  const named = (source: "user" | "organization") =>
+    kinds.flatMap(({ columns }) => columns.flatMap((column) => (column.source === source ? (column.as ?? []) : [])));
+  return [
+    checkUsers(mapping.users, named("user")),
+    ...kinds.map((kind) => checkKind(kind, mapping, kind.kind === "organization" ? named("organization") : [])),
   ];
-  const others = [users.rowId, ...(users.access.kind === "own_row" ? users.access.editable : [])];
+}
+
+function checkUsers(users: UsersMapping, named: readonly string[]): Checked {
+  const others = [users.rowId, ...(users.access.kind === "own_row" ? users.access.editable : []), ...named];
+  return {
+    kind: "user",
+    table: quoteTable(users.table),
+    isMade: users.isMade,
+    secured: users.access.kind === "own_row" ? '"own_row" lets users reach it' : null,
+    columns: withOthers(users, users.columns.map(expectColumn), others),
+    types: users.columns,
+    pair: null,
+  };
+}
+
+const whySecured = {
+  none: '"none" closes it to users',
+  members: '"members" lets users reach it',
+  leave: null,
+} as const;
+
+function checkKind(mapping: KindMapping, { users, organizations }: Mapping, named: readonly string[]): Checked {
+  const waitsFor = ({ source, as }: MappedKindColumn) => {
+    const table = source === "user" ? users.table : source === "organization" ? organizations?.table : undefined;
+    return as === null || table === undefined ? null : quoteTable(table);
+  };
+  const columns = mapping.columns.map((column) => ({
+    ...expectKindColumn(mapping, column),
+    waitsFor: waitsFor(column),
+  }));
+  const pair = pairColumns(mapping);
+  return {
+    kind: mapping.kind,
+    table: quoteTable(mapping.table),
+    isMade: mapping.isMade,
+    secured: whySecured[mapping.access],
+    columns: withOthers(mapping, columns, named),
+    types: mapping.columns,
+    pair: pair === null ? null : { columns: pair, isUnique: mapping.softDelete === null },
+  };
+}
+
+const ofNoSource = { empty: "value", uniqueness: "any", isOfRecord: false, waitsFor: null } as const;
+
+/** The key, the mapped columns, the column that marks a deleted row, and others that the generated statements name. */
+function withOthers(
+  { key, softDelete }: Pick<KindMapping, "key" | "softDelete">,
+  mapped: readonly Expected[],
+  others: readonly string[],
+): Expected[] {
+  const named: Expected[] = [
+    { name: key.name, type: key.sqlType, ...ofNoSource, uniqueness: "key", isOfRecord: true },
+    ...mapped,
+    ...(softDelete === null
+      ? []
+      : [{ name: softDelete.column, type: softDelete.sqlType, ...ofNoSource, empty: "null" } as const]),
+  ];
   const more = [...new Set(others)].filter((name) => named.every((column) => column.name !== name));
   return [...named, ...more.map((name) => ({ name, type: "any", ...ofNoSource }))];
 }
 
-const ofNoSource = { empty: "value", uniqueness: "any", isOfUsers: false } as const;
-
 function expectColumn(column: MappedColumn): Expected {
-  const { name, sqlType: type, source, usesOwnDefault, default: value, isUnique } = column;
-  const hasDefault = value !== undefined && value !== null;
-  const isFilled = hasDefault || !mayBeEmpty(source);
-  const empty = isFilled ? "value" : usesOwnDefault ? "default" : "null";
+  const { name, sqlType: type, source, isUnique } = column;
+  const empty = whatIsEmpty(column, mayBeEmpty("user", source));
   const uniqueness = source !== "email" ? "any" : isUnique ? "unique" : "not unique";
-  return { name, type, empty, uniqueness, isOfUsers: pointsToUser(source) };
+  return { name, type, empty, uniqueness, isOfRecord: pointsToRecord(source), waitsFor: null };
 }
 
-function formatExpected({ name, type, empty, uniqueness, isOfUsers }: Expected, index: number): string {
-  const values = [index + 1, ...[name, type, empty, uniqueness].map(quoteLiteral), isOfUsers];
-  return `      (${values.join(", ")})`;
+function expectKindColumn({ kind }: KindMapping, column: MappedKindColumn): Expected {
+  const { name, sqlType: type, source, allowed } = column;
+  const empty = whatIsEmpty(column, allowed !== null || mayBeEmpty(kind, source));
+  return { name, type, empty, uniqueness: "any", isOfRecord: pointsToRecord(source), waitsFor: null };
 }
 
-function generateProblems(users: UsersMapping): string {
-  const table = quoteTable(users.table);
-  const columns = expectColumns(users).map(formatExpected).join(",\n");
-  const labels = users.columns.flatMap(({ type, allowed }) =>
-    type.kind === "enum" ? (allowed ?? type.labels).map((label) => ({ type: quoteTable(type), label })) : [],
+function whatIsEmpty(
+  { default: value, usesOwnDefault }: Pick<MappedColumn, "default" | "usesOwnDefault">,
+  mayBe: boolean,
+): Expected["empty"] {
+  const isFilled = (value !== undefined && value !== null) || !mayBe;
+  return isFilled ? "value" : usesOwnDefault ? "default" : "null";
+}
+
+/** Rows of a values list; types: of a list that may be empty. */
+function valuesOf(rows: readonly (readonly (string | number | boolean | null)[])[], types: readonly string[]): string {
+  if (rows.length === 0) return `    select ${types.map((type) => `null::${type}`).join(", ")} where false`;
+  const format = (value: string | number | boolean | null, type: string | undefined) =>
+    value === null ? `null::${type}` : typeof value === "string" ? quoteLiteral(value) : `${value}`;
+  return `    values\n${rows.map((row) => `      (${row.map((value, place) => format(value, types[place])).join(", ")})`).join(",\n")}`;
+}
+
+function generateProblems(checked: readonly Checked[]): string {
+  const mapped = checked.map(({ kind, table, isMade, secured }, place) => [
+    place,
+    kind,
+    ...inWords[kind],
+    table,
+    isMade,
+    secured,
+  ]);
+  const expected = checked.flatMap(({ kind, columns }) =>
+    columns.map(({ name, type, empty, uniqueness, isOfRecord, waitsFor }, place) => [
+      kind,
+      place + 1,
+      name,
+      type,
+      empty,
+      uniqueness,
+      isOfRecord,
+      waitsFor,
+    ]),
   );
-  const isMissing = users.isMade ? "p_is_migrated" : "true";
-  return `-- Why the sync could not write to ${oneLine(table)} as this migration was generated for it: [{problem, remedy}], in the order in
--- which the remedies, statements for its owner, can be run. Before the migration, what it makes may be missing.
-create or replace function public.clerk_sync_users_table_problems(p_is_migrated boolean default true)
+  const labels = checked.flatMap(({ kind, types }) =>
+    types.flatMap(({ type, allowed }) =>
+      type.kind === "enum" ? (allowed ?? type.labels).map((label) => [kind, quoteTable(type), label]) : [],
+    ),
+  );
+  const pairs = checked.flatMap(({ kind, pair }) => (pair === null ? [] : [[kind, ...pair.columns, pair.isUnique]]));
+  return `-- Why the sync could not write to the mapped tables as this migration was generated for them: [{table, problem, remedy}], in
+-- the order in which the remedies, statements for their owner, can be run. Before the migration, what it makes may be missing.
+create or replace function public.clerk_sync_table_problems(p_is_migrated boolean default true)
 returns jsonb
 language sql
 stable
 set search_path = ''
 as ${quoteBody(`
-  with users as (
+  with mapped (place, kind, one, many, name, is_made, secured) as (
+${valuesOf(mapped, ["integer", "text", "text", "text", "text", "boolean", "text"])}
+  ),
+  tables as materialized (
     select
+      m.*,
       c.oid,
-      ${quoteLiteral(table)} as name,
       c.relkind in ('r', 'p') as is_table,
       c.relrowsecurity as is_secured,
       coalesce(obj_description(c.oid, 'pg_class') like ${quoteLiteral(`${commentOfOurs}%`)}, false) as is_ours,
       (select k.conkey from pg_catalog.pg_constraint as k where k.conrelid = c.oid and k.contype = 'p') as primary_key
-    from pg_catalog.pg_class as c
-    where c.oid = to_regclass(${quoteLiteral(table)})
+    from mapped as m
+    left join pg_catalog.pg_class as c on c.oid = to_regclass(m.name)
   ),
-  -- empty: what stands there for a user without a value. is_of_users: a foreign key would ask for the user first.
-  expected (place, name, type, empty, uniqueness, is_of_users) as (
-    values
-${columns}
+  -- empty: what stands there for a record without a value. is_of_record: a foreign key would ask for another record first,
+  -- unless the record waits for the row of this table.
+  expected (kind, place, name, type, empty, uniqueness, is_of_record, waits_for) as (
+${valuesOf(expected, ["text", "integer", "text", "text", "text", "text", "boolean", "text"])}
   ),
-  there as (
+  labels (kind, type, label) as (
+${valuesOf(labels, ["text", "text", "text"])}
+  ),
+  -- two columns that may not be alike in two rows, or must be allowed to, where deleted rows stay
+  pairs (kind, one, other, is_unique) as (
+${valuesOf(pairs, ["text", "text", "text", "boolean"])}
+  ),
+  there as materialized (
     select
+      u.kind,
       a.attname::text as name,
       a.attnum,
       a.attnum = any (u.primary_key) as is_key,
@@ -141,7 +269,7 @@ ${columns}
             or (p.objid is not null and position(quote_ident(a.attname) in pg_get_indexdef(i.indexrelid, 1, false)) > 0)
           )
       ) as is_unique
-    from users as u
+    from tables as u
     join pg_catalog.pg_attribute as a on a.attrelid = u.oid
     join pg_catalog.pg_type as t on t.oid = a.atttypid
     left join pg_catalog.pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
@@ -149,20 +277,48 @@ ${columns}
       and a.attnum > 0
       and not a.attisdropped
   ),
-  problems (step, place, problem, remedy) as (
-    select 1, 0, ${quoteLiteral(`there is no table ${table}`)}, ${quoteLiteral(
-      users.isMade ? "-- Apply the migrations again: they make it." : "-- Apply the migrations that make it first.",
-    )}
-    where ${isMissing}
-      and not exists (select 1 from users)
+  problems (kind, step, place, problem, remedy) as (
+    select
+      u.kind, 1, 0, format('there is no table %s', u.name),
+      case
+        when u.is_made then '-- Apply the migrations again: they make it.'
+        else '-- Apply the migrations that make it first.'
+      end
+    from tables as u
+    where u.oid is null
+      and (p_is_migrated or not u.is_made)
     union all
-    select 1, 0, format('%s is not a table', u.name), '-- In clerk-sync.config.json: name the table behind it: "table"'
-    from users as u
+    select u.kind, 1, 0, format('%s is not a table', u.name), '-- In clerk-sync.config.json: name the table behind it: "table"'
+    from tables as u
     where not u.is_table
-${users.isMade ? problemOfAnother : ""}${labels.length > 0 ? problemOfLabels(labels) : ""}
     union all
     select
-      3, e.place,
+      u.kind, 1, 1,
+      format('%s is there, and was not when this migration was generated', u.name),
+      '-- Generate the migration again: with --db-url it reads what is there.'
+    from tables as u
+    where u.is_table
+      and u.is_made
+      and not u.is_ours
+
+    -- a column of another type is named below
+    union all
+    select distinct
+      l.kind, 2, 0,
+      format('%s has no label %s (commit this one before the others)', l.type, l.label),
+      format('alter type %s add value if not exists %L;', l.type, l.label)
+    from labels as l
+    where to_regtype(l.type) is not null
+      and not exists (
+        select 1
+        from pg_catalog.pg_enum as n
+        where n.enumtypid = to_regtype(l.type)
+          and n.enumlabel = l.label
+      )
+
+    union all
+    select
+      u.kind, 3, e.place,
       format(
         case
           when t.attnum is null then 'there is no column %1$I'
@@ -176,7 +332,7 @@ ${users.isMade ? problemOfAnother : ""}${labels.length > 0 ? problemOfLabels(lab
           when t.attnum is null and e.type = 'any' then '-- Generate the migration again: it was there before.'
           when t.attnum is null then
             'alter table %1$s add column %2$I %3$s' || case when e.uniqueness = 'key' then ' unique;' else ';' end
-          when t.is_generated then
+          when t.is_generated or e.type like '%[]' then
             'alter table %1$s alter column %2$I drop not null; '
               || 'alter table %1$s rename column %2$I to %4$I; '
               || 'alter table %1$s add column %2$I %3$s;'
@@ -195,12 +351,12 @@ ${users.isMade ? problemOfAnother : ""}${labels.length > 0 ? problemOfLabels(lab
         end,
         u.name, e.name, e.type, left(e.name, 50) || '_before'
       )
-    from users as u
-    cross join expected as e
-    left join there as t on t.name = e.name
+    from tables as u
+    join expected as e on e.kind = u.kind
+    left join there as t on t.kind = u.kind and t.name = e.name
     where u.is_table
       and case
-        when t.attnum is null then ${users.isMade ? "p_is_migrated or not u.is_ours or e.type = 'any'" : "true"}
+        when t.attnum is null then not u.is_made or p_is_migrated or not u.is_ours or e.type = 'any'
         -- the primary key names a row to a person: nothing is written there
         when e.type = 'any' then t.is_generated and t.is_key is not true
         else t.is_generated or e.type <> t.type
@@ -208,14 +364,14 @@ ${users.isMade ? problemOfAnother : ""}${labels.length > 0 ? problemOfLabels(lab
 
     union all
     select
-      4, t.attnum,
+      u.kind, 4, t.attnum,
       format(
         case
-          when e.empty = 'null' then '%I is not null, but the sync writes null for a user without one'
-          when e.empty = 'default' then '%I has no default any more, and the sync needs it for a user without a value'
+          when e.empty = 'null' then '%I is not null, but the sync writes null for %s without one'
+          when e.empty = 'default' then '%I has no default any more, and the sync needs it for %s without a value'
           else '%I may not be null, nothing is mapped to it, and it has no default that the sync can use'
         end,
-        t.name
+        t.name, u.one
       ),
       case
         when e.empty in ('null', 'default') then
@@ -241,9 +397,9 @@ ${users.isMade ? problemOfAnother : ""}${labels.length > 0 ? problemOfLabels(lab
             u.name, t.name
           )
       end
-    from users as u
-    cross join there as t
-    left join expected as e on e.name = t.name and e.type <> 'any'
+    from tables as u
+    join there as t on t.kind = u.kind
+    left join expected as e on e.kind = u.kind and e.name = t.name and e.type <> 'any'
     where t.is_required
       and not t.is_generated
       and case
@@ -255,12 +411,12 @@ ${users.isMade ? problemOfAnother : ""}${labels.length > 0 ? problemOfLabels(lab
     -- The sync upserts by the key: without a unique index that fails at the first event.
     union all
     select
-      5, 0,
+      u.kind, 5, 0,
       format('%I has no unique constraint or whole unique index', t.name),
       format('alter table %s add unique (%I);', u.name, t.name)
-    from users as u
-    cross join there as t
-    join expected as e on e.name = t.name
+    from tables as u
+    join there as t on t.kind = u.kind
+    join expected as e on e.kind = u.kind and e.name = t.name
     where e.uniqueness = 'key'
       and not t.is_generated
       and not exists (
@@ -276,19 +432,19 @@ ${users.isMade ? problemOfAnother : ""}${labels.length > 0 ? problemOfLabels(lab
       )
     union all
     select
-      6, 0,
+      u.kind, 6, 0,
       format('%I is deferrable, which an upsert by %I does not take', k.conname, t.name),
       format('alter table %s drop constraint %I;', u.name, k.conname)
-    from users as u
-    cross join there as t
-    join expected as e on e.name = t.name
+    from tables as u
+    join there as t on t.kind = u.kind
+    join expected as e on e.kind = u.kind and e.name = t.name
     join pg_catalog.pg_constraint as k on k.conrelid = u.oid and k.conkey = array[t.attnum]
     where e.uniqueness = 'key'
       and k.contype in ('u', 'p')
       and k.condeferrable
     union all
     select
-      6, e.place,
+      u.kind, 6, e.place,
       format(
         case
           when t.is_unique then '%I is unique, and was not when this migration was generated'
@@ -297,89 +453,95 @@ ${users.isMade ? problemOfAnother : ""}${labels.length > 0 ? problemOfLabels(lab
         t.name
       ),
       case
-        when t.is_unique then '-- Generate the migration again: two users may claim one address.'
+        when t.is_unique then format('-- Generate the migration again: two %s may claim one address.', u.many)
         else format('alter table %s add unique (%I);', u.name, t.name)
       end
-    from users as u
-    cross join there as t
-    join expected as e on e.name = t.name
+    from tables as u
+    join there as t on t.kind = u.kind
+    join expected as e on e.kind = u.kind and e.name = t.name
     where e.uniqueness = case when t.is_unique then 'not unique' else 'unique' end
+    union all
+    select
+      u.kind, 6, 0,
+      format(
+        case
+          when p.is_unique then '%I and %I together have no unique constraint or whole unique index'
+          else '%I and %I together are unique, and a user who left and came back has two rows there'
+        end,
+        p.one, p.other
+      ),
+      case
+        when p.is_unique then format('alter table %s add unique (%I, %I);', u.name, p.one, p.other)
+        when i.conname is not null then format('alter table %s drop constraint %I;', u.name, i.conname)
+        else format('drop index %s;', i.name)
+      end
+    from tables as u
+    join pairs as p on p.kind = u.kind
+    join there as o on o.kind = u.kind and o.name = p.one
+    join there as t on t.kind = u.kind and t.name = p.other
+    left join lateral (
+      select i.indexrelid::regclass as name, k.conname
+      from pg_catalog.pg_index as i
+      left join pg_catalog.pg_constraint as k on k.conindid = i.indexrelid and k.contype in ('u', 'p')
+      where i.indrelid = u.oid
+        and i.indisunique
+        and i.indisvalid
+        and i.indimmediate
+        and i.indpred is null
+        and i.indexprs is null
+        and i.indnkeyatts = 2
+        and (i.indkey[0], i.indkey[1]) in ((o.attnum, t.attnum), (t.attnum, o.attnum))
+      order by i.indexrelid
+      limit 1
+    ) as i on true
+    where p.is_unique = (i.name is null)
+      and (p_is_migrated or not u.is_made) -- the migration makes and drops its own
 
-    -- The sync makes rows before any other table, auth.users included, has the user.
+    -- The sync makes rows before any other table, auth.users included, has the record.
     union all
     select distinct
-      7, 0,
-      format('%I refuses rows of users that %s does not have', k.conname, k.confrelid::regclass),
+      u.kind, 7, 0,
+      format(
+        case u.kind
+          when 'user' then '%I refuses rows of %s that %s does not have'
+          else '%I refuses %s that come before their row of %s'
+        end,
+        k.conname, u.many, k.confrelid::regclass
+      ),
       format('alter table %s drop constraint %I;', u.name, k.conname)
-    from users as u
-    cross join there as t
-    left join expected as e on e.name = t.name
+    from tables as u
+    join there as t on t.kind = u.kind
+    left join expected as e on e.kind = u.kind and e.name = t.name
     join pg_catalog.pg_constraint as k on k.conrelid = u.oid and t.attnum = any (k.conkey)
     where k.contype = 'f'
       and k.conparentid = 0
-      and (t.is_key or e.is_of_users)
-${users.access.kind === "own_row" ? problemOfSecurity(users.isMade) : ""}  )
+      and (t.is_key or e.is_of_record)
+      and k.confrelid is distinct from to_regclass(e.waits_for)
+
+    union all
+    select
+      u.kind, 8, 0,
+      format('row level security of %s is off, and %s', u.name, u.secured),
+      format('alter table %s enable row level security;', u.name)
+    from tables as u
+    where u.is_table
+      and u.secured is not null
+      and not u.is_secured
+      and (p_is_migrated or not u.is_made)
+  )
   select coalesce(
     jsonb_agg(
       jsonb_build_object(
+        'table', u.name,
         -- a line break in a name would end the comment that the problem becomes
         'problem', translate(p.problem, E'\\r\\n', '  '),
         'remedy', p.remedy
       )
-      order by p.step, p.place, p.problem
+      order by u.place, p.step, p.place, p.problem
     ),
     '[]'
   )
-  from problems as p;
+  from problems as p
+  join tables as u on u.kind = p.kind;
 `)};`;
-}
-
-function oneLine(text: string): string {
-  return text.replace(/[\r\n]/g, " ");
-}
-
-const problemOfAnother = `    union all
-    select
-      1, 1,
-      format('%s is there, and was not when this migration was generated', u.name),
-      '-- Generate the migration again: with --db-url it reads what is there.'
-    from users as u
-    where u.is_table
-      and not u.is_ours
-`;
-
-function problemOfLabels(labels: readonly { type: string; label: string }[]): string {
-  const rows = labels.map(({ type, label }) => `(${quoteLiteral(type)}, ${quoteLiteral(label)})`);
-  return `
-    -- a column of another type is named below
-    union all
-    select distinct
-      2, 0,
-      format('%s has no label %s (commit this one before the others)', l.type, l.label),
-      format('alter type %s add value if not exists %L;', l.type, l.label)
-    from (
-      values
-        ${[...new Set(rows)].join(",\n        ")}
-    ) as l (type, label)
-    where to_regtype(l.type) is not null
-      and not exists (
-        select 1
-        from pg_catalog.pg_enum as n
-        where n.enumtypid = to_regtype(l.type)
-          and n.enumlabel = l.label
-      )
-`;
-}
-
-function problemOfSecurity(isMade: boolean): string {
-  return `
-    union all
-    select
-      8, 0,
-      format('row level security of %s is off, and "own_row" lets users reach it', u.name),
-      format('alter table %s enable row level security;', u.name)
-    from users as u
-    where u.is_table
-      and not u.is_secured${isMade ? "\n      and p_is_migrated" : ""}
-`;
 }

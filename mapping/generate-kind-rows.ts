@@ -1,104 +1,137 @@
-import { fieldOf } from "./column-values.ts";
-import { userPayloadKeys } from "./generate-users.ts";
-import type { KindMapping, KindSource, Mapping } from "./mapping.ts";
+import { textOf } from "./column-values.ts";
+import { grantService } from "./grant-service.ts";
+import type {
+  ColumnType,
+  KindMapping,
+  KindName,
+  KindSource,
+  MappedKindColumn,
+  Mapping,
+  UsersMapping,
+} from "./mapping.ts";
 import { quoteIdentifier, quoteLiteral, quoteTable } from "./quote.ts";
+import { rememberMapping } from "./remember-mapping.ts";
+import { listKinds } from "./resolve.ts";
 import { lines } from "./sql-text.ts";
 
 /**
- * The rows of organizations, memberships, roles and invitations, as the functions of the sync read them in tables of any
- * shape, and the keys that payloads of these kinds may have. A kind that is off has no rows.
+ * What the rest of the SQL reads of organizations and what belongs to them, in tables of any shape: a view for each kind,
+ * which has no rows where the kind is off. And what the database knows of their mapping, and what the sync may do there.
  */
 export function generateKindRows(mapping: Mapping): string {
-  const { organizations, memberships, roles, invitations } = mapping;
-  const kinds = [organizations, memberships, roles, invitations].flatMap((kind) => kind ?? []);
+  const on = listKinds(mapping);
+  const names = ["user", ...on.map(({ kind }) => kind)];
   return [
-    rowsOf("organization_rows", organizations, { name: "name", slug: "slug" }),
-    rowsOf("membership_rows", memberships, { organization_id: "organization", user_id: "user", role: "role" }),
-    rowsOf("role_rows", roles, { key: "key", permissions: "permissions" }),
-    rowsOf("invitation_rows", invitations, {
-      organization_id: "organization",
-      email: "email",
-      role: "role",
-      status: "status",
-    }),
-    ...kinds.map((kind) => rememberKind(kind, mapping.hash)),
+    describeRows("organization", mapping.organizations, mapping),
+    describeRows("membership", mapping.memberships, mapping),
+    describeRows("role", mapping.roles, mapping),
+    describeRows("invitation", mapping.invitations, mapping),
+    `delete from clerk_sync.mappings
+where kind <> all (array[${names.map(quoteLiteral).join(", ")}]);\n`,
+    ...on.map((kind) => rememberMapping(kind, mapping.hash)),
+    ...on.map(giveAccess),
   ].join("\n");
 }
 
-function rowsOf(name: string, kind: KindMapping | null, columns: Readonly<Record<string, KindSource>>): string {
-  const typeOf = (column: string) => (column === "permissions" ? "text[]" : "text");
-  const value = (name: string, source: KindSource) => {
-    const column = kind?.columns.find((column) => column.source === source);
-    return column === undefined ? `null::${typeOf(name)}` : `o.${quoteIdentifier(column.name)}::${typeOf(name)}`;
-  };
-  const selected = Object.entries(columns).map(([column, source]) => `${value(column, source)} as ${column}`);
-  const id = kind === null ? "null::text" : `o.${quoteIdentifier(kind.key.name)}::text`;
-  const deletedAt = kind?.softDelete == null ? "null" : `o.${quoteIdentifier(kind.softDelete.column)}`;
-  return `create or replace view clerk_sync.${name}
+/** The columns of each view between the id and deleted_at: each has one source. */
+const viewColumns: Readonly<Record<KindName, readonly (readonly [name: string, source: KindSource])[]>> = {
+  organization: [
+    ["name", "name"],
+    ["slug", "slug"],
+  ],
+  membership: [
+    ["organization_id", "organization"],
+    ["user_id", "user"],
+    ["role", "role"],
+  ],
+  role: [
+    ["key", "key"],
+    ["permissions", "permissions"],
+  ],
+  invitation: [
+    ["organization_id", "organization"],
+    ["email", "email"],
+    ["role", "role"],
+    ["status", "status"],
+  ],
+};
+
+/** A row that the app made and that has no id of Clerk is none of the sync's. */
+function describeRows(kind: KindName, mapping: KindMapping | null, all: Mapping): string {
+  const head = (what: string) => `${what}
+create or replace view clerk_sync.${kind}_rows
 with (security_invoker = true)
 as
-select
-  ${lines([`${id} as id`, ...selected, `${deletedAt}::timestamptz as deleted_at`], 2)}
-${kind === null ? "where false" : `from ${quoteTable(kind.table)} as o`};
+select`;
+  if (mapping === null) {
+    const columns = viewColumns[kind].map(([name]) => `null::${typeInView(name)} as ${name}`);
+    const names = ["null::text as id", ...columns, "null::timestamptz as deleted_at", "null::jsonb as mapped"];
+    return `${head(`-- The file maps no ${kind}s.`)}
+  ${lines(names, 2)}
+where false;
+`;
+  }
+  const key = `t.${quoteIdentifier(mapping.key.name)}`;
+  const reads = viewColumns[kind].map(([name, source]) => ({ name, ...readSource(mapping, source, all) }));
+  const mapped = mapping.columns.map((column) => `t.${quoteIdentifier(column.name)}`);
+  const columns = [
+    `${textOf(key, mapping.key.type)} as id`,
+    ...reads.map(({ name, value }) => `${value} as ${name}`),
+    `${deletedAt(mapping.softDelete)} as deleted_at`,
+    `(select to_jsonb(m) from (select ${mapped.join(", ")}) as m) as mapped`,
+  ];
+  const joins = reads.flatMap(({ join }) => (join === null ? [] : [join]));
+  return `${head(`-- The ${kind}s in ${quoteTable(mapping.table).replace(/[\r\n]/g, " ")}, as the sync reads them in a table of any shape; ids are Clerk's.`)}
+  ${lines(columns, 2)}
+from ${quoteTable(mapping.table)} as t
+${joins.map((join) => `${join}\n`).join("")}where ${key} is not null;
 `;
 }
 
-const ownKeys = ["clerk_id", "given", "absent", "original_event", "retry_count", "reason"];
-const keysOfMembership = ["organization_id", "user_id", "created_at", "organization"];
+const typeInView = (name: string) => (name === "permissions" ? "text[]" : "text");
 
-/** The keys that payloads may have: those of the mapping and of the mirror, and what the sync decides by. */
-export function payloadKeys(mapping: Mapping): string {
-  const { organizations, memberships, roles, invitations } = mapping;
-  const kinds = [organizations, memberships, roles, invitations].flatMap((kind) => kind ?? []);
-  const keys = ({ kind, columns }: KindMapping) =>
-    [
-      ...new Set([
-        ...ownKeys,
-        ...(kind === "membership" ? keysOfMembership : []),
-        ...columns.flatMap((column) => fieldOf(column) ?? []),
-      ]),
-    ]
-      .map(quoteLiteral)
-      .join(", ");
-  return `-- The keys that the payload of a job about a record of this kind may have.
-create or replace function clerk_sync.payload_keys(p_kind text)
-returns text[]
-language plpgsql
-immutable
-set search_path = ''
-as $$
-begin
-  case p_kind
-    ${lines([`when 'user' then\n      return array[${userPayloadKeys(mapping.users).map(quoteLiteral).join(", ")}];`, ...kinds.map((kind) => `when '${kind.kind}' then\n      return array[${keys(kind)}];`)], 4, "")}
-    else
-      return array['clerk_id', 'key', 'original_event', 'retry_count'];
-  end case;
-end
-$$;
-`;
+/** A view keeps its columns and their types, whatever the file maps: null where no column holds the source. */
+function readSource(mapping: KindMapping, source: KindSource, all: Mapping): { value: string; join: string | null } {
+  const of = mapping.columns.filter((column) => column.source === source);
+  const column = of.find(({ as }) => as === null) ?? of[0];
+  if (column === undefined) return { value: `null::${source === "permissions" ? "text[]" : "text"}`, join: null };
+  const value = `t.${quoteIdentifier(column.name)}`;
+  if (source === "permissions") return { value: listOf(value, column.type), join: null };
+  const other = column.as === null ? null : otherTable(column, all);
+  if (other === null || column.as === other.key.name) return { value: textOf(value, column.type), join: null };
+  const alias = source === "user" ? "u" : "o";
+  const id = textOf(`${alias}.${quoteIdentifier(other.key.name)}`, other.key.type);
+  const join = `left join ${quoteTable(other.table)} as ${alias} on ${alias}.${quoteIdentifier(column.as ?? "")} = ${value}`;
+  return { value: other.emptyText === null ? id : `nullif(${id}, ${quoteLiteral(other.emptyText)})`, join };
 }
 
-function rememberKind(kind: KindMapping, hash: string): string {
-  const columns = Object.fromEntries(kind.columns.map(({ name, source }) => [name, source]));
-  const fields = [...new Set(kind.columns.flatMap((column) => fieldOf(column) ?? []))];
-  return `insert into clerk_sync.mappings as m (kind, table_name, key, columns, written, rules, fields, editable, hash)
-values (
-  '${kind.kind}',
-  ${quoteLiteral(quoteTable(kind.table))},
-  ${quoteLiteral(kind.key.name)},
-  ${quoteLiteral(JSON.stringify(columns))}::jsonb,
-  array[${kind.columns.map(({ name }) => quoteLiteral(name)).join(", ")}]::text[],
-  '{}'::jsonb,
-  array[${fields.map(quoteLiteral).join(", ")}]::text[],
-  null,
-  ${quoteLiteral(hash)}
-)
-on conflict (kind) do update
-  set table_name = excluded.table_name,
-      key = excluded.key,
-      columns = excluded.columns,
-      written = excluded.written,
-      fields = excluded.fields,
-      hash = excluded.hash;
+/** The table whose rows the column names by a value of their own. */
+function otherTable({ source }: MappedKindColumn, { users, organizations }: Mapping) {
+  if (source === "user") return { ...users, emptyText: users.key.emptyText };
+  return organizations && { ...organizations, emptyText: null };
+}
+
+function listOf(value: string, { kind }: ColumnType): string {
+  if (kind === "text[]") return value;
+  const json = kind === "json" ? `${value}::jsonb` : value;
+  return `case when jsonb_typeof(${json}) = 'array' then array(select jsonb_array_elements_text(${json})) end`;
+}
+
+function deletedAt(softDelete: UsersMapping["softDelete"]): string {
+  if (softDelete === null) return "null::timestamptz";
+  const name = `t.${quoteIdentifier(softDelete.column)}`;
+  if (softDelete.type.kind === "timestamptz") return name;
+  return `${softDelete.type.kind === "date" ? `${name}::timestamp` : name} at time zone 'utc'`;
+}
+
+function giveAccess({ kind, table, access }: KindMapping): string {
+  const service = grantService(table);
+  if (access === "leave") return service;
+  const name = quoteTable(table);
+  return `${service}
+-- Closed to the users of the app, but for what a policy of ours lets members read.
+revoke all on ${name} from public, anon, authenticated;
+alter table ${name} enable row level security;
+drop policy if exists ${kind}s_select_members on ${name};
 `;
 }

@@ -1,20 +1,31 @@
 import { generateCheck } from "./generate-check.ts";
-import { generateKindRows, payloadKeys } from "./generate-kind-rows.ts";
+import { generateKindRows } from "./generate-kind-rows.ts";
 import { generateKinds } from "./generate-kinds.ts";
+import { generateMemberPolicies } from "./generate-member-policies.ts";
 import { generatePolicyHelpers } from "./generate-policy-helpers.ts";
 import { generateUsers, noteObjects } from "./generate-users.ts";
 import type { Mapping } from "./mapping.ts";
+import { payloadKeys } from "./payload-keys.ts";
 import { quoteLiteral } from "./quote.ts";
 
 /** The files of supabase/schemas that a mapping generates, by their names. */
 export function generateSchema(mapping: Mapping): { name: string; sql: string }[] {
   return [
-    { name: "01_users_table.sql", sql: `${header}${generateCheck(mapping)}\n${payloadKeys(mapping)}` },
+    { name: "01_tables.sql", sql: `${header}${generateCheck(mapping)}\n${payloadKeys(mapping)}` },
+    { name: "04_kind_rows.sql", sql: `${header}${generateKindRows(mapping)}` },
     { name: "04_users.sql", sql: `${header}${generateUsers(mapping)}` },
-    { name: "05_kinds.sql", sql: `${header}${generateKindRows(mapping)}\n${generateKinds(mapping)}` },
-    { name: "22_policy_helpers.sql", sql: `${header}${generatePolicyHelpers(mapping)}\n${noteObjects}` },
+    { name: "05_kinds.sql", sql: `${header}${generateKinds(mapping)}\n${rightsOfFunctions}` },
+    {
+      name: "22_policy_helpers.sql",
+      sql: [header + generatePolicyHelpers(mapping), generateMemberPolicies(mapping), noteObjects].join("\n"),
+    },
   ];
 }
+
+/** A migration of a changed mapping alone makes the functions of a kind that was off. */
+const rightsOfFunctions = `revoke execute on all functions in schema clerk_sync from public, anon, authenticated;
+grant execute on all functions in schema clerk_sync to service_role;
+`;
 
 /** What a mapping generates, as one script. */
 export function generateScript(mapping: Mapping): string {
@@ -29,7 +40,7 @@ const header = "-- Generated from clerk-sync.config.json.\n\n";
 export const formatFileName = (name: string) => `-- ---- ${name} ----\n\n`;
 
 /** Whether a migration has the files that a mapping generates. */
-export const isWholeSchema = (migration: string) => migration.includes(formatFileName("01_users_table.sql"));
+export const isWholeSchema = (migration: string) => migration.includes(formatFileName("01_tables.sql"));
 
 /**
  * A migration of the whole schema with what this mapping generates, in place of what another did. One that is of this

@@ -17,10 +17,11 @@ import {
   valueFor,
   waitsForValue,
 } from "./column-values.ts";
+import { grantService } from "./grant-service.ts";
 import type { MappedColumn, Mapping, UsersMapping } from "./mapping.ts";
 import { quoteIdentifier, quoteLiteral, quoteTable } from "./quote.ts";
 import { commentOfOurs } from "./read-table.ts";
-import { mappedFields } from "./resolve.ts";
+import { rememberMapping } from "./remember-mapping.ts";
 import { isMetadataPath, type UserSource } from "./sources.ts";
 import { indent, lines } from "./sql-text.ts";
 
@@ -1021,107 +1022,9 @@ $$;
 `;
 }
 
-/** What functions and health ask of the mapping: which fields the database knows, and which file made it. */
-function rememberMapping(users: UsersMapping, hash: string): string {
-  const sources = Object.fromEntries(users.columns.map(({ name, source }) => [name, source]));
-  const written = users.columns.filter(
-    ({ name, source, write }) =>
-      !["now", "uuid", "id"].includes(source) && write === "always" && name !== users.key.name,
-  );
-  const list = (texts: readonly string[]) => `array[${texts.map(quoteLiteral).join(", ")}]::text[]`;
-  const values = [
-    "'user'",
-    quoteLiteral(quoteTable(users.table)),
-    quoteLiteral(users.key.name),
-    `${quoteLiteral(JSON.stringify(sources))}::jsonb`,
-    list(written.map(({ name }) => name)),
-    `${quoteLiteral(JSON.stringify(rulesOf(users)))}::jsonb`,
-    list(mappedFields(users)),
-    users.access.kind === "leave" ? "null" : list(users.access.editable),
-    quoteLiteral(hash),
-  ];
-  return `insert into clerk_sync.mappings as m (kind, table_name, key, columns, written, rules, fields, editable, hash)
-values (
-  ${lines(values, 2)}
-)
-on conflict (kind) do update
-  set table_name = excluded.table_name,
-      key = excluded.key,
-      columns = excluded.columns,
-      written = excluded.written,
-      rules = excluded.rules,
-      fields = excluded.fields,
-      editable = excluded.editable,
-      hash = excluded.hash,
-      changed_at = case when m.hash = excluded.hash then m.changed_at else now() end;
-`;
-}
-
-/** Beside the mapping: what the mirror uses, and what the sync decides by (law 10). */
-const otherKeys = [
-  ...[
-    "clerk_id",
-    "email",
-    "email_verified",
-    "phone",
-    "phone_verified",
-    "name",
-    "user_role",
-    "external_id",
-    "created_at",
-  ],
-  ...[
-    "banned",
-    "locked",
-    "deprovisioned",
-    "ignored_email",
-    "given",
-    "absent",
-    "reason",
-    "original_event",
-    "retry_count",
-  ],
-];
-
-/** The keys that the payload of a job about a user may have. */
-export const userPayloadKeys = (users: UsersMapping): string[] => [...new Set([...otherKeys, ...mappedFields(users)])];
-
-/** Why a column may hold something else than Clerk says, by column; columns without a reason are left out. */
-function rulesOf(users: UsersMapping): Record<string, Record<string, unknown>> {
-  const rules = users.columns.map((column) => {
-    const { name, allowed, write, usesOwnDefault, default: fallback = null } = column;
-    const rule = {
-      ...(allowed === null ? {} : { allowed }),
-      ...(fallback === null ? {} : { default: fallback }),
-      ...(usesOwnDefault ? { own_default: true } : {}),
-      ...(write === "once" ? { once: true } : {}),
-    };
-    return [name, rule] as const;
-  });
-  return Object.fromEntries(rules.filter(([, rule]) => Object.keys(rule).length > 0));
-}
-
 function giveAccess(users: UsersMapping): string {
   const table = quoteTable(users.table);
-  const service = `-- What the sync needs to write the table, and nothing for anybody else.
-grant usage on schema ${quoteIdentifier(users.table.schema)} to service_role;
-grant select, insert, update, delete on ${table} to service_role;
-do $$
-declare
-  v_sequence regclass;
-begin
-  for v_sequence in
-    select d.objid::regclass
-    from pg_catalog.pg_depend as d
-    join pg_catalog.pg_class as c on c.oid = d.objid and c.relkind = 'S'
-    where d.refobjid = ${quoteLiteral(table)}::regclass
-      and d.deptype in ('a', 'i')
-  loop
-    execute format('grant usage on sequence %s to service_role', v_sequence);
-  end loop;
-end
-$$;
-`;
+  const service = grantService(users.table);
   if (users.access.kind === "leave") return service;
   const { editable } = users.access;
   const own = `${quoteIdentifier(users.key.name)} = ((select auth.jwt()) ->> 'sub')`;

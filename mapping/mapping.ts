@@ -118,8 +118,10 @@ export type UsersMapping = {
 /** A kind of record besides users, as job_queue.kind has it. */
 export type KindName = "organization" | "membership" | "role" | "invitation";
 
-/** The name of a kind in the configuration. */
-export type KindSection = `${KindName}s`;
+/** The sections of the configuration about kinds besides users, in the order in which their tables are made. */
+export const kindSections = ["organizations", "memberships", "roles", "invitations"] as const;
+
+export type KindSection = (typeof kindSections)[number];
 
 export type KindSource = OrganizationSource | MembershipSource | RoleSource | InvitationSource;
 

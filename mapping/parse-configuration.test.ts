@@ -248,6 +248,14 @@ describe("problems of a file", () => {
     ],
     [{ organizations: { columns: { id: "id" } } }, "`organizations.columns.id`: this is the key"],
     [{ organizations: { delete: { soft: "name" } } }, "`organizations.delete.soft`: found `name`: a deletion marks"],
+    [
+      { roles: { columns: { key: "key", permissions: { from: "permissions", default: "x" } } } },
+      "`roles.columns.permissions.default`: found `x`: permissions are a list: remove default",
+    ],
+    [
+      { roles: { columns: { key: "key", permissions: { from: "permissions", allowed: ["x"] } } } },
+      "permissions are a list: remove allowed",
+    ],
     [{ roles: { columns: { plan: "public_metadata.plan" } } }, "found `public_metadata.plan`: roles have no metadata"],
     [{ organizations: { columns: { m: "private_metadata" } } }, "private_metadata is never stored"],
     [

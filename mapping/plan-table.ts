@@ -17,7 +17,8 @@ export function planTable(users: UsersConfiguration): TableFacts {
   return { ...plainTable(users.table), columns, primaryKey: [primaryKey], uniques: eachAlone(uniques) };
 }
 
-type KindColumn = ColumnConfiguration<KindSource> & { as?: string | null };
+/** A line of the columns of a kind besides users. */
+export type KindColumn = ColumnConfiguration<KindSource> & { as?: string | null };
 
 /** The table of a kind besides users, as the migration makes it. `typeOfLocal`: of the column that `as` names. */
 export function planKind(
@@ -30,10 +31,11 @@ export function planKind(
   const pair = [nameOf("organization"), nameOf("user")].filter((name) => name !== undefined);
   // an invitation may be repeated
   const isPair = pair.length === 2 && nameOf("email") === undefined;
-  const planned = columns.map((column) => ({
-    ...planKindColumn(column),
-    ...((column.as ?? null) === null ? {} : typeOfLocal(column)),
-  }));
+  const planned = columns.map((column) => {
+    if ((column.as ?? null) === null) return planKindColumn(column);
+    const { type, sqlType } = typeOfLocal(column);
+    return { ...planKindColumn(column), type, sqlType };
+  });
   return {
     ...plainTable(table),
     columns: [{ ...textColumn, name: key }, ...planned]

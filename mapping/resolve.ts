@@ -1,22 +1,20 @@
 import { createHash } from "node:crypto";
 import { canonicalJson } from "./canonical-json.ts";
-import type { ColumnConfiguration, Configuration, KindConfiguration, UsersConfiguration } from "./configuration.ts";
+import type { ColumnConfiguration, KindConfiguration, UsersConfiguration } from "./configuration.ts";
 import type {
   ColumnFacts,
   KindMapping,
+  KindMappings,
   KindName,
-  KindSection,
-  KindSource,
   KnownTables,
   Mapping,
   TableFacts,
   UsersMapping,
 } from "./mapping.ts";
-import { planKind, planTable, textColumn } from "./plan-table.ts";
+import { type MappedConfiguration, planKindOf } from "./plan-kind.ts";
+import { type KindColumn, planTable, textColumn } from "./plan-table.ts";
 import type { Source } from "./source-types.ts";
-import { payloadKey } from "./sources.ts";
-
-export type MappedConfiguration = Pick<Configuration, "users"> & Partial<Pick<Configuration, KindSection | "helpers">>;
+import { kindPayloadKey, payloadKey } from "./sources.ts";
 
 /**
  * What the SQL is generated from: the configuration, and what the catalog says of its tables. Without facts a table is one
@@ -70,9 +68,18 @@ function resolveAccess({ access }: UsersConfiguration, table: TableFacts): Users
   return { kind: "own_row", editable: access.editable.filter((name) => findColumn(table, name) !== undefined) };
 }
 
+/** The mappings of the kinds besides users that are on. */
+export function listKinds({ organizations, memberships, roles, invitations }: KindMappings): KindMapping[] {
+  return [organizations, memberships, roles, invitations].filter((kind) => kind !== null);
+}
+
 /** The keys of a payload that the columns need, each once. */
-export function mappedFields({ columns }: UsersMapping): string[] {
-  return [...new Set(columns.flatMap(({ source }) => payloadKey(source) ?? []))];
+export function mappedFields(mapping: UsersMapping | KindMapping): string[] {
+  const keys =
+    "kind" in mapping
+      ? mapping.columns.map(({ source }) => kindPayloadKey(source))
+      : mapping.columns.map(({ source }) => payloadKey(source));
+  return [...new Set(keys.flatMap((key) => key ?? []))];
 }
 
 export function findColumn(facts: TableFacts, name: string): ColumnFacts | undefined {
@@ -122,12 +129,10 @@ function softColumn({ name, type, sqlType }: ColumnFacts): UsersMapping["softDel
 }
 
 function resolveKind(kind: KindName, configuration: MappedConfiguration, tables: KnownTables): KindMapping | null {
-  const section = configuration[`${kind}s`] ?? null;
-  if (section === null) return null;
-  const { table: name, key, columns, softDelete, access }: KindConfiguration<KindColumn> = section;
-  const planned = planKind({ table: name, key, columns, softDelete, access }, (column) =>
-    findLocal(column, configuration, tables),
-  );
+  const section: KindConfiguration<KindColumn> | null = configuration[`${kind}s`] ?? null;
+  const planned = planKindOf(`${kind}s`, configuration, tables);
+  if (section === null || planned === null) return null;
+  const { table: name, key, columns, softDelete, access } = section;
   const table = tables[`${kind}s`] ?? planned;
   const find = (name: string) => findColumn(table, name) ?? findColumn(planned, name) ?? { ...textColumn, name };
   const { type, sqlType } = find(key);
@@ -143,18 +148,6 @@ function resolveKind(kind: KindName, configuration: MappedConfiguration, tables:
     access: access ?? (table.isOurs ? "none" : "leave"),
     isMade: table.isOurs,
   };
-}
-
-type KindColumn = ColumnConfiguration<KindSource> & { as?: string | null };
-
-/** The column of the table of users, or of organizations, that `as` names. */
-function findLocal({ source, as }: KindColumn, { users, organizations }: MappedConfiguration, tables: KnownTables) {
-  const local =
-    source === "organization"
-      ? (tables.organizations ?? (organizations && planKind(organizations, () => textColumn)))
-      : (tables.users ?? planTable(users));
-  const { type, sqlType } = (local && findColumn(local, as ?? "")) ?? textColumn;
-  return { type, sqlType };
 }
 
 /**

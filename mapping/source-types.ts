@@ -1,5 +1,6 @@
 import type { ColumnConfiguration } from "./configuration.ts";
 import type { ColumnType, KindName, KindSource } from "./mapping.ts";
+import type { RecordKind } from "./record-words.ts";
 import { isMetadataPath, type UserSource } from "./sources.ts";
 
 /** A source of any kind: one that two kinds have is the same kind of value in both. */
@@ -75,7 +76,7 @@ export function typeOfSource({ source, default: value }: Pick<ColumnConfiguratio
 }
 
 /** Clerk says these of every user; anything else may be null. */
-const alwaysThere: readonly UserSource[] = [
+const alwaysThere: readonly Source[] = [
   "id",
   "email_verified",
   "phone_verified",
@@ -90,23 +91,36 @@ const alwaysThere: readonly UserSource[] = [
   "uuid",
 ];
 
-export function mayBeEmpty(source: UserSource): boolean {
-  return !alwaysThere.includes(source);
-}
-
 /** What Clerk may leave out of these; it says anything else of every one, but for the keys of metadata. */
-const mayBeLeftOut: Readonly<Record<KindName, readonly KindSource[]>> = {
+const mayBeLeftOut: Readonly<Record<KindName, readonly Source[]>> = {
   organization: ["slug", "image_url", "created_by"],
   membership: [],
   role: ["description"],
   invitation: ["inviter", "user", "expires_at"],
 };
 
-export function mayBeEmptyOf(kind: KindName, source: KindSource): boolean {
+/** Whether Clerk has records of this kind without a value. */
+export function mayBeEmpty(kind: RecordKind, source: Source): boolean {
+  if (kind === "user") return !alwaysThere.includes(source);
   return isMetadataPath(source) || mayBeLeftOut[kind].includes(source);
 }
 
-/** Whether a foreign key on such a column would ask another table for the user; a locale and metadata ask for a list. */
-export function pointsToUser(source: UserSource): boolean {
-  return valueKind(source) !== "anything" && source !== "locale";
+/** Whether a foreign key on such a column would ask another table for the record; metadata and what is one of a list ask for a list. */
+export function pointsToRecord(source: Source): boolean {
+  return valueKind(source) !== "anything" && !ofLists.includes(source);
+}
+
+/** Types whose values can stand in each other. */
+const families: readonly (readonly ColumnType["kind"][])[] = [
+  ["text", "varchar", "citext"],
+  ["smallint", "integer", "bigint"],
+];
+
+/** Whether a value of one column can stand in the other. */
+export function isSameFamily(one: ColumnType, other: ColumnType): boolean {
+  if (one.kind === "other" || other.kind === "other") {
+    return one.kind === "other" && other.kind === "other" && one.name === other.name;
+  }
+  if (one.kind === "enum") return false;
+  return one.kind === other.kind || families.some((kinds) => kinds.includes(one.kind) && kinds.includes(other.kind));
 }

@@ -10,27 +10,24 @@ function read(file: object): Configuration {
   return parsed.configuration;
 }
 
-test("a file about users alone is done by this version", () => {
+test("users, and organizations with what belongs to them, are done by this version", () => {
   expect(unsupported(plainConfiguration)).toEqual([]);
-  expect(unsupported(read({ organizations: false, changes: false, hooks: [], helpers: {} }))).toEqual([]);
+  const kinds = { organizations: true, memberships: true, roles: {}, invitations: true };
+  expect(unsupported(read({ ...kinds, changes: false, hooks: [], helpers: {} }))).toEqual([]);
   expect(() => refuseUnsupported(plainConfiguration, "f")).not.toThrow();
 });
 
 test("what this version does not do is named", () => {
   const all = read({
-    organizations: true,
-    memberships: true,
-    roles: {},
-    invitations: true,
     changes: true,
     hooks: [{ name: "a", on: ["user.*"], queue: "q" }],
   });
-  expect(unsupported(all)).toEqual(["organizations", "memberships", "roles", "invitations", "changes", "hooks"]);
+  expect(unsupported(all)).toEqual(["changes", "hooks"]);
   expect(() => refuseUnsupported(read({ roles: true, changes: true }), "clerk-sync.config.json")).toThrow(
     expect.objectContaining({
       code: "config_invalid",
       message:
-        "clerk-sync.config.json asks for roles, changes. This version of clerk-sync syncs users only. Remove roles, changes from the file.",
+        "clerk-sync.config.json asks for changes, which this version of clerk-sync does not do. Remove changes from the file.",
     }),
   );
 });

@@ -3,12 +3,8 @@ import type { Configuration } from "./configuration.ts";
 
 /** What this version reads and does not do yet, by the names of the file. */
 export function unsupported(configuration: Configuration): string[] {
-  const { organizations, memberships, roles, invitations, changes, hooks } = configuration;
+  const { changes, hooks } = configuration;
   const isOn = {
-    organizations: organizations !== null,
-    memberships: memberships !== null,
-    roles: roles !== null,
-    invitations: invitations !== null,
     changes,
     hooks: hooks.length > 0,
   };
@@ -22,6 +18,6 @@ export function refuseUnsupported(configuration: Configuration, name: string): v
   const list = names.join(", ");
   throw new SyncError(
     "config_invalid",
-    `${name} asks for ${list}. This version of clerk-sync syncs users only. Remove ${list} from the file.`,
+    `${name} asks for ${list}, which this version of clerk-sync does not do. Remove ${list} from the file.`,
   );
 }

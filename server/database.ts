@@ -4,8 +4,7 @@ import { errorMessage, SyncError } from "#core/errors.ts";
 import { logger } from "#core/logger.ts";
 import type { Configuration } from "../mapping/configuration.ts";
 import { plainConfiguration } from "../mapping/expand-configuration.ts";
-import { mapTable } from "../mapping/read-mapping.ts";
-import { readTable } from "../mapping/read-table.ts";
+import { mapTables, readTables } from "../mapping/read-mapping.ts";
 import { refuseUnsupported } from "../mapping/unsupported.ts";
 import { migrateDatabase, readVersion } from "./migrate-database.ts";
 import { withConnection } from "./with-connection.ts";
@@ -47,12 +46,12 @@ export async function openDatabase(
 async function checkMapping(client: pg.ClientBase, configuration: Configuration): Promise<void> {
   refuseUnsupported(configuration, "clerk-sync.config.json");
   // the catalog alone: a start reads no rows
-  const { hash } = mapTable(configuration, await readTable(client, configuration.users.table));
+  const { hash } = mapTables(configuration, await readTables(client, configuration));
   const { rows } = await client.query("select public.clerk_sync_mapping() ->> 'hash' as hash");
   if (rows[0]?.hash === hash) return;
   throw new SyncError(
     "mapping_outdated",
-    "The database was migrated with another mapping than clerk-sync.config.json, or the table has changed since. Run: npx clerk-sync migrate (on Supabase: npx clerk-sync generate, then npx supabase db push --remote).",
+    "The database was migrated with another mapping than clerk-sync.config.json, or a table has changed since. Run: npx clerk-sync migrate (on Supabase: npx clerk-sync generate, then npx supabase db push --remote).",
   );
 }
 

@@ -5,11 +5,13 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { generateScript } from "../../mapping/generate-schema.ts";
 import { generateTypes } from "../../mapping/generate-types.ts";
-import type { Mapping } from "../../mapping/mapping.ts";
-import { planTable } from "../../mapping/plan-table.ts";
+import type { Mapping, TableName } from "../../mapping/mapping.ts";
+import { planTables } from "../../mapping/plan-kind.ts";
 import { quoteTable } from "../../mapping/quote.ts";
 import { noteOfMissingFile, readConfiguration } from "../../mapping/read-configuration.ts";
+import { listKinds } from "../../mapping/resolve.ts";
 import {
+  addedColumns,
   type Columns,
   formatRuntimeMapping,
   formatSavedMapping,
@@ -17,6 +19,7 @@ import {
   runtimeMappingFile,
   savedMappingFile,
 } from "../../mapping/saved-mapping.ts";
+import type { Kind } from "../../mapping/source-words.ts";
 import { refuseUnsupported } from "../../mapping/unsupported.ts";
 import type { CommandIo } from "../command-io.ts";
 import { applyPlan, writeWithFolder } from "../init/apply-plan.ts";
@@ -73,7 +76,7 @@ async function generate(options: z.infer<typeof optionsSchema>, io: CommandIo): 
   if (options.printSql) return io.print(options.json ? JSON.stringify({ sql, hash: mapping.hash, notes }) : sql);
   const types = options.types === undefined ? [] : [options.types];
   for (const file of types) {
-    const text = generateTypes(mapping.users, columns.facts ?? planTable(configuration.users));
+    const text = generateTypes(mapping, planTables(configuration, columns.tables));
     await writeWithFolder(path.resolve(io.folder, file), text);
   }
   const isTypesOnly = types.length > 0 && !existsSync(path.join(io.folder, "supabase"));
@@ -89,13 +92,17 @@ async function generate(options: z.infer<typeof optionsSchema>, io: CommandIo): 
     return io.print("No migration to write: the last one is of this mapping.");
   }
   const files = [...(await writeMapping(io, mapping, columns, sql)), ...types];
-  const known = new Set(saved?.columns ?? []);
-  const addedColumns =
-    saved === null ? [] : mapping.users.columns.map(({ name }) => name).filter((name) => !known.has(name));
-  const generated: Generated = { files, addedColumns, hash: mapping.hash, notes };
+  const generated: Generated = {
+    files,
+    addedColumns: addedColumns(saved, "users", mapping.users.columns),
+    hash: mapping.hash,
+    notes,
+  };
   if (options.json) return io.print(JSON.stringify(generated));
-  const { from } = columns.origin;
-  if (from !== null) io.print(`The columns of ${quoteTable(mapping.users.table)} are those of ${from}.`);
+  for (const { kind, table } of listTables(mapping)) {
+    const from = columns.origins[kind]?.from ?? null;
+    if (from !== null) io.print(`The columns of ${quoteTable(table)} are those of ${from}.`);
+  }
   for (const line of describe(generated, mapping)) io.print(line);
 }
 
@@ -131,13 +138,34 @@ async function writeInside(folder: string, writes: { path: string; content: stri
   return (await applyPlan(await realpath(folder), { writes, deletes: [], folders: [] })).written;
 }
 
-function describe({ files, addedColumns }: Generated, { users }: Mapping): string[] {
+type MappedTable = { kind: Kind; table: TableName; isMade: boolean; isLeft: boolean };
+
+/** The tables that a mapping writes. */
+function listTables(mapping: Mapping): MappedTable[] {
+  const { table, isMade, access } = mapping.users;
+  return [
+    { kind: "users", table, isMade, isLeft: access.kind === "leave" },
+    ...listKinds(mapping).map((kind) => ({
+      kind: `${kind.kind}s` as const,
+      table: kind.table,
+      isMade: kind.isMade,
+      isLeft: kind.access === "leave",
+    })),
+  ];
+}
+
+function describe({ files, addedColumns }: Generated, mapping: Mapping): string[] {
+  const tables = listTables(mapping);
+  const written = tables.map(
+    ({ table, isMade }) => `${quoteTable(table)}${isMade ? ", which the migration makes" : ""}`,
+  );
+  const left = tables.filter(({ isMade, isLeft }) => isLeft && !isMade).map(({ table }) => quoteTable(table));
   return [
     ...files.map((file) => `wrote ${file}`),
-    `Apply it: npx supabase db push --remote, then npx supabase functions deploy. It writes ${quoteTable(users.table)}${users.isMade ? ", which the migration makes" : ""}.`,
-    ...(users.access.kind === "leave" && !users.isMade
+    `Apply it: npx supabase db push --remote, then npx supabase functions deploy. It writes ${written.join("; ")}.`,
+    ...(left.length > 0
       ? [
-          `It grants service_role what the sync needs on ${quoteTable(users.table)}, and changes no policy and no grant of others.`,
+          `It grants service_role what the sync needs on ${left.join(", ")}, and changes no policy and no grant of others.`,
         ]
       : []),
     ...(addedColumns.length === 0

@@ -10,7 +10,7 @@ import type { Finding } from "./finding.ts";
 import { type Database, migrateCommand } from "./reach-database.ts";
 
 const brakeSchema = z.object({ engaged_at: z.string().nullable(), reason: z.string().nullable(), waiting: z.number() });
-const problemsSchema = z.array(z.object({ problem: z.string(), remedy: z.string() }));
+const problemsSchema = z.array(z.object({ table: z.string(), problem: z.string(), remedy: z.string() }));
 const privilegesSchema = z.array(z.object({ object: z.string(), what: z.string() }));
 const referencesSchema = z.array(z.object({ table: z.string(), constraint: z.string() }));
 const unlinkedSchema = z.array(
@@ -47,7 +47,7 @@ function ask<Value>(
 
 const questions: readonly Question[] = [
   ask("clerk_sync_object_findings", z.array(objectFindingSchema), explainObjects),
-  ask("clerk_sync_users_table_problems", problemsSchema, explainUsersTable),
+  ask("clerk_sync_table_problems", problemsSchema, explainTables),
   ask("clerk_sync_differing_programs", programsSchema, explainPrograms),
   ask("clerk_sync_blocking_references", referencesSchema, explainReferences),
   ask("clerk_sync_unlinked_rows", unlinkedSchema, explainUnlinked),
@@ -89,10 +89,15 @@ function explainObjects(findings: readonly ObjectFinding[]): Finding[] {
 }
 
 /** Somebody else's migration may change the table after ours looked at it. */
-function explainUsersTable(problems: z.infer<typeof problemsSchema>): Finding[] {
-  const check = "users table";
-  if (problems.length === 0) return [{ check, state: "ok", what: "takes what the sync writes" }];
-  return problems.map(({ problem, remedy }) => ({ check, state: "failed", what: problem, remedy }));
+function explainTables(problems: z.infer<typeof problemsSchema>): Finding[] {
+  const check = "tables";
+  if (problems.length === 0) return [{ check, state: "ok", what: "take what the sync writes" }];
+  return problems.map(({ table, problem, remedy }) => ({
+    check,
+    state: "failed",
+    what: `${table}: ${problem}`,
+    remedy,
+  }));
 }
 
 /** Functions are deployed one by one, and a server runs on while the database is migrated. */

@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { errorMessage, SyncError } from "#core/errors.ts";
 import type { Configuration } from "../../mapping/configuration.ts";
+import { type KnownTables, kindSections } from "../../mapping/mapping.ts";
 import { configurationName, readConfiguration } from "../../mapping/read-configuration.ts";
 import { resolveMapping } from "../../mapping/resolve.ts";
-import { factsOfTable, readSavedMapping, type SavedMapping, savedMappingFile } from "../../mapping/saved-mapping.ts";
+import { readSavedMapping, type SavedMapping, savedMappingFile, tablesBefore } from "../../mapping/saved-mapping.ts";
 import type { CommandIo } from "../command-io.ts";
 import type { Finding } from "./finding.ts";
 import { type Database, migrateCommand } from "./reach-database.ts";
@@ -23,7 +24,7 @@ export async function checkMappingFile(
     const saved = await readSavedMapping(io.folder);
     const { configuration, file } = await readConfiguration(io.folder, { environment: io.environment });
     if (saved !== null) return await compareSaved(configuration, saved, database);
-    return file === null || database === null ? [] : await compareTable(configuration, database);
+    return file === null || database === null ? [] : await compareTables(configuration, database);
   } catch (cause) {
     if (!(cause instanceof SyncError)) throw cause;
     return [{ check, state: "failed", what: errorMessage(cause), remedy: "Correct the file, then run it again." }];
@@ -36,7 +37,7 @@ async function compareSaved(
   saved: SavedMapping,
   database: Database | null,
 ): Promise<Finding[]> {
-  const { hash } = resolveMapping(configuration, { users: factsOfTable(saved, configuration) });
+  const { hash } = resolveMapping(configuration, tablesBefore(saved, configuration));
   if (hash !== saved.hash) {
     const what = `${configurationName} has changed since the last migration was written`;
     return [{ check, state: "warning", what, remedy: "Run: npx clerk-sync generate" }];
@@ -46,12 +47,17 @@ async function compareSaved(
   return await compareHash(hash, database, what, `Apply the migration. Run: ${migrateCommand(database)}`);
 }
 
-/** `migrate` writes nothing into the folder: the columns are those that the table has now. */
-async function compareTable(configuration: Configuration, database: Database): Promise<Finding[]> {
-  const facts = await database.readTable?.(configuration.users.table);
-  if (facts === undefined) return [];
-  const { hash } = resolveMapping(configuration, { users: facts });
-  const what = `${configurationName}, or the table that it names, has changed since the database was migrated`;
+/** `migrate` writes nothing into the folder: the columns are those that the tables have now. */
+async function compareTables(configuration: Configuration, database: Database): Promise<Finding[]> {
+  const { readTable } = database;
+  if (readTable === undefined) return [];
+  const tables: KnownTables = { users: await readTable(configuration.users.table) };
+  for (const kind of kindSections) {
+    const section = configuration[kind];
+    if (section !== null) tables[kind] = await readTable(section.table);
+  }
+  const { hash } = resolveMapping(configuration, tables);
+  const what = `${configurationName}, or a table that it names, has changed since the database was migrated`;
   return await compareHash(hash, database, what, "Run: npx clerk-sync migrate, then restart each server.");
 }
 

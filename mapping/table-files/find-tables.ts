@@ -41,12 +41,6 @@ function isTableOfSync({ schema, name }: TableName): boolean {
   return schema === "clerk_sync" || (schema === "public" && name === "job_queue");
 }
 
-/** The table of this name, or null. */
-export async function findTable(folder: string, table: TableName): Promise<FoundTable | null> {
-  const tables = await findTables(folder);
-  return tables.find(({ facts }) => quoteTable(facts.table) === quoteTable(table)) ?? null;
-}
-
 /** A schema of an ORM says of a table that migrations make what only the ORM fills. */
 function joinSources(first: FoundTable, other: FoundTable): FoundTable {
   const filledByApp = first.filledByApp.length > 0 ? first.filledByApp : other.filledByApp;
@@ -81,7 +75,7 @@ async function readMigrations(folder: string, { sql }: ProjectFiles, extensionSc
 
 /** A migration that `init` or `generate` wrote. */
 function isOfSync(text: string): boolean {
-  return text.includes("create or replace function public.clerk_sync_users_table_problems");
+  return text.includes("create or replace function public.clerk_sync_table_problems");
 }
 
 async function readPrismaSchemas(

@@ -48,7 +48,7 @@ create table if not exists clerk_sync.objects (
 
 -- The objects that are there now. All of schema clerk_sync is ours, public.job_queue, what begins with clerk_sync_ in public,
 -- and the helpers for policies, whose comments say so. Of a mapped table ours are indexes of such a name, the policies whose comment says so, and, where the configuration hands access over, row level security. Of rights
--- those count that we grant. Its columns are looked at by clerk_sync_users_table_problems. What an owner may set without harm is left out:
+-- those count that we grant. Its columns are looked at by clerk_sync_table_problems. What an owner may set without harm is left out:
 -- storage parameters, owners, comments, publications, the schedule, rights of other roles.
 create or replace function clerk_sync.describe_objects()
 returns table (kind text, relation text, name text, definition text)
@@ -487,46 +487,61 @@ begin
 end
 $$;
 
--- ---- 01_users_table.sql ----
+-- ---- 01_tables.sql ----
 
 -- Generated from clerk-sync.config.json.
 
--- Why the sync could not write to public.users as this migration was generated for it: [{problem, remedy}], in the order in
--- which the remedies, statements for its owner, can be run. Before the migration, what it makes may be missing.
-create or replace function public.clerk_sync_users_table_problems(p_is_migrated boolean default true)
+-- Why the sync could not write to the mapped tables as this migration was generated for them: [{table, problem, remedy}], in
+-- the order in which the remedies, statements for their owner, can be run. Before the migration, what it makes may be missing.
+create or replace function public.clerk_sync_table_problems(p_is_migrated boolean default true)
 returns jsonb
 language sql
 stable
 set search_path = ''
 as $$
-  with users as (
+  with mapped (place, kind, one, many, name, is_made, secured) as (
+    values
+      (0, 'user', 'a user', 'users', 'public.users', false, '"own_row" lets users reach it')
+  ),
+  tables as materialized (
     select
+      m.*,
       c.oid,
-      'public.users' as name,
       c.relkind in ('r', 'p') as is_table,
       c.relrowsecurity as is_secured,
       coalesce(obj_description(c.oid, 'pg_class') like 'Made by clerk-sync.%', false) as is_ours,
       (select k.conkey from pg_catalog.pg_constraint as k where k.conrelid = c.oid and k.contype = 'p') as primary_key
-    from pg_catalog.pg_class as c
-    where c.oid = to_regclass('public.users')
+    from mapped as m
+    left join pg_catalog.pg_class as c on c.oid = to_regclass(m.name)
   ),
-  -- empty: what stands there for a user without a value. is_of_users: a foreign key would ask for the user first.
-  expected (place, name, type, empty, uniqueness, is_of_users) as (
+  -- empty: what stands there for a record without a value. is_of_record: a foreign key would ask for another record first,
+  -- unless the record waits for the row of this table.
+  expected (kind, place, name, type, empty, uniqueness, is_of_record, waits_for) as (
     values
-      (1, 'clerk_id', 'text', 'value', 'key', true),
-      (2, 'email', 'text', 'null', 'unique', true),
-      (3, 'name', 'text', 'null', 'any', true),
-      (4, 'role', 'public."UserRole"', 'value', 'any', false),
-      (5, 'createdAt', 'timestamp', 'value', 'any', true),
-      (6, 'updatedAt', 'timestamp', 'value', 'any', true),
-      (7, 'created_at', 'timestamptz', 'value', 'any', true),
-      (8, 'updated_at', 'timestamptz', 'value', 'any', true),
-      (9, 'id', 'any', 'value', 'any', false),
-      (10, 'preferences', 'any', 'value', 'any', false),
-      (11, 'medical_profile', 'any', 'value', 'any', false)
+      ('user', 1, 'clerk_id', 'text', 'value', 'key', true, null::text),
+      ('user', 2, 'email', 'text', 'null', 'unique', true, null::text),
+      ('user', 3, 'name', 'text', 'null', 'any', true, null::text),
+      ('user', 4, 'role', 'public."UserRole"', 'value', 'any', false, null::text),
+      ('user', 5, 'createdAt', 'timestamp', 'value', 'any', true, null::text),
+      ('user', 6, 'updatedAt', 'timestamp', 'value', 'any', true, null::text),
+      ('user', 7, 'created_at', 'timestamptz', 'value', 'any', true, null::text),
+      ('user', 8, 'updated_at', 'timestamptz', 'value', 'any', true, null::text),
+      ('user', 9, 'id', 'any', 'value', 'any', false, null::text),
+      ('user', 10, 'preferences', 'any', 'value', 'any', false, null::text),
+      ('user', 11, 'medical_profile', 'any', 'value', 'any', false, null::text)
   ),
-  there as (
+  labels (kind, type, label) as (
+    values
+      ('user', 'public."UserRole"', 'user'),
+      ('user', 'public."UserRole"', 'admin')
+  ),
+  -- two columns that may not be alike in two rows, or must be allowed to, where deleted rows stay
+  pairs (kind, one, other, is_unique) as (
+    select null::text, null::text, null::text, null::boolean where false
+  ),
+  there as materialized (
     select
+      u.kind,
       a.attname::text as name,
       a.attnum,
       a.attnum = any (u.primary_key) as is_key,
@@ -558,7 +573,7 @@ as $$
             or (p.objid is not null and position(quote_ident(a.attname) in pg_get_indexdef(i.indexrelid, 1, false)) > 0)
           )
       ) as is_unique
-    from users as u
+    from tables as u
     join pg_catalog.pg_attribute as a on a.attrelid = u.oid
     join pg_catalog.pg_type as t on t.oid = a.atttypid
     left join pg_catalog.pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
@@ -566,26 +581,37 @@ as $$
       and a.attnum > 0
       and not a.attisdropped
   ),
-  problems (step, place, problem, remedy) as (
-    select 1, 0, 'there is no table public.users', '-- Apply the migrations that make it first.'
-    where true
-      and not exists (select 1 from users)
+  problems (kind, step, place, problem, remedy) as (
+    select
+      u.kind, 1, 0, format('there is no table %s', u.name),
+      case
+        when u.is_made then '-- Apply the migrations again: they make it.'
+        else '-- Apply the migrations that make it first.'
+      end
+    from tables as u
+    where u.oid is null
+      and (p_is_migrated or not u.is_made)
     union all
-    select 1, 0, format('%s is not a table', u.name), '-- In clerk-sync.config.json: name the table behind it: "table"'
-    from users as u
+    select u.kind, 1, 0, format('%s is not a table', u.name), '-- In clerk-sync.config.json: name the table behind it: "table"'
+    from tables as u
     where not u.is_table
+    union all
+    select
+      u.kind, 1, 1,
+      format('%s is there, and was not when this migration was generated', u.name),
+      '-- Generate the migration again: with --db-url it reads what is there.'
+    from tables as u
+    where u.is_table
+      and u.is_made
+      and not u.is_ours
 
     -- a column of another type is named below
     union all
     select distinct
-      2, 0,
+      l.kind, 2, 0,
       format('%s has no label %s (commit this one before the others)', l.type, l.label),
       format('alter type %s add value if not exists %L;', l.type, l.label)
-    from (
-      values
-        ('public."UserRole"', 'user'),
-        ('public."UserRole"', 'admin')
-    ) as l (type, label)
+    from labels as l
     where to_regtype(l.type) is not null
       and not exists (
         select 1
@@ -596,7 +622,7 @@ as $$
 
     union all
     select
-      3, e.place,
+      u.kind, 3, e.place,
       format(
         case
           when t.attnum is null then 'there is no column %1$I'
@@ -610,7 +636,7 @@ as $$
           when t.attnum is null and e.type = 'any' then '-- Generate the migration again: it was there before.'
           when t.attnum is null then
             'alter table %1$s add column %2$I %3$s' || case when e.uniqueness = 'key' then ' unique;' else ';' end
-          when t.is_generated then
+          when t.is_generated or e.type like '%[]' then
             'alter table %1$s alter column %2$I drop not null; '
               || 'alter table %1$s rename column %2$I to %4$I; '
               || 'alter table %1$s add column %2$I %3$s;'
@@ -629,12 +655,12 @@ as $$
         end,
         u.name, e.name, e.type, left(e.name, 50) || '_before'
       )
-    from users as u
-    cross join expected as e
-    left join there as t on t.name = e.name
+    from tables as u
+    join expected as e on e.kind = u.kind
+    left join there as t on t.kind = u.kind and t.name = e.name
     where u.is_table
       and case
-        when t.attnum is null then true
+        when t.attnum is null then not u.is_made or p_is_migrated or not u.is_ours or e.type = 'any'
         -- the primary key names a row to a person: nothing is written there
         when e.type = 'any' then t.is_generated and t.is_key is not true
         else t.is_generated or e.type <> t.type
@@ -642,14 +668,14 @@ as $$
 
     union all
     select
-      4, t.attnum,
+      u.kind, 4, t.attnum,
       format(
         case
-          when e.empty = 'null' then '%I is not null, but the sync writes null for a user without one'
-          when e.empty = 'default' then '%I has no default any more, and the sync needs it for a user without a value'
+          when e.empty = 'null' then '%I is not null, but the sync writes null for %s without one'
+          when e.empty = 'default' then '%I has no default any more, and the sync needs it for %s without a value'
           else '%I may not be null, nothing is mapped to it, and it has no default that the sync can use'
         end,
-        t.name
+        t.name, u.one
       ),
       case
         when e.empty in ('null', 'default') then
@@ -675,9 +701,9 @@ as $$
             u.name, t.name
           )
       end
-    from users as u
-    cross join there as t
-    left join expected as e on e.name = t.name and e.type <> 'any'
+    from tables as u
+    join there as t on t.kind = u.kind
+    left join expected as e on e.kind = u.kind and e.name = t.name and e.type <> 'any'
     where t.is_required
       and not t.is_generated
       and case
@@ -689,12 +715,12 @@ as $$
     -- The sync upserts by the key: without a unique index that fails at the first event.
     union all
     select
-      5, 0,
+      u.kind, 5, 0,
       format('%I has no unique constraint or whole unique index', t.name),
       format('alter table %s add unique (%I);', u.name, t.name)
-    from users as u
-    cross join there as t
-    join expected as e on e.name = t.name
+    from tables as u
+    join there as t on t.kind = u.kind
+    join expected as e on e.kind = u.kind and e.name = t.name
     where e.uniqueness = 'key'
       and not t.is_generated
       and not exists (
@@ -710,19 +736,19 @@ as $$
       )
     union all
     select
-      6, 0,
+      u.kind, 6, 0,
       format('%I is deferrable, which an upsert by %I does not take', k.conname, t.name),
       format('alter table %s drop constraint %I;', u.name, k.conname)
-    from users as u
-    cross join there as t
-    join expected as e on e.name = t.name
+    from tables as u
+    join there as t on t.kind = u.kind
+    join expected as e on e.kind = u.kind and e.name = t.name
     join pg_catalog.pg_constraint as k on k.conrelid = u.oid and k.conkey = array[t.attnum]
     where e.uniqueness = 'key'
       and k.contype in ('u', 'p')
       and k.condeferrable
     union all
     select
-      6, e.place,
+      u.kind, 6, e.place,
       format(
         case
           when t.is_unique then '%I is unique, and was not when this migration was generated'
@@ -731,67 +757,131 @@ as $$
         t.name
       ),
       case
-        when t.is_unique then '-- Generate the migration again: two users may claim one address.'
+        when t.is_unique then format('-- Generate the migration again: two %s may claim one address.', u.many)
         else format('alter table %s add unique (%I);', u.name, t.name)
       end
-    from users as u
-    cross join there as t
-    join expected as e on e.name = t.name
+    from tables as u
+    join there as t on t.kind = u.kind
+    join expected as e on e.kind = u.kind and e.name = t.name
     where e.uniqueness = case when t.is_unique then 'not unique' else 'unique' end
+    union all
+    select
+      u.kind, 6, 0,
+      format(
+        case
+          when p.is_unique then '%I and %I together have no unique constraint or whole unique index'
+          else '%I and %I together are unique, and a user who left and came back has two rows there'
+        end,
+        p.one, p.other
+      ),
+      case
+        when p.is_unique then format('alter table %s add unique (%I, %I);', u.name, p.one, p.other)
+        when i.conname is not null then format('alter table %s drop constraint %I;', u.name, i.conname)
+        else format('drop index %s;', i.name)
+      end
+    from tables as u
+    join pairs as p on p.kind = u.kind
+    join there as o on o.kind = u.kind and o.name = p.one
+    join there as t on t.kind = u.kind and t.name = p.other
+    left join lateral (
+      select i.indexrelid::regclass as name, k.conname
+      from pg_catalog.pg_index as i
+      left join pg_catalog.pg_constraint as k on k.conindid = i.indexrelid and k.contype in ('u', 'p')
+      where i.indrelid = u.oid
+        and i.indisunique
+        and i.indisvalid
+        and i.indimmediate
+        and i.indpred is null
+        and i.indexprs is null
+        and i.indnkeyatts = 2
+        and (i.indkey[0], i.indkey[1]) in ((o.attnum, t.attnum), (t.attnum, o.attnum))
+      order by i.indexrelid
+      limit 1
+    ) as i on true
+    where p.is_unique = (i.name is null)
+      and (p_is_migrated or not u.is_made) -- the migration makes and drops its own
 
-    -- The sync makes rows before any other table, auth.users included, has the user.
+    -- The sync makes rows before any other table, auth.users included, has the record.
     union all
     select distinct
-      7, 0,
-      format('%I refuses rows of users that %s does not have', k.conname, k.confrelid::regclass),
+      u.kind, 7, 0,
+      format(
+        case u.kind
+          when 'user' then '%I refuses rows of %s that %s does not have'
+          else '%I refuses %s that come before their row of %s'
+        end,
+        k.conname, u.many, k.confrelid::regclass
+      ),
       format('alter table %s drop constraint %I;', u.name, k.conname)
-    from users as u
-    cross join there as t
-    left join expected as e on e.name = t.name
+    from tables as u
+    join there as t on t.kind = u.kind
+    left join expected as e on e.kind = u.kind and e.name = t.name
     join pg_catalog.pg_constraint as k on k.conrelid = u.oid and t.attnum = any (k.conkey)
     where k.contype = 'f'
       and k.conparentid = 0
-      and (t.is_key or e.is_of_users)
+      and (t.is_key or e.is_of_record)
+      and k.confrelid is distinct from to_regclass(e.waits_for)
 
     union all
     select
-      8, 0,
-      format('row level security of %s is off, and "own_row" lets users reach it', u.name),
+      u.kind, 8, 0,
+      format('row level security of %s is off, and %s', u.name, u.secured),
       format('alter table %s enable row level security;', u.name)
-    from users as u
+    from tables as u
     where u.is_table
+      and u.secured is not null
       and not u.is_secured
+      and (p_is_migrated or not u.is_made)
   )
   select coalesce(
     jsonb_agg(
       jsonb_build_object(
+        'table', u.name,
         -- a line break in a name would end the comment that the problem becomes
         'problem', translate(p.problem, E'\r\n', '  '),
         'remedy', p.remedy
       )
-      order by p.step, p.place, p.problem
+      order by u.place, p.step, p.place, p.problem
     ),
     '[]'
   )
-  from problems as p;
+  from problems as p
+  join tables as u on u.kind = p.kind;
 $$;
 
 do $$
 declare
-  v_problems jsonb := public.clerk_sync_users_table_problems(p_is_migrated => false);
+  v_problems jsonb := public.clerk_sync_table_problems(p_is_migrated => false);
+  v_tables text[] := array(
+    select translate(p.value ->> 'table', E'\r\n', '  ')
+    from jsonb_array_elements(v_problems) with ordinality as p
+    group by 1
+    order by min(p.ordinality)
+  );
 begin
   if v_problems <> '[]' then
-    raise exception E'public.users is not as it was when this migration was generated. Generate it again (npx clerk-sync generate), or run these statements:\n%', (
-      select string_agg(format(E'-- %s\n%s', p.value ->> 'problem', p.value ->> 'remedy'), E'\n' order by p.ordinality)
-      from jsonb_array_elements(v_problems) with ordinality as p
-    )
+    raise exception E'% when this migration was generated. Generate it again (npx clerk-sync generate), or run these statements:\n%',
+      array_to_string(v_tables, ', ')
+        || case when cardinality(v_tables) = 1 then ' is not as it was' else ' are not as they were' end,
+      (
+        select string_agg(
+          concat(
+            '-- ',
+            case when cardinality(v_tables) > 1 then translate(p.value ->> 'table', E'\r\n', '  ') || ': ' end,
+            p.value ->> 'problem', E'\n', p.value ->> 'remedy'
+          ),
+          E'\n' order by p.ordinality
+        )
+        from jsonb_array_elements(v_problems) with ordinality as p
+      )
       using errcode = 'SY001',
             hint = '-- Nothing was changed.';
   end if;
 end
 $$;
 
--- The keys that the payload of a job about a record of this kind may have.
+-- The keys that the payload of a job about a record of this kind may have: those of the mapping, of users those of the mirror,
+-- and what the sync decides by. Called for each event, so not of language sql, which starts anew each time.
 create or replace function clerk_sync.payload_keys(p_kind text)
 returns text[]
 language plpgsql
@@ -801,9 +891,80 @@ as $$
 begin
   case p_kind
     when 'user' then
-      return array['clerk_id', 'email', 'email_verified', 'phone', 'phone_verified', 'name', 'user_role', 'external_id', 'created_at', 'banned', 'locked', 'deprovisioned', 'ignored_email', 'given', 'absent', 'reason', 'original_event', 'retry_count'];
+      return array[
+        'clerk_id',
+        'given',
+        'absent',
+        'reason',
+        'original_event',
+        'retry_count',
+        'email',
+        'email_verified',
+        'phone',
+        'phone_verified',
+        'name',
+        'user_role',
+        'external_id',
+        'created_at',
+        'banned',
+        'locked',
+        'deprovisioned',
+        'ignored_email'
+      ];
+    when 'organization' then
+      return array[
+        'clerk_id',
+        'given',
+        'absent',
+        'reason',
+        'original_event',
+        'retry_count'
+      ];
+    when 'membership' then
+      return array[
+        'clerk_id',
+        'given',
+        'absent',
+        'reason',
+        'original_event',
+        'retry_count',
+        'organization_id',
+        'user_id',
+        'created_at',
+        'organization'
+      ];
+    when 'role' then
+      return array[
+        'clerk_id',
+        'given',
+        'absent',
+        'reason',
+        'original_event',
+        'retry_count',
+        'key'
+      ];
+    when 'permission' then
+      return array[
+        'clerk_id',
+        'given',
+        'absent',
+        'reason',
+        'original_event',
+        'retry_count',
+        'key'
+      ];
+    when 'invitation' then
+      return array[
+        'clerk_id',
+        'given',
+        'absent',
+        'reason',
+        'original_event',
+        'retry_count',
+        'organization_id'
+      ];
     else
-      return array['clerk_id', 'key', 'original_event', 'retry_count'];
+      return '{}';
   end case;
 end
 $$;
@@ -1065,6 +1226,7 @@ create table if not exists clerk_sync.mappings (
   written    text[]      not null,
   rules      jsonb       not null,
   fields     text[]      not null,
+  access     text        not null,
   editable   text[]      null,
   hash       text        not null,
   changed_at timestamptz not null default now(),
@@ -1083,6 +1245,8 @@ comment on column clerk_sync.mappings.rules is
   'why a column may hold something else than Clerk says, by column: {allowed, default, own_default, once}';
 comment on column clerk_sync.mappings.fields is
   'what of a payload the generated functions read';
+comment on column clerk_sync.mappings.access is
+  'who may read rows through the API: leave (that is the owner''s), own_row, none or members';
 comment on column clerk_sync.mappings.editable is
   'the columns that a signed-in user may edit in the own row; null: access to the table is its owner''s';
 comment on column clerk_sync.mappings.hash is
@@ -1090,16 +1254,19 @@ comment on column clerk_sync.mappings.hash is
 comment on column clerk_sync.mappings.changed_at is
   'when the database was migrated with this hash';
 
--- What of the mapping a server, a function and the command line must know: {hash, users: {fields}}; null before there is one.
+-- What of the mapping a server, a function and the command line must know: {hash, users: {fields}, organizations: {fields}, …};
+-- a kind that is off is not there. Null before there is a mapping.
 create or replace function public.clerk_sync_mapping()
 returns jsonb
 language sql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object('hash', m.hash, 'users', jsonb_build_object('fields', m.fields))
-  from clerk_sync.mappings as m
-  where m.kind = 'user';
+  select jsonb_build_object('hash', u.hash) || (
+    select jsonb_object_agg(m.kind || 's', jsonb_build_object('fields', m.fields)) from clerk_sync.mappings as m
+  )
+  from clerk_sync.mappings as u
+  where u.kind = 'user';
 $$;
 
 -- What is kept of a payload: these keys, and the names of absent fields among them. A function that was deployed with
@@ -2083,11 +2250,69 @@ begin
 end
 $$;
 
+-- ---- 04_kind_rows.sql ----
+
+-- Generated from clerk-sync.config.json.
+
+-- The file maps no organizations.
+create or replace view clerk_sync.organization_rows
+with (security_invoker = true)
+as
+select
+  null::text as id,
+  null::text as name,
+  null::text as slug,
+  null::timestamptz as deleted_at,
+  null::jsonb as mapped
+where false;
+
+-- The file maps no memberships.
+create or replace view clerk_sync.membership_rows
+with (security_invoker = true)
+as
+select
+  null::text as id,
+  null::text as organization_id,
+  null::text as user_id,
+  null::text as role,
+  null::timestamptz as deleted_at,
+  null::jsonb as mapped
+where false;
+
+-- The file maps no roles.
+create or replace view clerk_sync.role_rows
+with (security_invoker = true)
+as
+select
+  null::text as id,
+  null::text as key,
+  null::text[] as permissions,
+  null::timestamptz as deleted_at,
+  null::jsonb as mapped
+where false;
+
+-- The file maps no invitations.
+create or replace view clerk_sync.invitation_rows
+with (security_invoker = true)
+as
+select
+  null::text as id,
+  null::text as organization_id,
+  null::text as email,
+  null::text as role,
+  null::text as status,
+  null::timestamptz as deleted_at,
+  null::jsonb as mapped
+where false;
+
+delete from clerk_sync.mappings
+where kind <> all (array['user']);
+
 -- ---- 04_users.sql ----
 
 -- Generated from clerk-sync.config.json.
 
-insert into clerk_sync.mappings as m (kind, table_name, key, columns, written, rules, fields, editable, hash)
+insert into clerk_sync.mappings as m (kind, table_name, key, columns, written, rules, fields, access, editable, hash)
 values (
   'user',
   'public.users',
@@ -2096,6 +2321,7 @@ values (
   array['email', 'name', 'role']::text[],
   '{"role":{"allowed":["user","admin"],"default":"user"},"createdAt":{"own_default":true,"once":true},"created_at":{"once":true}}'::jsonb,
   array['email', 'name', 'user_role', 'created_at']::text[],
+  'own_row',
   array['name', 'preferences', 'medical_profile']::text[],
   'dfd2a232727f28b38b53238288419f3f17c8170a01f42d7d4922a60b5a7ff08c'
 )
@@ -2106,6 +2332,7 @@ on conflict (kind) do update
       written = excluded.written,
       rules = excluded.rules,
       fields = excluded.fields,
+      access = excluded.access,
       editable = excluded.editable,
       hash = excluded.hash,
       changed_at = case when m.hash = excluded.hash then m.changed_at else now() end;
@@ -2781,49 +3008,6 @@ $$;
 
 -- Generated from clerk-sync.config.json.
 
-create or replace view clerk_sync.organization_rows
-with (security_invoker = true)
-as
-select
-  null::text as id,
-  null::text as name,
-  null::text as slug,
-  null::timestamptz as deleted_at
-where false;
-
-create or replace view clerk_sync.membership_rows
-with (security_invoker = true)
-as
-select
-  null::text as id,
-  null::text as organization_id,
-  null::text as user_id,
-  null::text as role,
-  null::timestamptz as deleted_at
-where false;
-
-create or replace view clerk_sync.role_rows
-with (security_invoker = true)
-as
-select
-  null::text as id,
-  null::text as key,
-  null::text[] as permissions,
-  null::timestamptz as deleted_at
-where false;
-
-create or replace view clerk_sync.invitation_rows
-with (security_invoker = true)
-as
-select
-  null::text as id,
-  null::text as organization_id,
-  null::text as email,
-  null::text as role,
-  null::text as status,
-  null::timestamptz as deleted_at
-where false;
-
 -- Applies the newest event of each record of this kind where only the version decides: see apply_users. Nothing is done for
 -- a kind that no table is mapped for.
 create or replace function clerk_sync.apply_plain(
@@ -2923,6 +3107,9 @@ language sql
 set search_path = ''
 as $$
 $$;
+
+revoke execute on all functions in schema clerk_sync from public, anon, authenticated;
+grant execute on all functions in schema clerk_sync to service_role;
 
 -- ---- 05_mirror.sql ----
 
@@ -8381,7 +8568,7 @@ $$;
 
 -- {status: healthy | degraded | compromised, reasons: [{code, status, what, since?, remedy}], facts}: the worst of the
 -- reasons, which comes first, is the status. SQL, the sync-health endpoint and the command line ask this one place. It asks
--- first what other tools did to the objects of the sync and to the mapped table: where objects are missing the rest may not
+-- first what other tools did to the objects of the sync and to the mapped tables: where objects are missing the rest may not
 -- be there to be judged, and its facts are the version and the time alone. p_program: as judge_health takes it.
 create or replace function public.clerk_sync_health(
   p_now     timestamptz default clock_timestamp(),
@@ -8397,8 +8584,8 @@ declare
   v_version  text  := '';
   v_health   jsonb;
 begin
-  if to_regprocedure('public.clerk_sync_users_table_problems(boolean)') is not null then
-    v_problems := public.clerk_sync_users_table_problems();
+  if to_regprocedure('public.clerk_sync_table_problems(boolean)') is not null then
+    v_problems := public.clerk_sync_table_problems();
   end if;
   begin
     v_health := clerk_sync.judge_health(p_now, p_program);
@@ -8429,11 +8616,11 @@ begin
       group by f.state
       union all
       select
-        'users_table_changed', 'compromised', 'The sync cannot write the mapped table as it is now: ',
+        'table_changed', 'compromised', format('The sync cannot write %s as it is now: ', p.value ->> 'table'),
         array_agg(p.value ->> 'problem' order by p.ordinality),
         'clerk-sync doctor prints the statement that solves it.'
       from jsonb_array_elements(v_problems) with ordinality as p
-      having count(*) > 0
+      group by p.value ->> 'table'
     ),
     reasons as (
       select
@@ -10689,6 +10876,7 @@ revoke execute on function clerk.member_has_permission(text, text) from public, 
 grant execute on function clerk.member_has_permission(text, text) to authenticated, service_role;
 comment on function clerk.member_has_permission(text, text) is 'Made by clerk-sync.';
 
+
 do $$
 begin
   perform clerk_sync.note_objects();
@@ -10937,7 +11125,7 @@ set search_path = ''
 as $$
   with mapped as (
     select
-      to_regclass(m.table_name)::oid as oid, m.key, m.editable,
+      to_regclass(m.table_name)::oid as oid, m.kind, m.key, m.access, m.editable,
       case -- a key that is not text is cast in an expression
         when a.atttypid = 'text'::regtype then format('%I', m.key)
         else format('(%I)::text', m.key)
@@ -10949,7 +11137,7 @@ as $$
   relations as (
     select
       c.oid, c.relkind = 'S' as is_sequence, c.relkind in ('r', 'p') as is_table, c.relrowsecurity,
-      m.oid is not null as is_mapped, m.editable
+      m.oid is not null as is_mapped, coalesce(m.access in ('own_row', 'members'), false) as is_readable, m.editable
     from pg_catalog.pg_class as c
     left join mapped as m on m.oid = c.oid
     where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
@@ -10991,7 +11179,7 @@ as $$
       end
     ) as g(privilege)
     where case
-      when not r.is_service then (c.is_mapped, r.role, g.privilege) <> (true, 'authenticated', 'select')
+      when not r.is_service then (c.is_readable, r.role, g.privilege) <> (true, 'authenticated', 'select')
       when c.is_table then g.privilege in ('select', 'insert', 'update', 'delete')
       else g.privilege = 'select' and not c.is_sequence
     end
@@ -11052,14 +11240,15 @@ as $$
     from relations as c
     where c.is_table
       and not c.relrowsecurity
-    -- The two policies of a mapped table that must be there in exactly this form (04_users.sql says why).
+    -- The two policies of the table of users that must be there in exactly this form (04_users.sql says why).
     union all
     select
       m.oid::regclass::text,
       format('policy %s is missing or not %I = ((select auth.jwt()) ->> ''sub'')', w.name, m.key)
     from mapped as m
     cross join (values ('users_select_own', 'r'), ('users_update_own', 'w')) as w(name, command)
-    where (w.command = 'r' or m.editable <> '{}')
+    where m.kind = 'user'
+      and (w.command = 'r' or m.editable <> '{}')
       and not exists (
         select 1
         from pg_catalog.pg_policy as p
@@ -11075,7 +11264,7 @@ as $$
           and e.qual = format('(%s = (( SELECT auth.jwt() AS jwt) ->> ''sub''::text))', m.key_expression)
           and e.with_check is not distinct from case when w.command = 'w' then e.qual end
       )
-    -- Policies that let an API role see everything: any on another table of ours, and on users one that is simply true.
+    -- Policies that let an API role see everything: any on a table of ours, and on a mapped table one that is simply true.
     -- What else the owner allows there is the owner's.
     union all
     select format('%I.%I', p.schemaname, p.tablename), format('policy %s lets API roles pass', p.policyname)
@@ -11118,7 +11307,8 @@ grant select, insert, update, delete on all tables in schema clerk_sync to servi
 grant truncate on clerk_sync.run_marks, clerk_sync.write_test to service_role;
 revoke insert, update, delete -- from views, which "all tables" includes
   on clerk_sync.queue_status, clerk_sync.dead_letter_groups, clerk_sync.recent_failures, clerk_sync.latency_by_hour,
-    clerk_sync.drift_history, clerk_sync.events, clerk_sync.known_users, clerk_sync.user_rows, clerk_sync.health_thresholds,
+    clerk_sync.drift_history, clerk_sync.events, clerk_sync.known_users, clerk_sync.user_rows, clerk_sync.organization_rows,
+    clerk_sync.membership_rows, clerk_sync.role_rows, clerk_sync.invitation_rows, clerk_sync.health_thresholds,
     clerk_sync.incident_thresholds
   from service_role;
 

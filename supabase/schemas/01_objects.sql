@@ -14,7 +14,7 @@ create table if not exists clerk_sync.objects (
 
 -- The objects that are there now. All of schema clerk_sync is ours, public.job_queue, what begins with clerk_sync_ in public,
 -- and the helpers for policies, whose comments say so. Of a mapped table ours are indexes of such a name, the policies whose comment says so, and, where the configuration hands access over, row level security. Of rights
--- those count that we grant. Its columns are looked at by clerk_sync_users_table_problems. What an owner may set without harm is left out:
+-- those count that we grant. Its columns are looked at by clerk_sync_table_problems. What an owner may set without harm is left out:
 -- storage parameters, owners, comments, publications, the schedule, rights of other roles.
 create or replace function clerk_sync.describe_objects()
 returns table (kind text, relation text, name text, definition text)

@@ -253,6 +253,7 @@ create table if not exists clerk_sync.mappings (
   written    text[]      not null,
   rules      jsonb       not null,
   fields     text[]      not null,
+  access     text        not null,
   editable   text[]      null,
   hash       text        not null,
   changed_at timestamptz not null default now(),
@@ -271,6 +272,8 @@ comment on column clerk_sync.mappings.rules is
   'why a column may hold something else than Clerk says, by column: {allowed, default, own_default, once}';
 comment on column clerk_sync.mappings.fields is
   'what of a payload the generated functions read';
+comment on column clerk_sync.mappings.access is
+  'who may read rows through the API: leave (that is the owner''s), own_row, none or members';
 comment on column clerk_sync.mappings.editable is
   'the columns that a signed-in user may edit in the own row; null: access to the table is its owner''s';
 comment on column clerk_sync.mappings.hash is
@@ -278,16 +281,19 @@ comment on column clerk_sync.mappings.hash is
 comment on column clerk_sync.mappings.changed_at is
   'when the database was migrated with this hash';
 
--- What of the mapping a server, a function and the command line must know: {hash, users: {fields}}; null before there is one.
+-- What of the mapping a server, a function and the command line must know: {hash, users: {fields}, organizations: {fields}, …};
+-- a kind that is off is not there. Null before there is a mapping.
 create or replace function public.clerk_sync_mapping()
 returns jsonb
 language sql
 stable
 set search_path = ''
 as $$
-  select jsonb_build_object('hash', m.hash, 'users', jsonb_build_object('fields', m.fields))
-  from clerk_sync.mappings as m
-  where m.kind = 'user';
+  select jsonb_build_object('hash', u.hash) || (
+    select jsonb_object_agg(m.kind || 's', jsonb_build_object('fields', m.fields)) from clerk_sync.mappings as m
+  )
+  from clerk_sync.mappings as u
+  where u.kind = 'user';
 $$;
 
 -- What is kept of a payload: these keys, and the names of absent fields among them. A function that was deployed with

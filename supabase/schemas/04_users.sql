@@ -1,6 +1,6 @@
 -- Generated from clerk-sync.config.json.
 
-insert into clerk_sync.mappings as m (kind, table_name, key, columns, written, rules, fields, editable, hash)
+insert into clerk_sync.mappings as m (kind, table_name, key, columns, written, rules, fields, access, editable, hash)
 values (
   'user',
   'public.users',
@@ -9,6 +9,7 @@ values (
   array['email', 'name', 'role']::text[],
   '{"role":{"allowed":["user","admin"],"default":"user"},"createdAt":{"own_default":true,"once":true},"created_at":{"once":true}}'::jsonb,
   array['email', 'name', 'user_role', 'created_at']::text[],
+  'own_row',
   array['name', 'preferences', 'medical_profile']::text[],
   'dfd2a232727f28b38b53238288419f3f17c8170a01f42d7d4922a60b5a7ff08c'
 )
@@ -19,6 +20,7 @@ on conflict (kind) do update
       written = excluded.written,
       rules = excluded.rules,
       fields = excluded.fields,
+      access = excluded.access,
       editable = excluded.editable,
       hash = excluded.hash,
       changed_at = case when m.hash = excluded.hash then m.changed_at else now() end;

@@ -1,48 +1,5 @@
 -- Generated from clerk-sync.config.json.
 
-create or replace view clerk_sync.organization_rows
-with (security_invoker = true)
-as
-select
-  null::text as id,
-  null::text as name,
-  null::text as slug,
-  null::timestamptz as deleted_at
-where false;
-
-create or replace view clerk_sync.membership_rows
-with (security_invoker = true)
-as
-select
-  null::text as id,
-  null::text as organization_id,
-  null::text as user_id,
-  null::text as role,
-  null::timestamptz as deleted_at
-where false;
-
-create or replace view clerk_sync.role_rows
-with (security_invoker = true)
-as
-select
-  null::text as id,
-  null::text as key,
-  null::text[] as permissions,
-  null::timestamptz as deleted_at
-where false;
-
-create or replace view clerk_sync.invitation_rows
-with (security_invoker = true)
-as
-select
-  null::text as id,
-  null::text as organization_id,
-  null::text as email,
-  null::text as role,
-  null::text as status,
-  null::timestamptz as deleted_at
-where false;
-
 -- Applies the newest event of each record of this kind where only the version decides: see apply_users. Nothing is done for
 -- a kind that no table is mapped for.
 create or replace function clerk_sync.apply_plain(
@@ -142,3 +99,6 @@ language sql
 set search_path = ''
 as $$
 $$;
+
+revoke execute on all functions in schema clerk_sync from public, anon, authenticated;
+grant execute on all functions in schema clerk_sync to service_role;

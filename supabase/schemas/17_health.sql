@@ -680,7 +680,7 @@ $$;
 
 -- {status: healthy | degraded | compromised, reasons: [{code, status, what, since?, remedy}], facts}: the worst of the
 -- reasons, which comes first, is the status. SQL, the sync-health endpoint and the command line ask this one place. It asks
--- first what other tools did to the objects of the sync and to the mapped table: where objects are missing the rest may not
+-- first what other tools did to the objects of the sync and to the mapped tables: where objects are missing the rest may not
 -- be there to be judged, and its facts are the version and the time alone. p_program: as judge_health takes it.
 create or replace function public.clerk_sync_health(
   p_now     timestamptz default clock_timestamp(),
@@ -696,8 +696,8 @@ declare
   v_version  text  := '';
   v_health   jsonb;
 begin
-  if to_regprocedure('public.clerk_sync_users_table_problems(boolean)') is not null then
-    v_problems := public.clerk_sync_users_table_problems();
+  if to_regprocedure('public.clerk_sync_table_problems(boolean)') is not null then
+    v_problems := public.clerk_sync_table_problems();
   end if;
   begin
     v_health := clerk_sync.judge_health(p_now, p_program);
@@ -728,11 +728,11 @@ begin
       group by f.state
       union all
       select
-        'users_table_changed', 'compromised', 'The sync cannot write the mapped table as it is now: ',
+        'table_changed', 'compromised', format('The sync cannot write %s as it is now: ', p.value ->> 'table'),
         array_agg(p.value ->> 'problem' order by p.ordinality),
         'clerk-sync doctor prints the statement that solves it.'
       from jsonb_array_elements(v_problems) with ordinality as p
-      having count(*) > 0
+      group by p.value ->> 'table'
     ),
     reasons as (
       select

@@ -460,6 +460,7 @@ revoke execute on function clerk.member_has_permission(text, text) from public, 
 grant execute on function clerk.member_has_permission(text, text) to authenticated, service_role;
 comment on function clerk.member_has_permission(text, text) is 'Made by clerk-sync.';
 
+
 do $$
 begin
   perform clerk_sync.note_objects();

@@ -13,7 +13,7 @@ set search_path = ''
 as $$
   with mapped as (
     select
-      to_regclass(m.table_name)::oid as oid, m.key, m.editable,
+      to_regclass(m.table_name)::oid as oid, m.kind, m.key, m.access, m.editable,
       case -- a key that is not text is cast in an expression
         when a.atttypid = 'text'::regtype then format('%I', m.key)
         else format('(%I)::text', m.key)
@@ -25,7 +25,7 @@ as $$
   relations as (
     select
       c.oid, c.relkind = 'S' as is_sequence, c.relkind in ('r', 'p') as is_table, c.relrowsecurity,
-      m.oid is not null as is_mapped, m.editable
+      m.oid is not null as is_mapped, coalesce(m.access in ('own_row', 'members'), false) as is_readable, m.editable
     from pg_catalog.pg_class as c
     left join mapped as m on m.oid = c.oid
     where c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
@@ -67,7 +67,7 @@ as $$
       end
     ) as g(privilege)
     where case
-      when not r.is_service then (c.is_mapped, r.role, g.privilege) <> (true, 'authenticated', 'select')
+      when not r.is_service then (c.is_readable, r.role, g.privilege) <> (true, 'authenticated', 'select')
       when c.is_table then g.privilege in ('select', 'insert', 'update', 'delete')
       else g.privilege = 'select' and not c.is_sequence
     end
@@ -128,14 +128,15 @@ as $$
     from relations as c
     where c.is_table
       and not c.relrowsecurity
-    -- The two policies of a mapped table that must be there in exactly this form (04_users.sql says why).
+    -- The two policies of the table of users that must be there in exactly this form (04_users.sql says why).
     union all
     select
       m.oid::regclass::text,
       format('policy %s is missing or not %I = ((select auth.jwt()) ->> ''sub'')', w.name, m.key)
     from mapped as m
     cross join (values ('users_select_own', 'r'), ('users_update_own', 'w')) as w(name, command)
-    where (w.command = 'r' or m.editable <> '{}')
+    where m.kind = 'user'
+      and (w.command = 'r' or m.editable <> '{}')
       and not exists (
         select 1
         from pg_catalog.pg_policy as p
@@ -151,7 +152,7 @@ as $$
           and e.qual = format('(%s = (( SELECT auth.jwt() AS jwt) ->> ''sub''::text))', m.key_expression)
           and e.with_check is not distinct from case when w.command = 'w' then e.qual end
       )
-    -- Policies that let an API role see everything: any on another table of ours, and on users one that is simply true.
+    -- Policies that let an API role see everything: any on a table of ours, and on a mapped table one that is simply true.
     -- What else the owner allows there is the owner's.
     union all
     select format('%I.%I', p.schemaname, p.tablename), format('policy %s lets API roles pass', p.policyname)
@@ -194,7 +195,8 @@ grant select, insert, update, delete on all tables in schema clerk_sync to servi
 grant truncate on clerk_sync.run_marks, clerk_sync.write_test to service_role;
 revoke insert, update, delete -- from views, which "all tables" includes
   on clerk_sync.queue_status, clerk_sync.dead_letter_groups, clerk_sync.recent_failures, clerk_sync.latency_by_hour,
-    clerk_sync.drift_history, clerk_sync.events, clerk_sync.known_users, clerk_sync.user_rows, clerk_sync.health_thresholds,
+    clerk_sync.drift_history, clerk_sync.events, clerk_sync.known_users, clerk_sync.user_rows, clerk_sync.organization_rows,
+    clerk_sync.membership_rows, clerk_sync.role_rows, clerk_sync.invitation_rows, clerk_sync.health_thresholds,
     clerk_sync.incident_thresholds
   from service_role;
 

@@ -1,10 +1,12 @@
--- Drops all of clerk-supabase-sync from the database. public.users stays, with its rows, rights and policies. A policy of
+-- Drops all of clerk-supabase-sync from the database. The mapped tables, like public.users, stay with their rows, rights and
+-- policies; only the policies that let members read ("access": "members") go, with the helpers that they use. A policy of
 -- yours that uses a helper like clerk.user_id() stops this script, which then drops nothing: change such policies first.
 do $$
 declare
   v_function regprocedure;
   v_schemas regnamespace[];
   v_schema regnamespace;
+  v_policy text;
 begin
   if to_regprocedure('public.clerk_sync_unschedule()') is not null then
     perform public.clerk_sync_unschedule();
@@ -22,6 +24,22 @@ begin
       and p.proname like 'clerk\_sync\_%'
   loop
     execute format('drop function %s', v_function);
+  end loop;
+
+  for v_policy in
+    select format('%I on %s', p.polname, p.polrelid::regclass)
+    from pg_catalog.pg_policy as p
+    where starts_with(obj_description(p.oid, 'pg_policy'), 'Made by clerk-sync.')
+      and exists (
+        select 1
+        from pg_catalog.pg_depend as d
+        where d.classid = 'pg_catalog.pg_policy'::regclass
+          and d.objid = p.oid
+          and d.refclassid = 'pg_catalog.pg_proc'::regclass
+          and starts_with(obj_description(d.refobjid, 'pg_proc'), 'Made by clerk-sync.')
+      )
+  loop
+    execute format('drop policy %s', v_policy);
   end loop;
 
   -- The helpers for policies. Their schema goes when we made it and nothing else is in it.

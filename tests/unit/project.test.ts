@@ -174,6 +174,7 @@ describe("the files of supabase/schemas", () => {
     const givesRights = ({ sql }: { sql: string }) => /^\s*(?:grant|revoke) /m.test(sql);
     expect(schemas.filter(givesRights).map(({ name }) => name)).toEqual([
       "04_users.sql",
+      "05_kinds.sql",
       "22_policy_helpers.sql",
       "23_rights.sql",
       "24_version.sql",

@@ -67,7 +67,7 @@ it("a database that is well is looked at whole, on a connection", async () => {
     ["configuration", "ok"],
     ["database", "ok"],
     ["objects", "ok"],
-    ["users table", "ok"],
+    ["tables", "ok"],
     ["mapping", "ok"],
     ["foreign keys", "ok"],
     ["mapped columns", "ok"],
@@ -168,7 +168,7 @@ it("a file that changed since the migration, and a program of another mapping, a
   const remedy = expect.stringMatching(/npx clerk-sync migrate, then restart each server\./);
   expect(found.get("configuration")).toMatchObject({
     state: "warning",
-    what: "clerk-sync.config.json, or the table that it names, has changed since the database was migrated",
+    what: "clerk-sync.config.json, or a table that it names, has changed since the database was migrated",
     remedy,
   });
   expect(found.get("mapping")).toMatchObject({
@@ -182,7 +182,7 @@ it("a table that another tool changed is a failure with the statement that corre
   await database.pool.query("alter table profiles rename column full_name to elsewhere");
   const { found } = await doctor();
   await database.pool.query("alter table profiles rename column elsewhere to full_name");
-  expect(found.get("users table")).toMatchObject({ state: "failed", what: "there is no column full_name" });
+  expect(found.get("tables")).toMatchObject({ state: "failed", what: "public.profiles: there is no column full_name" });
 });
 
 it("a database of another version, and one without the migrations, name the command of a server", async () => {

@@ -52,7 +52,7 @@ it("everything is looked at, and what is not well has a remedy", async () => {
     ["clerk key", "skipped"],
     ["database", "ok"],
     ["objects", "ok"],
-    ["users table", "ok"],
+    ["tables", "ok"],
     ["mapping", "ok"],
     ["foreign keys", "ok"],
     ["mapped columns", "ok"],
@@ -200,14 +200,14 @@ it("a function that was not deployed after the mapping changed is a warning that
   });
 });
 
-it("a users table that a later migration changed is a failure with the statement that mends it", async () => {
+it("a mapped table that a later migration changed is a failure with the statement that repairs it", async () => {
   await server.pool.query('alter table public.users rename column "createdAt" to elsewhere');
   const found = await findings("--secret-key", server.settings.secretKey);
   await server.pool.query('alter table public.users rename column elsewhere to "createdAt"');
-  expect(found.get("users table")).toEqual({
-    check: "users table",
+  expect(found.get("tables")).toEqual({
+    check: "tables",
     state: "failed",
-    what: 'there is no column "createdAt"',
+    what: 'public.users: there is no column "createdAt"',
     remedy: 'alter table public.users add column "createdAt" timestamp;',
   });
 });

@@ -188,7 +188,8 @@ it("whatever the table and the file, the remedies are enough; the check of the m
       await client.query(generateCheck(resolved));
       // two users who are both not banned do not fit into a unique column, which nobody has
       const isOdd = mapping.columns.some(
-        ({ source, isUnique }) => isUnique && !mayBeEmpty(source) && valueKind(source) !== "uuid" && source !== "id",
+        ({ source, isUnique }) =>
+          isUnique && !mayBeEmpty("user", source) && valueKind(source) !== "uuid" && source !== "id",
       );
       // a list of plans that the app keeps has no row here
       if (!isOdd)
@@ -211,7 +212,7 @@ function plainValue(
   { source, default: given, sqlType, usesOwnDefault, type, isUnique }: MappedColumn,
   id: string,
 ): string {
-  if (given !== undefined && given !== null && mayBeEmpty(source)) {
+  if (given !== undefined && given !== null && mayBeEmpty("user", source)) {
     const text = quoteLiteral(String(given).replaceAll("{id}", id));
     return type.kind === "json" || type.kind === "jsonb" ? `to_jsonb(${text}::text)` : `${text}::${sqlType}`;
   }
@@ -219,5 +220,5 @@ function plainValue(
   if (source === "id") return `${quoteLiteral(id)}::${sqlType}`;
   if (source === "uuid") return `gen_random_uuid()::${sqlType}`;
   if (isUnique) return "null";
-  return mayBeEmpty(source) ? "null" : `${samples[valueKind(source)]}::${sqlType}`;
+  return mayBeEmpty("user", source) ? "null" : `${samples[valueKind(source)]}::${sqlType}`;
 }

@@ -40,7 +40,7 @@ async function apply(sql: string): Promise<string[]> {
 const problemsOf = (lines: readonly string[]) => lines.slice(1).filter((line) => line.startsWith("-- "));
 
 async function problemsLater(): Promise<unknown> {
-  const { rows } = await client.query("select public.clerk_sync_users_table_problems() as problems");
+  const { rows } = await client.query("select public.clerk_sync_table_problems() as problems");
   return rows[0]?.problems;
 }
 
@@ -252,7 +252,11 @@ it("a column mapped later is added to a table of ours, and only there", async ()
   expect((await resolve(more)).hash).toBe(mapping.hash);
   await client.query("alter table users drop column nickname");
   expect(await problemsLater()).toEqual([
-    { problem: "there is no column nickname", remedy: "alter table public.users add column nickname text;" },
+    {
+      table: "public.users",
+      problem: "there is no column nickname",
+      remedy: "alter table public.users add column nickname text;",
+    },
   ]);
 });
 

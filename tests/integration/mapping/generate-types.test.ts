@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { generateTable } from "../../../mapping/generate-table.ts";
 import { generateTypes } from "../../../mapping/generate-types.ts";
 import type { TableFacts } from "../../../mapping/mapping.ts";
-import { planTable } from "../../../mapping/plan-table.ts";
+import { planTables } from "../../../mapping/plan-kind.ts";
 import { readTable } from "../../../mapping/read-table.ts";
 import { resolveMapping } from "../../../mapping/resolve.ts";
 import { createEmptyDatabase, type TestDatabase } from "../../support/database/test-database.ts";
@@ -49,7 +49,8 @@ async function compile(types: string, rows: Readonly<Record<string, unknown>>): 
 
 function typesOf(file: UsersFile, facts: TableFacts | null): string {
   const { users } = configureUsers(file);
-  return generateTypes(resolveMapping({ users }, { users: facts }).users, facts ?? planTable(users));
+  const tables = { users: facts };
+  return generateTypes(resolveMapping({ users }, tables), planTables({ users }, tables));
 }
 
 const everyKind = `

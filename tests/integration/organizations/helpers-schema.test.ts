@@ -3,7 +3,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type pg from "pg";
 import { afterEach, beforeEach, describe, expect, it, onTestFinished } from "vitest";
-import { rootConfiguration, rootFacts } from "../../../build/root-mapping.ts";
+import { rootConfiguration, rootTables } from "../../../build/root-mapping.ts";
 import { readDropSql } from "../../../cli/init/read-sources.ts";
 import { generateScript } from "../../../mapping/generate-schema.ts";
 import { resolveMapping } from "../../../mapping/resolve.ts";
@@ -26,7 +26,7 @@ afterEach(async () => {
 
 /** What a migration does whose configuration has these helpers; undefined: it says nothing of them. */
 async function generate(helpers?: { schema: string }): Promise<void> {
-  const mapping = resolveMapping({ ...rootConfiguration, helpers: helpers ?? null }, { users: rootFacts });
+  const mapping = resolveMapping({ ...rootConfiguration, helpers: helpers ?? null }, rootTables);
   await client.query(`begin; ${generateScript(mapping)}; commit`).catch(async (error: unknown) => {
     await client.query("rollback");
     throw error;

@@ -3,7 +3,7 @@ import { createDatabase } from "#core/database/database.ts";
 import type { ConfigurationFile } from "../../../mapping/configuration-schema.ts";
 import { expandConfiguration } from "../../../mapping/expand-configuration.ts";
 import { generateScript } from "../../../mapping/generate-schema.ts";
-import { readTable } from "../../../mapping/read-table.ts";
+import { readTables } from "../../../mapping/read-mapping.ts";
 import { resolveMapping } from "../../../mapping/resolve.ts";
 import { createCallFunction } from "../../../server/call-function.ts";
 import type { JobRow } from "./queue.ts";
@@ -39,17 +39,13 @@ export type KindQueue = TestDatabase & {
 
 export const plainTables: ConfigurationFile = { organizations: true, memberships: true, roles: true };
 
-export async function createKindQueue(
-  file: ConfigurationFile = plainTables,
-  tables = defaultTables,
-): Promise<KindQueue> {
+export async function createKindQueue(file: ConfigurationFile = plainTables, tables = ""): Promise<KindQueue> {
   const opened = await createTestDatabase();
-  await opened.pool.query(tables);
+  if (tables !== "") await opened.pool.query(tables);
   const configuration = expandConfiguration({ ...file, users: file.users ?? contractUsers });
   const client = await opened.pool.connect();
-  const users = await readTable(client, configuration.users.table);
+  const mapping = resolveMapping(configuration, await readTables(client, configuration));
   client.release();
-  const mapping = resolveMapping(configuration, { users });
   await opened.pool.query(`begin; ${generateScript(mapping)}; commit`);
   const service = openPool(opened.url, { max: 8, options: "-c role=service_role" });
   const call = createCallFunction(service);
@@ -93,18 +89,3 @@ const contractUsers: NonNullable<ConfigurationFile["users"]> = {
   key: "clerk_id",
   columns: { email: "email", name: "name" },
 };
-
-const defaultTables = `
-create table public.organizations (
-  id text primary key, name text, slug text, image_url text, public_metadata jsonb not null default '{}',
-  created_by text, max_allowed_memberships integer, created_at timestamptz, updated_at timestamptz
-);
-create table public.organization_memberships (
-  id text primary key, organization_id text, user_id text, role text, public_metadata jsonb not null default '{}',
-  created_at timestamptz, updated_at timestamptz, unique (organization_id, user_id)
-);
-create table public.organization_roles (
-  key text primary key, id text unique, name text, description text, permissions text[] not null default '{}'
-);
-grant all on public.organizations, public.organization_memberships, public.organization_roles to service_role;
-`;

@@ -1,9 +1,9 @@
 import pg from "pg";
-import { rootConfiguration, rootFacts, rootMapping } from "../../../build/root-mapping.ts";
+import { rootConfiguration, rootMapping, rootTables } from "../../../build/root-mapping.ts";
 import type { Configuration } from "../../../mapping/configuration.ts";
-import { payloadKeys } from "../../../mapping/generate-kind-rows.ts";
 import { generateUsers } from "../../../mapping/generate-users.ts";
 import type { Mapping } from "../../../mapping/mapping.ts";
+import { payloadKeys } from "../../../mapping/payload-keys.ts";
 import { resolveMapping } from "../../../mapping/resolve.ts";
 import type { UserSource } from "../../../mapping/sources.ts";
 import { expandLine } from "./configure-users.ts";
@@ -12,10 +12,7 @@ export { rootMapping as contractMapping };
 
 /** The same with other lines for the users. */
 export function changeMapping(users: Partial<Configuration["users"]>): Mapping {
-  return resolveMapping(
-    { ...rootConfiguration, users: { ...rootConfiguration.users, ...users } },
-    { users: rootFacts },
-  );
+  return resolveMapping({ ...rootConfiguration, users: { ...rootConfiguration.users, ...users } }, rootTables);
 }
 
 /** The same with more columns, each written whenever Clerk says it. */

@@ -64,14 +64,22 @@ export const tableFileRules: readonly Mutation[] = [
     test: generateTest,
     title: "takes a file that changed since, and says what changed",
     edits: [
-      { file: file("choose-facts"), find: "if (saved?.files === digest(before)) {", replace: "if (saved === null) {" },
+      {
+        file: file("choose-facts"),
+        find: "if (before.files === digest(before.facts)) {",
+        replace: "if (files === null) {",
+      },
     ],
   },
   {
     test: generateTest,
     title: "keeps the columns of a database where the files said otherwise then, and says that they differ",
     edits: [
-      { file: file("choose-facts"), find: "if (saved?.files === digest(before)) {", replace: "if (saved !== null) {" },
+      {
+        file: file("choose-facts"),
+        find: "if (before.files === digest(before.facts)) {",
+        replace: "if (files !== null) {",
+      },
     ],
   },
   {
@@ -80,7 +88,7 @@ export const tableFileRules: readonly Mutation[] = [
     edits: [
       {
         file: file("choose-facts"),
-        find: "  if (column === undefined) return;\n",
+        find: "    if (table === undefined || column === undefined) continue;\n",
         replace: "  if (!column || true) return;\n",
       },
     ],
