@@ -31,6 +31,7 @@ const long = [
   "database/plans",
   "database/poolers",
   "database/schedule",
+  "organizations/large-runs",
   "server/server-process",
   "health/sync-health",
 ].map((name) => `tests/integration/${name}.test.ts`);

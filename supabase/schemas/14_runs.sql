@@ -414,7 +414,7 @@ begin
         where j.status in ('PENDING', 'FAILED')
           and j.waits_for is null
           and j.priority = 0
-          and j.job_type <> 'USER_DELETED'
+          and j.job_type not like '%DELETED'
         limit p_most_jobs
       ) as waiting
     )
