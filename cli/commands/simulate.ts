@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { formatPlan, formatResult, isInStep, summarise } from "../../local/simulate/report.ts";
 import { planSimulation, runSimulation } from "../../local/simulate/run-simulation.ts";
+import { createAskRecords } from "../ask-records.ts";
 import { askRows } from "../ask-rows.ts";
 import type { CommandIo } from "../command-io.ts";
 import { chooseProgress } from "../progress.ts";
@@ -11,10 +12,12 @@ const examples = `
 Examples:
   $ clerk-sync simulate
   $ clerk-sync simulate --count 10000 --users 500 --shuffle --duplicate --seed 7
+  $ clerk-sync simulate --organizations 50 --shuffle
   $ clerk-sync simulate --url https://abc.supabase.co --secret whsec_… --secret-key sb_secret_… --rate 50
 
 The same --seed a second time sends the same message ids: a server that has them answers "Duplicate event".
-Exits with 0 only when every event was accepted and every user's row was seen to be right.`;
+Organizations are checked where the configuration stores organizations and memberships.
+Exits with 0 only when every event was accepted and every row was seen to be right.`;
 
 /** Adds `clerk-sync simulate`. */
 export function addSimulateCommand(program: Command, io: CommandIo): void {
@@ -23,6 +26,7 @@ export function addSimulateCommand(program: Command, io: CommandIo): void {
     .description("Post signed Clerk events to a webhook and check that every user's row ends up right.")
     .option("--count <n>", "how many events", "100")
     .option("--users <n>", "how many users they are about (default: a third of the events)")
+    .option("--organizations <n>", "how many organizations besides, with members who join, leave and come back", "0")
     .option("--rate <per second>", "deliveries started per second (default: as fast as it goes)")
     .option("--concurrency <n>", "deliveries in flight at once", "20")
     .option("--shuffle", "deliver in any order")
@@ -48,6 +52,7 @@ async function simulate(options: SimulateOptions, io: CommandIo): Promise<void> 
     options,
     endpoint: { url: webhookUrl, secret: webhookSecret },
     askRows: rest && ((clerkIds: readonly string[]) => askRows(clerkIds, rest, io)),
+    askRecords: rest && createAskRecords(rest, io),
     progress: chooseProgress(options.json, io.terminal, io.print),
   };
   const result = await runSimulation(simulation, context, io);

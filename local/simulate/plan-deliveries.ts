@@ -9,10 +9,13 @@ export type DeliveryOrder = {
   duplicate: boolean;
 };
 
-/** The numbers of the events in the order of their delivery; a repeated delivery is a repeated number. */
-export function planDeliveries(scenario: Scenario, order: DeliveryOrder): Uint32Array {
+/**
+ * The numbers of the events in the order of their delivery; a repeated delivery is a repeated number. `times`: when the
+ * events happened whose numbers come after those of the users.
+ */
+export function planDeliveries(scenario: Scenario, order: DeliveryOrder, times: readonly number[] = []): Uint32Array {
   const random = createRandom(`${scenario.key}/order`);
-  const events = order.shuffle ? shuffle(scenario.events, random) : sortByTime(scenario);
+  const events = order.shuffle ? shuffle(scenario.events + times.length, random) : sortByTime(scenario, times);
   return order.duplicate ? repeatSome(events, random) : events;
 }
 
@@ -25,12 +28,13 @@ function shuffle(count: number, random: Random): Uint32Array {
   return events;
 }
 
-function sortByTime(scenario: Scenario): Uint32Array {
-  const times = new Float64Array(scenario.events);
+function sortByTime(scenario: Scenario, more: readonly number[]): Uint32Array {
+  const times = new Float64Array(scenario.events + more.length);
+  times.set(more, scenario.events);
   for (let user = 0; user < scenario.users; user += 1) {
     times.set(drawTimes(scenario, user), eventsOf(scenario, user)[0]);
   }
-  const events = Uint32Array.from({ length: scenario.events }, (_, index) => index);
+  const events = Uint32Array.from({ length: times.length }, (_, index) => index);
   return events.sort((left, right) => (times[left] ?? 0) - (times[right] ?? 0) || left - right);
 }
 

@@ -7,6 +7,9 @@ type Summary = {
   events: number;
   deliveries: number;
   users: number;
+  organizations: number;
+  /** Organizations and memberships that are, or are not, as they must be; null when they were not compared. */
+  records: { inStep: number; outOfStep: number } | null;
   /** Events that got a 2xx at least once; the others are rejected. */
   accepted: number;
   rejected: number;
@@ -25,39 +28,43 @@ type Summary = {
 };
 
 /** Sums a run up. */
-export function summarise({ seed, scenario, deliveries }: Simulation, result: SimulationResult): Summary {
-  const { rows, tally, accepted } = result;
+export function summarise(simulation: Simulation, result: SimulationResult): Summary {
+  const { seed, scenario, deliveries, organizations, events } = simulation;
+  const { rows, records, tally, accepted } = result;
   const seconds = Math.max(0.001, result.seconds);
   return {
     seed,
-    events: scenario.events,
+    events,
     deliveries: deliveries.length,
     users: scenario.users,
+    organizations: organizations.length,
+    records: records.state === "checked" ? { inStep: records.inStep, outOfStep: records.outOfStep } : null,
     accepted,
-    rejected: scenario.events - accepted,
+    rejected: events - accepted,
     statuses: tally.statuses,
-    duplicates: deliveries.length - scenario.events,
+    duplicates: deliveries.length - events,
     inStep: rows.state === "checked" ? rows.inStep : 0,
     outOfStep: rows.state === "checked" ? rows.outOfStep : 0,
     checked: rows.state === "checked" ? scenario.users : 0,
-    differences: rows.state === "checked" ? rows.differences : [],
+    differences: [rows, records].flatMap((check) => (check.state === "checked" ? check.differences : [])),
     seconds: Math.round(seconds * 1000) / 1000,
-    eventsPerSecond: Math.round(scenario.events / seconds),
+    eventsPerSecond: Math.round(events / seconds),
   };
 }
 
-/** True when everything arrived and every user was seen to be right. */
-export function isInStep(summary: Summary): boolean {
-  return summary.rejected === 0 && summary.inStep === summary.users;
+/** True when everything arrived and every user, organization and membership was seen to be right. */
+export function isInStep({ rejected, inStep, users, records }: Summary): boolean {
+  return rejected === 0 && inStep === users && records?.outOfStep === 0;
 }
 
 const format = new Intl.NumberFormat("en-US").format;
 
 /** What is about to be sent, in a sentence or two. */
-export function formatPlan({ seed, scenario, deliveries }: Simulation, url: string): string {
-  const repeats = deliveries.length - scenario.events;
+export function formatPlan({ seed, scenario, deliveries, organizations, events }: Simulation, url: string): string {
+  const repeats = deliveries.length - events;
   const repeated = repeats === 0 ? "" : `, ${format(repeats)} of them delivered again`;
-  return `Seed ${seed}: ${format(scenario.events)} events of ${format(scenario.users)} users${repeated}, to ${url}`;
+  const more = organizations.length === 0 ? "" : ` and ${format(organizations.length)} organizations`;
+  return `Seed ${seed}: ${format(events)} events of ${format(scenario.users)} users${more}${repeated}, to ${url}`;
 }
 
 /** The result for a person: the sum last when all is well, else followed by what is wrong and where to look. */
@@ -70,9 +77,13 @@ export function formatResult(summary: Summary, result: SimulationResult): string
   ];
 }
 
-function formatRows(summary: Summary, { rows }: SimulationResult): string {
+function formatRows(summary: Summary, { rows, records }: SimulationResult): string {
   if (rows.state === "unchecked") return `Rows were not checked: ${rows.reason}.`;
-  return `${format(summary.inStep)} of ${format(summary.users)} users in step.`;
+  const users = `${format(summary.inStep)} of ${format(summary.users)} users in step.`;
+  if (summary.organizations === 0) return users;
+  if (records.state === "unchecked") return `${users} Organizations were not checked: ${records.reason}.`;
+  const all = records.inStep + records.outOfStep;
+  return `${users} ${format(records.inStep)} of ${format(all)} organizations and memberships in step.`;
 }
 
 const adviceByStatus: readonly (readonly [RegExp, string])[] = [
