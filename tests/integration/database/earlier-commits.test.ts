@@ -83,7 +83,7 @@ it("composite types with the fields of an earlier version are made again, and no
   const queue = await createQueue();
   onTestFinished(queue.drop);
   await queue.pool.query(`
-    alter type clerk_sync.user_change drop attribute absent_version;
+    alter type clerk_sync.record_change drop attribute absent_version;
     alter type clerk_sync.apply_rules drop attribute lease_until;
     update clerk_sync_migrations.applied set checksum = 'of another wording'`);
   await queue.send(userEvent("user.created", { id: "user_before", version: 1 }));
