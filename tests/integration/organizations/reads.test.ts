@@ -110,6 +110,18 @@ it("a membership is read in its organization's list, and one that is not there i
   expect(await queue.members()).toEqual([]);
 });
 
+it("a membership that Clerk lists in a form that cannot be read is not deleted", async () => {
+  await queue.accept(user("user_a", 0), organization("org_a", 0));
+  await queue.accept(membership("orgmem_1", pair, 2));
+  clerk.organizations.set("org_a", organizationData({ id: "org_a", version: later }));
+  clerk.users.set("user_a", { ...makeUser(1), id: "user_a" });
+  const facts = { id: "orgmem_1", organization: "org_a", user: "user_a", version: later };
+  clerk.memberships.set("orgmem_1", { ...membershipData(facts), id: 7 as never });
+  await refresh("orgmem_1", "membership");
+  await work();
+  expect(await queue.members()).toEqual(["orgmem_1"]);
+});
+
 const roleOf = (permissions: readonly string[]) => ({
   job_type: "ROLE_UPDATED",
   clerk_id: "role_1",

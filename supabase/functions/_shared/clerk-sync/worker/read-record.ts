@@ -1,3 +1,4 @@
+import { clerkUnavailable } from "../clerk/clerk-failure.ts";
 import type { ClerkRecordsApi } from "../clerk/clerk-records-api.ts";
 import { mapRecord } from "../clerk/map-record.ts";
 import type { ClerkRecord } from "../clerk/parse-record.ts";
@@ -10,6 +11,8 @@ export type ReadRecord = (order: ReadOrder) => Promise<Read | JobOutcome>;
 
 /** Clerk's largest page (OpenAPI, LimitParameter). */
 const pageSize = 500;
+/** Pages overlap: a record that goes while a list is walked moves all after it one place up. */
+const overlap = 50;
 
 /**
  * Makes the reading of organizations and what belongs to them from Clerk's API. Throws as the client and the database do,
@@ -25,8 +28,8 @@ export function createReadRecord(
     record === undefined
       ? { job_id: jobId, deleted: true }
       : { job_id: jobId, deleted: false, version: record.version, payload: mapRecord(record, fields) };
-  const queue = async (order: ReadOrder, pages: AsyncIterable<ClerkRecord[]>): Promise<JobOutcome> => {
-    for await (const records of pages) await enqueue(toJobs(order, fields, records), maxAttempts);
+  const queue = async (order: ReadOrder, pages: AsyncIterable<Page>): Promise<JobOutcome> => {
+    for await (const { records } of pages) await enqueue(toJobs(order, fields, records), maxAttempts);
     return { job_id: order.job_id, outcome: "read" };
   };
   return async (order) => {
@@ -35,10 +38,11 @@ export function createReadRecord(
     if (kind === "permission") return queue(order, listPages(api.listRoles));
     if (kind === "organization") return found(jobId, recordOf(await api.readOrganization(id)));
     if (kind === "role") return found(jobId, recordOf(await api.readRole(id)));
-    const page = kind === "membership" ? await findMembership(api, order) : listPages(api.listInvitations);
-    for await (const records of page) {
+    const pages = kind === "membership" ? await findMembership(api, order) : listPages(api.listInvitations);
+    for await (const { records, unreadable } of pages) {
       const record = records.find((one) => one.id === id);
       if (record !== undefined) return found(jobId, record);
+      if (unreadable.length > 0) throw clerkUnavailable("answered in an unknown form."); // it may be the one that is asked for
     }
     return found(jobId, undefined);
   };
@@ -55,7 +59,7 @@ function membersOf(api: ClerkRecordsApi, { clerk_id: id, kind }: ReadOrder) {
 }
 
 /** Clerk's API has no route for a membership by its id: its organization's list is asked for its user. */
-async function findMembership(api: ClerkRecordsApi, order: ReadOrder): Promise<ClerkRecord[][]> {
+async function findMembership(api: ClerkRecordsApi, order: ReadOrder): Promise<Page[]> {
   const { organization_id: organization, user_id: user } = order;
   if (organization === null || user === null) {
     throw new SyncError(
@@ -64,18 +68,18 @@ async function findMembership(api: ClerkRecordsApi, order: ReadOrder): Promise<C
     );
   }
   const page = await api.readMembershipsOf(organization, [user]);
-  return page === null ? [] : [page.records];
+  return page === null ? [] : [page];
 }
 
 type Range = { offset: number; limit: number };
-type Page = { records: ClerkRecord[]; length: number } | null;
+type Page = { records: ClerkRecord[]; unreadable: string[]; length: number };
 
 /** All records of a list; none when what it belongs to is gone. */
-async function* listPages(list: (range: Range) => Promise<Page>): AsyncGenerator<ClerkRecord[]> {
-  for (let offset = 0; ; offset += pageSize) {
+async function* listPages(list: (range: Range) => Promise<Page | null>): AsyncGenerator<Page> {
+  for (let offset = 0; ; offset += pageSize - overlap) {
     const page = await list({ offset, limit: pageSize });
     if (page === null) return;
-    yield page.records;
+    yield page;
     if (page.length < pageSize) return;
   }
 }
