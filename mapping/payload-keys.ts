@@ -60,7 +60,7 @@ begin
   case p_kind
     ${branches.join("\n    ")}
     else
-      return '{}';
+      return array[]::text[];
   end case;
 end
 $$;

@@ -473,7 +473,7 @@ begin
         'organization_id'
       ];
     else
-      return '{}';
+      return array[]::text[];
   end case;
 end
 $$;

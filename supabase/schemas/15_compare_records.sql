@@ -9,17 +9,23 @@ set search_path = ''
 as $$
 declare
   v_mapping clerk_sync.mappings;
+  v_rows    jsonb;
 begin
   select m.* into v_mapping from clerk_sync.mappings as m where m.kind = p_kind;
-  if found then
-    return query execute format(
-      'select t.%1$I::text, v.deleted_at, to_jsonb(t)'
-        ' from %2$s as t join clerk_sync.%3$I as v on v.id = t.%1$I::text'
-        ' where t.%1$I = any ($1)',
-      v_mapping.key, v_mapping.table_name, p_kind || '_rows'
-    )
-    using p_ids;
+  if not found then
+    return;
   end if;
+  execute format(
+    'select jsonb_agg(jsonb_build_object(''id'', t.%1$I::text, ''deleted_at'', v.deleted_at, ''columns'', to_jsonb(t)))'
+      ' from %2$s as t join clerk_sync.%3$I as v on v.id = t.%1$I::text'
+      ' where t.%1$I = any ($1)',
+    v_mapping.key, v_mapping.table_name, p_kind || '_rows'
+  )
+  into v_rows
+  using p_ids;
+  return query
+  select r.id, r.deleted_at, r.columns
+  from jsonb_to_recordset(v_rows) as r(id text, deleted_at timestamptz, columns jsonb);
 end
 $$;
 
