@@ -12,12 +12,9 @@ beforeEach(async () => {
         columns: { organization_id: "organization", profile: { from: "user", as: "id" }, role: "role" },
       },
     },
-    `create table public.organizations (
-       id text primary key, name text, slug text, image_url text, public_metadata jsonb not null default '{}',
-       created_by text, max_allowed_memberships integer, created_at timestamptz, updated_at timestamptz
-     );
-     create table public.members (id text primary key, organization_id text, profile uuid not null, role text);
-     grant all on public.organizations, public.members to service_role;`,
+    `create table public.members (
+       id text primary key, organization_id text, profile uuid not null, role text, unique (organization_id, profile)
+     )`,
   );
 });
 afterEach(() => queue?.drop());

@@ -30,8 +30,8 @@ it("events of kinds that are not stored are counted over seven days, with the se
 it("a kind that is stored by now is not named", async () => {
   await count({ organization: 5, role: 1, permission: 1 }, "2026-11-20T10:00:00Z");
   await queue.pool.query(
-    `insert into clerk_sync.mappings (kind, table_name, key, columns, written, rules, fields, hash)
-    values ('role', 'public.organization_roles', 'id', '{}', '{}', '{}', '{}', 'abc')`,
+    `insert into clerk_sync.mappings (kind, table_name, key, columns, written, rules, fields, access, hash)
+    values ('role', 'public.organization_roles', 'id', '{}', '{}', '{}', '{}', 'none', 'abc')`,
   );
   expect(await kinds("2026-11-20T12:00:00Z")).toMatchObject([{ kind: "organization", events: 5 }]);
 });
