@@ -34,6 +34,12 @@ const long = [
   "organizations/large-runs",
   "server/server-process",
   "health/sync-health",
+  "database/migrate-command",
+  "database/objects",
+  "organizations/helpers-schema",
+  "organizations/large-organization",
+  "organizations/token-helpers",
+  "reconcile/fill-columns",
 ].map((name) => `tests/integration/${name}.test.ts`);
 
 /** So long that no busy machine reaches it: a limit is for what hangs. A soak has larger numbers. */

@@ -39,16 +39,24 @@ const parts: Record<string, readonly (Suite | readonly Suite[])[]> = {
   ],
   long: [
     vitest("integration-long", ["--project=integration-long"]),
-    vitest("schedules-long", ["--project=schedules"], { SCHEDULES: "1700" }),
+    vitest("schedules-long", ["--project=schedules"], { SCHEDULES: "1000" }),
     playwright("e2e-deno", "tests/e2e/deno.config.ts"),
-    mutations({ MUTATIONS: "100" }),
+    mutations({ MUTATIONS: "50" }),
   ],
   soak: [
     mutations({}),
     vitest("schedules-soak", ["--project=schedules"], soak),
     vitest(
       "integration-soak",
-      ["--project=integration-long", "load", "crashes", "outages", "backfill-process", "random-tables"],
+      [
+        "--project=integration-long",
+        "load",
+        "crashes",
+        "outages",
+        "backfill-process",
+        "random-tables",
+        "organizations/large",
+      ],
       soak,
     ),
   ],
