@@ -39,9 +39,9 @@ const parts: Record<string, readonly (Suite | readonly Suite[])[]> = {
   ],
   long: [
     vitest("integration-long", ["--project=integration-long"]),
-    vitest("schedules-long", ["--project=schedules"], { SCHEDULES: "1000" }),
+    vitest("schedules-long", ["--project=schedules"], { SCHEDULES: "700" }),
     playwright("e2e-deno", "tests/e2e/deno.config.ts"),
-    mutations({ MUTATIONS: "50" }),
+    mutations({ MUTATIONS: "30" }),
   ],
   soak: [
     mutations({}),
