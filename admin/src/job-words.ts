@@ -29,5 +29,8 @@ export const sourceWords: Readonly<Record<string, string>> = {
   backfill: "backfill",
   reconcile: "reconcile",
   email_taken: "email moved on",
+  role_withdrawn: "role withdrawn",
+  members: "members of what was restored",
+  read: "read with others",
   lease_lost: "lease lost",
 };

@@ -1433,7 +1433,8 @@ $$;
 -- a job: a change by hand.
 --
 -- source: webhook (Clerk sent it), refresh (the worker reads the user from Clerk's API when the job runs), backfill,
--- reconcile or ensure (the payload was read there), or why only the mirror is pending (email_taken, lease_lost).
+-- reconcile or ensure (the payload was read there), or why only the mirror is pending (email_taken, role_withdrawn, lease_lost); members (the memberships of a restored
+-- organization or user are read), read (what that read brought).
 
 -- A queue of the same shape that a hand-written processor left behind is taken over: what it owed is owed
 -- still, what it had failed waits as a dead letter (its payload may be long out of date).
@@ -4021,6 +4022,8 @@ set search_path = ''
 as $$
 declare
   v_record record;
+  v_role   text;
+  v_users  text[] := '{}'; -- whose mirror has the role that was withdrawn
 begin
   for v_record in
     select r.id, r.version, r.deleted_at, coalesce(r.absent, '{}') as absent, n.given
@@ -4038,11 +4041,15 @@ begin
     update clerk_sync.records as r
     set given = array(select distinct g from unnest(r.given || v_record.given) as g order by g)
     where r.id = v_record.id;
-    if v_record.deleted_at is null and v_record.version > 0 then
-      perform clerk_sync.default_columns(p_kind, v_record.id, g, v_record.absent, p_now)
-      from unnest(v_record.given) as g;
+    continue when v_record.deleted_at is not null or v_record.version = 0;
+    v_role := (select u.role from clerk_sync.user_rows as u where u.clerk_id = v_record.id);
+    perform clerk_sync.default_columns(p_kind, v_record.id, g, v_record.absent, p_now)
+    from unnest(v_record.given) as g;
+    if v_role is distinct from (select u.role from clerk_sync.user_rows as u where u.clerk_id = v_record.id) then
+      v_users := v_users || v_record.id;
     end if;
   end loop;
+  perform clerk_sync.queue_mirror(v_users, 'role_withdrawn', p_now);
 end
 $$;
 

@@ -8,7 +8,8 @@
 -- a job: a change by hand.
 --
 -- source: webhook (Clerk sent it), refresh (the worker reads the user from Clerk's API when the job runs), backfill,
--- reconcile or ensure (the payload was read there), or why only the mirror is pending (email_taken, lease_lost).
+-- reconcile or ensure (the payload was read there), or why only the mirror is pending (email_taken, role_withdrawn, lease_lost); members (the memberships of a restored
+-- organization or user are read), read (what that read brought).
 
 -- A queue of the same shape that a hand-written processor left behind is taken over: what it owed is owed
 -- still, what it had failed waits as a dead letter (its payload may be long out of date).

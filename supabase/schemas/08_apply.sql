@@ -72,6 +72,8 @@ set search_path = ''
 as $$
 declare
   v_record record;
+  v_role   text;
+  v_users  text[] := '{}'; -- whose mirror has the role that was withdrawn
 begin
   for v_record in
     select r.id, r.version, r.deleted_at, coalesce(r.absent, '{}') as absent, n.given
@@ -89,11 +91,15 @@ begin
     update clerk_sync.records as r
     set given = array(select distinct g from unnest(r.given || v_record.given) as g order by g)
     where r.id = v_record.id;
-    if v_record.deleted_at is null and v_record.version > 0 then
-      perform clerk_sync.default_columns(p_kind, v_record.id, g, v_record.absent, p_now)
-      from unnest(v_record.given) as g;
+    continue when v_record.deleted_at is not null or v_record.version = 0;
+    v_role := (select u.role from clerk_sync.user_rows as u where u.clerk_id = v_record.id);
+    perform clerk_sync.default_columns(p_kind, v_record.id, g, v_record.absent, p_now)
+    from unnest(v_record.given) as g;
+    if v_role is distinct from (select u.role from clerk_sync.user_rows as u where u.clerk_id = v_record.id) then
+      v_users := v_users || v_record.id;
     end if;
   end loop;
+  perform clerk_sync.queue_mirror(v_users, 'role_withdrawn', p_now);
 end
 $$;
 

@@ -209,3 +209,17 @@ it("createdAt is when the user signed up at Clerk, in UTC in both columns", asyn
   );
   expect(row).toEqual({ with_zone: true, without: true });
 });
+
+it("a role that a late event withdraws is mirrored again", async () => {
+  await queue.pool.query(
+    "insert into public.users (clerk_id, email, role) values ('user_late', 'user_late@example.com', 'admin')",
+  );
+  await queue.send(userEvent("user.updated", { id: "user_late", version: 9 }));
+  await queue.run();
+  expect(await queue.user("user_late")).toMatchObject({ role: "admin" });
+  await queue.send(userEvent("user.updated", { id: "user_late", version: 5, role: "admin" }));
+  await queue.run();
+  expect(await queue.user("user_late")).toMatchObject({ role: "user" });
+  const { rows } = await queue.pool.query("select status from public.job_queue where source = 'role_withdrawn'");
+  expect(rows).toEqual([{ status: "PENDING" }]);
+});

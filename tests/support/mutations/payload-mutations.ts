@@ -11,6 +11,17 @@ const core = (name: string) => `supabase/functions/_shared/clerk-sync/${name}.ts
 /** What payloads of an unexpected form must not do, each with the line that upholds it. */
 export const payloadRules: readonly Mutation[] = [
   {
+    test: "tests/integration/worker/apply.test.ts",
+    title: "a role that a late event withdraws is mirrored again",
+    edits: [
+      {
+        file: applySql,
+        find: "  perform clerk_sync.queue_mirror(v_users, 'role_withdrawn', p_now);\n",
+        replace: "",
+      },
+    ],
+  },
+  {
     test: core("webhook/foreign-events").replace(".ts", ".test.ts"),
     title: "user.deleted of user_29wBMCtzATuFJut8jO2VNTVekS4 is a sample",
     edits: [{ file: core("webhook/foreign-events"), find: '  "user_29wBMCtzATuFJut8jO2VNTVekS4",\n', replace: "" }],
