@@ -4023,7 +4023,7 @@ as $$
 declare
   v_record record;
   v_role   text;
-  v_users  text[] := '{}'; -- whose mirror has the role that was withdrawn
+  v_users  text[] := array[]::text[]; -- whose mirror has the role that was withdrawn
 begin
   for v_record in
     select r.id, r.version, r.deleted_at, coalesce(r.absent, '{}') as absent, n.given
