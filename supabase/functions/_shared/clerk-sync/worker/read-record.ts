@@ -1,3 +1,4 @@
+import { pageSize } from "../clerk/clerk-api.ts";
 import { clerkUnavailable } from "../clerk/clerk-failure.ts";
 import type { ClerkRecordsApi } from "../clerk/clerk-records-api.ts";
 import { mapRecord } from "../clerk/map-record.ts";
@@ -9,8 +10,6 @@ import { SyncError } from "../errors.ts";
 /** Reads a record for its job, or other records, whose jobs are in the queue when it returns. */
 export type ReadRecord = (order: ReadOrder) => Promise<Read | JobOutcome>;
 
-/** Clerk's largest page (OpenAPI, LimitParameter). */
-const pageSize = 500;
 /** Pages overlap: a record that goes while a list is walked moves all after it one place up. */
 const overlap = 50;
 
